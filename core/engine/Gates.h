@@ -1,0 +1,24 @@
+#pragma once
+#include "core/engine/Engine.h"
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fovea {
+
+/// The verdict of one fairness gate (design: gates 1-8), with its number.
+struct GateResult {
+    int gate = 0;
+    std::string name;
+    std::optional<bool> ok;        ///< empty: not yet, or does not apply; `detail` says why
+    std::optional<double> value;
+    std::optional<double> tolerance;
+    std::string detail;
+    bool operator==(const GateResult&) const = default;
+};
+
+/// Runs the gates on this model, text and policy. Needs the full run; text is cut to `maxTokens`.
+[[nodiscard]] Result<std::vector<GateResult>> checkGates(const Snapshot& withFullRun, const AttentionPolicy& policy,
+                                                         std::size_t maxTokens, const WorkContext& work);
+
+} // namespace fovea

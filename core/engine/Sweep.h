@@ -1,0 +1,47 @@
+#pragma once
+#include "core/engine/Engine.h"
+#include "core/policy/ParamSpec.h"
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace fovea {
+
+/// One parameter and the values it takes in a grid.
+struct SweepAxis {
+    std::string param; ///< option name of a ParamSpec: "window"
+    std::vector<ParamValue> values;
+};
+
+/// Reads "window=16:4096:x2", "route-count=0,8,32" or "window=16:64:16". BadValue names what is wrong.
+[[nodiscard]] Result<SweepAxis> parseSweepAxis(std::string_view text);
+
+enum class PointKind : std::uint8_t { Policy, RandomControl, OracleControl };
+
+/// One point of the cost-versus-fidelity plane.
+struct SweepPoint {
+    AttentionPolicy policy;
+    std::vector<std::pair<std::string, ParamValue>> values; ///< what was varied
+    PointKind kind = PointKind::Policy;
+    Cost cost;
+    PropagatedFidelity fidelity;
+    double massRecall = 0, outputError = 0; ///< isolated, means over layers; NaN when not asked
+    bool pareto = false;
+};
+
+struct SweepPlan {
+    AttentionPolicy base;
+    std::vector<SweepAxis> axes;
+    bool controls = true; ///< random and oracle beside each routed point, at the same budget
+    bool isolated = true; ///< also the isolated measures
+};
+
+/// All policies of the grid, first axis slowest; an illegal combination is BadValue before anything runs.
+[[nodiscard]] Result<std::vector<SweepPoint>> sweepPolicies(const SweepPlan& plan);
+/// Runs them over a text whose full run is known; `pointDone` after each (index into the list). Cancelled keeps what is done.
+[[nodiscard]] Result<> runSweep(const Snapshot& withFullRun, std::vector<SweepPoint>& points, bool isolated,
+                                const std::function<void(std::size_t)>& pointDone, const WorkContext& work);
+/// Marks the points that no other Policy point beats in both pairsRatio and nextTokenKl. Controls are never marked.
+void markPareto(std::vector<SweepPoint>& points);
+
+} // namespace fovea

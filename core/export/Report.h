@@ -1,0 +1,19 @@
+#pragma once
+#include "core/engine/Gates.h"
+#include "core/engine/Snapshot.h"
+#include "core/engine/Sweep.h"
+#include <string>
+#include <vector>
+
+namespace fovea {
+
+/// JSON and CSV of commands.md, to the letter. Numbers are finite or null, shortest round trip, '.' as decimal point.
+[[nodiscard]] std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates, int threads);
+[[nodiscard]] std::string routingCsv(const RoutingRecord& record);
+[[nodiscard]] std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& points, int threads);
+[[nodiscard]] std::string sweepCsv(const std::vector<SweepPoint>& points);
+/// One layer and head's rows as CSV: query,key,token texts,p,phat,reason. `maxCells` is checked first.
+[[nodiscard]] Result<std::string> attentionCsv(const Snapshot& snapshot, int layer, int head, RowRange queries, RowRange keys,
+                                               std::size_t maxCells);
+
+} // namespace fovea

@@ -1,0 +1,56 @@
+#pragma once
+#include "core/base/Cancel.h"
+#include "core/base/Matrix.h"
+#include "core/plan/AttentionPlan.h"
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace fovea {
+
+/// Instruction sets a kernel is compiled for, slowest first.
+enum class Isa : std::uint8_t { Portable, Avx2, Avx512 };
+[[nodiscard]] std::string_view isaName(Isa isa); ///< "portable", "avx2", "avx512"
+/// What this CPU and system can run, best last; always holds Portable.
+[[nodiscard]] std::span<const Isa> availableIsas();
+/// The best available, or what FOVEA_ISA forces (an unavailable name is ignored).
+[[nodiscard]] Isa defaultIsa();
+
+/// One layer's attention inputs. Views only: a kernel neither owns nor keeps them.
+struct AttentionInput {
+    ConstMatrixView q; ///< [Tq x H*D], positions already rotated in
+    ConstMatrixView k; ///< [T x G*D]
+    ConstMatrixView v; ///< [T x G*D]
+    int heads = 0;     ///< H
+    int kvHeads = 0;   ///< G
+    int headDim = 0;   ///< D, any from 1 to 256
+    float scale = 0;   ///< multiplies q.k, usually 1/sqrt(D)
+};
+
+struct AttentionOutput {
+    MatrixView o;         ///< [T x H*D]; rows outside the plan are left alone
+    std::span<float> lse; ///< [T*H], token-major: log-sum-exp of each row's kept logits, natural log; may be empty
+};
+
+struct AttentionOptions {
+    Isa isa = defaultIsa();
+    int onlyHead = -1; ///< >= 0: compute just this head
+};
+
+/// The fused tile kernel: o_i = sum over planned j of softmax_j(scale q_i.k_j) v_j, without storing a T x T matrix.
+/// Online softmax with lazy rescaling (Milakov and Gimelshein, 1805.02867; Dao, FlashAttention-2, 2307.08691).
+/// Promised error against the oracle on the same plan: 5e-6 of max |o| (f32). A row that reads nothing: o = 0, lse = -inf.
+/// Parallel over (key-value head, query block), heaviest first; same bits at any thread count.
+/// Errors: Cancelled (polled per block). Thread-safe. Scratch: about 64 KB per thread, allocated before the region.
+[[nodiscard]] Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOutput out,
+                              const AttentionOptions& options, const WorkContext& work);
+
+/// The obvious twin: plain double loops over the plan, one thread. For tests and small pictures.
+void attendOracle(const AttentionPlan& plan, const AttentionInput& in, AttentionOutput out);
+
+/// Logits of one tile: fills s [rows x keys] = scale * q_i.k_j for queries [query, query+rows) and keys [key, key+keys) of one
+/// head, no mask. The maps' exact tiles and tooltips come from here: p = exp(s - lse). Single-threaded.
+void logitTile(const AttentionInput& in, int head, std::size_t query, std::size_t key, MatrixView s, Isa isa);
+
+} // namespace fovea

@@ -1,0 +1,73 @@
+#pragma once
+#include "core/base/Matrix.h"
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace fovea {
+
+/// Plan error of one layer, isolated regime: the layer got the full run's activations. Never kernel error.
+struct LayerFidelity {
+    int layer = 0;
+    double massRecall = 0;   ///< mean over heads and queries of the full-attention probability on kept keys, 0..1
+    double outputError = 0;  ///< |y - y^| / |y| after the output projection, Frobenius over the text
+    double rowDivergence = 0; ///< mean Jensen-Shannon divergence of p and p^, nats
+    double worstRowMass = 1; ///< least kept mass of any (head, query) ...
+    int worstHead = 0;
+    std::uint32_t worstQuery = 0;
+    double boundRatio = 0;   ///< largest |o - o^| / (2 (1-rho) max|v|) over heads and queries; > 1 (beyond rounding) is a bug
+    std::vector<float> headMass;        ///< [H] mean kept mass
+    std::vector<float> headOutputError; ///< [H] |o_h - o^_h| / |o_h|
+    std::uint64_t pairs = 0;            ///< planned, over heads
+    std::uint64_t pairsComputed = 0;
+    std::uint64_t routerMacs = 0;
+    bool operator==(const LayerFidelity&) const = default;
+};
+
+/// What one head does in the full run, from `rows` evenly spaced queries (all when T <= rows).
+struct HeadStats {
+    float entropy = 0;       ///< mean row entropy, nats
+    float sinkMass = 0;      ///< mass on tokens 0..3
+    float localMass = 0;     ///< mass on the nearest 64 keys, self included
+    float keysFor90 = 0;     ///< mean number of keys that hold 90 % of a row
+    float meanDistance = 0;  ///< tokens
+    float previousShare = 0; ///< mass on the token before
+    bool operator==(const HeadStats&) const = default;
+};
+
+/// End-to-end fidelity of the propagated hybrid run against the full run, same text and temperature 1.
+struct PropagatedFidelity {
+    double nextTokenKl = 0;   ///< mean over positions of KL(full || hybrid), nats
+    double klP95 = 0;
+    double klWorst = 0;
+    std::uint32_t klWorstPosition = 0;
+    double top1Agreement = 0; ///< share of positions with the same most likely token (ties: lower id)
+    double deltaNll = 0;      ///< mean of hybrid minus full, nats per token
+    double fullMeanNll = 0;
+    double hybridMeanNll = 0;
+    std::vector<float> kl;            ///< [T]
+    std::vector<float> fullNll;       ///< [T], NaN at 0
+    std::vector<float> hybridNll;     ///< [T], NaN at 0
+    std::vector<std::int32_t> fullTop1;   ///< [T]
+    std::vector<std::int32_t> hybridTop1; ///< [T]
+    std::vector<float> depthError;    ///< [L] |x_l - x^_l| / |x_l| entering layer l+1, propagated
+    bool operator==(const PropagatedFidelity&) const = default;
+};
+
+/// Overlap of the kept keys with the |E(i)| largest p_ij, over evenly spaced (head, layer, row) samples.
+struct TopKOverlap {
+    double mean = 0;
+    std::uint32_t sampledRows = 0;
+    bool operator==(const TopKOverlap&) const = default;
+};
+
+/// Mean of b - a over positions 2^n <= t < 2^(n+1), t >= 1; the mean never hides where a policy hurts.
+struct PositionBin {
+    std::uint32_t first = 0, last = 0; ///< inclusive
+    double meanDelta = 0;              ///< nats
+    bool operator==(const PositionBin&) const = default;
+};
+[[nodiscard]] std::vector<PositionBin> positionBins(std::span<const float> a, std::span<const float> b);
+
+} // namespace fovea

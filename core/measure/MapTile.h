@@ -1,0 +1,58 @@
+#pragma once
+#include "core/kernels/Attention.h"
+#include "core/plan/AttentionPlan.h"
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace fovea {
+
+inline constexpr std::size_t kTile = 256; ///< cells per side of a value tile
+
+enum class MapQuantity : std::uint8_t { Full, Hybrid, Difference, Kept };
+enum class Pooling : std::uint8_t { Max, Mass };
+/// State of a cell, strongest first; pooled cells take the strongest state they hold.
+enum class CellState : std::uint8_t { Local, Always, Routed, Far, Skipped, Impossible };
+
+/// A tile of the map pyramid: level n pools 2^n x 2^n pairs into one value. Tile (row, col) covers queries
+/// row*256*2^n ... and keys col*256*2^n ...
+struct TileKey {
+    int layer = 0, head = 0;
+    MapQuantity quantity = MapQuantity::Full;
+    Pooling pooling = Pooling::Max;
+    int level = 0;
+    std::uint32_t row = 0, col = 0;
+    bool operator==(const TileKey&) const = default;
+};
+
+/// 256 x 256 values, row-major, and their states. Max: the largest p (for Difference the one of largest magnitude).
+/// Mass: sum over keys, mean over queries. Kept: share of the cell's causal pairs that are kept.
+struct MapTile {
+    TileKey key;
+    std::vector<float> value;        ///< [kTile*kTile]; 0 where nothing was read
+    std::vector<CellState> state;    ///< [kTile*kTile]
+    std::vector<float> keptShare;    ///< [kTile*kTile] 0..1; empty at level 0
+};
+
+/// What a tile is computed from: one layer of the full run and, for the other quantities, the isolated hybrid rows.
+struct TileSource {
+    AttentionInput input;
+    std::span<const float> fullLse;   ///< [T*H]
+    std::span<const float> hybridLse; ///< [T*H]; empty: only Full can be made
+    const AttentionPlan* plan = nullptr; ///< must cover the tile's rows
+    Isa isa = Isa::Portable;
+};
+
+/// Exact from q, k and log-sum-exp: p = exp(s - LSE); nothing T x T is stored. Cost: 4^level * 65,536 dot products of D.
+[[nodiscard]] MapTile makeTile(const TileKey& key, const TileSource& source, int threads);
+
+/// One row for tooltips, inspector and `attention`: p and p^ of query `query`, keys 0..query.
+struct AttentionRow {
+    std::vector<float> full;    ///< [query+1]
+    std::vector<float> hybrid;  ///< [query+1], 0 where skipped
+    std::vector<Reason> reason; ///< [query+1]
+};
+[[nodiscard]] AttentionRow makeRow(int head, std::size_t query, const TileSource& source);
+
+} // namespace fovea

@@ -1,0 +1,44 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fovea {
+
+/// The numbers of a transformer, as `house.md`'s letters. All checked; H is a multiple of G.
+struct ModelShape {
+    std::string family;   ///< "llama"
+    int layers = 0;       ///< L
+    int width = 0;        ///< M
+    int feedForward = 0;  ///< F
+    int heads = 0;        ///< H
+    int kvHeads = 0;      ///< G
+    int headDim = 0;      ///< D
+    int context = 0;      ///< C, tokens it was trained on; longer texts run, labelled
+    int vocabulary = 0;   ///< V
+    float normEpsilon = 0;
+    double ropeBase = 10000;
+    double ropeFactor = 1; ///< linear scaling: positions / factor
+    bool operator==(const ModelShape&) const = default;
+
+    [[nodiscard]] int headsPerKv() const { return heads / kvHeads; }
+    /// Key-value head that query head `head` reads.
+    [[nodiscard]] int kvHeadOf(int head) const { return head * kvHeads / heads; }
+    /// What multiplies q.k: 1/sqrt(D).
+    [[nodiscard]] float attentionScale() const;
+};
+
+/// What is known about a model file beside its numbers: shown on the model card and in provenance.
+struct ModelInfo {
+    std::string name;   ///< general.name, else the file's name
+    std::string path;
+    std::string sha256; ///< of the whole file, 64 hex digits
+    std::uint64_t fileBytes = 0;
+    std::uint64_t parameters = 0;
+    std::uint32_t formatVersion = 0;
+    std::vector<std::pair<std::string, int>> tensorTypes; ///< ("Q4_1", 210), most frequent first
+    std::vector<std::string> warnings;
+    bool operator==(const ModelInfo&) const = default;
+};
+
+} // namespace fovea

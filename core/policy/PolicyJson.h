@@ -1,0 +1,16 @@
+#pragma once
+#include "core/policy/AttentionPolicy.h"
+#include <string>
+#include <string_view>
+
+namespace fovea {
+
+/// Reads a policy document (version 1 of commands.md). Duplicate or unknown keys, wrong types, values out of range, NaN,
+/// depth over 64 and trailing bytes are BadValue that names the key's path; a document of another kind is NotThisFormat.
+[[nodiscard]] Result<AttentionPolicy> policyFromJson(std::string_view text);
+/// The whole policy as one document, two-space indent; policyFromJson gives it back unchanged.
+[[nodiscard]] std::string policyToJson(const AttentionPolicy& policy);
+/// SHA-256 of the compact form without the name: equal for policies that do the same.
+[[nodiscard]] std::string policyHash(const AttentionPolicy& policy);
+
+} // namespace fovea

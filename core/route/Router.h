@@ -1,0 +1,79 @@
+#pragma once
+#include "core/base/Cancel.h"
+#include "core/base/Matrix.h"
+#include "core/model/ModelShape.h"
+#include "core/policy/AttentionPolicy.h"
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace fovea {
+
+/// What is known of a text without running attention. Shared by all layers. Sizes T.
+struct TokenFacts {
+    std::size_t tokens = 0;
+    std::vector<std::uint8_t> special;
+    std::vector<std::uint8_t> punctuation;
+    std::vector<float> surprisal; ///< -ln P(token | before) of the full run, nats; empty: not run yet
+};
+
+/// One layer's activations as a router may see them.
+struct RouteInput {
+    int layer = 0;
+    ConstMatrixView q; ///< [T x H*D]
+    ConstMatrixView k; ///< [T x G*D]
+    ConstMatrixView v; ///< [T x G*D]
+    /// [T*H], row-major by token then head: log-sum-exp of the full run's rows; empty unless the full run of this
+    /// layer is at hand (`received` then needs no second pass).
+    std::span<const float> fullLse;
+    const TokenFacts* facts = nullptr;
+};
+
+/// Rows [first, last) of a text. Work on a visible rectangle routes and plans just these.
+struct RowRange {
+    std::size_t first = 0;
+    std::size_t last = 0;
+    bool operator==(const RowRange&) const = default;
+};
+
+/// The router's choices for one unit (a head, or the heads of one key-value head), rows of a range. Sorted keys per row.
+struct RoutedChoices {
+    RowRange rows;
+    std::vector<std::uint32_t> rowBegin;  ///< [rows+1] into keys
+    std::vector<std::uint32_t> keys;      ///< chosen keys, ascending in each row
+    std::vector<float> scores;            ///< of each chosen key
+    std::vector<std::uint16_t> ranks;     ///< 1 = best, of each chosen key (65535: that or worse)
+    std::vector<float> threshold;         ///< [rows] bar of the row: tau, or the score of the last chosen; NaN if none
+    std::vector<std::uint32_t> budget;    ///< [rows] keys the row was allowed
+    std::vector<std::uint8_t> queryRole;  ///< [T up to rows.last] 1: the token reads everything before it (router's choice only)
+    std::vector<float> queryScore;        ///< as queryRole, empty when no query role is routed
+    float queryThreshold = 0;
+    std::uint64_t nanScores = 0;          ///< ranked last and counted
+    [[nodiscard]] std::span<const std::uint32_t> row(std::size_t query) const
+    {
+        const std::size_t r = query - rows.first;
+        return std::span(keys).subspan(rowBegin[r], rowBegin[r + 1] - rowBegin[r]);
+    }
+};
+
+/// The choices of one layer. `unitOfHead[h]` points into `units`.
+struct LayerRouting {
+    int layer = 0;
+    std::vector<std::shared_ptr<const RoutedChoices>> units; ///< one per head, one per key-value head, or one for all
+    std::vector<std::uint16_t> unitOfHead;                   ///< [H]
+    std::uint64_t macs = 0;   ///< the router's own multiply-adds, for the cost bar
+    double seconds = 0;       ///< measured, this call
+};
+
+/// Ranks and chooses for rows `rows` of one layer, all heads (or only the unit that `onlyHead` >= 0 belongs to).
+/// Exactly as mechanisms.md: candidates are keys j <= i outside local and always; ties go to the later token;
+/// a NaN score ranks last. Same bits at any thread count. Opens an OpenMP region of `work.threads`.
+/// Errors: BadValue (a pinned position beyond T; surprisal not run), Cancelled.
+/// Cost: see SignalSpec::cost, plus a vectorised selection per row.
+[[nodiscard]] Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shape,
+                                         const RouteInput& input, RowRange rows, int onlyHead,
+                                         const WorkContext& work);
+
+} // namespace fovea

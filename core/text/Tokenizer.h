@@ -1,0 +1,53 @@
+#pragma once
+#include "core/base/Cancel.h"
+#include "core/base/Result.h"
+#include "core/text/Tokens.h"
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fovea {
+
+enum class TokenKind : std::uint8_t { Normal = 1, Unknown = 2, Control = 3, User = 4, Unused = 5, Byte = 6 };
+
+/// What a model file says about its tokenizer, as plain values. Checked by makeTokenizer, not here.
+struct Vocabulary {
+    std::string model;                ///< "gpt2" (byte BPE); others are Unsupported for now
+    std::string pre;                  ///< pre-tokenizer: "smollm", "gpt-2", ...
+    std::vector<std::string> tokens;  ///< [V]
+    std::vector<std::int32_t> kinds;  ///< [V] or empty (all normal)
+    std::vector<std::string> merges;  ///< "left right", best first
+    std::int64_t bos = -1, eos = -1, unknown = -1, padding = -1;
+    bool addBos = false;
+    bool addEos = false;
+};
+
+struct EncodeOptions {
+    /// Read `<|im_start|>` and its like in the text as special tokens; off: they are plain characters.
+    bool specialTokens = false;
+    bool operator==(const EncodeOptions&) const = default;
+};
+
+/// Text to ids and back. Immutable after construction and safe to share between threads.
+/// Invalid UTF-8 never fails: each bad byte is read as U+FFFD, counted, and is its own span's byte.
+class Tokenizer {
+public:
+    virtual ~Tokenizer() = default;
+    /// Cost n log n in the bytes, also for one piece of 1 MB. Polls `work.cancel` every 64 KiB.
+    [[nodiscard]] virtual Result<Tokens> encode(std::string_view text, const EncodeOptions& options,
+                                                const WorkContext& work) const = 0;
+    [[nodiscard]] virtual std::int32_t vocabularySize() const = 0;
+    /// The bytes that token `id` stands for; special tokens give their name. `id` must be < vocabularySize().
+    [[nodiscard]] virtual std::string piece(std::int32_t id) const = 0;
+    [[nodiscard]] virtual TokenKind kind(std::int32_t id) const = 0;
+    [[nodiscard]] virtual std::string decode(const std::vector<std::int32_t>& ids) const = 0;
+    [[nodiscard]] virtual const std::vector<std::string>& warnings() const = 0;
+};
+
+/// Checks the vocabulary (counts, ids, merges made of tokens) and builds the tokenizer.
+/// Errors: Unsupported (model or pre-tokenizer), Inconsistent (counts, ids, merges; names the key).
+[[nodiscard]] Result<std::shared_ptr<const Tokenizer>> makeTokenizer(Vocabulary vocabulary);
+
+} // namespace fovea

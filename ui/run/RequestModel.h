@@ -1,0 +1,50 @@
+#pragma once
+#include "core/engine/Request.h"
+#include "core/policy/ParamSpec.h"
+#include <QObject>
+#include <QString>
+#include <QUndoStack>
+
+namespace fovea::ui {
+
+/// The only writer of the Request. Every change of text and parameters is validated here and undoable: one undo step per
+/// drag (changes between beginDrag and endDrag merge). GUI thread only.
+class RequestModel : public QObject {
+    Q_OBJECT
+public:
+    explicit RequestModel(Request initial, QObject* parent = nullptr);
+
+    [[nodiscard]] const Request& request() const { return m_request; }
+    [[nodiscard]] QUndoStack& undoStack() { return m_undo; }
+
+    /// Sets one parameter. A legal, different value changes the request and emits requestChanged; an illegal one changes
+    /// nothing and emits rejected with the sentence to show beside the parameter.
+    void setParam(const ParamSpec& spec, const ParamValue& value);
+    void beginDrag(const ParamSpec& spec);
+    void endDrag();
+    /// Replaces the whole policy (a preset, a file, a point of the curve) as one undo step named `why`.
+    void setPolicy(const AttentionPolicy& policy, const QString& why);
+    void setText(std::string text, const QString& why);
+    void setModelPath(std::string path);
+    void setPrecision(Precision precision);
+    /// Replaces everything (a session); clears the undo stack.
+    void setRequest(Request request);
+    /// What is on screen; no undo step.
+    void setVisible(const VisibleRect& visible);
+
+signals:
+    void requestChanged();
+    void visibleChanged();
+    void rejected(const QString& key, const QString& sentence); ///< ParamSpec::key and the error
+    void accepted(const QString& key);                          ///< clears an error shown beside `key`
+
+private:
+    friend class RequestCommand;
+    void apply(const Request& request);
+    Request m_request;
+    QUndoStack m_undo;
+    bool m_dragging = false;
+    int m_dragId = 0;
+};
+
+} // namespace fovea::ui
