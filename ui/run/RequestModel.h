@@ -7,8 +7,8 @@
 
 namespace fovea::ui {
 
-/// The only writer of the Request. Every change of text and parameters is validated here and undoable: one undo step per
-/// drag (changes between beginDrag and endDrag merge). GUI thread only.
+/// The only writer of the Request. Every change of text and parameters is validated here and undoable: one
+/// undo step per drag (changes between beginDrag and endDrag merge). GUI thread only.
 class RequestModel : public QObject {
     Q_OBJECT
 public:
@@ -17,8 +17,8 @@ public:
     [[nodiscard]] const Request& request() const { return m_request; }
     [[nodiscard]] QUndoStack& undoStack() { return m_undo; }
 
-    /// Sets one parameter. A legal, different value changes the request and emits requestChanged; an illegal one changes
-    /// nothing and emits rejected with the sentence to show beside the parameter.
+    /// Sets one parameter. A legal, different value changes the request and emits requestChanged; an illegal
+    /// one changes nothing and emits rejected with the sentence to show beside the parameter.
     void setParam(const ParamSpec& spec, const ParamValue& value);
     void beginDrag(const ParamSpec& spec);
     void endDrag();

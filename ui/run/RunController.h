@@ -13,34 +13,39 @@ namespace fovea::ui {
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
-/// The only bridge between GUI thread and engine thread. Submits the model's Request when it changes, with the depth the
-/// moment asks for (Visible while a slider moves, Propagated at rest), and hands snapshots out on the GUI thread in
-/// request order. A cancelled run is silent; an outdated error is dropped.
+/// The only bridge between GUI thread and engine thread. Submits the model's Request when it changes, with
+/// the depth the moment asks for (Visible while a slider moves, Propagated at rest), and hands snapshots out
+/// on the GUI thread in request order. A cancelled run is silent; an outdated error is dropped.
 class RunController : public QObject {
     Q_OBJECT
 public:
     RunController(RequestModel& requests, SelectionModel& selection, QObject* parent = nullptr);
     ~RunController() override;
 
-    /// The newest snapshot, null before the first. Parts of it that are null for the current policy are taken by views from
-    /// `lastComplete`, marked as old.
+    /// The newest snapshot, null before the first. Parts of it that are null for the current policy are taken
+    /// by views from `lastComplete`, marked as old.
     [[nodiscard]] SnapshotPtr snapshot() const { return m_snapshot; }
     /// The newest snapshot with a propagated result; null before the first.
     [[nodiscard]] SnapshotPtr lastComplete() const { return m_lastComplete; }
     [[nodiscard]] bool updating() const; ///< a run is under way for a newer request than snapshot()'s
 
-    /// Map tiles, rows: `work` runs on the engine thread between two blocks, then `done` on the GUI thread unless `owner` has
-    /// been destroyed meanwhile. Both get the same shared value.
+    /// Map tiles, rows: `work` runs on the engine thread between two blocks, then `done` on the GUI thread
+    /// unless `owner` has been destroyed meanwhile. Both get the same shared value.
     template <class T>
-    void fetch(QObject* owner, std::function<std::shared_ptr<T>()> work, std::function<void(std::shared_ptr<T>)> done)
-    {
-        fetchRaw(owner, [work = std::move(work)]() -> std::shared_ptr<void> { return work(); },
-                 [done = std::move(done)](std::shared_ptr<void> p) { done(std::static_pointer_cast<T>(std::move(p))); });
+    void fetch(QObject* owner, std::function<std::shared_ptr<T>()> work,
+               std::function<void(std::shared_ptr<T>)> done) {
+        fetchRaw(
+            owner, [work = std::move(work)]() -> std::shared_ptr<void> { return work(); },
+            [done = std::move(done)](std::shared_ptr<void> p) {
+                done(std::static_pointer_cast<T>(std::move(p)));
+            });
     }
     /// Runs a sweep in the background on the current full run; points arrive one by one.
     void startSweep(const SweepPlan& plan);
     [[nodiscard]] const std::vector<SweepPoint>& sweepPoints() const { return m_sweep; } ///< done ones only
-    [[nodiscard]] SnapshotPtr sweepSource() const { return m_sweepSource; } ///< text and model the points belong to
+    [[nodiscard]] SnapshotPtr sweepSource() const {
+        return m_sweepSource;
+    }                    ///< text and model the points belong to
     void cancelNewest(); ///< the sweep if one runs, else the run
 
 public slots:
@@ -49,7 +54,7 @@ public slots:
     void submitNow();
 
 signals:
-    void snapshotChanged();              ///< a new snapshot() is there
+    void snapshotChanged(); ///< a new snapshot() is there
     void updatingChanged(bool updating);
     void failed(const QString& sentence); ///< of the newest request
     void progressed(const QString& what, double done, double total);
@@ -57,6 +62,8 @@ signals:
     void sweepFinished(bool cancelled, const QString& error);
 
 private:
+    void takeNews();      ///< what the engine thread left, on the GUI thread
+    void submitVisible(); ///< submits unless what is newly on screen is already in the snapshot
     void fetchRaw(QObject* owner, std::function<std::shared_ptr<void>()> work,
                   std::function<void(std::shared_ptr<void>)> done);
     RequestModel& m_requests;

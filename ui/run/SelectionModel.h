@@ -5,8 +5,8 @@
 
 namespace fovea::ui {
 
-/// The one selection of the window: layer, head, hovered and pinned tokens, pinned pair. It never starts a run and costs
-/// under 1 ms. GUI thread only.
+/// The one selection of the window: layer, head, hovered and pinned tokens, pinned pair. It never starts a
+/// run and costs under 1 ms. GUI thread only.
 class SelectionModel : public QObject {
     Q_OBJECT
 public:
@@ -18,7 +18,7 @@ public:
     };
     [[nodiscard]] int layer() const { return m_layer; }
     [[nodiscard]] int head() const { return m_head; }
-    [[nodiscard]] int query() const { return m_query; }   ///< pinned token as the reader, -1: none
+    [[nodiscard]] int query() const { return m_query; }     ///< pinned token as the reader, -1: none
     [[nodiscard]] int hovered() const { return m_hovered; } ///< hovered token, -1: none
     [[nodiscard]] Pair hoveredPair() const { return m_hoveredPair; }
     [[nodiscard]] Pair pinnedPair() const { return m_pinnedPair; }

@@ -1,0 +1,159 @@
+#include "ui/run/RequestModel.h"
+#include <QUndoCommand>
+
+namespace fovea::ui {
+
+namespace {
+
+bool samePolicy(AttentionPolicy a, const AttentionPolicy& b) {
+    a.name = b.name;
+    return a == b;
+}
+
+/// A policy changed by hand keeps no name unless it happens to be a preset.
+std::string nameOf(const AttentionPolicy& policy) {
+    for (const PolicyPreset& preset : policyPresets())
+        if (samePolicy(preset.policy, policy))
+            return std::string(preset.name);
+    return {};
+}
+
+bool sameText(const std::shared_ptr<const std::string>& a, const std::shared_ptr<const std::string>& b) {
+    return a == b || (a && b && *a == *b);
+}
+
+} // namespace
+
+/// What undo restores: text and policy. Model, precision and what is on screen stay as they are.
+class RequestCommand : public QUndoCommand {
+public:
+    struct State {
+        std::shared_ptr<const std::string> text;
+        AttentionPolicy policy;
+        bool operator==(const State& o) const {
+            return sameText(text, o.text) && samePolicy(policy, o.policy);
+        }
+    };
+    RequestCommand(RequestModel& model, State before, State after, int dragId, const QString& why)
+        : QUndoCommand(why), m_model(model), m_before(std::move(before)), m_after(std::move(after)),
+          m_dragId(dragId) {}
+    void undo() override { show(m_before); }
+    void redo() override { show(m_after); }
+    [[nodiscard]] int id() const override { return m_dragId; }
+    bool mergeWith(const QUndoCommand* other) override {
+        const auto* next = dynamic_cast<const RequestCommand*>(other);
+        if (next == nullptr || next->m_dragId != m_dragId)
+            return false;
+        m_after = next->m_after;
+        setText(next->text());
+        setObsolete(m_after == m_before); // dragged back to where it began
+        return true;
+    }
+
+private:
+    void show(const State& state) {
+        Request request = m_model.request();
+        request.text = state.text;
+        request.policy = state.policy;
+        m_model.apply(request);
+    }
+    RequestModel& m_model;
+    State m_before, m_after;
+    int m_dragId; ///< -1: never merges
+};
+
+RequestModel::RequestModel(Request initial, QObject* parent)
+    : QObject(parent), m_request(std::move(initial)) {
+    if (!m_request.text)
+        m_request.text = std::make_shared<const std::string>();
+    m_undo.setUndoLimit(500);
+}
+
+void RequestModel::setParam(const ParamSpec& spec, const ParamValue& value) {
+    const QString key = QString::fromUtf8(spec.key.data(), static_cast<qsizetype>(spec.key.size()));
+    const auto refuse = [&](const Error& error) {
+        emit rejected(key, QString::fromStdString(error.message));
+    };
+    if (auto legal = checkParam(spec, value); !legal)
+        return refuse(legal.error());
+    AttentionPolicy changed = m_request.policy;
+    spec.set(changed, value);
+    auto policy = validated(std::move(changed));
+    if (!policy)
+        return refuse(policy.error());
+    emit accepted(key);
+    if (*policy == m_request.policy)
+        return;
+    policy->name = nameOf(*policy);
+    const QString why = QString::fromUtf8(spec.label.data(), static_cast<qsizetype>(spec.label.size())) +
+                        QLatin1Char(' ') + QString::fromStdString(formatParam(spec, value));
+    m_undo.push(new RequestCommand(*this, {m_request.text, m_request.policy}, {m_request.text, *policy},
+                                   m_dragging ? m_dragId : -1, why));
+}
+
+void RequestModel::beginDrag(const ParamSpec&) {
+    m_dragging = true;
+    ++m_dragId;
+}
+
+void RequestModel::endDrag() {
+    m_dragging = false;
+}
+
+void RequestModel::setPolicy(const AttentionPolicy& policy, const QString& why) {
+    auto legal = validated(policy);
+    if (!legal) {
+        emit rejected(QString(), QString::fromStdString(legal.error().message));
+        return;
+    }
+    emit accepted(QString());
+    if (*legal == m_request.policy)
+        return;
+    m_undo.push(
+        new RequestCommand(*this, {m_request.text, m_request.policy}, {m_request.text, *legal}, -1, why));
+}
+
+void RequestModel::setText(std::string text, const QString& why) {
+    if (text == *m_request.text)
+        return;
+    auto shared = std::make_shared<const std::string>(std::move(text));
+    m_undo.push(new RequestCommand(*this, {m_request.text, m_request.policy},
+                                   {std::move(shared), m_request.policy}, -1, why));
+}
+
+void RequestModel::setModelPath(std::string path) {
+    if (path == m_request.modelPath)
+        return;
+    Request request = m_request;
+    request.modelPath = std::move(path);
+    apply(request);
+}
+
+void RequestModel::setPrecision(Precision precision) {
+    if (precision == m_request.precision)
+        return;
+    Request request = m_request;
+    request.precision = precision;
+    apply(request);
+}
+
+void RequestModel::setRequest(Request request) {
+    m_undo.clear();
+    if (!request.text)
+        request.text = std::make_shared<const std::string>();
+    apply(request);
+}
+
+void RequestModel::setVisible(const VisibleRect& visible) {
+    if (visible == m_request.visible)
+        return;
+    m_request.visible = visible;
+    emit visibleChanged();
+}
+
+void RequestModel::apply(const Request& request) {
+    m_request = request;
+    emit requestChanged();
+}
+
+} // namespace fovea::ui

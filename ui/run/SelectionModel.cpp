@@ -1,0 +1,97 @@
+#include "ui/run/SelectionModel.h"
+
+namespace fovea::ui {
+
+void SelectionModel::setCell(int layer, int head) {
+    if (layer == m_layer && head == m_head)
+        return;
+    m_layer = layer;
+    m_head = head;
+    emit cellChanged();
+}
+
+void SelectionModel::pin(int token) {
+    const std::set<int> pins = token < 0 ? std::set<int>{} : std::set<int>{token};
+    if (token == m_query && pins == m_pins)
+        return;
+    m_query = token < 0 ? -1 : token;
+    m_pins = pins;
+    emit pinsChanged();
+}
+
+void SelectionModel::togglePin(int token) {
+    if (token < 0)
+        return;
+    if (m_pins.erase(token) == 0) {
+        m_pins.insert(token);
+        m_query = token;
+    } else if (token == m_query) {
+        m_query = m_pins.empty() ? -1 : *m_pins.rbegin();
+    }
+    emit pinsChanged();
+}
+
+void SelectionModel::pinPair(Pair pair) {
+    const bool same = pair == m_pinnedPair;
+    m_pinnedPair = pair;
+    if (pair.valid())
+        pin(pair.query);
+    if (!same)
+        emit pairChanged();
+}
+
+void SelectionModel::hover(int token) {
+    if (token == m_hovered && !m_hoveredPair.valid())
+        return;
+    m_hovered = token;
+    m_hoveredPair = {};
+    emit hoverChanged();
+}
+
+void SelectionModel::hoverPair(Pair pair) {
+    if (pair == m_hoveredPair)
+        return;
+    m_hoveredPair = pair;
+    m_hovered = pair.query;
+    emit hoverChanged();
+}
+
+bool SelectionModel::clearOneLevel() {
+    if (m_hovered >= 0 || m_hoveredPair.valid()) {
+        m_hovered = -1;
+        m_hoveredPair = {};
+        emit hoverChanged();
+        return true;
+    }
+    if (m_pinnedPair.valid()) {
+        m_pinnedPair = {};
+        emit pairChanged();
+        return true;
+    }
+    if (!m_pins.empty() || m_query >= 0) {
+        pin(-1);
+        return true;
+    }
+    return false;
+}
+
+void SelectionModel::clipTo(int tokens) {
+    if (m_hovered >= tokens || m_hoveredPair.query >= tokens) {
+        m_hovered = -1;
+        m_hoveredPair = {};
+        emit hoverChanged();
+    }
+    if (m_pinnedPair.query >= tokens) {
+        m_pinnedPair = {};
+        emit pairChanged();
+    }
+    const auto beyond = m_pins.lower_bound(tokens);
+    if (beyond != m_pins.end() || m_query >= tokens) {
+        m_pins.erase(beyond, m_pins.end());
+        if (m_query >= tokens)
+            m_query = m_pins.empty() ? -1 : *m_pins.rbegin();
+        emit pinsChanged();
+    }
+}
+
+} // namespace fovea::ui
