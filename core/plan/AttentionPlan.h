@@ -1,4 +1,5 @@
 #pragma once
+#include "core/plan/PlanItem.h"
 #include "core/policy/AttentionPolicy.h"
 #include "core/route/Router.h"
 #include <array>
@@ -8,41 +9,6 @@
 #include <vector>
 
 namespace fovea {
-
-/// Queries per block and keys per item.
-inline constexpr std::size_t kBlock = 64;
-
-enum class ItemKind : std::uint8_t {
-    Full,   ///< every active query of the block reads keys [key, key+count)
-    Bound,  ///< query lane t reads keys with bounds[data+t].lo <= j < bounds[data+t].hi, inside [key, key+count)
-    Gather, ///< single keys gatherKeys[data .. data+count), each read by the lanes of gatherLanes[...]
-};
-
-struct PlanItem {
-    ItemKind kind = ItemKind::Full;
-    std::uint32_t key = 0;   ///< first key (Full, Bound)
-    std::uint32_t count = 0; ///< keys, 1..64
-    std::uint32_t data = 0;  ///< index of the block's bounds (64 of them) or of the first gathered key
-    bool operator==(const PlanItem&) const = default;
-};
-
-/// Keys [lo, hi) of one query inside a Bound item, absolute positions; lo >= hi: none.
-struct LaneBound {
-    std::uint32_t lo = 0;
-    std::uint32_t hi = 0;
-    bool operator==(const LaneBound&) const = default;
-};
-
-/// Up to 64 queries with the same list of items. Contiguous (`queryList` < 0: lanes are queryBegin + t) or gathered.
-struct QueryBlock {
-    std::uint32_t queryBegin = 0;
-    std::uint32_t queryCount = 0;  ///< lanes in use, 1..64
-    std::int32_t queryList = -1;   ///< index into HeadPlan::queryLists of the first lane's query
-    std::uint64_t activeLanes = 0; ///< lanes this block writes; the others belong to another block
-    std::uint32_t itemBegin = 0;
-    std::uint32_t itemEnd = 0;
-    bool operator==(const QueryBlock&) const = default;
-};
 
 /// What each query block of one head (or of all heads sharing the pattern) reads. Every (query, key) pair occurs in at most
 /// one item; keys are <= the query; every active query reads at least itself. Blocks are sorted by first query;
