@@ -76,4 +76,10 @@ struct LayerRouting {
                                          const RouteInput& input, RowRange rows, int onlyHead,
                                          const WorkContext& work);
 
+/// The number the policy's signal gives every key j <= query for `head`, as the ranking of that query sees it; NaN where j is no
+/// candidate (local, always). [query+1]. For signals that rank queries only: BadValue. Used by views and tests, one row at a time.
+[[nodiscard]] Result<std::vector<float>> signalScores(const AttentionPolicy& policy, const ModelShape& shape,
+                                                      const RouteInput& input, int head, std::size_t query,
+                                                      const WorkContext& work);
+
 } // namespace fovea
