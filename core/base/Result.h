@@ -37,9 +37,9 @@ using Result = tl::expected<T, Error>;
 
 } // namespace fovea
 
-/// Returns the error of a failed Result from the calling function.
+/// Returns the error of a failed Result from the calling function. A named Result is looked at, not copied.
 #define FOVEA_TRY(expression)                                                                                \
     do {                                                                                                     \
-        if (auto foveaTried = (expression); !foveaTried)                                                     \
+        if (auto&& foveaTried = (expression); !foveaTried)                                                   \
             return tl::make_unexpected(std::move(foveaTried).error());                                       \
     } while (false)

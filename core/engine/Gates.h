@@ -10,7 +10,7 @@ namespace fovea {
 struct GateResult {
     int gate = 0;
     std::string name;
-    std::optional<bool> ok;        ///< empty: not yet, or does not apply; `detail` says why
+    std::optional<bool> ok; ///< empty: not yet, or does not apply; `detail` says why
     std::optional<double> value;
     std::optional<double> tolerance;
     std::string detail;
@@ -18,7 +18,8 @@ struct GateResult {
 };
 
 /// Runs the gates on this model, text and policy. Needs the full run; text is cut to `maxTokens`.
-[[nodiscard]] Result<std::vector<GateResult>> checkGates(const Snapshot& withFullRun, const AttentionPolicy& policy,
-                                                         std::size_t maxTokens, const WorkContext& work);
+[[nodiscard]] Result<std::vector<GateResult>> checkGates(const Snapshot& withFullRun,
+                                                         const AttentionPolicy& policy, std::size_t maxTokens,
+                                                         const WorkContext& work);
 
 } // namespace fovea

@@ -34,7 +34,7 @@ struct Request {
     AttentionPolicy policy;
     VisibleRect visible;
     Depth depth = Depth::Propagated;
-    bool headStats = true;   ///< the heads overview's own metrics, from 64 sampled rows
+    bool headStats = true; ///< the heads overview's own metrics, from 64 sampled rows
     std::uint64_t maxMemory = 0;
     Isa isa = defaultIsa();
     std::size_t maxTokens = 0; ///< keep only the first tokens; 0: all

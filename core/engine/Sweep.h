@@ -38,10 +38,12 @@ struct SweepPlan {
 
 /// All policies of the grid, first axis slowest; an illegal combination is BadValue before anything runs.
 [[nodiscard]] Result<std::vector<SweepPoint>> sweepPolicies(const SweepPlan& plan);
-/// Runs them over a text whose full run is known; `pointDone` after each (index into the list). Cancelled keeps what is done.
+/// Runs them over a text whose full run is known; `pointDone` after each (index into the list). Cancelled
+/// keeps what is done.
 [[nodiscard]] Result<> runSweep(const Snapshot& withFullRun, std::vector<SweepPoint>& points, bool isolated,
                                 const std::function<void(std::size_t)>& pointDone, const WorkContext& work);
-/// Marks the points that no other Policy point beats in both pairsRatio and nextTokenKl. Controls are never marked.
+/// Marks the points that no other Policy point beats in both pairsRatio and nextTokenKl. Controls are never
+/// marked.
 void markPareto(std::vector<SweepPoint>& points);
 
 } // namespace fovea

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/model/ModelShape.h"
+#include "core/policy/AttentionPolicy.h"
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,33 +20,45 @@ struct Seconds {
 
 /// One arm's cost over the whole text. Counts are by formula (mechanisms.md section 7), seconds by a clock.
 struct ArmCost {
-    std::uint64_t pairs = 0;         ///< planned (query, key) pairs over layers and heads
-    std::uint64_t pairsComputed = 0; ///< lanes x keys of the tiles touched
-    std::uint64_t routerMacs = 0;    ///< the router's multiply-adds
-    std::uint64_t extraPassMacs = 0; ///< a full pass that a signal needs (surprisal), probe rows
+    std::uint64_t pairs = 0;          ///< planned (query, key) pairs over layers and heads
+    std::uint64_t pairsComputed = 0;  ///< lanes x keys of the tiles touched
+    std::uint64_t routerMacs = 0;     ///< the router's multiply-adds
+    std::uint64_t extraPassMacs = 0;  ///< a full pass that a signal needs (surprisal), probe rows
     std::uint64_t attentionFlops = 0; ///< 4 D per pair
-    std::uint64_t denseFlops = 0;    ///< everything but attention, logits included
-    std::uint64_t kvBytes = 0;       ///< keys and values that stay readable, f32
-    std::uint64_t routerBytes = 0;   ///< rounded keys beside the cache
-    Seconds total;                   ///< whole run, logits included
-    Seconds attention;               ///< attention kernels
+    std::uint64_t denseFlops = 0;     ///< everything but attention, logits included
+    std::uint64_t kvBytes = 0;        ///< keys and values that stay readable, f32
+    std::uint64_t routerBytes = 0;    ///< rounded keys beside the cache
+    Seconds total;                    ///< whole run, logits included
+    Seconds attention;                ///< attention kernels
     Seconds router;
     Seconds plan;
 };
 
-/// Hybrid beside full. Ratios name what they include: pairsRatio and flopsRatio hold the router, density does not.
+/// Hybrid beside full. Ratios name what they include: pairsRatio and flopsRatio hold the router, density does
+/// not.
 struct Cost {
     ArmCost full, hybrid;
-    double density = 0;     ///< hybrid pairs / full causal pairs
-    double pairsRatio = 0;  ///< (pairs + router MACs / 2D) / full pairs
-    double flopsRatio = 0;  ///< attention, router and dense layers
+    double density = 0;    ///< hybrid pairs / full causal pairs
+    double pairsRatio = 0; ///< (pairs + router MACs / 2D) / full pairs
+    double flopsRatio = 0; ///< attention, router and dense layers
     double kvBytesRatio = 0;
     std::optional<double> secondsRatio;
     std::optional<double> breakEvenTokens; ///< counted T0; empty: never or not defined
-    bool skipped = true;    ///< how: "skipped" when no tile without a planned pair was computed, else "simulated"
+    bool skipped =
+        true; ///< how: "skipped" when no tile without a planned pair was computed, else "simulated"
 };
 
-/// Fills the ratios from the arms.
-void finishCost(Cost& cost, const ModelShape& shape, std::size_t tokens);
+/// What needs no run: flops, readable keys and values, rounded keys beside the cache. `arm.pairs` must be
+/// set.
+void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens);
+/// Multiply-adds of the pass that a signal needs before it can rank (surprisal: a whole full run), else 0.
+[[nodiscard]] std::uint64_t extraPassMacs(const ModelShape& shape, const AttentionPolicy& policy,
+                                          std::size_t tokens);
+
+/// Fills the ratios from the arms. Break-even: with rows of at most B keys (B from the counted pairs) and a
+/// router of c pair equivalents per row, T0 = B + c + sqrt(c^2 + 2 B c); with one that grows as k per earlier
+/// key, T0 = B / (1 - sqrt k). Empty for budgets that grow with the text, for signals that need a pass of
+/// their own, and when it is never reached.
+void finishCost(Cost& cost, const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens);
 
 } // namespace fovea

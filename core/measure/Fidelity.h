@@ -1,5 +1,8 @@
 #pragma once
 #include "core/base/Matrix.h"
+#include "core/kernels/Attention.h"
+#include "core/model/Model.h"
+#include "core/plan/AttentionPlan.h"
 #include <cstdint>
 #include <span>
 #include <string>
@@ -10,13 +13,16 @@ namespace fovea {
 /// Plan error of one layer, isolated regime: the layer got the full run's activations. Never kernel error.
 struct LayerFidelity {
     int layer = 0;
-    double massRecall = 0;   ///< mean over heads and queries of the full-attention probability on kept keys, 0..1
-    double outputError = 0;  ///< |y - y^| / |y| after the output projection, Frobenius over the text
+    double massRecall =
+        0; ///< mean over heads and queries of the full-attention probability on kept keys, 0..1
+    double outputError = 0;   ///< |y - y^| / |y| after the output projection, Frobenius over the text
     double rowDivergence = 0; ///< mean Jensen-Shannon divergence of p and p^, nats
-    double worstRowMass = 1; ///< least kept mass of any (head, query) ...
+    double worstRowMass = 1;  ///< least kept mass of any (head, query) ...
     int worstHead = 0;
     std::uint32_t worstQuery = 0;
-    double boundRatio = 0;   ///< largest |o - o^| / (2 (1-rho) max|v|) over heads and queries; > 1 (beyond rounding) is a bug
+    /// Largest |o - o^| / (2 (1-rho) max|v| + the kernel's promised rounding) over heads and queries; > 1 is
+    /// a bug.
+    double boundRatio = 0;
     std::vector<float> headMass;        ///< [H] mean kept mass
     std::vector<float> headOutputError; ///< [H] |o_h - o^_h| / |o_h|
     std::uint64_t pairs = 0;            ///< planned, over heads
@@ -24,6 +30,28 @@ struct LayerFidelity {
     std::uint64_t routerMacs = 0;
     bool operator==(const LayerFidelity&) const = default;
 };
+
+/// One layer, both arms: what measureLayer compares. Views only.
+struct LayerArms {
+    ConstMatrixView v;                ///< [T x G*D]
+    ConstMatrixView full;             ///< [T x H*D] output of full attention
+    ConstMatrixView hybrid;           ///< [T x H*D] output under the plan, same q, k, v
+    std::span<const float> fullLse;   ///< [T*H]
+    std::span<const float> hybridLse; ///< [T*H]
+    double fullProjected = 0;         ///< |full Wo|, Frobenius (projectedNorm)
+};
+
+/// Isolated fidelity of one layer over the whole text. Kept mass needs no second pass: rho = exp(LSE^ - LSE),
+/// and row divergence follows from it. Opens OpenMP regions of `threads` (0: all); same bits at any number.
+/// Memory: about 8 MB.
+[[nodiscard]] LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const LayerArms& arms,
+                                         int threads);
+/// |o Wo| of `layer`, Frobenius over the text.
+[[nodiscard]] double projectedNorm(const Model& model, int layer, ConstMatrixView o, int threads);
+
+/// Jensen-Shannon divergence, in nats, of p and p^ when p^ is p restricted to keys of mass `rho` and
+/// renormalised.
+[[nodiscard]] double divergenceOfKeptMass(double rho);
 
 /// What one head does in the full run, from `rows` evenly spaced queries (all when T <= rows).
 struct HeadStats {
@@ -36,9 +64,12 @@ struct HeadStats {
     bool operator==(const HeadStats&) const = default;
 };
 
+[[nodiscard]] std::vector<HeadStats> measureHeads(const AttentionInput& input, std::span<const float> lse,
+                                                  std::size_t rows, Isa isa, int threads);
+
 /// End-to-end fidelity of the propagated hybrid run against the full run, same text and temperature 1.
 struct PropagatedFidelity {
-    double nextTokenKl = 0;   ///< mean over positions of KL(full || hybrid), nats
+    double nextTokenKl = 0; ///< mean over positions of KL(full || hybrid), nats
     double klP95 = 0;
     double klWorst = 0;
     std::uint32_t klWorstPosition = 0;
@@ -46,12 +77,14 @@ struct PropagatedFidelity {
     double deltaNll = 0;      ///< mean of hybrid minus full, nats per token
     double fullMeanNll = 0;
     double hybridMeanNll = 0;
-    std::vector<float> kl;            ///< [T]
-    std::vector<float> fullNll;       ///< [T], NaN at 0
-    std::vector<float> hybridNll;     ///< [T], NaN at 0
+    std::vector<float> kl;                ///< [T]
+    std::vector<float> fullNll;           ///< [T], NaN at 0
+    std::vector<float> hybridNll;         ///< [T], NaN at 0
     std::vector<std::int32_t> fullTop1;   ///< [T]
     std::vector<std::int32_t> hybridTop1; ///< [T]
-    std::vector<float> depthError;    ///< [L] |x_l - x^_l| / |x_l| entering layer l+1, propagated
+    /// [L] |x - x^| / |x| of the residual stream after layer l, over the 256 evenly spaced tokens that the
+    /// full run keeps (all when T <= 256); the last one of the hidden states after the last norm.
+    std::vector<float> depthError;
     bool operator==(const PropagatedFidelity&) const = default;
 };
 
@@ -61,6 +94,11 @@ struct TopKOverlap {
     std::uint32_t sampledRows = 0;
     bool operator==(const TopKOverlap&) const = default;
 };
+
+/// Share of the keys that `query` of `head` keeps which are among as many largest p_ij. Ties: the later key
+/// is larger.
+[[nodiscard]] double topKOverlapOfRow(const AttentionInput& input, const AttentionPlan& plan, int head,
+                                      std::size_t query, Isa isa);
 
 /// Mean of b - a over positions 2^n <= t < 2^(n+1), t >= 1; the mean never hides where a policy hurts.
 struct PositionBin {

@@ -26,25 +26,29 @@ struct TileKey {
     bool operator==(const TileKey&) const = default;
 };
 
-/// 256 x 256 values, row-major, and their states. Max: the largest p (for Difference the one of largest magnitude).
-/// Mass: sum over keys, mean over queries. Kept: share of the cell's causal pairs that are kept.
+/// 256 x 256 values, row-major, and their states. Max: the largest p (for Difference the one of largest
+/// magnitude). Mass: sum over keys, mean over the cell's queries. Kept: share of the cell's causal pairs that
+/// are kept. Cells of rows that the plan or its log-sum-exp does not cover yet: NaN, Skipped (not for Full
+/// without a plan).
 struct MapTile {
     TileKey key;
-    std::vector<float> value;        ///< [kTile*kTile]; 0 where nothing was read
-    std::vector<CellState> state;    ///< [kTile*kTile]
-    std::vector<float> keptShare;    ///< [kTile*kTile] 0..1; empty at level 0
+    std::vector<float> value;     ///< [kTile*kTile]; 0 where nothing was read
+    std::vector<CellState> state; ///< [kTile*kTile]; without a plan every causal cell is Local
+    std::vector<float> keptShare; ///< [kTile*kTile] 0..1; empty at level 0
 };
 
-/// What a tile is computed from: one layer of the full run and, for the other quantities, the isolated hybrid rows.
+/// What a tile is computed from: one layer of the full run and, for the other quantities, the isolated hybrid
+/// rows.
 struct TileSource {
     AttentionInput input;
-    std::span<const float> fullLse;   ///< [T*H]
-    std::span<const float> hybridLse; ///< [T*H]; empty: only Full can be made
+    std::span<const float> fullLse;      ///< [T*H]
+    std::span<const float> hybridLse;    ///< [T*H]; empty: only Full can be made
     const AttentionPlan* plan = nullptr; ///< must cover the tile's rows
     Isa isa = Isa::Portable;
 };
 
-/// Exact from q, k and log-sum-exp: p = exp(s - LSE); nothing T x T is stored. Cost: 4^level * 65,536 dot products of D.
+/// Opens an OpenMP region of `threads` (0: all); same bits at any number. Exact from q, k and log-sum-exp: p
+/// = exp(s - LSE); nothing T x T is stored. Cost: 4^level * 65,536 dot products of D.
 [[nodiscard]] MapTile makeTile(const TileKey& key, const TileSource& source, int threads);
 
 /// One row for tooltips, inspector and `attention`: p and p^ of query `query`, keys 0..query.

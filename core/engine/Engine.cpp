@@ -1,0 +1,374 @@
+#include "core/engine/Engine.h"
+#include "core/base/Memory.h"
+#include "core/engine/TextStage.h"
+#include "core/files/AtomicFile.h"
+#include "core/model/Forward.h"
+#include "core/policy/PolicyJson.h"
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <filesystem>
+#include <mutex>
+#include <new>
+#include <optional>
+
+namespace fovea {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kDeliveryPause(100); // partial full runs: ten snapshots a second
+constexpr std::size_t kRectangle = 512;                  // queries drawn before the rest of the layer
+
+/// The file behind a model: read again when it changed.
+struct ModelKey {
+    std::string path;
+    Precision precision = Precision::F32;
+    std::uintmax_t bytes = 0;
+    std::filesystem::file_time_type modified;
+    bool operator==(const ModelKey&) const = default;
+};
+
+ModelKey modelKey(const Request& request) {
+    ModelKey key{request.modelPath, request.precision, 0, {}};
+    std::error_code ignored; // a file that cannot be looked at fails when it is read, with a better sentence
+    key.bytes = std::filesystem::file_size(request.modelPath, ignored);
+    key.modified = std::filesystem::last_write_time(request.modelPath, ignored);
+    return key;
+}
+
+bool sameModel(const Request& a, const Request& b) {
+    return a.modelPath == b.modelPath && a.precision == b.precision;
+}
+
+bool sameBytes(const std::shared_ptr<const std::string>& a, const std::shared_ptr<const std::string>& b) {
+    return a == b || (a && b && *a == *b);
+}
+
+bool sameText(const Request& a, const Request& b) {
+    return sameBytes(a.text, b.text) && a.encode == b.encode && a.textTemplate == b.textTemplate &&
+           a.maxTokens == b.maxTokens;
+}
+
+/// Do both requests stand on the same full run? A run with head statistics serves one without.
+bool sameFullRun(const Request& done, const Request& wanted) {
+    return sameModel(done, wanted) && sameText(done, wanted) && done.isa == wanted.isa &&
+           (done.headStats || !wanted.headStats);
+}
+
+/// A name changes nothing that is computed.
+bool sameWork(AttentionPolicy a, AttentionPolicy b) {
+    a.name.clear();
+    b.name.clear();
+    return a == b;
+}
+
+} // namespace
+
+struct Engine::Stages {
+    std::optional<ModelKey> modelOf;
+    std::shared_ptr<const Model> model;
+
+    std::optional<Request> textOf; ///< what tokens, facts and full run belong to
+    std::shared_ptr<const Tokens> tokens;
+    std::string textHash;
+    std::shared_ptr<const TokenFacts> facts;
+    std::shared_ptr<const FullRun> full;
+
+    std::optional<AttentionPolicy>
+        policyOf; ///< what visible layer, isolated and propagated results belong to
+    std::shared_ptr<const VisibleLayer> visible;
+    std::shared_ptr<const IsolatedResult> isolated;
+    std::shared_ptr<const PropagatedResult> propagated;
+
+    mutable std::mutex mutex;          ///< guards shared
+    std::optional<Request> sharedWork; ///< set while model, text or full run of this request are worked on
+
+    void dropPolicyResults() {
+        policyOf.reset();
+        visible.reset();
+        isolated.reset();
+        propagated.reset();
+    }
+    void dropText() {
+        textOf.reset();
+        tokens.reset();
+        facts.reset();
+        full.reset();
+        dropPolicyResults();
+    }
+    void setSharedWork(std::optional<Request> request) {
+        const std::lock_guard lock(mutex);
+        sharedWork = std::move(request);
+    }
+};
+
+namespace {
+
+/// One call of Engine::run: walks the stages in order, delivering as it goes.
+class Run {
+public:
+    template <class Stages>
+    Result<std::shared_ptr<const Snapshot>> walk(Stages& stages, const Request& request,
+                                                 const Engine::Deliver& deliver, const WorkContext& work) {
+        m_deliver = &deliver;
+        m_work = &work;
+        m_snapshot.request = std::make_shared<const Request>(request);
+        const Result<AttentionPolicy> policy = validated(request.policy);
+        FOVEA_TRY(policy);
+        m_snapshot.policyHash = policyHash(*policy);
+
+        stages.setSharedWork(request);
+        FOVEA_TRY(readModel(stages));
+        FOVEA_TRY(readText(stages));
+        FOVEA_TRY(fitMemory());
+        if (stages.policyOf && !sameWork(*stages.policyOf, *policy))
+            stages.dropPolicyResults();
+        stages.policyOf = *policy;
+        clipVisible();
+        takeKnown(stages);
+        deliverSnapshot();
+        FOVEA_TRY(runFullArm(stages, *policy));
+        stages.setSharedWork({});
+        FOVEA_TRY(work.checkpoint());
+
+        FOVEA_TRY(runVisibleLayer(stages, *policy));
+        if (request.depth != Depth::Visible && !m_snapshot.isolated)
+            FOVEA_TRY(runIsolatedLayers(stages, *policy));
+        if (request.depth == Depth::Propagated && !m_snapshot.propagated) {
+            Result<PropagatedResult> done = runPropagated(m_snapshot, *policy, work);
+            FOVEA_TRY(done);
+            stages.propagated = std::make_shared<const PropagatedResult>(std::move(*done));
+            m_snapshot.propagated = stages.propagated;
+        }
+        m_snapshot.final = true;
+        return deliverSnapshot();
+    }
+
+private:
+    std::shared_ptr<const Snapshot> deliverSnapshot() {
+        auto shared = std::make_shared<const Snapshot>(m_snapshot);
+        if (*m_deliver)
+            (*m_deliver)(shared);
+        m_delivered = Clock::now();
+        return shared;
+    }
+
+    template <class Stages>
+    Result<> readModel(Stages& stages) {
+        const Request& request = *m_snapshot.request;
+        const ModelKey key = modelKey(request);
+        if (!stages.model || stages.modelOf != key) {
+            stages.dropText();
+            stages.model.reset();
+            Result<std::shared_ptr<const Model>> model =
+                loadModel(request.modelPath, {request.precision, request.maxMemory}, *m_work);
+            FOVEA_TRY(model);
+            stages.model = std::move(*model);
+            stages.modelOf = key;
+        }
+        m_snapshot.model = stages.model;
+        return {};
+    }
+
+    template <class Stages>
+    Result<> readText(Stages& stages) {
+        const Request& request = *m_snapshot.request;
+        if (!stages.tokens || !sameText(*stages.textOf, request)) {
+            stages.dropText();
+            Result<Tokens> tokens = tokenizeText(*stages.model, request, *m_work);
+            FOVEA_TRY(tokens);
+            stages.tokens = std::make_shared<const Tokens>(std::move(*tokens));
+            stages.facts =
+                std::make_shared<const TokenFacts>(makeFacts(*stages.model->tokenizer, *stages.tokens, {}));
+            stages.textHash = sha256Hex(*request.text);
+        } else if (stages.full && !sameFullRun(*stages.textOf, request)) {
+            stages.full.reset();
+            stages.dropPolicyResults();
+        }
+        stages.textOf = request;
+        m_snapshot.tokens = stages.tokens;
+        m_snapshot.facts = stages.facts;
+        m_snapshot.textHash = stages.textHash;
+        m_snapshot.pastContext =
+            stages.tokens->size() > static_cast<std::size_t>(stages.model->shape.context);
+        return {};
+    }
+
+    Result<> fitMemory() const {
+        const Request& request = *m_snapshot.request;
+        const std::size_t tokens = m_snapshot.tokens->size();
+        const auto need = [&](std::size_t t) {
+            return Engine::memoryNeeded(m_snapshot.model->shape, request.precision, t);
+        };
+        // What this process holds already (weights, an earlier run) is not free, but it is ours.
+        const std::uint64_t ours = memoryLimit(0) + std::min(residentBytes(), ~memoryLimit(0));
+        const std::uint64_t limit = request.maxMemory > 0 ? std::min(ours, request.maxMemory) : ours;
+        std::size_t low = 0;
+        for (std::size_t high = tokens; low < high;) {
+            const std::size_t middle = low + (high - low + 1) / 2;
+            if (need(middle) <= limit)
+                low = middle;
+            else
+                high = middle - 1;
+        }
+        return requireMemory(std::to_string(tokens) + " tokens", need(tokens), limit,
+                             low > 0 ? std::to_string(low) + " tokens would fit"
+                                     : "no text would fit with this model");
+    }
+
+    void clipVisible() {
+        const ModelShape& shape = m_snapshot.model->shape;
+        const std::size_t tokens = m_snapshot.tokens->size();
+        m_visible = m_snapshot.request->visible;
+        m_visible.layer = std::clamp(m_visible.layer, 0, shape.layers - 1);
+        m_visible.head = std::clamp(m_visible.head, 0, shape.heads - 1);
+        // Whole rows of map tiles, so that a drawn tile is covered whole.
+        RowRange& rows = m_visible.queries;
+        rows.first = std::min(rows.first, tokens) / kTile * kTile;
+        rows.last = std::min((rows.last + kTile - 1) / kTile * kTile, tokens);
+    }
+
+    template <class Stages>
+    void takeKnown(Stages& stages) {
+        m_snapshot.full = stages.full;
+        if (stages.full && stages.visible && stages.visible->layer == m_visible.layer &&
+            stages.visible->fidelity)
+            m_snapshot.visible = stages.visible;
+        m_snapshot.isolated = stages.isolated;
+        m_snapshot.propagated = stages.propagated;
+    }
+
+    template <class Stages>
+    Result<> runFullArm(Stages& stages, const AttentionPolicy& policy) {
+        if (stages.full)
+            return {};
+        Result<> visibleFailed;
+        const auto layerDone = [&](const FullRun& soFar, int layer) {
+            const bool visible = layer == m_visible.layer;
+            const bool last = layer + 1 == m_snapshot.model->shape.layers;
+            if (!visible && !last && Clock::now() - m_delivered < kDeliveryPause)
+                return;
+            m_snapshot.full = std::make_shared<const FullRun>(soFar);
+            deliverSnapshot();
+            // Surprisal is known only after the last layer.
+            if (visible && policy.routed.signal != "surprisal") {
+                Result<VisibleLayer> done =
+                    runVisible(m_snapshot, policy, layer, -1, {0, m_snapshot.tokens->size()}, *m_work);
+                if (!done) {
+                    visibleFailed = tl::make_unexpected(done.error());
+                    return;
+                }
+                stages.visible = std::make_shared<const VisibleLayer>(std::move(*done));
+                m_snapshot.visible = stages.visible;
+                deliverSnapshot();
+            }
+        };
+        Result<std::shared_ptr<const FullRun>> full =
+            runFull(*m_snapshot.model, *m_snapshot.tokens, *m_snapshot.request, layerDone, *m_work);
+        FOVEA_TRY(visibleFailed);
+        FOVEA_TRY(full);
+        stages.full = std::move(*full);
+        stages.facts = std::make_shared<const TokenFacts>(
+            makeFacts(*m_snapshot.model->tokenizer, *m_snapshot.tokens, stages.full->nll));
+        m_snapshot.full = stages.full;
+        m_snapshot.facts = stages.facts;
+        deliverSnapshot();
+        return {};
+    }
+
+    template <class Stages>
+    Result<> runVisibleLayer(Stages& stages, const AttentionPolicy& policy) {
+        if (m_snapshot.visible)
+            return {};
+        const std::size_t tokens = m_snapshot.tokens->size();
+        const RowRange rows = m_visible.queries;
+        if (rows.last > rows.first && rows.last - rows.first < tokens &&
+            rows.last - rows.first <= kRectangle + kTile) {
+            Result<VisibleLayer> first =
+                runVisible(m_snapshot, policy, m_visible.layer, m_visible.head, rows, *m_work);
+            FOVEA_TRY(first);
+            m_snapshot.visible = std::make_shared<const VisibleLayer>(std::move(*first));
+            deliverSnapshot();
+            FOVEA_TRY(m_work->checkpoint());
+        }
+        Result<VisibleLayer> layer =
+            runVisible(m_snapshot, policy, m_visible.layer, -1, {0, tokens}, *m_work);
+        FOVEA_TRY(layer);
+        stages.visible = std::make_shared<const VisibleLayer>(std::move(*layer));
+        m_snapshot.visible = stages.visible;
+        if (m_snapshot.request->depth != Depth::Visible)
+            deliverSnapshot();
+        return {};
+    }
+
+    template <class Stages>
+    Result<> runIsolatedLayers(Stages& stages, const AttentionPolicy& policy) {
+        const auto layerDone = [&](const IsolatedResult& soFar) {
+            if (Clock::now() - m_delivered < kDeliveryPause)
+                return;
+            m_snapshot.isolated = std::make_shared<const IsolatedResult>(soFar);
+            deliverSnapshot();
+        };
+        Result<IsolatedResult> done =
+            runIsolated(m_snapshot, policy, m_snapshot.visible.get(), layerDone, *m_work);
+        FOVEA_TRY(done);
+        stages.isolated = std::make_shared<const IsolatedResult>(std::move(*done));
+        m_snapshot.isolated = stages.isolated;
+        if (m_snapshot.request->depth == Depth::Propagated)
+            deliverSnapshot();
+        return {};
+    }
+
+    Snapshot m_snapshot;
+    VisibleRect m_visible; ///< clipped to model and text
+    const Engine::Deliver* m_deliver = nullptr;
+    const WorkContext* m_work = nullptr;
+    Clock::time_point m_delivered;
+};
+
+} // namespace
+
+Engine::Engine() : m_stages(std::make_unique<Stages>()) {}
+Engine::~Engine() = default;
+
+Result<std::shared_ptr<const Snapshot>> Engine::run(const Request& request, const Deliver& deliver,
+                                                    const WorkContext& work) {
+    Result<std::shared_ptr<const Snapshot>> result =
+        fail(ErrorCode::OutOfMemory, "not enough memory for this run.");
+    try {
+        result = Run().walk(*m_stages, request, deliver, work);
+    } catch (const std::bad_alloc&) {
+        m_stages->dropText();
+    } catch (const std::exception& e) {
+        result = fail(ErrorCode::Unsupported, std::string("a library failed: ") + e.what() + ".");
+    }
+    m_stages->setSharedWork({});
+    return result;
+}
+
+bool Engine::worthFinishing(const Request& newer) const {
+    const std::lock_guard lock(m_stages->mutex);
+    return m_stages->sharedWork && sameFullRun(*m_stages->sharedWork, newer);
+}
+
+std::uint64_t Engine::memoryNeeded(const ModelShape& shape, Precision precision, std::size_t tokens) {
+    const auto t = static_cast<std::uint64_t>(tokens);
+    const auto of = [](int x) { return static_cast<std::uint64_t>(x); };
+    constexpr std::uint64_t kFloat = sizeof(float);
+    const std::uint64_t queries = of(shape.heads) * of(shape.headDim);
+    const std::uint64_t keys = of(shape.kvHeads) * of(shape.headDim);
+    const std::uint64_t layer = t * (2 * queries + 2 * keys + of(shape.heads)) * kFloat;
+    const std::uint64_t streams =
+        t * (3 * of(shape.width) + queries + 2 * keys + of(shape.feedForward)) * kFloat;
+    const std::uint64_t hidden = 2 * t * of(shape.width) * kFloat;
+    const std::uint64_t logits = 2 * kLogitRows * of(shape.vocabulary) * kFloat;
+    // A hybrid layer's output and log-sum-exp, its choices (32 keys of 10 bytes a row and head), its plan.
+    const std::uint64_t hybrid =
+        t * (queries + of(shape.heads)) * kFloat + t * of(shape.heads) * (32 * 10 + 96);
+    const std::uint64_t record = t * of(shape.layers) * of(shape.heads) * 48;
+    return weightBytes(shape, precision) + of(shape.layers) * layer + streams + hidden + logits + hybrid +
+           record + (std::uint64_t{64} << 20); // map tiles
+}
+
+} // namespace fovea

@@ -1,0 +1,59 @@
+#include "core/engine/Snapshot.h"
+#include "core/engine/Build.h"
+#include "core/engine/Request.h"
+#include <algorithm>
+
+namespace fovea {
+
+AttentionInput Snapshot::attentionInput(int layer) const {
+    const LayerActivations& a = *full->layers.at(static_cast<std::size_t>(layer));
+    const ModelShape& shape = model->shape;
+    return {a.q.view(),
+            a.k.view(),
+            a.v.view(),
+            shape.heads,
+            shape.kvHeads,
+            shape.headDim,
+            shape.attentionScale()};
+}
+
+std::optional<TileSource> Snapshot::tileSource(int layer) const {
+    if (!full || layer < 0 || static_cast<std::size_t>(layer) >= full->layers.size())
+        return {};
+    TileSource source;
+    source.input = attentionInput(layer);
+    source.fullLse = full->layers[static_cast<std::size_t>(layer)]->lse;
+    source.isa = request->isa;
+    if (visible && visible->layer == layer) {
+        source.hybridLse = visible->lse;
+        source.plan = visible->plan.get();
+    }
+    return source;
+}
+
+std::string Snapshot::provenance() const {
+    std::string line = "Fovea " + std::string(buildVersion()) + " " + std::string(buildCommit()) + " | r" +
+                       std::to_string(generation);
+    if (model) {
+        line += " | " + model->info.name;
+        if (!model->info.tensorTypes.empty())
+            line += " " + model->info.tensorTypes.front().first;
+        line += " " + model->info.sha256.substr(0, 8);
+    }
+    if (tokens)
+        line += " | text " + textHash.substr(0, 8) + " T " + std::to_string(tokens->size());
+    if (request) {
+        line += " | " + request->policy.summary() + " " + policyHash.substr(0, 8);
+        if (model)
+            line += " | L" + std::to_string(std::clamp(request->visible.layer, 0, model->shape.layers - 1)) +
+                    " H" + std::to_string(std::clamp(request->visible.head, 0, model->shape.heads - 1));
+        line += propagated ? " isolated, next-token numbers propagated" : " isolated";
+        line +=
+            " | drop-in | " + std::string(isaName(request->isa)) + " " + precisionName(request->precision);
+    }
+    if (pastContext)
+        line += " | past the model's context";
+    return line;
+}
+
+} // namespace fovea

@@ -1,0 +1,128 @@
+#include "core/engine/TextStage.h"
+#include <algorithm>
+#include <cmath>
+
+namespace fovea {
+
+namespace {
+
+constexpr std::string_view kChatBefore =
+    "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging "
+    "Face<|im_end|>\n<|im_start|>";
+constexpr std::string_view kUserTurn = "user\n";
+constexpr std::string_view kChatAfter = "<|im_end|>\n<|im_start|>assistant\n";
+
+/// Appends `more`, whose spans count from `origin` of its own text, onto `tokens` as bytes of the user's text
+/// [0, size).
+void append(Tokens& tokens, const Tokens& more, std::uint32_t origin, std::uint32_t base,
+            std::uint32_t size) {
+    for (std::size_t i = 0; i < more.size(); ++i) {
+        const auto place = [=](std::uint32_t at) {
+            return base + std::min(at > origin ? at - origin : 0, size);
+        };
+        tokens.ids.push_back(more.ids[i]);
+        tokens.spans.push_back({place(more.spans[i].begin), place(more.spans[i].end)});
+        tokens.pieces.push_back(more.pieces[i]);
+    }
+}
+
+bool isSpecial(const Tokenizer& tokenizer, std::int32_t id) {
+    const TokenKind kind = tokenizer.kind(id);
+    return kind == TokenKind::Control || kind == TokenKind::User;
+}
+
+/// A template's part, without the beginning-of-text token that the tokenizer may put before every text.
+Result<Tokens> encodePart(const Model& model, std::string_view text, bool specialTokens, bool first,
+                          const WorkContext& work) {
+    Result<Tokens> part = model.tokenizer->encode(text, {specialTokens}, work);
+    if (part && !first && part->size() > 0 && part->spans[0].end == 0 && !text.empty()) {
+        part->ids.erase(part->ids.begin());
+        part->spans.erase(part->spans.begin());
+        part->pieces.erase(part->pieces.begin());
+    }
+    return part;
+}
+
+Result<Tokens> encodeChat(const Model& model, const std::string& text, const EncodeOptions& options,
+                          const WorkContext& work) {
+    const Result<Tokens> mark = encodePart(model, "<|im_start|>", true, false, work);
+    FOVEA_TRY(mark);
+    if (mark->size() != 1 || !isSpecial(*model.tokenizer, mark->ids[0]))
+        return fail(ErrorCode::BadValue, "template: \"chat\" needs a model with the ChatML tokens; \"" +
+                                             model.info.name + "\" has no <|im_start|>. Use raw.");
+    const Result<Tokens> before = encodePart(model, kChatBefore, true, true, work);
+    FOVEA_TRY(before);
+    // The turn's name is tokenised together with the text: where they meet, a run of line breaks is one
+    // piece.
+    const Result<Tokens> turn =
+        encodePart(model, std::string(kUserTurn) + text, options.specialTokens, false, work);
+    FOVEA_TRY(turn);
+    const Result<Tokens> after = encodePart(model, kChatAfter, true, false, work);
+    FOVEA_TRY(after);
+
+    const auto size = static_cast<std::uint32_t>(text.size());
+    const auto origin = static_cast<std::uint32_t>(kUserTurn.size());
+    Tokens tokens;
+    append(tokens, *before, 0, 0, 0);
+    append(tokens, *turn, origin, 0, size);
+    append(tokens, *after, 0, size, 0);
+    tokens.unknownBytes = turn->unknownBytes;
+    tokens.invalidBytes = turn->invalidBytes;
+    if (turn->firstUnknownByte)
+        tokens.firstUnknownByte =
+            *turn->firstUnknownByte - std::min<std::uint64_t>(*turn->firstUnknownByte, origin);
+    if (turn->firstInvalidByte)
+        tokens.firstInvalidByte =
+            *turn->firstInvalidByte - std::min<std::uint64_t>(*turn->firstInvalidByte, origin);
+    return tokens;
+}
+
+bool isPunctuation(std::string_view piece) {
+    bool mark = false;
+    for (const char ch : piece) {
+        const auto c = static_cast<unsigned char>(ch);
+        const bool letterOrDigit = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (c >= 0x80 || letterOrDigit)
+            return false;
+        mark = mark || (c > ' ' && c < 0x7F);
+    }
+    return mark;
+}
+
+} // namespace
+
+Result<Tokens> tokenizeText(const Model& model, const Request& request, const WorkContext& work) {
+    if (!request.text || request.text->empty())
+        return fail(ErrorCode::BadValue, "text: empty, 0 bytes; at least one character is needed.");
+    Result<Tokens> tokens = request.textTemplate == TextTemplate::Chat
+                                ? encodeChat(model, *request.text, request.encode, work)
+                                : model.tokenizer->encode(*request.text, request.encode, work);
+    FOVEA_TRY(tokens);
+    if (tokens->ids.empty())
+        return fail(ErrorCode::BadValue, "text: " + std::to_string(request.text->size()) +
+                                             " bytes that give no token; at least one token is needed.");
+    if (request.maxTokens > 0 && tokens->size() > request.maxTokens) {
+        tokens->ids.resize(request.maxTokens);
+        tokens->spans.resize(request.maxTokens);
+        tokens->pieces.resize(request.maxTokens);
+    }
+    return tokens;
+}
+
+TokenFacts makeFacts(const Tokenizer& tokenizer, const Tokens& tokens, std::span<const float> nll) {
+    TokenFacts facts;
+    facts.tokens = tokens.size();
+    facts.special.resize(tokens.size());
+    facts.punctuation.resize(tokens.size());
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        facts.special[i] = isSpecial(tokenizer, tokens.ids[i]) ? 1 : 0;
+        facts.punctuation[i] = facts.special[i] == 0 && isPunctuation(tokens.pieces[i]) ? 1 : 0;
+    }
+    facts.surprisal.assign(nll.begin(), nll.end());
+    for (float& x : facts.surprisal)
+        if (std::isnan(x))
+            x = 0; // nothing stands before the first token
+    return facts;
+}
+
+} // namespace fovea

@@ -1,0 +1,27 @@
+#pragma once
+#include "core/base/Cancel.h"
+#include "core/engine/Request.h"
+#include "core/model/Model.h"
+#include "core/route/Router.h"
+#include "core/text/Tokens.h"
+#include <memory>
+#include <span>
+#include <string_view>
+
+namespace fovea {
+
+/// The request's text as tokens: encoded, wrapped in the chat template when asked, cut to maxTokens.
+/// TextTemplate::Chat is ChatML as SmolLM2 was trained on it, its default system turn included: the
+/// template's special tokens are real, those written in the text are as `encode` says. Template tokens have
+/// empty spans; spans cover the text. Errors: BadValue (an empty text; a model without ChatML's tokens),
+/// those of the tokenizer, Cancelled.
+[[nodiscard]] Result<Tokens> tokenizeText(const Model& model, const Request& request,
+                                          const WorkContext& work);
+
+/// Which tokens are special or punctuation; surprisal from the full run's `nll` (empty: not run yet), 0 for
+/// the first token. Punctuation: a piece with no letter, digit or byte beyond ASCII, and at least one ASCII
+/// mark; its spaces do not count.
+[[nodiscard]] TokenFacts makeFacts(const Tokenizer& tokenizer, const Tokens& tokens,
+                                   std::span<const float> nll);
+
+} // namespace fovea

@@ -1,0 +1,113 @@
+#include "core/measure/Cost.h"
+#include "core/model/Forward.h"
+#include "core/plan/AttentionPlan.h"
+#include "core/policy/SignalSpec.h"
+#include <algorithm>
+#include <cmath>
+
+namespace fovea {
+
+namespace {
+
+std::uint64_t unsignedOf(std::int64_t value) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(value, 0));
+}
+
+/// Tokens whose keys and values must stay readable in one layer. Routing alone keeps them all.
+std::uint64_t tokensStored(const AttentionPolicy& policy, int layer, std::uint64_t tokens) {
+    if (policy.fullInLayer(layer) || policy.routed.on() || policy.always.special || policy.always.punctuation)
+        return tokens;
+    std::uint64_t always = unsignedOf(policy.always.sinks);
+    for (const PinnedRange& range : policy.always.pinned) {
+        if (range.role != Role::Keys)
+            return tokens; // a token in query role reads everything before it
+        always += unsignedOf(range.last - range.first + 1);
+    }
+    const LocalPart& local = policy.local;
+    std::uint64_t reach = 1;
+    if (local.window > 0)
+        reach = unsignedOf(std::min(local.window, kAll) - 1) * unsignedOf(local.dilation) + 1;
+    reach = std::max(reach, unsignedOf(local.chunk) * (1 + unsignedOf(local.chunkPrevious)));
+    return std::min(tokens, reach + always);
+}
+
+/// Largest B with A(B) = T B - B (B - 1) / 2 <= pairs per row pattern: the fixed row length that costs as
+/// many pairs.
+double rowLength(double pairs, double tokens) {
+    const double half = tokens + 0.5;
+    return half - std::sqrt(std::max(0.0, half * half - 2 * pairs));
+}
+
+std::optional<double> breakEven(const Cost& cost, const ModelShape& shape, const AttentionPolicy& policy,
+                                std::size_t tokens) {
+    const RoutedPart& routed = policy.routed;
+    if (cost.hybrid.extraPassMacs > 0 || cost.hybrid.pairs >= cost.full.pairs || policy.mix.fullEvery > 0 ||
+        !policy.mix.fullLayers.empty())
+        return {};
+    if (routed.on() && (routed.budgetKind != BudgetKind::Count || routed.role != Role::Keys))
+        return {};
+    const double patterns = static_cast<double>(shape.layers) * static_cast<double>(shape.heads);
+    const auto length = static_cast<double>(tokens);
+    const double b = rowLength(static_cast<double>(cost.hybrid.pairs) / patterns, length);
+    const double router =
+        static_cast<double>(cost.hybrid.routerMacs) / (2.0 * shape.headDim) / patterns / length;
+    const SignalSpec* signal = routed.on() ? findSignal(routed.signal) : nullptr;
+    if (!signal || signal->sees == Sees::Fixed)
+        return b + router + std::sqrt(router * router + 2 * b * router);
+    const double perKey = router / ((length + 1) / 2);
+    if (perKey >= 1)
+        return {};
+    return b / (1 - std::sqrt(perKey));
+}
+
+double ratio(double a, double b) {
+    return b > 0 ? a / b : 0;
+}
+
+} // namespace
+
+void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens) {
+    const auto headDim = static_cast<std::uint64_t>(shape.headDim);
+    const auto kvHeads = static_cast<std::uint64_t>(shape.kvHeads);
+    const DenseCost dense = denseCostPerToken(shape);
+    arm.attentionFlops = 4 * headDim * arm.pairs;
+    arm.denseFlops = 2 * (dense.layers + dense.logits) * tokens;
+    arm.kvBytes = 0;
+    arm.routerBytes = 0;
+    const bool rounded = policy.routed.signal == "group_dot" || policy.routed.signal == "head_dot";
+    const std::uint64_t roundedKey = (headDim * unsignedOf(policy.routed.bits) + 7) / 8 + sizeof(float);
+    for (int layer = 0; layer < shape.layers; ++layer) {
+        arm.kvBytes += 2 * kvHeads * headDim * sizeof(float) * tokensStored(policy, layer, tokens);
+        if (rounded && !policy.fullInLayer(layer))
+            arm.routerBytes += kvHeads * roundedKey * tokens;
+    }
+}
+
+std::uint64_t extraPassMacs(const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens) {
+    if (policy.routed.signal != "surprisal")
+        return 0;
+    const DenseCost dense = denseCostPerToken(shape);
+    const std::uint64_t patterns =
+        static_cast<std::uint64_t>(shape.layers) * static_cast<std::uint64_t>(shape.heads);
+    return (dense.layers + dense.logits) * tokens +
+           2 * static_cast<std::uint64_t>(shape.headDim) * patterns * causalPairs(tokens);
+}
+
+void finishCost(Cost& cost, const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens) {
+    const auto fullPairs = static_cast<double>(cost.full.pairs);
+    const auto routerMacs = static_cast<double>(cost.hybrid.routerMacs + cost.hybrid.extraPassMacs);
+    cost.density = ratio(static_cast<double>(cost.hybrid.pairs), fullPairs);
+    cost.pairsRatio =
+        ratio(static_cast<double>(cost.hybrid.pairs) + routerMacs / (2.0 * shape.headDim), fullPairs);
+    cost.flopsRatio =
+        ratio(static_cast<double>(cost.hybrid.attentionFlops + cost.hybrid.denseFlops) + 2 * routerMacs,
+              static_cast<double>(cost.full.attentionFlops + cost.full.denseFlops));
+    cost.kvBytesRatio =
+        ratio(static_cast<double>(cost.hybrid.kvBytes), static_cast<double>(cost.full.kvBytes));
+    cost.secondsRatio.reset();
+    if (cost.full.total.runs > 0 && cost.hybrid.total.runs > 0 && cost.full.total.median > 0)
+        cost.secondsRatio = cost.hybrid.total.median / cost.full.total.median;
+    cost.breakEvenTokens = breakEven(cost, shape, policy, tokens);
+}
+
+} // namespace fovea

@@ -1,0 +1,290 @@
+// Exact map tiles. Every tile, also a coarse one, is made from all of its pairs, 64 x 64 at a time, so
+// nothing of the size of the map is ever held and a coarse cell never rests on another cell's rounding.
+#include "core/measure/MapTile.h"
+#include "core/measure/Exponential.h"
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <omp.h>
+
+namespace fovea {
+
+namespace {
+
+constexpr std::size_t kSub = 64; // queries and keys of one logit tile
+constexpr std::uint8_t kUncovered = 7;
+
+CellState stateOf(Reason reason) {
+    return static_cast<CellState>(reason);
+}
+
+/// What one thread needs for a strip of queries.
+struct Scratch {
+    Matrix logits{kSub, kSub};
+    std::vector<std::uint8_t> reason; ///< [kSub x keys of the tile], Reason of each pair
+    std::array<float, kSub> value{};  ///< of the pairs of one row of the logit tile
+    std::array<float, kSub> kept{};   ///< 1 where the pair is kept
+};
+
+/// One tile's geometry: `cell` pairs per side of a value, clipped to the text.
+struct Grid {
+    std::size_t cell, query, key, queryEnd, keyEnd;
+};
+
+float magnitude(float x) {
+    return x < 0 ? -x : x;
+}
+
+class TileMaker {
+public:
+    TileMaker(MapTile& tile, const TileSource& source)
+        : m_tile(tile), m_source(source), m_heads(static_cast<std::size_t>(source.input.heads)) {
+        const std::size_t tokens = source.input.k.rows;
+        m_grid.cell = std::size_t{1} << tile.key.level;
+        m_grid.query = tile.key.row * kTile * m_grid.cell;
+        m_grid.key = tile.key.col * kTile * m_grid.cell;
+        m_grid.queryEnd = std::min(m_grid.query + kTile * m_grid.cell, tokens);
+        m_grid.keyEnd = std::min(m_grid.key + kTile * m_grid.cell, tokens);
+    }
+    [[nodiscard]] const Grid& grid() const { return m_grid; }
+    [[nodiscard]] Scratch makeScratch() const {
+        Scratch scratch;
+        if (m_grid.keyEnd > m_grid.key)
+            scratch.reason.resize(kSub * (m_grid.keyEnd - m_grid.key));
+        return scratch;
+    }
+
+    /// Adds the pairs of queries [first, last), at most 64, to the cells. A row of cells belongs to one
+    /// caller at a time.
+    void addQueries(std::size_t first, std::size_t last, Scratch& scratch) {
+        const std::size_t rows = last - first;
+        const std::size_t keyEnd = std::min(m_grid.keyEnd, last); // causal
+        if (keyEnd <= m_grid.key)
+            return;
+        readReasons(first, last, scratch);
+        for (std::size_t key = m_grid.key; key < keyEnd; key += kSub) {
+            const std::size_t keys = std::min(kSub, keyEnd - key);
+            if (m_tile.key.quantity != MapQuantity::Kept) {
+                const MatrixView s(scratch.logits.view().data, rows, keys, kSub);
+                logitTile(m_source.input, m_tile.key.head, first, key, s, m_source.isa);
+            }
+            for (std::size_t r = 0; r < rows; ++r) {
+                const std::size_t query = first + r;
+                if (query >= key)
+                    addRow(query, r, key, std::min(keys, query - key + 1), scratch);
+            }
+        }
+    }
+
+    /// Sums become means and shares; call once all queries were added.
+    void finish() {
+        const bool pooled = m_grid.cell > 1;
+        for (std::size_t r = 0; r < kTile; ++r)
+            for (std::size_t c = 0; c < kTile; ++c) {
+                const std::size_t at = r * kTile + c;
+                if (m_tile.state[at] == CellState::Impossible)
+                    continue;
+                const std::size_t query = m_grid.query + r * m_grid.cell;
+                const std::size_t key = m_grid.key + c * m_grid.cell;
+                const double queries =
+                    static_cast<double>(std::min(query + m_grid.cell, m_grid.queryEnd) - query);
+                const double share = m_kept[at] / static_cast<double>(causalPairsOf(query, key));
+                if (pooled)
+                    m_tile.keptShare[at] = static_cast<float>(share);
+                if (m_tile.key.quantity == MapQuantity::Kept)
+                    m_tile.value[at] =
+                        std::isnan(m_tile.value[at]) ? m_tile.value[at] : static_cast<float>(share);
+                else if (m_tile.key.pooling == Pooling::Mass && pooled)
+                    m_tile.value[at] = static_cast<float>(static_cast<double>(m_tile.value[at]) / queries);
+            }
+    }
+    void allocate() {
+        m_tile.value.assign(kTile * kTile, 0);
+        m_tile.state.assign(kTile * kTile, CellState::Impossible);
+        m_kept.assign(kTile * kTile, 0);
+        if (m_grid.cell > 1)
+            m_tile.keptShare.assign(kTile * kTile, 0);
+    }
+
+private:
+    [[nodiscard]] std::uint64_t causalPairsOf(std::size_t query, std::size_t key) const {
+        const std::size_t queryEnd = std::min(query + m_grid.cell, m_grid.queryEnd);
+        const std::size_t keyEnd = std::min(key + m_grid.cell, m_grid.keyEnd);
+        std::uint64_t pairs = 0;
+        for (std::size_t i = query; i < queryEnd; ++i)
+            pairs += i < key ? 0 : std::min(i + 1, keyEnd) - key;
+        return std::max<std::uint64_t>(pairs, 1);
+    }
+
+    [[nodiscard]] bool covers(std::size_t query) const {
+        if (!m_source.plan)
+            return false;
+        const RowRange rows = m_source.plan->heads[static_cast<std::size_t>(m_tile.key.head)]->rows;
+        return query >= rows.first && query < rows.last;
+    }
+
+    void readReasons(std::size_t first, std::size_t last, Scratch& scratch) const {
+        const std::size_t width = m_grid.keyEnd - m_grid.key;
+        for (std::size_t query = first; query < last; ++query) {
+            const auto row = scratch.reason.begin() + static_cast<std::ptrdiff_t>((query - first) * width);
+            const auto end = row + static_cast<std::ptrdiff_t>(width);
+            if (!m_source.plan || m_source.plan->full) {
+                std::fill(row, end, static_cast<std::uint8_t>(Reason::Local));
+                continue;
+            }
+            if (!covers(query)) {
+                std::fill(row, end, kUncovered);
+                continue;
+            }
+            std::fill(row, end, static_cast<std::uint8_t>(Reason::Skipped));
+            for (const KeptKey& kept : m_source.plan->keptKeys(m_tile.key.head, query))
+                if (kept.key >= m_grid.key && kept.key < m_grid.keyEnd)
+                    row[static_cast<std::ptrdiff_t>(kept.key - m_grid.key)] =
+                        static_cast<std::uint8_t>(kept.reason);
+        }
+    }
+
+    /// Values of `keys` pairs of one row of the logit tile into scratch.value, kept flags into scratch.kept.
+    /// False when the row's hybrid is not known.
+    bool fillRow(std::size_t query, std::size_t r, const std::uint8_t* reason, std::size_t keys,
+                 Scratch& scratch) const {
+        const std::size_t at = query * m_heads + static_cast<std::size_t>(m_tile.key.head);
+        float* value = scratch.value.data();
+        float* kept = scratch.kept.data();
+        for (std::size_t j = 0; j < keys; ++j)
+            kept[j] = reason[j] < static_cast<std::uint8_t>(Reason::Skipped) ? 1.0F : 0.0F;
+        const MapQuantity quantity = m_tile.key.quantity;
+        const bool covered = keys == 0 || reason[0] != kUncovered;
+        if (quantity == MapQuantity::Kept)
+            return covered;
+        const float* s = scratch.logits.view().row(r);
+        const float full = m_source.fullLse[at];
+        if (quantity == MapQuantity::Full) {
+            for (std::size_t j = 0; j < keys; ++j)
+                value[j] = fastExp(s[j] - full);
+            return true;
+        }
+        const float hybrid =
+            m_source.hybridLse.empty() ? std::numeric_limits<float>::quiet_NaN() : m_source.hybridLse[at];
+        if (!covered || std::isnan(hybrid))
+            return false;
+        if (quantity == MapQuantity::Hybrid)
+            for (std::size_t j = 0; j < keys; ++j)
+                value[j] = kept[j] * fastExp(s[j] - hybrid);
+        else
+            for (std::size_t j = 0; j < keys; ++j)
+                value[j] = kept[j] * fastExp(s[j] - hybrid) - fastExp(s[j] - full);
+        return true;
+    }
+
+    void addRow(std::size_t query, std::size_t r, std::size_t key, std::size_t keys, Scratch& scratch) {
+        const std::size_t width = m_grid.keyEnd - m_grid.key;
+        const std::uint8_t* reason = scratch.reason.data() + r * width + (key - m_grid.key);
+        const bool known = fillRow(query, r, reason, keys, scratch);
+        const std::size_t cellRow = (query - m_grid.query) / m_grid.cell * kTile;
+        for (std::size_t begin = 0; begin < keys;) {
+            const std::size_t cell = (key + begin - m_grid.key) / m_grid.cell;
+            const std::size_t end = std::min(keys, (cell + 1) * m_grid.cell + m_grid.key - key);
+            pool(cellRow + cell, known, reason, scratch, begin, end);
+            begin = end;
+        }
+    }
+
+    void pool(std::size_t at, bool known, const std::uint8_t* reason, const Scratch& scratch,
+              std::size_t begin, std::size_t end) {
+        float& value = m_tile.value[at];
+        std::uint8_t strongest = static_cast<std::uint8_t>(Reason::Skipped);
+        float kept = 0;
+        for (std::size_t j = begin; j < end; ++j) {
+            strongest = std::min(strongest, reason[j]);
+            kept += scratch.kept[j];
+        }
+        m_kept[at] += static_cast<double>(kept);
+        m_tile.state[at] = std::min(m_tile.state[at], stateOf(static_cast<Reason>(strongest)));
+        if (!known) {
+            value = std::numeric_limits<float>::quiet_NaN();
+            return;
+        }
+        if (std::isnan(value) || m_tile.key.quantity == MapQuantity::Kept)
+            return;
+        if (m_tile.key.pooling == Pooling::Mass) {
+            for (std::size_t j = begin; j < end; ++j)
+                value += scratch.value[j];
+        } else if (m_tile.key.quantity == MapQuantity::Difference) {
+            for (std::size_t j = begin; j < end; ++j)
+                value = magnitude(scratch.value[j]) > magnitude(value) ? scratch.value[j] : value;
+        } else {
+            for (std::size_t j = begin; j < end; ++j)
+                value = std::max(value, scratch.value[j]);
+        }
+    }
+
+    MapTile& m_tile;
+    const TileSource& m_source;
+    std::size_t m_heads;
+    Grid m_grid{};
+    std::vector<double> m_kept; ///< [kTile*kTile] kept pairs
+};
+
+} // namespace
+
+MapTile makeTile(const TileKey& key, const TileSource& source, int threads) {
+    FOVEA_ASSERT(key.level >= 0 && key.level < 24 && key.head >= 0 && key.head < source.input.heads);
+    FOVEA_ASSERT(source.fullLse.size() == source.input.q.rows * static_cast<std::size_t>(source.input.heads));
+    MapTile tile;
+    tile.key = key;
+    TileMaker maker(tile, source);
+    maker.allocate();
+    const Grid grid = maker.grid();
+    if (grid.queryEnd <= grid.query || grid.keyEnd <= grid.key)
+        return tile;
+    // A strip holds whole rows of cells, and at least the 64 queries of a logit tile.
+    const std::size_t strip = std::max(kSub, grid.cell);
+    const std::size_t strips = (grid.queryEnd - grid.query + strip - 1) / strip;
+    const int team = std::min(threads > 0 ? threads : omp_get_max_threads(), static_cast<int>(strips));
+    std::vector<Scratch> scratch;
+    for (int t = 0; t < team; ++t) // before the region: an exception must not cross it
+        scratch.push_back(maker.makeScratch());
+#pragma omp parallel for schedule(dynamic, 1) num_threads(team)
+    for (std::size_t s = 0; s < strips; ++s) {
+        // The last strip has the longest rows: heaviest first.
+        const std::size_t begin = grid.query + (strips - 1 - s) * strip;
+        const std::size_t end = std::min(begin + strip, grid.queryEnd);
+        for (std::size_t first = begin; first < end; first += kSub)
+            maker.addQueries(first, std::min(first + kSub, end),
+                             scratch[static_cast<std::size_t>(omp_get_thread_num())]);
+    }
+    maker.finish();
+    return tile;
+}
+
+AttentionRow makeRow(int head, std::size_t query, const TileSource& source) {
+    const std::size_t keys = query + 1;
+    const std::size_t at =
+        query * static_cast<std::size_t>(source.input.heads) + static_cast<std::size_t>(head);
+    AttentionRow row;
+    row.full.resize(keys);
+    row.hybrid.assign(keys, 0);
+    row.reason.assign(keys, Reason::Skipped);
+    Matrix logits(1, keys);
+    logitTile(source.input, head, query, 0, logits.view(), source.isa);
+    const float* s = logits.view().row(0);
+    // One row is cheap enough for the exact function.
+    for (std::size_t j = 0; j < keys; ++j)
+        row.full[j] = std::exp(s[j] - source.fullLse[at]);
+    if (!source.plan || source.plan->full) {
+        std::fill(row.reason.begin(), row.reason.end(), Reason::Local);
+        row.hybrid = row.full;
+        return row;
+    }
+    const float hybrid =
+        source.hybridLse.empty() ? std::numeric_limits<float>::quiet_NaN() : source.hybridLse[at];
+    for (const KeptKey& kept : source.plan->keptKeys(head, query)) {
+        row.reason[kept.key] = kept.reason;
+        row.hybrid[kept.key] = std::exp(s[kept.key] - hybrid);
+    }
+    return row;
+}
+
+} // namespace fovea
