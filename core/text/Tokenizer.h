@@ -14,11 +14,11 @@ enum class TokenKind : std::uint8_t { Normal = 1, Unknown = 2, Control = 3, User
 
 /// What a model file says about its tokenizer, as plain values. Checked by makeTokenizer, not here.
 struct Vocabulary {
-    std::string model;                ///< "gpt2" (byte BPE); others are Unsupported for now
-    std::string pre;                  ///< pre-tokenizer: "smollm", "gpt-2", ...
-    std::vector<std::string> tokens;  ///< [V]
-    std::vector<std::int32_t> kinds;  ///< [V] or empty (all normal)
-    std::vector<std::string> merges;  ///< "left right", best first
+    std::string model;               ///< "gpt2" (byte BPE); others are Unsupported for now
+    std::string pre;                 ///< pre-tokenizer: "smollm", "gpt-2", ...
+    std::vector<std::string> tokens; ///< [V]
+    std::vector<std::int32_t> kinds; ///< [V] or empty (all normal)
+    std::vector<std::string> merges; ///< "left right", best first
     std::int64_t bos = -1, eos = -1, unknown = -1, padding = -1;
     bool addBos = false;
     bool addEos = false;
@@ -30,8 +30,10 @@ struct EncodeOptions {
     bool operator==(const EncodeOptions&) const = default;
 };
 
-/// Text to ids and back. Immutable after construction and safe to share between threads.
-/// Invalid UTF-8 never fails: each bad byte is read as U+FFFD, counted, and is its own span's byte.
+/// Text to ids and back. Immutable after construction and safe to share between threads. Bytes that the
+/// vocabulary lacks give no token and are counted; their neighbours in a piece may merge over them, as in the
+/// PyPI `tokenizers` (llama.cpp keeps them apart). Invalid UTF-8 never fails: each bad byte is read as
+/// U+FFFD, counted, and is its own span's byte.
 class Tokenizer {
 public:
     virtual ~Tokenizer() = default;

@@ -1,0 +1,153 @@
+#include "core/text/ByteBpe.h"
+#include "core/base/Check.h"
+#include "core/text/Utf8.h"
+
+namespace fovea {
+
+namespace {
+constexpr std::size_t kPollBytes = std::size_t{64} << 10;
+constexpr std::size_t kMaxTextBytes = (std::size_t{1} << 31) / 3 - 1; // a bad byte grows to three
+} // namespace
+
+/// One text on its way to tokens. `begins` are filled first; the ends follow from the next token's begin.
+struct ByteBpe::Encoding {
+    Tokens tokens;
+    std::vector<std::uint32_t> begins;
+    BytePairs::Scratch scratch;
+    std::vector<MergedToken> merged;
+    const WorkContext& work;
+    std::size_t textBytes = 0;
+
+    void add(std::int32_t id, std::size_t begin) {
+        tokens.ids.push_back(id);
+        begins.push_back(static_cast<std::uint32_t>(begin));
+    }
+};
+
+ByteBpe::ByteBpe(Parts parts) : m_parts(std::move(parts)) {
+    for (std::int32_t id = 0; id < vocabularySize(); ++id) {
+        const TokenKind k = kind(id);
+        if (k == TokenKind::User)
+            m_user.add(m_parts.pieces[static_cast<std::size_t>(id)], id);
+        if (k == TokenKind::User || k == TokenKind::Control || k == TokenKind::Unknown)
+            m_special.add(m_parts.pieces[static_cast<std::size_t>(id)], id);
+    }
+}
+
+std::int32_t ByteBpe::vocabularySize() const {
+    return static_cast<std::int32_t>(m_parts.pieces.size());
+}
+
+std::string ByteBpe::piece(std::int32_t id) const {
+    FOVEA_ASSERT(id >= 0 && id < vocabularySize());
+    return m_parts.pieces[static_cast<std::size_t>(id)];
+}
+
+TokenKind ByteBpe::kind(std::int32_t id) const {
+    FOVEA_ASSERT(id >= 0 && id < vocabularySize());
+    const auto& kinds = m_parts.vocabulary.kinds;
+    return kinds.empty() ? TokenKind::Normal : static_cast<TokenKind>(kinds[static_cast<std::size_t>(id)]);
+}
+
+std::string ByteBpe::decode(const std::vector<std::int32_t>& ids) const {
+    std::string bytes;
+    for (const std::int32_t id : ids) {
+        FOVEA_ASSERT(id >= 0 && id < vocabularySize());
+        bytes += m_parts.pieces[static_cast<std::size_t>(id)];
+    }
+    return bytes;
+}
+
+Result<Tokens> ByteBpe::encode(std::string_view text, const EncodeOptions& options,
+                               const WorkContext& work) const {
+    if (text.size() > kMaxTextBytes)
+        return fail(ErrorCode::TooLarge, "The text has " + std::to_string(text.size()) +
+                                             " bytes; accepted: up to " + std::to_string(kMaxTextBytes) +
+                                             ".");
+    Encoding encoding{
+        .tokens = {}, .begins = {}, .scratch = {}, .merged = {}, .work = work, .textBytes = text.size()};
+    Tokens& tokens = encoding.tokens;
+    const Vocabulary& vocabulary = m_parts.vocabulary;
+    const bool bos = vocabulary.addBos && vocabulary.bos >= 0;
+    const bool eos = vocabulary.addEos && vocabulary.eos >= 0;
+    if (bos)
+        encoding.add(static_cast<std::int32_t>(vocabulary.bos), 0);
+    const SpecialTokens& names = options.specialTokens ? m_special : m_user;
+    for (std::size_t at = 0; at < text.size();) {
+        const auto found = names.find(text, at);
+        FOVEA_TRY(
+            encodePlain(text.substr(at, found ? found->begin - at : std::string_view::npos), at, encoding));
+        if (!found)
+            break;
+        encoding.add(found->id, found->begin);
+        at = found->end;
+    }
+
+    // Bytes that gave no token join the token before them, at the start the first one.
+    const std::size_t first = bos ? 1 : 0, last = tokens.ids.size();
+    tokens.spans.resize(last);
+    for (std::size_t t = first; t < last; ++t)
+        tokens.spans[t] = {t == first ? 0 : encoding.begins[t],
+                           t + 1 < last ? encoding.begins[t + 1] : static_cast<std::uint32_t>(text.size())};
+    if (eos) {
+        tokens.ids.push_back(static_cast<std::int32_t>(vocabulary.eos));
+        const auto end = static_cast<std::uint32_t>(text.size());
+        tokens.spans.push_back({end, end});
+    }
+    tokens.pieces.reserve(tokens.ids.size());
+    for (const std::int32_t id : tokens.ids)
+        tokens.pieces.push_back(m_parts.pieces[static_cast<std::size_t>(id)]);
+    return std::move(encoding.tokens);
+}
+
+/// `text` holds no special token and starts at byte `offset` of the whole.
+Result<> ByteBpe::encodePlain(std::string_view text, std::size_t offset, Encoding& encoding) const {
+    if (text.empty())
+        return {};
+    Tokens& tokens = encoding.tokens;
+    const RepairedText repaired(text);
+    const std::string_view clean = repaired.text();
+    if (!repaired.badBytes().empty()) {
+        tokens.invalidBytes += repaired.badBytes().size();
+        if (!tokens.firstInvalidByte)
+            tokens.firstInvalidByte = offset + repaired.badBytes().front();
+    }
+    const auto ends = m_parts.preTokenizer.pieceEnds(clean);
+    if (!ends)
+        return tl::make_unexpected(ends.error());
+    // A U+FFFD that stands for one bad byte may lack several symbols; the bad byte is counted once.
+    std::size_t lastUnknown = std::string_view::npos;
+    const auto countUnknown = [&](std::size_t cleanByte) {
+        std::size_t source = repaired.original(cleanByte);
+        if (repaired.original(cleanByte + 1) ==
+            source) // second or third byte of a U+FFFD: the byte it stands for
+            --source;
+        if (source == lastUnknown)
+            return;
+        lastUnknown = source;
+        ++tokens.unknownBytes;
+        if (!tokens.firstUnknownByte)
+            tokens.firstUnknownByte = offset + source;
+    };
+    std::size_t begin = 0, polled = 0;
+    for (const std::size_t end : *ends) {
+        if (end - polled >= kPollBytes) {
+            polled = end;
+            FOVEA_TRY(encoding.work.checkpoint());
+            encoding.work.report("reading tokens", static_cast<double>(offset + repaired.original(begin)),
+                                 static_cast<double>(encoding.textBytes));
+        }
+        const std::string_view piece = clean.substr(begin, end - begin);
+        encoding.merged.clear();
+        FOVEA_TRY(m_parts.pairs.merge(piece, encoding.scratch, encoding.merged, encoding.work));
+        for (const MergedToken& token : encoding.merged)
+            encoding.add(token.id, offset + repaired.original(begin + token.begin));
+        for (std::size_t b = 0; b < piece.size(); ++b)
+            if (m_parts.pairs.idOfByte(static_cast<unsigned char>(piece[b])) < 0)
+                countUnknown(begin + b);
+        begin = end;
+    }
+    return {};
+}
+
+} // namespace fovea

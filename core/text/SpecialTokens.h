@@ -1,0 +1,33 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fovea {
+
+/// Token names that are looked for in the raw text before anything else. Immutable; safe to share between
+/// threads.
+class SpecialTokens {
+public:
+    struct Found {
+        std::size_t begin = 0, end = 0;
+        std::int32_t id = 0;
+    };
+    void add(std::string name, std::int32_t id); ///< an empty name is ignored
+    [[nodiscard]] bool empty() const { return m_count == 0; }
+    /// The first name at or after `from`: leftmost, then longest, then lowest id.
+    [[nodiscard]] std::optional<Found> find(std::string_view text, std::size_t from) const;
+
+private:
+    struct Name {
+        std::string text;
+        std::int32_t id = 0;
+    };
+    std::array<std::vector<Name>, 256> m_byFirstByte; ///< longest first
+    std::size_t m_count = 0;
+};
+
+} // namespace fovea
