@@ -29,8 +29,9 @@ struct AttentionInput {
 };
 
 struct AttentionOutput {
-    MatrixView o;         ///< [T x H*D]; rows outside the plan are left alone
-    std::span<float> lse; ///< [T*H], token-major: log-sum-exp of each row's kept logits, natural log; may be empty
+    MatrixView o; ///< [T x H*D]; rows outside the plan are left alone
+    std::span<float>
+        lse; ///< [T*H], token-major: log-sum-exp of each row's kept logits, natural log; may be empty
 };
 
 struct AttentionOptions {
@@ -38,19 +39,21 @@ struct AttentionOptions {
     int onlyHead = -1; ///< >= 0: compute just this head
 };
 
-/// The fused tile kernel: o_i = sum over planned j of softmax_j(scale q_i.k_j) v_j, without storing a T x T matrix.
-/// Online softmax with lazy rescaling (Milakov and Gimelshein, 1805.02867; Dao, FlashAttention-2, 2307.08691).
-/// Promised error against the oracle on the same plan: 5e-6 of max |o| (f32). A row that reads nothing: o = 0, lse = -inf.
-/// Parallel over (key-value head, query block), heaviest first; same bits at any thread count.
-/// Errors: Cancelled (polled per block). Thread-safe. Scratch: about 64 KB per thread, allocated before the region.
+/// The fused tile kernel: o_i = sum over planned j of softmax_j(scale q_i.k_j) v_j, without storing a T x T
+/// matrix. Online softmax with lazy rescaling (Milakov and Gimelshein, 1805.02867; Dao, FlashAttention-2,
+/// 2307.08691). Promised error against the oracle on the same plan: 5e-6 of max |o| (f32). A row that reads
+/// nothing: o = 0, lse = -inf. Parallel over (key-value head, query block), heaviest first; same bits at any
+/// thread count. Errors: Cancelled (polled per block). Thread-safe. Scratch: about 64 KB per thread,
+/// allocated before the region.
 [[nodiscard]] Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOutput out,
                               const AttentionOptions& options, const WorkContext& work);
 
 /// The obvious twin: plain double loops over the plan, one thread. For tests and small pictures.
 void attendOracle(const AttentionPlan& plan, const AttentionInput& in, AttentionOutput out);
 
-/// Logits of one tile: fills s [rows x keys] = scale * q_i.k_j for queries [query, query+rows) and keys [key, key+keys) of one
-/// head, no mask. The maps' exact tiles and tooltips come from here: p = exp(s - lse). Single-threaded.
+/// Logits of one tile: fills s [rows x keys] = scale * q_i.k_j for queries [query, query+rows) and keys [key,
+/// key+keys) of one head, no mask. The maps' exact tiles and tooltips come from here: p = exp(s - lse).
+/// Single-threaded.
 void logitTile(const AttentionInput& in, int head, std::size_t query, std::size_t key, MatrixView s, Isa isa);
 
 } // namespace fovea

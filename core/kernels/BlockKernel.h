@@ -1,0 +1,73 @@
+#pragma once
+#include "core/plan/PlanItem.h"
+#include <cstddef>
+#include <cstdint>
+
+// What the dispatcher hands to the code of one instruction set: raw pointers only. A container or an inline
+// STL function in such a file could be emitted with wide instructions, kept by the linker for the whole
+// program, and crash an older CPU.
+namespace fovea::kernels {
+
+/// One query block of `heads` neighbouring heads that read the same key-value head by the same plan.
+struct BlockTask {
+    const QueryBlock* block = nullptr;
+    const PlanItem* items = nullptr; ///< HeadPlan's arrays, whole
+    const LaneBound* bounds = nullptr;
+    const std::uint32_t* gatherKeys = nullptr;
+    const std::uint64_t* gatherLanes = nullptr;
+    const std::uint32_t* queryLists = nullptr;
+    const float* q = nullptr; ///< token 0 of the first head; the next head is headDim floats further
+    std::size_t qStride = 0;  ///< floats from token to token, as below
+    const float* k = nullptr; ///< token 0 of the key-value head
+    std::size_t kStride = 0;
+    const float* v = nullptr;
+    std::size_t vStride = 0;
+    float* o = nullptr; ///< as q
+    std::size_t oStride = 0;
+    float* lse = nullptr; ///< token 0 of the first head, heads side by side; null: not wanted
+    std::size_t lseStride = 0;
+    int heads = 0;
+    int headDim = 0; ///< 1..256
+    float scale = 0;
+    float* scratch = nullptr; ///< scratchFloats(headDim), 64-byte aligned, zeroed before the first task
+};
+
+/// Logits of `rows` x `keys` pairs of one head.
+struct LogitTask {
+    const float* q = nullptr; ///< first query
+    std::size_t qStride = 0;
+    const float* k = nullptr; ///< first key
+    std::size_t kStride = 0;
+    std::size_t rows = 0;
+    std::size_t keys = 0;
+    int headDim = 0;
+    float scale = 0;
+    float* s = nullptr;
+    std::size_t sStride = 0;
+};
+
+inline constexpr int kMaxHeadDim = 256;
+
+/// Row pitch of the output and packed values in scratch: a multiple of the widest vector.
+[[nodiscard]] constexpr std::size_t paddedDim(int headDim) {
+    return (static_cast<std::size_t>(headDim) + 15) / 16 * 16;
+}
+/// Seven rows of per-lane numbers, P, Q transposed, O, packed V, and one row of zeros.
+[[nodiscard]] constexpr std::size_t scratchFloats(int headDim) {
+    return kBlock * 7 + kBlock * kBlock + kBlock * 3 * paddedDim(headDim) + paddedDim(headDim);
+}
+
+/// The code of one instruction set.
+struct KernelTable {
+    void (*attendBlock)(const BlockTask&) = nullptr;
+    void (*logitTile)(const LogitTask&) = nullptr;
+    /// Runs `rounds` rounds of independent multiply-adds and returns how many floating-point operations that
+    /// was.
+    double (*fmaRounds)(std::size_t rounds) = nullptr;
+};
+
+[[nodiscard]] const KernelTable& portableKernels();
+[[nodiscard]] const KernelTable& avx2Kernels();   ///< only where the CPU has AVX2 and FMA
+[[nodiscard]] const KernelTable& avx512Kernels(); ///< only where the CPU has AVX-512 F, BW, DQ, VL
+
+} // namespace fovea::kernels

@@ -1,0 +1,537 @@
+#pragma once
+#include "core/kernels/BlockKernel.h"
+#include <cmath>
+
+// The fused tile loop: Dao, "FlashAttention-2: Faster Attention with Better Parallelism and Work
+// Partitioning", 2023 (2307.08691), with the online softmax of Milakov and Gimelshein, 2018 (1805.02867).
+// Differences: S lives in registers only and becomes P at once (accumulators start at minus the row maximum
+// that was kept); the maximum is kept until a logit exceeds it by 8 (log2), so O is rescaled a few times per
+// row at most; lanes are queries in QK and head dims in PV, so neither S nor O is ever transposed.
+namespace fovea::kernels {
+
+/// V wraps one instruction set's vectors; it is a type of an unnamed namespace, so nothing here is shared
+/// between files:
+///   F, M: floats and lane mask; kLanes; load, store, set1, add, sub, mul, max(a, b): b if either is NaN;
+///   fma(a, b, c) = a*b+c; within(j, lo, hi): lo <= j < hi; lanes(bits): lowest kLanes bits; select(m, a, b):
+///   a where set; anyAbove(a, b); scaleByPower(p, t): p * 2^n, n in the low mantissa bits of t;
+///   transpose(rows, out, pitch): kLanes x kLanes; kKeys x kQueryVectors: accumulators of QK; kQueries x
+///   kDimVectors: of PV.
+template <class V>
+class FusedTile {
+    using F = typename V::F;
+    using M = typename V::M;
+    static constexpr int kL = V::kLanes;
+    static constexpr int kB = static_cast<int>(kBlock);
+    static constexpr int kVectors = kB / kL;
+    static constexpr int kGroups = kB / V::kQueries;
+    // A query group must lie inside one vector: P is only written where the vector reads a key.
+    static_assert(kL % V::kQueries == 0);
+    static constexpr float kLog2e = 1.44269504088896340736F;
+    static constexpr float kLn2 = 0.69314718055994530942F;
+    static constexpr float kKeptGrowth = 8.0F; ///< P stays below 2^8, so sums keep their precision
+    static constexpr float kInfinity = __builtin_inff();
+
+public:
+    static void attendBlock(const BlockTask& task) {
+        FusedTile tile(task);
+        for (int head = 0; head < task.heads; ++head)
+            tile.runHead(head);
+    }
+
+    static void logitTile(const LogitTask& task) {
+        alignas(64) float keysT[kMaxHeadDim * kB];
+        alignas(64) float zeros[kMaxHeadDim] = {};
+        for (std::size_t key = 0; key < task.keys; key += kB) {
+            const int keys = static_cast<int>(task.keys - key < kB ? task.keys - key : kB);
+            const float* rows[kB];
+            for (int t = 0; t < kB; ++t)
+                rows[t] = t < keys ? task.k + (key + static_cast<std::size_t>(t)) * task.kStride : zeros;
+            transposeRows(rows, (keys + kL - 1) / kL, task.headDim, task.scale, keysT);
+            std::size_t row = 0;
+            for (; row + V::kKeys <= task.rows; row += V::kKeys)
+                plainLogits<V::kKeys>(task, keysT, row, key, keys);
+            for (; row < task.rows; ++row)
+                plainLogits<1>(task, keysT, row, key, keys);
+        }
+    }
+
+private:
+    explicit FusedTile(const BlockTask& task)
+        : m_task(task), m_block(*task.block), m_dim(task.headDim), m_pitch(paddedDim(task.headDim)),
+          m_queries(static_cast<int>(task.block->queryCount)), m_negMax(task.scratch), m_bar(m_negMax + kB),
+          m_sum(m_bar + kB), m_top(m_sum + kB), m_delta(m_top + kB), m_lo(m_delta + kB), m_hi(m_lo + kB),
+          m_p(m_hi + kB), m_qT(m_p + kB * kB), m_o(m_qT + kB * m_pitch), m_packed(m_o + kB * m_pitch),
+          m_zeros(m_packed + kB * m_pitch) {}
+
+    [[nodiscard]] std::size_t queryOf(int lane) const {
+        return m_block.queryList < 0 ? m_block.queryBegin + static_cast<std::size_t>(lane)
+                                     : m_task.queryLists[static_cast<std::size_t>(m_block.queryList) +
+                                                         static_cast<std::size_t>(lane)];
+    }
+    [[nodiscard]] bool active(int lane) const { return ((m_block.activeLanes >> lane) & 1U) != 0; }
+
+    void runHead(int head) {
+        const std::size_t column = static_cast<std::size_t>(head) * static_cast<std::size_t>(m_dim);
+        const float* rows[kB];
+        for (int t = 0; t < kB; ++t)
+            rows[t] = t < m_queries && active(t) ? m_task.q + queryOf(t) * m_task.qStride + column : m_zeros;
+        m_vectors = (m_queries + kL - 1) / kL;
+        transposeRows(rows, m_vectors, m_dim, m_task.scale * kLog2e, m_qT);
+        for (int t = 0; t < kB; t += kL) {
+            V::store(m_negMax + t, V::set1(0.0F));
+            V::store(m_bar + t, V::set1(-kInfinity));
+            V::store(m_sum + t, V::set1(0.0F));
+        }
+        for (std::size_t i = 0; i < static_cast<std::size_t>(m_queries) * m_pitch; i += kL)
+            V::store(m_o + i, V::set1(0.0F));
+        for (std::uint32_t i = m_block.itemBegin; i < m_block.itemEnd; ++i)
+            runItem(m_task.items[i]);
+        finish(head, column);
+    }
+
+    void runItem(const PlanItem& item) {
+        const int count = static_cast<int>(item.count);
+        const std::size_t firstKey = item.key;
+        switch (item.kind) {
+        case ItemKind::Full:
+            for (int j = 0; j < count; ++j)
+                m_keys[j] = m_task.k + (firstKey + static_cast<std::size_t>(j)) * m_task.kStride;
+            logitsOf<ItemKind::Full>(count);
+            setWholeRanges(count);
+            break;
+        case ItemKind::Bound:
+            for (int j = 0; j < count; ++j)
+                m_keys[j] = m_task.k + (firstKey + static_cast<std::size_t>(j)) * m_task.kStride;
+            readBounds(item);
+            logitsOf<ItemKind::Bound>(count);
+            break;
+        case ItemKind::Gather:
+            for (int j = 0; j < count; ++j)
+                m_keys[j] =
+                    m_task.k + std::size_t{m_task.gatherKeys[item.data + static_cast<std::uint32_t>(j)]} *
+                                   m_task.kStride;
+            m_keyLanes = m_task.gatherLanes + item.data;
+            logitsOf<ItemKind::Gather>(count);
+            setWholeRanges(count);
+            break;
+        }
+        valuesOf(item);
+    }
+
+    void setWholeRanges(int count) {
+        for (int g = 0; g < kGroups; ++g) {
+            m_groupLo[g] = 0;
+            m_groupHi[g] = count;
+        }
+    }
+
+    /// Per-lane key ranges relative to the item, and their unions over vectors and over PV's query groups.
+    void readBounds(const PlanItem& item) {
+        const std::int64_t first = item.key;
+        const std::int64_t count = item.count;
+        std::int32_t lows[kB];
+        std::int32_t highs[kB];
+        for (int t = 0; t < kB; ++t) {
+            std::int64_t lo = 0;
+            std::int64_t hi = 0;
+            if (t < m_queries && active(t)) {
+                const LaneBound& bound = m_task.bounds[item.data + static_cast<std::uint32_t>(t)];
+                lo = std::int64_t{bound.lo} - first;
+                hi = std::int64_t{bound.hi} - first;
+                lo = lo < 0 ? 0 : lo;
+                hi = hi > count ? count : hi;
+                if (lo >= hi)
+                    lo = hi = 0;
+            }
+            lows[t] = static_cast<std::int32_t>(lo);
+            highs[t] = static_cast<std::int32_t>(hi);
+            m_lo[t] = static_cast<float>(lo);
+            m_hi[t] = static_cast<float>(hi);
+        }
+        unite(lows, highs, kL, kVectors, m_vectorLo, m_vectorHi);
+        unite(lows, highs, V::kQueries, kGroups, m_groupLo, m_groupHi);
+    }
+
+    static void unite(const std::int32_t* lows, const std::int32_t* highs, int width, int groups, int* lo,
+                      int* hi) {
+        for (int g = 0; g < groups; ++g) {
+            lo[g] = kB;
+            hi[g] = 0;
+            for (int t = g * width; t < (g + 1) * width && t < kB; ++t) {
+                if (lows[t] == highs[t])
+                    continue;
+                lo[g] = lows[t] < lo[g] ? lows[t] : lo[g];
+                hi[g] = highs[t] > hi[g] ? highs[t] : hi[g];
+            }
+        }
+    }
+
+    template <ItemKind Kind>
+    void logitsOf(int count) {
+        int j = 0;
+        for (; j + V::kKeys <= count; j += V::kKeys)
+            keyGroup<Kind, V::kKeys>(j);
+        for (; j < count; ++j)
+            keyGroup<Kind, 1>(j);
+    }
+
+    /// The vectors that read some of keys [j, j+Keys), from the first to the last.
+    template <ItemKind Kind, int Keys>
+    void keyGroup(int j) {
+        int first = 0;
+        int last = m_vectors;
+        if constexpr (Kind == ItemKind::Bound) {
+            first = kVectors;
+            last = 0;
+            for (int v = 0; v < m_vectors; ++v)
+                if (m_vectorLo[v] < j + Keys && m_vectorHi[v] > j) {
+                    first = v < first ? v : first;
+                    last = v + 1;
+                }
+        }
+        constexpr int kMost = V::kQueryVectors;
+        int v = first;
+        for (; v + kMost <= last; v += kMost)
+            weights<Kind, Keys, kMost>(j, v);
+        if constexpr (kMost > 3) {
+            if (last - v == 3)
+                weights<Kind, Keys, 3>(j, v);
+        }
+        if constexpr (kMost > 2) {
+            if (last - v == 2)
+                weights<Kind, Keys, 2>(j, v);
+        }
+        if constexpr (kMost > 1) {
+            if (last - v == 1)
+                weights<Kind, Keys, 1>(j, v);
+        }
+    }
+
+    template <ItemKind Kind>
+    [[nodiscard]] M mask(int j, int v) const {
+        if constexpr (Kind == ItemKind::Bound)
+            return V::within(V::set1(static_cast<float>(j)), V::load(m_lo + v * kL), V::load(m_hi + v * kL));
+        else
+            return V::lanes(m_keyLanes[j] >> (v * kL));
+    }
+
+    /// P of Keys keys by Vectors vectors of queries: logits, mask, exp2, row sums.
+    template <ItemKind Kind, int Keys, int Vectors>
+    void weights(int j, int v) {
+        F s[Keys][Vectors];
+        const float* rows[Keys];
+        for (int k = 0; k < Keys; ++k) {
+            rows[k] = m_keys[j + k];
+            for (int n = 0; n < Vectors; ++n)
+                s[k][n] = V::load(m_negMax + (v + n) * kL);
+        }
+        dots<Keys, Vectors>(rows, m_qT + v * kL, m_dim, s);
+        if constexpr (Kind != ItemKind::Full)
+            for (int k = 0; k < Keys; ++k)
+                for (int n = 0; n < Vectors; ++n)
+                    s[k][n] = V::select(mask<Kind>(j + k, v + n), s[k][n], V::set1(-kInfinity));
+        F top[Vectors];
+        bool grown = false;
+        for (int n = 0; n < Vectors; ++n) {
+            top[n] = s[0][n];
+            for (int k = 1; k < Keys; ++k)
+                top[n] = V::max(top[n], s[k][n]);
+            grown = V::anyAbove(top[n], V::load(m_bar + (v + n) * kL)) || grown;
+        }
+        if (__builtin_expect(grown, 0)) {
+            for (int n = 0; n < Vectors; ++n)
+                V::store(m_top + (v + n) * kL, top[n]);
+            raiseMax(v * kL, (v + Vectors) * kL, j);
+            for (int k = 0; k < Keys; ++k)
+                for (int n = 0; n < Vectors; ++n)
+                    s[k][n] = V::sub(s[k][n], V::load(m_delta + (v + n) * kL));
+        }
+        for (int n = 0; n < Vectors; ++n) {
+            F sum = V::load(m_sum + (v + n) * kL);
+            for (int k = 0; k < Keys; ++k) {
+                F p = exp2(s[k][n]);
+                if constexpr (Kind != ItemKind::Full)
+                    p = V::select(mask<Kind>(j + k, v + n), p, V::set1(0.0F));
+                V::store(m_p + (j + k) * kB + (v + n) * kL, p);
+                sum = V::add(sum, p);
+            }
+            V::store(m_sum + (v + n) * kL, sum);
+        }
+    }
+
+    /// s[k][n] += sum over d of rows[k][d] * columns[d][n]: the only hot loop of QK.
+    template <int Keys, int Vectors>
+    [[gnu::always_inline]] static void dots(const float* const (&rows)[Keys], const float* columns, int dim,
+                                            F (&s)[Keys][Vectors]) {
+        for (int d = 0; d < dim; ++d, columns += kB) {
+            F x[Vectors];
+            for (int n = 0; n < Vectors; ++n)
+                x[n] = V::load(columns + n * kL);
+            for (int k = 0; k < Keys; ++k) {
+                const F y = V::set1(rows[k][d]);
+                for (int n = 0; n < Vectors; ++n)
+                    s[k][n] = V::fma(x[n], y, s[k][n]);
+            }
+        }
+    }
+
+    /// Raises the kept maximum of the lanes in [begin, end) whose m_top passed the bar, and rescales what
+    /// they have summed: l, O, and P of the item's keys before `keys`.
+    [[gnu::noinline]] void raiseMax(int begin, int end, int keys) {
+        for (int t = begin; t < end; ++t) {
+            m_delta[t] = 0.0F;
+            if (!(m_top[t] > m_bar[t]))
+                continue;
+            const float delta = m_top[t];
+            const bool fresh = m_bar[t] < 0.0F;
+            m_delta[t] = delta;
+            m_negMax[t] -= delta;
+            m_bar[t] = kKeptGrowth;
+            if (fresh)
+                continue;
+            const float factor = std::exp2f(-delta);
+            m_sum[t] *= factor;
+            for (int j = 0; j < keys; ++j)
+                m_p[j * kB + t] *= factor;
+            float* o = m_o + static_cast<std::size_t>(t) * m_pitch;
+            for (std::size_t d = 0; d < m_pitch; d += kL)
+                V::store(o + d, V::mul(V::load(o + d), V::set1(factor)));
+        }
+    }
+
+    /// 2^x for x <= 8, relative error 7.5e-8; below 2^-126 it stays at 2^-126; NaN stays NaN.
+    [[gnu::always_inline]] static F exp2(F x) {
+        const F magic = V::set1(12582912.0F); // 1.5 * 2^23: adding it rounds to an integer
+        x = V::max(V::set1(-126.0F), x);
+        const F t = V::add(x, magic);
+        const F r = V::sub(x, V::sub(t, magic));
+        F p = V::set1(0.0013276472F);
+        p = V::fma(p, r, V::set1(0.0096755410F));
+        p = V::fma(p, r, V::set1(0.055507131F));
+        p = V::fma(p, r, V::set1(0.24022120F));
+        p = V::fma(p, r, V::set1(0.69314694F));
+        p = V::fma(p, r, V::set1(1.0000001F));
+        return V::scaleByPower(p, t);
+    }
+
+    /// O += P V for one item.
+    void valuesOf(const PlanItem& item) {
+        const int count = static_cast<int>(item.count);
+        const float* values = nullptr;
+        std::size_t stride = 0;
+        if (item.kind == ItemKind::Gather || m_dim % kL != 0 || m_task.vStride % kAliasing == 0) {
+            pack(item);
+            values = m_packed;
+            stride = m_pitch;
+        } else {
+            values = m_task.v + std::size_t{item.key} * m_task.vStride;
+            stride = m_task.vStride;
+        }
+        if (item.kind != ItemKind::Full && !finite(values, stride, count)) {
+            valuesKeptOnly(values, stride, count);
+            return;
+        }
+        const int vectors = (m_dim + kL - 1) / kL;
+        const int passes = (vectors + V::kDimVectors - 1) / V::kDimVectors;
+        int from = 0;
+        for (int pass = 0; pass < passes; ++pass) {
+            const int width = (vectors - from) / (passes - pass);
+            dimPass(values + from * kL, stride, from, width);
+            from += width;
+        }
+    }
+
+    void dimPass(const float* values, std::size_t stride, int from, int width) {
+        switch (width) {
+        case 1:
+            queryGroups<1>(values, stride, from);
+            break;
+        case 2:
+            queryGroups<2>(values, stride, from);
+            break;
+        case 3:
+            if constexpr (V::kDimVectors >= 3)
+                queryGroups<3>(values, stride, from);
+            break;
+        default:
+            if constexpr (V::kDimVectors >= 4)
+                queryGroups<4>(values, stride, from);
+            break;
+        }
+    }
+
+    template <int Dims>
+    void queryGroups(const float* values, std::size_t stride, int from) {
+        for (int g = 0; g * V::kQueries < m_queries; ++g) {
+            const int lo = m_groupLo[g];
+            const int keys = m_groupHi[g] - lo;
+            if (keys <= 0)
+                continue;
+            const int lane = g * V::kQueries;
+            const float* p = m_p + lo * kB + lane;
+            const float* v = values + static_cast<std::size_t>(lo) * stride;
+            float* o = m_o + static_cast<std::size_t>(lane) * m_pitch + from * kL;
+            weightedSum<V::kQueries, Dims>(p, v, stride, keys, o);
+        }
+    }
+
+    /// o[t][n] += sum over j of p[j][t] * v[j][n]: the only hot loop of PV.
+    template <int Queries, int Dims>
+    void weightedSum(const float* p, const float* v, std::size_t stride, int keys, float* o) const {
+        F sum[Queries][Dims];
+        for (int t = 0; t < Queries; ++t)
+            for (int n = 0; n < Dims; ++n)
+                sum[t][n] = V::load(o + static_cast<std::size_t>(t) * m_pitch + n * kL);
+        for (int j = 0; j < keys; ++j, p += kB, v += stride) {
+            F x[Dims];
+            for (int n = 0; n < Dims; ++n)
+                x[n] = V::load(v + n * kL);
+            for (int t = 0; t < Queries; ++t) {
+                const F y = V::set1(p[t]);
+                for (int n = 0; n < Dims; ++n)
+                    sum[t][n] = V::fma(x[n], y, sum[t][n]);
+            }
+        }
+        for (int t = 0; t < Queries; ++t)
+            for (int n = 0; n < Dims; ++n)
+                V::store(o + static_cast<std::size_t>(t) * m_pitch + n * kL, sum[t][n]);
+    }
+
+    void pack(const PlanItem& item) {
+        const std::size_t dim = static_cast<std::size_t>(m_dim);
+        for (std::uint32_t j = 0; j < item.count; ++j) {
+            const std::size_t key =
+                item.kind == ItemKind::Gather ? m_task.gatherKeys[item.data + j] : std::size_t{item.key} + j;
+            const float* from = m_task.v + key * m_task.vStride;
+            float* to = m_packed + j * m_pitch;
+            std::size_t d = 0;
+            for (; d + kL <= dim; d += kL)
+                V::store(to + d, V::load(from + d));
+            for (; d < dim; ++d)
+                to[d] = from[d];
+            for (; d < m_pitch; ++d)
+                to[d] = 0.0F;
+        }
+    }
+
+    [[nodiscard]] bool finite(const float* values, std::size_t stride, int count) const {
+        F odd = V::set1(0.0F);
+        for (int j = 0; j < count; ++j)
+            for (int d = 0; d < m_dim; d += kL)
+                odd = V::fma(V::load(values + static_cast<std::size_t>(j) * stride + d), V::set1(0.0F), odd);
+        alignas(64) float lanes[kL];
+        V::store(lanes, odd);
+        for (int n = 0; n < kL; ++n)
+            if (!(lanes[n] == 0.0F))
+                return false;
+        return true;
+    }
+
+    /// The same sum where a value is infinite or NaN: a lane that does not read such a key must not see 0 *
+    /// NaN. A read key's weight is never 0 (exp2 stops at 2^-126).
+    [[gnu::noinline]] void valuesKeptOnly(const float* values, std::size_t stride, int count) {
+        for (int t = 0; t < m_queries; ++t) {
+            const int g = t / V::kQueries;
+            float* o = m_o + static_cast<std::size_t>(t) * m_pitch;
+            for (int j = m_groupLo[g]; j < m_groupHi[g] && j < count; ++j) {
+                const float p = m_p[j * kB + t];
+                if (p == 0.0F)
+                    continue;
+                const float* v = values + static_cast<std::size_t>(j) * stride;
+                for (int d = 0; d < m_dim; ++d)
+                    o[d] += p * v[d];
+            }
+        }
+    }
+
+    void finish(int head, std::size_t column) {
+        const std::size_t dim = static_cast<std::size_t>(m_dim);
+        for (int t = 0; t < m_queries; ++t) {
+            if (!active(t))
+                continue;
+            const std::size_t query = queryOf(t);
+            const float sum = m_sum[t];
+            const float factor = sum == 0.0F ? 0.0F : 1.0F / sum;
+            const float* from = m_o + static_cast<std::size_t>(t) * m_pitch;
+            float* to = m_task.o + query * m_task.oStride + column;
+            std::size_t d = 0;
+            for (; d + kL <= dim; d += kL)
+                V::store(to + d, V::mul(V::load(from + d), V::set1(factor)));
+            for (; d < dim; ++d)
+                to[d] = from[d] * factor;
+            if (m_task.lse != nullptr)
+                m_task.lse[query * m_task.lseStride + static_cast<std::size_t>(head)] =
+                    sum == 0.0F ? -kInfinity : ::logf(sum) - m_negMax[t] * kLn2;
+        }
+    }
+
+    /// out[d][lane] = rows[lane][d] * factor for lanes [0, vectors*kLanes), pitch 64.
+    static void transposeRows(const float* const* rows, int vectors, int dim, float factor, float* out) {
+        for (int v = 0; v < vectors; ++v) {
+            int d = 0;
+            for (; d + kL <= dim; d += kL)
+                V::transpose(rows + v * kL, d, factor, out + static_cast<std::ptrdiff_t>(d) * kB + v * kL,
+                             kB);
+            for (; d < dim; ++d)
+                for (int t = v * kL; t < (v + 1) * kL; ++t)
+                    out[d * kB + t] = rows[t][d] * factor;
+        }
+    }
+
+    template <int Rows>
+    static void plainLogits(const LogitTask& task, const float* keysT, std::size_t row, std::size_t key,
+                            int keys) {
+        const float* rows[Rows];
+        for (int r = 0; r < Rows; ++r)
+            rows[r] = task.q + (row + static_cast<std::size_t>(r)) * task.qStride;
+        for (int v = 0; v * kL < keys; v += V::kQueryVectors) {
+            F s[Rows][V::kQueryVectors];
+            for (int r = 0; r < Rows; ++r)
+                for (int n = 0; n < V::kQueryVectors; ++n)
+                    s[r][n] = V::set1(0.0F);
+            dots<Rows, V::kQueryVectors>(rows, keysT + v * kL, task.headDim, s);
+            alignas(64) float lanes[Rows][V::kQueryVectors * kL];
+            for (int r = 0; r < Rows; ++r)
+                for (int n = 0; n < V::kQueryVectors; ++n)
+                    V::store(lanes[r] + n * kL, s[r][n]);
+            const int width = keys - v * kL < V::kQueryVectors * kL ? keys - v * kL : V::kQueryVectors * kL;
+            for (int r = 0; r < Rows; ++r) {
+                float* out = task.s + (row + static_cast<std::size_t>(r)) * task.sStride + key +
+                             static_cast<std::size_t>(v * kL);
+                for (int n = 0; n < width; ++n)
+                    out[n] = lanes[r][n];
+            }
+        }
+    }
+
+    /// V rows at this pitch (floats) fall into a few sets of the first-level cache and evict each other: pack
+    /// them.
+    static constexpr std::size_t kAliasing = 256;
+
+    const BlockTask& m_task;
+    const QueryBlock& m_block;
+    int m_dim;
+    std::size_t m_pitch;
+    int m_queries;
+    int m_vectors = 0;
+    float* m_negMax; ///< minus the kept row maximum, log2 units; 0 until a key was read
+    float* m_bar;    ///< how far a logit may pass it: -inf until a key was read
+    float* m_sum;
+    float* m_top;
+    float* m_delta;
+    float* m_lo; ///< first key of the lane in a Bound item, relative
+    float* m_hi;
+    float* m_p;  ///< [keys][lanes]
+    float* m_qT; ///< [D][lanes], times scale * log2(e)
+    float* m_o;  ///< [lanes][pitch]
+    float* m_packed;
+    const float* m_zeros;
+    const float* m_keys[kB];
+    const std::uint64_t* m_keyLanes = nullptr;
+    int m_vectorLo[kVectors];
+    int m_vectorHi[kVectors];
+    int m_groupLo[kGroups];
+    int m_groupHi[kGroups];
+};
+
+} // namespace fovea::kernels
