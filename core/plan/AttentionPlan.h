@@ -10,9 +10,9 @@
 
 namespace fovea {
 
-/// What each query block of one head (or of all heads sharing the pattern) reads. Every (query, key) pair occurs in at most
-/// one item; keys are <= the query; every active query reads at least itself. Blocks are sorted by first query;
-/// items by first key, Gather items last. Immutable.
+/// What each query block of one head (or of all heads sharing the pattern) reads. Every (query, key) pair
+/// occurs in at most one item; keys are <= the query; every active query reads at least one key. Blocks are
+/// sorted by first query; items by first key, Gather items last. Immutable.
 struct HeadPlan {
     std::size_t tokens = 0; ///< T
     RowRange rows;          ///< the queries planned; the whole text unless a rectangle was asked
@@ -22,10 +22,12 @@ struct HeadPlan {
     std::vector<std::uint32_t> gatherKeys;
     std::vector<std::uint64_t> gatherLanes;
     std::vector<std::uint32_t> queryLists;
-    std::uint64_t pairs = 0;         ///< planned (query, key) pairs
-    std::uint64_t pairsComputed = 0; ///< lanes x keys of every tile that is touched
+    std::uint64_t pairs = 0;                      ///< planned (query, key) pairs
+    std::uint64_t pairsComputed = 0;              ///< lanes x keys of every tile that is touched
     std::array<std::uint64_t, 4> pairsByReason{}; ///< local, always, routed, far
     bool operator==(const HeadPlan&) const = default;
+    /// The keys `query` reads, ascending, straight from the items; empty for a query that is not planned.
+    [[nodiscard]] std::vector<std::uint32_t> keysOf(std::size_t query) const;
 };
 
 struct KeptKey {
@@ -34,11 +36,13 @@ struct KeptKey {
     bool operator==(const KeptKey&) const = default;
 };
 
-/// One layer's plan: a HeadPlan per head, shared where heads read alike, and the way back to each key's reason.
+/// One layer's plan: a HeadPlan per head, shared where heads read alike, and the way back to each key's
+/// reason.
 struct AttentionPlan {
     int layer = 0;
     bool full = false; ///< every key of every query
-    std::vector<std::shared_ptr<const HeadPlan>> heads; ///< [H]
+    std::vector<std::shared_ptr<const HeadPlan>>
+        heads; ///< [H], never null; no blocks for a head that was not asked for
     std::shared_ptr<const AttentionPolicy> policy;
     std::shared_ptr<const TokenFacts> facts;
     std::shared_ptr<const LayerRouting> routing; ///< null when nothing is routed
@@ -49,16 +53,19 @@ struct AttentionPlan {
     [[nodiscard]] std::vector<KeptKey> keptKeys(int head, std::size_t query) const;
 };
 
-/// Unions local, always and routed into items for rows `rows`. `routing` may be null when the policy routes nothing.
-/// Errors: BadValue (pinned position beyond T).
-[[nodiscard]] Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy, const ModelShape& shape,
-                                             int layer, std::shared_ptr<const TokenFacts> facts,
+/// Unions local, always and routed into items for rows `rows`. `routing` may be null when the policy routes
+/// nothing. Errors: BadValue (pinned position beyond T, a full layer that the model lacks).
+[[nodiscard]] Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy,
+                                             const ModelShape& shape, int layer,
+                                             std::shared_ptr<const TokenFacts> facts,
                                              std::shared_ptr<const LayerRouting> routing, RowRange rows);
 
 /// Full causal attention over T tokens: the plan of the full arm.
 [[nodiscard]] AttentionPlan fullPlan(const ModelShape& shape, int layer, std::size_t tokens);
 
 /// T(T+1)/2.
-[[nodiscard]] constexpr std::uint64_t causalPairs(std::uint64_t tokens) { return tokens * (tokens + 1) / 2; }
+[[nodiscard]] constexpr std::uint64_t causalPairs(std::uint64_t tokens) {
+    return tokens * (tokens + 1) / 2;
+}
 
 } // namespace fovea

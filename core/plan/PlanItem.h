@@ -10,7 +10,8 @@ inline constexpr std::size_t kBlock = 64;
 
 enum class ItemKind : std::uint8_t {
     Full,   ///< every active query of the block reads keys [key, key+count)
-    Bound,  ///< query lane t reads keys with bounds[data+t].lo <= j < bounds[data+t].hi, inside [key, key+count)
+    Bound,  ///< query lane t reads keys with bounds[data+t].lo <= j < bounds[data+t].hi, inside [key,
+            ///< key+count)
     Gather, ///< single keys gatherKeys[data .. data+count), each read by the lanes of gatherLanes[...]
 };
 
@@ -29,7 +30,8 @@ struct LaneBound {
     bool operator==(const LaneBound&) const = default;
 };
 
-/// Up to 64 queries with the same list of items. Contiguous (`queryList` < 0: lanes are queryBegin + t) or gathered.
+/// Up to 64 queries with the same list of items. Contiguous (`queryList` < 0: lanes are queryBegin + t) or
+/// gathered.
 struct QueryBlock {
     std::uint32_t queryBegin = 0;
     std::uint32_t queryCount = 0;  ///< lanes in use, 1..64

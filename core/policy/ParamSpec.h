@@ -14,10 +14,13 @@ enum class ParamKind : std::uint8_t { Integer, Real, Flag, Name, IntegerList };
 /// A value of any parameter. Integer kAll reads and prints "all".
 using ParamValue = std::variant<std::int64_t, double, bool, std::string, std::vector<std::int64_t>>;
 
-/// One row per user-visible number: range, unit, default and help are written here and nowhere else. Sliders, command
-/// line, policy file and documentation are generated from it.
+/// One row per user-visible number: range, unit, default and help are written here and nowhere else. Sliders,
+/// command line, policy file and documentation are generated from it.
 struct ParamSpec {
-    std::string_view key;     ///< path in the policy file: "local.window"
+    /// Path in the policy file: "local.window". The budgets are one row per kind ("routed.count",
+    /// "routed.fraction", ..., "routed.query_count"), which the file writes as budget_kind and budget;
+    /// setting one chooses its kind.
+    std::string_view key;
     std::string_view option;  ///< command-line name without dashes: "window"
     std::string_view section; ///< "Local", "Always", "Routed", "Mix"
     std::string_view label;   ///< "window"
@@ -25,12 +28,14 @@ struct ParamSpec {
     std::string_view help;    ///< one or two sentences
     ParamKind kind = ParamKind::Integer;
     double minimum = 0;
-    double maximum = 0;        ///< Integer and Real; a slider clips it to T
-    bool allAllowed = false;   ///< Integer: kAll is a value
-    bool logarithmic = false;  ///< how a slider should move
+    double maximum = 0;                  ///< Integer and Real; a slider clips it to T
+    bool allAllowed = false;             ///< Integer: kAll is a value
+    bool logarithmic = false;            ///< how a slider should move
     std::vector<std::string_view> names; ///< Name: the legal ones
     ParamValue (*get)(const AttentionPolicy&) = nullptr;
-    void (*set)(AttentionPolicy&, const ParamValue&) = nullptr; ///< the variant's type must match `kind`
+    /// The variant's type must match `kind` (checkParam first). A signal that cannot take the present role
+    /// brings its own. Several values for one policy are set in table order.
+    void (*set)(AttentionPolicy&, const ParamValue&) = nullptr;
     /// Does the parameter do anything under this policy (e.g. bits without a dot signal: no)?
     bool (*active)(const AttentionPolicy&) = nullptr;
 };
@@ -39,13 +44,16 @@ struct ParamSpec {
 /// By key or by option, hyphen and underscore the same; nullptr if unknown.
 [[nodiscard]] const ParamSpec* findParam(std::string_view name);
 
-/// Reads `text` as the value of `spec` ("all", "1e3", "5,11,17", "on") within its range; BadValue names option, value, range.
+/// Reads `text` as the value of `spec` ("all", "1e3", "5,11,17", "on") within its range; BadValue names
+/// option, value, range.
 [[nodiscard]] Result<ParamValue> parseParam(const ParamSpec& spec, std::string_view text);
 [[nodiscard]] std::string formatParam(const ParamSpec& spec, const ParamValue& value);
 /// Checks type and range; the one range check of all entrances.
 [[nodiscard]] Result<> checkParam(const ParamSpec& spec, const ParamValue& value);
 
-/// The whole policy as command-line options, defaults left out: "--window 128 --sinks 4 --route group_dot --route-count 32".
+/// The whole policy as command-line options, defaults left out: "--window 128 --sinks 4 --route group_dot
+/// --route-count 32". Pinned tokens of several roles have no option form: they are written with the first
+/// one's role.
 [[nodiscard]] std::string policyToOptions(const AttentionPolicy& policy);
 
 } // namespace fovea

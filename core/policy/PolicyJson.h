@@ -5,8 +5,9 @@
 
 namespace fovea {
 
-/// Reads a policy document (version 1 of commands.md). Duplicate or unknown keys, wrong types, values out of range, NaN,
-/// depth over 64 and trailing bytes are BadValue that names the key's path; a document of another kind is NotThisFormat.
+/// Reads a policy document (version 1 of commands.md). Duplicate or unknown keys, wrong types, values out of
+/// range, NaN, depth over 64 and trailing bytes are BadValue that names the key's path; a document of another
+/// kind is NotThisFormat.
 [[nodiscard]] Result<AttentionPolicy> policyFromJson(std::string_view text);
 /// The whole policy as one document, two-space indent; policyFromJson gives it back unchanged.
 [[nodiscard]] std::string policyToJson(const AttentionPolicy& policy);

@@ -15,12 +15,12 @@ enum class Sees : std::uint8_t {
 /// A router signal's card. Its formula lives in core/route, one file each.
 struct SignalSpec {
     std::string_view name;
-    std::string_view help;  ///< the formula and its direction in one line
-    Role role;              ///< Keys, Queries, or Both: what it may rank
+    std::string_view help; ///< the formula and its direction in one line
+    Role role;             ///< Keys, Queries, or Both: what it may rank
     Sees sees;
-    bool perGroup;          ///< one choice for all query heads of a key-value head
-    bool estimatesMass;     ///< allows budget kind top_p
-    std::string_view cost;  ///< multiply-adds per token and head beyond work already done
+    bool perGroup;         ///< one choice for all query heads of a key-value head
+    bool estimatesMass;    ///< allows budget kind top_p
+    std::string_view cost; ///< multiply-adds per token and head beyond work already done
 };
 
 [[nodiscard]] std::span<const SignalSpec> signalSpecs();

@@ -25,8 +25,8 @@ struct RouteInput {
     ConstMatrixView q; ///< [T x H*D]
     ConstMatrixView k; ///< [T x G*D]
     ConstMatrixView v; ///< [T x G*D]
-    /// [T*H], row-major by token then head: log-sum-exp of the full run's rows; empty unless the full run of this
-    /// layer is at hand (`received` then needs no second pass).
+    /// [T*H], row-major by token then head: log-sum-exp of the full run's rows; empty unless the full run of
+    /// this layer is at hand (`received` then needs no second pass).
     std::span<const float> fullLse;
     const TokenFacts* facts = nullptr;
 };
@@ -38,21 +38,23 @@ struct RowRange {
     bool operator==(const RowRange&) const = default;
 };
 
-/// The router's choices for one unit (a head, or the heads of one key-value head), rows of a range. Sorted keys per row.
+/// The router's choices for one unit (a head, or the heads of one key-value head), rows of a range. Sorted
+/// keys per row.
 struct RoutedChoices {
     RowRange rows;
-    std::vector<std::uint32_t> rowBegin;  ///< [rows+1] into keys
-    std::vector<std::uint32_t> keys;      ///< chosen keys, ascending in each row
-    std::vector<float> scores;            ///< of each chosen key
-    std::vector<std::uint16_t> ranks;     ///< 1 = best, of each chosen key (65535: that or worse)
-    std::vector<float> threshold;         ///< [rows] bar of the row: tau, or the score of the last chosen; NaN if none
-    std::vector<std::uint32_t> budget;    ///< [rows] keys the row was allowed
-    std::vector<std::uint8_t> queryRole;  ///< [T up to rows.last] 1: the token reads everything before it (router's choice only)
-    std::vector<float> queryScore;        ///< as queryRole, empty when no query role is routed
+    std::vector<std::uint32_t> rowBegin; ///< [rows+1] into keys
+    std::vector<std::uint32_t> keys;     ///< chosen keys, ascending in each row
+    std::vector<float> scores;           ///< of each chosen key
+    std::vector<std::uint16_t> ranks;    ///< 1 = best, of each chosen key (65535: that or worse)
+    std::vector<float>
+        threshold; ///< [rows] bar of the row: tau, or the score of the last chosen; NaN if none
+    std::vector<std::uint32_t> budget; ///< [rows] keys the row was allowed
+    std::vector<std::uint8_t>
+        queryRole; ///< [T up to rows.last] 1: the token reads everything before it (router's choice only)
+    std::vector<float> queryScore; ///< as queryRole, empty when no query role is routed
     float queryThreshold = 0;
-    std::uint64_t nanScores = 0;          ///< ranked last and counted
-    [[nodiscard]] std::span<const std::uint32_t> row(std::size_t query) const
-    {
+    std::uint64_t nanScores = 0; ///< ranked last and counted
+    [[nodiscard]] std::span<const std::uint32_t> row(std::size_t query) const {
         const std::size_t r = query - rows.first;
         return std::span(keys).subspan(rowBegin[r], rowBegin[r + 1] - rowBegin[r]);
     }
@@ -61,15 +63,16 @@ struct RoutedChoices {
 /// The choices of one layer. `unitOfHead[h]` points into `units`.
 struct LayerRouting {
     int layer = 0;
-    std::vector<std::shared_ptr<const RoutedChoices>> units; ///< one per head, one per key-value head, or one for all
-    std::vector<std::uint16_t> unitOfHead;                   ///< [H]
-    std::uint64_t macs = 0;   ///< the router's own multiply-adds, for the cost bar
-    double seconds = 0;       ///< measured, this call
+    /// One per head, one per key-value head, or one for all; null for a unit that was not asked for.
+    std::vector<std::shared_ptr<const RoutedChoices>> units;
+    std::vector<std::uint16_t> unitOfHead; ///< [H]
+    std::uint64_t macs = 0;                ///< the router's own multiply-adds, for the cost bar
+    double seconds = 0;                    ///< measured, this call
 };
 
-/// Ranks and chooses for rows `rows` of one layer, all heads (or only the unit that `onlyHead` >= 0 belongs to).
-/// Exactly as mechanisms.md: candidates are keys j <= i outside local and always; ties go to the later token;
-/// a NaN score ranks last. Same bits at any thread count. Opens an OpenMP region of `work.threads`.
+/// Ranks and chooses for rows `rows` of one layer, all heads (or only the unit that `onlyHead` >= 0 belongs
+/// to). Exactly as mechanisms.md: candidates are keys j <= i outside local and always; ties go to the later
+/// token; a NaN score ranks last. Same bits at any thread count. Opens an OpenMP region of `work.threads`.
 /// Errors: BadValue (a pinned position beyond T; surprisal not run), Cancelled.
 /// Cost: see SignalSpec::cost, plus a vectorised selection per row.
 [[nodiscard]] Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shape,

@@ -1,0 +1,77 @@
+#pragma once
+#include "core/base/Result.h"
+#include "core/policy/AttentionPolicy.h"
+#include "core/route/Router.h"
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+namespace fovea {
+
+/// local(i) of a policy: a band of keys that ends at the query and, with a dilated window, single keys below
+/// it. Says nothing about full layers. Cheap to copy, every question is O(1).
+class LocalReads {
+public:
+    explicit LocalReads(const LocalPart& part)
+        : m_window(static_cast<std::size_t>(part.window)),
+          m_dilation(static_cast<std::size_t>(part.dilation)), m_chunk(static_cast<std::size_t>(part.chunk)),
+          m_previous(part.chunkPrevious != 0) {
+        if (m_window <= 1)
+            m_dilation = 1;
+    }
+
+    /// First key of the band [bandFirst, query]; query + 1 when the band is empty. Never decreases with the
+    /// query.
+    [[nodiscard]] std::size_t bandFirst(std::size_t query) const {
+        std::size_t first = query + 1;
+        if (m_dilation > 1)
+            first = query;
+        else if (m_window > 0)
+            first = query >= m_window ? query - m_window + 1 : 0;
+        if (m_chunk > 0) {
+            const std::size_t begin = query / m_chunk * m_chunk;
+            first = std::min(first, m_previous && begin > 0 ? begin - m_chunk : begin);
+        }
+        return first;
+    }
+    [[nodiscard]] bool dilated() const { return m_dilation > 1; }
+    /// Calls f(key) for every key of the dilated window below the band, nearest first.
+    template <class F>
+    void forEachBelowBand(std::size_t query, F&& f) const {
+        if (m_dilation == 1)
+            return;
+        const std::size_t first = bandFirst(query);
+        const std::size_t steps = std::min(m_window - 1, query / m_dilation);
+        for (std::size_t t = 1; t <= steps; ++t)
+            if (const std::size_t key = query - m_dilation * t; key < first)
+                f(key);
+    }
+    [[nodiscard]] bool contains(std::size_t query, std::size_t key) const {
+        if (key > query)
+            return false;
+        if (key >= bandFirst(query))
+            return true;
+        const std::size_t gap = query - key;
+        return m_dilation > 1 && gap % m_dilation == 0 && gap / m_dilation < m_window;
+    }
+
+private:
+    std::size_t m_window;
+    std::size_t m_dilation;
+    std::size_t m_chunk;
+    bool m_previous;
+};
+
+/// The always part of a policy over one text: sinks, pinned, special and separator tokens.
+struct AlwaysReads {
+    std::vector<std::uint64_t>
+        bits; ///< [ceil(T/64)], bit j % 64 of word j / 64: later queries may read key j
+    std::vector<std::uint32_t> keys;     ///< the same keys, ascending
+    std::vector<std::uint8_t> queryRole; ///< [T] 1: pinned to read everything before it
+    [[nodiscard]] bool contains(std::size_t key) const { return (bits[key / 64] >> (key % 64) & 1U) != 0; }
+};
+
+/// Errors: BadValue (a pinned position at or beyond T, named).
+[[nodiscard]] Result<AlwaysReads> alwaysReads(const AlwaysPart& part, const TokenFacts& facts);
+
+} // namespace fovea
