@@ -9,23 +9,6 @@ namespace fovea {
 namespace {
 
 using kernels::BlockTask;
-using kernels::KernelTable;
-
-const KernelTable& kernelsOf(Isa isa) {
-#if defined(__x86_64__) || defined(__i386__)
-    switch (isa) {
-    case Isa::Avx512:
-        return kernels::avx512Kernels();
-    case Isa::Avx2:
-        return kernels::avx2Kernels();
-    case Isa::Portable:
-        break;
-    }
-#else
-    static_cast<void>(isa);
-#endif
-    return kernels::portableKernels();
-}
 
 /// Neighbouring heads [first, last) of one key-value head that share a plan, and one of the plan's blocks.
 struct Task {
@@ -105,7 +88,7 @@ Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOu
     const int threads = work.threads > 0 ? work.threads : omp_get_max_threads();
     const std::size_t pitch = (kernels::scratchFloats(in.headDim) + 15) / 16 * 16;
     AlignedBuffer<float> scratch(pitch * static_cast<std::size_t>(threads));
-    const KernelTable& table = kernelsOf(options.isa);
+    const kernels::KernelTable& table = kernels::kernelsOf(options.isa);
     const auto count = static_cast<std::ptrdiff_t>(tasks.size());
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
     for (std::ptrdiff_t i = 0; i < count; ++i) {
@@ -136,7 +119,7 @@ void logitTile(const AttentionInput& in, int head, std::size_t query, std::size_
     task.scale = in.scale;
     task.s = s.data;
     task.sStride = s.stride;
-    kernelsOf(isa).logitTile(task);
+    kernels::kernelsOf(isa).logitTile(task);
 }
 
 } // namespace fovea

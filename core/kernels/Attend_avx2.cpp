@@ -1,4 +1,5 @@
 #include "core/kernels/FusedTile.h"
+#include "core/kernels/PeakLoops.h"
 #include <immintrin.h>
 
 namespace fovea::kernels {
@@ -62,7 +63,9 @@ struct Vec8 {
 } // namespace
 
 const KernelTable& avx2Kernels() {
-    static constexpr KernelTable kTable{FusedTile<Vec8>::attendBlock, FusedTile<Vec8>::logitTile, nullptr};
+    static constexpr KernelTable kTable{FusedTile<Vec8>::attendBlock, FusedTile<Vec8>::logitTile,
+                                        PeakLoops<Vec8>::multiplyAdds, PeakLoops<Vec8>::kFlopsPerRound,
+                                        PeakLoops<Vec8>::readAll};
     return kTable;
 }
 

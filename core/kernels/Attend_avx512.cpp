@@ -1,4 +1,5 @@
 #include "core/kernels/FusedTile.h"
+#include "core/kernels/PeakLoops.h"
 #include <immintrin.h>
 
 // g++ 12's own header reads an undefined vector on purpose (bug 105593).
@@ -70,8 +71,23 @@ struct Vec16 {
 } // namespace
 
 const KernelTable& avx512Kernels() {
-    static constexpr KernelTable kTable{FusedTile<Vec16>::attendBlock, FusedTile<Vec16>::logitTile, nullptr};
+    static constexpr KernelTable kTable{FusedTile<Vec16>::attendBlock, FusedTile<Vec16>::logitTile,
+                                        PeakLoops<Vec16>::multiplyAdds, PeakLoops<Vec16>::kFlopsPerRound,
+                                        PeakLoops<Vec16>::readAll};
     return kTable;
+}
+
+[[gnu::target("avx512f,avx512bf16")]] float bf16Dots(std::size_t rounds) {
+    __m512 sum[16];
+    for (int c = 0; c < 16; ++c)
+        sum[c] = _mm512_set1_ps(static_cast<float>(c));
+    const __m512bh a = _mm512_cvtne2ps_pbh(_mm512_set1_ps(0.5F), _mm512_set1_ps(0.5F));
+    for (std::size_t r = 0; r < rounds; ++r)
+        for (int c = 0; c < 16; ++c)
+            sum[c] = _mm512_dpbf16_ps(sum[c], a, a);
+    for (int c = 1; c < 16; ++c)
+        sum[0] = _mm512_add_ps(sum[0], sum[c]);
+    return _mm512_cvtss_f32(sum[0]);
 }
 
 } // namespace fovea::kernels

@@ -1,4 +1,5 @@
 #include "core/kernels/FusedTile.h"
+#include "core/kernels/PeakLoops.h"
 
 namespace fovea::kernels {
 
@@ -64,7 +65,9 @@ private:
 } // namespace
 
 const KernelTable& portableKernels() {
-    static constexpr KernelTable kTable{FusedTile<Vec4>::attendBlock, FusedTile<Vec4>::logitTile, nullptr};
+    static constexpr KernelTable kTable{FusedTile<Vec4>::attendBlock, FusedTile<Vec4>::logitTile,
+                                        PeakLoops<Vec4>::multiplyAdds, PeakLoops<Vec4>::kFlopsPerRound,
+                                        PeakLoops<Vec4>::readAll};
     return kTable;
 }
 

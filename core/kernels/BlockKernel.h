@@ -6,6 +6,10 @@
 // What the dispatcher hands to the code of one instruction set: raw pointers only. A container or an inline
 // STL function in such a file could be emitted with wide instructions, kept by the linker for the whole
 // program, and crash an older CPU.
+namespace fovea {
+enum class Isa : std::uint8_t;
+}
+
 namespace fovea::kernels {
 
 /// One query block of `heads` neighbouring heads that read the same key-value head by the same plan.
@@ -61,13 +65,21 @@ inline constexpr int kMaxHeadDim = 256;
 struct KernelTable {
     void (*attendBlock)(const BlockTask&) = nullptr;
     void (*logitTile)(const LogitTask&) = nullptr;
-    /// Runs `rounds` rounds of independent multiply-adds and returns how many floating-point operations that
-    /// was.
-    double (*fmaRounds)(std::size_t rounds) = nullptr;
+    float (*multiplyAdds)(std::size_t rounds) =
+        nullptr; ///< independent multiply-adds, nothing else (PeakLoops.h)
+    double flopsPerRound = 0;
+    float (*readAll)(const float* data, std::size_t count) = nullptr;
 };
 
 [[nodiscard]] const KernelTable& portableKernels();
 [[nodiscard]] const KernelTable& avx2Kernels();   ///< only where the CPU has AVX2 and FMA
 [[nodiscard]] const KernelTable& avx512Kernels(); ///< only where the CPU has AVX-512 F, BW, DQ, VL
+
+/// The code for `isa`, one of availableIsas().
+[[nodiscard]] const KernelTable& kernelsOf(Isa isa);
+
+/// As multiplyAdds, with bf16 dot products; only where the CPU has AVX-512 BF16.
+float bf16Dots(std::size_t rounds);
+inline constexpr double kBf16FlopsPerRound = 2.0 * 16 * 32;
 
 } // namespace fovea::kernels

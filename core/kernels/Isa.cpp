@@ -1,4 +1,5 @@
 #include "core/kernels/Attention.h"
+#include "core/kernels/BlockKernel.h"
 #include <array>
 #include <cstdlib>
 
@@ -51,5 +52,25 @@ Isa defaultIsa() {
     }();
     return chosen;
 }
+
+namespace kernels {
+
+const KernelTable& kernelsOf(Isa isa) {
+#if defined(__x86_64__) || defined(__i386__)
+    switch (isa) {
+    case Isa::Avx512:
+        return avx512Kernels();
+    case Isa::Avx2:
+        return avx2Kernels();
+    case Isa::Portable:
+        break;
+    }
+#else
+    static_cast<void>(isa);
+#endif
+    return portableKernels();
+}
+
+} // namespace kernels
 
 } // namespace fovea
