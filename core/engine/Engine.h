@@ -60,7 +60,8 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
 /// The isolated hybrid of one layer for rows and one head (or all: -1). The layer's activations must be
 /// there; a complete full run is not needed. Measures fidelity when all rows and heads are asked.
 [[nodiscard]] Result<VisibleLayer> runVisible(const Snapshot& withFullRun, const AttentionPolicy& policy,
-                                              int layer, int head, RowRange rows, const WorkContext& work);
+                                              int layer, int head, RowRange rows, const WorkContext& work,
+                                              Matrix* output = nullptr);
 /// Every layer isolated; `layerDone` after each. `known`, if it is the whole of its layer under the same
 /// policy, is not computed again.
 [[nodiscard]] Result<IsolatedResult> runIsolated(const Snapshot& withFullRun, const AttentionPolicy& policy,

@@ -203,7 +203,7 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
 }
 
 Result<VisibleLayer> runVisible(const Snapshot& withFullRun, const AttentionPolicy& policy, int layer,
-                                int head, RowRange rows, const WorkContext& work) {
+                                int head, RowRange rows, const WorkContext& work, Matrix* output) {
     const Model& model = *withFullRun.model;
     const std::size_t tokens = withFullRun.tokens->size();
     const auto heads = static_cast<std::size_t>(model.shape.heads);
@@ -232,6 +232,8 @@ Result<VisibleLayer> runVisible(const Snapshot& withFullRun, const AttentionPoli
         visible.fidelity = measureLayer(model, *visible.plan, arms, work.threads);
         sampleOverlap(withFullRun, visible);
     }
+    if (output)
+        *output = std::move(o);
     return visible;
 }
 

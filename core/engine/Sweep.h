@@ -2,6 +2,7 @@
 #include "core/engine/Engine.h"
 #include "core/policy/ParamSpec.h"
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,10 +14,16 @@ struct SweepAxis {
     std::vector<ParamValue> values;
 };
 
-/// Reads "window=16:4096:x2", "route-count=0,8,32" or "window=16:64:16". BadValue names what is wrong.
+/// Reads "window=16:4096:x2", "route-count=0,8,32" or "window=16:64:16". Values of a list
+/// parameter are separated by ";". BadValue names what is wrong.
 [[nodiscard]] Result<SweepAxis> parseSweepAxis(std::string_view text);
 
 enum class PointKind : std::uint8_t { Policy, RandomControl, OracleControl };
+
+/// The router's control at the same budget: the same policy with signal `random` or `oracle`. Empty when
+/// nothing is routed, when the signal is that control already, or when the control cannot take the role or
+/// the kind of budget.
+[[nodiscard]] std::optional<AttentionPolicy> controlPolicy(const AttentionPolicy& policy, PointKind kind);
 
 /// One point of the cost-versus-fidelity plane.
 struct SweepPoint {
@@ -26,6 +33,7 @@ struct SweepPoint {
     Cost cost;
     PropagatedFidelity fidelity;
     double massRecall = 0, outputError = 0; ///< isolated, means over layers; NaN when not asked
+    bool done = false;                      ///< the numbers are there
     bool pareto = false;
 };
 

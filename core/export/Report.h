@@ -7,13 +7,21 @@
 
 namespace fovea {
 
-/// JSON and CSV of commands.md, to the letter. Numbers are finite or null, shortest round trip, '.' as decimal point.
-[[nodiscard]] std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates, int threads);
-[[nodiscard]] std::string routingCsv(const RoutingRecord& record);
-[[nodiscard]] std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& points, int threads);
+/// JSON and CSV of commands.md, to the letter. Numbers are finite or null, shortest round trip, '.' as
+/// decimal point.
+[[nodiscard]] std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates,
+                                     int threads);
+/// The verdicts alone: the document of `check`.
+[[nodiscard]] std::string checkJson(const Snapshot& snapshot, const std::vector<GateResult>& gates,
+                                    int threads);
+/// One row per (layer, head, token, role), as in the report: a choice of a head group stands once for each of
+/// its heads.
+[[nodiscard]] std::string routingCsv(const RoutingRecord& record, const ModelShape& shape);
+[[nodiscard]] std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& points,
+                                    int threads);
 [[nodiscard]] std::string sweepCsv(const std::vector<SweepPoint>& points);
 /// One layer and head's rows as CSV: query,key,token texts,p,phat,reason. `maxCells` is checked first.
-[[nodiscard]] Result<std::string> attentionCsv(const Snapshot& snapshot, int layer, int head, RowRange queries, RowRange keys,
-                                               std::size_t maxCells);
+[[nodiscard]] Result<std::string> attentionCsv(const Snapshot& snapshot, int layer, int head,
+                                               RowRange queries, RowRange keys, std::size_t maxCells);
 
 } // namespace fovea

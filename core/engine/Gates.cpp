@@ -1,0 +1,374 @@
+#include "core/engine/Gates.h"
+#include "core/engine/Build.h"
+#include "core/engine/Sweep.h"
+#include "core/engine/TextStage.h"
+#include "core/files/AtomicFile.h"
+#include "core/policy/PolicyJson.h"
+#include "core/policy/SignalSpec.h"
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <new>
+
+namespace fovea {
+
+namespace {
+
+constexpr double kKernelTolerance = 1e-5; // two kernel runs of 5e-6 each, of max |o|
+constexpr double kBoundTolerance = 1e-4;
+
+std::string digits(double value) {
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.4g", value);
+    return text.data();
+}
+
+/// The first tokens of a snapshot with their own full run.
+Result<std::shared_ptr<const Snapshot>> cut(const Snapshot& whole, std::size_t maxTokens,
+                                            const WorkContext& work) {
+    if (maxTokens == 0 || whole.tokens->size() <= maxTokens)
+        return std::make_shared<const Snapshot>(whole);
+    auto part = std::make_shared<Snapshot>(whole);
+    Request request = *whole.request;
+    request.maxTokens = maxTokens;
+    request.headStats = false;
+    Tokens tokens = *whole.tokens;
+    tokens.ids.resize(maxTokens);
+    tokens.spans.resize(maxTokens);
+    tokens.pieces.resize(maxTokens);
+    part->request = std::make_shared<const Request>(request);
+    part->tokens = std::make_shared<const Tokens>(std::move(tokens));
+    Result<std::shared_ptr<const FullRun>> full = runFull(*part->model, *part->tokens, request, {}, work);
+    FOVEA_TRY(full);
+    part->full = std::move(*full);
+    part->facts = std::make_shared<const TokenFacts>(
+        makeFacts(*part->model->tokenizer, *part->tokens, part->full->nll));
+    part->pastContext = maxTokens > static_cast<std::size_t>(part->model->shape.context);
+    part->visible.reset();
+    part->isolated.reset();
+    part->propagated.reset();
+    return std::shared_ptr<const Snapshot>(std::move(part));
+}
+
+double largest(ConstMatrixView x) {
+    double most = 0;
+    for (std::size_t r = 0; r < x.rows; ++r)
+        for (std::size_t c = 0; c < x.cols; ++c)
+            most = std::max(most, std::abs(static_cast<double>(x(r, c))));
+    return most;
+}
+
+double largestDifference(ConstMatrixView a, ConstMatrixView b, std::size_t rows) {
+    double most = 0;
+    for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t c = 0; c < a.cols; ++c)
+            most = std::max(most, std::abs(static_cast<double>(a(r, c)) - static_cast<double>(b(r, c))));
+    return most;
+}
+
+/// The policy with a budget that covers everything, three ways; the last two go through the router.
+std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, std::size_t tokens) {
+    AttentionPolicy base = policy;
+    base.mix = {};
+    const auto all = static_cast<std::int64_t>(tokens);
+    AttentionPolicy window = base;
+    window.local.window = all;
+    window.local.dilation = 1;
+    window.name = "window T";
+
+    AttentionPolicy count = base;
+    if (!count.routed.on())
+        count.routed.signal = "group_dot";
+    if (count.local.window >= all) // else nothing would be left to the router
+        count.local.window = std::min<std::int64_t>(all, 16);
+    const SignalSpec* signal = findSignal(count.routed.signal);
+    if (signal && signal->role != Role::Both && count.routed.role != signal->role)
+        count.routed.role = signal->role;
+    count.routed.budgetKind = count.routed.queryBudgetKind = BudgetKind::Count;
+    count.routed.budget = count.routed.queryBudget = static_cast<double>(tokens);
+    count.name = "routed count T";
+
+    AttentionPolicy fraction = count;
+    fraction.routed.budgetKind = fraction.routed.queryBudgetKind = BudgetKind::Fraction;
+    fraction.routed.budget = fraction.routed.queryBudget = 1;
+    fraction.name = "routed fraction 1";
+    return {window, count, fraction};
+}
+
+class GateRun {
+public:
+    GateRun(const Snapshot& snapshot, AttentionPolicy policy, const WorkContext& work)
+        : m_snapshot(snapshot), m_policy(std::move(policy)), m_work(work) {}
+
+    Result<std::vector<GateResult>> all() {
+        std::vector<GateResult> gates;
+        const std::array<Result<GateResult> (GateRun::*)(), 8> checks{
+            &GateRun::fullBudget,  &GateRun::cachedEqualsUncached,
+            &GateRun::causality,   &GateRun::ladder,
+            &GateRun::costNamed,   &GateRun::controls,
+            &GateRun::fidelitySet, &GateRun::provenance};
+        for (const auto check : checks) {
+            FOVEA_TRY(m_work.checkpoint());
+            m_work.report("checking gates", static_cast<double>(gates.size()), 8);
+            Result<GateResult> gate = (this->*check)();
+            FOVEA_TRY(gate);
+            gates.push_back(std::move(*gate));
+        }
+        return gates;
+    }
+
+private:
+    [[nodiscard]] std::size_t tokens() const { return m_snapshot.tokens->size(); }
+
+    Result<GateResult> fullBudget() {
+        GateResult gate{1, "full budget equals full attention", {}, 0.0, kKernelTolerance, {}};
+        std::string worst;
+        for (const AttentionPolicy& asked : fullBudgets(m_policy, tokens())) {
+            const Result<AttentionPolicy> policy = validated(asked);
+            FOVEA_TRY(policy);
+            for (int layer = 0; layer < m_snapshot.model->shape.layers; ++layer) {
+                FOVEA_TRY(m_work.checkpoint());
+                Matrix output;
+                const Result<VisibleLayer> done =
+                    runVisible(m_snapshot, *policy, layer, -1, {0, tokens()}, m_work, &output);
+                FOVEA_TRY(done);
+                const ConstMatrixView full =
+                    m_snapshot.full->layers[static_cast<std::size_t>(layer)]->o.view();
+                const double scale = std::max(largest(full), 1e-30);
+                const double difference = largestDifference(full, output.view(), tokens()) / scale;
+                // A pair that is missing would hide in a small difference: all must be planned.
+                const std::uint64_t missing =
+                    static_cast<std::uint64_t>(m_snapshot.model->shape.heads) * causalPairs(tokens()) -
+                    done->plan->pairs();
+                if (missing > 0 || difference > *gate.value || worst.empty()) {
+                    gate.value = std::max(*gate.value, difference);
+                    worst = policy->name + ", layer " + std::to_string(layer);
+                }
+                if (missing > 0) {
+                    gate.ok = false;
+                    gate.detail = worst + ": " + std::to_string(missing) + " pairs are not planned";
+                    return gate;
+                }
+            }
+        }
+        gate.ok = *gate.value <= kKernelTolerance;
+        gate.detail = "largest |o - o^| / max |o|, window T, routed count T and routed fraction 1 in every "
+                      "layer; worst: " +
+                      worst;
+        return gate;
+    }
+
+    Result<GateResult> cachedEqualsUncached() {
+        return GateResult{2,  "cached decoding equals uncached",     {}, {},
+                          {}, "not yet: there is no cached decoding"};
+    }
+
+    Result<GateResult> causality() {
+        GateResult gate{3, "no future token moves an earlier output", {}, {}, 0.0, {}};
+        if (looksAhead(m_policy)) {
+            gate.detail = "not claimed: this policy looks ahead (" + m_policy.routed.signal + ")";
+            return gate;
+        }
+        if (tokens() < 2) {
+            gate.detail = "does not apply: one token has no future";
+            return gate;
+        }
+        const Model& model = *m_snapshot.model;
+        const Result<Matrix> before = hybridHidden(m_snapshot.tokens->ids, m_snapshot.facts);
+        FOVEA_TRY(before);
+        double worst = 0;
+        std::string positions;
+        for (const std::size_t at : {tokens() / 4, tokens() / 2, tokens() - 1}) {
+            if (at == 0)
+                continue;
+            Tokens changed = *m_snapshot.tokens;
+            changed.ids[at] = (changed.ids[at] + 97) % model.shape.vocabulary;
+            changed.pieces[at] = model.tokenizer->piece(changed.ids[at]);
+            std::vector<float> nll;
+            if (m_policy.routed.signal == "surprisal") {
+                const Result<std::shared_ptr<const FullRun>> full =
+                    runFull(model, changed, *m_snapshot.request, {}, m_work);
+                FOVEA_TRY(full);
+                nll = (*full)->nll;
+            }
+            const auto facts = std::make_shared<const TokenFacts>(makeFacts(*model.tokenizer, changed, nll));
+            const Result<Matrix> after = hybridHidden(changed.ids, facts);
+            FOVEA_TRY(after);
+            worst = std::max(worst, largestDifference(before->view(), after->view(), at));
+            positions += (positions.empty() ? "" : ", ") + std::to_string(at);
+        }
+        gate.value = worst;
+        gate.ok = worst <= *gate.tolerance;
+        gate.detail =
+            "largest change of an earlier hidden state, propagated, with another token at " + positions;
+        return gate;
+    }
+
+    Result<Matrix> hybridHidden(std::span<const std::int32_t> ids, std::shared_ptr<const TokenFacts> facts) {
+        return runHybridHidden(*m_snapshot.model, ids, std::move(facts), m_policy, m_snapshot.request->isa,
+                               m_work);
+    }
+
+    Result<GateResult> ladder() {
+        return GateResult{
+            4,  "full and hybrid, cached and uncached, reported together",
+            {}, {},
+            {}, "not yet: there is no cached decoding; no speed-up against an uncached arm is shown"};
+    }
+
+    Result<> runHybrid() {
+        if (m_propagated)
+            return {};
+        Result<PropagatedResult> run = runPropagated(m_snapshot, m_policy, m_work);
+        FOVEA_TRY(run);
+        m_propagated = std::make_shared<const PropagatedResult>(std::move(*run));
+        return {};
+    }
+
+    Result<GateResult> costNamed() {
+        GateResult gate{5, "cost is named and holds the router's own work", {}, {}, {}, {}};
+        FOVEA_TRY(runHybrid());
+        const Cost& cost = m_propagated->cost;
+        const ArmCost& arm = cost.hybrid;
+        const SignalSpec* signal = m_policy.routed.on() ? findSignal(m_policy.routed.signal) : nullptr;
+        const bool routerWorks = signal && !signal->cost.starts_with("0");
+        bool everyLayerFull = true;
+        for (int layer = 0; layer < m_snapshot.model->shape.layers; ++layer)
+            everyLayerFull = everyLayerFull && m_policy.fullInLayer(layer);
+        const Result<std::string> counted = countByKeys();
+        FOVEA_TRY(counted);
+        std::string wrong = *counted;
+        if (arm.pairsComputed < arm.pairs)
+            wrong = "fewer pairs computed than planned";
+        else if (cost.pairsRatio < cost.density)
+            wrong = "the ratio with the router is below the one without";
+        else if (routerWorks && !everyLayerFull && arm.routerMacs + arm.extraPassMacs == 0)
+            wrong = "the router's work is not counted";
+        else if (arm.total.runs == 0 || arm.router.runs == 0)
+            wrong = "the router's seconds are not measured";
+        gate.value = cost.pairsRatio;
+        gate.ok = wrong.empty();
+        gate.detail = !wrong.empty()
+                          ? wrong
+                          : "pairs with router over full pairs; counted: density " + digits(cost.density) +
+                                ", router " + digits(static_cast<double>(arm.routerMacs)) +
+                                " multiply-adds, " + std::to_string(arm.pairs) + " pairs planned, " +
+                                std::to_string(arm.pairsComputed) + " computed; measured: router " +
+                                digits(arm.router.median) + " s of " + digits(arm.total.median) + " s";
+        return gate;
+    }
+
+    /// Compares one layer's planned pairs with a count of the keys that each query reads; empty when they
+    /// agree.
+    Result<std::string> countByKeys() {
+        const Result<VisibleLayer> layer = runVisible(m_snapshot, m_policy, 0, -1, {0, tokens()}, m_work);
+        FOVEA_TRY(layer);
+        std::uint64_t keys = 0;
+        for (int head = 0; head < m_snapshot.model->shape.heads; ++head)
+            for (std::size_t query = 0; query < tokens(); ++query)
+                keys += layer->plan->keptKeys(head, query).size();
+        if (keys == layer->plan->pairs())
+            return std::string();
+        return "layer 0 plans " + std::to_string(layer->plan->pairs()) + " pairs, its queries read " +
+               std::to_string(keys);
+    }
+
+    Result<GateResult> controls() {
+        GateResult gate{6, "random and oracle stand beside the router", {}, {}, {}, {}};
+        if (!m_policy.routed.on()) {
+            gate.detail = "does not apply: nothing is routed";
+            return gate;
+        }
+        FOVEA_TRY(runHybrid());
+        gate.value = m_propagated->fidelity.nextTokenKl;
+        gate.detail =
+            "next-token KL at the same budget: " + m_policy.routed.signal + " " + digits(*gate.value);
+        bool both = true;
+        for (const PointKind kind : {PointKind::RandomControl, PointKind::OracleControl}) {
+            const std::string name = kind == PointKind::RandomControl ? "random" : "oracle";
+            if (m_policy.routed.signal == name)
+                continue;
+            const std::optional<AttentionPolicy> control = controlPolicy(m_policy, kind);
+            if (!control) {
+                both = false;
+                gate.detail += ", " + name + " cannot take this role or budget";
+                continue;
+            }
+            const Result<PropagatedResult> run = runPropagated(m_snapshot, *control, m_work);
+            FOVEA_TRY(run);
+            both = both && std::isfinite(run->fidelity.nextTokenKl);
+            gate.detail += ", " + name + " " + digits(run->fidelity.nextTokenKl);
+        }
+        if (both)
+            gate.ok = std::isfinite(*gate.value);
+        return gate;
+    }
+
+    Result<GateResult> fidelitySet() {
+        GateResult gate{7, "kept mass never alone, its bound never violated", {}, {}, 1 + kBoundTolerance,
+                        {}};
+        FOVEA_TRY(runHybrid());
+        const Result<IsolatedResult> isolated = runIsolated(m_snapshot, m_policy, nullptr, {}, m_work);
+        FOVEA_TRY(isolated);
+        double bound = 0;
+        for (const LayerFidelity& layer : isolated->layers)
+            bound = std::max(bound, layer.boundRatio);
+        const PropagatedFidelity& f = m_propagated->fidelity;
+        const bool finite = std::isfinite(isolated->massRecall) && std::isfinite(isolated->outputError) &&
+                            std::isfinite(f.nextTokenKl) && std::isfinite(f.top1Agreement);
+        gate.value = bound;
+        gate.ok = finite && bound <= *gate.tolerance;
+        gate.detail = "largest |o - o^| over its bound, every layer, head and query; kept mass " +
+                      digits(isolated->massRecall) + ", output error " + digits(isolated->outputError) +
+                      ", next-token KL " + digits(f.nextTokenKl) + ", top-1 " + digits(f.top1Agreement);
+        return gate;
+    }
+
+    Result<GateResult> provenance() {
+        GateResult gate{8, "every number carries model, text, policy and build", {}, {}, {}, {}};
+        const std::string& model = m_snapshot.model->info.sha256;
+        std::string wrong;
+        if (model.size() != 64)
+            wrong = "the model has no hash";
+        else if (m_snapshot.textHash != sha256Hex(*m_snapshot.request->text))
+            wrong = "the text's hash is not that of the text";
+        else if (policyHash(m_policy).size() != 64)
+            wrong = "the policy has no hash";
+        else if (buildVersion().empty() || buildCommit().empty())
+            wrong = "the build has no name";
+        else if (m_snapshot.full->hidden->rows() != tokens() || m_snapshot.facts->tokens != tokens())
+            wrong = "the parts belong to texts of different length";
+        else if (m_snapshot.provenance().find(model.substr(0, 8)) == std::string::npos)
+            wrong = "the provenance line does not name the model";
+        gate.ok = wrong.empty();
+        gate.detail = !wrong.empty()
+                          ? wrong
+                          : "model " + model.substr(0, 8) + ", text " + m_snapshot.textHash.substr(0, 8) +
+                                ", policy " + policyHash(m_policy).substr(0, 8) + ", build " +
+                                std::string(buildVersion()) + " " + std::string(buildCommit());
+        return gate;
+    }
+
+    const Snapshot& m_snapshot;
+    AttentionPolicy m_policy;
+    const WorkContext& m_work;
+    std::shared_ptr<const PropagatedResult> m_propagated;
+};
+
+} // namespace
+
+Result<std::vector<GateResult>> checkGates(const Snapshot& withFullRun, const AttentionPolicy& policy,
+                                           std::size_t maxTokens, const WorkContext& work) {
+    try {
+        const Result<AttentionPolicy> legal = validated(policy);
+        FOVEA_TRY(legal);
+        const Result<std::shared_ptr<const Snapshot>> snapshot = cut(withFullRun, maxTokens, work);
+        FOVEA_TRY(snapshot);
+        return GateRun(**snapshot, *legal, work).all();
+    } catch (const std::bad_alloc&) {
+        return fail(ErrorCode::OutOfMemory, "check: not enough memory; fewer tokens need less.");
+    }
+}
+
+} // namespace fovea

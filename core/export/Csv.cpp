@@ -1,0 +1,125 @@
+#include "core/export/Csv.h"
+#include "core/export/Report.h"
+#include "core/text/Display.h"
+#include <array>
+#include <charconv>
+#include <cmath>
+
+namespace fovea {
+
+namespace {
+
+template <class T>
+std::string shortest(T value) {
+    if (!std::isfinite(value))
+        return {};
+    std::array<char, 48> text{};
+    const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() ? std::string(text.data(), end) : std::string();
+}
+
+} // namespace
+
+std::string csvText(std::string_view text) {
+    const bool formula =
+        !text.empty() && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos;
+    if (!formula && text.find_first_of(",\"\r\n") == std::string_view::npos)
+        return std::string(text);
+    std::string cell = formula ? "\"'" : "\"";
+    for (const char c : text) {
+        if (c == '"')
+            cell += '"';
+        cell += c;
+    }
+    return cell + '"';
+}
+
+std::string csvNumber(double value) {
+    return shortest(value);
+}
+std::string csvNumber(float value) {
+    return shortest(value);
+}
+
+std::string routingCsv(const RoutingRecord& record, const ModelShape& shape) {
+    std::string csv =
+        "layer,head,token,role,reason,signal,score,threshold,rank,budget,query_first,query_last,queries,"
+        "head_group\n";
+    for (const RoutingRow& row : record.rows) {
+        const std::string rest = ',' + std::to_string(row.token) + ',' + std::string(roleName(row.role)) +
+                                 ",routed," + csvText(record.signal) + ',' + csvNumber(row.score) + ',' +
+                                 csvNumber(row.threshold) + ',' + std::to_string(row.rank) + ',' +
+                                 std::to_string(row.budget) + ',' + std::to_string(row.queryFirst) + ',' +
+                                 std::to_string(row.queryLast) + ',' + std::to_string(row.queries) + ',' +
+                                 (row.headGroup >= 0 ? std::to_string(row.headGroup) : "") + '\n';
+        const int heads = row.headGroup >= 0 ? shape.headsPerKv() : 1;
+        for (int head = row.head; head < row.head + heads; ++head)
+            csv += std::to_string(row.layer) + ',' + std::to_string(head) + rest;
+    }
+    return csv;
+}
+
+std::string sweepCsv(const std::vector<SweepPoint>& points) {
+    std::string csv =
+        "name,kind,options,density,pairs_ratio,flops_ratio,kv_bytes_ratio,seconds_ratio,router_seconds,"
+        "next_token_kl,kl_p95,top1_agreement,delta_nll,mass_recall,output_error,pareto";
+    if (!points.empty())
+        for (const auto& [param, value] : points.front().values)
+            csv += ',' + csvText(param);
+    csv += '\n';
+    for (const SweepPoint& p : points) {
+        if (!p.done)
+            continue;
+        const char* kind = p.kind == PointKind::Policy          ? "policy"
+                           : p.kind == PointKind::RandomControl ? "random control"
+                                                                : "oracle control";
+        // Options begin with a dash: they are text and would be taken for a formula.
+        csv += csvText(p.policy.name) + ',' + kind + ',' + csvText(policyToOptions(p.policy));
+        for (const double x :
+             {p.cost.density, p.cost.pairsRatio, p.cost.flopsRatio, p.cost.kvBytesRatio,
+              p.cost.secondsRatio.value_or(std::nan("")), p.cost.hybrid.router.median, p.fidelity.nextTokenKl,
+              p.fidelity.klP95, p.fidelity.top1Agreement, p.fidelity.deltaNll, p.massRecall, p.outputError})
+            csv += ',' + csvNumber(x);
+        csv += p.pareto ? ",1" : ",0";
+        for (const auto& [param, value] : p.values) {
+            const ParamSpec* spec = findParam(param);
+            csv += ',' + (spec ? csvText(formatParam(*spec, value)) : std::string());
+        }
+        csv += '\n';
+    }
+    return csv;
+}
+
+Result<std::string> attentionCsv(const Snapshot& snapshot, int layer, int head, RowRange queries,
+                                 RowRange keys, std::size_t maxCells) {
+    const std::optional<TileSource> source = snapshot.tileSource(layer);
+    if (!source || !source->plan || source->hybridLse.empty())
+        return fail(ErrorCode::BadValue, "attention: layer " + std::to_string(layer) +
+                                             " has no hybrid rows yet; show that layer first.");
+    const std::size_t tokens = snapshot.tokens->size();
+    if (head < 0 || head >= snapshot.model->shape.heads || queries.last > tokens || keys.last > tokens)
+        return fail(ErrorCode::BadValue,
+                    "attention: head " + std::to_string(head) + ", queries to " +
+                        std::to_string(queries.last) + ", keys to " + std::to_string(keys.last) +
+                        "; heads below " + std::to_string(snapshot.model->shape.heads) +
+                        " and positions up to " + std::to_string(tokens) + " are accepted.");
+    std::size_t cells = 0;
+    for (std::size_t q = queries.first; q < queries.last; ++q)
+        cells += std::min(keys.last, q + 1) - std::min({keys.first, keys.last, q + 1});
+    if (cells > maxCells)
+        return fail(ErrorCode::TooLarge, "attention: " + std::to_string(cells) + " cells; at most " +
+                                             std::to_string(maxCells) +
+                                             " are written. Choose fewer queries or keys.");
+    std::string csv = "query,key,query_text,key_text,p,phat,reason\n";
+    for (std::size_t q = queries.first; q < queries.last; ++q) {
+        const AttentionRow row = makeRow(head, q, *source);
+        const std::string queryText = csvText(escapedText(snapshot.tokens->pieces[q]));
+        for (std::size_t k = keys.first; k < std::min(keys.last, q + 1); ++k)
+            csv += std::to_string(q) + ',' + std::to_string(k) + ',' + queryText + ',' +
+                   csvText(escapedText(snapshot.tokens->pieces[k])) + ',' + csvNumber(row.full[k]) + ',' +
+                   csvNumber(row.hybrid[k]) + ',' + std::string(reasonName(row.reason[k])) + '\n';
+    }
+    return csv;
+}
+
+} // namespace fovea
