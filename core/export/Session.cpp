@@ -1,6 +1,8 @@
 #include "core/export/Session.h"
 #include "core/policy/PolicyJson.h"
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
