@@ -4,6 +4,7 @@
 // assigned after its Unicode 14.0 (up to 17.0, as the reference knows them) are added to \p{L} and \p{N}.
 // tests/golden/make_tokens.py checks every code point's class.
 #include "core/text/PreTokenizer.h"
+#include "core/text/Display.h"
 #include <algorithm>
 #include <string>
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -104,8 +105,9 @@ PreTokenizer::~PreTokenizer() = default;
 Result<PreTokenizer> PreTokenizer::named(std::string_view name) {
     const bool smollm = name == "smollm";
     if (!smollm && name != "gpt-2" && name != "gpt2")
-        return fail(ErrorCode::Unsupported, "tokenizer.ggml.pre is \"" + std::string(name.substr(0, 80)) +
-                                                "\"; accepted: smollm, gpt-2.");
+        return fail(ErrorCode::Unsupported, std::string("tokenizer.ggml.pre is \"")
+                                                .append(displayText(name, 80))
+                                                .append("\"; accepted: smollm, gpt-2."));
     const auto compile = [](const std::string& pattern) {
         int error = 0;
         PCRE2_SIZE where = 0;

@@ -256,6 +256,7 @@ void tst_Tokenizer::badVocabulary_isRefused_data() {
     QTest::newRow("good neighbour") << "none" << -1 << "";
     QTest::newRow("other model") << "model" << unsupported << "tokenizer.ggml.model is \"llama\"";
     QTest::newRow("unknown pattern") << "pre" << unsupported << "accepted: smollm, gpt-2";
+    QTest::newRow("pattern with loose bytes") << "loose" << unsupported << "tokenizer.ggml.pre is \"<FF>\"";
     QTest::newRow("no tokens") << "empty" << inconsistent << "tokenizer.ggml.tokens is empty";
     QTest::newRow("kinds one short") << "kinds" << inconsistent
                                      << "tokenizer.ggml.token_type has 266 entries";
@@ -278,6 +279,8 @@ void tst_Tokenizer::badVocabulary_isRefused() {
         v.model = "llama";
     else if (what == "pre")
         v.pre = "cleverer";
+    else if (what == "loose")
+        v.pre = "\xFF";
     else if (what == "empty")
         v.tokens.clear(), v.kinds.clear();
     else if (what == "kinds")
