@@ -1,4 +1,5 @@
 #include "ui/plot/Style.h"
+#include "ui/plot/Icons.h"
 #include "ui/plot/Theme.h"
 #include <QPainter>
 #include <QPainterPath>
@@ -209,6 +210,15 @@ int Style::pixelMetric(PixelMetric metric, const QStyleOption* option, const QWi
     default:
         return QProxyStyle::pixelMetric(metric, option, widget);
     }
+}
+
+QIcon Style::standardIcon(StandardPixmap which, const QStyleOption* option, const QWidget* widget) const {
+    // Fusion's own are black pixmaps that vanish in the dark theme.
+    if (which == SP_TitleBarCloseButton || which == SP_LineEditClearButton)
+        return icon(QStringLiteral("close"));
+    if (which == SP_TitleBarNormalButton)
+        return icon(QStringLiteral("float"));
+    return QProxyStyle::standardIcon(which, option, widget);
 }
 
 int Style::styleHint(StyleHint hint, const QStyleOption* option, const QWidget* widget,

@@ -14,7 +14,7 @@ bool samePolicy(AttentionPolicy a, const AttentionPolicy& b) {
 std::string nameOf(const AttentionPolicy& policy) {
     for (const PolicyPreset& preset : policyPresets())
         if (samePolicy(preset.policy, policy))
-            return std::string(preset.name);
+            return preset.policy.name;
     return {};
 }
 
@@ -29,11 +29,13 @@ class RequestCommand : public QUndoCommand {
 public:
     struct State {
         std::shared_ptr<const std::string> text;
+        std::size_t maxTokens = 0;
         AttentionPolicy policy;
         bool operator==(const State& o) const {
-            return sameText(text, o.text) && samePolicy(policy, o.policy);
+            return sameText(text, o.text) && maxTokens == o.maxTokens && samePolicy(policy, o.policy);
         }
     };
+    static State of(const Request& request) { return {request.text, request.maxTokens, request.policy}; }
     RequestCommand(RequestModel& model, State before, State after, int dragId, const QString& why)
         : QUndoCommand(why), m_model(model), m_before(std::move(before)), m_after(std::move(after)),
           m_dragId(dragId) {}
@@ -54,6 +56,7 @@ private:
     void show(const State& state) {
         Request request = m_model.request();
         request.text = state.text;
+        request.maxTokens = state.maxTokens;
         request.policy = state.policy;
         m_model.apply(request);
     }
@@ -87,7 +90,9 @@ void RequestModel::setParam(const ParamSpec& spec, const ParamValue& value) {
     policy->name = nameOf(*policy);
     const QString why = QString::fromUtf8(spec.label.data(), static_cast<qsizetype>(spec.label.size())) +
                         QLatin1Char(' ') + QString::fromStdString(formatParam(spec, value));
-    m_undo.push(new RequestCommand(*this, {m_request.text, m_request.policy}, {m_request.text, *policy},
+    RequestCommand::State after = RequestCommand::of(m_request);
+    after.policy = std::move(*policy);
+    m_undo.push(new RequestCommand(*this, RequestCommand::of(m_request), std::move(after),
                                    m_dragging ? m_dragId : -1, why));
 }
 
@@ -109,16 +114,18 @@ void RequestModel::setPolicy(const AttentionPolicy& policy, const QString& why) 
     emit accepted(QString());
     if (*legal == m_request.policy)
         return;
-    m_undo.push(
-        new RequestCommand(*this, {m_request.text, m_request.policy}, {m_request.text, *legal}, -1, why));
+    RequestCommand::State after = RequestCommand::of(m_request);
+    after.policy = std::move(*legal);
+    m_undo.push(new RequestCommand(*this, RequestCommand::of(m_request), std::move(after), -1, why));
 }
 
-void RequestModel::setText(std::string text, const QString& why) {
-    if (text == *m_request.text)
+void RequestModel::setText(std::string text, const QString& why, std::size_t maxTokens) {
+    if (text == *m_request.text && maxTokens == m_request.maxTokens)
         return;
-    auto shared = std::make_shared<const std::string>(std::move(text));
-    m_undo.push(new RequestCommand(*this, {m_request.text, m_request.policy},
-                                   {std::move(shared), m_request.policy}, -1, why));
+    RequestCommand::State after = RequestCommand::of(m_request);
+    after.text = std::make_shared<const std::string>(std::move(text));
+    after.maxTokens = maxTokens;
+    m_undo.push(new RequestCommand(*this, RequestCommand::of(m_request), std::move(after), -1, why));
 }
 
 void RequestModel::setModelPath(std::string path) {
@@ -134,6 +141,14 @@ void RequestModel::setPrecision(Precision precision) {
         return;
     Request request = m_request;
     request.precision = precision;
+    apply(request);
+}
+
+void RequestModel::setMaxTokens(std::size_t tokens) {
+    if (tokens == m_request.maxTokens)
+        return;
+    Request request = m_request;
+    request.maxTokens = tokens;
     apply(request);
 }
 

@@ -24,7 +24,9 @@ public:
     void endDrag();
     /// Replaces the whole policy (a preset, a file, a point of the curve) as one undo step named `why`.
     void setPolicy(const AttentionPolicy& policy, const QString& why);
-    void setText(std::string text, const QString& why);
+    /// `maxTokens`: run only the first tokens, for a text that is too long to run unasked; 0: all.
+    void setText(std::string text, const QString& why, std::size_t maxTokens = 0);
+    void setMaxTokens(std::size_t tokens); ///< no undo step: the answer to a question
     void setModelPath(std::string path);
     void setPrecision(Precision precision);
     /// Replaces everything (a session); clears the undo stack.

@@ -12,8 +12,8 @@ namespace fovea::ui {
 struct RunController::Private {
     struct Inbox {
         SnapshotPtr snapshot;
-        SnapshotPtr
-            complete; ///< newest with a propagated result, even if a newer request's first snapshot followed
+        /// Newest with a propagated result, even if a newer request's first snapshot followed.
+        SnapshotPtr complete;
         std::optional<std::pair<std::uint64_t, Error>> error;
         std::optional<Progress> progress;
         bool posted = false;
@@ -24,6 +24,7 @@ struct RunController::Private {
     std::uint64_t submitted = 0; ///< generation of the newest request
     bool settled = true;         ///< nothing more will come for it
     bool dragging = false;
+    bool announced = false; ///< what updatingChanged said last
     Depth submittedDepth = Depth::Propagated;
 
     CancelToken sweepStop;
@@ -34,6 +35,10 @@ struct RunController::Private {
 };
 
 RunController::RunController(RequestModel& requests, SelectionModel& selection, QObject* parent)
+    : RunController(requests, selection, LatestWorker::Runner{}, parent) {}
+
+RunController::RunController(RequestModel& requests, SelectionModel& selection, LatestWorker::Runner runner,
+                             QObject* parent)
     : QObject(parent), m_requests(requests), m_selection(selection), m_private(std::make_unique<Private>()) {
     Private& p = *m_private;
     const auto post = [this, &p](auto&& leave) {
@@ -56,7 +61,9 @@ RunController::RunController(RequestModel& requests, SelectionModel& selection, 
     callbacks.progress = [post](std::uint64_t, Progress progress) {
         post([&](Private::Inbox& inbox) { inbox.progress = std::move(progress); });
     };
-    p.worker = std::make_unique<LatestWorker>(std::move(callbacks));
+    p.worker = runner.run ? std::make_unique<LatestWorker>(std::move(callbacks),
+                                                           LatestWorker::Milliseconds(150), std::move(runner))
+                          : std::make_unique<LatestWorker>(std::move(callbacks));
 
     connect(&m_requests, &RequestModel::requestChanged, this, &RunController::submitNow);
     connect(&m_requests, &RequestModel::visibleChanged, this, &RunController::submitVisible);
@@ -74,17 +81,27 @@ RunController::~RunController() {
 }
 
 bool RunController::updating() const {
-    return !m_private->settled;
+    return m_private->announced;
+}
+
+void RunController::announce() {
+    Private& p = *m_private;
+    // A drag is one long update: between two of its short runs the whole text's numbers are old all the same.
+    const bool now = !p.settled || (p.dragging && p.submittedDepth == Depth::Visible);
+    if (std::exchange(p.announced, now) != now)
+        emit updatingChanged(now);
 }
 
 void RunController::submitNow() {
     Private& p = *m_private;
     Request request = m_requests.request();
+    if (request.modelPath.empty())
+        return; // nothing can run yet; the window says why
     request.depth = p.dragging ? Depth::Visible : Depth::Propagated;
     p.submittedDepth = request.depth;
     p.submitted = p.worker->submit(std::move(request));
-    if (std::exchange(p.settled, false))
-        emit updatingChanged(true);
+    p.settled = false;
+    announce();
 }
 
 void RunController::submitVisible() {
@@ -106,6 +123,7 @@ void RunController::dragEnded() {
     p.dragging = false;
     if (p.submittedDepth == Depth::Visible)
         submitNow();
+    announce();
 }
 
 void RunController::takeNews() {
@@ -119,19 +137,17 @@ void RunController::takeNews() {
         m_lastComplete = news.complete;
     if (news.snapshot && (!m_snapshot || news.snapshot->generation >= m_snapshot->generation)) {
         m_snapshot = news.snapshot;
-        const bool finished = m_snapshot->final && m_snapshot->generation == p.submitted && !p.settled;
-        if (finished)
+        if (m_snapshot->final && m_snapshot->generation == p.submitted)
             p.settled = true;
         emit snapshotChanged();
-        if (finished)
-            emit updatingChanged(false);
+        announce();
     }
     if (news.progress)
         emit progressed(QString::fromStdString(news.progress->what), news.progress->done,
                         news.progress->total);
     if (news.error && news.error->first == p.submitted && news.error->second.code != ErrorCode::Cancelled) {
-        if (!std::exchange(p.settled, true))
-            emit updatingChanged(false);
+        p.settled = true;
+        announce();
         emit failed(QString::fromStdString(news.error->second.message));
     }
 }
@@ -231,15 +247,25 @@ void RunController::startSweep(const SweepPlan& plan) {
     });
 }
 
+bool RunController::sweeping() const {
+    return m_private->sweeping;
+}
+
 void RunController::cancelNewest() {
-    Private& p = *m_private;
-    if (p.sweeping) {
-        p.sweepStop.cancel();
-        return;
-    }
-    p.worker->cancel(false);
-    if (!std::exchange(p.settled, true))
-        emit updatingChanged(false);
+    if (m_private->sweeping)
+        cancelSweep();
+    else
+        cancelRun();
+}
+
+void RunController::cancelSweep() {
+    m_private->sweepStop.cancel();
+}
+
+void RunController::cancelRun() {
+    m_private->worker->cancel(false);
+    m_private->settled = true;
+    announce();
 }
 
 } // namespace fovea::ui

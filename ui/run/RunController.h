@@ -20,6 +20,9 @@ class RunController : public QObject {
     Q_OBJECT
 public:
     RunController(RequestModel& requests, SelectionModel& selection, QObject* parent = nullptr);
+    /// `runner` takes the engine's place in tests.
+    RunController(RequestModel& requests, SelectionModel& selection, LatestWorker::Runner runner,
+                  QObject* parent = nullptr);
     ~RunController() override;
 
     /// The newest snapshot, null before the first. Parts of it that are null for the current policy are taken
@@ -27,7 +30,8 @@ public:
     [[nodiscard]] SnapshotPtr snapshot() const { return m_snapshot; }
     /// The newest snapshot with a propagated result; null before the first.
     [[nodiscard]] SnapshotPtr lastComplete() const { return m_lastComplete; }
-    [[nodiscard]] bool updating() const; ///< a run is under way for a newer request than snapshot()'s
+    /// The newest request's results are not all there: a run is under way, or a slider is still held.
+    [[nodiscard]] bool updating() const;
 
     /// Map tiles, rows: `work` runs on the engine thread between two blocks, then `done` on the GUI thread
     /// unless `owner` has been destroyed meanwhile. Both get the same shared value.
@@ -43,10 +47,12 @@ public:
     /// Runs a sweep in the background on the current full run; points arrive one by one.
     void startSweep(const SweepPlan& plan);
     [[nodiscard]] const std::vector<SweepPoint>& sweepPoints() const { return m_sweep; } ///< done ones only
-    [[nodiscard]] SnapshotPtr sweepSource() const {
-        return m_sweepSource;
-    }                    ///< text and model the points belong to
+    /// Text and model the points belong to.
+    [[nodiscard]] SnapshotPtr sweepSource() const { return m_sweepSource; }
+    [[nodiscard]] bool sweeping() const;
     void cancelNewest(); ///< the sweep if one runs, else the run
+    void cancelRun();
+    void cancelSweep();
 
 public slots:
     void dragStarted();
@@ -62,6 +68,7 @@ signals:
     void sweepFinished(bool cancelled, const QString& error);
 
 private:
+    void announce();      ///< emits updatingChanged when it did
     void takeNews();      ///< what the engine thread left, on the GUI thread
     void submitVisible(); ///< submits unless what is newly on screen is already in the snapshot
     void fetchRaw(QObject* owner, std::function<std::shared_ptr<void>()> work,

@@ -1,0 +1,141 @@
+#include "ui/params/PairsBar.h"
+#include "ui/plot/Theme.h"
+#include <QPainter>
+#include <QPainterPath>
+
+namespace fovea::ui {
+
+namespace {
+
+constexpr int kLine = 18;
+constexpr int kBar = 16;
+
+struct Part {
+    QString name;
+    double pairs = 0;
+    QColor colour;
+    bool hatched = false; ///< the router's work: not attention
+};
+
+std::array<Part, 5> parts(const PairsByReason& p) {
+    const Theme& theme = Theme::current();
+    return {Part{QStringLiteral("local"), static_cast<double>(p.pairs[0]), theme.reason[0]},
+            Part{QStringLiteral("always"), static_cast<double>(p.pairs[1]), theme.reason[1]},
+            Part{QStringLiteral("routed"), static_cast<double>(p.pairs[2]), theme.reason[2]},
+            Part{QStringLiteral("far"), static_cast<double>(p.pairs[3]), theme.reason[3]},
+            Part{QStringLiteral("router"), p.routerPairs, theme.ink2, true}};
+}
+
+QString percent(double share) {
+    const double x = share * 100;
+    return QStringLiteral("%1 %").arg(x, 0, 'f', x < 10 ? 2 : 1);
+}
+
+} // namespace
+
+PairsBar::PairsBar(QWidget* parent) : QWidget(parent) {
+    setObjectName(QStringLiteral("params.pairs"));
+    setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, qOverload<>(&QWidget::update));
+}
+
+QSize PairsBar::sizeHint() const {
+    return {200, kLine * 6 + kBar + 12};
+}
+
+void PairsBar::show(const std::optional<PairsByReason>& pairs, const QString& whyNone) {
+    m_pairs = pairs;
+    m_whyNone = whyNone;
+    setAccessibleName(sentence());
+    setToolTip(sentence());
+    update();
+}
+
+QString PairsBar::sentence() const {
+    if (!m_pairs || m_pairs->fullPairs == 0)
+        return m_whyNone;
+    double sum = 0;
+    QStringList names;
+    for (const Part& part : parts(*m_pairs)) {
+        sum += part.pairs;
+        if (part.pairs > 0)
+            names << QStringLiteral("%1 %2").arg(
+                part.name, percent(part.pairs / static_cast<double>(m_pairs->fullPairs)));
+    }
+    return QStringLiteral("Pairs, %1: %2 of full, counted (%3)")
+        .arg(m_pairs->over, percent(sum / static_cast<double>(m_pairs->fullPairs)),
+             names.join(QLatin1String(", ")));
+}
+
+void PairsBar::paintEvent(QPaintEvent*) {
+    const Theme& theme = Theme::current();
+    QPainter painter(this);
+    painter.setRenderHint(QPainter::Antialiasing);
+    painter.setFont(Theme::section());
+    painter.setPen(theme.ink);
+    int y = 0;
+    painter.drawText(QRect(0, y, width(), kLine), Qt::AlignLeft | Qt::AlignVCenter,
+                     QStringLiteral("Pairs by reason"));
+    painter.setFont(Theme::second());
+    painter.setPen(theme.ink2);
+    if (m_pairs)
+        painter.drawText(QRect(0, y, width(), kLine), Qt::AlignRight | Qt::AlignVCenter, m_pairs->over);
+    y += kLine + 2;
+    const QRectF bar(0.5, y + 0.5, width() - 1, kBar - 1);
+    painter.setPen(theme.controlEdge);
+    painter.setBrush(theme.paper);
+    painter.drawRect(bar);
+    y += kBar + 4;
+    if (!m_pairs || m_pairs->fullPairs == 0) {
+        painter.setPen(theme.ink2);
+        painter.drawText(QRect(0, y, width(), kLine * 2), Qt::AlignLeft | Qt::AlignTop | Qt::TextWordWrap,
+                         m_whyNone);
+        return;
+    }
+    const double full = static_cast<double>(m_pairs->fullPairs);
+    const auto all = parts(*m_pairs);
+    double sum = 0;
+    for (const Part& part : all)
+        sum += part.pairs;
+    const double scale =
+        (bar.width() - 1) / std::max(full, sum); // dearer than full: the bar is the sum, a tick marks full
+    double x = bar.left() + 0.5;
+    painter.setPen(Qt::NoPen);
+    for (const Part& part : all) {
+        const QRectF piece(x, bar.top() + 0.5, part.pairs * scale, bar.height() - 1);
+        painter.setBrush(part.hatched ? QBrush(part.colour, Qt::Dense5Pattern) : QBrush(part.colour));
+        painter.drawRect(piece);
+        x += piece.width();
+    }
+    if (sum > full) {
+        painter.setPen(QPen(theme.ink, 1.5));
+        const double tick = bar.left() + full * scale;
+        painter.drawLine(QPointF(tick, bar.top() - 3), QPointF(tick, bar.bottom() + 3));
+    }
+    painter.setPen(m_pairs->old ? theme.ink3 : theme.ink);
+    painter.setFont(Theme::body());
+    painter.drawText(QRect(0, y, width(), kLine), Qt::AlignLeft | Qt::AlignVCenter,
+                     QStringLiteral("%1 of full").arg(percent(sum / full)));
+    painter.setPen(theme.ink2);
+    painter.setFont(Theme::second());
+    painter.drawText(QRect(0, y, width(), kLine), Qt::AlignRight | Qt::AlignVCenter,
+                     m_pairs->old ? QStringLiteral("counted, updating") : QStringLiteral("counted"));
+    y += kLine;
+    // Two columns of swatch, name, share.
+    int index = 0;
+    for (const Part& part : all) {
+        if (part.name == QLatin1String("far") && part.pairs == 0)
+            continue;
+        const int column = index % 2, row = index / 2;
+        const int left = column * (width() / 2), top = y + row * kLine;
+        painter.setPen(Qt::NoPen);
+        painter.setBrush(part.hatched ? QBrush(part.colour, Qt::Dense5Pattern) : QBrush(part.colour));
+        painter.drawRect(QRectF(left, top + 4, 10, 10));
+        painter.setPen(theme.ink2);
+        painter.drawText(QRect(left + 14, top, width() / 2 - 14, kLine), Qt::AlignLeft | Qt::AlignVCenter,
+                         QStringLiteral("%1 %2").arg(part.name, percent(part.pairs / full)));
+        ++index;
+    }
+}
+
+} // namespace fovea::ui

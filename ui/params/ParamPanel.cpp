@@ -1,0 +1,263 @@
+#include "ui/params/ParamPanel.h"
+#include "core/policy/SignalSpec.h"
+#include "ui/params/ParamRow.h"
+#include "ui/params/Sections.h"
+#include "ui/plot/Theme.h"
+#include <QCheckBox>
+#include <QComboBox>
+#include <QFrame>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QScrollArea>
+#include <QScrollBar>
+#include <QVBoxLayout>
+
+namespace fovea::ui {
+
+namespace {
+
+QString text(std::string_view s) {
+    return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));
+}
+
+/// Why a row has no effect under this policy; empty when it has.
+QString whyInactive(const ParamSpec& spec, const AttentionPolicy& policy) {
+    if (spec.active == nullptr || spec.active(policy))
+        return {};
+    if (spec.section == "Routed") {
+        if (!policy.routed.on())
+            return QStringLiteral("No effect now: nothing is routed. Choose a signal first.");
+        return QStringLiteral("No effect now with signal %1, role %2.")
+            .arg(QString::fromStdString(policy.routed.signal), text(roleName(policy.routed.role)));
+    }
+    if (spec.section == "Local" && policy.local.window == kAll)
+        return QStringLiteral("No effect now: window all already reads every key.");
+    return QStringLiteral("No effect now: it belongs to a setting above that is off.");
+}
+
+} // namespace
+
+std::optional<PairsByReason> pairsOf(const Snapshot& snapshot) {
+    if (!snapshot.tokens || !snapshot.model)
+        return {};
+    const ModelShape& shape = snapshot.model->shape;
+    const auto tokens = static_cast<std::uint64_t>(snapshot.tokens->size());
+    const auto heads = static_cast<std::uint64_t>(shape.heads);
+    const double macsPerPair = 2.0 * shape.headDim;
+    PairsByReason result;
+    if (snapshot.isolated && snapshot.isolated->complete) {
+        result.pairs = snapshot.isolated->pairsByReason;
+        result.fullPairs = causalPairs(tokens) * heads * static_cast<std::uint64_t>(shape.layers);
+        result.routerPairs = static_cast<double>(snapshot.isolated->cost.hybrid.routerMacs) / macsPerPair;
+        result.over = QStringLiteral("all layers");
+        return result;
+    }
+    if (snapshot.visible && snapshot.visible->plan && !snapshot.visible->plan->heads.empty()) {
+        const AttentionPlan& plan = *snapshot.visible->plan;
+        const int only = snapshot.visible->head;
+        std::uint64_t full = 0;
+        for (std::size_t h = 0; h < plan.heads.size(); ++h) {
+            if (!plan.heads[h] || (only >= 0 && static_cast<std::size_t>(only) != h))
+                continue;
+            const HeadPlan& head = *plan.heads[h];
+            for (std::size_t r = 0; r < result.pairs.size(); ++r)
+                result.pairs[r] += head.pairsByReason[r];
+            full += causalPairs(head.rows.last) - causalPairs(head.rows.first);
+        }
+        result.fullPairs = full;
+        if (plan.routing)
+            result.routerPairs = static_cast<double>(plan.routing->macs) / macsPerPair;
+        result.over = only >= 0 ? QStringLiteral("L%1 H%2, in view").arg(plan.layer).arg(only)
+                                : QStringLiteral("layer %1").arg(plan.layer);
+        return result;
+    }
+    if (snapshot.facts && snapshot.request) {
+        // Before any run the local and always parts can be counted; what would be routed is not known yet.
+        auto policy = std::make_shared<AttentionPolicy>(snapshot.request->policy);
+        policy->routed = {};
+        const int layer = snapshot.request->visible.layer;
+        const auto plan =
+            makePlan(policy, shape, layer, snapshot.facts, nullptr, {0, snapshot.tokens->size()});
+        if (!plan || plan->heads.empty())
+            return {};
+        for (const auto& head : plan->heads)
+            for (std::size_t r = 0; r < result.pairs.size(); ++r)
+                result.pairs[r] += head->pairsByReason[r];
+        result.fullPairs = causalPairs(tokens) * heads;
+        result.over = snapshot.request->policy.routed.on()
+                          ? QStringLiteral("layer %1, before routing").arg(layer)
+                          : QStringLiteral("layer %1").arg(layer);
+        return result;
+    }
+    return {};
+}
+
+ParamPanel::ParamPanel(RequestModel& requests, RunController& runs, QWidget* parent)
+    : QWidget(parent), m_requests(requests), m_runs(runs) {
+    setObjectName(QStringLiteral("params"));
+    if (auto policy = presetPolicy("default"))
+        m_defaults = *policy;
+    m_remembered = m_defaults;
+
+    auto* column = new QVBoxLayout(this);
+    column->setContentsMargins(8, 8, 8, 8);
+    column->setSpacing(8);
+
+    m_presets = new QComboBox(this);
+    m_presets->setObjectName(QStringLiteral("params.preset"));
+    m_presets->setAccessibleName(tr("Preset"));
+    m_presets->setFixedHeight(28);
+    m_presets->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+    m_presets->setPlaceholderText(tr("changed by hand"));
+    for (const PolicyPreset& preset : policyPresets()) {
+        m_presets->addItem(text(preset.name));
+        m_presets->setItemData(m_presets->count() - 1, text(preset.help), Qt::ToolTipRole);
+    }
+    connect(m_presets, &QComboBox::activated, this, [this](int index) {
+        const PolicyPreset& preset = policyPresets()[static_cast<std::size_t>(index)];
+        m_requests.setPolicy(preset.policy, tr("preset %1").arg(text(preset.name)));
+    });
+    auto* presetLine = new QHBoxLayout;
+    auto* presetLabel = new QLabel(tr("Preset"), this);
+    presetLabel->setObjectName(QStringLiteral("params.preset.label"));
+    presetLine->addWidget(presetLabel);
+    presetLine->addWidget(m_presets, 1);
+    column->addLayout(presetLine);
+
+    m_presetError = new QLabel(this);
+    m_presetError->setObjectName(QStringLiteral("params.preset.error"));
+    m_presetError->setTextFormat(Qt::PlainText);
+    m_presetError->setWordWrap(true);
+    m_presetError->setForegroundRole(QPalette::BrightText);
+    m_presetError->hide();
+    column->addWidget(m_presetError);
+
+    auto* scroll = new QScrollArea(this);
+    scroll->setObjectName(QStringLiteral("params.scroll"));
+    scroll->setFrameShape(QFrame::NoFrame);
+    scroll->setWidgetResizable(true);
+    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    auto* inside = new QWidget(scroll);
+    inside->setObjectName(QStringLiteral("params.rows"));
+    buildSections(inside);
+    scroll->setWidget(inside);
+    column->addWidget(scroll, 1);
+
+    m_pairs = new PairsBar(this);
+    column->addWidget(m_pairs);
+
+    connect(&m_requests, &RequestModel::requestChanged, this, &ParamPanel::showPolicy);
+    connect(&m_requests, &RequestModel::rejected, this, [this](const QString& key, const QString& sentence) {
+        if (ParamRow* found = row(key)) {
+            found->showError(sentence);
+        } else {
+            m_presetError->setText(sentence);
+            m_presetError->show();
+        }
+        showPolicy(); // the controls go back to what is true
+    });
+    connect(&m_requests, &RequestModel::accepted, this, [this](const QString& key) {
+        if (ParamRow* found = row(key))
+            found->showError({});
+        else
+            m_presetError->hide();
+    });
+    connect(&m_runs, &RunController::snapshotChanged, this, &ParamPanel::showSnapshot);
+    connect(&m_runs, &RunController::updatingChanged, this, &ParamPanel::showSnapshot);
+    showPolicy();
+    showSnapshot();
+}
+
+void ParamPanel::buildSections(QWidget* inside) {
+    auto* column = new QVBoxLayout(inside);
+    column->setContentsMargins(0, 0, 4, 0);
+    column->setSpacing(0);
+    int labelWidth = 0;
+    for (const std::string_view section : sectionNames()) {
+        auto* header = new QCheckBox(text(section), inside);
+        header->setObjectName(QStringLiteral("params.section.%1").arg(text(section)));
+        header->setFont(Theme::section());
+        header->setMinimumHeight(28);
+        header->setToolTip(tr("Takes this part off, or puts it back as it was"));
+        connect(header, &QCheckBox::clicked, this, [this, section](bool on) { switchSection(section, on); });
+        m_switches[section] = header;
+        if (section != sectionNames().front()) {
+            auto* rule = new QFrame(inside);
+            rule->setFrameShape(QFrame::HLine);
+            rule->setFrameShadow(QFrame::Plain);
+            rule->setForegroundRole(QPalette::Midlight);
+            column->addSpacing(4);
+            column->addWidget(rule);
+        }
+        column->addWidget(header);
+        for (const ParamSpec& spec : paramSpecs()) {
+            if (spec.section != section)
+                continue;
+            auto* line = new ParamRow(spec, inside);
+            m_rows.push_back(line);
+            labelWidth = std::max(labelWidth, line->labelWidthHint());
+            column->addWidget(line);
+            connect(line, &ParamRow::wanted, &m_requests, &RequestModel::setParam);
+            connect(line, &ParamRow::dragBegan, this, [this](const ParamSpec& dragged) {
+                m_requests.beginDrag(dragged);
+                m_runs.dragStarted();
+            });
+            connect(line, &ParamRow::dragEnded, this, [this] {
+                m_requests.endDrag();
+                m_runs.dragEnded();
+            });
+            connect(line, &ParamRow::helpWanted, this, &ParamPanel::helpWanted);
+        }
+    }
+    for (ParamRow* line : m_rows)
+        line->setLabelWidth(std::min(labelWidth, 92));
+    column->addStretch(1);
+}
+
+ParamRow* ParamPanel::row(const QString& key) const {
+    for (ParamRow* line : m_rows)
+        if (text(line->spec().key) == key)
+            return line;
+    return nullptr;
+}
+
+void ParamPanel::switchSection(std::string_view section, bool on) {
+    const AttentionPolicy& now = m_requests.request().policy;
+    AttentionPolicy changed = on ? withSectionOf(now, section, m_remembered) : withoutSection(now, section);
+    if (on && section == "Mix" && !sectionOn(changed, section)) // never on before: a first useful value
+        changed.mix.fullEvery = 6;
+    m_requests.setPolicy(changed, tr("%1 %2").arg(text(section), on ? tr("on") : tr("off")));
+    showPolicy();
+}
+
+void ParamPanel::showPolicy() {
+    const AttentionPolicy& policy = m_requests.request().policy;
+    for (ParamRow* line : m_rows)
+        line->show(policy, m_defaults, whyInactive(line->spec(), policy));
+    for (const auto& [section, control] : m_switches) {
+        const bool on = sectionOn(policy, section);
+        control->setChecked(on);
+        if (on)
+            m_remembered = withSectionOf(m_remembered, section, policy);
+    }
+    m_presets->setCurrentIndex(m_presets->findText(QString::fromStdString(policy.name)));
+}
+
+void ParamPanel::showSnapshot() {
+    const SnapshotPtr snapshot = m_runs.snapshot();
+    if (!snapshot) {
+        m_pairs->show({}, tr("Counted when the text has tokens: waits for the model."));
+        return;
+    }
+    if (snapshot->tokens && static_cast<std::int64_t>(snapshot->tokens->size()) != m_tokens) {
+        m_tokens = static_cast<std::int64_t>(snapshot->tokens->size());
+        for (ParamRow* line : m_rows)
+            line->setTokens(m_tokens);
+    }
+    std::optional<PairsByReason> pairs = pairsOf(*snapshot);
+    if (pairs)
+        pairs->old = snapshot->request && !(snapshot->request->policy == m_requests.request().policy);
+    m_pairs->show(pairs, tr("Counted when the text has tokens: waits for the model."));
+}
+
+} // namespace fovea::ui

@@ -1,0 +1,50 @@
+#pragma once
+#include "ui/params/PairsBar.h"
+#include "ui/run/RunController.h"
+#include <QWidget>
+#include <map>
+#include <string>
+#include <vector>
+
+class QCheckBox;
+class QComboBox;
+class QLabel;
+
+namespace fovea::ui {
+
+class ParamRow;
+
+/// The parameters of the policy: rows generated from paramSpecs(), grouped in the sections of the policy
+/// file, each section with a switch that takes its path off in one undo step and puts it back as it was.
+/// Preset picker above, pairs by reason below.
+class ParamPanel : public QWidget {
+    Q_OBJECT
+public:
+    ParamPanel(RequestModel& requests, RunController& runs, QWidget* parent = nullptr);
+
+signals:
+    void helpWanted(const fovea::ParamSpec& spec);
+
+private:
+    void buildSections(QWidget* inside);
+    void showPolicy();
+    void showSnapshot();
+    void switchSection(std::string_view section, bool on);
+    [[nodiscard]] ParamRow* row(const QString& key) const;
+    RequestModel& m_requests;
+    RunController& m_runs;
+    QComboBox* m_presets = nullptr;
+    QLabel* m_presetError = nullptr;
+    PairsBar* m_pairs = nullptr;
+    std::vector<ParamRow*> m_rows;
+    std::map<std::string_view, QCheckBox*> m_switches;
+    AttentionPolicy m_defaults;   ///< decision 5's policy: where the dots come from
+    AttentionPolicy m_remembered; ///< each section as it was when last on
+    std::int64_t m_tokens = 0;
+};
+
+/// What the foot shows for a snapshot: the whole run where it is known, else the visible layer, else what can
+/// be counted before any run (local and always); empty while not even the tokens are known.
+[[nodiscard]] std::optional<PairsByReason> pairsOf(const Snapshot& snapshot);
+
+} // namespace fovea::ui

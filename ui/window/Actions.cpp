@@ -1,0 +1,77 @@
+#include "ui/window/Actions.h"
+#include <QStringList>
+#include <array>
+
+namespace fovea::ui {
+
+namespace {
+
+constexpr std::string_view kWindow = "window";
+
+constexpr std::array kActions = {
+    ActionSpec{"file.open", "File", "&Open…", "Ctrl+O", kWindow,
+               "Open a text, a GGUF model, a policy or a session"},
+    ActionSpec{"file.sample", "File", "Open sample &text", "", kWindow, "The harbour log of the first launch"},
+    ActionSpec{"file.paste", "File", "&Paste as text", "Ctrl+V", kWindow,
+               "Replace the text by the clipboard's"},
+    ActionSpec{"file.save", "File", "&Save session", "Ctrl+S", kWindow, "Text, model and policy in one file",
+               true},
+    ActionSpec{"file.saveAs", "File", "Save session &as…", "Ctrl+Shift+S", kWindow,
+               "Save the session under another name"},
+    ActionSpec{"file.savePolicy", "File", "Save po&licy…", "", kWindow,
+               "The policy as JSON, for the command line too"},
+    ActionSpec{"file.export", "File", "&Export view…", "Ctrl+E", kWindow,
+               "The view as PNG or SVG, with legend and provenance", true},
+    ActionSpec{"file.exportNumbers", "File", "Export &numbers…", "Ctrl+Shift+E", kWindow,
+               "The visible part of the map as CSV"},
+    ActionSpec{"file.quit", "File", "&Quit", "Ctrl+Q", kWindow, "Close the window", true},
+
+    ActionSpec{"edit.undo", "Edit", "&Undo", "Ctrl+Z", kWindow, "Undo the last change of text or parameters"},
+    ActionSpec{"edit.redo", "Edit", "&Redo", "Ctrl+Shift+Z", kWindow, "Do it again"},
+    ActionSpec{"edit.text", "Edit", "Edit &text", "F2", kWindow, "Type into the text", true},
+    ActionSpec{"edit.copyOptions", "Edit", "&Copy as command line", "", kWindow,
+               "The policy as options of fovea analyze"},
+    ActionSpec{"edit.back", "Edit", "One level &back", "Esc", kWindow,
+               "Closes the card, then clears hover, pair, pins"},
+
+    ActionSpec{"view.layerUp", "View", "&Previous layer", "PgUp", kWindow, "The layer above"},
+    ActionSpec{"view.layerDown", "View", "&Next layer", "PgDown", kWindow, "The layer below"},
+    ActionSpec{"view.headLeft", "View", "Previous &head", "[ Ctrl+PgUp", kWindow, "The head to the left"},
+    ActionSpec{"view.headRight", "View", "Next h&ead", "] Ctrl+PgDown", kWindow, "The head to the right"},
+    ActionSpec{"view.themeSystem", "View", "&System theme", "", kWindow, "As the desktop", true, "theme"},
+    ActionSpec{"view.themeLight", "View", "&Light theme", "", kWindow, "Dark on light", false, "theme"},
+    ActionSpec{"view.themeDark", "View", "&Dark theme", "", kWindow, "Light on dark", false, "theme"},
+    ActionSpec{"view.nextDock", "View", "Next &panel", "F6", kWindow, "Moves the focus to the next panel",
+               true},
+    ActionSpec{"view.previousDock", "View", "Pre&vious panel", "Shift+F6", kWindow,
+               "Moves the focus to the previous panel"},
+    ActionSpec{"view.fullScreen", "View", "&Full screen", "F11", kWindow, "Only the window"},
+    ActionSpec{"view.reset", "View", "&Reset layout", "", kWindow,
+               "All panels where they were on the first launch"},
+
+    ActionSpec{"run.again", "Run", "&Run", "Ctrl+R", kWindow, "Run the request again, as after a cancel"},
+    ActionSpec{"run.cancel", "Run", "&Cancel newest job", "Ctrl+.", kWindow,
+               "Stops within 100 ms; the picture stays"},
+    ActionSpec{"run.f32", "Run", "Precision &f32", "", kWindow, "The reference", true, "precision"},
+    ActionSpec{"run.bf16", "Run", "Precision &bf16", "", kWindow,
+               "Dense layers in bf16 with f32 sums; attention stays f32", false, "precision"},
+
+    ActionSpec{"help.keys", "Help", "&Keyboard", "?", kWindow, "All keys on one sheet"},
+    ActionSpec{"help.about", "Help", "&About Fovea", "", kWindow, "Version and licence"},
+};
+
+} // namespace
+
+std::span<const ActionSpec> actionSpecs() {
+    return kActions;
+}
+
+std::vector<QString> keysOf(const ActionSpec& action) {
+    std::vector<QString> result;
+    const QString keys = QString::fromUtf8(action.keys.data(), static_cast<qsizetype>(action.keys.size()));
+    for (const QString& key : keys.split(QLatin1Char(' '), Qt::SkipEmptyParts))
+        result.push_back(key);
+    return result;
+}
+
+} // namespace fovea::ui

@@ -1,0 +1,18 @@
+#pragma once
+#include <QString>
+#include <cstdint>
+
+namespace fovea::ui {
+
+/// What a file is, by its first bytes and never by its name, and what opening it will do.
+struct FileKind {
+    enum Kind : std::uint8_t { Text, Model, Policy, Session, Refused };
+    Kind kind = Refused;
+    QString sentence; ///< "Text, 48 KB, about 11,000 tokens: replaces the text"
+    bool operator==(const FileKind&) const = default;
+};
+
+/// Reads at most the first 64 KiB of `path`.
+[[nodiscard]] FileKind fileKind(const QString& path);
+
+} // namespace fovea::ui

@@ -1,0 +1,450 @@
+#include "ui/window/MainWindow.h"
+#include "core/base/Memory.h"
+#include "core/engine/Build.h"
+#include "ui/params/ParamPanel.h"
+#include "ui/plot/Icons.h"
+#include "ui/window/Actions.h"
+#include "ui/window/Documents.h"
+#include "ui/window/DropTarget.h"
+#include "ui/window/MessageBar.h"
+#include "ui/window/ModelCard.h"
+#include "ui/window/StatusLine.h"
+#include "ui/window/TopBar.h"
+#include "ui/window/WorkStrip.h"
+#include <QActionGroup>
+#include <QApplication>
+#include <QClipboard>
+#include <QCloseEvent>
+#include <QDockWidget>
+#include <QFileDialog>
+#include <QMenuBar>
+#include <QSettings>
+#include <QToolButton>
+#include <QToolTip>
+#include <QVBoxLayout>
+
+#if __has_include("ui/views/TextView.h")
+#include "ui/views/TextView.h"
+#define FOVEA_HAS_TEXT
+#endif
+#if __has_include("ui/views/MapView.h")
+#include "ui/views/MapView.h"
+#define FOVEA_HAS_MAP
+#endif
+#if __has_include("ui/views/HeadsView.h")
+#include "ui/views/HeadsView.h"
+#define FOVEA_HAS_HEADS
+#endif
+#if __has_include("ui/views/InspectorView.h")
+#include "ui/views/InspectorView.h"
+#define FOVEA_HAS_INSPECTOR
+#endif
+#if __has_include("ui/views/RoutingView.h")
+#include "ui/views/RoutingView.h"
+#define FOVEA_HAS_ROUTING
+#endif
+#if __has_include("ui/views/CurveView.h")
+#include "ui/views/CurveView.h"
+#define FOVEA_HAS_CURVE
+#endif
+
+namespace fovea::ui {
+
+namespace {
+
+constexpr int kStateVersion = 1; ///< of saveState(): raised when docks come or go
+const QString kRunJob = QStringLiteral("run");
+const QString kSweepJob = QStringLiteral("sweep");
+const QString kModelJob = QStringLiteral("model");
+const QString kRunTopic = QStringLiteral("run");
+
+QString text(std::string_view s) {
+    return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));
+}
+
+} // namespace
+
+MainWindow::MainWindow(ViewContext context) : m_context(context) {
+    setObjectName(QStringLiteral("window"));
+    setWindowIcon(QIcon(QStringLiteral(":/icons/fovea.svg")));
+    setDockOptions(QMainWindow::AllowNestedDocks | QMainWindow::AllowTabbedDocks |
+                   QMainWindow::AnimatedDocks);
+    setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::South);
+    setMinimumSize(1024, 640);
+    resize(1280, 800);
+
+    m_errors = new MessageBar(QStringLiteral("error.bar"), this);
+    m_documents = new Documents(m_context, *m_errors, this);
+    buildActions();
+    buildBars();
+    buildDocks();
+    m_card = new ModelCard(this);
+    m_sheet = new Sheet(QStringLiteral("keys.sheet"), this);
+    connectAll();
+
+    QSettings settings;
+    arrangeDocks();
+    restoreGeometry(settings.value(QStringLiteral("window/geometry")).toByteArray());
+    restoreState(settings.value(QStringLiteral("window/state")).toByteArray(), kStateVersion);
+    showTitle();
+    showSnapshot();
+    markTitles();
+}
+
+MainWindow::~MainWindow() = default;
+
+QAction* MainWindow::action(std::string_view id) const {
+    const auto found = m_actions.find(id);
+    return found == m_actions.end() ? nullptr : found->second;
+}
+
+void MainWindow::buildActions() {
+    std::map<std::string_view, QMenu*> menus;
+    std::map<std::string_view, QActionGroup*> groups;
+    for (const char* name : {"File", "Edit", "View", "Run", "Help"}) {
+        menus[name] = menuBar()->addMenu(QLatin1Char('&') + QLatin1String(name));
+        menus[name]->setObjectName(QStringLiteral("menu.%1").arg(QLatin1String(name)));
+    }
+    for (const ActionSpec& spec : actionSpecs()) {
+        auto* made = new QAction(text(spec.text), this);
+        made->setObjectName(text(spec.id));
+        made->setStatusTip(text(spec.help));
+        made->setToolTip(text(spec.help));
+        QList<QKeySequence> keys;
+        for (const QString& key : keysOf(spec))
+            keys << QKeySequence(key);
+        made->setShortcuts(keys);
+        made->setShortcutContext(Qt::WindowShortcut);
+        if (!spec.group.empty()) {
+            QActionGroup*& group = groups[spec.group];
+            if (group == nullptr)
+                group = new QActionGroup(this);
+            made->setCheckable(true);
+            group->addAction(made);
+        }
+        if (!spec.menu.empty()) {
+            if (spec.separatorBefore)
+                menus[spec.menu]->addSeparator();
+            menus[spec.menu]->addAction(made);
+        }
+        addAction(made);
+        m_actions[spec.id] = made;
+        connect(made, &QAction::triggered, this, [this, id = spec.id] { run(id); });
+    }
+    QUndoStack& undo = m_context.requests.undoStack();
+    const auto follow = [this, &undo] {
+        action("edit.undo")->setEnabled(undo.canUndo());
+        action("edit.redo")->setEnabled(undo.canRedo());
+        action("edit.undo")->setText(undo.canUndo() ? tr("&Undo %1").arg(undo.undoText()) : tr("&Undo"));
+        action("edit.redo")->setText(undo.canRedo() ? tr("&Redo %1").arg(undo.redoText()) : tr("&Redo"));
+    };
+    connect(&undo, &QUndoStack::indexChanged, this, follow);
+    connect(&undo, &QUndoStack::cleanChanged, this, follow);
+    follow();
+    const QString theme = QSettings().value(QStringLiteral("theme"), QStringLiteral("system")).toString();
+    action(theme == QLatin1String("dark")    ? "view.themeDark"
+           : theme == QLatin1String("light") ? "view.themeLight"
+                                             : "view.themeSystem")
+        ->setChecked(true);
+    action("run.f32")->setChecked(true);
+    if (const auto available = precisionAvailable(Precision::BF16); !available) {
+        action("run.bf16")->setEnabled(false);
+        action("run.bf16")->setToolTip(QString::fromStdString(available.error().message));
+    }
+}
+
+void MainWindow::buildBars() {
+    m_top = new TopBar(m_context, *m_documents, this);
+    addToolBar(Qt::TopToolBarArea, m_top);
+    auto* textMenu = new QMenu(m_top);
+    for (const char* id : {"file.open", "file.sample", "file.paste", "edit.text"})
+        textMenu->addAction(action(id));
+    m_top->textButton()->setMenu(textMenu);
+
+    m_top->addBelow(m_errors);
+
+    m_status = new StatusLine(m_context.requests, m_context.runs, this);
+    m_work = new WorkStrip(this);
+    auto* foot = new QWidget(this);
+    auto* column = new QVBoxLayout(foot);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    column->addWidget(m_status);
+    column->addWidget(m_work);
+    auto* footBar = new QToolBar(tr("Status"), this);
+    footBar->setObjectName(QStringLiteral("bar.foot"));
+    footBar->setMovable(false);
+    footBar->setContextMenuPolicy(Qt::PreventContextMenu);
+    footBar->addWidget(foot);
+    addToolBar(Qt::BottomToolBarArea, footBar);
+}
+
+QDockWidget* MainWindow::addDock(const QString& name, const QString& title, QWidget* view, QSize minimum) {
+    auto* dock = new QDockWidget(title, this);
+    dock->setObjectName(name);
+    view->setMinimumSize(minimum);
+    dock->setWidget(view);
+    dock->setFeatures(QDockWidget::DockWidgetMovable | QDockWidget::DockWidgetFloatable |
+                      QDockWidget::DockWidgetClosable);
+    m_docks.push_back(dock);
+    m_titles[dock] = title;
+    // A view that knows more than its name (layer, head, run) says so in its own window title.
+    connect(view, &QWidget::windowTitleChanged, this, [this, dock](const QString& own) {
+        m_titles[dock] = own;
+        markTitles();
+    });
+    if (!view->windowTitle().isEmpty())
+        m_titles[dock] = view->windowTitle();
+    return dock;
+}
+
+void MainWindow::buildDocks() {
+    m_params = new ParamPanel(m_context.requests, m_context.runs, this);
+    addDock(QStringLiteral("dock.params"), tr("Parameters"), m_params, {220, 300});
+#ifdef FOVEA_HAS_TEXT
+    addDock(QStringLiteral("dock.text"), tr("Text and tokens"), new TextView(m_context, this), {400, 72});
+#endif
+#ifdef FOVEA_HAS_MAP
+    auto* mapBox = new QWidget(this);
+    mapBox->setObjectName(QStringLiteral("map.box"));
+    auto* mapColumn = new QVBoxLayout(mapBox);
+    mapColumn->setContentsMargins(0, 0, 0, 0);
+    mapColumn->setSpacing(0);
+    m_hint = new MessageBar(QStringLiteral("hint.bar"), mapBox);
+    mapColumn->addWidget(m_hint);
+    auto* map = new MapView(m_context, mapBox);
+    mapColumn->addWidget(map, 1);
+    connect(map, &QWidget::windowTitleChanged, mapBox, &QWidget::setWindowTitle);
+    mapBox->setWindowTitle(map->windowTitle());
+    addDock(QStringLiteral("dock.map"), tr("Map"), mapBox, {320, 320});
+#endif
+#ifdef FOVEA_HAS_INSPECTOR
+    addDock(QStringLiteral("dock.inspector"), tr("Inspector"), new InspectorView(m_context, this),
+            {240, 160});
+#endif
+#ifdef FOVEA_HAS_HEADS
+    addDock(QStringLiteral("dock.heads"), tr("Heads"), new HeadsView(m_context, this), {220, 160});
+#endif
+#ifdef FOVEA_HAS_ROUTING
+    addDock(QStringLiteral("dock.routing"), tr("Routing"), new RoutingView(m_context, this), {400, 140});
+#endif
+#ifdef FOVEA_HAS_CURVE
+    addDock(QStringLiteral("dock.curve"), tr("Cost versus fidelity"), new CurveView(m_context, this),
+            {400, 140});
+#endif
+    auto* viewMenu = menuBar()->findChild<QMenu*>(QStringLiteral("menu.View"));
+    viewMenu->addSeparator();
+    for (QDockWidget* dock : m_docks) {
+        QAction* toggle = dock->toggleViewAction();
+        toggle->setObjectName(QStringLiteral("view.toggle.") + dock->objectName());
+        viewMenu->addAction(toggle);
+    }
+}
+
+void MainWindow::arrangeDocks() {
+    const auto find = [this](const char* name) { return findChild<QDockWidget*>(QLatin1String(name)); };
+    QDockWidget* const params = find("dock.params");
+    QDockWidget* const words = find("dock.text");
+    QDockWidget* const map = find("dock.map");
+    QDockWidget* const inspector = find("dock.inspector");
+    QDockWidget* const heads = find("dock.heads");
+    QDockWidget* const routing = find("dock.routing");
+    QDockWidget* const curve = find("dock.curve");
+    for (QDockWidget* dock : m_docks) {
+        dock->setFloating(false);
+        removeDockWidget(dock);
+    }
+    addDockWidget(Qt::TopDockWidgetArea, params, Qt::Horizontal);
+    QDockWidget* right = nullptr; // the first dock beside the parameters; the others split it
+    const auto place = [&](QDockWidget* dock, QDockWidget* beside, Qt::Orientation along) {
+        if (dock == nullptr)
+            return;
+        if (right == nullptr) {
+            splitDockWidget(params, dock, Qt::Horizontal);
+            right = dock;
+        } else {
+            splitDockWidget(beside != nullptr ? beside : right, dock, along);
+        }
+    };
+    place(words, nullptr, Qt::Vertical);
+    place(map, words, Qt::Vertical);
+    place(inspector, map, Qt::Horizontal);
+    place(heads, inspector, Qt::Vertical);
+    place(routing, map, Qt::Vertical);
+    if (curve != nullptr && routing != nullptr)
+        tabifyDockWidget(routing, curve);
+    else
+        place(curve, map, Qt::Vertical);
+    for (QDockWidget* dock : m_docks)
+        dock->show();
+    if (routing != nullptr)
+        routing->raise();
+    if (words != nullptr)
+        resizeDocks({params, words}, {260, 1020}, Qt::Horizontal);
+    if (map != nullptr && inspector != nullptr)
+        resizeDocks({map, inspector}, {700, 310}, Qt::Horizontal);
+    if (words != nullptr && map != nullptr && routing != nullptr)
+        resizeDocks({words, map, routing}, {110, 400, 180}, Qt::Vertical);
+    if (inspector != nullptr && heads != nullptr)
+        resizeDocks({inspector, heads}, {300, 300}, Qt::Vertical);
+}
+
+void MainWindow::connectAll() {
+    auto* drops = new DropTarget(this);
+    connect(drops, &DropTarget::filesDropped, m_documents, &Documents::open);
+    connect(drops, &DropTarget::textDropped, this, [this](const QString& dropped) {
+        m_documents->setText(dropped.toStdString(), tr("dropped text"), tr("drop a text"));
+    });
+    connect(m_documents, &Documents::changed, this, &MainWindow::showTitle);
+    connect(m_documents, &Documents::needsPath, this, [this] { run("file.saveAs"); });
+    connect(m_documents, &Documents::modelReading, this, [this](const QString& path) {
+        m_work->start(kModelJob, tr("reading model %1").arg(QFileInfo(path).fileName()));
+    });
+    connect(m_documents, &Documents::modelInspected, this, [this] { m_work->finish(kModelJob); });
+    connect(m_documents, &Documents::modelFailed, this, [this](const QString& path, const QString& sentence) {
+        m_work->finish(kModelJob);
+        m_card->showFault(path, sentence);
+        showCard();
+    });
+    connect(m_top->modelButton(), &QToolButton::clicked, this, [this] {
+        if (m_card->isVisible()) {
+            m_card->shut();
+            return;
+        }
+        const SnapshotPtr snapshot = m_context.runs.snapshot();
+        const std::size_t tokens = snapshot && snapshot->tokens ? snapshot->tokens->size() : 0;
+        if (const auto model = m_documents->inspected())
+            m_card->showModel(*model, m_context.requests.request().precision, tokens);
+        else
+            m_card->showFault({}, tr("No model is open. Open a GGUF file, or fetch the default one with "
+                                     "app/fetch-model smollm2."));
+        showCard();
+    });
+    RunController& runs = m_context.runs;
+    connect(&runs, &RunController::snapshotChanged, this, &MainWindow::showSnapshot);
+    connect(&runs, &RunController::updatingChanged, this, [this](bool updating) {
+        if (updating)
+            m_work->start(kRunJob, tr("running"));
+        else
+            m_work->finish(kRunJob);
+        markTitles();
+    });
+    connect(&runs, &RunController::progressed, this, [this](const QString& what, double done, double total) {
+        m_work->progress(kRunJob, what, done, total);
+    });
+    connect(&runs, &RunController::sweepPointDone, this, [this](int count, int total) {
+        m_work->start(kSweepJob, tr("sweep"));
+        m_work->progress(kSweepJob, tr("sweep"), count, total);
+    });
+    connect(&runs, &RunController::sweepFinished, this, [this](bool, const QString& error) {
+        m_work->finish(kSweepJob);
+        if (!error.isEmpty())
+            m_errors->show(MessageBar::Fault, error, {}, kRunTopic);
+    });
+    connect(m_work, &WorkStrip::cancelWanted, this, [this](const QString& job) {
+        if (job == kSweepJob)
+            m_context.runs.cancelSweep();
+        else
+            m_context.runs.cancelRun();
+    });
+    connect(&runs, &RunController::failed, this, [this](const QString& sentence) {
+        m_errors->show(MessageBar::Fault, sentence,
+                       {{tr("Copy"), [sentence] { QApplication::clipboard()->setText(sentence); }}},
+                       kRunTopic);
+    });
+    connect(m_params, &ParamPanel::helpWanted, this, [this](const ParamSpec& spec) {
+        QToolTip::showText(m_params->mapToGlobal(QPoint(m_params->width(), 40)),
+                           text(spec.help).toHtmlEscaped(), m_params);
+    });
+}
+
+void MainWindow::showSnapshot() {
+    const SnapshotPtr snapshot = m_context.runs.snapshot();
+    if (snapshot) {
+        m_errors->clear(kRunTopic);
+        if (snapshot->tokens)
+            m_context.selection.clipTo(static_cast<int>(snapshot->tokens->size()));
+        if (snapshot->model) {
+            const ModelShape& shape = snapshot->model->shape;
+            const int layer = std::min(m_context.selection.layer(), shape.layers - 1);
+            const int head = std::min(m_context.selection.head(), shape.heads - 1);
+            m_context.selection.setCell(layer, head);
+        }
+    }
+    QStringList idle;
+    if (snapshot && snapshot->request)
+        idle << tr("r%1").arg(snapshot->generation)
+             << QStringLiteral("%1 %2").arg(text(isaName(snapshot->request->isa)),
+                                            QLatin1String(precisionName(snapshot->request->precision)));
+    idle << tr("memory %1").arg(QString::fromStdString(formatBytes(residentBytes())));
+    m_work->setIdleText(idle.join(QStringLiteral("  |  ")));
+}
+
+void MainWindow::markTitles() {
+    const bool updating = m_context.runs.updating() && m_context.runs.snapshot();
+    for (const auto& [dock, title] : m_titles) {
+        const bool follows = dock->objectName() != QLatin1String("dock.params");
+        dock->setWindowTitle(updating && follows ? tr("%1 - updating").arg(title) : title);
+    }
+}
+
+void MainWindow::showTitle() {
+    const QString session = m_documents->sessionPath();
+    const QString name = session.isEmpty() ? m_documents->textName() : QFileInfo(session).completeBaseName();
+    setWindowTitle(tr("%1[*] - Fovea").arg(name));
+    setWindowModified(m_documents->dirty() && !session.isEmpty());
+}
+
+void MainWindow::showCard() {
+    const QPoint below = m_top->modelButton()->mapTo(this, QPoint(0, m_top->modelButton()->height() + 4));
+    m_card->openAt(below);
+}
+
+void MainWindow::showModelMissing(const QString& sentence) {
+    m_errors->show(MessageBar::Question, sentence, {{tr("Open a file"), [this] { run("file.open"); }}},
+                   kRunTopic);
+}
+
+void MainWindow::setTheme(ThemeKind kind) {
+    const char* const names[] = {"system", "light", "dark"};
+    const char* const ids[] = {"view.themeSystem", "view.themeLight", "view.themeDark"};
+    const auto index = static_cast<std::size_t>(kind);
+    QSettings().setValue(QStringLiteral("theme"), QLatin1String(names[index]));
+    action(ids[index])->setChecked(true);
+    Theme::apply(Theme::resolve(kind));
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+    if (m_documents->worthAsking() && !m_closing) {
+        event->ignore();
+        const auto leave = [this] {
+            m_closing = true;
+            close();
+        };
+        m_errors->show(MessageBar::Question, tr("There are unsaved changes."),
+                       {{tr("Save session"),
+                         [this, leave] {
+                             m_documents->saveSession({});
+                             if (!m_documents->dirty())
+                                 leave();
+                         }},
+                        {tr("Close without saving"), leave}},
+                       QStringLiteral("close"));
+        return;
+    }
+    QSettings settings;
+    settings.setValue(QStringLiteral("window/geometry"), saveGeometry());
+    settings.setValue(QStringLiteral("window/state"), saveState(kStateVersion));
+    QMainWindow::closeEvent(event);
+}
+
+void MainWindow::showEvent(QShowEvent* event) {
+    QMainWindow::showEvent(event);
+    if (m_hint != nullptr && !QSettings().value(QStringLiteral("hintSeen"), false).toBool()) {
+        m_hint->show(MessageBar::Hint, tr("Drag window. Click a word."));
+        connect(m_hint, &MessageBar::closed, this,
+                [] { QSettings().setValue(QStringLiteral("hintSeen"), true); });
+    }
+}
+
+} // namespace fovea::ui

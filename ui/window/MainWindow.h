@@ -1,0 +1,82 @@
+#pragma once
+#include "ui/plot/Theme.h"
+#include "ui/views/View.h"
+#include <QMainWindow>
+#include <QString>
+#include <functional>
+#include <map>
+#include <string_view>
+#include <vector>
+
+class QAction;
+class QDockWidget;
+
+namespace fovea::ui {
+
+class Documents;
+class MessageBar;
+class ModelCard;
+class ParamPanel;
+class Sheet;
+class StatusLine;
+class TopBar;
+class WorkStrip;
+
+/// The window in its Explore layout: docks around nothing (no central widget), bars above and below, and the
+/// actions. It computes nothing: it wires the request, the selection and the runs to the views, which are all
+/// children of it and die before what `context` refers to.
+class MainWindow : public QMainWindow {
+    Q_OBJECT
+public:
+    explicit MainWindow(ViewContext context);
+    ~MainWindow() override;
+
+    [[nodiscard]] Documents& documents() { return *m_documents; }
+    [[nodiscard]] QAction* action(std::string_view id) const;
+    /// Why no model can be run: shown as a message with a way to open one.
+    void showModelMissing(const QString& sentence);
+    void setTheme(ThemeKind kind);
+
+protected:
+    void closeEvent(QCloseEvent* event) override;
+    void showEvent(QShowEvent* event) override;
+
+private:
+    void buildActions();
+    void buildBars();
+    void buildDocks();
+    void arrangeDocks();
+    QDockWidget* addDock(const QString& name, const QString& title, QWidget* view, QSize minimum);
+    void connectAll();
+    void run(std::string_view id); ///< what the action of that id does
+    void stepCell(int layers, int heads);
+    void back();
+    void moveFocus(int by);
+    void exportView();
+    void askPath(const QString& title, const QString& filter, const QString& suffix,
+                 std::function<void(const QString&)> taken);
+    void pasteText();
+    void editText();
+    void showTitle();    ///< the window's title and dirty mark
+    void showSnapshot(); ///< after a new snapshot: bars, selection's limits
+    void markTitles();   ///< "updating" in the docks' titles
+    void showCard();
+
+    ViewContext m_context;
+    std::map<std::string_view, QAction*> m_actions;
+    Documents* m_documents = nullptr;
+    MessageBar* m_errors = nullptr;
+    MessageBar* m_hint = nullptr;
+    ModelCard* m_card = nullptr;
+    Sheet* m_sheet = nullptr;
+    ParamPanel* m_params = nullptr;
+    StatusLine* m_status = nullptr;
+    WorkStrip* m_work = nullptr;
+    TopBar* m_top = nullptr;
+    std::vector<QDockWidget*> m_docks;
+    std::map<QDockWidget*, QString> m_titles;
+    QString m_jobWhat;
+    bool m_closing = false; ///< the question about unsaved changes has been answered
+};
+
+} // namespace fovea::ui

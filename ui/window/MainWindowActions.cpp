@@ -1,0 +1,202 @@
+#include "core/engine/Build.h"
+#include "core/policy/ParamSpec.h"
+#include "ui/window/Documents.h"
+#include "ui/window/MainWindow.h"
+#include "ui/window/MessageBar.h"
+#include "ui/window/ModelCard.h"
+#include <QApplication>
+#include <QClipboard>
+#include <QDockWidget>
+#include <QFileDialog>
+#include <QLabel>
+#include <QMimeData>
+#include <QUrl>
+#include <QVBoxLayout>
+
+#if __has_include("ui/views/TextView.h")
+#include "ui/views/TextView.h"
+#endif
+#if __has_include("ui/views/MapView.h")
+#include "ui/views/MapView.h"
+#endif
+
+namespace fovea::ui {
+
+void MainWindow::run(std::string_view id) {
+    RequestModel& requests = m_context.requests;
+    if (id == "file.open") {
+        auto* dialog = new QFileDialog(this, tr("Open a text, a GGUF model, a policy or a session"));
+        dialog->setObjectName(QStringLiteral("file.dialog"));
+        dialog->setAttribute(Qt::WA_DeleteOnClose);
+        dialog->setFileMode(QFileDialog::ExistingFiles);
+        connect(dialog, &QFileDialog::filesSelected, m_documents, &Documents::open);
+        dialog->open();
+    } else if (id == "file.sample") {
+        m_documents->openSample();
+    } else if (id == "file.paste") {
+        pasteText();
+    } else if (id == "file.save") {
+        m_documents->saveSession({});
+    } else if (id == "file.saveAs") {
+        askPath(tr("Save the session"), tr("Sessions (*.json)"), QStringLiteral("json"),
+                [this](const QString& path) { m_documents->saveSession(path); });
+    } else if (id == "file.savePolicy") {
+        askPath(tr("Save the policy"), tr("Policies (*.json)"), QStringLiteral("json"),
+                [this](const QString& path) { m_documents->savePolicy(path); });
+    } else if (id == "file.export") {
+        exportView();
+    } else if (id == "file.exportNumbers") {
+        askPath(tr("Export the visible part of the map"), tr("CSV (*.csv)"), QStringLiteral("csv"),
+                [this](const QString& path) { m_documents->exportNumbers(path); });
+    } else if (id == "file.quit") {
+        close();
+    } else if (id == "edit.undo") {
+        requests.undoStack().undo();
+    } else if (id == "edit.redo") {
+        requests.undoStack().redo();
+    } else if (id == "edit.text") {
+        editText();
+    } else if (id == "edit.copyOptions") {
+        QApplication::clipboard()->setText(
+            QStringLiteral("fovea analyze FILE ") +
+            QString::fromStdString(policyToOptions(requests.request().policy)));
+    } else if (id == "edit.back") {
+        back();
+    } else if (id == "view.layerUp") {
+        stepCell(-1, 0);
+    } else if (id == "view.layerDown") {
+        stepCell(1, 0);
+    } else if (id == "view.headLeft") {
+        stepCell(0, -1);
+    } else if (id == "view.headRight") {
+        stepCell(0, 1);
+    } else if (id == "view.themeSystem") {
+        setTheme(ThemeKind::System);
+    } else if (id == "view.themeLight") {
+        setTheme(ThemeKind::Light);
+    } else if (id == "view.themeDark") {
+        setTheme(ThemeKind::Dark);
+    } else if (id == "view.nextDock") {
+        moveFocus(1);
+    } else if (id == "view.previousDock") {
+        moveFocus(-1);
+    } else if (id == "view.fullScreen") {
+        setWindowState(windowState() ^ Qt::WindowFullScreen);
+    } else if (id == "view.reset") {
+        arrangeDocks();
+    } else if (id == "run.again") {
+        m_context.runs.submitNow();
+    } else if (id == "run.cancel") {
+        m_context.runs.cancelNewest();
+    } else if (id == "run.f32") {
+        requests.setPrecision(Precision::F32);
+    } else if (id == "run.bf16") {
+        requests.setPrecision(Precision::BF16);
+    } else if (id == "help.keys") {
+        fillWithKeys(*m_sheet);
+        m_sheet->open();
+    } else if (id == "help.about") {
+        m_sheet->clear();
+        m_sheet->setTitle(tr("About Fovea"));
+        const std::string_view version = buildVersion(), commit = buildCommit();
+        m_sheet->addRow(tr("version"),
+                        QStringLiteral("%1 (%2)").arg(
+                            QString::fromUtf8(version.data(), static_cast<qsizetype>(version.size())),
+                            QString::fromUtf8(commit.data(), static_cast<qsizetype>(commit.size()))));
+        m_sheet->addRow(tr("licence"), tr("GPL-3.0-or-later"));
+        m_sheet->addRow(tr("what it is"),
+                        tr("Full attention beside hybrid attention, on your model and your text."));
+        m_sheet->open();
+    }
+}
+
+void MainWindow::stepCell(int layers, int heads) {
+    const SnapshotPtr snapshot = m_context.runs.snapshot();
+    const std::shared_ptr<const Model> model =
+        snapshot && snapshot->model ? snapshot->model : m_documents->inspected();
+    if (!model)
+        return;
+    m_context.selection.setCell(std::clamp(m_context.selection.layer() + layers, 0, model->shape.layers - 1),
+                                std::clamp(m_context.selection.head() + heads, 0, model->shape.heads - 1));
+}
+
+void MainWindow::back() {
+    if (m_sheet->isVisible())
+        m_sheet->shut();
+    else if (m_card->isVisible())
+        m_card->shut();
+    else if (isFullScreen())
+        setWindowState(windowState() & ~Qt::WindowFullScreen);
+    else
+        m_context.selection.clearOneLevel();
+}
+
+void MainWindow::moveFocus(int by) {
+    std::vector<QDockWidget*> shown;
+    for (QDockWidget* dock : m_docks)
+        if (dock->isVisible())
+            shown.push_back(dock);
+    if (shown.empty())
+        return;
+    const QWidget* focus = QApplication::focusWidget();
+    int at = by > 0 ? -1 : 0;
+    for (std::size_t i = 0; i < shown.size(); ++i)
+        if (focus != nullptr && shown[i]->isAncestorOf(focus))
+            at = static_cast<int>(i);
+    const int count = static_cast<int>(shown.size());
+    QDockWidget* const next = shown[static_cast<std::size_t>((at + by + count) % count)];
+    next->raise();
+    QWidget* target = next->widget();
+    if (target->focusPolicy() == Qt::NoFocus)
+        for (QWidget* child : target->findChildren<QWidget*>())
+            if (child->isVisible() && child->isEnabled() && (child->focusPolicy() & Qt::TabFocus) != 0) {
+                target = child;
+                break;
+            }
+    target->setFocus(Qt::TabFocusReason);
+}
+
+void MainWindow::askPath(const QString& title, const QString& filter, const QString& suffix,
+                         std::function<void(const QString&)> taken) {
+    // open(), never exec(): no loop runs inside a loop.
+    auto* dialog = new QFileDialog(this, title, QString(), filter);
+    dialog->setObjectName(QStringLiteral("save.dialog"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setAcceptMode(QFileDialog::AcceptSave);
+    dialog->setDefaultSuffix(suffix);
+    connect(dialog, &QFileDialog::fileSelected, this,
+            [taken = std::move(taken)](const QString& path) { taken(path); });
+    dialog->open();
+}
+
+void MainWindow::pasteText() {
+    const QMimeData* held = QApplication::clipboard()->mimeData();
+    if (held == nullptr)
+        return;
+    QStringList paths;
+    for (const QUrl& url : held->urls())
+        if (url.isLocalFile())
+            paths << url.toLocalFile();
+    if (!paths.isEmpty())
+        m_documents->open(paths);
+    else if (held->hasText() && !held->text().isEmpty())
+        m_documents->setText(held->text().toStdString(), tr("pasted text"), tr("paste"));
+    else
+        m_errors->show(MessageBar::Hint, tr("The clipboard holds no text."));
+}
+
+void MainWindow::editText() {
+#if __has_include("ui/views/TextView.h")
+    if (auto* view = findChild<TextView*>())
+        view->startEditing();
+#endif
+}
+
+void MainWindow::exportView() {
+#if __has_include("ui/views/MapView.h")
+    if (auto* view = findChild<MapView*>())
+        view->exportView();
+#endif
+}
+
+} // namespace fovea::ui

@@ -1,0 +1,94 @@
+#include "ui/window/MessageBar.h"
+#include "ui/plot/Icons.h"
+#include "ui/plot/Theme.h"
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QPainter>
+#include <QPushButton>
+#include <QToolButton>
+
+namespace fovea::ui {
+
+MessageBar::MessageBar(const QString& name, QWidget* parent) : QWidget(parent) {
+    setObjectName(name);
+    setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+    auto* line = new QHBoxLayout(this);
+    line->setContentsMargins(12, 4, 8, 4);
+    line->setSpacing(8);
+    m_icon = new QLabel(this);
+    m_icon->setObjectName(name + QStringLiteral(".icon"));
+    line->addWidget(m_icon);
+    m_text = new QLabel(this);
+    m_text->setObjectName(name + QStringLiteral(".text"));
+    m_text->setTextFormat(Qt::PlainText);
+    m_text->setWordWrap(true);
+    m_text->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    m_text->setMinimumWidth(200);
+    line->addWidget(m_text, 1);
+    m_buttons = new QHBoxLayout;
+    m_buttons->setSpacing(8);
+    line->addLayout(m_buttons);
+    m_close = new QToolButton(this);
+    m_close->setObjectName(name + QStringLiteral(".close"));
+    m_close->setIcon(icon(QStringLiteral("close")));
+    m_close->setAutoRaise(true);
+    m_close->setFixedSize(24, 24);
+    m_close->setToolTip(tr("Close"));
+    m_close->setAccessibleName(tr("Close the message"));
+    connect(m_close, &QToolButton::clicked, this, &MessageBar::close);
+    line->addWidget(m_close);
+    hide();
+}
+
+void MessageBar::show(Kind kind, const QString& sentence, const std::vector<Choice>& choices,
+                      const QString& topic) {
+    m_kind = kind;
+    m_topic = topic;
+    m_showing = true;
+    m_text->setText(sentence);
+    m_icon->setVisible(kind != Hint);
+    m_icon->setPixmap(icon(QStringLiteral("warning")).pixmap(16, 16));
+    while (QLayoutItem* item = m_buttons->takeAt(0)) {
+        item->widget()->hide();
+        item->widget()->deleteLater(); // it may be the button whose click brought us here
+        delete item;
+    }
+    int number = 0;
+    for (const Choice& choice : choices) {
+        auto* button = new QPushButton(choice.label, this);
+        button->setObjectName(QStringLiteral("%1.button.%2").arg(objectName()).arg(number++));
+        button->setMinimumHeight(24);
+        connect(button, &QPushButton::clicked, this, [this, act = choice.act] {
+            close();
+            act();
+        });
+        m_buttons->addWidget(button);
+    }
+    setVisible(true);
+    update();
+}
+
+void MessageBar::clear(const QString& topic) {
+    if (m_showing && topic == m_topic)
+        close();
+}
+
+void MessageBar::close() {
+    if (!m_showing)
+        return;
+    m_showing = false;
+    hide();
+    emit closed();
+}
+
+void MessageBar::paintEvent(QPaintEvent*) {
+    const Theme& theme = Theme::current();
+    QPainter painter(this);
+    painter.fillRect(rect(), theme.panel);
+    const QColor edge = m_kind == Fault ? theme.bad : m_kind == Question ? theme.warning : theme.accent;
+    painter.fillRect(QRect(0, 0, 4, height()), edge);
+    painter.setPen(theme.divider);
+    painter.drawLine(0, height() - 1, width(), height() - 1);
+}
+
+} // namespace fovea::ui

@@ -1,0 +1,49 @@
+#pragma once
+#include <QString>
+#include <QWidget>
+#include <functional>
+#include <vector>
+
+class QHBoxLayout;
+class QLabel;
+class QToolButton;
+
+namespace fovea::ui {
+
+/// One line that says what went wrong or asks what to do, with its buttons; never a box. Hidden while it has
+/// nothing to say. Names: `name`, `name`.text, `name`.close, `name`.button.<n>.
+class MessageBar : public QWidget {
+    Q_OBJECT
+public:
+    enum Kind { Hint, Question, Fault };
+    struct Choice {
+        QString label;
+        std::function<void()> act;
+    };
+    explicit MessageBar(const QString& name, QWidget* parent = nullptr);
+    /// Replaces what was said. `topic` tells later calls of clear() whether they mean this message.
+    void show(Kind kind, const QString& sentence, const std::vector<Choice>& choices = {},
+              const QString& topic = {});
+    void clear(const QString& topic);
+    [[nodiscard]] bool showing() const { return m_showing; }
+
+signals:
+    void closed();
+
+public slots:
+    void close();
+
+protected:
+    void paintEvent(QPaintEvent* event) override;
+
+private:
+    QLabel* m_icon;
+    QLabel* m_text;
+    QHBoxLayout* m_buttons;
+    QToolButton* m_close;
+    Kind m_kind = Hint;
+    QString m_topic;
+    bool m_showing = false;
+};
+
+} // namespace fovea::ui

@@ -1,0 +1,93 @@
+#include "ui/window/ModelCard.h"
+#include "core/base/Memory.h"
+#include "core/engine/Engine.h"
+#include <QFileInfo>
+#include <QLabel>
+#include <QLocale>
+
+namespace fovea::ui {
+
+namespace {
+
+QString number(std::uint64_t n) {
+    return QLocale::c().toString(static_cast<qulonglong>(n));
+}
+QString number(int n) {
+    return QLocale::c().toString(n);
+}
+
+} // namespace
+
+QString modelTitle(const Model& model) {
+    const QString name = QString::fromStdString(model.info.name);
+    if (model.info.tensorTypes.empty())
+        return name;
+    const QString type = QString::fromStdString(model.info.tensorTypes.front().first);
+    return name.contains(type) ? name : name + QLatin1Char(' ') + type;
+}
+
+ModelCard::ModelCard(QWidget* over) : Sheet(QStringLiteral("model.card"), over) {
+    setFixedWidth(460);
+}
+
+void ModelCard::showReading(const QString& path) {
+    clear();
+    setTitle(QFileInfo(path).fileName());
+    addRow(tr("file"), tr("reading the header ..."));
+}
+
+void ModelCard::showFault(const QString& path, const QString& sentence) {
+    clear();
+    setTitle(path.isEmpty() ? tr("No model") : QFileInfo(path).fileName());
+    addRow(tr("not loaded"), sentence, QStringLiteral("cross"))
+        ->setObjectName(QStringLiteral("model.card.error"));
+    addRow(QString(), tr("The text and the parameters stay usable; a model loaded before keeps working."));
+}
+
+void ModelCard::showModel(const Model& model, Precision precision, std::size_t tokens) {
+    clear();
+    setTitle(modelTitle(model));
+    const ModelShape& s = model.shape;
+    const QString ok = QStringLiteral("check"), careful = QStringLiteral("warning");
+    addRow(tr("family"), QString::fromStdString(s.family), ok);
+    addRow(tr("shape"),
+           tr("%1 layers x %2 heads (%3 key-value), width %4, head %5, feed-forward %6")
+               .arg(s.layers)
+               .arg(s.heads)
+               .arg(s.kvHeads)
+               .arg(number(s.width), number(s.headDim), number(s.feedForward)),
+           ok);
+    QStringList types;
+    for (const auto& [type, count] : model.info.tensorTypes)
+        types << QStringLiteral("%1 x %2").arg(QString::fromStdString(type)).arg(count);
+    addRow(tr("tensors"),
+           tr("%1; %2 parameters").arg(types.join(QStringLiteral(", ")), number(model.info.parameters)), ok);
+    const bool past = tokens > static_cast<std::size_t>(s.context);
+    addRow(tr("context"),
+           past ? tr("%1 tokens; the text has %2 and runs on, labelled \"past the context\"")
+                      .arg(number(s.context), number(static_cast<std::uint64_t>(tokens)))
+                : tr("%1 tokens").arg(number(s.context)),
+           past ? careful : ok);
+    addRow(tr("tokenizer"), tr("vocabulary %1").arg(number(s.vocabulary)), ok);
+    const std::uint64_t need =
+        tokens > 0 ? Engine::memoryNeeded(s, precision, tokens) : weightBytes(s, precision);
+    const std::uint64_t limit = memoryLimit(0);
+    addRow(tr("memory"),
+           tr("%1 %2 of %3 free")
+               .arg(QString::fromStdString(formatBytes(need)),
+                    tokens > 0 ? tr("for this text,") : tr("for the weights,"),
+                    QString::fromStdString(formatBytes(limit))),
+           need <= limit ? ok : careful);
+    addRow(tr("file"), tr("%1, GGUF version %2\n%3")
+                           .arg(QString::fromStdString(formatBytes(model.info.fileBytes)))
+                           .arg(model.info.formatVersion)
+                           .arg(QString::fromStdString(model.info.path)));
+    addRow(tr("SHA-256"),
+           QString::fromStdString(model.info.sha256.substr(0, 32)) + QLatin1Char('\n') +
+               QString::fromStdString(model.info.sha256.size() > 32 ? model.info.sha256.substr(32) : ""))
+        ->setFont(QFont(QStringLiteral("monospace")));
+    for (const std::string& warning : model.info.warnings)
+        addRow(tr("note"), QString::fromStdString(warning), careful);
+}
+
+} // namespace fovea::ui

@@ -1,0 +1,24 @@
+#pragma once
+#include "core/engine/Request.h"
+#include "ui/window/Sheet.h"
+#include <cstddef>
+
+namespace fovea::ui {
+
+/// What is known of a model file before and after it loads: family, shape, tensor types, context, tokenizer,
+/// memory, each with a tick or a reason. A failed model leaves the card open with the sentence that names the
+/// first unsupported thing.
+class ModelCard : public Sheet {
+    Q_OBJECT
+public:
+    explicit ModelCard(QWidget* over);
+    void showReading(const QString& path);
+    /// `tokens` of the current text, 0 while unknown.
+    void showModel(const Model& model, Precision precision, std::size_t tokens);
+    void showFault(const QString& path, const QString& sentence);
+};
+
+/// "SmolLM2-135M-Instruct Q4_1": for the top bar and titles.
+[[nodiscard]] QString modelTitle(const Model& model);
+
+} // namespace fovea::ui

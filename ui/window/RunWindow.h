@@ -1,0 +1,24 @@
+#pragma once
+#include "core/policy/AttentionPolicy.h"
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fovea::ui {
+
+/// How the window starts. Plain values, so that the command line needs no Qt.
+struct WindowOptions {
+    std::vector<std::string>
+        files;         ///< text, GGUF, policy or session, recognised by first bytes; none: the sample
+    std::string model; ///< path or catalogue name; empty: findModel's default
+    std::optional<AttentionPolicy> policy; ///< none: the preset `default`
+    std::string theme;                     ///< "light", "dark", "system"; empty: as last time
+    int width = 0, height = 0;             ///< pixels; 0: as last time
+    /// For documentation: once everything has run, saves the window as this PNG and quits.
+    std::string screenshot;
+};
+
+/// Opens the window and returns its exit status. Needs a display (or QT_QPA_PLATFORM=offscreen).
+[[nodiscard]] int runWindow(int argc, char** argv, const WindowOptions& options);
+
+} // namespace fovea::ui

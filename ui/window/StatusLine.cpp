@@ -1,0 +1,194 @@
+#include "ui/window/StatusLine.h"
+#include "ui/plot/Theme.h"
+#include <QCursor>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QLocale>
+#include <QToolButton>
+#include <QToolTip>
+#include <cmath>
+
+namespace fovea::ui {
+
+namespace {
+
+QString token(std::uint32_t position) {
+    return QStringLiteral("#%1").arg(position);
+}
+
+QString percent(double share) {
+    return QStringLiteral("%1 %").arg(share * 100, 0, 'f', 1);
+}
+
+} // namespace
+
+QString significant(double x) {
+    if (std::isnan(x))
+        return QStringLiteral("-");
+    if (x == 0)
+        return QStringLiteral("0");
+    const double magnitude = std::abs(x);
+    if (magnitude < 1e-4 || magnitude >= 1e6)
+        return QLocale::c().toString(x, 'e', 2);
+    const int decimals = std::max(0, 2 - static_cast<int>(std::floor(std::log10(magnitude))));
+    return QLocale::c().toString(x, 'f', decimals);
+}
+
+StatusLine::StatusLine(RequestModel& requests, RunController& runs, QWidget* parent)
+    : QWidget(parent), m_requests(requests), m_runs(runs) {
+    setObjectName(QStringLiteral("status"));
+    setFixedHeight(30);
+    auto* line = new QHBoxLayout(this);
+    line->setContentsMargins(12, 2, 12, 2);
+    line->setSpacing(12);
+    m_regime = new QLabel(this);
+    m_regime->setObjectName(QStringLiteral("status.regime"));
+    m_regime->setTextFormat(Qt::PlainText);
+    m_regime->setFont(Theme::section());
+    line->addWidget(m_regime);
+    m_fields = {
+        {QStringLiteral("kl"), tr("KL"), {}, {}},
+        {QStringLiteral("top1"), tr("top-1"), {}, {}},
+        {QStringLiteral("mass"), tr("kept mass"), {}, {}},
+        {QStringLiteral("error"), tr("output error"), {}, {}},
+        {QStringLiteral("pairs"), tr("pairs"), {}, {}},
+        {QStringLiteral("trained"), tr("weights"), {}, {}},
+    };
+    for (Field& f : m_fields) {
+        f.button = new QToolButton(this);
+        f.button->setObjectName(QStringLiteral("status.") + f.name);
+        f.button->setAutoRaise(true);
+        f.button->setToolButtonStyle(Qt::ToolButtonTextOnly);
+        f.button->setMinimumHeight(24);
+        f.button->setFocusPolicy(Qt::TabFocus);
+        connect(f.button, &QToolButton::clicked, this, [this, name = f.name] {
+            const Field& clicked = field(name);
+            QToolTip::showText(clicked.button->mapToGlobal(QPoint(0, -8)), clicked.button->toolTip(),
+                               clicked.button);
+        });
+        line->addWidget(f.button);
+    }
+    line->addStretch(1);
+    connect(&m_runs, &RunController::snapshotChanged, this, &StatusLine::showNumbers);
+    connect(&m_runs, &RunController::updatingChanged, this, &StatusLine::showNumbers);
+    connect(&m_requests, &RequestModel::requestChanged, this, &StatusLine::showNumbers);
+    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, &StatusLine::paintFields);
+    showNumbers();
+}
+
+StatusLine::Field& StatusLine::field(const QString& name) {
+    for (Field& f : m_fields)
+        if (f.name == name)
+            return f;
+    return m_fields.front();
+}
+
+void StatusLine::showNumbers() {
+    const SnapshotPtr now = m_runs.snapshot();
+    const SnapshotPtr complete = now && now->propagated ? now : m_runs.lastComplete();
+    for (Field& f : m_fields)
+        f.value.clear();
+    const Request& wanted = m_requests.request();
+    const auto isOld = [&](const Snapshot& s) {
+        return !s.request || !(s.request->policy == wanted.policy) ||
+               s.request->modelPath != wanted.modelPath ||
+               !(s.request->text && wanted.text && *s.request->text == *wanted.text);
+    };
+    QString regime = tr("no result yet");
+    if (complete && complete->propagated) {
+        const PropagatedFidelity& fidelity = complete->propagated->fidelity;
+        const Cost& cost = complete->propagated->cost;
+        const bool old = isOld(*complete);
+        regime = !old                ? tr("propagated")
+                 : m_runs.updating() ? tr("updating")
+                                     : tr("from r%1").arg(complete->generation);
+        Field& kl = field(QStringLiteral("kl"));
+        kl.value = significant(fidelity.nextTokenKl);
+        kl.definition = tr("Next-token KL(full || hybrid) of the propagated run, nats, mean over positions.\n"
+                           "Exact: %1. 95th percentile: %2. Worst: %3 at %4.")
+                            .arg(fidelity.nextTokenKl, 0, 'g', 9)
+                            .arg(significant(fidelity.klP95), significant(fidelity.klWorst),
+                                 token(fidelity.klWorstPosition));
+        Field& top1 = field(QStringLiteral("top1"));
+        top1.value = percent(fidelity.top1Agreement);
+        top1.definition = tr("Share of positions where full and hybrid find the same most likely next token, "
+                             "propagated run.\n"
+                             "Mean loss: full %1, hybrid %2 nats a token (difference %3).")
+                              .arg(significant(fidelity.fullMeanNll), significant(fidelity.hybridMeanNll),
+                                   significant(fidelity.deltaNll));
+        Field& pairs = field(QStringLiteral("pairs"));
+        pairs.value = tr("%1 counted").arg(percent(cost.pairsRatio));
+        pairs.definition =
+            tr("Query-key pairs as a share of full attention, counted by formula, the router's multiply-adds "
+               "included (%1 without it).\n%2 of %3 pairs over all layers and heads; %4 computed in tiles.")
+                .arg(percent(cost.density), QLocale::c().toString(static_cast<qulonglong>(cost.hybrid.pairs)),
+                     QLocale::c().toString(static_cast<qulonglong>(cost.full.pairs)),
+                     QLocale::c().toString(static_cast<qulonglong>(cost.hybrid.pairsComputed)));
+        for (const char* name : {"kl", "top1", "pairs"})
+            field(QLatin1String(name)).old = old;
+    }
+    const SnapshotPtr isolated =
+        now && now->isolated && now->isolated->complete ? now : m_runs.lastComplete();
+    if (isolated && isolated->isolated && isolated->isolated->complete) {
+        const IsolatedResult& result = *isolated->isolated;
+        const LayerFidelity* worst = nullptr;
+        for (const LayerFidelity& layer : result.layers)
+            if (worst == nullptr || layer.worstRowMass < worst->worstRowMass)
+                worst = &layer;
+        Field& mass = field(QStringLiteral("mass"));
+        mass.value = significant(result.massRecall);
+        mass.definition =
+            tr("Full attention's probability on the kept keys; isolated regime, mean over layers, heads and "
+               "queries. Not fidelity: read it with the others.");
+        if (worst != nullptr)
+            mass.definition += tr("\nLeast: %1 in L%2 H%3 at %4.")
+                                   .arg(significant(worst->worstRowMass))
+                                   .arg(worst->layer)
+                                   .arg(worst->worstHead)
+                                   .arg(token(worst->worstQuery));
+        const LayerFidelity* far = nullptr;
+        for (const LayerFidelity& layer : result.layers)
+            if (far == nullptr || layer.outputError > far->outputError)
+                far = &layer;
+        Field& error = field(QStringLiteral("error"));
+        error.value = significant(result.outputError);
+        error.definition =
+            tr("|y - y^| / |y| after the output projection; isolated regime, mean over layers.");
+        if (far != nullptr)
+            error.definition +=
+                tr("\nWorst layer: L%1 with %2.").arg(far->layer).arg(significant(far->outputError));
+        mass.old = error.old = isOld(*isolated);
+    }
+    Field& trained = field(QStringLiteral("trained"));
+    trained.value = tr("drop-in");
+    trained.definition = tr("Trained-ness: these weights never saw this policy, so it is dropped in.");
+    m_regime->setText(regime);
+    m_regime->setToolTip(
+        tr("Propagated: the hybrid run feeds itself, layer by layer. Only this says anything about answers.\n"
+           "Kept mass and output error are isolated: each layer got the full run's activations."));
+    paintFields();
+}
+
+void StatusLine::paintFields() {
+    const Theme& theme = Theme::current();
+    for (Field& f : m_fields) {
+        const QString shown = f.value.isEmpty() ? QStringLiteral("...") : f.value;
+        f.button->setText(f.label + QLatin1Char(' ') + shown);
+        f.button->setToolTip(f.definition.isEmpty() ? tr("Not run yet.") : f.definition);
+        f.button->setAccessibleName(f.button->text() + (f.old ? tr(", of an earlier policy") : QString()));
+        QPalette palette = f.button->palette();
+        const QColor ink = f.old || f.value.isEmpty() ? theme.ink3 : theme.ink;
+        palette.setColor(QPalette::ButtonText, ink);
+        palette.setColor(QPalette::WindowText, ink);
+        f.button->setPalette(palette);
+    }
+}
+
+QString StatusLine::sentence() const {
+    QStringList parts = {m_regime->text()};
+    for (const Field& f : m_fields)
+        parts << f.button->text() + (f.old ? QStringLiteral(" (old)") : QString());
+    return parts.join(QStringLiteral(" | "));
+}
+
+} // namespace fovea::ui

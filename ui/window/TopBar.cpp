@@ -1,0 +1,140 @@
+#include "ui/window/TopBar.h"
+#include "ui/plot/Icons.h"
+#include "ui/plot/Theme.h"
+#include "ui/window/Documents.h"
+#include "ui/window/ModelCard.h"
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QLocale>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+namespace fovea::ui {
+
+namespace {
+
+QString number(std::uint64_t n) {
+    return QLocale::c().toString(static_cast<qulonglong>(n));
+}
+
+QToolButton* makeButton(const QString& name, const QString& iconName, QWidget* parent) {
+    auto* button = new QToolButton(parent);
+    button->setObjectName(name);
+    button->setIcon(icon(iconName));
+    button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    button->setMinimumHeight(28);
+    button->setMaximumWidth(320);
+    return button;
+}
+
+QLabel* makeLabel(const QString& name, QWidget* parent) {
+    auto* label = new QLabel(parent);
+    label->setObjectName(name);
+    label->setTextFormat(Qt::PlainText);
+    return label;
+}
+
+/// What must be said about this text beside its name; empty when it is plain.
+QString noticeOf(const Snapshot& snapshot) {
+    QStringList parts;
+    if (snapshot.tokens && snapshot.tokens->invalidBytes > 0)
+        parts << TopBar::tr("%1 bytes are not UTF-8 (first at byte %2), read as U+FFFD")
+                     .arg(number(snapshot.tokens->invalidBytes),
+                          number(snapshot.tokens->firstInvalidByte.value_or(0)));
+    if (snapshot.tokens && snapshot.tokens->unknownBytes > 0)
+        parts << TopBar::tr("%1 bytes unknown to the vocabulary").arg(number(snapshot.tokens->unknownBytes));
+    if (snapshot.pastContext && snapshot.model)
+        parts << TopBar::tr("past the context of %1 tokens")
+                     .arg(QLocale::c().toString(snapshot.model->shape.context));
+    if (snapshot.request && snapshot.request->maxTokens > 0 && snapshot.tokens &&
+        snapshot.tokens->size() >= snapshot.request->maxTokens)
+        parts << TopBar::tr("first %1 tokens only").arg(number(snapshot.request->maxTokens));
+    return parts.join(QStringLiteral("; "));
+}
+
+} // namespace
+
+TopBar::TopBar(ViewContext context, Documents& documents, QWidget* parent)
+    : QToolBar(parent), m_context(context), m_documents(documents) {
+    setObjectName(QStringLiteral("bar.top"));
+    setWindowTitle(tr("Top bar"));
+    setMovable(false);
+    setFloatable(false);
+    setContextMenuPolicy(Qt::PreventContextMenu);
+    auto* inside = new QWidget(this);
+    m_column = new QVBoxLayout(inside);
+    m_column->setContentsMargins(0, 0, 0, 0);
+    m_column->setSpacing(0);
+    auto* line = new QHBoxLayout;
+    m_column->addLayout(line);
+    line->setContentsMargins(8, 4, 8, 4);
+    line->setSpacing(12);
+    m_text = makeButton(QStringLiteral("top.text"), QStringLiteral("text"), inside);
+    m_text->setPopupMode(QToolButton::InstantPopup);
+    line->addWidget(m_text);
+    m_model = makeButton(QStringLiteral("top.model"), QStringLiteral("model"), inside);
+    m_model->setToolTip(tr("The model's card"));
+    line->addWidget(m_model);
+    m_policyA = makeLabel(QStringLiteral("top.a"), inside);
+    m_policyA->setToolTip(tr("A is full attention over the same text by the same model"));
+    line->addWidget(m_policyA);
+    m_policyB = makeLabel(QStringLiteral("top.b"), inside);
+    m_policyB->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    m_policyB->setMinimumWidth(120);
+    line->addWidget(m_policyB, 2);
+    m_notice = makeLabel(QStringLiteral("text.notice"), inside);
+    m_notice->setSizePolicy(QSizePolicy::Maximum, QSizePolicy::Preferred);
+    line->addWidget(m_notice, 1);
+    addWidget(inside);
+
+    connect(&m_context.requests, &RequestModel::requestChanged, this, &TopBar::refresh);
+    connect(&m_context.runs, &RunController::snapshotChanged, this, &TopBar::refresh);
+    connect(&m_documents, &Documents::changed, this, &TopBar::refresh);
+    connect(&m_documents, &Documents::modelInspected, this, &TopBar::refresh);
+    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, &TopBar::refresh);
+    refresh();
+}
+
+void TopBar::addBelow(QWidget* bar) {
+    m_column->addWidget(bar);
+}
+
+void TopBar::refresh() {
+    const SnapshotPtr snapshot = m_context.runs.snapshot();
+    const Request& request = m_context.requests.request();
+    const bool sameText =
+        snapshot && snapshot->request && snapshot->tokens && snapshot->request->text == request.text;
+    QString text = m_documents.textName();
+    text += sameText ? tr(", T %1").arg(number(snapshot->tokens->size()))
+                     : tr(", %1 bytes").arg(number(request.text ? request.text->size() : 0));
+    m_text->setText(fontMetrics().elidedText(text, Qt::ElideMiddle, 280));
+    m_text->setToolTip(text.toHtmlEscaped());
+    const std::shared_ptr<const Model> model =
+        snapshot && snapshot->model && snapshot->request->modelPath == request.modelPath
+            ? snapshot->model
+            : m_documents.inspected();
+    const QString title = request.modelPath.empty() && !model ? tr("no model")
+                          : model                             ? modelTitle(*model)
+                                                              : tr("reading model ...");
+    m_model->setText(fontMetrics().elidedText(title, Qt::ElideMiddle, 280));
+
+    const Theme& theme = Theme::current();
+    const auto ink = [](QLabel* label, const QColor& colour) {
+        QPalette palette = label->palette();
+        palette.setColor(QPalette::WindowText, colour);
+        label->setPalette(palette);
+    };
+    m_policyA->setText(tr("A  full"));
+    ink(m_policyA, theme.armA);
+    const QString summary = QString::fromStdString(request.policy.summary());
+    m_policyB->setText(tr("B  %1").arg(summary));
+    m_policyB->setToolTip(tr("B: %1").arg(summary).toHtmlEscaped());
+    ink(m_policyB, theme.armB);
+    const QString notice = sameText ? noticeOf(*snapshot) : QString();
+    m_notice->setText(notice);
+    m_notice->setToolTip(notice.toHtmlEscaped());
+    m_notice->setVisible(!notice.isEmpty());
+    ink(m_notice, theme.warning);
+}
+
+} // namespace fovea::ui

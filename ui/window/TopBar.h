@@ -1,0 +1,38 @@
+#pragma once
+#include "ui/views/View.h"
+#include <QToolBar>
+
+class QLabel;
+class QToolButton;
+class QVBoxLayout;
+
+namespace fovea::ui {
+
+class Documents;
+
+/// The bar below the menus: which text with its T, which model, A and B, and what must be known of the text
+/// (bytes that are not UTF-8, tokens past the model's context). Names: top.text, top.model, top.a, top.b,
+/// text.notice.
+class TopBar : public QToolBar {
+    Q_OBJECT
+public:
+    TopBar(ViewContext context, Documents& documents, QWidget* parent = nullptr);
+    [[nodiscard]] QToolButton* textButton() const { return m_text; }
+    [[nodiscard]] QToolButton* modelButton() const { return m_model; }
+
+    /// Puts a bar under the row, still above the docks.
+    void addBelow(QWidget* bar);
+
+private:
+    void refresh();
+    ViewContext m_context;
+    Documents& m_documents;
+    QVBoxLayout* m_column;
+    QToolButton* m_text;
+    QToolButton* m_model;
+    QLabel* m_policyA;
+    QLabel* m_policyB;
+    QLabel* m_notice;
+};
+
+} // namespace fovea::ui

@@ -1,0 +1,49 @@
+#pragma once
+#include <QElapsedTimer>
+#include <QTimer>
+#include <QWidget>
+#include <map>
+
+class QHBoxLayout;
+class QLabel;
+class QProgressBar;
+class QPushButton;
+
+namespace fovea::ui {
+
+/// The foot of the window: one job beside the other, each with verb and object, done of total, time left
+/// (after 1 s) and Cancel. A job shows after 200 ms, so that short ones never flicker; while nothing runs the
+/// idle text stands there and the height stays. Names: work.strip, work.text and work.cancel for the run;
+/// work.text.<job>, work.cancel.<job> for others.
+class WorkStrip : public QWidget {
+    Q_OBJECT
+public:
+    explicit WorkStrip(QWidget* parent = nullptr);
+    void setIdleText(const QString& text);
+    void start(const QString& job, const QString& what);
+    void progress(const QString& job, const QString& what, double done, double total);
+    void finish(const QString& job);
+    [[nodiscard]] bool running(const QString& job) const { return m_jobs.contains(job); }
+    /// "reading weights 61 %, about 2 s left"; time only after a second, never 0.
+    [[nodiscard]] static QString line(const QString& what, double done, double total, qint64 elapsedMs);
+
+signals:
+    void cancelWanted(const QString& job);
+
+private:
+    struct Job {
+        QWidget* box = nullptr;
+        QLabel* text = nullptr;
+        QProgressBar* bar = nullptr;
+        QString what;
+        double done = 0, total = 0;
+        QElapsedTimer sinceStart, sinceWhat;
+    };
+    void refresh();
+    QLabel* m_idle;
+    QHBoxLayout* m_line;
+    std::map<QString, Job> m_jobs;
+    QTimer m_tick; ///< while a job runs: shows late starters, counts the time down
+};
+
+} // namespace fovea::ui
