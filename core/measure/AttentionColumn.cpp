@@ -1,0 +1,46 @@
+#include "core/measure/AttentionColumn.h"
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace fovea {
+
+AttentionColumn makeColumn(int head, std::size_t key, const TileSource& source) {
+    const std::size_t tokens = source.input.k.rows;
+    const auto heads = static_cast<std::size_t>(source.input.heads), h = static_cast<std::size_t>(head);
+    AttentionColumn column;
+    column.key = key;
+    if (key >= tokens)
+        return column;
+    const std::size_t queries = tokens - key;
+    column.full.resize(queries);
+    column.reason.assign(queries, Reason::Skipped);
+    Matrix logits(queries, 1);
+    logitTile(source.input, head, key, key, logits.view(), source.isa);
+    const auto logit = [&](std::size_t i) { return logits.view()(i, 0); };
+    for (std::size_t i = 0; i < queries; ++i)
+        column.full[i] = std::exp(logit(i) - source.fullLse[(key + i) * heads + h]);
+    if (!source.plan || source.plan->full) {
+        std::fill(column.reason.begin(), column.reason.end(), Reason::Local);
+        column.hybrid = column.full;
+        return column;
+    }
+    column.hybrid.assign(queries, std::numeric_limits<float>::quiet_NaN());
+    const RowRange rows = source.plan->heads[h]->rows;
+    for (std::size_t query = std::max(key, rows.first); query < std::min(tokens, rows.last); ++query) {
+        const std::size_t i = query - key;
+        const std::vector<KeptKey> kept = source.plan->keptKeys(head, query);
+        const auto found = std::lower_bound(
+            kept.begin(), kept.end(), key, [](const KeptKey& k, std::size_t value) { return k.key < value; });
+        if (found == kept.end() || found->key != key) {
+            column.hybrid[i] = 0;
+            continue;
+        }
+        column.reason[i] = found->reason;
+        if (!source.hybridLse.empty())
+            column.hybrid[i] = std::exp(logit(i) - source.hybridLse[query * heads + h]);
+    }
+    return column;
+}
+
+} // namespace fovea

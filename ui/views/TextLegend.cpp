@@ -1,0 +1,198 @@
+#include "ui/views/TextLegend.h"
+#include "ui/plot/Theme.h"
+#include "ui/views/TokenCanvas.h"
+#include "ui/views/TokenMarks.h"
+#include <QFontMetricsF>
+#include <QPainter>
+#include <cmath>
+
+namespace fovea::ui {
+
+namespace {
+constexpr int kRow = 18;
+constexpr double kSide = 8, kGap = 14, kRampWidth = 96, kSwatch = 16;
+} // namespace
+
+TextLegend::TextLegend(QWidget* parent) : QWidget(parent) {
+    QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Fixed);
+    policy.setHeightForWidth(true);
+    setSizePolicy(policy);
+    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, [this] { update(); });
+}
+
+void TextLegend::show(std::shared_ptr<const TokenTint> tint, bool marks, int query) {
+    m_tint = std::move(tint);
+    m_marks = marks;
+    m_query = query;
+    setAccessibleName(sentence());
+    updateGeometry();
+    setFixedHeight(heightForWidth(width()));
+    update();
+}
+
+std::vector<TextLegend::Item> TextLegend::items() const {
+    std::vector<Item> list;
+    if (m_tint && !m_tint->wait.isEmpty()) {
+        list.push_back({Item::Kind::Text, m_tint->wait, TintState::None, 0, true});
+    } else if (m_tint) {
+        const TokenTint& tint = *m_tint;
+        QString caption = tint.caption;
+        if (tint.from != 0)
+            caption += tr(", from r%1").arg(tint.from);
+        list.push_back({Item::Kind::Text, caption, TintState::None, 0, tint.from != 0});
+        list.push_back({Item::Kind::Ramp, {}, TintState::Value, 0, tint.from != 0});
+        const auto has = [&](TintState state) {
+            return std::find(tint.state.begin(), tint.state.end(), state) != tint.state.end();
+        };
+        if (has(TintState::NearZero) && tint.logarithmic)
+            list.push_back({Item::Kind::State, tr("below 0.0001"), TintState::NearZero, 0, false});
+        if (has(TintState::Skipped))
+            list.push_back({Item::Kind::State, tr("not routed"), TintState::Skipped, 0, false});
+        if (has(TintState::Impossible))
+            list.push_back({Item::Kind::State,
+                            tint.kind == TintKind::GivenToSelected ? tr("before it") : tr("after it"),
+                            TintState::Impossible, 0, false});
+    }
+    if (m_marks) {
+        const QString whom = m_query < 0 ? tr("routed for any query") : tr("routed for #%1").arg(m_query);
+        list.push_back({Item::Kind::Mark, tr("sink or pinned"), TintState::None, AlwaysMark, false});
+        list.push_back({Item::Kind::Mark, whom, TintState::None, KeyMark, false});
+        list.push_back({Item::Kind::Mark, tr("reads everything"), TintState::None, QueryMark, false});
+    }
+    return list;
+}
+
+QString TextLegend::sentence() const {
+    QStringList parts;
+    for (const Item& item : items()) {
+        if (item.kind == Item::Kind::Ramp)
+            parts << QStringLiteral("%1 to %2%3%4")
+                         .arg(threeDigits(static_cast<double>(m_tint->low)),
+                              threeDigits(static_cast<double>(m_tint->high)),
+                              m_tint->logarithmic ? tr(", log") : QString(),
+                              m_tint->relative ? tr(", relative to row") : QString());
+        else
+            parts << item.text;
+    }
+    return parts.join(QStringLiteral("; "));
+}
+
+double TextLegend::widthOf(const Item& item) const {
+    const QFontMetricsF metrics(Theme::axis());
+    switch (item.kind) {
+    case Item::Kind::Text:
+        return metrics.horizontalAdvance(item.text);
+    case Item::Kind::State:
+        return kSwatch + 4 + metrics.horizontalAdvance(item.text);
+    case Item::Kind::Mark:
+        return 10 + metrics.horizontalAdvance(item.text);
+    case Item::Kind::Ramp:
+        break;
+    }
+    return metrics.horizontalAdvance(threeDigits(static_cast<double>(m_tint->low))) + 4 + kRampWidth + 4 +
+           metrics.horizontalAdvance(threeDigits(static_cast<double>(m_tint->high)) +
+                                     (m_tint->logarithmic ? tr(" log") : QString()) +
+                                     (m_tint->relative ? tr(" relative to row") : QString()));
+}
+
+int TextLegend::rowsFor(int width) const {
+    double x = kSide;
+    int rows = 1;
+    for (const Item& item : items()) {
+        const double wide = widthOf(item);
+        if (x > kSide && x + wide > width - kSide) {
+            ++rows;
+            x = kSide;
+        }
+        x += wide + kGap;
+    }
+    return rows;
+}
+
+int TextLegend::heightForWidth(int width) const {
+    return rowsFor(std::max(width, 120)) * kRow + 2;
+}
+
+QSize TextLegend::sizeHint() const {
+    return {400, heightForWidth(std::max(width(), 400))};
+}
+
+QSize TextLegend::minimumSizeHint() const {
+    return {120, kRow + 2};
+}
+
+void TextLegend::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    setFixedHeight(heightForWidth(width()));
+}
+
+void TextLegend::paintEvent(QPaintEvent*) {
+    QPainter painter(this);
+    painter.setFont(Theme::axis());
+    double x = kSide, top = 1;
+    for (const Item& item : items()) {
+        const double wide = widthOf(item);
+        if (x > kSide && x + wide > width() - kSide) {
+            x = kSide;
+            top += kRow;
+        }
+        paintItem(painter, item, x, top);
+        x += wide + kGap;
+    }
+}
+
+void TextLegend::paintItem(QPainter& painter, const Item& item, double x, double top) const {
+    const Theme& theme = Theme::current();
+    const QFontMetricsF metrics(painter.font());
+    const double baseline = top + (kRow + metrics.ascent() - metrics.descent()) / 2;
+    painter.setPen(item.second ? theme.ink2 : theme.ink);
+    switch (item.kind) {
+    case Item::Kind::Text:
+        painter.drawText(QPointF(x, baseline), item.text);
+        return;
+    case Item::Kind::Mark:
+        paintTokenMark(painter, item.mark, {x + 3, top + kRow / 2.0}, 6);
+        painter.drawText(QPointF(x + 10, baseline), item.text);
+        return;
+    case Item::Kind::State: {
+        const QRectF swatch(x, top + 3, kSwatch, kRow - 6);
+        painter.fillRect(swatch, theme.paper);
+        QColor zero = QColor::fromRgb(Ramp::weights(theme).at(0));
+        paintTintState(painter, item.state, zero, swatch);
+        if (item.state == TintState::NearZero) {
+            painter.save();
+            painter.setRenderHint(QPainter::Antialiasing);
+            painter.setBrush(theme.ink3);
+            painter.setPen(Qt::NoPen);
+            painter.drawEllipse(QPointF(swatch.center().x(), swatch.bottom() - 2), 0.9, 0.9);
+            painter.restore();
+        }
+        painter.setPen(QPen(theme.divider, 1));
+        painter.setBrush(Qt::NoBrush);
+        painter.drawRect(swatch.adjusted(0.5, 0.5, -0.5, -0.5));
+        painter.setPen(theme.ink);
+        painter.drawText(QPointF(x + kSwatch + 4, baseline), item.text);
+        return;
+    }
+    case Item::Kind::Ramp:
+        break;
+    }
+    const QString low = threeDigits(static_cast<double>(m_tint->low));
+    const QString high = threeDigits(static_cast<double>(m_tint->high));
+    painter.drawText(QPointF(x, baseline), low);
+    x += metrics.horizontalAdvance(low) + 4;
+    const Ramp& ramp = m_tint->isSigned ? Ramp::signedDifference(theme) : Ramp::weights(theme);
+    for (int column = 0; column < static_cast<int>(kRampWidth); ++column)
+        painter.fillRect(
+            QRectF(x + column, top + 3, 1, kRow - 6),
+            QColor::fromRgb(ramp.at(static_cast<float>(column) / static_cast<float>(kRampWidth - 1))));
+    painter.setPen(QPen(theme.controlEdge, 1));
+    painter.setBrush(Qt::NoBrush);
+    painter.drawRect(QRectF(x, top + 3, kRampWidth, kRow - 6).adjusted(0.5, 0.5, -0.5, -0.5));
+    painter.setPen(item.second ? theme.ink2 : theme.ink);
+    painter.drawText(QPointF(x + kRampWidth + 4, baseline),
+                     high + (m_tint->logarithmic ? tr(" log") : QString()) +
+                         (m_tint->relative ? tr(" relative to row") : QString()));
+}
+
+} // namespace fovea::ui

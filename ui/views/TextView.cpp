@@ -1,0 +1,401 @@
+#include "ui/views/TextView.h"
+#include "core/text/Display.h"
+#include "core/text/Utf8.h"
+#include "ui/plot/Theme.h"
+#include "ui/views/TextLegend.h"
+#include "ui/views/TokenCanvas.h"
+#include "ui/views/TokenMarks.h"
+#include <QApplication>
+#include <QClipboard>
+#include <QComboBox>
+#include <QHBoxLayout>
+#include <QKeyEvent>
+#include <QLabel>
+#include <QLocale>
+#include <QMimeData>
+#include <QPlainTextEdit>
+#include <QPushButton>
+#include <QStackedWidget>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+namespace fovea::ui {
+
+namespace {
+
+/// The document's characters as they are: toPlainText() would turn non-breaking spaces into spaces.
+QString textOf(const QPlainTextEdit& editor) {
+    return editor.document()->toRawText().replace(QChar::ParagraphSeparator, QLatin1Char('\n'));
+}
+
+bool usesCarriageReturns(const std::string& text) {
+    return text.find("\r\n") != std::string::npos;
+}
+
+QToolButton* modeButton(const QString& text, const QString& name, QWidget* parent) {
+    auto* button = new QToolButton(parent);
+    button->setText(text);
+    button->setObjectName(name);
+    button->setCheckable(true);
+    button->setAutoExclusive(true);
+    button->setMinimumSize(24, 24);
+    return button;
+}
+
+} // namespace
+
+TextView::TextView(ViewContext context, QWidget* parent) : QWidget(parent), m_context(context) {
+    setObjectName(QStringLiteral("text.view"));
+    build();
+    connect(&m_context.runs, &RunController::snapshotChanged, this,
+            [this] { showSnapshot(m_context.runs.snapshot(), m_context.runs.lastComplete()); });
+    connect(&m_context.runs, &RunController::updatingChanged, this, [this](bool updating) {
+        m_reading->setUpdating(updating);
+        m_strip->setUpdating(updating);
+    });
+    connect(&m_context.requests, &RequestModel::requestChanged, this, &TextView::refresh);
+    const auto selected = [this] {
+        refreshMarks();
+        requestTint();
+    };
+    connect(&m_context.selection, &SelectionModel::pinsChanged, this, selected);
+    connect(&m_context.selection, &SelectionModel::cellChanged, this, selected);
+    refresh();
+}
+
+TextView::~TextView() = default;
+
+void TextView::build() {
+    m_readingButton = modeButton(tr("Reading"), QStringLiteral("text.mode.reading"), this);
+    m_readingButton->setToolTip(tr("Wrapped prose"));
+    m_readingButton->setChecked(true);
+    m_stripButton = modeButton(tr("Strip"), QStringLiteral("text.mode.strip"), this);
+    m_stripButton->setToolTip(tr("One line of tokens"));
+    m_colour = new QComboBox(this);
+    m_colour->setObjectName(QStringLiteral("text.colour"));
+    m_colour->setAccessibleName(tr("Colour by"));
+    m_colour->setToolTip(tr("What the colour behind the words means"));
+    m_colour->addItem(tr("mass read by the query"), static_cast<int>(TintKind::ReadBySelected));
+    m_colour->addItem(tr("mass given to the token"), static_cast<int>(TintKind::GivenToSelected));
+    m_colour->addItem(tr("loss B - A"), static_cast<int>(TintKind::LossDelta));
+    m_colour->addItem(tr("surprisal"), static_cast<int>(TintKind::Surprisal));
+    m_colour->addItem(tr("router score"), static_cast<int>(TintKind::RouterScore));
+    m_colour->setMinimumHeight(24);
+    m_info = new QLabel(this);
+    m_info->setObjectName(QStringLiteral("text.info"));
+    m_info->setTextFormat(Qt::PlainText);
+    m_info->setFont(Theme::second());
+    m_info->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    auto* edit = new QPushButton(tr("Edit"), this);
+    edit->setObjectName(QStringLiteral("text.edit"));
+    edit->setToolTip(tr("Edit the text (F2)"));
+    edit->setMinimumHeight(24);
+
+    auto* head = new QHBoxLayout;
+    head->setContentsMargins(8, 1, 8, 1);
+    head->setSpacing(4);
+    head->addWidget(m_readingButton);
+    head->addWidget(m_stripButton);
+    head->addSpacing(8);
+    auto* colourLabel = new QLabel(tr("Colour"), this);
+    colourLabel->setTextFormat(Qt::PlainText);
+    colourLabel->setBuddy(m_colour);
+    head->addWidget(colourLabel);
+    head->addWidget(m_colour);
+    head->addSpacing(8);
+    head->addWidget(m_info, 1);
+    head->addWidget(edit);
+
+    m_reading = new TokenCanvas(TokenCanvas::Shape::Reading, m_context.selection, this);
+    m_reading->setObjectName(QStringLiteral("text.reading"));
+    m_strip = new TokenCanvas(TokenCanvas::Shape::Strip, m_context.selection, this);
+    m_strip->setObjectName(QStringLiteral("text.strip"));
+    for (TokenCanvas* canvas : {m_reading, m_strip}) {
+        canvas->setToolTips([this](int token) { return describe(token); });
+        canvas->setMessage(tr("No text yet. Press F2 to write one, paste with Ctrl+V, or drop a file here."));
+    }
+
+    m_editPage = new QWidget(this);
+    m_editor = new QPlainTextEdit(m_editPage);
+    m_editor->setObjectName(QStringLiteral("text.editor"));
+    m_editor->setAccessibleName(tr("Text"));
+    m_editor->setTabChangesFocus(true);
+    m_editor->setMinimumHeight(24);
+    m_editor->installEventFilter(this);
+    auto* apply = new QPushButton(tr("Apply"), m_editPage);
+    apply->setObjectName(QStringLiteral("text.apply"));
+    apply->setToolTip(tr("Use this text (Ctrl+Return)"));
+    auto* cancel = new QPushButton(tr("Cancel"), m_editPage);
+    cancel->setObjectName(QStringLiteral("text.cancel"));
+    cancel->setToolTip(tr("Keep the text as it was (Esc)"));
+    auto* buttons = new QVBoxLayout;
+    buttons->setSpacing(4);
+    buttons->addWidget(apply);
+    buttons->addWidget(cancel);
+    buttons->addStretch();
+    auto* editRow = new QHBoxLayout(m_editPage);
+    editRow->setContentsMargins(8, 0, 8, 4);
+    editRow->setSpacing(8);
+    editRow->addWidget(m_editor, 1);
+    editRow->addLayout(buttons);
+
+    m_pages = new QStackedWidget(this);
+    m_pages->addWidget(m_reading);
+    m_pages->addWidget(m_strip);
+    m_pages->addWidget(m_editPage);
+    m_pages->setMinimumHeight(26);
+    m_legend = new TextLegend(this);
+    m_legend->setObjectName(QStringLiteral("text.legend"));
+
+    auto* column = new QVBoxLayout(this);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    column->addLayout(head);
+    column->addWidget(m_pages, 1);
+    column->addWidget(m_legend);
+    setFocusProxy(m_reading);
+
+    connect(m_readingButton, &QToolButton::clicked, this, [this] { setStrip(false); });
+    connect(m_stripButton, &QToolButton::clicked, this, [this] { setStrip(true); });
+    connect(m_colour, &QComboBox::currentIndexChanged, this,
+            [this] { setTintKind(static_cast<TintKind>(m_colour->currentData().toInt())); });
+    connect(edit, &QPushButton::clicked, this, &TextView::beginEdit);
+    connect(apply, &QPushButton::clicked, this, [this] { endEdit(true); });
+    connect(cancel, &QPushButton::clicked, this, [this] { endEdit(false); });
+}
+
+void TextView::showSnapshot(SnapshotPtr newest, SnapshotPtr complete) {
+    m_newest = std::move(newest);
+    m_complete = std::move(complete);
+    refresh();
+}
+
+void TextView::showEvent(QShowEvent* event) {
+    QWidget::showEvent(event);
+    if (m_dirty)
+        refresh();
+}
+
+bool TextView::live() const {
+    if (!m_newest || !m_newest->tokens || !m_newest->model || !m_newest->request || !m_newest->request->text)
+        return false;
+    const auto& wanted = m_context.requests.request().text;
+    return m_newest->request->text == wanted || *m_newest->request->text == *wanted;
+}
+
+void TextView::refresh() {
+    m_dirty = !isVisible();
+    if (m_dirty)
+        return;
+    refreshCells();
+    refreshMarks();
+    refreshInfo();
+    requestTint();
+}
+
+void TextView::refreshCells() {
+    const bool tokens = live();
+    const auto shown = tokens ? m_newest->tokens : nullptr;
+    const auto text = m_context.requests.request().text;
+    if (shown == m_shownTokens && text == m_shownText)
+        return;
+    m_shownTokens = shown;
+    m_shownText = text;
+    if (!tokens) {
+        const std::vector<TokenCell> words = makeWordCells(*text);
+        m_reading->setCells(words, false);
+        m_strip->setCells(words, false);
+        return;
+    }
+    m_context.selection.clipTo(static_cast<int>(shown->size()));
+    const std::string_view source = *m_newest->request->text;
+    m_reading->setCells(makeTokenCells(*shown, source, *m_newest->model->tokenizer, true), true);
+    m_strip->setCells(makeTokenCells(*shown, source, *m_newest->model->tokenizer, false), true);
+}
+
+void TextView::refreshMarks() {
+    std::vector<std::uint8_t> marks;
+    const int query = m_context.selection.query();
+    if (live())
+        marks = makeTokenMarks(*m_newest, m_context.selection.layer(), m_context.selection.head(), query);
+    if (marks.empty() && m_newest && m_newest->tokens == m_shownTokens && !m_newest->visible &&
+        m_context.runs.updating())
+        return; // the old marks stay until the new plan is there
+    m_reading->setMarks(marks);
+    m_strip->setMarks(marks);
+    m_legend->show(m_tint, !marks.empty(), query);
+}
+
+void TextView::refreshInfo() {
+    if (!live()) {
+        m_info->setText(m_context.requests.request().text->empty() ? QString()
+                                                                   : tr("tokens: waits for the model"));
+        return;
+    }
+    const Tokens& tokens = *m_newest->tokens;
+    QString info = tr("T %1").arg(QLocale(QLocale::English).toString(static_cast<qulonglong>(tokens.size())));
+    if (m_newest->pastContext)
+        info += tr(", past the context of %1").arg(m_newest->model->shape.context);
+    if (tokens.unknownBytes > 0)
+        info += tr("; %1 bytes could not be tokenised, first at byte %2")
+                    .arg(tokens.unknownBytes)
+                    .arg(tokens.firstUnknownByte.value_or(0));
+    if (tokens.invalidBytes > 0)
+        info += tr("; %1 bytes are not UTF-8, first at byte %2")
+                    .arg(tokens.invalidBytes)
+                    .arg(tokens.firstInvalidByte.value_or(0));
+    m_info->setText(info);
+    m_info->setToolTip(info.toHtmlEscaped());
+}
+
+TintPlace TextView::place() const {
+    TintPlace at;
+    at.kind = m_kind;
+    at.token = m_context.selection.query();
+    if (m_newest && m_newest->model) {
+        at.layer = std::clamp(m_context.selection.layer(), 0, m_newest->model->shape.layers - 1);
+        at.head = std::clamp(m_context.selection.head(), 0, m_newest->model->shape.heads - 1);
+    }
+    return at;
+}
+
+void TextView::requestTint() {
+    if (m_dirty)
+        return;
+    const TintPlace at = place();
+    const SnapshotPtr newest = live() ? m_newest : nullptr;
+    if (!newest || !needsRows(at.kind) || at.token < 0 || !newest->full) {
+        showTint(std::make_shared<const TokenTint>(makeTint(at, newest, m_complete)));
+        return;
+    }
+    m_fetchAgain = m_fetching;
+    if (m_fetching)
+        return;
+    m_fetching = true;
+    struct Answer {
+        TokenTint tint;
+        TintPlace at;
+        SnapshotPtr of;
+    };
+    m_context.runs.fetch<Answer>(
+        this,
+        [at, newest, complete = m_complete] {
+            return std::make_shared<Answer>(Answer{makeTint(at, newest, complete), at, newest});
+        },
+        [this](std::shared_ptr<Answer> answer) {
+            m_fetching = false;
+            // The answer to an older wish is shown only if it is of the same tokens: old is better than
+            // empty.
+            if (answer->of->tokens == m_shownTokens && answer->at.kind == m_kind && place().token >= 0)
+                showTint(std::make_shared<const TokenTint>(std::move(answer->tint)));
+            if (std::exchange(m_fetchAgain, false))
+                requestTint();
+        });
+}
+
+void TextView::showTint(std::shared_ptr<const TokenTint> tint) {
+    m_tint = std::move(tint);
+    m_reading->setTint(m_tint);
+    m_strip->setTint(m_tint);
+    refreshMarks();
+    const QString said = m_legend->sentence();
+    for (TokenCanvas* canvas : {m_reading, m_strip})
+        canvas->setAccessibleName(tr("Text, %1").arg(said));
+}
+
+void TextView::setTintKind(TintKind kind) {
+    if (kind == m_kind)
+        return;
+    m_kind = kind;
+    m_colour->setCurrentIndex(m_colour->findData(static_cast<int>(kind)));
+    requestTint();
+}
+
+QString TextView::describe(int token) const {
+    if (!m_shownTokens || token < 0 || static_cast<std::size_t>(token) >= m_shownTokens->size())
+        return {};
+    const auto t = static_cast<std::size_t>(token);
+    const Span span = m_shownTokens->spans[t];
+    QString text = QStringLiteral("#%1 \"%2\", id %3, bytes %4 to %5")
+                       .arg(token)
+                       .arg(QString::fromStdString(displayText(m_shownTokens->pieces[t])))
+                       .arg(m_shownTokens->ids[t])
+                       .arg(span.begin)
+                       .arg(span.end);
+    if (m_tint && t < m_tint->state.size()) {
+        const TintState state = m_tint->state[t];
+        if (state == TintState::Value || state == TintState::NearZero)
+            text += QStringLiteral("\n%1: %2")
+                        .arg(m_tint->caption, threeDigits(static_cast<double>(m_tint->value[t])));
+        else if (state == TintState::Skipped)
+            text += QStringLiteral("\n%1: %2").arg(m_tint->caption, tr("not routed"));
+        else if (state == TintState::Impossible)
+            text += QStringLiteral("\n") + tr("comes after the query");
+    }
+    return text;
+}
+
+void TextView::setStrip(bool strip) {
+    m_stripButton->setChecked(strip);
+    m_readingButton->setChecked(!strip);
+    TokenCanvas* canvas = strip ? m_strip : m_reading;
+    m_pages->setCurrentWidget(canvas);
+    setFocusProxy(canvas);
+    canvas->showToken(m_context.selection.query());
+}
+
+void TextView::beginEdit() {
+    if (m_pages->currentWidget() == m_editPage)
+        return;
+    const std::string& text = *m_context.requests.request().text;
+    const RepairedText repaired(text);
+    m_editor->setPlainText(
+        QString::fromUtf8(repaired.text().data(), static_cast<qsizetype>(repaired.text().size())));
+    m_editStart = textOf(*m_editor);
+    m_pages->setCurrentWidget(m_editPage);
+    m_editor->setFocus();
+}
+
+void TextView::endEdit(bool apply) {
+    const QString edited = textOf(*m_editor);
+    setStrip(m_stripButton->isChecked());
+    m_pages->currentWidget()->setFocus();
+    // An untouched text keeps its bytes: what the editor cannot hold (loose bytes, CRLF) is not lost by
+    // looking.
+    if (!apply || edited == m_editStart)
+        return;
+    QString text = edited;
+    if (usesCarriageReturns(*m_context.requests.request().text))
+        text.replace(QLatin1Char('\n'), QStringLiteral("\r\n"));
+    m_context.requests.setText(text.toStdString(), tr("edit text"));
+}
+
+void TextView::paste() {
+    const QMimeData* mime = QApplication::clipboard()->mimeData();
+    if (mime && mime->hasText() && !mime->text().isEmpty())
+        m_context.requests.setText(mime->text().toStdString(), tr("paste text"));
+}
+
+void TextView::keyPressEvent(QKeyEvent* event) {
+    if (event->key() == Qt::Key_F2)
+        return beginEdit();
+    if (event->matches(QKeySequence::Paste))
+        return paste();
+    if (event->key() == Qt::Key_Escape && m_context.selection.clearOneLevel())
+        return;
+    QWidget::keyPressEvent(event);
+}
+
+bool TextView::eventFilter(QObject* watched, QEvent* event) {
+    if (watched == m_editor && event->type() == QEvent::KeyPress) {
+        const auto* key = static_cast<QKeyEvent*>(event);
+        const bool enter = key->key() == Qt::Key_Return || key->key() == Qt::Key_Enter;
+        if (key->key() == Qt::Key_Escape || (enter && key->modifiers().testFlag(Qt::ControlModifier))) {
+            endEdit(enter);
+            return true;
+        }
+    }
+    return QWidget::eventFilter(watched, event);
+}
+
+} // namespace fovea::ui

@@ -1,0 +1,84 @@
+#include "ui/views/TokenCells.h"
+#include "core/text/Display.h"
+#include "core/text/Utf8.h"
+
+namespace fovea::ui {
+
+namespace {
+
+constexpr std::size_t kMostJoined = 16; // tokens; more would be no character but broken bytes
+constexpr std::size_t kShown = 60;      // characters of a cell
+
+void write(TokenCell& cell, std::string_view bytes) {
+    cell.text = QString::fromStdString(displayText(bytes, kShown));
+    while (cell.leadingDots < cell.text.size() && cell.text[cell.leadingDots] == QChar(0xB7) &&
+           static_cast<std::size_t>(cell.leadingDots) < bytes.size() &&
+           bytes[static_cast<std::size_t>(cell.leadingDots)] == ' ')
+        ++cell.leadingDots;
+    for (const char c : bytes) {
+        if (c == '\n') {
+            ++cell.breaks;
+            cell.indent = 0;
+        } else {
+            ++cell.indent;
+        }
+    }
+    // What follows the newline is indentation only if it is nothing but spaces.
+    const std::size_t last = bytes.rfind('\n');
+    if (last == std::string_view::npos || bytes.find_first_not_of(' ', last + 1) != std::string_view::npos)
+        cell.indent = 0;
+}
+
+} // namespace
+
+std::vector<TokenCell> makeTokenCells(const Tokens& tokens, std::string_view text, const Tokenizer& tokenizer,
+                                      bool joinCharacters) {
+    std::vector<TokenCell> cells(tokens.size());
+    const auto bytesOf = [&](std::size_t t) -> std::string_view {
+        const Span span = tokens.spans[t];
+        if (span.begin == span.end || span.end > text.size())
+            return tokens.pieces[t]; // added by the tokenizer, or a template
+        return text.substr(span.begin, span.end - span.begin);
+    };
+    for (std::size_t t = 0; t < tokens.size(); ++t) {
+        TokenCell& cell = cells[t];
+        cell.special = tokenizer.kind(tokens.ids[t]) == TokenKind::Control ||
+                       tokenizer.kind(tokens.ids[t]) == TokenKind::Unknown;
+        const std::string_view bytes = bytesOf(t);
+        cell.loose = bytes != tokens.pieces[t];
+        if (joinCharacters && !isUtf8(bytes)) {
+            std::string joined(bytes);
+            std::size_t next = t + 1;
+            while (next < tokens.size() && next - t < kMostJoined && !isUtf8(joined))
+                joined += bytesOf(next++);
+            if (isUtf8(joined) && joined.size() <= kShown) {
+                write(cell, joined);
+                cell.tokens = static_cast<int>(next - t);
+                for (std::size_t part = t + 1; part < next; ++part) {
+                    cells[part].tokens = 0;
+                    cells[part].loose = bytesOf(part) != tokens.pieces[part];
+                }
+                t = next - 1;
+                continue;
+            }
+        }
+        write(cell, bytes);
+    }
+    return cells;
+}
+
+std::vector<TokenCell> makeWordCells(std::string_view text) {
+    std::vector<TokenCell> cells;
+    for (std::size_t at = 0; at < text.size();) {
+        std::size_t end = text[at] == '\n' ? at + 1 : text.find_first_of(" \n", at + 1);
+        end = std::min(end, text.size());
+        while (end < text.size() && end - at >= 120 &&
+               (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
+            ++end;
+        write(cells.emplace_back(), text.substr(at, end - at));
+        at = end;
+    }
+    return cells;
+}
+
+} // namespace fovea::ui

@@ -1,0 +1,44 @@
+#include "ui/views/TokenMarks.h"
+#include "core/route/ReadSets.h"
+
+namespace fovea::ui {
+
+std::vector<std::uint8_t> makeTokenMarks(const Snapshot& snapshot, int layer, int head, int query) {
+    if (!snapshot.visible || !snapshot.visible->plan || snapshot.visible->layer != layer || !snapshot.facts)
+        return {};
+    const AttentionPlan& plan = *snapshot.visible->plan;
+    if (plan.full || !plan.policy)
+        return {};
+    const std::size_t tokens = snapshot.facts->tokens;
+    std::vector<std::uint8_t> marks(tokens, 0);
+    if (const auto always = alwaysReads(plan.policy->always, *snapshot.facts)) {
+        for (const std::uint32_t key : always->keys)
+            marks[key] |= AlwaysMark;
+        for (std::size_t t = 0; t < std::min(tokens, always->queryRole.size()); ++t)
+            if (always->queryRole[t] != 0)
+                marks[t] |= AlwaysMark | QueryMark;
+    }
+    const auto h = static_cast<std::size_t>(head);
+    if (!plan.routing || h >= plan.routing->unitOfHead.size())
+        return marks;
+    const auto unit = plan.routing->units[plan.routing->unitOfHead[h]];
+    if (!unit)
+        return marks; // this head was not asked for yet
+    const RoutedChoices& choices = *unit;
+    const auto markKeys = [&](std::size_t q) {
+        if (q >= choices.rows.first && q < choices.rows.last)
+            for (const std::uint32_t key : choices.row(q))
+                marks[key] |= KeyMark;
+    };
+    if (query >= 0)
+        markKeys(static_cast<std::size_t>(query));
+    else
+        for (std::size_t q = choices.rows.first; q < choices.rows.last; ++q)
+            markKeys(q);
+    for (std::size_t t = 0; t < std::min(tokens, choices.queryRole.size()); ++t)
+        if (choices.queryRole[t] != 0)
+            marks[t] |= QueryMark;
+    return marks;
+}
+
+} // namespace fovea::ui

@@ -1,0 +1,20 @@
+#pragma once
+#include "core/engine/Snapshot.h"
+#include <cstdint>
+#include <vector>
+
+namespace fovea::ui {
+
+/// Why a token stands out, drawn under its word by shape.
+enum TokenMark : std::uint8_t {
+    AlwaysMark = 1, ///< square: sink or pinned
+    KeyMark = 2,    ///< triangle down: routed, later queries may read it
+    QueryMark = 4,  ///< triangle right: routed or pinned to read everything before it
+};
+
+/// One set of TokenMark bits per token of the visible layer and `head`; `query` >= 0: keys routed for that
+/// query, else for any. Empty while the layer has no plan. Cost: the routed choices of one head.
+[[nodiscard]] std::vector<std::uint8_t> makeTokenMarks(const Snapshot& snapshot, int layer, int head,
+                                                       int query);
+
+} // namespace fovea::ui
