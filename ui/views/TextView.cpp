@@ -159,7 +159,7 @@ void TextView::build() {
     connect(m_stripButton, &QToolButton::clicked, this, [this] { setStrip(true); });
     connect(m_colour, &QComboBox::currentIndexChanged, this,
             [this] { setTintKind(static_cast<TintKind>(m_colour->currentData().toInt())); });
-    connect(edit, &QPushButton::clicked, this, &TextView::beginEdit);
+    connect(edit, &QPushButton::clicked, this, &TextView::startEditing);
     connect(apply, &QPushButton::clicked, this, [this] { endEdit(true); });
     connect(cancel, &QPushButton::clicked, this, [this] { endEdit(false); });
 }
@@ -344,7 +344,7 @@ void TextView::setStrip(bool strip) {
     canvas->showToken(m_context.selection.query());
 }
 
-void TextView::beginEdit() {
+void TextView::startEditing() {
     if (m_pages->currentWidget() == m_editPage)
         return;
     const std::string& text = *m_context.requests.request().text;
@@ -378,7 +378,7 @@ void TextView::paste() {
 
 void TextView::keyPressEvent(QKeyEvent* event) {
     if (event->key() == Qt::Key_F2)
-        return beginEdit();
+        return startEditing();
     if (event->matches(QKeySequence::Paste))
         return paste();
     if (event->key() == Qt::Key_Escape && m_context.selection.clearOneLevel())

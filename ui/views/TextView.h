@@ -31,7 +31,7 @@ public slots:
     /// What the runs gave; called by RunController's signal, and by tests with snapshots of their own.
     void showSnapshot(fovea::ui::SnapshotPtr newest, fovea::ui::SnapshotPtr complete);
     void setTintKind(fovea::ui::TintKind kind);
-    void beginEdit(); ///< F2
+    void startEditing(); ///< F2
     void paste();     ///< Ctrl+V outside a field: the clipboard's text becomes the text
 
 protected:
