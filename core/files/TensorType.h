@@ -6,7 +6,17 @@ namespace fovea {
 
 /// Tensor encodings Fovea reads, with GGUF's numbers.
 enum class TensorType : std::uint32_t {
-    F32 = 0, F16 = 1, Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8, Q4_K = 12, Q5_K = 13, Q6_K = 14, BF16 = 30,
+    F32 = 0,
+    F16 = 1,
+    Q4_0 = 2,
+    Q4_1 = 3,
+    Q5_0 = 6,
+    Q5_1 = 7,
+    Q8_0 = 8,
+    Q4_K = 12,
+    Q5_K = 13,
+    Q6_K = 14,
+    BF16 = 30,
 };
 
 /// Block geometry of an encoding: `bytes` hold `values` numbers.
@@ -19,11 +29,10 @@ struct TensorTypeInfo {
 
 /// nullptr for a number Fovea does not read.
 [[nodiscard]] const TensorTypeInfo* tensorTypeInfo(std::uint32_t number);
-[[nodiscard]] inline const TensorTypeInfo& tensorTypeInfo(TensorType type)
-{
+[[nodiscard]] inline const TensorTypeInfo& tensorTypeInfo(TensorType type) {
     return *tensorTypeInfo(static_cast<std::uint32_t>(type));
 }
-/// The name of any GGUF tensor type number ("IQ2_XXS"), for refusals; "type 77" when unheard of.
+/// The name of any GGUF tensor type number ("IQ2_XXS"), for refusals; empty when unheard of.
 [[nodiscard]] std::string_view tensorTypeName(std::uint32_t number);
 
 } // namespace fovea
