@@ -1,0 +1,65 @@
+#include "core/model/Catalogue.h"
+#include "core/files/Quote.h"
+#include "core/model/Model.h"
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+
+namespace fovea {
+
+namespace {
+
+constexpr std::array kCatalogue{
+    CatalogueEntry{"smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", 98'362'432,
+                   "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"},
+    CatalogueEntry{"gemma3", "gemma-3-270m.Q4_K_M.gguf", 253'113'024,
+                   "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"},
+};
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+}
+
+bool exists(const std::string& path) {
+    std::error_code ignored;
+    return std::filesystem::exists(path, ignored);
+}
+
+} // namespace
+
+std::span<const CatalogueEntry> catalogue() {
+    return kCatalogue;
+}
+
+std::string cacheFolder() {
+    if (const std::string cache = environment("FOVEA_CACHE"); !cache.empty())
+        return cache;
+    if (const std::string xdg = environment("XDG_CACHE_HOME"); !xdg.empty())
+        return xdg + "/fovea";
+    return environment("HOME") + "/.cache/fovea";
+}
+
+Result<std::string> findModel(const std::string& name) {
+    const std::string wanted = !name.empty() ? name : environment("FOVEA_MODEL");
+    const auto* entry = std::find_if(kCatalogue.begin(), kCatalogue.end(), [&](const CatalogueEntry& e) {
+        return e.name == (wanted.empty() ? std::string_view("smollm2") : std::string_view(wanted));
+    });
+    if (entry != kCatalogue.end()) {
+        std::string path = cacheFolder() + "/" + std::string(entry->file);
+        if (exists(path))
+            return path;
+        return fail(ErrorCode::Io, "the model file " + std::string(entry->file) + " (" +
+                                       std::to_string(entry->bytes) + " bytes, SHA-256 " +
+                                       std::string(entry->sha256) + ") is not in " +
+                                       quoteForMessage(cacheFolder()) + "; get it with app/fetch-model " +
+                                       std::string(entry->name));
+    }
+    if (exists(wanted))
+        return wanted;
+    return fail(ErrorCode::Io, "there is no model file " + inQuotes(wanted) +
+                                   "; a path to a GGUF file, smollm2 or gemma3 is accepted");
+}
+
+} // namespace fovea

@@ -1,0 +1,31 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace fovea {
+
+/// The forward pass's loops over single rows, compiled once per instruction set. Sums run in a fixed order,
+/// so a row's bits depend on nothing but the row and the set. `Bf16` forms round to nearest even, ready for
+/// the bf16 multiply.
+struct ElementwiseSet {
+    /// out = x / sqrt(mean(x^2) + eps) * w (RMS norm: Zhang and Sennrich, 2019, 1910.07467). Returns the mean
+    /// square, which is not finite when an x is not (or overflows), so the check costs nothing.
+    float (*norm)(const float* x, const float* w, std::size_t n, float eps, float* out);
+    float (*normBf16)(const float* x, const float* w, std::size_t n, float eps, std::uint16_t* out);
+    /// out = SiLU(gate) * up, SiLU(x) = x / (1 + e^-x); relative error 3e-7.
+    void (*gate)(const float* gate, const float* up, std::size_t n, float* out);
+    void (*gateBf16)(const float* gate, const float* up, std::size_t n, std::uint16_t* out);
+    /// RoPE of one head, half-split: (a, b) = (x[m], x[m + half]) becomes (a cos - b sin, a sin + b cos).
+    void (*rotate)(const float* x, const float* cosines, const float* sines, std::size_t half, float* out);
+    void (*toBf16)(const float* x, std::size_t n, std::uint16_t* out);
+    bool (*allFinite)(const float* x, std::size_t n);
+};
+
+extern const ElementwiseSet kElementwisePortable;
+extern const ElementwiseSet kElementwiseAvx2;
+extern const ElementwiseSet kElementwiseAvx512;
+
+/// The best this CPU runs.
+[[nodiscard]] const ElementwiseSet& elementwiseSet();
+
+} // namespace fovea

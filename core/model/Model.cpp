@@ -1,0 +1,108 @@
+#include "core/model/Model.h"
+#include "core/base/Memory.h"
+#include "core/files/ByteSource.h"
+#include "core/files/Quote.h"
+#include "core/model/Forward.h"
+#include "core/model/ModelHeader.h"
+#include "core/model/Weights.h"
+#include <algorithm>
+#include <filesystem>
+#include <new>
+
+namespace fovea {
+
+namespace {
+
+/// The same error, with the file it is about.
+tl::unexpected<Error> about(const std::string& path, Error error) {
+    if (error.code != ErrorCode::Cancelled && error.message.find(path) == std::string::npos)
+        error.message =
+            quoteForMessage(std::filesystem::path(path).filename().string()) + ": " + error.message;
+    return tl::make_unexpected(std::move(error));
+}
+
+/// Largest matrix that is held in f32 while it is packed, twice (unpacked and stored).
+std::uint64_t unpackingBytes(const ModelShape& shape) {
+    const auto n = [](int value) { return static_cast<std::uint64_t>(value); };
+    const std::uint64_t rows =
+        std::max({2 * n(shape.feedForward), (n(shape.heads) + 2 * n(shape.kvHeads)) * n(shape.headDim),
+                  std::uint64_t{kVocabularyStrip}});
+    return 2 * rows * n(shape.width) * sizeof(float);
+}
+
+Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::string& path,
+                                         const LoadOptions* options, const WorkContext& work) {
+    auto header = readModelHeader(file, work);
+    FOVEA_TRY(header);
+    auto model = std::make_shared<Model>();
+    auto tokenizer = makeTokenizer(std::move(header->vocabulary));
+    FOVEA_TRY(tokenizer);
+    model->tokenizer = std::move(*tokenizer);
+    model->shape = header->shape;
+    model->info = header->info;
+    model->info.path = path;
+    if (model->info.name.empty())
+        model->info.name = quoteForMessage(std::filesystem::path(path).filename().string());
+    model->info.fileBytes = file.size();
+    for (const auto& warning : model->tokenizer->warnings())
+        model->info.warnings.push_back(warning);
+    if (options) {
+        FOVEA_TRY(precisionAvailable(options->precision));
+        model->precision = options->precision;
+        const auto* embedding = header->gguf.findTensor("token_embd.weight");
+        FOVEA_TRY(requireMemory("the model in " + std::string(precisionName(options->precision)),
+                                weightBytes(model->shape, options->precision) + embedding->bytes +
+                                    unpackingBytes(model->shape),
+                                memoryLimit(options->maxMemory), ""));
+    }
+    auto hash = sha256Hex(file, work);
+    FOVEA_TRY(hash);
+    model->info.sha256 = std::move(*hash);
+    if (options) {
+        auto weights = Weights::read(file, *header, options->precision, model->info.warnings, work);
+        FOVEA_TRY(weights);
+        model->weights = std::move(*weights);
+    }
+    FOVEA_TRY(file.requireUnchanged());
+    return model;
+}
+
+Result<std::shared_ptr<const Model>> openModel(const std::string& path, const LoadOptions* options,
+                                               const WorkContext& work) {
+    // Allocations far below the checked memory plan can still fail; no exception leaves the loader.
+    try {
+        const auto file = RegularFile::open(path);
+        FOVEA_TRY(file);
+        auto model = readModel(**file, path, options, work);
+        if (!model)
+            return about(path, std::move(model).error());
+        return std::shared_ptr<const Model>(std::move(*model));
+    } catch (const std::bad_alloc&) {
+        return fail(ErrorCode::OutOfMemory, "no memory left while reading the model");
+    }
+}
+
+} // namespace
+
+const char* precisionName(Precision precision) {
+    return precision == Precision::BF16 ? "bf16" : "f32";
+}
+
+Result<std::shared_ptr<const Model>> inspectModel(const std::string& path, const WorkContext& work) {
+    return openModel(path, nullptr, work);
+}
+
+Result<std::shared_ptr<const Model>> loadModel(const std::string& path, const LoadOptions& options,
+                                               const WorkContext& work) {
+    return openModel(path, &options, work);
+}
+
+std::uint64_t weightBytes(const ModelShape& shape, Precision precision) {
+    const DenseCost dense = denseCostPerToken(shape);
+    const std::uint64_t matrices = (dense.layers + dense.logits) * (precision == Precision::BF16 ? 2 : 4);
+    const auto norms =
+        static_cast<std::uint64_t>(2 * shape.layers + 1) * static_cast<std::uint64_t>(shape.width) * 4;
+    return matrices + norms;
+}
+
+} // namespace fovea

@@ -1,0 +1,36 @@
+#include "core/model/Rope.h"
+#include "core/base/Check.h"
+#include <cmath>
+
+namespace fovea {
+
+std::vector<double> ropeFrequencies(const ModelShape& shape, std::span<const float> factors) {
+    std::vector<double> frequencies(static_cast<std::size_t>(shape.headDim) / 2);
+    FOVEA_ASSERT(factors.empty() || factors.size() == frequencies.size());
+    for (std::size_t m = 0; m < frequencies.size(); ++m) {
+        const double exponent = -2.0 * static_cast<double>(m) / static_cast<double>(shape.headDim);
+        frequencies[m] = std::pow(shape.ropeBase, exponent) / shape.ropeFactor;
+        if (!factors.empty())
+            frequencies[m] /= static_cast<double>(factors[m]);
+    }
+    return frequencies;
+}
+
+RopeTable makeRopeTable(std::span<const double> frequencies, std::size_t tokens, int threads) {
+    RopeTable table{Matrix(tokens, frequencies.size()), Matrix(tokens, frequencies.size())};
+    const auto count = static_cast<std::ptrdiff_t>(tokens);
+    const MatrixView cosines = table.cosines.view();
+    const MatrixView sines = table.sines.view();
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (std::ptrdiff_t p = 0; p < count; ++p) {
+        const auto row = static_cast<std::size_t>(p);
+        for (std::size_t m = 0; m < frequencies.size(); ++m) {
+            const double angle = static_cast<double>(p) * frequencies[m];
+            cosines(row, m) = static_cast<float>(std::cos(angle));
+            sines(row, m) = static_cast<float>(std::sin(angle));
+        }
+    }
+    return table;
+}
+
+} // namespace fovea
