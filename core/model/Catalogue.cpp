@@ -13,7 +13,7 @@ namespace {
 constexpr std::array kCatalogue{
     CatalogueEntry{"smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", 98'362'432,
                    "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"},
-    CatalogueEntry{"gemma3", "gemma-3-270m.Q4_K_M.gguf", 253'113'024,
+    CatalogueEntry{"gemma3", "gemma-3-270m-q4_k_m.gguf", 253'113'024,
                    "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"},
 };
 
