@@ -11,6 +11,7 @@
 #include <QScrollArea>
 #include <QScrollBar>
 #include <QVBoxLayout>
+#include <algorithm>
 
 namespace fovea::ui {
 
@@ -240,7 +241,10 @@ void ParamPanel::showPolicy() {
         if (on)
             m_remembered = withSectionOf(m_remembered, section, policy);
     }
-    m_presets->setCurrentIndex(m_presets->findText(QString::fromStdString(policy.name)));
+    const auto& presets = policyPresets();
+    const auto same = std::find_if(presets.begin(), presets.end(),
+                                   [&](const PolicyPreset& preset) { return preset.policy == policy; });
+    m_presets->setCurrentIndex(same == presets.end() ? -1 : static_cast<int>(same - presets.begin()));
 }
 
 void ParamPanel::showSnapshot() {

@@ -73,19 +73,8 @@ ParamRow::ParamRow(const ParamSpec& spec, QWidget* parent) : QWidget(parent), m_
     switch (spec.kind) {
     case ParamKind::Integer:
     case ParamKind::Real: {
-        m_scale = SliderScale(spec, 0);
-        m_slider = new ParamSlider(this);
-        m_slider->setObjectName(QStringLiteral("params.%1.slider").arg(key));
-        m_slider->setAccessibleName(text(spec.label));
-        m_slider->setRange(0, m_scale.size() - 1);
-        m_slider->setPageStep(std::max(1, m_scale.size() / 10));
-        line->addWidget(m_slider, 1);
-        connect(m_slider, &ParamSlider::dragBegan, this, [this] { emit dragBegan(m_spec); });
-        connect(m_slider, &ParamSlider::dragEnded, this, &ParamRow::dragEnded);
-        connect(m_slider, &QSlider::valueChanged, this, [this](int stop) {
-            if (!m_showing)
-                emit wanted(m_spec, m_scale.valueAt(stop));
-        });
+        if (SliderScale::fits(spec))
+            addSlider(*line);
         [[fallthrough]];
     }
     case ParamKind::IntegerList:
@@ -100,8 +89,9 @@ ParamRow::ParamRow(const ParamSpec& spec, QWidget* parent) : QWidget(parent), m_
             line->addWidget(m_number, 1);
         } else {
             m_number->setAlignment(Qt::AlignRight);
-            m_number->setFixedWidth(58);
-            line->addWidget(m_number);
+            if (m_slider != nullptr)
+                m_number->setFixedWidth(52);
+            line->addWidget(m_number, m_slider != nullptr ? 0 : 1);
         }
         connect(m_number, &QLineEdit::editingFinished, this, &ParamRow::takeText);
         break;
@@ -141,6 +131,22 @@ ParamRow::ParamRow(const ParamSpec& spec, QWidget* parent) : QWidget(parent), m_
     m_error->setContentsMargins(12, 0, 0, 4);
     m_error->hide();
     column->addWidget(m_error);
+}
+
+void ParamRow::addSlider(QHBoxLayout& line) {
+    m_scale = SliderScale(m_spec, 0);
+    m_slider = new ParamSlider(this);
+    m_slider->setObjectName(QStringLiteral("params.%1.slider").arg(text(m_spec.key)));
+    m_slider->setAccessibleName(text(m_spec.label));
+    m_slider->setRange(0, m_scale.size() - 1);
+    m_slider->setPageStep(std::max(1, m_scale.size() / 10));
+    line.addWidget(m_slider, 1);
+    connect(m_slider, &ParamSlider::dragBegan, this, [this] { emit dragBegan(m_spec); });
+    connect(m_slider, &ParamSlider::dragEnded, this, &ParamRow::dragEnded);
+    connect(m_slider, &QSlider::valueChanged, this, [this](int stop) {
+        if (!m_showing)
+            emit wanted(m_spec, m_scale.valueAt(stop));
+    });
 }
 
 void ParamRow::show(const AttentionPolicy& policy, const AttentionPolicy& defaults,

@@ -5,6 +5,7 @@
 
 class QCheckBox;
 class QComboBox;
+class QHBoxLayout;
 class QLabel;
 class QLineEdit;
 
@@ -41,6 +42,7 @@ protected:
     bool eventFilter(QObject* watched, QEvent* event) override;
 
 private:
+    void addSlider(QHBoxLayout& line);
     void takeText(); ///< what was typed into the number box
     void step(int by);
     const ParamSpec& m_spec;

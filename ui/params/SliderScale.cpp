@@ -18,6 +18,11 @@ bool clippedByText(const ParamSpec& spec) {
 
 } // namespace
 
+bool SliderScale::fits(const ParamSpec& spec) {
+    return spec.kind == ParamKind::Real ||
+           (spec.kind == ParamKind::Integer && spec.maximum - spec.minimum < 1e12);
+}
+
 SliderScale::SliderScale(const ParamSpec& spec, std::int64_t tokens)
     : m_integer(spec.kind == ParamKind::Integer) {
     const double low = spec.minimum;

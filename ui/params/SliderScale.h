@@ -10,6 +10,8 @@ namespace fovea::ui {
 /// stops are typed. `tokens` clips the upper end (0: not known, 4,096 is assumed).
 class SliderScale {
 public:
+    /// Is a slider of any use? A seed of 64 bits is typed.
+    [[nodiscard]] static bool fits(const ParamSpec& spec);
     SliderScale() = default;
     SliderScale(const ParamSpec& spec, std::int64_t tokens);
     [[nodiscard]] int size() const { return static_cast<int>(m_stops.size()); }

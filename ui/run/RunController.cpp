@@ -12,6 +12,9 @@ namespace fovea::ui {
 struct RunController::Private {
     struct Inbox {
         SnapshotPtr snapshot;
+        /// The final snapshot of an earlier request, when the next request's first one followed before the
+        /// GUI looked: without it a drag whose results are short-lived would show none of them.
+        SnapshotPtr finished;
         /// Newest with a propagated result, even if a newer request's first snapshot followed.
         SnapshotPtr complete;
         std::optional<std::pair<std::uint64_t, Error>> error;
@@ -52,6 +55,8 @@ RunController::RunController(RequestModel& requests, SelectionModel& selection, 
         post([&](Private::Inbox& inbox) {
             if (snapshot->propagated)
                 inbox.complete = snapshot;
+            if (inbox.snapshot && inbox.snapshot->final && inbox.snapshot->generation != snapshot->generation)
+                inbox.finished = std::move(inbox.snapshot);
             inbox.snapshot = std::move(snapshot);
         });
     };
@@ -135,8 +140,10 @@ void RunController::takeNews() {
     }
     if (news.complete && (!m_lastComplete || news.complete->generation >= m_lastComplete->generation))
         m_lastComplete = news.complete;
-    if (news.snapshot && (!m_snapshot || news.snapshot->generation >= m_snapshot->generation)) {
-        m_snapshot = news.snapshot;
+    for (const SnapshotPtr& snapshot : {news.finished, news.snapshot}) {
+        if (!snapshot || (m_snapshot && snapshot->generation < m_snapshot->generation))
+            continue;
+        m_snapshot = snapshot;
         if (m_snapshot->final && m_snapshot->generation == p.submitted)
             p.settled = true;
         emit snapshotChanged();

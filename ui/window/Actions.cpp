@@ -11,7 +11,8 @@ constexpr std::string_view kWindow = "window";
 constexpr std::array kActions = {
     ActionSpec{"file.open", "File", "&Open…", "Ctrl+O", kWindow,
                "Open a text, a GGUF model, a policy or a session"},
-    ActionSpec{"file.sample", "File", "Open sample &text", "", kWindow, "The harbour log of the first launch"},
+    ActionSpec{"file.sample", "File", "Open sample &text", "", kWindow,
+               "The harbour log of the first launch"},
     ActionSpec{"file.paste", "File", "&Paste as text", "Ctrl+V", kWindow,
                "Replace the text by the clipboard's"},
     ActionSpec{"file.save", "File", "&Save session", "Ctrl+S", kWindow, "Text, model and policy in one file",

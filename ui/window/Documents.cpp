@@ -1,5 +1,4 @@
 #include "ui/window/Documents.h"
-#include "core/export/Report.h"
 #include "core/export/Session.h"
 #include "core/files/AtomicFile.h"
 #include "core/policy/PolicyJson.h"
@@ -21,7 +20,6 @@ constexpr std::uint64_t kDocumentCap = std::uint64_t{512} << 20;
 constexpr std::size_t kUnaskedTokens = 8192;
 constexpr std::size_t kFirstTokens = 4096;
 constexpr std::size_t kBytesPerToken = 4;
-constexpr std::size_t kMaxCells = 4'000'000;
 
 const QString kOpenTopic = QStringLiteral("open");
 const QString kLengthTopic = QStringLiteral("length");
@@ -236,33 +234,6 @@ void Documents::savePolicy(const QString& path) {
         fault(QString::fromStdString(written.error().message));
     else
         m_bar.clear(kOpenTopic);
-}
-
-void Documents::exportNumbers(const QString& path) {
-    const SnapshotPtr snapshot = m_context.runs.snapshot();
-    if (!snapshot || !snapshot->tokens || !snapshot->full)
-        return fault(tr("There are no numbers yet: they come with the first run."));
-    VisibleRect visible = m_context.requests.request().visible;
-    const std::size_t tokens = snapshot->tokens->size();
-    const auto clip = [&](RowRange range) {
-        range.last = range.last == 0 ? tokens : std::min(range.last, tokens);
-        range.first = std::min(range.first, range.last);
-        return range;
-    };
-    m_context.runs.fetch<Result<>>(
-        this,
-        [snapshot, visible, queries = clip(visible.queries), keys = clip(visible.keys),
-         file = path.toStdString()] {
-            const auto csv = attentionCsv(*snapshot, visible.layer, visible.head, queries, keys, kMaxCells);
-            return std::make_shared<Result<>>(csv ? writeFileAtomically(file, *csv)
-                                                  : Result<>(tl::make_unexpected(csv.error())));
-        },
-        [this](const std::shared_ptr<Result<>>& written) {
-            if (!*written)
-                fault(QString::fromStdString(written->error().message));
-            else
-                m_bar.clear(kOpenTopic);
-        });
 }
 
 } // namespace fovea::ui

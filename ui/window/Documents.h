@@ -25,7 +25,6 @@ public:
     /// Empty path: that of the open session; emits needsPath when there is none.
     void saveSession(const QString& path);
     void savePolicy(const QString& path);
-    void exportNumbers(const QString& path);
 
     [[nodiscard]] QString textName() const;
     [[nodiscard]] QString sessionPath() const { return m_sessionPath; }

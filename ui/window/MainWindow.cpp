@@ -214,6 +214,8 @@ void MainWindow::buildDocks() {
     mapColumn->addWidget(m_hint);
     auto* map = new MapView(m_context, mapBox);
     mapColumn->addWidget(map, 1);
+    connect(map, &MapView::message, this,
+            [this](const QString& sentence) { m_errors->show(MessageBar::Hint, sentence); });
     connect(map, &QWidget::windowTitleChanged, mapBox, &QWidget::setWindowTitle);
     mapBox->setWindowTitle(map->windowTitle());
     addDock(QStringLiteral("dock.map"), tr("Map"), mapBox, {320, 320});

@@ -53,6 +53,8 @@ private:
     void back();
     void moveFocus(int by);
     void exportView();
+    void exportNumbers();
+    [[nodiscard]] bool curveIsActive() const;
     void askPath(const QString& title, const QString& filter, const QString& suffix,
                  std::function<void(const QString&)> taken);
     void pasteText();

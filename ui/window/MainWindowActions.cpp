@@ -15,9 +15,15 @@
 
 #if __has_include("ui/views/TextView.h")
 #include "ui/views/TextView.h"
+#define FOVEA_HAS_TEXT
 #endif
 #if __has_include("ui/views/MapView.h")
 #include "ui/views/MapView.h"
+#define FOVEA_HAS_MAP
+#endif
+#if __has_include("ui/views/CurveView.h")
+#include "ui/views/CurveView.h"
+#define FOVEA_HAS_CURVE
 #endif
 
 namespace fovea::ui {
@@ -46,8 +52,7 @@ void MainWindow::run(std::string_view id) {
     } else if (id == "file.export") {
         exportView();
     } else if (id == "file.exportNumbers") {
-        askPath(tr("Export the visible part of the map"), tr("CSV (*.csv)"), QStringLiteral("csv"),
-                [this](const QString& path) { m_documents->exportNumbers(path); });
+        exportNumbers();
     } else if (id == "file.quit") {
         close();
     } else if (id == "edit.undo") {
@@ -186,16 +191,34 @@ void MainWindow::pasteText() {
 }
 
 void MainWindow::editText() {
-#if __has_include("ui/views/TextView.h")
-    if (auto* view = findChild<TextView*>())
-        view->startEditing();
+#ifdef FOVEA_HAS_TEXT
+    findChild<QDockWidget*>(QStringLiteral("dock.text"))->raise();
+    findChild<TextView*>()->startEditing();
 #endif
 }
 
+bool MainWindow::curveIsActive() const {
+    const auto* dock = findChild<QDockWidget*>(QStringLiteral("dock.curve"));
+    const QWidget* focus = QApplication::focusWidget();
+    return dock != nullptr && focus != nullptr && dock->isAncestorOf(focus);
+}
+
 void MainWindow::exportView() {
-#if __has_include("ui/views/MapView.h")
-    if (auto* view = findChild<MapView*>())
-        view->exportView();
+    // Only the map has a picture format yet; whichever view is active, it is the figure.
+#ifdef FOVEA_HAS_MAP
+    findChild<MapView*>()->exportView();
+#endif
+}
+
+void MainWindow::exportNumbers() {
+#ifdef FOVEA_HAS_CURVE
+    if (curveIsActive()) {
+        findChild<CurveView*>()->exportNumbers();
+        return;
+    }
+#endif
+#ifdef FOVEA_HAS_MAP
+    findChild<MapView*>()->exportNumbers();
 #endif
 }
 

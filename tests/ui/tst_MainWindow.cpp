@@ -1,0 +1,477 @@
+#include "core/files/AtomicFile.h"
+#include "ui/plot/Theme.h"
+#include "ui/window/Actions.h"
+#include "ui/window/Documents.h"
+#include "ui/window/FileKind.h"
+#include "ui/window/MainWindow.h"
+#include "ui/window/MessageBar.h"
+#include "ui/window/ModelCard.h"
+#include "ui/window/StatusLine.h"
+#include "ui/window/WorkStrip.h"
+#include <QAbstractButton>
+#include <QAction>
+#include <QApplication>
+#include <QClipboard>
+#include <QComboBox>
+#include <QDockWidget>
+#include <QDropEvent>
+#include <QLabel>
+#include <QLineEdit>
+#include <QMimeData>
+#include <QPushButton>
+#include <QSettings>
+#include <QSlider>
+#include <QTemporaryDir>
+#include <QTest>
+#include <QUrl>
+#include <set>
+
+using namespace fovea;
+using namespace fovea::ui;
+
+namespace {
+
+/// Answers every request at once with an empty result.
+LatestWorker::Runner echo() {
+    LatestWorker::Runner r;
+    r.run = [](const Request& request, const Engine::Deliver& deliver,
+               const WorkContext&) -> Result<std::shared_ptr<const Snapshot>> {
+        auto snapshot = std::make_shared<Snapshot>();
+        snapshot->request = std::make_shared<const Request>(request);
+        snapshot->final = true;
+        deliver(snapshot);
+        return std::shared_ptr<const Snapshot>(snapshot);
+    };
+    return r;
+}
+
+Request start() {
+    Request request;
+    request.policy = *presetPolicy("default");
+    return request;
+}
+
+/// The window with an engine that answers at once (Echo) or the real one.
+struct Stage {
+    RequestModel requests{start()};
+    SelectionModel selection;
+    RunController runs;
+    MainWindow window;
+    explicit Stage(LatestWorker::Runner runner = echo())
+        : runs(requests, selection, std::move(runner)), window({runs, requests, selection}) {
+        window.documents().openSample();
+        requests.undoStack().clear();
+        window.show();
+        static_cast<void>(QTest::qWaitForWindowExposed(&window));
+    }
+    template <class T>
+    T* find(const char* name) {
+        T* found = window.findChild<T*>(QLatin1String(name));
+        if (found == nullptr)
+            qFatal("no widget %s", name);
+        return found;
+    }
+    [[nodiscard]] std::string text() const { return *requests.request().text; }
+};
+
+/// What a drag from a file manager does: enter, then drop, on whatever child is in the middle.
+void dropFiles(Stage& s, const QStringList& paths) {
+    QMimeData data;
+    QList<QUrl> urls;
+    for (const QString& path : paths)
+        urls << QUrl::fromLocalFile(path);
+    data.setUrls(urls);
+    const QPoint middle = s.window.rect().center();
+    QWidget* target = s.window.childAt(middle);
+    if (target == nullptr)
+        target = &s.window;
+    QDragEnterEvent enter(target->mapFrom(&s.window, middle), Qt::CopyAction, &data, Qt::LeftButton, {});
+    QApplication::sendEvent(target, &enter);
+    QVERIFY(enter.isAccepted());
+    QVERIFY(s.find<QLabel>("drop.overlay")->isVisible());
+    QDropEvent drop(target->mapFrom(&s.window, middle), Qt::CopyAction, &data, Qt::LeftButton, {});
+    QApplication::sendEvent(target, &drop);
+    QVERIFY(!s.find<QLabel>("drop.overlay")->isVisible());
+}
+
+} // namespace
+
+class TestMainWindow : public QObject {
+    Q_OBJECT
+
+private slots:
+    void initTestCase() {
+        QVERIFY(m_dir.isValid());
+        QCoreApplication::setOrganizationName(QStringLiteral("FoveaTest"));
+        QCoreApplication::setApplicationName(QStringLiteral("FoveaTest"));
+        QSettings::setDefaultFormat(QSettings::IniFormat);
+        QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, m_dir.path());
+    }
+    void init() {
+        QSettings().clear();
+        Theme::apply(Theme::light());
+    }
+
+    void actions_haveOneKeyInOnePlace() {
+        std::map<std::pair<QString, QString>, std::string> taken;
+        std::set<std::string> ids;
+        for (const ActionSpec& action : actionSpecs()) {
+            QVERIFY2(ids.insert(std::string(action.id)).second, std::string(action.id).c_str());
+            QVERIFY2(!action.help.empty(), std::string(action.id).c_str());
+            for (const QString& key : keysOf(action)) {
+                const QString portable = QKeySequence(key).toString();
+                QVERIFY2(!portable.isEmpty(), qPrintable(key));
+                const auto [at, fresh] =
+                    taken.emplace(std::pair(portable, QString::fromStdString(std::string(action.place))),
+                                  std::string(action.id));
+                QVERIFY2(fresh, qPrintable(QStringLiteral("%1: %2 and %3")
+                                               .arg(portable, QString::fromStdString(at->second),
+                                                    QString::fromStdString(std::string(action.id)))));
+            }
+        }
+    }
+
+    void everyAction_isInTheWindow() {
+        Stage s;
+        for (const ActionSpec& action : actionSpecs()) {
+            if (action.place != "window")
+                continue;
+            QAction* made = s.window.action(action.id);
+            QVERIFY2(made != nullptr, std::string(action.id).c_str());
+            QCOMPARE(made->shortcuts().size(), static_cast<qsizetype>(keysOf(action).size()));
+        }
+    }
+
+    void everyControl_hasAName() {
+        Stage s;
+        for (const QWidget* widget : s.window.findChildren<QWidget*>()) {
+            const bool control = widget->inherits("QAbstractButton") || widget->inherits("QSlider") ||
+                                 widget->inherits("QLineEdit") || widget->inherits("QComboBox");
+            const QObject* parent = widget->parent();
+            const bool inner =
+                parent != nullptr && (parent->inherits("QComboBox") || parent->inherits("QAbstractSpinBox") ||
+                                      parent->inherits("QTabBar") || parent->inherits("QToolBar") ||
+                                      parent->inherits("QLineEdit") || parent->inherits("QTableView"));
+            if (!control || inner)
+                continue;
+            QVERIFY2(
+                !widget->objectName().isEmpty(),
+                qPrintable(QStringLiteral("%1 in %2")
+                               .arg(QLatin1String(widget->metaObject()->className()), parent->objectName())));
+        }
+    }
+
+    void docks_haveTheirNamesAndFit() {
+        Stage s;
+        s.window.resize(1280, 800);
+        QVERIFY(s.window.findChild<QDockWidget*>(QStringLiteral("dock.params")));
+        QTRY_VERIFY(s.window.height() <= 800);
+        QVERIFY2(s.window.minimumSizeHint().height() <= 800,
+                 qPrintable(QString::number(s.window.minimumSizeHint().height())));
+        for (const QDockWidget* dock : s.window.findChildren<QDockWidget*>()) {
+            QVERIFY(!dock->objectName().isEmpty());
+            QVERIFY(!dock->isFloating());
+        }
+    }
+
+    void undo_byKey_afterASlider() {
+        Stage s;
+        auto* slider = s.find<QSlider>("params.local.window.slider");
+        slider->setFocus();
+        QTest::keyClick(slider, Qt::Key_Left);
+        const std::int64_t moved = s.requests.request().policy.local.window;
+        QVERIFY(moved < 128);
+        QTest::keyClick(&s.window, Qt::Key_Z, Qt::ControlModifier);
+        QCOMPARE(s.requests.request().policy.local.window, 128);
+        QTest::keyClick(&s.window, Qt::Key_Z, Qt::ControlModifier | Qt::ShiftModifier);
+        QCOMPARE(s.requests.request().policy.local.window, moved);
+    }
+
+    void theme_isSwitchedAndRemembered() {
+        Stage s;
+        s.window.action("view.themeDark")->trigger();
+        QVERIFY(Theme::current().dark);
+        QCOMPARE(QApplication::palette().color(QPalette::Window), Theme::darkTheme().window);
+        QCOMPARE(QSettings().value(QStringLiteral("theme")).toString(), QStringLiteral("dark"));
+        Stage again;
+        QVERIFY(again.window.action("view.themeDark")->isChecked());
+        s.window.action("view.themeLight")->trigger();
+        QVERIFY(!Theme::current().dark);
+    }
+
+    void escape_goesBackOneLevelPerPress() {
+        Stage s;
+        s.selection.pinPair({3, 1});
+        QTest::keyClick(&s.window, Qt::Key_Question);
+        auto* sheet = s.find<QWidget>("keys.sheet");
+        QVERIFY(sheet->isVisible());
+        QTest::keyClick(&s.window, Qt::Key_Escape);
+        QVERIFY(!sheet->isVisible());
+        QVERIFY(s.selection.pinnedPair().valid());
+        QTest::keyClick(&s.window, Qt::Key_Escape); // pair
+        QVERIFY(!s.selection.pinnedPair().valid());
+        QCOMPARE(s.selection.query(), 3);
+        QTest::keyClick(&s.window, Qt::Key_Escape); // pins
+        QCOMPARE(s.selection.query(), -1);
+    }
+
+    void hint_isShownOnce() {
+        const char* const name = "hint.bar";
+        Stage s;
+        if (s.window.findChild<QWidget*>(QLatin1String(name)) == nullptr)
+            QSKIP("there is no map dock to stand above");
+        QVERIFY(s.find<QWidget>(name)->isVisible());
+        QTest::mouseClick(s.find<QWidget>("hint.bar.close"), Qt::LeftButton);
+        QVERIFY(!s.find<QWidget>(name)->isVisible());
+        Stage again;
+        QVERIFY(!again.find<QWidget>(name)->isVisible());
+    }
+
+    void drop_text_replacesAndUndoes() {
+        Stage s;
+        const std::string before = s.text();
+        dropFiles(s, {file("words.txt", "three small words")});
+        QCOMPARE(s.text(), std::string("three small words"));
+        QCOMPARE(s.window.documents().textName(), QStringLiteral("words.txt"));
+        s.requests.undoStack().undo();
+        QCOMPARE(s.text(), before);
+        QVERIFY(s.window.documents().textName() != QStringLiteral("words.txt"));
+    }
+
+    void drop_rubbish_isRefusedInOneLine_data() {
+        QTest::addColumn<QByteArray>("bytes");
+        QTest::addColumn<QString>("says");
+        QTest::newRow("zero bytes") << QByteArray("ab\0cd", 5) << QStringLiteral("zero bytes");
+        QTest::newRow("broken policy")
+            << QByteArray(R"({"fovea":"policy","version":1,"local":{"window":-3}})")
+            << QStringLiteral("window");
+        QTest::newRow("unknown key") << QByteArray(R"({"fovea":"policy","version":1,"loco":{}})")
+                                     << QStringLiteral("loco");
+        QTest::newRow("broken session")
+            << QByteArray(R"({"fovea":"session","version":1,)") << QStringLiteral("rubbish");
+    }
+    void drop_rubbish_isRefusedInOneLine() {
+        QFETCH(QByteArray, bytes);
+        QFETCH(QString, says);
+        Stage s;
+        const Request before = s.requests.request();
+        dropFiles(s, {file("rubbish.bin", bytes)});
+        auto* bar = s.find<MessageBar>("error.bar");
+        QTRY_VERIFY(bar->isVisible());
+        const QString said = s.find<QLabel>("error.bar.text")->text();
+        QVERIFY2(said.contains(says), qPrintable(said));
+        QCOMPARE(s.text(), *before.text);
+        QVERIFY(s.requests.request().policy == before.policy);
+        QTest::mouseClick(s.find<QWidget>("error.bar.close"), Qt::LeftButton);
+        QVERIFY(!bar->isVisible());
+    }
+
+    void drop_brokenModel_leavesTheCardWithItsReason() {
+        Stage s;
+        s.requests.setModelPath("old.gguf");
+        dropFiles(s, {file("broken.gguf", QByteArray("GGUF\3\0\0\0", 8))});
+        auto* card = s.find<ModelCard>("model.card");
+        QTRY_VERIFY(card->isVisible());
+        QVERIFY(!s.find<QLabel>("model.card.error")->text().isEmpty());
+        QCOMPARE(s.requests.request().modelPath, std::string("old.gguf"));
+        QTest::keyClick(&s.window, Qt::Key_Escape);
+        QVERIFY(!card->isVisible());
+    }
+
+    void drop_policy_becomesB() {
+        Stage s;
+        dropFiles(s, {file("p.json", R"({"fovea":"policy","version":1,"local":{"window":33}})")});
+        QCOMPARE(s.requests.request().policy.local.window, 33);
+        QVERIFY(s.find<QLabel>("top.b")->text().contains(QStringLiteral("33")));
+    }
+
+    void fileKind_goesByBytesNotByName() {
+        QCOMPARE(fileKind(file("a.gguf", "plain words")).kind, FileKind::Text);
+        QCOMPARE(fileKind(file("b.txt", "GGUF....")).kind, FileKind::Model);
+        QCOMPARE(fileKind(file("c.txt", R"(  {"fovea": "session"})")).kind, FileKind::Session);
+        QCOMPARE(fileKind(file("d.txt", R"({"other": 1})")).kind, FileKind::Text);
+        QCOMPARE(fileKind(m_dir.filePath(QStringLiteral("absent"))).kind, FileKind::Refused);
+        QCOMPARE(fileKind(m_dir.path()).kind, FileKind::Refused);
+    }
+
+    void paste_replacesTheText() {
+        Stage s;
+        QApplication::clipboard()->setText(QStringLiteral("from the clipboard"));
+        s.window.setFocus();
+        QTest::keyClick(&s.window, Qt::Key_V, Qt::ControlModifier);
+        QCOMPARE(s.text(), std::string("from the clipboard"));
+    }
+
+    void session_savesAndOpensAgain() {
+        const QString path = m_dir.filePath(QStringLiteral("one.json"));
+        {
+            Stage s;
+            s.window.documents().setText("kept words", QStringLiteral("x"), QStringLiteral("typing"));
+            s.requests.setParam(*findParam("window"), ParamValue(std::int64_t{17}));
+            s.selection.setCell(3, 1);
+            s.window.documents().saveSession(path);
+            QVERIFY(!s.window.documents().dirty());
+            s.requests.setParam(*findParam("window"), ParamValue(std::int64_t{18}));
+            QVERIFY(s.window.isWindowModified());
+            QTest::keyClick(&s.window, Qt::Key_S, Qt::ControlModifier); // to the same file
+            QVERIFY(!s.window.isWindowModified());
+        }
+        Stage s;
+        s.window.documents().open({path});
+        QCOMPARE(s.text(), std::string("kept words"));
+        QCOMPARE(s.requests.request().policy.local.window, 18);
+        QCOMPARE(s.selection.layer(), 3);
+        QCOMPARE(s.selection.head(), 1);
+        QVERIFY(!s.window.isWindowModified());
+    }
+
+    void session_unwritable_saysWhy() {
+        Stage s;
+        s.window.documents().saveSession(m_dir.filePath(QStringLiteral("no/such/folder/x.json")));
+        QVERIFY(s.find<MessageBar>("error.bar")->isVisible());
+        QVERIFY(s.find<QLabel>("error.bar.text")->text().contains(QStringLiteral("no/such/folder")));
+    }
+
+    void close_withUnsavedChanges_asksInTheWindow() {
+        Stage s;
+        s.window.documents().saveSession(m_dir.filePath(QStringLiteral("two.json")));
+        s.requests.setParam(*findParam("window"), ParamValue(std::int64_t{18}));
+        QVERIFY(!s.window.close());
+        QVERIFY(s.window.isVisible());
+        auto* bar = s.find<MessageBar>("error.bar");
+        QVERIFY(bar->isVisible());
+        QTest::mouseClick(s.find<QPushButton>("error.bar.button.0"), Qt::LeftButton); // save
+        QTRY_VERIFY(!s.window.isVisible());
+        const auto saved = readWholeFile(m_dir.filePath(QStringLiteral("two.json")).toStdString(), 1 << 20);
+        QVERIFY(saved);
+        QVERIFY(QByteArray::fromStdString(*saved).contains("\"window\": 18"));
+    }
+
+    void longText_runsItsFirstTokens_andAsks() {
+        Stage s;
+        s.window.documents().setText(std::string(200'000, 'a'), QStringLiteral("long"),
+                                     QStringLiteral("open"));
+        QCOMPARE(s.requests.request().maxTokens, std::size_t{4096});
+        QTest::mouseClick(s.find<QPushButton>("error.bar.button.1"), Qt::LeftButton); // all
+        QCOMPARE(s.requests.request().maxTokens, std::size_t{0});
+    }
+
+    void noModel_textAndParametersWork() {
+        Stage s;
+        s.window.showModelMissing(QStringLiteral("no model is cached"));
+        QVERIFY(s.find<MessageBar>("error.bar")->isVisible());
+        QVERIFY(!s.runs.updating());
+        s.requests.setParam(*findParam("window"), ParamValue(std::int64_t{64}));
+        QCOMPARE(s.find<QLineEdit>("params.local.window.value")->text(), QStringLiteral("64"));
+        QVERIFY(!s.runs.updating());
+    }
+
+    void workLine_tellsTimeOnlyWhenItKnows() {
+        QCOMPARE(WorkStrip::line(QStringLiteral("reading weights"), 61, 100'000, 500),
+                 QStringLiteral("reading weights 0 %"));
+        QCOMPARE(WorkStrip::line(QStringLiteral("reading weights"), 61'000, 100'000, 500),
+                 QStringLiteral("reading weights 61 %"));
+        QCOMPARE(WorkStrip::line(QStringLiteral("full run"), 15, 30, 2000),
+                 QStringLiteral("full run 15 of 30, about 2 s left"));
+        QCOMPARE(WorkStrip::line(QStringLiteral("full run"), 29.9, 30, 2000),
+                 QStringLiteral("full run 29 of 30, about 1 s left")); // never 0
+        QCOMPARE(WorkStrip::line(QStringLiteral("x"), 0, 0, 9000), QStringLiteral("x"));
+    }
+
+    void numbers_haveThreeDigits() {
+        QCOMPARE(significant(0.98234), QStringLiteral("0.982"));
+        QCOMPARE(significant(0.0412), QStringLiteral("0.0412"));
+        QCOMPARE(significant(12.345), QStringLiteral("12.3"));
+        QCOMPARE(significant(0.0), QStringLiteral("0"));
+        QCOMPARE(significant(1234.5), QStringLiteral("1234"));
+        QCOMPARE(significant(0.00001234), QStringLiteral("1.23e-05"));
+    }
+
+    void labels_areNotClipped_data() {
+        QTest::addColumn<bool>("dark");
+        QTest::addColumn<QSize>("size");
+        QTest::newRow("light 1280x800") << false << QSize(1280, 800);
+        QTest::newRow("dark 1024x800") << true << QSize(1024, 800);
+        QTest::newRow("dark 1920x1080") << true << QSize(1920, 1080);
+    }
+    void labels_areNotClipped() {
+        QFETCH(bool, dark);
+        QFETCH(QSize, size);
+        Stage s;
+        Theme::apply(dark ? Theme::darkTheme() : Theme::light());
+        s.window.resize(size);
+        QTest::qWait(20);
+        for (const QLabel* label : s.window.findChildren<QLabel*>()) {
+            if (!label->isVisible() || label->text().isEmpty() || label->wordWrap() ||
+                label->sizePolicy().horizontalPolicy() == QSizePolicy::Ignored)
+                continue;
+            QVERIFY2(label->width() >= label->sizeHint().width() - 1,
+                     qPrintable(QStringLiteral("%1: \"%2\" needs %3, has %4")
+                                    .arg(label->objectName(), label->text())
+                                    .arg(label->sizeHint().width())
+                                    .arg(label->width())));
+        }
+        for (const QAbstractButton* button : s.window.findChildren<QAbstractButton*>()) {
+            if (!button->isVisible() || button->text().isEmpty())
+                continue;
+            QVERIFY2(button->width() >= button->fontMetrics().horizontalAdvance(button->text()),
+                     qPrintable(button->objectName() + QLatin1Char(' ') + button->text()));
+            QVERIFY2(button->height() >= 24 && button->width() >= 24, qPrintable(button->objectName()));
+        }
+    }
+
+    void realModel_runsTheSample_endToEnd() {
+        const auto model = findModel("");
+        if (!model)
+            QSKIP("the default model is not cached: run app/fetch-model smollm2");
+        Stage s{LatestWorker::Runner{}};
+        s.window.documents().setText("The harbour master wrote the code. \xFF The harbour master",
+                                     QStringLiteral("short"), QStringLiteral("test"));
+        s.window.documents().openModel(QString::fromStdString(*model));
+        QTRY_VERIFY_WITH_TIMEOUT(s.runs.lastComplete(), 60'000);
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+        const QString status = s.find<StatusLine>("status")->sentence();
+        QVERIFY2(status.startsWith(QStringLiteral("propagated")), qPrintable(status));
+        QVERIFY2(!status.contains(QStringLiteral("...")), qPrintable(status));
+        QVERIFY(s.find<QLabel>("text.notice")->text().contains(QStringLiteral("not UTF-8")));
+        // The same status numbers as the snapshot's.
+        const auto& kl = s.runs.lastComplete()->propagated->fidelity.nextTokenKl;
+        QCOMPARE(s.find<QAbstractButton>("status.kl")->text(), QStringLiteral("KL ") + significant(kl));
+        // A layer by key, and a drag of the real slider.
+        const int layer = s.selection.layer();
+        QTest::keyClick(&s.window, Qt::Key_PageDown);
+        QCOMPARE(s.selection.layer(), layer + 1);
+        auto* slider = s.find<QSlider>("params.local.window.slider");
+        QTest::mousePress(slider, Qt::LeftButton, {}, QPoint(slider->width() / 2, slider->height() / 2));
+        for (int x = slider->width() / 2; x > 20; x -= 4) {
+            QTest::mouseMove(slider, QPoint(x, slider->height() / 2));
+            QTest::qWait(5);
+            QVERIFY(s.runs.lastComplete());
+        }
+        QTest::mouseRelease(slider, Qt::LeftButton, {}, QPoint(20, slider->height() / 2));
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+        QCOMPARE(s.runs.lastComplete()->request->policy.local.window,
+                 s.requests.request().policy.local.window);
+        QVERIFY(s.find<StatusLine>("status")->sentence().startsWith(QStringLiteral("propagated")));
+        // The card tells the truth about the open model.
+        QTest::mouseClick(s.find<QWidget>("top.model"), Qt::LeftButton);
+        QVERIFY(s.find<ModelCard>("model.card")->isVisible());
+        // Numbers of an older policy are marked.
+        s.requests.setParam(*findParam("window"), ParamValue(std::int64_t{5}));
+        QVERIFY(s.find<StatusLine>("status")->sentence().startsWith(QStringLiteral("updating")));
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+    }
+
+private:
+    QString file(const char* name, const QByteArray& bytes) {
+        const QString path = m_dir.filePath(QLatin1String(name));
+        QFile out(path);
+        if (!out.open(QIODevice::WriteOnly) || out.write(bytes) != bytes.size())
+            qFatal("cannot write %s", name);
+        return path;
+    }
+    QTemporaryDir m_dir;
+};
+
+QTEST_MAIN(TestMainWindow)
+#include "tst_MainWindow.moc"

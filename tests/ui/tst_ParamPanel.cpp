@@ -1,0 +1,268 @@
+#include "ui/params/ParamPanel.h"
+#include "ui/params/Sections.h"
+#include "ui/params/SliderScale.h"
+#include "ui/plot/Theme.h"
+#include <QCheckBox>
+#include <QComboBox>
+#include <QLabel>
+#include <QLineEdit>
+#include <QSignalSpy>
+#include <QSlider>
+#include <QTest>
+#include <atomic>
+#include <mutex>
+
+using namespace fovea;
+using namespace fovea::ui;
+
+namespace {
+
+/// Answers every request at once and remembers its depth.
+struct Echo {
+    std::mutex mutex;
+    std::vector<Request> asked;
+    LatestWorker::Runner runner() {
+        LatestWorker::Runner r;
+        r.run = [this](const Request& request, const Engine::Deliver& deliver,
+                       const WorkContext&) -> Result<std::shared_ptr<const Snapshot>> {
+            {
+                const std::lock_guard lock(mutex);
+                asked.push_back(request);
+            }
+            auto snapshot = std::make_shared<Snapshot>();
+            snapshot->request = std::make_shared<const Request>(request);
+            snapshot->final = true;
+            deliver(snapshot);
+            return std::shared_ptr<const Snapshot>(snapshot);
+        };
+        return r;
+    }
+};
+
+Request start() {
+    Request request;
+    request.text = std::make_shared<const std::string>("a b c");
+    request.policy = *presetPolicy("default");
+    request.modelPath = "none.gguf";
+    return request;
+}
+
+/// A panel on screen with what it needs.
+struct Stage {
+    Echo echo;
+    RequestModel requests{start()};
+    SelectionModel selection;
+    RunController runs{requests, selection, echo.runner()};
+    ParamPanel panel{requests, runs};
+    Stage() {
+        panel.resize(280, 900);
+        panel.show();
+    }
+    template <class T>
+    T* find(const char* name) {
+        T* found = panel.findChild<T*>(QLatin1String(name));
+        if (found == nullptr)
+            qFatal("no control %s", name);
+        return found;
+    }
+    [[nodiscard]] const AttentionPolicy& policy() const { return requests.request().policy; }
+};
+
+QPoint thumb(const QSlider& slider) {
+    const double share =
+        static_cast<double>(slider.value() - slider.minimum()) / (slider.maximum() - slider.minimum());
+    return {static_cast<int>(10 + share * (slider.width() - 20)), slider.height() / 2};
+}
+
+} // namespace
+
+class TestParamPanel : public QObject {
+    Q_OBJECT
+
+private slots:
+    void initTestCase() { Theme::apply(Theme::light()); }
+
+    void everySpec_hasARowWithAName() {
+        Stage s;
+        for (const ParamSpec& spec : paramSpecs()) {
+            const QString key = QString::fromUtf8(spec.key.data(), static_cast<qsizetype>(spec.key.size()));
+            QVERIFY2(s.panel.findChild<QWidget*>(QStringLiteral("params.%1.value").arg(key)),
+                     qPrintable(key));
+            QVERIFY2(s.panel.findChild<QWidget*>(QStringLiteral("params.%1.error").arg(key)),
+                     qPrintable(key));
+            if (SliderScale::fits(spec))
+                QVERIFY2(s.panel.findChild<QSlider*>(QStringLiteral("params.%1.slider").arg(key)),
+                         qPrintable(key));
+        }
+    }
+
+    void drag_lastValueWins_andIsOneUndoStep() {
+        Stage s;
+        auto* slider = s.find<QSlider>("params.local.window.slider");
+        const QPoint from = thumb(*slider);
+        QTest::mousePress(slider, Qt::LeftButton, {}, from);
+        for (int x = from.x(); x > 14; x -= 3) {
+            QTest::mouseMove(slider, QPoint(x, from.y()));
+            QTest::qWait(1);
+        }
+        const std::int64_t atEnd = s.policy().local.window;
+        QVERIFY2(atEnd < 40, qPrintable(QString::number(atEnd)));
+        QTest::mouseRelease(slider, Qt::LeftButton, {}, QPoint(14, from.y()));
+        QCOMPARE(s.requests.undoStack().count(), 1);
+        QTRY_VERIFY(!s.runs.updating());
+        QCOMPARE(s.runs.snapshot()->request->policy.local.window, s.policy().local.window);
+        QVERIFY(s.echo.asked.back().depth == Depth::Propagated); // at rest the whole is run
+        QCOMPARE(s.find<QLineEdit>("params.local.window.value")->text(),
+                 QString::number(s.policy().local.window));
+        s.requests.undoStack().undo();
+        QCOMPARE(s.policy().local.window, 128);
+        QCOMPARE(s.find<QLineEdit>("params.local.window.value")->text(), QStringLiteral("128"));
+    }
+
+    void click_onTheGroove_isOneStepToo() {
+        Stage s;
+        auto* slider = s.find<QSlider>("params.local.window.slider");
+        QTest::mouseClick(slider, Qt::LeftButton, {}, QPoint(slider->width() - 12, slider->height() / 2));
+        QCOMPARE(s.requests.undoStack().count(), 1);
+        QVERIFY(s.policy().local.window > 128);
+    }
+
+    void duringADrag_onlyTheVisibleIsAsked() {
+        Stage s;
+        auto* slider = s.find<QSlider>("params.always.sinks.slider");
+        const QPoint from = thumb(*slider);
+        QTest::mousePress(slider, Qt::LeftButton, {}, from);
+        QTest::mouseMove(slider, from + QPoint(20, 0));
+        QTest::mouseMove(slider, from + QPoint(25, 0));
+        QTRY_VERIFY(s.runs.snapshot());
+        {
+            const std::lock_guard lock(s.echo.mutex);
+            QVERIFY(!s.echo.asked.empty());
+            for (const Request& r : s.echo.asked)
+                QVERIFY(r.depth == Depth::Visible);
+        }
+        QTest::mouseRelease(slider, Qt::LeftButton, {}, from + QPoint(25, 0));
+        QTRY_VERIFY(!s.runs.updating());
+        QVERIFY(s.echo.asked.back().depth == Depth::Propagated);
+    }
+
+    void typed_valueIsTaken() {
+        Stage s;
+        auto* number = s.find<QLineEdit>("params.local.window.value");
+        number->setFocus();
+        number->selectAll();
+        QTest::keyClicks(number, QStringLiteral("77"));
+        QTest::keyClick(number, Qt::Key_Return);
+        QCOMPARE(s.policy().local.window, 77);
+        number->selectAll();
+        QTest::keyClicks(number, QStringLiteral("all"));
+        QTest::keyClick(number, Qt::Key_Return);
+        QCOMPARE(s.policy().local.window, kAll);
+    }
+
+    void illegal_isSaidUnderTheRow_andGoesAway() {
+        Stage s;
+        auto* number = s.find<QLineEdit>("params.local.window.value");
+        auto* error = s.find<QLabel>("params.local.window.error");
+        QVERIFY(error->isHidden());
+        number->setFocus();
+        number->selectAll();
+        QTest::keyClicks(number, QStringLiteral("-5"));
+        QTest::keyClick(number, Qt::Key_Return);
+        QVERIFY(!error->isHidden());
+        QVERIFY2(error->text().contains(QStringLiteral("-5")), qPrintable(error->text()));
+        QVERIFY(error->textFormat() == Qt::PlainText);
+        QCOMPARE(s.policy().local.window, 128);
+        number->selectAll();
+        QTest::keyClicks(number, QStringLiteral("50"));
+        QTest::keyClick(number, Qt::Key_Return);
+        QVERIFY(error->isHidden());
+        QCOMPARE(s.policy().local.window, 50);
+    }
+
+    void arrows_step() {
+        Stage s;
+        auto* slider = s.find<QSlider>("params.always.sinks.slider");
+        slider->setFocus();
+        QTest::keyClick(slider, Qt::Key_Right);
+        QCOMPARE(s.policy().always.sinks, 5);
+        auto* number = s.find<QLineEdit>("params.always.sinks.value");
+        number->setFocus();
+        QTest::keyClick(number, Qt::Key_Down);
+        QCOMPARE(s.policy().always.sinks, 4);
+    }
+
+    void sectionSwitch_takesOnePathOff_inOneStep() {
+        Stage s;
+        auto* routed = s.find<QCheckBox>("params.section.Routed");
+        QVERIFY(routed->isChecked());
+        QTest::mouseClick(routed, Qt::LeftButton, {}, QPoint(8, routed->height() / 2));
+        QVERIFY(!s.policy().routed.on());
+        QCOMPARE(s.policy().local.window, 128);
+        QCOMPARE(s.policy().always.sinks, 4);
+        QCOMPARE(s.requests.undoStack().count(), 1);
+        QTest::mouseClick(routed, Qt::LeftButton, {}, QPoint(8, routed->height() / 2));
+        QVERIFY(s.policy() == presetPolicy("default").value() ||
+                s.policy().routed == presetPolicy("default")->routed);
+        auto* local = s.find<QCheckBox>("params.section.Local");
+        QTest::mouseClick(local, Qt::LeftButton, {}, QPoint(8, local->height() / 2));
+        QCOMPARE(s.policy().local.window, 0);
+        QVERIFY(s.policy().routed.on());
+    }
+
+    void inactive_rowsAreDisabledAndSayWhy() {
+        Stage s;
+        s.requests.setPolicy(*presetPolicy("window"), QStringLiteral("window"));
+        auto* bits = s.find<QSlider>("params.routed.bits.slider");
+        QVERIFY(!bits->isEnabled());
+        const QString tip = s.panel.findChild<QWidget*>(QStringLiteral("params.routed.bits"))->toolTip();
+        QVERIFY2(tip.contains(QStringLiteral("No effect now")), qPrintable(tip));
+        s.requests.setPolicy(*presetPolicy("default"), QStringLiteral("default"));
+        QVERIFY(bits->isEnabled());
+    }
+
+    void preset_isPickedAndFollows() {
+        Stage s;
+        auto* presets = s.find<QComboBox>("params.preset");
+        QCOMPARE(presets->currentText(), QStringLiteral("default"));
+        s.requests.setParam(*findParam("window"), ParamValue(std::int64_t{99}));
+        QCOMPARE(presets->currentIndex(), -1);
+        presets->setFocus();
+        presets->setCurrentIndex(presets->findText(QStringLiteral("default")));
+        QTest::keyClick(presets, Qt::Key_Down); // the next one, by hand
+        QCOMPARE(s.policy().local.window, kAll);
+        QCOMPARE(presets->currentText(), QStringLiteral("full"));
+        s.requests.undoStack().undo();
+        QCOMPARE(s.policy().local.window, 99);
+    }
+
+    void scale_isLogarithmicClippedAndEndsWithAll() {
+        const ParamSpec& window = *findParam("window");
+        const SliderScale scale(window, 700);
+        QCOMPARE(std::get<std::int64_t>(scale.valueAt(0)), 0);
+        QCOMPARE(std::get<std::int64_t>(scale.valueAt(scale.size() - 1)), kAll);
+        QCOMPARE(std::get<std::int64_t>(scale.valueAt(scale.size() - 2)), 700);
+        for (int i = 1; i < scale.size(); ++i)
+            QVERIFY(std::get<std::int64_t>(scale.valueAt(i - 1)) < std::get<std::int64_t>(scale.valueAt(i)));
+        for (const std::int64_t w : {1, 2, 4, 16, 64, 128, 256, 512}) // powers of two are stops
+            QCOMPARE(std::get<std::int64_t>(scale.valueAt(scale.stopOf(ParamValue(w)))), w);
+        QCOMPARE(scale.stopOf(ParamValue(kAll)), scale.size() - 1);
+        QCOMPARE(scale.stopOf(ParamValue(std::int64_t{5000})), scale.size() - 2); // a number is never "all"
+    }
+
+    void scales_ofEverySpec_reachTheirEnds() {
+        for (const ParamSpec& spec : paramSpecs()) {
+            if (!SliderScale::fits(spec))
+                continue;
+            for (const std::int64_t tokens : {0, 1, 700, 65536}) {
+                const SliderScale scale(spec, tokens);
+                QVERIFY(scale.size() >= 1);
+                for (int i = 0; i < scale.size(); ++i)
+                    QVERIFY2(checkParam(spec, scale.valueAt(i)), std::string(spec.key).c_str());
+            }
+        }
+    }
+};
+
+QTEST_MAIN(TestParamPanel)
+#include "tst_ParamPanel.moc"
