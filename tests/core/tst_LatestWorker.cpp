@@ -1,0 +1,302 @@
+#include "core/engine/LatestWorker.h"
+#include <QTest>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+using namespace fovea;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A job of known length in the engine's place: passes `blocks` checkpoints of a millisecond each. The
+/// request's maxTokens is its number.
+struct Bench {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<std::uint64_t> snapshots; ///< generations, in order
+    std::vector<std::pair<std::uint64_t, Error>> failures;
+    std::atomic<int> started = 0, finished = 0, cancelled = 0;
+    std::atomic<int> blocks = 5;
+    std::atomic<bool> worthFinishing = false;
+    std::atomic<bool> failing = false;
+
+    LatestWorker::Callbacks callbacks() {
+        return {[this](std::shared_ptr<const Snapshot> s) {
+                    const std::lock_guard lock(mutex);
+                    snapshots.push_back(s->generation);
+                    changed.notify_all();
+                },
+                [this](std::uint64_t generation, Error error) {
+                    const std::lock_guard lock(mutex);
+                    failures.emplace_back(generation, std::move(error));
+                    changed.notify_all();
+                },
+                {}};
+    }
+    LatestWorker::Runner runner() {
+        return {[this](const Request& request, const Engine::Deliver& deliver,
+                       const WorkContext& work) -> Result<std::shared_ptr<const Snapshot>> {
+                    ++started;
+                    for (int b = 0; b < blocks; ++b) {
+                        std::this_thread::sleep_for(1ms);
+                        if (const Result<> go = work.checkpoint(); !go) {
+                            ++cancelled;
+                            return tl::make_unexpected(go.error());
+                        }
+                    }
+                    if (failing)
+                        return fail(ErrorCode::BadValue, "request " + std::to_string(request.maxTokens));
+                    auto snapshot = std::make_shared<Snapshot>();
+                    snapshot->request = std::make_shared<const Request>(request);
+                    deliver(snapshot);
+                    ++finished;
+                    return std::shared_ptr<const Snapshot>(snapshot);
+                },
+                [this](const Request&) { return worthFinishing.load(); }};
+    }
+    bool waitForSnapshot(std::uint64_t generation) {
+        std::unique_lock lock(mutex);
+        return changed.wait_for(lock, 10s,
+                                [&] { return !snapshots.empty() && snapshots.back() == generation; });
+    }
+};
+
+Request numbered(std::size_t n) {
+    Request request;
+    request.maxTokens = n;
+    return request;
+}
+
+template <class Condition>
+bool eventually(const Condition& condition) {
+    for (int i = 0; i < 10000 && !condition(); ++i)
+        std::this_thread::sleep_for(1ms);
+    return condition();
+}
+
+} // namespace
+
+class tst_LatestWorker : public QObject {
+    Q_OBJECT
+private slots:
+    void lastValueWins();
+    void shortJobsFinishDuringADrag();
+    void longJobYieldsAfterPatience();
+    void sharedWork_isNotThrownAway();
+    void cancelStopsWithinABlock();
+    void destroyMidRun();
+    void tileIsServedDuringALongRun();
+    void tooManyTiles_dropTheOldest();
+    void backgroundPausesForRequests();
+    void cancelledBackground_ends();
+    void outdatedErrors_areDropped();
+    void newestError_isReported();
+    void throwingTile_doesNotEndTheThread();
+};
+
+void tst_LatestWorker::lastValueWins() {
+    Bench bench;
+    bench.blocks = 50;
+    LatestWorker worker(bench.callbacks(), 5ms, bench.runner());
+    std::uint64_t last = 0;
+    for (std::size_t i = 0; i < 200; ++i)
+        last = worker.submit(numbered(i));
+    QVERIFY(bench.waitForSnapshot(last));
+    QVERIFY(eventually([&] { return worker.idle(); }));
+    const std::lock_guard lock(bench.mutex);
+    QVERIFY(std::is_sorted(bench.snapshots.begin(), bench.snapshots.end()));
+    QVERIFY(bench.snapshots.size() < 200); // a mailbox of one: most were never run
+}
+
+void tst_LatestWorker::shortJobsFinishDuringADrag() {
+    Bench bench;
+    bench.blocks = 5;
+    LatestWorker worker(bench.callbacks(), 10s, bench.runner());
+    for (std::size_t i = 0; i < 100; ++i) {
+        worker.submit(numbered(i));
+        std::this_thread::sleep_for(1ms);
+    }
+    QVERIFY(eventually([&] { return worker.idle(); }));
+    QCOMPARE(bench.cancelled.load(), 0);
+    QVERIFY(bench.finished > 1); // pictures came while the slider moved
+}
+
+void tst_LatestWorker::longJobYieldsAfterPatience() {
+    Bench bench;
+    bench.blocks = 100000;
+    LatestWorker worker(bench.callbacks(), 20ms, bench.runner());
+    worker.submit(numbered(1));
+    QVERIFY(eventually([&] { return bench.started == 1; }));
+    bench.blocks = 1;
+    const std::uint64_t second = worker.submit(numbered(2));
+    QVERIFY(bench.waitForSnapshot(second));
+    QVERIFY(bench.failures.empty()); // cancelled is silent
+}
+
+void tst_LatestWorker::sharedWork_isNotThrownAway() {
+    Bench bench;
+    bench.blocks = 60;
+    bench.worthFinishing = true;
+    LatestWorker worker(bench.callbacks(), 1ms, bench.runner());
+    worker.submit(numbered(1));
+    QVERIFY(eventually([&] { return bench.started == 1; }));
+    const std::uint64_t second = worker.submit(numbered(2));
+    QVERIFY(bench.waitForSnapshot(second));
+    QCOMPARE(bench.cancelled.load(), 0);
+    QCOMPARE(bench.finished.load(), 2);
+}
+
+void tst_LatestWorker::cancelStopsWithinABlock() {
+    Bench bench;
+    bench.blocks = 100000;
+    LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
+    worker.submit(numbered(1));
+    QVERIFY(eventually([&] { return bench.started == 1; }));
+    worker.submit(numbered(2)); // waits, is cancelled as well
+    worker.cancel(false);
+    QVERIFY(eventually([&] { return worker.idle(); }));
+    QCOMPARE(bench.cancelled.load(), 1);
+    QCOMPARE(bench.started.load(), 1);
+    QVERIFY(bench.failures.empty());
+}
+
+void tst_LatestWorker::destroyMidRun() {
+    Bench bench;
+    bench.blocks = 100000;
+    {
+        LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
+        worker.submit(numbered(1));
+        worker.submitBackground([](const WorkContext& work) {
+            while (work.checkpoint())
+                std::this_thread::sleep_for(1ms);
+        });
+        QVERIFY(eventually([&] { return bench.started == 1; }));
+    }
+    QCOMPARE(bench.cancelled.load(), 1);
+    QVERIFY(bench.failures.empty());
+}
+
+void tst_LatestWorker::tileIsServedDuringALongRun() {
+    Bench bench;
+    bench.blocks = 100000;
+    LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
+    worker.submit(numbered(1));
+    QVERIFY(eventually([&] { return bench.started == 1; }));
+    std::atomic<int> served = 0;
+    std::atomic<bool> sameThread = true;
+    std::atomic<std::thread::id> first;
+    for (int i = 0; i < 10; ++i)
+        worker.submitTile([&, i] {
+            if (i == 0)
+                first = std::this_thread::get_id();
+            sameThread = sameThread && first.load() == std::this_thread::get_id();
+            sameThread = sameThread && served == i; // oldest first
+            ++served;
+        });
+    QVERIFY(eventually([&] { return served == 10; }));
+    QVERIFY(sameThread);
+    QCOMPARE(bench.finished.load(), 0); // the run still goes on
+    QCOMPARE(bench.cancelled.load(), 0);
+}
+
+void tst_LatestWorker::tooManyTiles_dropTheOldest() {
+    Bench bench;
+    LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
+    std::mutex gate;
+    gate.lock();
+    worker.submitTile([&] { const std::lock_guard wait(gate); });
+    QVERIFY(eventually([&] { return !worker.idle(); }));
+    std::this_thread::sleep_for(20ms); // the first one is taken and holds the thread
+    std::vector<int> served;
+    for (int i = 0; i < 300; ++i)
+        worker.submitTile([&served, i] { served.push_back(i); });
+    gate.unlock();
+    QVERIFY(eventually([&] { return worker.idle(); }));
+    QVERIFY(served.size() <= 257);
+    QCOMPARE(served.back(), 299);
+    QVERIFY(served.front() >= 43);
+}
+
+void tst_LatestWorker::backgroundPausesForRequests() {
+    Bench bench;
+    bench.blocks = 3;
+    LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
+    std::atomic<bool> running = false, stop = false, ended = false;
+    worker.submitBackground([&](const WorkContext& work) {
+        running = true;
+        while (!stop && work.checkpoint())
+            std::this_thread::sleep_for(1ms);
+        ended = true;
+    });
+    QVERIFY(eventually([&] { return running.load(); }));
+    const std::uint64_t generation = worker.submit(numbered(1));
+    QVERIFY(bench.waitForSnapshot(generation));
+    QVERIFY(!ended);
+    worker.cancel(false); // requests only: the sweep goes on
+    std::this_thread::sleep_for(10ms);
+    QVERIFY(!ended);
+    stop = true;
+    QVERIFY(eventually([&] { return worker.idle(); }));
+}
+
+void tst_LatestWorker::cancelledBackground_ends() {
+    Bench bench;
+    LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
+    std::atomic<int> ran = 0;
+    for (int i = 0; i < 2; ++i)
+        worker.submitBackground([&](const WorkContext& work) {
+            ++ran;
+            while (work.checkpoint())
+                std::this_thread::sleep_for(1ms);
+        });
+    QVERIFY(eventually([&] { return ran == 1; }));
+    worker.cancel(true);
+    QVERIFY(eventually([&] { return worker.idle(); }));
+    QCOMPARE(ran.load(), 1);
+}
+
+void tst_LatestWorker::outdatedErrors_areDropped() {
+    Bench bench;
+    bench.failing = true;
+    bench.blocks = 30;
+    LatestWorker worker(bench.callbacks(), 10s, bench.runner());
+    worker.submit(numbered(1));
+    QVERIFY(eventually([&] { return bench.started == 1; }));
+    const std::uint64_t second = worker.submit(numbered(2));
+    QVERIFY(eventually([&] { return worker.idle(); }));
+    QCOMPARE(bench.failures.size(), std::size_t{1});
+    QCOMPARE(bench.failures[0].first, second);
+    QCOMPARE(bench.failures[0].second.message, std::string("request 2"));
+}
+
+void tst_LatestWorker::newestError_isReported() {
+    std::mutex mutex;
+    std::vector<Error> errors;
+    LatestWorker worker({{},
+                         [&](std::uint64_t, Error e) {
+                             const std::lock_guard lock(mutex);
+                             errors.push_back(std::move(e));
+                         },
+                         {}});
+    Request request;
+    request.text = std::make_shared<const std::string>("hello");
+    request.modelPath = "/nonexistent/model.gguf";
+    worker.submit(request);
+    QVERIFY(eventually([&] { return worker.idle(); }));
+    const std::lock_guard lock(mutex);
+    QCOMPARE(errors.size(), std::size_t{1});
+    QVERIFY(errors[0].message.find("/nonexistent/model.gguf") != std::string::npos);
+}
+
+void tst_LatestWorker::throwingTile_doesNotEndTheThread() {
+    Bench bench;
+    LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
+    worker.submitTile([] { throw std::bad_alloc(); });
+    const std::uint64_t generation = worker.submit(numbered(1));
+    QVERIFY(bench.waitForSnapshot(generation));
+}
+
+QTEST_APPLESS_MAIN(tst_LatestWorker)
+#include "tst_LatestWorker.moc"
