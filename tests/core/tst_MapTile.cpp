@@ -1,84 +1,15 @@
-#include "core/base/SplitMix64.h"
 #include "core/measure/MapTile.h"
+#include "tests/support/RandomLayer.h"
 #include <QTest>
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 using namespace fovea;
 
 namespace {
 
-/// A layer of random queries and keys with its plan and both arms' log-sum-exps, computed in double.
-struct Layer {
-    ModelShape shape;
-    Matrix q, k, v;
-    std::vector<float> fullLse, hybridLse;
-    AttentionPlan plan;
-    AttentionInput input;
-    std::size_t tokens = 0;
-
-    Layer(std::size_t t, std::int64_t window, std::int64_t sinks, RowRange rows = {})
-        : q(t, 2 * 16), k(t, 16), v(t, 16), tokens(t) {
-        shape.layers = 1;
-        shape.heads = 2;
-        shape.kvHeads = 1;
-        shape.headDim = 16;
-        std::uint64_t n = 0;
-        for (Matrix* m : {&q, &k, &v})
-            for (std::size_t r = 0; r < m->rows(); ++r)
-                for (std::size_t c = 0; c < m->cols(); ++c)
-                    m->view()(r, c) = 4 * unitFloat(splitMix64(++n)) - 2;
-        input = {q.view(), k.view(), v.view(), 2, 1, 16, 0.25F};
-        auto policy = std::make_shared<AttentionPolicy>();
-        policy->local.window = window;
-        policy->always.sinks = sinks;
-        auto facts = std::make_shared<TokenFacts>();
-        facts->tokens = t;
-        facts->special.resize(t);
-        facts->punctuation.resize(t);
-        if (rows == RowRange{})
-            rows = {0, t};
-        plan = makePlan(policy, shape, 0, facts, nullptr, rows).value();
-        fullLse.resize(2 * t);
-        hybridLse.assign(2 * t, std::nanf(""));
-        for (int h = 0; h < 2; ++h)
-            for (std::size_t i = 0; i < t; ++i) {
-                double full = 0, hybrid = 0;
-                for (std::size_t j = 0; j <= i; ++j)
-                    full += std::exp(logit(h, i, j));
-                fullLse[i * 2 + static_cast<std::size_t>(h)] = static_cast<float>(std::log(full));
-                if (i < rows.first || i >= rows.last)
-                    continue;
-                for (const KeptKey& kept : plan.keptKeys(h, i))
-                    hybrid += std::exp(logit(h, i, kept.key));
-                hybridLse[i * 2 + static_cast<std::size_t>(h)] = static_cast<float>(std::log(hybrid));
-            }
-    }
-    [[nodiscard]] double logit(int head, std::size_t i, std::size_t j) const {
-        double sum = 0;
-        for (std::size_t d = 0; d < 16; ++d)
-            sum += static_cast<double>(q.view()(i, static_cast<std::size_t>(head) * 16 + d)) *
-                   static_cast<double>(k.view()(j, d));
-        return 0.25 * sum;
-    }
-    [[nodiscard]] TileSource source() const { return {input, fullLse, hybridLse, &plan, Isa::Portable}; }
-
-    struct Pair {
-        double full = 0, hybrid = 0;
-        Reason reason = Reason::Skipped;
-    };
-    [[nodiscard]] std::vector<Pair> row(int head, std::size_t i) const {
-        std::vector<Pair> pairs(i + 1);
-        const std::size_t at = i * 2 + static_cast<std::size_t>(head);
-        for (std::size_t j = 0; j <= i; ++j)
-            pairs[j].full = std::exp(logit(head, i, j) - static_cast<double>(fullLse[at]));
-        for (const KeptKey& kept : plan.keptKeys(head, i)) {
-            pairs[kept.key].reason = kept.reason;
-            pairs[kept.key].hybrid = std::exp(logit(head, i, kept.key) - static_cast<double>(hybridLse[at]));
-        }
-        return pairs;
-    }
-};
+using Layer = test::RandomLayer;
 
 /// One cell by the definition, in double.
 struct Cell {
@@ -95,7 +26,7 @@ Cell cellOf(const Layer& layer, const TileKey& key, std::size_t r, std::size_t c
     std::size_t pairs = 0, rows = 0;
     for (std::size_t i = query; i < std::min(query + side, layer.tokens); ++i) {
         ++rows;
-        const auto row = layer.row(key.head, i);
+        const auto& row = layer.row(key.head, i);
         for (std::size_t j = keyAt; j < std::min(keyAt + side, i + 1); ++j) {
             ++pairs;
             const bool kept = row[j].reason != Reason::Skipped;
