@@ -109,8 +109,10 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
         FOVEA_TRY(plan);
         layer.plan = std::move(*plan);
     }
-    const Stopwatch watch(layer.attentionSeconds);
-    FOVEA_TRY(attend(layer.plan, input, out, {task.isa, task.head}, work));
+    {
+        const Stopwatch watch(layer.attentionSeconds);
+        FOVEA_TRY(attend(layer.plan, input, out, {task.isa, task.head}, work));
+    }
     return layer;
 }
 

@@ -110,6 +110,10 @@ void tst_Engine::deliversFromTokensToPropagated() {
     QCOMPARE(s.propagated->cost.hybrid.pairs, s.isolated->cost.hybrid.pairs);
     QCOMPARE(s.propagated->routing->signal, std::string("group_dot"));
     QVERIFY(!s.propagated->routing->rows.empty());
+    const ArmCost& arm = s.propagated->cost.hybrid;
+    QVERIFY(arm.attention.median > 0 && arm.router.median > 0 && arm.plan.median > 0);
+    QVERIFY(arm.total.median > arm.attention.median + arm.router.median + arm.plan.median);
+    QVERIFY(s.full->cost.total.median > s.full->cost.attention.median && s.full->cost.attention.median > 0);
     for (const LayerFidelity& f : s.isolated->layers)
         QVERIFY(f.boundRatio <= 1.0001);
 }
