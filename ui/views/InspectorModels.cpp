@@ -1,0 +1,168 @@
+#include "ui/views/InspectorModels.h"
+#include "ui/plot/Theme.h"
+#include "ui/views/TokenTint.h"
+
+namespace fovea::ui {
+
+namespace {
+
+QVariant alignment(int column, int firstNumber, int lastNumber) {
+    const bool number = column >= firstNumber && column <= lastNumber;
+    return QVariant(Qt::AlignVCenter | (number ? Qt::AlignRight : Qt::AlignLeft));
+}
+
+QString exactly(double value) {
+    return QString::number(value, 'g', 9);
+}
+
+} // namespace
+
+void ReadsModel::show(std::shared_ptr<const InspectorReport> report, std::shared_ptr<const Tokens> tokens) {
+    beginResetModel();
+    m_report = std::move(report);
+    m_tokens = std::move(tokens);
+    endResetModel();
+}
+
+const std::vector<ReadLine>& ReadsModel::lines() const {
+    static const std::vector<ReadLine> none;
+    if (!m_report)
+        return none;
+    return m_side == Side::Reads ? m_report->reads : m_report->readBy;
+}
+
+int ReadsModel::rowCount(const QModelIndex& parent) const {
+    return parent.isValid() ? 0 : static_cast<int>(lines().size());
+}
+
+int ReadsModel::columnCount(const QModelIndex& parent) const {
+    return parent.isValid() ? 0 : ColumnCount;
+}
+
+QVariant ReadsModel::data(const QModelIndex& index, int role) const {
+    if (!index.isValid() || index.row() >= rowCount())
+        return {};
+    const ReadLine& line = lines()[static_cast<std::size_t>(index.row())];
+    const int other = m_side == Side::Reads ? line.key : line.query;
+    if (role == Qt::TextAlignmentRole)
+        return alignment(index.column(), FullColumn, HybridColumn);
+    if (role == Qt::FontRole)
+        return index.column() == WhyColumn ? Theme::second() : Theme::mono();
+    if (role == Qt::ForegroundRole && index.column() == WhyColumn && line.hybrid)
+        return line.reason == Reason::Skipped ? Theme::current().ink2 : Theme::current().ink;
+    const bool exact = role == Qt::ToolTipRole;
+    if (role != Qt::DisplayRole && !exact)
+        return {};
+    QString text;
+    switch (index.column()) {
+    case TokenColumn:
+        text = tokenLabel(*m_tokens, other, exact ? 40 : 12);
+        break;
+    case FullColumn:
+        text = exact ? exactly(static_cast<double>(line.p)) : threeDigits(static_cast<double>(line.p));
+        break;
+    case HybridColumn:
+        if (!line.hybrid)
+            text = QStringLiteral("\u2013");
+        else
+            text = exact ? exactly(static_cast<double>(*line.hybrid))
+                         : threeDigits(static_cast<double>(*line.hybrid));
+        break;
+    case WhyColumn:
+        text = line.why;
+        break;
+    default:
+        return {};
+    }
+    return exact ? text.toHtmlEscaped() : text;
+}
+
+QVariant ReadsModel::headerData(int section, Qt::Orientation orientation, int role) const {
+    if (orientation != Qt::Horizontal)
+        return {};
+    if (role == Qt::TextAlignmentRole)
+        return alignment(section, FullColumn, HybridColumn);
+    if (role != Qt::DisplayRole)
+        return {};
+    switch (section) {
+    case TokenColumn:
+        return m_side == Side::Reads ? tr("key") : tr("query");
+    case FullColumn:
+        return QStringLiteral("p");
+    case HybridColumn:
+        return QStringLiteral("p\u0302");
+    case WhyColumn:
+        return tr("why");
+    default:
+        return {};
+    }
+}
+
+void WhyModel::show(std::shared_ptr<const InspectorReport> report) {
+    beginResetModel();
+    m_report = std::move(report);
+    endResetModel();
+}
+
+int WhyModel::rowCount(const QModelIndex& parent) const {
+    return parent.isValid() || !m_report ? 0 : static_cast<int>(m_report->why.size());
+}
+
+int WhyModel::columnCount(const QModelIndex& parent) const {
+    return parent.isValid() ? 0 : ColumnCount;
+}
+
+QVariant WhyModel::data(const QModelIndex& index, int role) const {
+    if (!index.isValid() || index.row() >= rowCount())
+        return {};
+    const WhyLine& line = m_report->why[static_cast<std::size_t>(index.row())];
+    if (role == Qt::TextAlignmentRole)
+        return alignment(index.column(), HeadsColumn, QueriesColumn);
+    if (role == Qt::FontRole)
+        return Theme::mono();
+    if (role != Qt::DisplayRole && role != Qt::ToolTipRole)
+        return {};
+    switch (index.column()) {
+    case LayerColumn:
+        return QStringLiteral("L%1%2")
+            .arg(line.layer)
+            .arg(line.role == Role::Queries ? tr(" query") : QString());
+    case HeadsColumn:
+        return tr("%1 of %2").arg(line.heads).arg(line.ofHeads);
+    case ScoreColumn:
+        return QStringLiteral("%1 \u2265 %2")
+            .arg(threeDigits(static_cast<double>(line.score)),
+                 threeDigits(static_cast<double>(line.threshold)));
+    case RankColumn:
+        return tr("%1 of %2").arg(line.rank).arg(line.budget);
+    case QueriesColumn:
+        return QString::number(line.queries);
+    default:
+        return {};
+    }
+}
+
+QVariant WhyModel::headerData(int section, Qt::Orientation orientation, int role) const {
+    if (orientation != Qt::Horizontal)
+        return {};
+    if (role == Qt::TextAlignmentRole)
+        return alignment(section, HeadsColumn, QueriesColumn);
+    if (role != Qt::DisplayRole)
+        return {};
+    switch (section) {
+    case LayerColumn:
+        return tr("layer");
+    case HeadsColumn:
+        return tr("heads");
+    case ScoreColumn:
+        return tr("score, bar");
+    case RankColumn:
+        return tr("best rank");
+    case QueriesColumn:
+        return tr("queries");
+    default:
+        return {};
+    }
+}
+
+} // namespace fovea::ui

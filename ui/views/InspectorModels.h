@@ -1,0 +1,47 @@
+#pragma once
+#include "ui/views/InspectorReport.h"
+#include <QAbstractTableModel>
+#include <memory>
+
+namespace fovea::ui {
+
+/// "Reads" or "read by" of an inspector report as a table: token, p, p^, why.
+class ReadsModel : public QAbstractTableModel {
+    Q_OBJECT
+public:
+    enum class Side { Reads, ReadBy };
+    enum Column { TokenColumn, FullColumn, HybridColumn, WhyColumn, ColumnCount };
+    explicit ReadsModel(Side side, QObject* parent = nullptr) : QAbstractTableModel(parent), m_side(side) {}
+
+    void show(std::shared_ptr<const InspectorReport> report, std::shared_ptr<const Tokens> tokens);
+    [[nodiscard]] const std::vector<ReadLine>& lines() const;
+
+    [[nodiscard]] int rowCount(const QModelIndex& parent = {}) const override;
+    [[nodiscard]] int columnCount(const QModelIndex& parent = {}) const override;
+    [[nodiscard]] QVariant data(const QModelIndex& index, int role) const override;
+    [[nodiscard]] QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
+
+private:
+    Side m_side;
+    std::shared_ptr<const InspectorReport> m_report;
+    std::shared_ptr<const Tokens> m_tokens;
+};
+
+/// In which layers the router chose the token: layer, heads, score against threshold, rank, queries.
+class WhyModel : public QAbstractTableModel {
+    Q_OBJECT
+public:
+    enum Column { LayerColumn, HeadsColumn, ScoreColumn, RankColumn, QueriesColumn, ColumnCount };
+    using QAbstractTableModel::QAbstractTableModel;
+    void show(std::shared_ptr<const InspectorReport> report);
+
+    [[nodiscard]] int rowCount(const QModelIndex& parent = {}) const override;
+    [[nodiscard]] int columnCount(const QModelIndex& parent = {}) const override;
+    [[nodiscard]] QVariant data(const QModelIndex& index, int role) const override;
+    [[nodiscard]] QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
+
+private:
+    std::shared_ptr<const InspectorReport> m_report;
+};
+
+} // namespace fovea::ui

@@ -1,0 +1,65 @@
+#pragma once
+#include "ui/views/InspectorReport.h"
+#include "ui/views/View.h"
+#include <QWidget>
+#include <memory>
+
+class QLabel;
+class QScrollArea;
+class QStackedWidget;
+class QTableView;
+
+namespace fovea::ui {
+
+class ReadsModel;
+class WhyModel;
+
+/// The pinned token in full (the hovered one in second ink): what it is, what it reads, who reads it, where
+/// and why it was routed, what demoting it would change, and the anatomy of the pinned pair.
+class InspectorView : public QWidget {
+    Q_OBJECT
+public:
+    explicit InspectorView(ViewContext context, QWidget* parent = nullptr);
+    ~InspectorView() override;
+
+public slots:
+    /// What the runs gave; called by RunController's signal, and by tests with snapshots of their own.
+    void showSnapshot(fovea::ui::SnapshotPtr newest, fovea::ui::SnapshotPtr complete);
+
+protected:
+    void showEvent(QShowEvent* event) override;
+    bool eventFilter(QObject* watched, QEvent* event) override;
+
+private:
+    void build();
+    QLabel* addLabel(const QString& name, const QFont& font);
+    QTableView* addTable(const QString& name, const QString& accessibleName);
+    void refresh();
+    void requestReport(); ///< one in flight, the newest wish wins
+    void showReport(std::shared_ptr<const InspectorReport> report);
+    void showToken(int token);
+    void showEmpty(const QString& sentence);
+    [[nodiscard]] InspectorWish wish() const;
+    [[nodiscard]] bool hovering() const; ///< the token shown is hovered, not pinned
+    [[nodiscard]] QString demotion(const InspectorReport& report) const;
+
+    ViewContext m_context;
+    SnapshotPtr m_newest, m_complete;
+    std::shared_ptr<const InspectorReport> m_report;
+    bool m_dirty = true;
+    bool m_fetching = false;
+    bool m_fetchAgain = false;
+
+    ReadsModel* m_reads = nullptr;
+    ReadsModel* m_readBy = nullptr;
+    WhyModel* m_why = nullptr;
+    QStackedWidget* m_pages = nullptr;
+    QScrollArea* m_scroll = nullptr;
+    QWidget* m_body = nullptr;
+    QLabel *m_empty = nullptr, *m_title = nullptr, *m_facts = nullptr, *m_summary = nullptr,
+           *m_pair = nullptr, *m_readsTitle = nullptr, *m_readByTitle = nullptr, *m_whyTitle = nullptr,
+           *m_demotion = nullptr;
+    QTableView *m_readsTable = nullptr, *m_readByTable = nullptr, *m_whyTable = nullptr;
+};
+
+} // namespace fovea::ui
