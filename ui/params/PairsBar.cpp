@@ -40,7 +40,7 @@ PairsBar::PairsBar(QWidget* parent) : QWidget(parent) {
 }
 
 QSize PairsBar::sizeHint() const {
-    return {200, kLine * 6 + kBar + 12};
+    return {200, kLine * 4 + kBar + 12};
 }
 
 void PairsBar::show(const std::optional<PairsByReason>& pairs, const QString& whyNone) {

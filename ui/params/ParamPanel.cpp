@@ -17,6 +17,8 @@ namespace fovea::ui {
 
 namespace {
 
+constexpr int kLabelWidth = 84; ///< longer labels end in an ellipsis; the tip has them whole
+
 QString text(std::string_view s) {
     return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));
 }
@@ -211,7 +213,7 @@ void ParamPanel::buildSections(QWidget* inside) {
         }
     }
     for (ParamRow* line : m_rows)
-        line->setLabelWidth(std::min(labelWidth, 92));
+        line->setLabelWidth(std::min(labelWidth, kLabelWidth));
     column->addStretch(1);
 }
 

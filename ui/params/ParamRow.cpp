@@ -90,7 +90,7 @@ ParamRow::ParamRow(const ParamSpec& spec, QWidget* parent) : QWidget(parent), m_
         } else {
             m_number->setAlignment(Qt::AlignRight);
             if (m_slider != nullptr)
-                m_number->setFixedWidth(52);
+                m_number->setFixedWidth(48);
             line->addWidget(m_number, m_slider != nullptr ? 0 : 1);
         }
         connect(m_number, &QLineEdit::editingFinished, this, &ParamRow::takeText);

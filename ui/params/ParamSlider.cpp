@@ -9,7 +9,7 @@ namespace fovea::ui {
 
 ParamSlider::ParamSlider(QWidget* parent) : QSlider(Qt::Horizontal, parent) {
     setFocusPolicy(Qt::StrongFocus);
-    setMinimumWidth(60);
+    setMinimumWidth(40);
 }
 
 void ParamSlider::mousePressEvent(QMouseEvent* event) {

@@ -173,6 +173,18 @@ void Style::drawComplexControl(ComplexControl control, const QStyleOptionComplex
 
 void Style::drawControl(ControlElement element, const QStyleOption* option, QPainter* painter,
                         const QWidget* widget) const {
+    if (element == CE_ToolBar || element == CE_MenuBarEmptyArea) {
+        const Theme& theme = Theme::current();
+        painter->fillRect(option->rect, theme.panel);
+        if (element == CE_ToolBar) {
+            const auto* bar = qstyleoption_cast<const QStyleOptionToolBar*>(option);
+            const bool below = bar != nullptr && bar->toolBarArea == Qt::BottomToolBarArea;
+            painter->setPen(theme.divider);
+            const int y = below ? option->rect.top() : option->rect.bottom();
+            painter->drawLine(option->rect.left(), y, option->rect.right(), y);
+        }
+        return;
+    }
     if (element == CE_DockWidgetTitle) {
         if (const auto* dock = qstyleoption_cast<const QStyleOptionDockWidget*>(option)) {
             const Theme& theme = Theme::current();

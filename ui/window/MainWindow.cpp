@@ -3,6 +3,8 @@
 #include "core/engine/Build.h"
 #include "ui/params/ParamPanel.h"
 #include "ui/plot/Icons.h"
+#include "ui/views/InspectorView.h"
+#include "ui/views/TextView.h"
 #include "ui/window/Actions.h"
 #include "ui/window/Documents.h"
 #include "ui/window/DropTarget.h"
@@ -23,10 +25,6 @@
 #include <QToolTip>
 #include <QVBoxLayout>
 
-#if __has_include("ui/views/TextView.h")
-#include "ui/views/TextView.h"
-#define FOVEA_HAS_TEXT
-#endif
 #if __has_include("ui/views/MapView.h")
 #include "ui/views/MapView.h"
 #define FOVEA_HAS_MAP
@@ -34,10 +32,6 @@
 #if __has_include("ui/views/HeadsView.h")
 #include "ui/views/HeadsView.h"
 #define FOVEA_HAS_HEADS
-#endif
-#if __has_include("ui/views/InspectorView.h")
-#include "ui/views/InspectorView.h"
-#define FOVEA_HAS_INSPECTOR
 #endif
 #if __has_include("ui/views/RoutingView.h")
 #include "ui/views/RoutingView.h"
@@ -82,7 +76,7 @@ MainWindow::MainWindow(ViewContext context) : m_context(context) {
     m_sheet = new Sheet(QStringLiteral("keys.sheet"), this);
     connectAll();
 
-    QSettings settings;
+    const QSettings settings;
     arrangeDocks();
     restoreGeometry(settings.value(QStringLiteral("window/geometry")).toByteArray());
     restoreState(settings.value(QStringLiteral("window/state")).toByteArray(), kStateVersion);
@@ -201,9 +195,7 @@ QDockWidget* MainWindow::addDock(const QString& name, const QString& title, QWid
 void MainWindow::buildDocks() {
     m_params = new ParamPanel(m_context.requests, m_context.runs, this);
     addDock(QStringLiteral("dock.params"), tr("Parameters"), m_params, {220, 300});
-#ifdef FOVEA_HAS_TEXT
     addDock(QStringLiteral("dock.text"), tr("Text and tokens"), new TextView(m_context, this), {400, 72});
-#endif
 #ifdef FOVEA_HAS_MAP
     auto* mapBox = new QWidget(this);
     mapBox->setObjectName(QStringLiteral("map.box"));
@@ -220,10 +212,8 @@ void MainWindow::buildDocks() {
     mapBox->setWindowTitle(map->windowTitle());
     addDock(QStringLiteral("dock.map"), tr("Map"), mapBox, {320, 320});
 #endif
-#ifdef FOVEA_HAS_INSPECTOR
     addDock(QStringLiteral("dock.inspector"), tr("Inspector"), new InspectorView(m_context, this),
             {240, 160});
-#endif
 #ifdef FOVEA_HAS_HEADS
     addDock(QStringLiteral("dock.heads"), tr("Heads"), new HeadsView(m_context, this), {220, 160});
 #endif
@@ -281,8 +271,19 @@ void MainWindow::arrangeDocks() {
         dock->show();
     if (routing != nullptr)
         routing->raise();
+    sizeDocks();
+}
+
+void MainWindow::sizeDocks() {
+    const auto find = [this](const char* name) { return findChild<QDockWidget*>(QLatin1String(name)); };
+    QDockWidget* const params = find("dock.params");
+    QDockWidget* const words = find("dock.text");
+    QDockWidget* const map = find("dock.map");
+    QDockWidget* const inspector = find("dock.inspector");
+    QDockWidget* const heads = find("dock.heads");
+    QDockWidget* const routing = find("dock.routing");
     if (words != nullptr)
-        resizeDocks({params, words}, {260, 1020}, Qt::Horizontal);
+        resizeDocks({params, words}, {280, 1000}, Qt::Horizontal);
     if (map != nullptr && inspector != nullptr)
         resizeDocks({map, inspector}, {700, 310}, Qt::Horizontal);
     if (words != nullptr && map != nullptr && routing != nullptr)
@@ -442,6 +443,9 @@ void MainWindow::closeEvent(QCloseEvent* event) {
 
 void MainWindow::showEvent(QShowEvent* event) {
     QMainWindow::showEvent(event);
+    // Docks take sizes only once the layout has been made; a restored layout keeps its own.
+    if (!QSettings().contains(QStringLiteral("window/state")))
+        QMetaObject::invokeMethod(this, &MainWindow::sizeDocks, Qt::QueuedConnection);
     if (m_hint != nullptr && !QSettings().value(QStringLiteral("hintSeen"), false).toBool()) {
         m_hint->show(MessageBar::Hint, tr("Drag window. Click a word."));
         connect(m_hint, &MessageBar::closed, this,

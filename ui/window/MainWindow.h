@@ -45,7 +45,8 @@ private:
     void buildActions();
     void buildBars();
     void buildDocks();
-    void arrangeDocks();
+    void arrangeDocks(); ///< the Explore layout
+    void sizeDocks();    ///< its proportions
     QDockWidget* addDock(const QString& name, const QString& title, QWidget* view, QSize minimum);
     void connectAll();
     void run(std::string_view id); ///< what the action of that id does

@@ -1,5 +1,6 @@
 #include "core/engine/Build.h"
 #include "core/policy/ParamSpec.h"
+#include "ui/views/TextView.h"
 #include "ui/window/Documents.h"
 #include "ui/window/MainWindow.h"
 #include "ui/window/MessageBar.h"
@@ -13,10 +14,6 @@
 #include <QUrl>
 #include <QVBoxLayout>
 
-#if __has_include("ui/views/TextView.h")
-#include "ui/views/TextView.h"
-#define FOVEA_HAS_TEXT
-#endif
 #if __has_include("ui/views/MapView.h")
 #include "ui/views/MapView.h"
 #define FOVEA_HAS_MAP
@@ -191,10 +188,8 @@ void MainWindow::pasteText() {
 }
 
 void MainWindow::editText() {
-#ifdef FOVEA_HAS_TEXT
     findChild<QDockWidget*>(QStringLiteral("dock.text"))->raise();
     findChild<TextView*>()->startEditing();
-#endif
 }
 
 bool MainWindow::curveIsActive() const {

@@ -47,10 +47,10 @@ StatusLine::StatusLine(RequestModel& requests, RunController& runs, QWidget* par
     m_regime->setFont(Theme::section());
     line->addWidget(m_regime);
     m_fields = {
-        {QStringLiteral("kl"), tr("KL"), {}, {}},
-        {QStringLiteral("top1"), tr("top-1"), {}, {}},
         {QStringLiteral("mass"), tr("kept mass"), {}, {}},
         {QStringLiteral("error"), tr("output error"), {}, {}},
+        {QStringLiteral("kl"), tr("KL"), {}, {}},
+        {QStringLiteral("top1"), tr("top-1"), {}, {}},
         {QStringLiteral("pairs"), tr("pairs"), {}, {}},
         {QStringLiteral("trained"), tr("weights"), {}, {}},
     };
