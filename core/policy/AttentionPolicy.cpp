@@ -150,6 +150,11 @@ Result<> checkRouted(const RoutedPart& routed) {
                 "routed.budget_kind", "top_p",
                 routed.signal +
                     " does not estimate attention mass, so count, fraction and threshold are accepted");
+        if (routed.scope == Scope::Sequence)
+            return badField("routed.budget_kind", "top_p",
+                            "with scope sequence later keys would hold part of the mass: count, fraction and "
+                            "threshold are "
+                            "accepted");
         if (routed.choice == Choice::Sequence)
             return badField(
                 "routed.budget_kind", "top_p",

@@ -4,7 +4,6 @@
 #include "core/model/ModelShape.h"
 #include "core/policy/AttentionPolicy.h"
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -51,7 +50,9 @@ struct RoutedChoices {
     std::vector<std::uint32_t> budget; ///< [rows] keys the row was allowed
     std::vector<std::uint8_t>
         queryRole; ///< [T up to rows.last] 1: the token reads everything before it (router's choice only)
-    std::vector<float> queryScore; ///< as queryRole, empty when no query role is routed
+    std::vector<float> queryScore;          ///< as queryRole, empty when no query role is routed
+    std::vector<std::uint32_t> queryRank;   ///< as queryScore: 1 = best when the token was decided
+    std::vector<std::uint32_t> queryBudget; ///< as queryScore: tokens that were allowed then
     float queryThreshold = 0;
     std::uint64_t nanScores = 0; ///< ranked last and counted
     [[nodiscard]] std::span<const std::uint32_t> row(std::size_t query) const {
@@ -79,8 +80,9 @@ struct LayerRouting {
                                          const RouteInput& input, RowRange rows, int onlyHead,
                                          const WorkContext& work);
 
-/// The number the policy's signal gives every key j <= query for `head`, as the ranking of that query sees it; NaN where j is no
-/// candidate (local, always). [query+1]. For signals that rank queries only: BadValue. Used by views and tests, one row at a time.
+/// The number the policy's signal gives every key j <= query for `head`, as the ranking of that query sees
+/// it; NaN where j is no candidate (local, always). [query+1]. For signals that rank queries only: BadValue.
+/// Used by views and tests, one row at a time.
 [[nodiscard]] Result<std::vector<float>> signalScores(const AttentionPolicy& policy, const ModelShape& shape,
                                                       const RouteInput& input, int head, std::size_t query,
                                                       const WorkContext& work);

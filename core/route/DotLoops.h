@@ -1,0 +1,132 @@
+#pragma once
+#include "core/route/Dots.h"
+#include <cmath>
+#include <limits>
+
+// Plain loops that every instruction set compiles for itself (internal linkage: the same name may not mean
+// two machine codes).
+namespace fovea {
+namespace {
+
+/// exp(x) for x <= 0, relative error below 2e-7; 0 below -87. Cody and Waite's reduction with the minimax
+/// polynomial of Cephes' expf, written without branches so that it vectorises.
+inline float expNegative(float x) {
+    const float clamped = x > -87.0F ? x : -87.0F; // a NaN becomes -87 too
+    const float n = (clamped * 1.44269504F + 12582912.0F) - 12582912.0F;
+    const float r = (clamped - n * 0.693359375F) + n * 2.12194440e-4F;
+    float p = 1.9875691500e-4F;
+    p = p * r + 1.3981999507e-3F;
+    p = p * r + 8.3334519073e-3F;
+    p = p * r + 4.1665795894e-2F;
+    p = p * r + 1.6666665459e-1F;
+    p = p * r + 5.0000001201e-1F;
+    p = p * r * r + r + 1.0F;
+    const std::int32_t exponent = (static_cast<std::int32_t>(n) + 127) << 23;
+    float power = 0;
+    __builtin_memcpy(&power, &exponent, sizeof power);
+    return x > -87.0F ? p * power : 0.0F;
+}
+
+inline float loopRound(const float* x, std::size_t count, int bits, std::int8_t* rounded) {
+    float peak = 0;
+    float total = 0;
+    float bad = 0; // stays 0 while everything is finite
+    for (std::size_t d = 0; d < count; ++d) {
+        const float a = std::fabs(x[d]);
+        peak = a > peak ? a : peak;
+        bad += x[d] * 0.0F;
+    }
+    if (!(bad == 0.0F) || !(peak <= std::numeric_limits<float>::max())) {
+        for (std::size_t d = 0; d < count; ++d)
+            rounded[d] = 0;
+        return std::numeric_limits<float>::quiet_NaN();
+    }
+    if (bits == 1) {
+        for (std::size_t d = 0; d < count; ++d) {
+            total += std::fabs(x[d]);
+            rounded[d] = x[d] < 0 ? std::int8_t{-1} : std::int8_t{1};
+        }
+        return total / static_cast<float>(count);
+    }
+    const float step = peak / static_cast<float>((1 << (bits - 1)) - 1);
+    if (!(step > 0)) { // zero, or too small to divide by
+        for (std::size_t d = 0; d < count; ++d)
+            rounded[d] = 0;
+        return 0;
+    }
+    for (std::size_t d = 0; d < count; ++d) {
+        const float nearest = (x[d] / step + 12582912.0F) - 12582912.0F;
+        rounded[d] = static_cast<std::int8_t>(static_cast<std::int32_t>(nearest));
+    }
+    return step;
+}
+
+inline float loopGreatest(const float* x, std::size_t count) {
+    float lanes[16];
+    for (float& lane : lanes)
+        lane = -std::numeric_limits<float>::infinity();
+    std::size_t j = 0;
+    for (; j + 16 <= count; j += 16)
+        for (std::size_t l = 0; l < 16; ++l)
+            lanes[l] = x[j + l] > lanes[l] ? x[j + l] : lanes[l];
+    for (; j < count; ++j)
+        lanes[0] = x[j] > lanes[0] ? x[j] : lanes[0];
+    for (const float lane : lanes)
+        lanes[0] = lane > lanes[0] ? lane : lanes[0];
+    return lanes[0];
+}
+
+inline double loopExponentials(float* x, std::size_t count, float factor, float shift) {
+    double total = 0;
+    for (std::size_t begin = 0; begin < count; begin += 256) {
+        const std::size_t end = begin + 256 < count ? begin + 256 : count;
+        float lanes[16] = {};
+        std::size_t j = begin;
+        for (; j + 16 <= end; j += 16)
+            for (std::size_t l = 0; l < 16; ++l) {
+                x[j + l] = expNegative(factor * x[j + l] - shift);
+                lanes[l] += x[j + l];
+            }
+        for (; j < end; ++j) {
+            x[j] = expNegative(factor * x[j] - shift);
+            lanes[0] += x[j];
+        }
+        for (const float lane : lanes)
+            total += static_cast<double>(lane);
+    }
+    return total;
+}
+
+inline void loopAddExponentials(const float* x, std::size_t count, float factor, float shift, float* sum) {
+    for (std::size_t j = 0; j < count; ++j)
+        sum[j] += expNegative(factor * x[j] - shift);
+}
+
+// Keys as pairs of 16-bit numbers, [dim/2][16][2]: what a multiply-add of pairs wants. Exact: 2 * 127 * 127
+// fits easily.
+inline std::size_t pairGroupBytes(std::size_t dim) {
+    return (dim + 1) / 2 * kGroupKeys * 4;
+}
+inline std::size_t pairQueryBytes(std::size_t dim) {
+    return (dim + 1) / 2 * 4;
+}
+
+inline void packPairs(const std::int8_t* keys, std::size_t count, std::size_t dim, unsigned char* group) {
+    for (std::size_t pair = 0; pair < (dim + 1) / 2; ++pair)
+        for (std::size_t key = 0; key < kGroupKeys; ++key)
+            for (std::size_t half = 0; half < 2; ++half) {
+                const std::size_t d = 2 * pair + half;
+                const std::int16_t value = key < count && d < dim ? keys[key * dim + d] : std::int16_t{0};
+                __builtin_memcpy(group + ((pair * kGroupKeys + key) * 2 + half) * 2, &value, 2);
+            }
+}
+
+inline void packPairQuery(const std::int8_t* query, std::size_t dim, unsigned char* packed) {
+    for (std::size_t d = 0; d < (dim + 1) / 2 * 2; ++d) {
+        const std::int16_t value = d < dim ? query[d] : std::int16_t{0};
+        __builtin_memcpy(packed + 2 * d, &value, 2);
+    }
+}
+
+} // namespace
+} // namespace fovea

@@ -1,0 +1,123 @@
+#include "core/route/DotLoops.h"
+#include <immintrin.h>
+
+namespace fovea {
+
+namespace {
+
+template <std::size_t Rows>
+void intRows(const unsigned char* group, const float* step, const unsigned char* queries, std::size_t dim,
+             float* out, std::size_t outStride) {
+    const std::size_t queryBytes = pairQueryBytes(dim);
+    __m256i low[Rows];
+    __m256i high[Rows];
+    for (std::size_t r = 0; r < Rows; ++r)
+        low[r] = high[r] = _mm256_setzero_si256();
+    for (std::size_t pair = 0; pair < (dim + 1) / 2; ++pair) {
+        const __m256i k0 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(group + pair * 64));
+        const __m256i k1 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(group + pair * 64 + 32));
+        for (std::size_t r = 0; r < Rows; ++r) {
+            std::int32_t word = 0;
+            __builtin_memcpy(&word, queries + r * queryBytes + 4 * pair, 4);
+            const __m256i q = _mm256_set1_epi32(word);
+            low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(k0, q));
+            high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(k1, q));
+        }
+    }
+    const __m256 step0 = _mm256_loadu_ps(step);
+    const __m256 step1 = _mm256_loadu_ps(step + 8);
+    for (std::size_t r = 0; r < Rows; ++r) {
+        _mm256_storeu_ps(out + r * outStride, _mm256_mul_ps(_mm256_cvtepi32_ps(low[r]), step0));
+        _mm256_storeu_ps(out + r * outStride + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(high[r]), step1));
+    }
+}
+
+void intTile(const unsigned char* keyGroups, std::size_t groups, const float* step,
+             const unsigned char* queries, std::size_t rows, std::size_t dim, float* out,
+             std::size_t outStride) {
+    const std::size_t groupBytes = pairGroupBytes(dim);
+    const std::size_t queryBytes = pairQueryBytes(dim);
+    for (std::size_t g = 0; g < groups; ++g) {
+        const unsigned char* group = keyGroups + g * groupBytes;
+        std::size_t r = 0;
+        for (; r + 4 <= rows; r += 4)
+            intRows<4>(group, step + g * 16, queries + r * queryBytes, dim, out + r * outStride + g * 16,
+                       outStride);
+        for (; r < rows; ++r)
+            intRows<1>(group, step + g * 16, queries + r * queryBytes, dim, out + r * outStride + g * 16,
+                       outStride);
+    }
+}
+
+template <std::size_t Rows>
+void floatRows(const float* group, float scale, const float* queries, std::size_t queryStride,
+               std::size_t dim, float* out, std::size_t outStride) {
+    __m256 low[Rows];
+    __m256 high[Rows];
+    for (std::size_t r = 0; r < Rows; ++r)
+        low[r] = high[r] = _mm256_setzero_ps();
+    for (std::size_t d = 0; d < dim; ++d) {
+        const __m256 k0 = _mm256_loadu_ps(group + d * 16);
+        const __m256 k1 = _mm256_loadu_ps(group + d * 16 + 8);
+        for (std::size_t r = 0; r < Rows; ++r) {
+            const __m256 q = _mm256_set1_ps(queries[r * queryStride + d]);
+            low[r] = _mm256_fmadd_ps(q, k0, low[r]);
+            high[r] = _mm256_fmadd_ps(q, k1, high[r]);
+        }
+    }
+    const __m256 factor = _mm256_set1_ps(scale);
+    for (std::size_t r = 0; r < Rows; ++r) {
+        _mm256_storeu_ps(out + r * outStride, _mm256_mul_ps(low[r], factor));
+        _mm256_storeu_ps(out + r * outStride + 8, _mm256_mul_ps(high[r], factor));
+    }
+}
+
+void floatTile(const float* keyGroups, std::size_t groups, float scale, const float* queries,
+               std::size_t queryStride, std::size_t rows, std::size_t dim, float* out,
+               std::size_t outStride) {
+    for (std::size_t g = 0; g < groups; ++g) {
+        const float* group = keyGroups + g * dim * 16;
+        std::size_t r = 0;
+        for (; r + 4 <= rows; r += 4)
+            floatRows<4>(group, scale, queries + r * queryStride, queryStride, dim,
+                         out + r * outStride + g * 16, outStride);
+        for (; r < rows; ++r)
+            floatRows<1>(group, scale, queries + r * queryStride, queryStride, dim,
+                         out + r * outStride + g * 16, outStride);
+    }
+}
+
+std::size_t filter(const float* scores, std::size_t count, const std::uint64_t* blocked, float bar,
+                   std::uint32_t base, float* values, std::uint32_t* keys) {
+    std::size_t found = 0;
+    const __m256 limit = _mm256_set1_ps(bar);
+    std::size_t j = 0;
+    for (; j + 8 <= count; j += 8) {
+        const __m256 s = _mm256_loadu_ps(scores + j);
+        auto mask = static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(s, limit, _CMP_NLT_UQ)));
+        mask &= ~static_cast<std::uint32_t>(blocked[j / 64] >> (j % 64)) & 0xFFU;
+        for (; mask != 0; mask &= mask - 1) {
+            const auto lane = static_cast<std::size_t>(__builtin_ctz(mask));
+            values[found] = scores[j + lane];
+            keys[found] = base + static_cast<std::uint32_t>(j + lane);
+            ++found;
+        }
+    }
+    for (; j < count; ++j) {
+        if (scores[j] < bar || (blocked[j / 64] >> (j % 64) & 1U) != 0)
+            continue;
+        values[found] = scores[j];
+        keys[found] = base + static_cast<std::uint32_t>(j);
+        ++found;
+    }
+    return found;
+}
+
+} // namespace
+
+extern const DotKernels kAvx2Dots;
+const DotKernels kAvx2Dots = {"avx2",    loopRound,     pairGroupBytes,   pairQueryBytes,
+                              packPairs, packPairQuery, intTile,          floatTile,
+                              filter,    loopGreatest,  loopExponentials, loopAddExponentials};
+
+} // namespace fovea

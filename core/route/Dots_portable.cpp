@@ -1,0 +1,63 @@
+#include "core/route/DotLoops.h"
+
+namespace fovea {
+
+namespace {
+
+void intTile(const unsigned char* keyGroups, std::size_t groups, const float* step,
+             const unsigned char* queries, std::size_t rows, std::size_t dim, float* out,
+             std::size_t outStride) {
+    const std::size_t groupBytes = pairGroupBytes(dim);
+    const std::size_t queryBytes = pairQueryBytes(dim);
+    for (std::size_t g = 0; g < groups; ++g)
+        for (std::size_t r = 0; r < rows; ++r) {
+            std::int32_t sums[kGroupKeys] = {};
+            for (std::size_t pair = 0; pair < (dim + 1) / 2; ++pair) {
+                std::int16_t q[2];
+                std::int16_t k[2 * kGroupKeys];
+                __builtin_memcpy(q, queries + r * queryBytes + 4 * pair, sizeof q);
+                __builtin_memcpy(k, keyGroups + g * groupBytes + pair * sizeof k, sizeof k);
+                for (std::size_t j = 0; j < kGroupKeys; ++j)
+                    sums[j] += q[0] * k[2 * j] + q[1] * k[2 * j + 1];
+            }
+            for (std::size_t j = 0; j < kGroupKeys; ++j)
+                out[r * outStride + g * kGroupKeys + j] =
+                    static_cast<float>(sums[j]) * step[g * kGroupKeys + j];
+        }
+}
+
+void floatTile(const float* keyGroups, std::size_t groups, float scale, const float* queries,
+               std::size_t queryStride, std::size_t rows, std::size_t dim, float* out,
+               std::size_t outStride) {
+    for (std::size_t g = 0; g < groups; ++g)
+        for (std::size_t r = 0; r < rows; ++r) {
+            float sums[kGroupKeys] = {};
+            for (std::size_t d = 0; d < dim; ++d)
+                for (std::size_t j = 0; j < kGroupKeys; ++j)
+                    sums[j] += queries[r * queryStride + d] * keyGroups[(g * dim + d) * kGroupKeys + j];
+            for (std::size_t j = 0; j < kGroupKeys; ++j)
+                out[r * outStride + g * kGroupKeys + j] = scale * sums[j];
+        }
+}
+
+std::size_t filter(const float* scores, std::size_t count, const std::uint64_t* blocked, float bar,
+                   std::uint32_t base, float* values, std::uint32_t* keys) {
+    std::size_t found = 0;
+    for (std::size_t j = 0; j < count; ++j) {
+        if (scores[j] < bar || (blocked[j / 64] >> (j % 64) & 1U) != 0)
+            continue;
+        values[found] = scores[j];
+        keys[found] = base + static_cast<std::uint32_t>(j);
+        ++found;
+    }
+    return found;
+}
+
+} // namespace
+
+extern const DotKernels kPortableDots;
+const DotKernels kPortableDots = {"portable", loopRound,     pairGroupBytes,   pairQueryBytes,
+                                  packPairs,  packPairQuery, intTile,          floatTile,
+                                  filter,     loopGreatest,  loopExponentials, loopAddExponentials};
+
+} // namespace fovea

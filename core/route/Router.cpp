@@ -1,0 +1,282 @@
+#include "core/route/Router.h"
+#include "core/base/Check.h"
+#include "core/policy/SignalSpec.h"
+#include "core/route/ReadSets.h"
+#include "core/route/RowChoice.h"
+#include "core/route/Signal.h"
+#include "core/route/TextChoice.h"
+#include <atomic>
+#include <chrono>
+#include <new>
+#include <omp.h>
+
+namespace fovea {
+
+namespace {
+
+constexpr std::size_t kRowBlock = 64;
+
+std::size_t unitsOf(UnitKind kind, const ModelShape& shape) {
+    return kind == UnitKind::Head    ? static_cast<std::size_t>(shape.heads)
+           : kind == UnitKind::Group ? static_cast<std::size_t>(shape.kvHeads)
+                                     : 1;
+}
+
+std::size_t unitOf(UnitKind kind, const ModelShape& shape, std::size_t head) {
+    return kind == UnitKind::Head    ? head
+           : kind == UnitKind::Group ? static_cast<std::size_t>(shape.kvHeadOf(static_cast<int>(head)))
+                                     : 0;
+}
+
+/// Runs f(n) for n below `count` on `threads` threads. An exception (only memory can fail) is carried out of
+/// the region.
+template <class F>
+void parallelFor(std::size_t count, int threads, const F& f) {
+    std::atomic<bool> failed{false};
+    const auto last = static_cast<std::int64_t>(count);
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+    for (std::int64_t n = 0; n < last; ++n) {
+        try {
+            if (!failed.load(std::memory_order_relaxed))
+                f(static_cast<std::size_t>(n));
+        } catch (...) {
+            failed.store(true, std::memory_order_relaxed);
+        }
+    }
+    if (failed.load())
+        throw std::bad_alloc();
+}
+
+/// Copies the blocks' rows, in order, into one unit's choices.
+void join(std::span<const BlockChoices> blocks, RoutedChoices& choices) {
+    std::size_t keys = 0;
+    for (const BlockChoices& block : blocks)
+        keys += block.keys.size();
+    choices.keys.reserve(keys);
+    choices.scores.reserve(keys);
+    choices.ranks.reserve(keys);
+    for (const BlockChoices& block : blocks) {
+        choices.keys.insert(choices.keys.end(), block.keys.begin(), block.keys.end());
+        choices.scores.insert(choices.scores.end(), block.scores.begin(), block.scores.end());
+        choices.ranks.insert(choices.ranks.end(), block.ranks.begin(), block.ranks.end());
+        choices.threshold.insert(choices.threshold.end(), block.threshold.begin(), block.threshold.end());
+        choices.budget.insert(choices.budget.end(), block.budget.begin(), block.budget.end());
+        for (const std::uint32_t count : block.counts)
+            choices.rowBegin.push_back(choices.rowBegin.back() + count);
+        choices.nanScores += block.nanScores;
+    }
+}
+
+/// Rows of a set that was chosen for the text: its members up to the query, outside local.
+void fillFromText(const TextChoice& text, const std::vector<float>& scores, const Candidates& candidates,
+                  RoutedChoices& choices) {
+    std::vector<std::uint32_t> members;
+    for (std::size_t token = 0; token < text.chosen.size(); ++token)
+        if (text.chosen[token] != 0)
+            members.push_back(static_cast<std::uint32_t>(token));
+    for (std::size_t query = choices.rows.first; query < choices.rows.last; ++query) {
+        const bool pinned = candidates.always().queryRole[query] != 0;
+        for (const std::uint32_t token : members) {
+            if (token > query || pinned)
+                break;
+            if (candidates.local().contains(query, token))
+                continue;
+            choices.keys.push_back(token);
+            choices.scores.push_back(scores[token]);
+            choices.ranks.push_back(
+                static_cast<std::uint16_t>(std::min<std::uint32_t>(text.rank[token], 65535)));
+        }
+        choices.rowBegin.push_back(static_cast<std::uint32_t>(choices.keys.size()));
+        choices.threshold.push_back(text.bar[query]);
+        choices.budget.push_back(text.budget[query]);
+    }
+    choices.nanScores += text.nanScores;
+}
+
+std::vector<std::uint8_t> notPinned(const std::vector<std::uint8_t>& pinned, std::size_t count) {
+    std::vector<std::uint8_t> eligible(count);
+    for (std::size_t token = 0; token < count; ++token)
+        eligible[token] = pinned[token] == 0 ? 1 : 0;
+    return eligible;
+}
+
+/// Everything one call shares.
+struct Job {
+    const AttentionPolicy& policy;
+    const ModelShape& shape;
+    const RouteInput& input;
+    const Signal& signal;
+    const Candidates& candidates;
+    RowRange rows;
+    int threads;
+
+    [[nodiscard]] SignalInput inputOf(std::size_t unit, bool wholeText) const {
+        return {policy.routed, shape,   input,       unit, wholeText ? candidates.tokens() : rows.last,
+                rows,          threads, dotKernels()};
+    }
+};
+
+/// Tokens in query role, decided on arrival or over the text.
+void routeQueries(const Job& job, std::size_t unit, RoutedChoices& choices, std::uint64_t& macs) {
+    const RoutedPart& routed = job.policy.routed;
+    const bool ahead = routed.scope == Scope::Sequence;
+    const SignalInput in = job.inputOf(unit, ahead);
+    std::vector<float> scores = job.signal.queries(in);
+    macs += job.signal.macs(in);
+    const TextChoice text =
+        chooseTokens(scores, notPinned(job.candidates.always().queryRole, in.keys),
+                     routed.effectiveQueryKind(), routed.effectiveQueryBudget(), routed.scope);
+    const auto end = static_cast<std::ptrdiff_t>(job.rows.last);
+    choices.queryRole.assign(text.chosen.begin(), text.chosen.begin() + end);
+    choices.queryScore.assign(scores.begin(), scores.begin() + end);
+    choices.queryRank.assign(text.rank.begin(), text.rank.begin() + end);
+    choices.queryBudget.assign(text.budget.begin(), text.budget.begin() + end);
+    choices.queryThreshold = end > 0 ? text.bar[static_cast<std::size_t>(end) - 1] : 0;
+    choices.nanScores += text.nanScores;
+}
+
+/// One set of keys for the text.
+void routeTextKeys(const Job& job, std::size_t unit, RoutedChoices& choices, std::uint64_t& macs) {
+    const RoutedPart& routed = job.policy.routed;
+    const bool ahead = looksAhead(job.policy);
+    const SignalInput in = job.inputOf(unit, ahead);
+    const std::vector<float> scores = job.signal.tokens(in);
+    macs += job.signal.macs(in);
+    std::vector<std::uint8_t> eligible(in.keys);
+    for (std::size_t token = 0; token < in.keys; ++token)
+        eligible[token] = job.candidates.always().contains(token) ? 0 : 1;
+    const TextChoice text = chooseTokens(scores, eligible, routed.budgetKind, routed.budget, routed.scope);
+    fillFromText(text, scores, job.candidates, choices);
+}
+
+/// A set of keys for each query, all units at once: tasks are (unit, 64 queries).
+Result<> routeQueryKeys(const Job& job, const std::vector<std::size_t>& units,
+                        std::vector<std::shared_ptr<RoutedChoices>>& choices, std::uint64_t& macs,
+                        const CancelToken& cancel) {
+    const RoutedPart& routed = job.policy.routed;
+    const SignalSpec& spec = *findSignal(routed.signal);
+    std::vector<SignalInput> inputs;
+    for (const std::size_t unit : units)
+        inputs.push_back(job.inputOf(unit, routed.scope == Scope::Sequence || spec.sees == Sees::Ahead));
+    std::vector<std::unique_ptr<PairScorer>> pairs(units.size());
+    std::vector<std::vector<float>> tokens(units.size());
+    if (job.signal.pairs != nullptr)
+        parallelFor(units.size(), job.threads,
+                    [&](std::size_t n) { pairs[n] = job.signal.pairs(inputs[n]); });
+    else
+        for (std::size_t n = 0; n < units.size(); ++n)
+            tokens[n] = job.signal.tokens(inputs[n]);
+
+    // Blocks lie on multiples of 64, so that a range of rows is cut as the whole text is.
+    const std::size_t firstBlock = job.rows.first / kRowBlock;
+    const std::size_t blocks = (job.rows.last + kRowBlock - 1) / kRowBlock - firstBlock;
+    std::vector<BlockChoices> results(units.size() * blocks);
+    std::vector<RowChooser> choosers;
+    for (std::size_t n = 0; n < units.size(); ++n)
+        choosers.emplace_back(routed, job.candidates, dotKernels(), pairs[n].get(),
+                              job.signal.pairs != nullptr ? nullptr : &tokens[n], job.signal.tokensAreMass);
+    // Late queries cost most, so they come first.
+    parallelFor(results.size(), job.threads, [&](std::size_t task) {
+        if (cancel.cancelled())
+            return;
+        const std::size_t n = task % units.size();
+        const std::size_t block = blocks - 1 - task / units.size();
+        const std::size_t first = std::max(job.rows.first, (firstBlock + block) * kRowBlock);
+        const std::size_t last = std::min(job.rows.last, (firstBlock + block + 1) * kRowBlock);
+        choosers[n].choose(first, last, results[n * blocks + block]);
+    });
+    if (cancel.cancelled())
+        return fail(ErrorCode::Cancelled, "cancelled");
+    parallelFor(units.size(), job.threads, [&](std::size_t n) {
+        join(std::span(results).subspan(n * blocks, blocks), *choices[n]);
+        if (job.signal.pairs == nullptr) // one score per token: counted once
+            for (std::size_t token = 0; token < tokens[n].size(); ++token)
+                if (tokens[n][token] != tokens[n][token] && !job.candidates.always().contains(token))
+                    ++choices[n]->nanScores;
+    });
+    for (const SignalInput& in : inputs)
+        macs += job.signal.macs(in);
+    return {};
+}
+
+} // namespace
+
+Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shape, const RouteInput& input,
+                           RowRange rows, int onlyHead, const WorkContext& work) {
+    const auto begin = std::chrono::steady_clock::now();
+    FOVEA_ASSERT(input.facts != nullptr && rows.first <= rows.last && rows.last <= input.facts->tokens);
+    const TokenFacts& facts = *input.facts;
+    LayerRouting routing;
+    routing.layer = input.layer;
+    const auto heads = static_cast<std::size_t>(shape.heads);
+    auto nothing = std::make_shared<RoutedChoices>();
+    nothing->rows = rows;
+    nothing->rowBegin.assign(rows.last - rows.first + 1, 0);
+    nothing->threshold.assign(rows.last - rows.first, std::numeric_limits<float>::quiet_NaN());
+    nothing->budget.assign(rows.last - rows.first, 0);
+    const bool everything =
+        policy.local.dilation == 1 && policy.local.window >= static_cast<std::int64_t>(facts.tokens);
+    if (!policy.routed.on() || policy.fullInLayer(input.layer) || everything) {
+        routing.units = {std::move(nothing)};
+        routing.unitOfHead.assign(heads, 0);
+        return routing;
+    }
+    const Signal* signal = signalNamed(policy.routed.signal);
+    if (signal == nullptr)
+        return fail(ErrorCode::BadValue,
+                    "routed.signal is \"" + policy.routed.signal + "\", which is not known");
+    FOVEA_ASSERT(input.q.rows == facts.tokens && input.k.rows == facts.tokens);
+    if (policy.routed.signal == "surprisal" && facts.surprisal.size() != facts.tokens)
+        return fail(ErrorCode::BadValue,
+                    "routed.signal is surprisal, which needs a full run of this text first; none is at hand");
+    auto always = alwaysReads(policy.always, facts);
+    if (!always)
+        return tl::make_unexpected(always.error());
+    FOVEA_TRY(work.checkpoint());
+
+    const LocalReads local(policy.local);
+    const Candidates candidates(local, *always, policy.routed.scope, facts.tokens);
+    const Job job{policy,
+                  shape,
+                  input,
+                  *signal,
+                  candidates,
+                  rows,
+                  work.threads > 0 ? work.threads : omp_get_max_threads()};
+
+    for (std::size_t head = 0; head < heads; ++head)
+        routing.unitOfHead.push_back(static_cast<std::uint16_t>(unitOf(signal->unit, shape, head)));
+    std::vector<std::size_t> units;
+    for (std::size_t unit = 0; unit < unitsOf(signal->unit, shape); ++unit)
+        if (onlyHead < 0 || unit == routing.unitOfHead[static_cast<std::size_t>(onlyHead)])
+            units.push_back(unit);
+
+    std::vector<std::shared_ptr<RoutedChoices>> choices;
+    for (std::size_t n = 0; n < units.size(); ++n) {
+        choices.push_back(std::make_shared<RoutedChoices>());
+        choices[n]->rows = rows;
+        choices[n]->rowBegin.push_back(0);
+    }
+    if (!policy.routed.ranksKeys())
+        for (auto& unit : choices)
+            *unit = *nothing;
+    else if (policy.routed.choice == Choice::Query)
+        FOVEA_TRY(routeQueryKeys(job, units, choices, routing.macs, work.cancel));
+    else
+        for (std::size_t n = 0; n < units.size(); ++n) {
+            FOVEA_TRY(work.checkpoint());
+            routeTextKeys(job, units[n], *choices[n], routing.macs);
+        }
+    if (policy.routed.ranksQueries())
+        for (std::size_t n = 0; n < units.size(); ++n) {
+            FOVEA_TRY(work.checkpoint());
+            routeQueries(job, units[n], *choices[n], routing.macs);
+        }
+    routing.units.resize(unitsOf(signal->unit, shape));
+    for (std::size_t n = 0; n < units.size(); ++n)
+        routing.units[units[n]] = std::move(choices[n]);
+    routing.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return routing;
+}
+
+} // namespace fovea

@@ -1,0 +1,287 @@
+#include "core/route/RowChoice.h"
+#include "core/base/Check.h"
+#include "core/route/TextChoice.h"
+#include <cmath>
+
+namespace fovea {
+
+namespace {
+
+std::uint32_t clipped(std::size_t keys) {
+    return static_cast<std::uint32_t>(std::min<std::size_t>(keys, kAll));
+}
+
+/// The score that a rank value is recorded as.
+float recorded(float rankValue, float scoreFactor, const float* logSum) {
+    return logSum != nullptr ? std::exp(rankValue - *logSum) : scoreFactor * rankValue;
+}
+
+} // namespace
+
+Candidates::Candidates(const LocalReads& local, const AlwaysReads& always, Scope scope, std::size_t tokens)
+    : m_local(local), m_always(always), m_scope(scope), m_tokens(tokens), m_blocked(always.bits),
+      m_alwaysBefore(tokens + 1, 0) {
+    m_blocked.push_back(0);
+    for (std::size_t key = 0; key < tokens; ++key)
+        m_alwaysBefore[key + 1] = m_alwaysBefore[key] + (always.contains(key) ? 1U : 0U);
+}
+
+Candidates::Row Candidates::of(std::size_t query, std::vector<std::uint64_t>& scratch) const {
+    Row row;
+    row.blocked = m_blocked.data();
+    if (m_always.queryRole[query] != 0)
+        return row; // reads everything already
+    const std::size_t band = m_local.bandFirst(query);
+    if (growing()) {
+        row.end = band;
+        row.count = band - m_alwaysBefore[band];
+        return row;
+    }
+    scratch = m_blocked;
+    row.blocked = scratch.data();
+    row.end = m_scope == Scope::Prefix ? band : m_tokens;
+    row.count = row.end - m_alwaysBefore[row.end];
+    const auto block = [&](std::size_t key) {
+        const std::uint64_t bit = std::uint64_t{1} << (key % 64);
+        row.count -= (scratch[key / 64] & bit) == 0 ? 1U : 0U;
+        scratch[key / 64] |= bit;
+    };
+    m_local.forEachBelowBand(query, block);
+    if (m_scope == Scope::Sequence)
+        for (std::size_t key = band; key <= query; ++key)
+            block(key);
+    return row;
+}
+
+struct RowChooser::Scratch {
+    explicit Scratch(const DotKernels& dots) : top(dots) {}
+    TopK top;
+    std::vector<std::uint64_t> blocked;
+    std::vector<std::uint64_t> byKey;
+    std::vector<Ranked> ranked;
+    std::vector<float> mass;
+};
+
+void RowChooser::fill(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
+                      std::size_t stride) const {
+    if (m_pairs != nullptr) {
+        m_pairs->tile(query, rows, key, keys, out, stride);
+        return;
+    }
+    for (std::size_t r = 0; r < rows; ++r)
+        std::copy_n(m_tokens->data() + key, keys, out + r * stride);
+}
+
+void RowChooser::choose(std::size_t first, std::size_t last, BlockChoices& out) const {
+    if (first == last)
+        return;
+    const bool counted =
+        m_routed.budgetKind == BudgetKind::Count || m_routed.budgetKind == BudgetKind::Fraction;
+    if (m_pairs == nullptr && m_routed.budgetKind == BudgetKind::Count && m_candidates.growing())
+        chooseGrowing(first, last, out);
+    else if (counted && (m_pairs == nullptr || !m_pairs->use(first).probability))
+        chooseStreaming(first, last, out);
+    else
+        chooseWholeRows(first, last, out);
+}
+
+/// Appends one row: ranks by place in `best`, keys ascending, keys beyond the query dropped.
+void RowChooser::append(std::size_t query, const Ranked* best, std::size_t count, float scoreFactor,
+                        const float* logSum, std::size_t allowedKeys, std::vector<std::uint64_t>& byKey,
+                        BlockChoices& out) const {
+    byKey.clear();
+    for (std::size_t place = 0; place < count; ++place)
+        if (tokenOf(best[place]) <= query)
+            byKey.push_back(std::uint64_t{tokenOf(best[place])} << 32 | place);
+    std::sort(byKey.begin(), byKey.end());
+    for (const std::uint64_t entry : byKey) {
+        const auto place = static_cast<std::uint32_t>(entry);
+        out.keys.push_back(static_cast<std::uint32_t>(entry >> 32));
+        out.scores.push_back(recorded(scoreOf(best[place]), scoreFactor, logSum));
+        out.ranks.push_back(static_cast<std::uint16_t>(std::min<std::uint32_t>(place + 1, 65535)));
+    }
+    out.counts.push_back(static_cast<std::uint32_t>(byKey.size()));
+    out.budget.push_back(clipped(allowedKeys));
+    if (m_routed.budgetKind == BudgetKind::Threshold)
+        out.threshold.push_back(static_cast<float>(m_routed.budget));
+    else
+        out.threshold.push_back(count > 0 ? recorded(scoreOf(best[count - 1]), scoreFactor, logSum)
+                                          : std::numeric_limits<float>::quiet_NaN());
+}
+
+/// One score per token and candidates that only grow: the best k are carried from query to query, and a query
+/// that brings nothing better repeats the row before.
+void RowChooser::chooseGrowing(std::size_t first, std::size_t last, BlockChoices& out) const {
+    Scratch scratch(m_dots);
+    const std::vector<float>& scores = *m_tokens;
+    const std::size_t k = std::min(static_cast<std::size_t>(m_routed.budget), m_candidates.tokens());
+    std::vector<Ranked> best; // best first
+    std::size_t seen = 0;
+    std::size_t rowBegin = 0;
+    bool fresh = false; // does the row before say what `best` says?
+    for (std::size_t query = first; query < last; ++query) {
+        const Candidates::Row row = m_candidates.of(query, scratch.blocked);
+        if (m_candidates.always().queryRole[query] != 0) {
+            append(query, nullptr, 0, 1, nullptr, static_cast<std::size_t>(m_routed.budget), scratch.byKey,
+                   out);
+            fresh = false;
+            continue;
+        }
+        if (seen == 0 && row.end > 0) {
+            scratch.top.start(k);
+            for (std::size_t key = 0; key < row.end; key += TopK::kFeed)
+                scratch.top.feed(scores.data() + key, std::min(TopK::kFeed, row.end - key),
+                                 row.blocked + key / 64, static_cast<std::uint32_t>(key));
+            const Ranked* chosen = scratch.top.finish();
+            best.assign(chosen, chosen + scratch.top.size());
+            seen = row.end;
+            fresh = false;
+        }
+        for (; seen < row.end; ++seen) {
+            if ((row.blocked[seen / 64] >> (seen % 64) & 1U) != 0)
+                continue;
+            const Ranked candidate = rankedOf(scores[seen], static_cast<std::uint32_t>(seen));
+            if (best.size() >= k && (k == 0 || candidate < best.back()))
+                continue;
+            if (best.size() == k)
+                best.pop_back();
+            best.insert(std::upper_bound(best.begin(), best.end(), candidate, std::greater<>()), candidate);
+            fresh = false;
+        }
+        if (!fresh) {
+            rowBegin = out.keys.size();
+            append(query, best.data(), best.size(), 1, nullptr, static_cast<std::size_t>(m_routed.budget),
+                   scratch.byKey, out);
+            fresh = true;
+            continue;
+        }
+        const std::size_t count = out.counts.back();
+        const std::size_t end = out.keys.size();
+        out.keys.resize(end + count);
+        out.scores.resize(end + count);
+        out.ranks.resize(end + count);
+        std::copy_n(out.keys.begin() + static_cast<std::ptrdiff_t>(rowBegin), count,
+                    out.keys.begin() + static_cast<std::ptrdiff_t>(end));
+        std::copy_n(out.scores.begin() + static_cast<std::ptrdiff_t>(rowBegin), count,
+                    out.scores.begin() + static_cast<std::ptrdiff_t>(end));
+        std::copy_n(out.ranks.begin() + static_cast<std::ptrdiff_t>(rowBegin), count,
+                    out.ranks.begin() + static_cast<std::ptrdiff_t>(end));
+        rowBegin = end;
+        out.counts.push_back(static_cast<std::uint32_t>(count));
+        out.budget.push_back(out.budget.back());
+        out.threshold.push_back(out.threshold.back());
+    }
+}
+
+/// A known number of keys per query: scores pass through a small tile, eight queries at a time, and only the
+/// best stay.
+void RowChooser::chooseStreaming(std::size_t first, std::size_t last, BlockChoices& out) const {
+    std::vector<Scratch> scratch;
+    for (std::size_t r = 0; r < kGroupRows; ++r)
+        scratch.emplace_back(m_dots);
+    Candidates::Row rows[kGroupRows];
+    std::size_t allowedKeys[kGroupRows];
+    AlignedBuffer<float> tile(kGroupRows * TopK::kFeed);
+    for (std::size_t query = first; query < last; query += kGroupRows) {
+        const std::size_t count = std::min(kGroupRows, last - query);
+        std::size_t end = 0;
+        for (std::size_t r = 0; r < count; ++r) {
+            rows[r] = m_candidates.of(query + r, scratch[r].blocked);
+            allowedKeys[r] = allowed(m_routed.budgetKind, m_routed.budget, rows[r].count);
+            scratch[r].top.start(std::min(allowedKeys[r], rows[r].count));
+            if (allowedKeys[r] > 0)
+                end = std::max(end, rows[r].end);
+        }
+        for (std::size_t key = 0; key < end; key += TopK::kFeed) {
+            fill(query, count, key, std::min(TopK::kFeed, end - key), tile.data(), TopK::kFeed);
+            for (std::size_t r = 0; r < count; ++r)
+                if (key < rows[r].end)
+                    scratch[r].top.feed(tile.data() + r * TopK::kFeed,
+                                        std::min(TopK::kFeed, rows[r].end - key), rows[r].blocked + key / 64,
+                                        static_cast<std::uint32_t>(key));
+        }
+        for (std::size_t r = 0; r < count; ++r) {
+            const Ranked* best = scratch[r].top.finish();
+            out.nanScores += scratch[r].top.nans();
+            append(query + r, best, scratch[r].top.size(), useOf(query + r).scoreFactor, nullptr,
+                   allowedKeys[r], scratch[r].byKey, out);
+        }
+    }
+}
+
+/// Budgets and scores that need a query's whole row: mass, probability, a bar on the recorded score.
+void RowChooser::chooseWholeRows(std::size_t first, std::size_t last, BlockChoices& out) const {
+    Scratch scratch(m_dots);
+    const std::size_t longest = m_candidates.scope() == Scope::Sequence ? m_candidates.tokens() : last;
+    const std::size_t stride = (longest + kGroupKeys - 1) / kGroupKeys * kGroupKeys;
+    AlignedBuffer<float> tile(kGroupRows * stride);
+    for (std::size_t query = first; query < last; query += kGroupRows) {
+        const std::size_t count = std::min(kGroupRows, last - query);
+        fill(query, count, 0, longest, tile.data(), stride);
+        for (std::size_t r = 0; r < count; ++r)
+            wholeRow(query + r, useOf(query + r), tile.data() + r * stride, scratch, out);
+    }
+}
+
+void RowChooser::wholeRow(std::size_t query, const RankUse& use, float* row, Scratch& scratch,
+                          BlockChoices& out) const {
+    const Candidates::Row candidates = m_candidates.of(query, scratch.blocked);
+    const std::size_t seen = query + 1;
+    const bool topP = m_routed.budgetKind == BudgetKind::TopP;
+    float logSum = 0;
+    double total = 0;
+    if (use.probability || topP) {
+        scratch.mass.assign(row, row + seen);
+        if (m_tokenMass) {
+            for (float& mass : scratch.mass) {
+                mass = mass > 0 ? mass : 0.0F;
+                total += static_cast<double>(mass);
+            }
+        } else {
+            const float peak = use.logitFactor * m_dots.greatest(row, seen);
+            total = m_dots.exponentials(scratch.mass.data(), seen, use.logitFactor, peak);
+            logSum = peak + static_cast<float>(std::log(total));
+        }
+    }
+    if (use.probability) // what comes after the query has probability 0
+        std::fill(row + seen, row + std::max(seen, candidates.end), -std::numeric_limits<float>::infinity());
+    const float* logSumOrNone = use.probability ? &logSum : nullptr;
+
+    const std::size_t allowedKeys = allowed(m_routed.budgetKind, m_routed.budget, candidates.count);
+    if (!topP && m_routed.budgetKind != BudgetKind::Threshold) {
+        scratch.top.start(std::min(allowedKeys, candidates.count));
+        for (std::size_t key = 0; key < candidates.end; key += TopK::kFeed)
+            scratch.top.feed(row + key, std::min(TopK::kFeed, candidates.end - key),
+                             candidates.blocked + key / 64, static_cast<std::uint32_t>(key));
+        const Ranked* best = scratch.top.finish();
+        out.nanScores += scratch.top.nans();
+        append(query, best, scratch.top.size(), use.scoreFactor, logSumOrNone, allowedKeys, scratch.byKey,
+               out);
+        return;
+    }
+
+    std::vector<Ranked>& ranked = scratch.ranked;
+    ranked.clear();
+    const auto tau = static_cast<float>(m_routed.budget);
+    const bool noBar = topP || m_routed.budget <= kNoBar;
+    double open = 0; // mass of the candidates
+    for (std::size_t key = 0; key < candidates.end; ++key) {
+        if ((candidates.blocked[key / 64] >> (key % 64) & 1U) != 0)
+            continue;
+        out.nanScores += row[key] != row[key] ? 1U : 0U;
+        if (topP)
+            open += static_cast<double>(scratch.mass[key]);
+        if (noBar || recorded(row[key], use.scoreFactor, logSumOrNone) >= tau)
+            ranked.push_back(rankedOf(row[key], static_cast<std::uint32_t>(key)));
+    }
+    std::sort(ranked.begin(), ranked.end(), std::greater<>());
+    std::size_t count = ranked.size();
+    if (topP && m_routed.budget < 1) {
+        double mass = total - open;
+        for (count = 0; count < ranked.size() && mass < m_routed.budget * total; ++count)
+            mass += static_cast<double>(scratch.mass[tokenOf(ranked[count])]);
+    }
+    append(query, ranked.data(), count, use.scoreFactor, logSumOrNone, allowedKeys, scratch.byKey, out);
+}
+
+} // namespace fovea

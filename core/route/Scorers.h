@@ -1,0 +1,45 @@
+#pragma once
+#include "core/route/Signal.h"
+
+namespace fovea {
+
+/// Integer dot products of rounded queries and keys (group_dot, head_dot): rank value = key step * (query .
+/// key), score = query step times that.
+class RoundedDots final : public PairScorer {
+public:
+    /// Rounds keys [0, in.keys) of `kvHead`, and for queries in.rows the sum of heads [firstHead, firstHead +
+    /// heads).
+    RoundedDots(const SignalInput& in, std::size_t kvHead, std::size_t firstHead, std::size_t heads);
+    void tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
+              std::size_t stride) const override;
+    [[nodiscard]] RankUse use(std::size_t query) const override;
+
+private:
+    const DotKernels& m_dots;
+    std::size_t m_dim;
+    std::size_t m_firstQuery;
+    float m_logitFactor; ///< attention scale, divided by the heads that were summed
+    AlignedBuffer<unsigned char> m_keys;
+    AlignedBuffer<unsigned char> m_queries;
+    AlignedBuffer<float> m_keySteps;
+    AlignedBuffer<float> m_querySteps;
+};
+
+/// The model's own logits of one head: scale * q.k in f32.
+class TrueLogits final : public PairScorer {
+public:
+    /// `probability`: scores are recorded as p_ij rather than as logits.
+    TrueLogits(const SignalInput& in, std::size_t head, bool probability);
+    void tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
+              std::size_t stride) const override;
+    [[nodiscard]] RankUse use(std::size_t query) const override;
+
+private:
+    const DotKernels& m_dots;
+    ConstMatrixView m_queries;
+    float m_scale;
+    bool m_probability;
+    AlignedBuffer<float> m_keys;
+};
+
+} // namespace fovea

@@ -1,0 +1,113 @@
+#pragma once
+#include "core/route/Dots.h"
+#include "core/route/Router.h"
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+// How a signal is written: one file with its formula, one row in Signals.cpp, one card in
+// policy/SignalSpec.cpp.
+namespace fovea {
+
+/// Heads that choose as one.
+enum class UnitKind : std::uint8_t { Head, Group, All };
+
+/// What a signal may look at for one unit.
+struct SignalInput {
+    const RoutedPart& routed;
+    const ModelShape& shape;
+    const RouteInput& input;
+    std::size_t unit = 0; ///< head, key-value head, or 0 by UnitKind
+    std::size_t keys = 0; ///< tokens whose keys may be needed: rows.last, or T where a choice looks ahead
+    RowRange rows;        ///< queries that will be ranked
+    int threads = 1;
+    const DotKernels& dots;
+
+    [[nodiscard]] std::size_t headDim() const { return static_cast<std::size_t>(shape.headDim); }
+    /// Query head `head`, or key-value head: [T x D].
+    [[nodiscard]] ConstMatrixView query(std::size_t head) const {
+        return input.q.columns(head * headDim(), headDim());
+    }
+    [[nodiscard]] ConstMatrixView key(std::size_t kvHead) const {
+        return input.k.columns(kvHead * headDim(), headDim());
+    }
+    [[nodiscard]] ConstMatrixView value(std::size_t kvHead) const {
+        return input.v.columns(kvHead * headDim(), headDim());
+    }
+    [[nodiscard]] std::size_t kvHeadOf(std::size_t head) const {
+        return static_cast<std::size_t>(shape.kvHeadOf(static_cast<int>(head)));
+    }
+};
+
+/// What one query's rank values mean.
+struct RankUse {
+    float scoreFactor = 1;    ///< recorded score = scoreFactor * rank value
+    float logitFactor = 0;    ///< estimated logit = logitFactor * rank value; used where mass is estimated
+    bool probability = false; ///< recorded score = exp(rank value - log-sum-exp over keys <= the query)
+};
+
+/// Ranks keys per query. Immutable and thread-safe once made.
+class PairScorer {
+public:
+    PairScorer() = default;
+    PairScorer(const PairScorer&) = delete;
+    PairScorer& operator=(const PairScorer&) = delete;
+    virtual ~PairScorer() = default;
+    /// Rank values, best highest: out[r * stride + j] for queries query + r, r < rows <= kGroupRows, and keys
+    /// key + j, j < keys. `key` is a multiple of kGroupKeys; `out` rows have room for `keys` rounded up to
+    /// kGroupKeys.
+    virtual void tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
+                      std::size_t stride) const = 0;
+    [[nodiscard]] virtual RankUse use(std::size_t query) const = 0;
+};
+
+/// One row of the signal table. Exactly one of `pairs` and `tokens` ranks keys (both null: the signal ranks
+/// queries only).
+struct Signal {
+    std::string_view name;
+    UnitKind unit = UnitKind::Head;
+    /// Key role, another score for each query.
+    std::unique_ptr<PairScorer> (*pairs)(const SignalInput&) = nullptr;
+    /// Key role, one score per token: [keys]. For a pair signal: its score when a set is chosen per text, or
+    /// null.
+    std::vector<float> (*tokens)(const SignalInput&) = nullptr;
+    /// Query role: the score of tokens [0, keys).
+    std::vector<float> (*queries)(const SignalInput&) = nullptr;
+    /// Multiply-adds of what was called for one unit (mechanisms.md section 4, column cost).
+    std::uint64_t (*macs)(const SignalInput&) = nullptr;
+    /// Scores of `tokens` are attention mass (top_p).
+    bool tokensAreMass = false;
+};
+
+/// Null if unknown.
+[[nodiscard]] const Signal* signalNamed(std::string_view name);
+
+/// Multiply-adds of a full score of rows `rows` against all keys up to each: sum of (i + 1) * D.
+[[nodiscard]] std::uint64_t scoreMacs(const SignalInput& in, RowRange rows);
+
+/// Sum over queries i of the softmax that `scorer` estimates over keys <= i: [keys], by queries [0, keys).
+/// Two passes over all pairs. `lse`, when not empty, holds each query's log-sum-exp and saves the first.
+[[nodiscard]] std::vector<float> receivedMass(const SignalInput& in, const PairScorer& scorer,
+                                              const std::vector<float>& lse);
+
+/// The signals, one file each.
+namespace signals {
+std::unique_ptr<PairScorer> groupDot(const SignalInput& in);
+std::vector<float> groupDotTokens(const SignalInput& in);
+std::unique_ptr<PairScorer> headDot(const SignalInput& in);
+std::vector<float> headDotTokens(const SignalInput& in);
+std::vector<float> keyNorm(const SignalInput& in);
+std::vector<float> valueNorm(const SignalInput& in);
+std::vector<float> surprisal(const SignalInput& in);
+std::vector<float> received(const SignalInput& in);
+std::uint64_t receivedMacs(const SignalInput& in);
+std::vector<float> queryPeak(const SignalInput& in);
+std::unique_ptr<PairScorer> randomPairs(const SignalInput& in);
+std::vector<float> randomTokens(const SignalInput& in);
+std::vector<float> randomQueries(const SignalInput& in);
+std::unique_ptr<PairScorer> oracle(const SignalInput& in);
+std::vector<float> oracleTokens(const SignalInput& in);
+} // namespace signals
+
+} // namespace fovea
