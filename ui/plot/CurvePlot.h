@@ -1,0 +1,73 @@
+#pragma once
+#include <QWidget>
+#include <functional>
+#include <vector>
+
+class QCustomPlot;
+
+namespace fovea::ui {
+
+enum class CurveMark {
+    Full,     ///< full attention: cost 1, fidelity equal
+    Front,    ///< on the Pareto front
+    Policy,   ///< beaten by another point: hollow
+    Random,   ///< the random router at some point's budget
+    Oracle,   ///< true top-k at some point's budget
+    Current,  ///< the policy now set
+};
+
+/// One mark of the plane. `id` comes back in clicked and hovered; -1 for marks that cannot be loaded.
+struct CurvePoint {
+    double cost = 0;
+    double fidelity = 0;
+    CurveMark mark = CurveMark::Policy;
+    int id = -1;
+};
+
+/// How the fidelity axis reads. Up is always better; a measure where less is better is drawn reversed.
+struct CurveAxis {
+    QString label;
+    bool logarithmic = false;
+    bool lessIsBetter = true;
+    double equalValue = 0; ///< the value of full attention
+};
+
+/// Cost versus fidelity: x = cost as a share of full (log), y = fidelity, up is better. Right of 1 is shaded "dearer than
+/// full". The Pareto front is a step line through filled points; controls are drawn dashed (random) and dotted (oracle). No
+/// curve is sorted by value or smoothed. GUI thread only.
+class CurvePlot : public QWidget {
+    Q_OBJECT
+public:
+    explicit CurvePlot(QWidget* parent = nullptr);
+    ~CurvePlot() override;
+
+    void setAxes(const QString& costLabel, const CurveAxis& fidelity);
+    void setPoints(std::vector<CurvePoint> points);
+    /// Text for the tooltip of a point.
+    void setTip(std::function<QString(int id)> tip) { m_tip = std::move(tip); }
+    /// Widget position of a shown mark, for tests and the keyboard; null point if absent.
+    [[nodiscard]] QPointF positionOf(int id) const;
+    [[nodiscard]] const std::vector<CurvePoint>& points() const { return m_points; }
+    [[nodiscard]] QPixmap picture(double scale) const;
+
+signals:
+    void clicked(int id);
+
+protected:
+    bool eventFilter(QObject* watched, QEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+
+private:
+    void rebuild();
+    [[nodiscard]] double yOf(const CurvePoint& point) const;
+    [[nodiscard]] int pointAt(QPointF position) const; ///< index into m_points, -1: none
+
+    QCustomPlot* m_plot = nullptr;
+    QString m_costLabel;
+    CurveAxis m_axis;
+    std::vector<CurvePoint> m_points;
+    std::function<QString(int)> m_tip;
+    double m_lowest = 1e-4, m_highest = 1; ///< of the fidelity axis
+};
+
+} // namespace fovea::ui

@@ -1,0 +1,54 @@
+#pragma once
+#include "ui/views/View.h"
+
+class QComboBox;
+class QLabel;
+class QPushButton;
+class QToolButton;
+
+namespace fovea::ui {
+
+class CurvePlot;
+struct CurveAxis;
+
+/// Cost versus fidelity on the user's own text and model: the policy now set, a sweep over window and routed count filled in
+/// the background, random and oracle controls, the Pareto front. Clicking a point makes its policy B (one undo step).
+class CurveView : public QWidget {
+    Q_OBJECT
+public:
+    explicit CurveView(ViewContext context, QWidget* parent = nullptr);
+
+    /// The grid the view sweeps for `tokens` of text: windows and routed counts around `base`.
+    [[nodiscard]] static SweepPlan plan(const AttentionPolicy& base, std::size_t tokens);
+    /// Writes the points as CSV where the user says.
+    void exportNumbers();
+
+public slots:
+    void startSweep();
+
+private:
+    void onSnapshot();
+    void refresh();
+    void updateState();
+    [[nodiscard]] double costOf(const Cost& cost) const;
+    [[nodiscard]] double fidelityOf(const PropagatedFidelity& f, double massRecall, double outputError) const;
+    [[nodiscard]] CurveAxis axis() const;
+    [[nodiscard]] QString tip(int id) const;
+    void loadPoint(int id);
+
+    ViewContext m_context;
+    QComboBox* m_cost = nullptr;
+    QComboBox* m_fidelity = nullptr;
+    QPushButton* m_start = nullptr;
+    QToolButton* m_cancel = nullptr;
+    QToolButton* m_copy = nullptr;
+    QToolButton* m_save = nullptr;
+    QLabel* m_state = nullptr;
+    CurvePlot* m_plot = nullptr;
+    SnapshotPtr m_autoSource;   ///< full run that an automatic sweep was started for
+    AttentionPolicy m_base;     ///< what the shown points vary around
+    bool m_running = false;
+    QString m_problem;
+};
+
+} // namespace fovea::ui

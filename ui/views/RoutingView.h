@@ -1,0 +1,47 @@
+#pragma once
+#include "ui/views/RoutingLanes.h"
+#include "ui/views/View.h"
+
+class QLabel;
+class QLineEdit;
+class QSortFilterProxyModel;
+class QTableView;
+class QCheckBox;
+
+namespace fovea::ui {
+
+class RoutingTableModel;
+
+/// Which tokens were routed and why: lanes for the selected layer and head (isolated regime) and the routing record of the
+/// propagated run as a filterable table.
+class RoutingView : public QWidget {
+    Q_OBJECT
+public:
+    explicit RoutingView(ViewContext context, QWidget* parent = nullptr);
+
+    /// What the lanes show for one layer and head of `snapshot`. Any thread; cost: 64 sampled rows of three routers.
+    [[nodiscard]] static std::shared_ptr<RoutingLaneData> laneData(const Snapshot& snapshot, int layer, int head, int query);
+
+protected:
+    void showEvent(QShowEvent* event) override;
+
+private:
+    void refresh();
+    void refreshHeader();
+    void applyFilter();
+
+    ViewContext m_context;
+    QLabel* m_header = nullptr;
+    QLabel* m_badge = nullptr;
+    RoutingLanes* m_lanes = nullptr;
+    QLineEdit* m_find = nullptr;
+    QCheckBox* m_thisCell = nullptr;
+    QTableView* m_table = nullptr;
+    RoutingTableModel* m_model = nullptr;
+    QSortFilterProxyModel* m_filter = nullptr;
+    std::shared_ptr<const RoutingLaneData> m_data;
+    std::uint64_t m_asked = 0;
+    bool m_stale = true;
+};
+
+} // namespace fovea::ui
