@@ -1,6 +1,8 @@
 #include "ui/views/InspectorModels.h"
+#include "core/text/Display.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/TokenTint.h"
+#include <QTextDocument>
 
 namespace fovea::ui {
 
@@ -56,7 +58,9 @@ QVariant ReadsModel::data(const QModelIndex& index, int role) const {
     QString text;
     switch (index.column()) {
     case TokenColumn:
-        text = tokenLabel(*m_tokens, other, exact ? 40 : 12);
+        text = exact ? tokenLabel(*m_tokens, other, 40)
+                     : QStringLiteral("#%1 %2").arg(other).arg(QString::fromStdString(
+                           displayText(m_tokens->pieces[static_cast<std::size_t>(other)], 12)));
         break;
     case FullColumn:
         text = exact ? exactly(static_cast<double>(line.p)) : threeDigits(static_cast<double>(line.p));
@@ -74,7 +78,7 @@ QVariant ReadsModel::data(const QModelIndex& index, int role) const {
     default:
         return {};
     }
-    return exact ? text.toHtmlEscaped() : text;
+    return exact ? Qt::convertFromPlainText(text) : text;
 }
 
 QVariant ReadsModel::headerData(int section, Qt::Orientation orientation, int role) const {
@@ -90,7 +94,7 @@ QVariant ReadsModel::headerData(int section, Qt::Orientation orientation, int ro
     case FullColumn:
         return QStringLiteral("p");
     case HybridColumn:
-        return QStringLiteral("p\u0302");
+        return QStringLiteral("p^");
     case WhyColumn:
         return tr("why");
     default:

@@ -54,7 +54,7 @@ public:
             break;
         }
         const auto rank = routerRank(key);
-        return rank ? QObject::tr("not routed, rank %1").arg(*rank) : QObject::tr("not routed");
+        return rank ? QObject::tr("not routed, %1").arg(*rank) : QObject::tr("not routed");
     }
     /// The third line of a pair's anatomy.
     [[nodiscard]] QString longWhy(std::size_t key) const {
@@ -112,7 +112,7 @@ private:
             if (found != keys.end() && *found == key) {
                 const std::size_t at = choices->rowBegin[r] + static_cast<std::size_t>(found - keys.begin());
                 if (!inFull)
-                    return QObject::tr("routed, %1 of %2").arg(choices->ranks[at]).arg(choices->budget[r]);
+                    return QObject::tr("routed, %1/%2").arg(choices->ranks[at]).arg(choices->budget[r]);
                 return QObject::tr("routed, key role: %1 %2, threshold %3, rank %4 of %5")
                     .arg(signal, threeDigits(static_cast<double>(choices->scores[at])),
                          threeDigits(static_cast<double>(choices->threshold[r])))
@@ -260,7 +260,7 @@ QString pairText(const Snapshot& snapshot, const InspectorWish& w) {
     QString masses = QObject::tr("p %1 (rank %2)").arg(threeDigits(p)).arg(row.rankOf(key));
     if (row.covered()) {
         const double hybrid = static_cast<double>(row.row().hybrid[key]);
-        masses += QObject::tr("   p\u0302 %1   p\u0302 - p %2%3")
+        masses += QObject::tr("   p^ %1   p^ - p %2%3")
                       .arg(threeDigits(hybrid), hybrid > p ? QStringLiteral("+") : QString(),
                            threeDigits(hybrid - p));
     }

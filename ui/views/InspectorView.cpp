@@ -139,16 +139,16 @@ void InspectorView::build() {
     const QFontMetrics mono(Theme::mono());
     for (QTableView* table : {m_readsTable, m_readByTable}) {
         table->setColumnWidth(ReadsModel::TokenColumn,
-                              mono.horizontalAdvance(QStringLiteral("#1234 \"harbour\"")) + 8);
+                              mono.horizontalAdvance(QStringLiteral("#123 harbour")) + 6);
         for (const int number : {ReadsModel::FullColumn, ReadsModel::HybridColumn})
-            table->setColumnWidth(number, mono.horizontalAdvance(QStringLiteral("0.0000123")) + 4);
+            table->setColumnWidth(number, mono.horizontalAdvance(QStringLiteral("0.00123")) + 8);
     }
     m_whyTable->setColumnWidth(WhyModel::LayerColumn,
-                               mono.horizontalAdvance(QStringLiteral("L29 query")) + 4);
-    m_whyTable->setColumnWidth(WhyModel::HeadsColumn, mono.horizontalAdvance(QStringLiteral("9 of 9")) + 12);
+                               mono.horizontalAdvance(QStringLiteral("L29 query")) + 2);
+    m_whyTable->setColumnWidth(WhyModel::HeadsColumn, mono.horizontalAdvance(QStringLiteral("9 of 9")) + 8);
     m_whyTable->setColumnWidth(WhyModel::ScoreColumn,
-                               mono.horizontalAdvance(QStringLiteral("12.34 > 12.34")) + 12);
-    m_whyTable->setColumnWidth(WhyModel::RankColumn, mono.horizontalAdvance(QStringLiteral("12 of 32")) + 12);
+                               mono.horizontalAdvance(QStringLiteral("12.3 > 12.3")) + 8);
+    m_whyTable->setColumnWidth(WhyModel::RankColumn, mono.horizontalAdvance(QStringLiteral("12 of 32")) + 8);
 
     m_scroll = new QScrollArea(this);
     m_scroll->setObjectName(QStringLiteral("inspector.scroll"));
@@ -290,7 +290,8 @@ QString InspectorView::demotion(const InspectorReport& report) const {
 void InspectorView::showReport(std::shared_ptr<const InspectorReport> report) {
     m_report = std::move(report);
     const InspectorReport& r = *m_report;
-    showToken(r.wish.token); // with the numbers, never before them: a title over another token's rows would lie
+    showToken(
+        r.wish.token); // with the numbers, never before them: a title over another token's rows would lie
     const QString where = QStringLiteral("L%1 H%2").arg(r.wish.layer).arg(r.wish.head);
     QStringList summary;
     if (r.keys == 0)

@@ -14,6 +14,9 @@ void TextLayout::build(const std::vector<TokenCell>& cells, const Style& style,
         return;
     const bool wraps = style.width > 0;
     double x = 0, top = 0;
+    int newlines = 0;
+    std::size_t word = 0; // where the last word of the line starts
+    double wordX = 0;     // and at which x; 0: not in this line
     m_lines.push_back({0, 0, 0});
     const auto endLine = [&](std::size_t next, double gap, double indent) {
         m_lines.back().last = static_cast<int>(next);
@@ -27,8 +30,22 @@ void TextLayout::build(const std::vector<TokenCell>& cells, const Style& style,
             std::min<std::size_t>(static_cast<std::size_t>(std::max(cell.tokens, 1)), cells.size() - t);
         const double count = static_cast<double>(parts);
         const double whole = std::max(advance(cell) + 2 * style.padding, style.leastWidth * count);
-        if (wraps && x > 0 && x + whole > style.width)
+        const bool startsWord = cell.leadingDots > 0;
+        if (wraps && x > 0 && x + whole > style.width) {
+            // Words stay whole where that leaves half a line at least; texts without spaces break anywhere.
+            if (!startsWord && wordX > style.width / 2) {
+                endLine(word, 0, 0);
+                wordX = 0;
+                t = word;
+                continue;
+            }
             endLine(t, 0, 0);
+            wordX = 0;
+        }
+        if (startsWord) {
+            word = t;
+            wordX = x;
+        }
         for (std::size_t part = 0; part < parts; ++part) {
             m_x[t + part] = static_cast<float>(x + whole * static_cast<double>(part) / count);
             m_w[t + part] = static_cast<float>(whole / count);
@@ -36,9 +53,14 @@ void TextLayout::build(const std::vector<TokenCell>& cells, const Style& style,
         x += whole + style.gap;
         m_width = std::max(m_width, x);
         t += parts;
-        if (wraps && cell.breaks > 0 && t < cells.size())
-            endLine(t, cell.breaks > 1 ? style.paragraphGap : 0,
+        newlines = cell.breaks > 0 ? newlines + cell.breaks : 0;
+        // An empty line is a gap, not a line: newlines that follow one another stand together.
+        const bool more = t < cells.size() && cells[t].newlinesOnly;
+        if (wraps && newlines > 0 && !more && t < cells.size()) {
+            wordX = 0;
+            endLine(t, newlines > 1 ? style.paragraphGap : 0,
                     std::min(cell.indent * style.space, style.width / 2));
+        }
     }
     m_lines.back().last = static_cast<int>(cells.size());
     m_height = top + style.lineHeight;

@@ -66,15 +66,25 @@ QString TextLegend::sentence() const {
     QStringList parts;
     for (const Item& item : items()) {
         if (item.kind == Item::Kind::Ramp)
-            parts << QStringLiteral("%1 to %2%3%4")
-                         .arg(threeDigits(static_cast<double>(m_tint->low)),
-                              threeDigits(static_cast<double>(m_tint->high)),
-                              m_tint->logarithmic ? tr(", log") : QString(),
-                              m_tint->relative ? tr(", relative to row") : QString());
+            parts << tr("%1 to %2").arg(lowEnd(), highEnd());
         else
             parts << item.text;
     }
     return parts.join(QStringLiteral("; "));
+}
+
+QString TextLegend::lowEnd() const {
+    const QString number = threeDigits(static_cast<double>(m_tint->low));
+    return m_tint->clipped && m_tint->isSigned ? tr("%1 or less").arg(number) : number;
+}
+
+QString TextLegend::highEnd() const {
+    QString text = threeDigits(static_cast<double>(m_tint->high));
+    if (m_tint->clipped)
+        text = tr("%1 or more").arg(text);
+    if (m_tint->logarithmic)
+        text += tr(" log");
+    return m_tint->relative ? text + tr(" relative to row") : text;
 }
 
 double TextLegend::widthOf(const Item& item) const {
@@ -89,10 +99,7 @@ double TextLegend::widthOf(const Item& item) const {
     case Item::Kind::Ramp:
         break;
     }
-    return metrics.horizontalAdvance(threeDigits(static_cast<double>(m_tint->low))) + 4 + kRampWidth + 4 +
-           metrics.horizontalAdvance(threeDigits(static_cast<double>(m_tint->high)) +
-                                     (m_tint->logarithmic ? tr(" log") : QString()) +
-                                     (m_tint->relative ? tr(" relative to row") : QString()));
+    return metrics.horizontalAdvance(lowEnd()) + 4 + kRampWidth + 4 + metrics.horizontalAdvance(highEnd());
 }
 
 int TextLegend::rowsFor(int width) const {
@@ -177,8 +184,7 @@ void TextLegend::paintItem(QPainter& painter, const Item& item, double x, double
     case Item::Kind::Ramp:
         break;
     }
-    const QString low = threeDigits(static_cast<double>(m_tint->low));
-    const QString high = threeDigits(static_cast<double>(m_tint->high));
+    const QString low = lowEnd();
     painter.drawText(QPointF(x, baseline), low);
     x += metrics.horizontalAdvance(low) + 4;
     const Ramp& ramp = m_tint->isSigned ? Ramp::signedDifference(theme) : Ramp::weights(theme);
@@ -190,9 +196,7 @@ void TextLegend::paintItem(QPainter& painter, const Item& item, double x, double
     painter.setBrush(Qt::NoBrush);
     painter.drawRect(QRectF(x, top + 3, kRampWidth, kRow - 6).adjusted(0.5, 0.5, -0.5, -0.5));
     painter.setPen(item.second ? theme.ink2 : theme.ink);
-    painter.drawText(QPointF(x + kRampWidth + 4, baseline),
-                     high + (m_tint->logarithmic ? tr(" log") : QString()) +
-                         (m_tint->relative ? tr(" relative to row") : QString()));
+    painter.drawText(QPointF(x + kRampWidth + 4, baseline), highEnd());
 }
 
 } // namespace fovea::ui

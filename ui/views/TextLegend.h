@@ -36,6 +36,8 @@ private:
     [[nodiscard]] std::vector<Item> items() const;
     [[nodiscard]] int rowsFor(int width) const;
     [[nodiscard]] double widthOf(const Item& item) const;
+    [[nodiscard]] QString lowEnd() const;
+    [[nodiscard]] QString highEnd() const;
     void paintItem(QPainter& painter, const Item& item, double x, double top) const;
 
     std::shared_ptr<const TokenTint> m_tint;

@@ -16,6 +16,7 @@
 #include <QPlainTextEdit>
 #include <QPushButton>
 #include <QStackedWidget>
+#include <QTextDocument>
 #include <QToolButton>
 #include <QVBoxLayout>
 
@@ -59,6 +60,10 @@ TextView::TextView(ViewContext context, QWidget* parent) : QWidget(parent), m_co
         requestTint();
     };
     connect(&m_context.selection, &SelectionModel::pinsChanged, this, selected);
+    connect(&m_context.selection, &SelectionModel::pinsChanged, this, [this] {
+        m_reading->showToken(m_context.selection.query());
+        m_strip->showToken(m_context.selection.query());
+    });
     connect(&m_context.selection, &SelectionModel::cellChanged, this, selected);
     refresh();
 }
@@ -245,7 +250,7 @@ void TextView::refreshInfo() {
                     .arg(tokens.invalidBytes)
                     .arg(tokens.firstInvalidByte.value_or(0));
     m_info->setText(info);
-    m_info->setToolTip(info.toHtmlEscaped());
+    m_info->setToolTip(info.isEmpty() ? info : Qt::convertFromPlainText(info));
 }
 
 TintPlace TextView::place() const {

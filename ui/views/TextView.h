@@ -32,7 +32,7 @@ public slots:
     void showSnapshot(fovea::ui::SnapshotPtr newest, fovea::ui::SnapshotPtr complete);
     void setTintKind(fovea::ui::TintKind kind);
     void startEditing(); ///< F2
-    void paste();     ///< Ctrl+V outside a field: the clipboard's text becomes the text
+    void paste();        ///< Ctrl+V outside a field: the clipboard's text becomes the text
 
 protected:
     void keyPressEvent(QKeyEvent* event) override;

@@ -7,6 +7,7 @@
 #include <QPainter>
 #include <QPainterPath>
 #include <QScrollBar>
+#include <QTextDocument>
 #include <QToolTip>
 #include <QWheelEvent>
 #include <bit>
@@ -193,7 +194,8 @@ void TokenCanvas::placeScrollBars() {
 
 QPointF TokenCanvas::offset() const {
     if (m_shape == Shape::Strip)
-        return {kMargin - horizontalScrollBar()->value(), 4};
+        return {kMargin - horizontalScrollBar()->value(),
+                std::max(4.0, (viewport()->height() - m_layout.height()) / 2)};
     return {kMargin, 4.0 - verticalScrollBar()->value()};
 }
 
@@ -314,7 +316,7 @@ void TokenCanvas::paintToken(QPainter& painter, int token, const QRectF& rect) c
         if (cell.leadingDots > 0) {
             const QString dots = cell.text.left(cell.leadingDots);
             painter.setPen(faint);
-            painter.setOpacity(0.6);
+            painter.setOpacity(0.45);
             painter.drawText(QPointF(x, baseline), dots);
             painter.setOpacity(1);
             x += metrics.horizontalAdvance(dots);
@@ -442,8 +444,8 @@ bool TokenCanvas::viewportEvent(QEvent* event) {
         const auto* help = static_cast<QHelpEvent*>(event);
         const int token = m_live ? tokenAt(help->pos()) : -1;
         if (token >= 0)
-            QToolTip::showText(help->globalPos(), m_toolTip(token).toHtmlEscaped().replace('\n', "<br>"),
-                               viewport(), tokenRect(token));
+            QToolTip::showText(help->globalPos(), Qt::convertFromPlainText(m_toolTip(token)), viewport(),
+                               tokenRect(token));
         else
             QToolTip::hideText();
         return true;

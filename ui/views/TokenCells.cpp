@@ -23,6 +23,7 @@ void write(TokenCell& cell, std::string_view bytes) {
             ++cell.indent;
         }
     }
+    cell.newlinesOnly = !bytes.empty() && bytes.find_first_not_of('\n') == std::string_view::npos;
     // What follows the newline is indentation only if it is nothing but spaces.
     const std::size_t last = bytes.rfind('\n');
     if (last == std::string_view::npos || bytes.find_first_not_of(' ', last + 1) != std::string_view::npos)

@@ -15,6 +15,7 @@ struct TokenCell {
     int tokens = 1;
     int breaks = 0; ///< newlines in the token: a line ends after it
     int indent = 0; ///< spaces after the last newline
+    bool newlinesOnly = false;
     bool special = false;
     bool loose = false; ///< holds bytes of the text that became no token or U+FFFD
     bool operator==(const TokenCell&) const = default;

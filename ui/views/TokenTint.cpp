@@ -45,7 +45,7 @@ TokenTint readBySelected(const TintPlace& at, const TileSource& source) {
         tint.value[j] = hybrid ? row.hybrid[j] : row.full[j];
         tint.state[j] = skipped ? TintState::Skipped : stateOfMass(tint.value[j]);
     }
-    tint.caption = (hybrid ? QStringLiteral("p\u0302 read by #%1, %2") : QStringLiteral("p read by #%1, %2"))
+    tint.caption = (hybrid ? QStringLiteral("p^ read by #%1, %2") : QStringLiteral("p read by #%1, %2"))
                        .arg(at.token)
                        .arg(place(at.layer, at.head));
     return tint;
@@ -70,10 +70,9 @@ TokenTint givenToSelected(const TintPlace& at, const TileSource& source) {
         tint.state[query] =
             hybrid && column.reason[i] == Reason::Skipped ? TintState::Skipped : stateOfMass(mass);
     }
-    tint.caption =
-        (hybrid ? QStringLiteral("p\u0302 given to #%1, %2") : QStringLiteral("p given to #%1, %2"))
-            .arg(at.token)
-            .arg(place(at.layer, at.head));
+    tint.caption = (hybrid ? QStringLiteral("p^ given to #%1, %2") : QStringLiteral("p given to #%1, %2"))
+                       .arg(at.token)
+                       .arg(place(at.layer, at.head));
     return tint;
 }
 
@@ -157,7 +156,7 @@ TokenTint lossDelta(const SnapshotPtr& newest, const SnapshotPtr& complete) {
     TokenTint tint;
     tint.isSigned = true;
     tint.from = from == newest ? 0 : from->generation;
-    float most = 1e-3F;
+    std::vector<float> sizes;
     const std::size_t tokens = std::min(f.fullNll.size(), f.hybridNll.size());
     tint.value.assign(newest->tokens->size(), 0);
     tint.state.assign(newest->tokens->size(), TintState::None);
@@ -167,7 +166,14 @@ TokenTint lossDelta(const SnapshotPtr& newest, const SnapshotPtr& complete) {
             continue;
         tint.value[t] = delta;
         tint.state[t] = TintState::Value;
-        most = std::max(most, std::fabs(delta));
+        sizes.push_back(std::fabs(delta));
+    }
+    // One word that goes badly wrong would leave all others grey: the ramp ends where 98 % of them do.
+    float most = 1e-3F;
+    if (!sizes.empty()) {
+        const auto nth = sizes.begin() + static_cast<std::ptrdiff_t>((sizes.size() - 1) * 98 / 100);
+        std::nth_element(sizes.begin(), nth, sizes.end());
+        most = std::max(most, *nth);
     }
     tint.high = niceEnd(most);
     tint.low = -tint.high;
@@ -233,6 +239,9 @@ TokenTint makeTint(const TintPlace& at, const SnapshotPtr& newest, const Snapsho
             tint = routerScore(at, *newest);
     }
     tint.kind = at.kind;
+    for (std::size_t t = 0; t < tint.state.size(); ++t)
+        tint.clipped |=
+            tint.state[t] == TintState::Value && (tint.value[t] > tint.high || tint.value[t] < tint.low);
     return tint;
 }
 
@@ -241,7 +250,7 @@ QString threeDigits(double value) {
         return QString::number(value);
     const double size = std::fabs(value);
     if (size < 1e-4 || size >= 1e6)
-        return QString::number(value, 'g', 3);
+        return QString::number(value, 'e', 2);
     const int decimals = std::max(0, 2 - static_cast<int>(std::floor(std::log10(size))));
     return QString::number(value, 'f', decimals);
 }

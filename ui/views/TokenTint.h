@@ -29,6 +29,7 @@ struct TokenTint {
     bool logarithmic = false;
     bool isSigned = false;
     bool relative = false;  ///< ends are of this row, not absolute
+    bool clipped = false;   ///< some values lie beyond the ends
     QString caption;        ///< "p^ read by #412, L12 H5"
     QString wait;           ///< one sentence, when there is nothing to show
     std::uint64_t from = 0; ///< generation of an older run that the numbers are of; 0: the newest
