@@ -3,8 +3,10 @@
 #include <immintrin.h>
 
 // g++ 12's own header reads an undefined vector on purpose (bug 105593).
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 
 namespace fovea::kernels {
 

@@ -91,31 +91,36 @@ private:
 
     void runItem(const PlanItem& item) {
         const int count = static_cast<int>(item.count);
-        const std::size_t firstKey = item.key;
         switch (item.kind) {
         case ItemKind::Full:
-            for (int j = 0; j < count; ++j)
-                m_keys[j] = m_task.k + (firstKey + static_cast<std::size_t>(j)) * m_task.kStride;
+            setRows(item);
             logitsOf<ItemKind::Full>(count);
             setWholeRanges(count);
             break;
         case ItemKind::Bound:
-            for (int j = 0; j < count; ++j)
-                m_keys[j] = m_task.k + (firstKey + static_cast<std::size_t>(j)) * m_task.kStride;
+            setRows(item);
             readBounds(item);
             logitsOf<ItemKind::Bound>(count);
             break;
         case ItemKind::Gather:
-            for (int j = 0; j < count; ++j)
-                m_keys[j] =
-                    m_task.k + std::size_t{m_task.gatherKeys[item.data + static_cast<std::uint32_t>(j)]} *
-                                   m_task.kStride;
+            setRows(item);
             m_keyLanes = m_task.gatherLanes + item.data;
             logitsOf<ItemKind::Gather>(count);
             setWholeRanges(count);
             break;
         }
         valuesOf(item);
+    }
+
+    void setRows(const PlanItem& item) {
+        for (std::uint32_t j = 0; j < item.count; ++j) {
+            const std::size_t key =
+                item.kind == ItemKind::Gather ? m_task.gatherKeys[item.data + j] : std::size_t{item.key} + j;
+            m_keys[j] = m_task.k + key * m_task.kStride;
+            m_values[j] = m_task.v + key * m_task.vStride;
+        }
+        for (std::uint32_t j = item.count; j < kBlock + V::kKeys; ++j)
+            m_keys[j] = m_keys[item.count - 1];
     }
 
     void setWholeRanges(int count) {
@@ -220,34 +225,46 @@ private:
     void weights(int j, int v) {
         F s[Keys][Vectors];
         const float* rows[Keys];
+#pragma GCC unroll 8
         for (int k = 0; k < Keys; ++k) {
             rows[k] = m_keys[j + k];
+#pragma GCC unroll 8
             for (int n = 0; n < Vectors; ++n)
                 s[k][n] = V::load(m_negMax + (v + n) * kL);
         }
+        prefetch<Keys>(j);
         dots<Keys, Vectors>(rows, m_qT + v * kL, m_dim, s);
         if constexpr (Kind != ItemKind::Full)
+#pragma GCC unroll 8
             for (int k = 0; k < Keys; ++k)
+#pragma GCC unroll 8
                 for (int n = 0; n < Vectors; ++n)
                     s[k][n] = V::select(mask<Kind>(j + k, v + n), s[k][n], V::set1(-kInfinity));
         F top[Vectors];
         bool grown = false;
+#pragma GCC unroll 8
         for (int n = 0; n < Vectors; ++n) {
             top[n] = s[0][n];
+#pragma GCC unroll 8
             for (int k = 1; k < Keys; ++k)
                 top[n] = V::max(top[n], s[k][n]);
             grown = V::anyAbove(top[n], V::load(m_bar + (v + n) * kL)) || grown;
         }
         if (__builtin_expect(grown, 0)) {
+#pragma GCC unroll 8
             for (int n = 0; n < Vectors; ++n)
                 V::store(m_top + (v + n) * kL, top[n]);
             raiseMax(v * kL, (v + Vectors) * kL, j);
+#pragma GCC unroll 8
             for (int k = 0; k < Keys; ++k)
+#pragma GCC unroll 8
                 for (int n = 0; n < Vectors; ++n)
                     s[k][n] = V::sub(s[k][n], V::load(m_delta + (v + n) * kL));
         }
+#pragma GCC unroll 8
         for (int n = 0; n < Vectors; ++n) {
             F sum = V::load(m_sum + (v + n) * kL);
+#pragma GCC unroll 8
             for (int k = 0; k < Keys; ++k) {
                 F p = exp2(s[k][n]);
                 if constexpr (Kind != ItemKind::Full)
@@ -259,16 +276,35 @@ private:
         }
     }
 
+    /// Rows lie far apart, which no hardware prefetcher follows: K of the next keys to the first-level cache,
+    /// V of these keys, read when the item's weights are done, to the second.
+    template <int Keys>
+    [[gnu::always_inline]] void prefetch(int j) const {
+        constexpr int kLine = 16;
+#pragma GCC unroll 8
+        for (int k = 0; k < Keys; ++k) {
+            const float* next = m_keys[j + Keys + k];
+            const float* value = m_values[j + k];
+            for (int d = 0; d < m_dim; d += kLine) {
+                __builtin_prefetch(next + d, 0, 3);
+                __builtin_prefetch(value + d, 0, 2);
+            }
+        }
+    }
+
     /// s[k][n] += sum over d of rows[k][d] * columns[d][n]: the only hot loop of QK.
     template <int Keys, int Vectors>
     [[gnu::always_inline]] static void dots(const float* const (&rows)[Keys], const float* columns, int dim,
                                             F (&s)[Keys][Vectors]) {
         for (int d = 0; d < dim; ++d, columns += kB) {
             F x[Vectors];
+#pragma GCC unroll 8
             for (int n = 0; n < Vectors; ++n)
                 x[n] = V::load(columns + n * kL);
+#pragma GCC unroll 8
             for (int k = 0; k < Keys; ++k) {
                 const F y = V::set1(rows[k][d]);
+#pragma GCC unroll 8
                 for (int n = 0; n < Vectors; ++n)
                     s[k][n] = V::fma(x[n], y, s[k][n]);
             }
@@ -319,7 +355,7 @@ private:
         const int count = static_cast<int>(item.count);
         const float* values = nullptr;
         std::size_t stride = 0;
-        if (item.kind == ItemKind::Gather || m_dim % kL != 0 || m_task.vStride % kAliasing == 0) {
+        if (item.kind == ItemKind::Gather || m_dim % kL != 0) {
             pack(item);
             values = m_packed;
             stride = m_pitch;
@@ -379,20 +415,27 @@ private:
     template <int Queries, int Dims>
     void weightedSum(const float* p, const float* v, std::size_t stride, int keys, float* o) const {
         F sum[Queries][Dims];
+#pragma GCC unroll 8
         for (int t = 0; t < Queries; ++t)
+#pragma GCC unroll 8
             for (int n = 0; n < Dims; ++n)
                 sum[t][n] = V::load(o + static_cast<std::size_t>(t) * m_pitch + n * kL);
         for (int j = 0; j < keys; ++j, p += kB, v += stride) {
             F x[Dims];
+#pragma GCC unroll 8
             for (int n = 0; n < Dims; ++n)
                 x[n] = V::load(v + n * kL);
+#pragma GCC unroll 8
             for (int t = 0; t < Queries; ++t) {
                 const F y = V::set1(p[t]);
+#pragma GCC unroll 8
                 for (int n = 0; n < Dims; ++n)
                     sum[t][n] = V::fma(x[n], y, sum[t][n]);
             }
         }
+#pragma GCC unroll 8
         for (int t = 0; t < Queries; ++t)
+#pragma GCC unroll 8
             for (int n = 0; n < Dims; ++n)
                 V::store(o + static_cast<std::size_t>(t) * m_pitch + n * kL, sum[t][n]);
     }
@@ -400,9 +443,7 @@ private:
     void pack(const PlanItem& item) {
         const std::size_t dim = static_cast<std::size_t>(m_dim);
         for (std::uint32_t j = 0; j < item.count; ++j) {
-            const std::size_t key =
-                item.kind == ItemKind::Gather ? m_task.gatherKeys[item.data + j] : std::size_t{item.key} + j;
-            const float* from = m_task.v + key * m_task.vStride;
+            const float* from = m_values[j];
             float* to = m_packed + j * m_pitch;
             std::size_t d = 0;
             for (; d + kL <= dim; d += kL)
@@ -482,19 +523,25 @@ private:
     static void plainLogits(const LogitTask& task, const float* keysT, std::size_t row, std::size_t key,
                             int keys) {
         const float* rows[Rows];
+#pragma GCC unroll 8
         for (int r = 0; r < Rows; ++r)
             rows[r] = task.q + (row + static_cast<std::size_t>(r)) * task.qStride;
         for (int v = 0; v * kL < keys; v += V::kQueryVectors) {
             F s[Rows][V::kQueryVectors];
+#pragma GCC unroll 8
             for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
                 for (int n = 0; n < V::kQueryVectors; ++n)
                     s[r][n] = V::set1(0.0F);
             dots<Rows, V::kQueryVectors>(rows, keysT + v * kL, task.headDim, s);
             alignas(64) float lanes[Rows][V::kQueryVectors * kL];
+#pragma GCC unroll 8
             for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
                 for (int n = 0; n < V::kQueryVectors; ++n)
                     V::store(lanes[r] + n * kL, s[r][n]);
             const int width = keys - v * kL < V::kQueryVectors * kL ? keys - v * kL : V::kQueryVectors * kL;
+#pragma GCC unroll 8
             for (int r = 0; r < Rows; ++r) {
                 float* out = task.s + (row + static_cast<std::size_t>(r)) * task.sStride + key +
                              static_cast<std::size_t>(v * kL);
@@ -503,10 +550,6 @@ private:
             }
         }
     }
-
-    /// V rows at this pitch (floats) fall into a few sets of the first-level cache and evict each other: pack
-    /// them.
-    static constexpr std::size_t kAliasing = 256;
 
     const BlockTask& m_task;
     const QueryBlock& m_block;
@@ -526,7 +569,8 @@ private:
     float* m_o;  ///< [lanes][pitch]
     float* m_packed;
     const float* m_zeros;
-    const float* m_keys[kB];
+    const float* m_keys[kB + V::kKeys]; ///< rows of the item's keys, the last one repeated
+    const float* m_values[kB];
     const std::uint64_t* m_keyLanes = nullptr;
     int m_vectorLo[kVectors];
     int m_vectorHi[kVectors];
