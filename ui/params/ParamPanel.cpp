@@ -17,7 +17,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr int kLabelWidth = 84; ///< longer labels end in an ellipsis; the tip has them whole
+constexpr int kLeastLabelWidth = 84; ///< longer labels end in an ellipsis; the tip has them whole
 
 QString text(std::string_view s) {
     return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));
@@ -103,7 +103,7 @@ ParamPanel::ParamPanel(RequestModel& requests, RunController& runs, QWidget* par
     m_remembered = m_defaults;
 
     auto* column = new QVBoxLayout(this);
-    column->setContentsMargins(8, 8, 8, 8);
+    column->setContentsMargins(4, 8, 4, 8);
     column->setSpacing(8);
 
     m_presets = new QComboBox(this);
@@ -175,7 +175,6 @@ void ParamPanel::buildSections(QWidget* inside) {
     auto* column = new QVBoxLayout(inside);
     column->setContentsMargins(0, 0, 4, 0);
     column->setSpacing(0);
-    int labelWidth = 0;
     for (const std::string_view section : sectionNames()) {
         auto* header = new QCheckBox(text(section), inside);
         header->setObjectName(QStringLiteral("params.section.%1").arg(text(section)));
@@ -198,7 +197,7 @@ void ParamPanel::buildSections(QWidget* inside) {
                 continue;
             auto* line = new ParamRow(spec, inside);
             m_rows.push_back(line);
-            labelWidth = std::max(labelWidth, line->labelWidthHint());
+            m_labelWidth = std::max(m_labelWidth, line->labelWidthHint());
             column->addWidget(line);
             connect(line, &ParamRow::wanted, &m_requests, &RequestModel::setParam);
             connect(line, &ParamRow::dragBegan, this, [this](const ParamSpec& dragged) {
@@ -212,9 +211,14 @@ void ParamPanel::buildSections(QWidget* inside) {
             connect(line, &ParamRow::helpWanted, this, &ParamPanel::helpWanted);
         }
     }
-    for (ParamRow* line : m_rows)
-        line->setLabelWidth(std::min(labelWidth, kLabelWidth));
     column->addStretch(1);
+}
+
+void ParamPanel::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    const int wanted = std::min(m_labelWidth, std::max(kLeastLabelWidth, width() * 38 / 100));
+    for (ParamRow* line : m_rows)
+        line->setLabelWidth(wanted);
 }
 
 ParamRow* ParamPanel::row(const QString& key) const {

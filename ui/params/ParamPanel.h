@@ -25,6 +25,9 @@ public:
 signals:
     void helpWanted(const fovea::ParamSpec& spec);
 
+protected:
+    void resizeEvent(QResizeEvent* event) override;
+
 private:
     void buildSections(QWidget* inside);
     void showPolicy();
@@ -41,6 +44,7 @@ private:
     AttentionPolicy m_defaults;   ///< decision 5's policy: where the dots come from
     AttentionPolicy m_remembered; ///< each section as it was when last on
     std::int64_t m_tokens = 0;
+    int m_labelWidth = 0; ///< of the longest label
 };
 
 /// What the foot shows for a snapshot: the whole run where it is known, else the visible layer, else what can

@@ -207,9 +207,11 @@ void ParamRow::showError(const QString& sentence) {
 
 void ParamRow::setLabelWidth(int pixels) {
     m_label->setFixedWidth(pixels);
+    m_label->setText(QFontMetrics(Theme::body()).elidedText(text(m_spec.label), Qt::ElideRight, pixels));
 }
+
 int ParamRow::labelWidthHint() const {
-    return m_label->sizeHint().width();
+    return QFontMetrics(Theme::body()).horizontalAdvance(text(m_spec.label)) + 2;
 }
 
 void ParamRow::takeText() {

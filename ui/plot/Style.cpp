@@ -185,6 +185,14 @@ void Style::drawControl(ControlElement element, const QStyleOption* option, QPai
         }
         return;
     }
+    if (element == CE_MenuBarItem) {
+        if (const auto* item = qstyleoption_cast<const QStyleOptionMenuItem*>(option)) {
+            QStyleOptionMenuItem onPanel = *item;
+            onPanel.palette.setColor(QPalette::Window, Theme::current().panel);
+            QProxyStyle::drawControl(element, &onPanel, painter, widget);
+            return;
+        }
+    }
     if (element == CE_DockWidgetTitle) {
         if (const auto* dock = qstyleoption_cast<const QStyleOptionDockWidget*>(option)) {
             const Theme& theme = Theme::current();

@@ -25,7 +25,7 @@ const QString kOpenTopic = QStringLiteral("open");
 const QString kLengthTopic = QStringLiteral("length");
 
 QString number(std::size_t n) {
-    return QLocale::c().toString(static_cast<qulonglong>(n));
+    return QLocale(QLocale::English).toString(static_cast<qulonglong>(n));
 }
 
 } // namespace

@@ -55,9 +55,9 @@ FileKind fileKind(const QString& path) {
                     "%1, %2, holds zero bytes and is not GGUF: text, GGUF model, policy or session expected")
                     .arg(name, bytesText(info.size()))};
     // Four bytes a token is what byte BPE takes on English prose; the run says the true number.
-    return {FileKind::Text,
-            QStringLiteral("Text, %1, about %2 tokens: replaces the text")
-                .arg(bytesText(info.size()), QLocale::c().toString(qMax<qint64>(1, info.size() / 4)))};
+    return {FileKind::Text, QStringLiteral("Text, %1, about %2 tokens: replaces the text")
+                                .arg(bytesText(info.size()),
+                                     QLocale(QLocale::English).toString(qMax<qint64>(1, info.size() / 4)))};
 }
 
 } // namespace fovea::ui

@@ -3,7 +3,9 @@
 #include "core/engine/Build.h"
 #include "ui/params/ParamPanel.h"
 #include "ui/plot/Icons.h"
+#include "ui/views/CurveView.h"
 #include "ui/views/InspectorView.h"
+#include "ui/views/RoutingView.h"
 #include "ui/views/TextView.h"
 #include "ui/window/Actions.h"
 #include "ui/window/Documents.h"
@@ -32,14 +34,6 @@
 #if __has_include("ui/views/HeadsView.h")
 #include "ui/views/HeadsView.h"
 #define FOVEA_HAS_HEADS
-#endif
-#if __has_include("ui/views/RoutingView.h")
-#include "ui/views/RoutingView.h"
-#define FOVEA_HAS_ROUTING
-#endif
-#if __has_include("ui/views/CurveView.h")
-#include "ui/views/CurveView.h"
-#define FOVEA_HAS_CURVE
 #endif
 
 namespace fovea::ui {
@@ -217,13 +211,9 @@ void MainWindow::buildDocks() {
 #ifdef FOVEA_HAS_HEADS
     addDock(QStringLiteral("dock.heads"), tr("Heads"), new HeadsView(m_context, this), {220, 160});
 #endif
-#ifdef FOVEA_HAS_ROUTING
     addDock(QStringLiteral("dock.routing"), tr("Routing"), new RoutingView(m_context, this), {400, 140});
-#endif
-#ifdef FOVEA_HAS_CURVE
     addDock(QStringLiteral("dock.curve"), tr("Cost versus fidelity"), new CurveView(m_context, this),
             {400, 140});
-#endif
     auto* viewMenu = menuBar()->findChild<QMenu*>(QStringLiteral("menu.View"));
     viewMenu->addSeparator();
     for (QDockWidget* dock : m_docks) {
@@ -282,8 +272,7 @@ void MainWindow::sizeDocks() {
     QDockWidget* const inspector = find("dock.inspector");
     QDockWidget* const heads = find("dock.heads");
     QDockWidget* const routing = find("dock.routing");
-    if (words != nullptr)
-        resizeDocks({params, words}, {280, 1000}, Qt::Horizontal);
+    resizeDocks({params}, {280}, Qt::Horizontal);
     if (map != nullptr && inspector != nullptr)
         resizeDocks({map, inspector}, {700, 310}, Qt::Horizontal);
     if (words != nullptr && map != nullptr && routing != nullptr)

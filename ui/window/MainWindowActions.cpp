@@ -1,5 +1,6 @@
 #include "core/engine/Build.h"
 #include "core/policy/ParamSpec.h"
+#include "ui/views/CurveView.h"
 #include "ui/views/TextView.h"
 #include "ui/window/Documents.h"
 #include "ui/window/MainWindow.h"
@@ -17,10 +18,6 @@
 #if __has_include("ui/views/MapView.h")
 #include "ui/views/MapView.h"
 #define FOVEA_HAS_MAP
-#endif
-#if __has_include("ui/views/CurveView.h")
-#include "ui/views/CurveView.h"
-#define FOVEA_HAS_CURVE
 #endif
 
 namespace fovea::ui {
@@ -206,12 +203,10 @@ void MainWindow::exportView() {
 }
 
 void MainWindow::exportNumbers() {
-#ifdef FOVEA_HAS_CURVE
     if (curveIsActive()) {
         findChild<CurveView*>()->exportNumbers();
         return;
     }
-#endif
 #ifdef FOVEA_HAS_MAP
     findChild<MapView*>()->exportNumbers();
 #endif

@@ -10,10 +10,10 @@ namespace fovea::ui {
 namespace {
 
 QString number(std::uint64_t n) {
-    return QLocale::c().toString(static_cast<qulonglong>(n));
+    return QLocale(QLocale::English).toString(static_cast<qulonglong>(n));
 }
 QString number(int n) {
-    return QLocale::c().toString(n);
+    return QLocale(QLocale::English).toString(n);
 }
 
 } // namespace

@@ -121,9 +121,10 @@ void StatusLine::showNumbers() {
         pairs.definition =
             tr("Query-key pairs as a share of full attention, counted by formula, the router's multiply-adds "
                "included (%1 without it).\n%2 of %3 pairs over all layers and heads; %4 computed in tiles.")
-                .arg(percent(cost.density), QLocale::c().toString(static_cast<qulonglong>(cost.hybrid.pairs)),
-                     QLocale::c().toString(static_cast<qulonglong>(cost.full.pairs)),
-                     QLocale::c().toString(static_cast<qulonglong>(cost.hybrid.pairsComputed)));
+                .arg(percent(cost.density),
+                     QLocale(QLocale::English).toString(static_cast<qulonglong>(cost.hybrid.pairs)),
+                     QLocale(QLocale::English).toString(static_cast<qulonglong>(cost.full.pairs)),
+                     QLocale(QLocale::English).toString(static_cast<qulonglong>(cost.hybrid.pairsComputed)));
         for (const char* name : {"kl", "top1", "pairs"})
             field(QLatin1String(name)).old = old;
     }

@@ -14,7 +14,7 @@ namespace fovea::ui {
 namespace {
 
 QString number(std::uint64_t n) {
-    return QLocale::c().toString(static_cast<qulonglong>(n));
+    return QLocale(QLocale::English).toString(static_cast<qulonglong>(n));
 }
 
 QToolButton* makeButton(const QString& name, const QString& iconName, QWidget* parent) {
@@ -45,7 +45,7 @@ QString noticeOf(const Snapshot& snapshot) {
         parts << TopBar::tr("%1 bytes unknown to the vocabulary").arg(number(snapshot.tokens->unknownBytes));
     if (snapshot.pastContext && snapshot.model)
         parts << TopBar::tr("past the context of %1 tokens")
-                     .arg(QLocale::c().toString(snapshot.model->shape.context));
+                     .arg(QLocale(QLocale::English).toString(snapshot.model->shape.context));
     if (snapshot.request && snapshot.request->maxTokens > 0 && snapshot.tokens &&
         snapshot.tokens->size() >= snapshot.request->maxTokens)
         parts << TopBar::tr("first %1 tokens only").arg(number(snapshot.request->maxTokens));
