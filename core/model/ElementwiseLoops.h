@@ -4,6 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 
+// Builds with sanitizers do not vectorise, and clang would say so for every loop.
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wpass-failed"
+#endif
+
 namespace fovea::FOVEA_LOOPS {
 
 struct Float {

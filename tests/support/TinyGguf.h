@@ -124,12 +124,12 @@ struct TinyGguf {
     }
 };
 
-/// A whole llama model in some 40 kB: L 2, M 32, F 64, H 2, G 1, D 16, C 128, six tokens. Opens and runs.
-inline TinyGguf tinyModel() {
+/// A whole llama model in some 13 kB: L 2, M 32, F 64, H 2, G 1, D 16, C 128, six tokens. Opens and runs.
+inline TinyGguf tinyModel(std::uint32_t layers = 2) {
     constexpr std::uint64_t kWidth = 32, kHidden = 64, kQuery = 32, kKey = 16, kVocabulary = 6;
     TinyGguf g;
     g.text("general.architecture", "llama").text("general.name", "tiny").u32("general.alignment", 32);
-    g.u32("llama.block_count", 2).u32("llama.context_length", 128).u32("llama.embedding_length", 32);
+    g.u32("llama.block_count", layers).u32("llama.context_length", 128).u32("llama.embedding_length", 32);
     g.u32("llama.feed_forward_length", 64)
         .u32("llama.attention.head_count", 2)
         .u32("llama.attention.head_count_kv", 1);
@@ -148,7 +148,7 @@ inline TinyGguf tinyModel() {
         g.tensors.push_back({name, {columns, rows}, 2, rows * columns / 32 * 18}); // Q4_0
     };
     matrix("token_embd.weight", kVocabulary, kWidth);
-    for (int l = 0; l < 2; ++l) {
+    for (std::uint32_t l = 0; l < layers; ++l) {
         const std::string blk = "blk." + std::to_string(l) + ".";
         vector(blk + "attn_norm.weight");
         vector(blk + "ffn_norm.weight");
