@@ -245,14 +245,4 @@ TokenTint makeTint(const TintPlace& at, const SnapshotPtr& newest, const Snapsho
     return tint;
 }
 
-QString threeDigits(double value) {
-    if (value == 0 || !std::isfinite(value))
-        return QString::number(value);
-    const double size = std::fabs(value);
-    if (size < 1e-4 || size >= 1e6)
-        return QString::number(value, 'e', 2);
-    const int decimals = std::max(0, 2 - static_cast<int>(std::floor(std::log10(size))));
-    return QString::number(value, 'f', decimals);
-}
-
 } // namespace fovea::ui

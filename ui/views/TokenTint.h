@@ -1,4 +1,5 @@
 #pragma once
+#include "ui/plot/NumberText.h"
 #include "ui/run/RunController.h"
 #include <QColor>
 #include <QString>
@@ -60,6 +61,5 @@ struct TintPlace {
 [[nodiscard]] std::optional<TileSource> coveredSource(const Snapshot& snapshot, int layer, int head,
                                                       int query);
 
-[[nodiscard]] QString threeDigits(double value); ///< 3 significant digits, no exponent for usual sizes
 
 } // namespace fovea::ui
