@@ -159,6 +159,13 @@ void RunController::takeNews() {
     }
 }
 
+void RunController::adopt(SnapshotPtr snapshot) {
+    if (snapshot && snapshot->propagated)
+        m_lastComplete = snapshot;
+    m_snapshot = std::move(snapshot);
+    emit snapshotChanged();
+}
+
 void RunController::fetchRaw(QObject* owner, std::function<std::shared_ptr<void>()> work,
                              std::function<void(std::shared_ptr<void>)> done) {
     // `done` may hold widgets of the GUI thread: it travels in a box that only the GUI thread opens and

@@ -33,6 +33,9 @@ public:
     /// The newest request's results are not all there: a run is under way, or a slider is still held.
     [[nodiscard]] bool updating() const;
 
+    /// Shows a snapshot that this controller did not ask for (a test's), as if it had just arrived.
+    void adopt(SnapshotPtr snapshot);
+
     /// Map tiles, rows: `work` runs on the engine thread between two blocks, then `done` on the GUI thread
     /// unless `owner` has been destroyed meanwhile. Both get the same shared value.
     template <class T>
