@@ -1,0 +1,294 @@
+#include "tests/support/TinySnapshot.h"
+#include "ui/plot/TileCache.h"
+#include <QSignalSpy>
+#include <QTest>
+#include <deque>
+
+using namespace fovea;
+using namespace fovea::ui;
+
+namespace {
+
+/// A fetch that waits until the test says so, and counts.
+struct Queue {
+    struct Job {
+        TileCache::Work work;
+        TileCache::Done done;
+    };
+    std::deque<Job> jobs;
+    int started = 0;
+    TileCache::Fetch fetch() {
+        return [this](TileCache::Work work, TileCache::Done done) {
+            ++started;
+            jobs.push_back({std::move(work), std::move(done)});
+        };
+    }
+    TileKey finishFirst() {
+        Job job = std::move(jobs.front());
+        jobs.pop_front();
+        auto tile = job.work();
+        const TileKey key = tile ? tile->key : TileKey{};
+        job.done(tile);
+        return key;
+    }
+    void finishAll() {
+        while (!jobs.empty())
+            finishFirst();
+    }
+};
+
+TileKey key(MapQuantity quantity, std::uint32_t row = 0, std::uint32_t col = 0, int level = 0) {
+    return {1, 1, quantity, Pooling::Max, level, row, col};
+}
+
+} // namespace
+
+class tst_TileCache : public QObject {
+    Q_OBJECT
+private slots:
+    void tilesArriveAndAreTheRealOnes() {
+        Queue queue;
+        TileCache cache(queue.fetch());
+        const auto snapshot = test::tinySnapshot();
+        cache.setSnapshot(snapshot);
+        QSignalSpy arrived(&cache, &TileCache::tileArrived);
+        cache.want({key(MapQuantity::Full), key(MapQuantity::Hybrid)});
+        QVERIFY(!cache.settled());
+        QVERIFY(!cache.find(key(MapQuantity::Full)).tile);
+        queue.finishAll();
+        QCOMPARE(arrived.size(), 2);
+        QVERIFY(cache.settled());
+        const auto found = cache.find(key(MapQuantity::Hybrid));
+        QVERIFY(found.tile && found.current);
+        const MapTile made = makeTile(key(MapQuantity::Hybrid), *snapshot->tileSource(1), 1);
+        QVERIFY(found.tile->value == made.value);
+        QVERIFY(found.tile->state == made.state);
+    }
+
+    void theNewestListChoosesTheNextFetch() {
+        Queue queue;
+        TileCache cache(queue.fetch());
+        test::TinyOptions options;
+        options.tokens = 600;
+        cache.setSnapshot(test::tinySnapshot(options));
+        cache.want(
+            {key(MapQuantity::Full, 0, 0), key(MapQuantity::Full, 1, 0), key(MapQuantity::Full, 1, 1)});
+        QCOMPARE(queue.started, 2); // at most two at a time
+        cache.want({key(MapQuantity::Full, 2, 2), key(MapQuantity::Full, 2, 1)});
+        queue.finishFirst();
+        queue.finishFirst(); // of the old list
+        QVERIFY((queue.finishFirst() == key(MapQuantity::Full, 2, 2)));
+        QVERIFY((queue.finishFirst() == key(MapQuantity::Full, 2, 1)));
+        QVERIFY(queue.jobs.empty());
+        QVERIFY(!cache.find(key(MapQuantity::Full, 1, 1)).tile); // no longer wanted, never made
+    }
+
+    void anOldTileStaysUntilTheNewOneArrives() {
+        Queue queue;
+        TileCache cache(queue.fetch());
+        test::TinyOptions options;
+        cache.setSnapshot(test::tinySnapshot(options));
+        cache.want({key(MapQuantity::Hybrid), key(MapQuantity::Full)});
+        queue.finishAll();
+        const TilePtr old = cache.find(key(MapQuantity::Hybrid)).tile;
+
+        const auto first = cache.snapshot();
+        options.policy.local.window = 3;
+        auto next = std::make_shared<Snapshot>(*test::tinySnapshot(options));
+        next->full = first->full; // the same full run
+        cache.setSnapshot(next);
+        QVERIFY(!cache.settled());
+        auto found = cache.find(key(MapQuantity::Hybrid));
+        QCOMPARE(found.tile, old);
+        QVERIFY(!found.current);
+        QVERIFY(cache.find(key(MapQuantity::Full)).current); // the full run is the same
+        QCOMPARE(queue.jobs.size(), std::size_t{1});
+        queue.finishAll();
+        found = cache.find(key(MapQuantity::Hybrid));
+        QVERIFY(found.current);
+        QVERIFY(found.tile->state != old->state);
+        QVERIFY(cache.settled());
+    }
+
+    void anEqualPolicyNeedsNoNewTile() {
+        Queue queue;
+        TileCache cache(queue.fetch());
+        cache.setSnapshot(test::tinySnapshot());
+        cache.want({key(MapQuantity::Hybrid)});
+        queue.finishAll();
+        const auto first = cache.snapshot();
+        auto next = std::make_shared<Snapshot>(*test::tinySnapshot()); // other pointers, equal policy
+        next->full = first->full;
+        cache.setSnapshot(next);
+        QVERIFY(queue.jobs.empty());
+        QVERIFY(cache.find(key(MapQuantity::Hybrid)).current);
+    }
+
+    void whileTheHybridIsMissingTheOldTileStays() {
+        Queue queue;
+        TileCache cache(queue.fetch());
+        cache.setSnapshot(test::tinySnapshot());
+        cache.want({key(MapQuantity::Hybrid)});
+        queue.finishAll();
+        const auto first = cache.snapshot();
+        auto next = std::make_shared<Snapshot>(*first);
+        auto request = std::make_shared<Request>(*first->request);
+        request->policy.local.window = 5;
+        next->request = request;
+        next->visible = nullptr;
+        cache.setSnapshot(next);
+        QVERIFY(queue.jobs.empty()); // nothing to ask yet
+        QVERIFY(cache.find(key(MapQuantity::Hybrid)).tile);
+        QVERIFY(!cache.find(key(MapQuantity::Hybrid)).current);
+        QVERIFY(!cache.settled());
+    }
+
+    void anotherTextDropsItsTiles() {
+        Queue queue;
+        TileCache cache(queue.fetch());
+        test::TinyOptions options;
+        cache.setSnapshot(test::tinySnapshot(options));
+        cache.want({key(MapQuantity::Full)});
+        queue.finishAll();
+        QVERIFY(cache.bytes() > 0);
+        options.seed = 2;
+        cache.setSnapshot(test::tinySnapshot(options));
+        QVERIFY(!cache.find(key(MapQuantity::Full)).tile);
+        QCOMPARE(cache.bytes(), std::size_t{0});
+    }
+
+    void aTileThatComesLateForAnotherTextIsDropped() {
+        Queue queue;
+        TileCache cache(queue.fetch());
+        test::TinyOptions options;
+        cache.setSnapshot(test::tinySnapshot(options));
+        cache.want({key(MapQuantity::Full)});
+        options.seed = 2;
+        cache.setSnapshot(test::tinySnapshot(options));
+        queue.finishFirst();
+        QVERIFY(!cache.find(key(MapQuantity::Full)).tile);
+        queue.finishAll(); // asked again, for the new text
+        QVERIFY(cache.find(key(MapQuantity::Full)).current);
+    }
+
+    void aVisibleRectangleFillsItsRowsAndKeepsTheRest() {
+        Queue queue;
+        TileCache cache(queue.fetch());
+        test::TinyOptions options;
+        options.tokens = 200;
+        cache.setSnapshot(test::tinySnapshot(options));
+        cache.want({key(MapQuantity::Hybrid)});
+        queue.finishAll();
+        const TilePtr old = cache.find(key(MapQuantity::Hybrid)).tile;
+        const auto first = cache.snapshot();
+        options.policy.local.window = 3;
+        const auto whole = test::tinySnapshot(options);
+        // The same hybrid, of rows 64 to 128 only.
+        auto part = std::make_shared<Snapshot>(*whole);
+        part->full = first->full;
+        auto visible = std::make_shared<VisibleLayer>(*whole->visible);
+        auto plan = std::make_shared<AttentionPlan>(*visible->plan);
+        for (auto& head : plan->heads) {
+            auto rows = std::make_shared<HeadPlan>(*head);
+            rows->rows = {64, 128};
+            head = rows;
+        }
+        visible->plan = plan;
+        visible->head = 1;
+        visible->fidelity.reset();
+        part->visible = visible;
+        cache.setSnapshot(part);
+        queue.finishAll();
+        auto found = cache.find(key(MapQuantity::Hybrid));
+        QVERIFY(!found.current);
+        QVERIFY(!cache.settled());
+        const MapTile wanted = makeTile(key(MapQuantity::Hybrid), *whole->tileSource(1), 1);
+        const auto row = [](const MapTile& tile, std::size_t q) {
+            return std::vector<float>(tile.value.begin() + static_cast<std::ptrdiff_t>(q * kTile),
+                                      tile.value.begin() + static_cast<std::ptrdiff_t>((q + 1) * kTile));
+        };
+        QVERIFY(row(*found.tile, 100) == row(wanted, 100));
+        QVERIFY(row(*found.tile, 100) != row(*old, 100));
+        QVERIFY(row(*found.tile, 150) == row(*old, 150));
+        // Then the whole layer.
+        auto complete = std::make_shared<Snapshot>(*whole);
+        complete->full = first->full;
+        cache.setSnapshot(complete);
+        queue.finishAll();
+        found = cache.find(key(MapQuantity::Hybrid));
+        QVERIFY(found.current);
+        QVERIFY(found.tile->value == wanted.value);
+        QVERIFY(cache.settled());
+    }
+
+    void theBudgetDropsTheLeastRecentlyUsedButNothingInSight() {
+        Queue queue;
+        test::TinyOptions options;
+        options.tokens = 1000;
+        TileCache probe(queue.fetch());
+        probe.setSnapshot(test::tinySnapshot(options));
+        probe.want({key(MapQuantity::Full)});
+        queue.finishAll();
+        const std::size_t one = probe.bytes();
+
+        TileCache cache(queue.fetch(), nullptr, 3 * one);
+        cache.setSnapshot(probe.snapshot());
+        for (std::uint32_t col = 0; col < 3; ++col) {
+            cache.want({key(MapQuantity::Full, 3, col)});
+            queue.finishAll();
+        }
+        QVERIFY(cache.find(key(MapQuantity::Full, 3, 0)).tile); // used: now the youngest
+        cache.want({key(MapQuantity::Full, 3, 3)});
+        queue.finishAll();
+        QVERIFY(!cache.find(key(MapQuantity::Full, 3, 1)).tile);
+        QVERIFY(cache.find(key(MapQuantity::Full, 3, 0)).tile);
+        QVERIFY(cache.bytes() <= 3 * one);
+        cache.want({key(MapQuantity::Full, 0, 0), key(MapQuantity::Full, 1, 0), key(MapQuantity::Full, 1, 1),
+                    key(MapQuantity::Full, 2, 0), key(MapQuantity::Full, 2, 1)});
+        queue.finishAll();
+        QVERIFY(cache.settled()); // all five stay although only three fit
+    }
+
+    void aDroppedFetchFreesItsPlace() {
+        Queue queue;
+        TileCache cache(queue.fetch());
+        test::TinyOptions options;
+        options.tokens = 600;
+        cache.setSnapshot(test::tinySnapshot(options));
+        cache.want(
+            {key(MapQuantity::Full, 0, 0), key(MapQuantity::Full, 1, 0), key(MapQuantity::Full, 1, 1)});
+        QCOMPARE(queue.started, 2);
+        queue.jobs.clear(); // as a full mailbox does
+        QTRY_VERIFY(queue.started > 2);
+        for (int i = 0; i < 20 && !cache.settled(); ++i)
+            queue.finishAll();
+        QVERIFY(cache.settled());
+    }
+
+    void aTileThatCannotBeMadeIsNotAskedForEver() {
+        int asked = 0;
+        TileCache cache([&](TileCache::Work, TileCache::Done done) {
+            ++asked;
+            done(nullptr);
+        });
+        cache.setSnapshot(test::tinySnapshot());
+        cache.want({key(MapQuantity::Full)});
+        QCOMPARE(asked, 1);
+        cache.want({key(MapQuantity::Full)});
+        QCOMPARE(asked, 1);
+    }
+
+    void aCacheMayGoWhileFetchesAreUnderWay() {
+        Queue queue;
+        {
+            TileCache cache(queue.fetch());
+            cache.setSnapshot(test::tinySnapshot());
+            cache.want({key(MapQuantity::Full)});
+        }
+        queue.jobs.clear();
+        QCoreApplication::processEvents();
+    }
+};
+
+QTEST_MAIN(tst_TileCache)
+#include "tst_TileCache.moc"

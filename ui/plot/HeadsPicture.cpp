@@ -1,0 +1,270 @@
+#include "ui/plot/HeadsPicture.h"
+#include "ui/plot/MapPicture.h"
+#include <QFontMetricsF>
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace fovea::ui {
+
+namespace {
+
+constexpr double kGroupGap = 4, kLegendHeight = 44, kEdge = 8, kFullMark = 26, kHeadNumbers = 18;
+
+constexpr std::array<HeadMetricSpec, 8> kMetrics{{
+    {HeadMetric::KeptMass, "kept mass",
+     "mean over queries of full attention's probability on the keys that the plan keeps, 0 to 1", true},
+    {HeadMetric::OutputError, "output error",
+     "|o - o^| / |o| of this head, isolated: full attention's output against the plan's, over the text",
+     true},
+    {HeadMetric::RowEntropy, "row entropy", "mean entropy of the query rows of full attention, in nats",
+     false},
+    {HeadMetric::SinkMass, "sink mass", "mean probability on tokens 0 to 3", false},
+    {HeadMetric::LocalMass, "local mass",
+     "mean probability on the nearest 64 keys, the token itself included", false},
+    {HeadMetric::KeysFor90, "keys for 90 % of mass", "mean number of keys that hold 90 % of a row", false},
+    {HeadMetric::MeanDistance, "mean distance", "mean distance from query to key, weighted by p, in tokens",
+     false},
+    {HeadMetric::PreviousShare, "previous-token share", "mean probability on the token before", false},
+}};
+
+/// Least, middle and largest value; empty without values.
+struct Spread {
+    double least = 0, median = 0, largest = 0;
+};
+std::optional<Spread> spreadOf(const HeadsScene& scene) {
+    std::vector<double> sorted;
+    for (const auto& v : scene.values)
+        if (v)
+            sorted.push_back(*v);
+    if (sorted.empty())
+        return std::nullopt;
+    std::sort(sorted.begin(), sorted.end());
+    const std::size_t n = sorted.size();
+    return Spread{sorted.front(), (sorted[(n - 1) / 2] + sorted[n / 2]) / 2, sorted.back()};
+}
+
+float unitOf(const Spread& spread, double value) {
+    const double range = spread.largest - spread.least;
+    return range > 0 ? static_cast<float>((value - spread.least) / range) : 0.5F;
+}
+
+double gaps(const HeadsScene& scene) {
+    return kGroupGap * std::max(0, scene.kvHeads - 1);
+}
+
+double labelWidth(const HeadsScene& scene) {
+    return QFontMetricsF(Theme::axis())
+               .horizontalAdvance(QStringLiteral("L%1").arg(std::max(0, scene.layers - 1))) +
+           8;
+}
+
+void paintLegend(QPainter& painter, const HeadsScene& scene, const QRectF& area) {
+    const Theme& theme = scene.theme;
+    const Ramp& ramp = Ramp::weights(theme);
+    const QRectF bar(area.left(), area.top() + 16, std::min(area.width(), 240.0), 10);
+    painter.setFont(Theme::axis());
+    painter.setPen(theme.ink2);
+    painter.drawText(QRectF(area.left(), area.top(), area.width(), 14), Qt::AlignLeft | Qt::AlignVCenter,
+                     QString::fromUtf8(headMetric(scene.metric).name));
+    QImage strip(std::max(2, static_cast<int>(bar.width())), 1, QImage::Format_ARGB32_Premultiplied);
+    for (int x = 0; x < strip.width(); ++x)
+        strip.setPixel(x, 0, ramp.at(static_cast<float>(x) / static_cast<float>(strip.width() - 1)));
+    painter.drawImage(bar, strip, QRectF(strip.rect()));
+    painter.setBrush(Qt::NoBrush);
+    painter.setPen(QPen(theme.controlEdge, 1));
+    painter.drawRect(bar);
+    const std::optional<Spread> spread = spreadOf(scene);
+    if (!spread)
+        return;
+    const QFontMetricsF metrics(Theme::axis());
+    const QString least = QStringLiteral("min ") + threeDigits(spread->least),
+                  largest = QStringLiteral("max ") + threeDigits(spread->largest),
+                  median = QStringLiteral("median ") + threeDigits(spread->median);
+    painter.setPen(scene.old ? theme.ink3 : theme.ink);
+    const QRectF line(bar.left(), bar.bottom() + 2, bar.width(), 14);
+    painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, least);
+    painter.drawText(line, Qt::AlignRight | Qt::AlignVCenter, largest);
+    const double at = bar.left() + static_cast<double>(unitOf(*spread, spread->median)) * bar.width();
+    const double half = metrics.horizontalAdvance(median) / 2;
+    const double low = bar.left() + metrics.horizontalAdvance(least) + 8 + half,
+                 high = bar.right() - metrics.horizontalAdvance(largest) - 8 - half;
+    if (low <= high)
+        painter.drawText(
+            QRectF(std::clamp(at, low, high) - half - 2, line.top(), half * 2 + 4, line.height()),
+            Qt::AlignCenter, median);
+    painter.setPen(QPen(theme.paper, 3));
+    painter.drawLine(QPointF(at, bar.top() - 2), QPointF(at, bar.bottom() + 2));
+    painter.setPen(QPen(theme.ink, 1));
+    painter.drawLine(QPointF(at, bar.top() - 2), QPointF(at, bar.bottom() + 2));
+}
+
+} // namespace
+
+std::span<const HeadMetricSpec> headMetrics() {
+    return kMetrics;
+}
+
+const HeadMetricSpec& headMetric(HeadMetric metric) {
+    return kMetrics[static_cast<std::size_t>(metric)];
+}
+
+std::optional<double> headValue(const Snapshot& snapshot, HeadMetric metric, int layer, int head) {
+    const auto h = static_cast<std::size_t>(head), l = static_cast<std::size_t>(layer);
+    if (headMetric(metric).ofPolicy) {
+        const auto pick = [&](const LayerFidelity& f) -> std::optional<double> {
+            const std::vector<float>& of = metric == HeadMetric::KeptMass ? f.headMass : f.headOutputError;
+            return h < of.size() ? std::optional<double>(static_cast<double>(of[h])) : std::nullopt;
+        };
+        if (snapshot.isolated)
+            for (const LayerFidelity& f : snapshot.isolated->layers)
+                if (f.layer == layer)
+                    return pick(f);
+        if (snapshot.visible && snapshot.visible->layer == layer && snapshot.visible->fidelity)
+            return pick(*snapshot.visible->fidelity);
+        return std::nullopt;
+    }
+    if (!snapshot.full || l >= snapshot.full->headStats.size() || h >= snapshot.full->headStats[l].size())
+        return std::nullopt;
+    const HeadStats& stats = snapshot.full->headStats[l][h];
+    const auto of = [](float x) { return std::optional<double>(static_cast<double>(x)); };
+    switch (metric) {
+    case HeadMetric::RowEntropy:
+        return of(stats.entropy);
+    case HeadMetric::SinkMass:
+        return of(stats.sinkMass);
+    case HeadMetric::LocalMass:
+        return of(stats.localMass);
+    case HeadMetric::KeysFor90:
+        return of(stats.keysFor90);
+    case HeadMetric::MeanDistance:
+        return of(stats.meanDistance);
+    case HeadMetric::PreviousShare:
+        return of(stats.previousShare);
+    case HeadMetric::KeptMass:
+    case HeadMetric::OutputError:
+        break;
+    }
+    return std::nullopt;
+}
+
+HeadsScene headsScene(const Snapshot& snapshot, const Snapshot* older, HeadMetric metric,
+                      const Theme& theme) {
+    HeadsScene scene;
+    scene.theme = theme;
+    scene.metric = metric;
+    if (!snapshot.model)
+        return scene;
+    const ModelShape& shape = snapshot.model->shape;
+    scene.layers = shape.layers;
+    scene.heads = shape.heads;
+    scene.kvHeads = shape.kvHeads;
+    const bool comparable =
+        older != nullptr && older->model == snapshot.model && older->textHash == snapshot.textHash;
+    for (int l = 0; l < scene.layers; ++l) {
+        scene.full.push_back(snapshot.request && snapshot.request->policy.fullInLayer(l));
+        for (int h = 0; h < scene.heads; ++h) {
+            std::optional<double> value = headValue(snapshot, metric, l, h);
+            if (!value && comparable) {
+                value = headValue(*older, metric, l, h);
+                scene.old = scene.old || value.has_value();
+            }
+            scene.values.push_back(value);
+        }
+    }
+    return scene;
+}
+
+QRectF HeadsLayout::cell(const HeadsScene& scene, int layer, int head) const {
+    const int group = head * std::max(1, scene.kvHeads) / std::max(1, scene.heads);
+    return {grid.left() + head * cellWidth + group * kGroupGap, grid.top() + layer * cellHeight, cellWidth,
+            cellHeight};
+}
+
+HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area) {
+    HeadsLayout layout;
+    const double left = area.left() + kEdge + labelWidth(scene), top = area.top() + kHeadNumbers;
+    const double width = area.right() - kEdge - kFullMark - left - gaps(scene);
+    const double height = area.bottom() - top - kLegendHeight - kEdge;
+    const auto largest = [](double room, int count) {
+        double cell = 12;
+        for (const double size : {24.0, 48.0})
+            if (size * std::max(1, count) <= room)
+                cell = size;
+        return cell;
+    };
+    layout.cellWidth = largest(width, scene.heads);
+    layout.cellHeight = std::min(largest(height, scene.layers), layout.cellWidth);
+    layout.grid =
+        QRectF(left, top, layout.cellWidth * scene.heads + gaps(scene), layout.cellHeight * scene.layers);
+    layout.legend =
+        QRectF(area.left() + kEdge, layout.grid.bottom() + kEdge, area.width() - 2 * kEdge, kLegendHeight);
+    return layout;
+}
+
+void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& layout) {
+    const Theme& theme = scene.theme;
+    if (scene.layers == 0) {
+        painter.setFont(Theme::body());
+        painter.setPen(theme.ink2);
+        painter.drawText(layout.legend.united(layout.grid), Qt::AlignCenter | Qt::TextWordWrap, scene.empty);
+        return;
+    }
+    const QFontMetricsF metrics(Theme::axis());
+    painter.setFont(Theme::axis());
+    painter.setPen(theme.ink2);
+    const int layerStep = layout.cellHeight >= metrics.height() - 1 ? 1 : 2;
+    for (int l = 0; l < scene.layers; l += layerStep)
+        painter.drawText(
+            QRectF(layout.grid.left() - 60, layout.grid.top() + l * layout.cellHeight, 54, layout.cellHeight),
+            Qt::AlignRight | Qt::AlignVCenter | Qt::TextDontClip, QStringLiteral("L%1").arg(l));
+    const double headWidth = metrics.horizontalAdvance(QStringLiteral("H%1").arg(scene.heads - 1)) + 4;
+    const int headStep = std::max(1, static_cast<int>(std::ceil(headWidth / layout.cellWidth)));
+    for (int h = 0; h < scene.heads; h += headStep) {
+        const QRectF cell = layout.cell(scene, 0, h);
+        painter.drawText(
+            QRectF(cell.center().x() - 30, layout.grid.top() - kHeadNumbers, 60, kHeadNumbers - 2),
+            Qt::AlignCenter, QStringLiteral("H%1").arg(h));
+    }
+    const std::optional<Spread> spread = spreadOf(scene);
+    const Ramp& ramp = Ramp::weights(theme);
+    for (int l = 0; l < scene.layers; ++l) {
+        for (int h = 0; h < scene.heads; ++h) {
+            const QRectF box = layout.cell(scene, l, h).adjusted(0, 0, -1, -1);
+            const std::optional<double>& value = scene.value(l, h);
+            if (!value) { // not known yet: an empty frame
+                painter.setBrush(theme.paper);
+                painter.setPen(QPen(theme.divider, 1));
+                painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5));
+                continue;
+            }
+            const QRgb color = ramp.at(unitOf(*spread, *value));
+            painter.fillRect(box, QColor(color));
+            if (scene.full[static_cast<std::size_t>(l)]) { // kept full by the policy: a corner
+                painter.setPen(Qt::NoPen);
+                painter.setBrush(onColor(color));
+                painter.drawPolygon(QPolygonF(
+                    {box.topRight(), box.topRight() - QPointF(5, 0), box.topRight() + QPointF(0, 5)}));
+            }
+        }
+        if (scene.full[static_cast<std::size_t>(l)] && layout.cellHeight >= 12) {
+            painter.setPen(theme.ink2);
+            painter.drawText(QRectF(layout.grid.right() + 4, layout.grid.top() + l * layout.cellHeight,
+                                    kFullMark, layout.cellHeight),
+                             Qt::AlignLeft | Qt::AlignVCenter | Qt::TextDontClip, QStringLiteral("full"));
+        }
+    }
+    if (scene.selectedLayer >= 0 && scene.selectedLayer < scene.layers && scene.selectedHead >= 0 &&
+        scene.selectedHead < scene.heads) {
+        const QRectF box =
+            layout.cell(scene, scene.selectedLayer, scene.selectedHead).adjusted(-0.5, -0.5, -0.5, -0.5);
+        painter.setBrush(Qt::NoBrush);
+        painter.setPen(QPen(theme.paper, 4));
+        painter.drawRect(box);
+        painter.setPen(QPen(theme.ink, 2));
+        painter.drawRect(box);
+    }
+    paintLegend(painter, scene, layout.legend);
+}
+
+} // namespace fovea::ui

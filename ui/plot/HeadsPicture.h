@@ -1,0 +1,66 @@
+#pragma once
+#include "core/engine/Snapshot.h"
+#include "ui/plot/Theme.h"
+#include <QPainter>
+#include <QString>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace fovea::ui {
+
+/// What the heads overview can be coloured by.
+enum class HeadMetric : std::uint8_t {
+    KeptMass,
+    OutputError,
+    RowEntropy,
+    SinkMass,
+    LocalMass,
+    KeysFor90,
+    MeanDistance,
+    PreviousShare,
+};
+
+struct HeadMetricSpec {
+    HeadMetric metric;
+    const char* name;
+    const char* definition;
+    bool ofPolicy; ///< changes with the policy (isolated results); else it belongs to the full run
+};
+[[nodiscard]] std::span<const HeadMetricSpec> headMetrics();
+[[nodiscard]] const HeadMetricSpec& headMetric(HeadMetric metric);
+
+/// The metric of one head, as far as the snapshot has it.
+[[nodiscard]] std::optional<double> headValue(const Snapshot& snapshot, HeadMetric metric, int layer,
+                                              int head);
+
+/// A grid of layers x heads: rows are layers, 0 on top; columns heads, with a gap between key-value groups.
+struct HeadsScene {
+    int layers = 0, heads = 0, kvHeads = 1;
+    std::vector<std::optional<double>> values; ///< [L*H]
+    std::vector<bool> full;                    ///< [L] layers that the policy keeps full
+    HeadMetric metric = HeadMetric::KeptMass;
+    int selectedLayer = -1, selectedHead = -1;
+    bool old = false; ///< values of an older policy: numbers in second ink
+    QString empty;    ///< sentence when there is nothing to show
+    Theme theme;
+    [[nodiscard]] const std::optional<double>& value(int layer, int head) const {
+        return values[static_cast<std::size_t>(layer * heads + head)];
+    }
+};
+/// A scene of everything the snapshot knows; what it lacks comes from `older`, when that is of the same text
+/// and model.
+[[nodiscard]] HeadsScene headsScene(const Snapshot& snapshot, const Snapshot* older, HeadMetric metric,
+                                    const Theme& theme);
+
+struct HeadsLayout {
+    QRectF grid; ///< all cells
+    QRectF legend;
+    double cellWidth = 12, cellHeight = 12; ///< 12, 24 or 48
+    [[nodiscard]] QRectF cell(const HeadsScene& scene, int layer, int head) const;
+};
+/// The largest cells that fit `area`; at least 12 px, so the layout may be larger than the area.
+[[nodiscard]] HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area);
+void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& layout);
+
+} // namespace fovea::ui

@@ -1,0 +1,287 @@
+#include "ui/plot/MapExport.h"
+#include "core/files/AtomicFile.h"
+#include "ui/plot/HeadsPicture.h"
+#include "ui/plot/MapFacts.h"
+#include "ui/plot/TileCache.h"
+#include <QBuffer>
+#include <QFontMetricsF>
+#include <QImage>
+#include <QSvgGenerator>
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+namespace fovea::ui {
+
+namespace {
+
+constexpr double kMargin = 12, kHeading = 24, kLine = 18;
+constexpr double kPixelsPerInch = 96, kImageDpi = 300;
+
+bool endsWith(const std::string& path, std::string_view ending) {
+    if (path.size() < ending.size())
+        return false;
+    return std::equal(
+        ending.begin(), ending.end(), path.end() - static_cast<std::ptrdiff_t>(ending.size()),
+        [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b + 32) : b); });
+}
+
+/// Words in lines of at most `width`.
+QStringList wrapped(const QString& text, double width) {
+    const QFontMetricsF metrics(Theme::axis());
+    QStringList lines{QString()};
+    for (const QString& part : text.split(QStringLiteral(" | "))) {
+        const QString longer = lines.back().isEmpty() ? part : lines.back() + QStringLiteral(" | ") + part;
+        if (metrics.horizontalAdvance(longer) > width && !lines.back().isEmpty())
+            lines.push_back(part);
+        else
+            lines.back() = longer;
+    }
+    return lines;
+}
+
+/// Tiles made once, when first asked for, of the one level that a picture shows.
+class FreshTiles {
+public:
+    FreshTiles(const TileSource& source, int level) : m_source(source), m_level(level) {}
+    TilePtr operator()(const TileKey& key) {
+        if (key.level != m_level || (key.quantity != MapQuantity::Full && !m_source.plan))
+            return nullptr;
+        TilePtr& tile = m_tiles[key];
+        if (!tile)
+            tile = std::make_shared<MapTile>(makeTile(key, m_source, 0));
+        return tile;
+    }
+
+private:
+    const TileSource& m_source;
+    int m_level;
+    std::unordered_map<TileKey, TilePtr, TileKeyHash> m_tiles;
+};
+
+float largestDifference(const MapScene& scene, const MapLayout& layout, double ratio,
+                        const TileLookup& tiles) {
+    float largest = 0;
+    for (const MapLayer& pane : scene.panes)
+        if (pane.quantity == MapQuantity::Difference)
+            for (const TileKey& key :
+                 visibleTiles(MapFrame::of(scene.view, layout.plots.front().size(), ratio), pane))
+                if (const auto tile = tiles(key))
+                    for (const float d : tile->value)
+                        largest = std::max(largest, std::abs(d));
+    return largest;
+}
+
+QString headingOf(const Snapshot& snapshot, int layer, int head) {
+    QString text = QStringLiteral("Attention of L%1 H%2, isolated").arg(layer).arg(head);
+    if (snapshot.request)
+        text += QStringLiteral(". Hybrid: ") + QString::fromStdString(snapshot.request->policy.summary());
+    if (snapshot.pastContext)
+        text += QStringLiteral(". Past the model's context");
+    return text;
+}
+
+} // namespace
+
+Result<> writePicture(const std::string& path, QSize size, double scale, const QString& title,
+                      const std::function<void(QPainter&, bool)>& paint) {
+    if (!(scale >= 1 && scale <= 4))
+        return fail(ErrorCode::BadValue, "scale: " + std::to_string(scale) + " is not between 1 and 4");
+    QBuffer buffer;
+    buffer.open(QIODevice::WriteOnly);
+    if (endsWith(path, ".svg")) {
+        QSvgGenerator generator;
+        generator.setOutputDevice(&buffer);
+        generator.setSize(size);
+        generator.setViewBox(QRect(QPoint(0, 0), size));
+        generator.setResolution(static_cast<int>(kPixelsPerInch));
+        generator.setTitle(title);
+        generator.setDescription(title);
+        QPainter painter(&generator);
+        paint(painter, true);
+        painter.end();
+    } else if (endsWith(path, ".png")) {
+        QImage image((QSizeF(size) * scale).toSize(), QImage::Format_ARGB32_Premultiplied);
+        image.setDevicePixelRatio(scale);
+        image.setText(QStringLiteral("Description"), title);
+        image.fill(Qt::white);
+        QPainter painter(&image);
+        paint(painter, false);
+        painter.end();
+        image.setDotsPerMeterX(static_cast<int>(std::lround(kPixelsPerInch * scale / 0.0254)));
+        image.setDotsPerMeterY(image.dotsPerMeterX());
+        if (!image.save(&buffer, "PNG"))
+            return fail(ErrorCode::Io, path + ": the picture could not be encoded as PNG");
+    } else
+        return fail(ErrorCode::BadValue, "picture file \"" + path + "\": the name must end in .png or .svg");
+    const QByteArray& bytes = buffer.data();
+    return writeFileAtomically(path,
+                               std::string_view(bytes.constData(), static_cast<std::size_t>(bytes.size())));
+}
+
+Result<> exportMap(const Snapshot& snapshot, const MapExportOptions& options, const std::string& path) {
+    if (!snapshot.request || !snapshot.model || !snapshot.tokens || !snapshot.full)
+        return fail(ErrorCode::BadValue, "map: there is no full run to draw yet");
+    const ModelShape& shape = snapshot.model->shape;
+    const int layer =
+        options.layer >= 0 ? options.layer : std::clamp(snapshot.request->visible.layer, 0, shape.layers - 1);
+    const int head =
+        options.head >= 0 ? options.head : std::clamp(snapshot.request->visible.head, 0, shape.heads - 1);
+    if (layer >= shape.layers || static_cast<std::size_t>(layer) >= snapshot.full->layers.size() ||
+        !snapshot.full->layers[static_cast<std::size_t>(layer)])
+        return fail(ErrorCode::BadValue, "map: layer " + std::to_string(layer) +
+                                             " is not there; the run has layers 0 to " +
+                                             std::to_string(shape.layers - 1));
+    if (head >= shape.heads)
+        return fail(ErrorCode::BadValue, "map: head " + std::to_string(head) +
+                                             " is not there; heads are 0 to " +
+                                             std::to_string(shape.heads - 1));
+    const std::optional<TileSource> source = snapshot.tileSource(layer);
+    if (!source)
+        return fail(ErrorCode::BadValue, "map: layer " + std::to_string(layer) + " is not computed yet");
+    for (const MapQuantity quantity : options.quantities)
+        if (quantity != MapQuantity::Full && !source->plan)
+            return fail(ErrorCode::BadValue, "map: the hybrid of layer " + std::to_string(layer) +
+                                                 " is not computed; it is known for the visible layer only");
+
+    MapScene scene;
+    scene.tokens = snapshot.tokens;
+    scene.count = static_cast<int>(snapshot.tokens->size());
+    scene.theme = options.theme;
+    scene.pinned = options.pinned;
+    scene.heading = headingOf(snapshot, layer, head);
+    scene.provenance = QString::fromStdString(snapshot.provenance());
+    for (const MapQuantity quantity : options.quantities) {
+        MapLayer pane;
+        pane.layer = layer;
+        pane.head = head;
+        pane.quantity = quantity;
+        pane.pooling = quantity == MapQuantity::Kept ? Pooling::Max : options.pooling;
+        pane.scale = quantity == MapQuantity::Difference
+                         ? MapScale(ScaleKind::Signed, 1)
+                         : MapScale(options.logarithmic ? ScaleKind::Log : ScaleKind::Linear);
+        pane.keptOverlay = options.keptOverlay && source->plan != nullptr;
+        pane.tokens = scene.count;
+        if (source->plan)
+            pane.queryRole = queryRoles(*source->plan, head);
+        scene.panes.push_back(std::move(pane));
+    }
+    const double width = std::max(320, options.size.width());
+    const QRectF area(kMargin, kMargin + kHeading, width, std::max(240, options.size.height()));
+    scene.view.cell = options.viewport ? options.viewport->cell : 1;
+    for (int i = 0; i < 2; ++i) // token labels take room: see MapCanvas::fitAll
+        scene.view = options.viewport.value_or(
+            MapViewport::fitAll(scene.count, layoutMap(scene, area).plots.front().size()));
+    const MapLayout layout = layoutMap(scene, area);
+
+    const bool svg = endsWith(path, ".svg");
+    const std::size_t cells = vectorCells(scene, layout);
+    PaintOptions paint;
+    paint.cells = svg && cells > 0 && cells <= kMostVectorCells ? CellInk::Vector : CellInk::Image;
+    paint.ratio = svg ? (paint.cells == CellInk::Vector ? 1.0 : kImageDpi / kPixelsPerInch) : options.scale;
+    const int level = paint.cells == CellInk::Vector
+                          ? 0
+                          : MapFrame::of(scene.view, layout.plots.front().size(), paint.ratio).level();
+    auto fresh = std::make_shared<FreshTiles>(*source, level);
+    const TileLookup tiles = [fresh](const TileKey& key) { return (*fresh)(key); };
+    const float limit = options.differenceLimit.value_or(
+        MapScale::niceLimit(largestDifference(scene, layout, paint.ratio, tiles)));
+    for (MapLayer& pane : scene.panes)
+        if (pane.quantity == MapQuantity::Difference)
+            pane.scale = MapScale(ScaleKind::Signed, limit);
+
+    const double legend = legendHeight(scene, width, paint.ratio);
+    const QStringList provenance = wrapped(scene.provenance, width - 8);
+    const QSize size(static_cast<int>(std::ceil(width + 2 * kMargin)),
+                     static_cast<int>(std::ceil(area.bottom() + 8 + legend +
+                                                kLine * static_cast<double>(provenance.size()) + kMargin)));
+    return writePicture(
+        path, size, options.scale, scene.heading + QLatin1Char('\n') + scene.provenance,
+        [&](QPainter& painter, bool) {
+            painter.fillRect(QRectF(QPointF(0, 0), QSizeF(size)), scene.theme.panel);
+            painter.setFont(Theme::section());
+            painter.setPen(scene.theme.ink);
+            painter.drawText(
+                QRectF(kMargin, kMargin, width, kHeading), Qt::AlignLeft | Qt::AlignTop,
+                QFontMetricsF(Theme::section()).elidedText(scene.heading, Qt::ElideRight, width));
+            paintMap(painter, scene, layout, tiles, paint);
+            paintMapLegend(painter, scene, QRectF(kMargin, area.bottom() + 8, width, legend), paint.ratio);
+            painter.setFont(Theme::axis());
+            painter.setPen(scene.theme.ink3);
+            double y = area.bottom() + 8 + legend;
+            for (const QString& line : provenance) {
+                painter.drawText(QRectF(kMargin + 8, y, width, kLine), Qt::AlignLeft | Qt::AlignVCenter,
+                                 line);
+                y += kLine;
+            }
+        });
+}
+
+Result<> exportHeads(const Snapshot& snapshot, const HeadsExportOptions& options, const std::string& path) {
+    HeadsScene scene = headsScene(snapshot, nullptr, options.metric, options.theme);
+    if (scene.layers == 0)
+        return fail(ErrorCode::BadValue, "heads: there is no model to draw yet");
+    scene.selectedLayer = options.layer;
+    scene.selectedHead = options.head;
+    const double width = 520;
+    // Cells of 24 px wherever the model's layers make a page.
+    const HeadsLayout layout =
+        layoutHeads(scene, QRectF(kMargin, kMargin + kHeading, width,
+                                  scene.layers <= 40 ? 24.0 * scene.layers + 90 : 200));
+    const QStringList provenance = wrapped(QString::fromStdString(snapshot.provenance()), width - 8);
+    const double foot = layout.legend.bottom() + 8;
+    const QSize size(
+        static_cast<int>(std::ceil(width + 2 * kMargin)),
+        static_cast<int>(std::ceil(foot + kLine * static_cast<double>(provenance.size() + 1) + kMargin)));
+    const QString heading = QStringLiteral("Heads by ") + QString::fromUtf8(headMetric(options.metric).name);
+    return writePicture(path, size, options.scale,
+                        heading + QLatin1Char('\n') + QString::fromStdString(snapshot.provenance()),
+                        [&](QPainter& painter, bool) {
+                            painter.fillRect(QRectF(QPointF(0, 0), QSizeF(size)), scene.theme.panel);
+                            painter.setFont(Theme::section());
+                            painter.setPen(scene.theme.ink);
+                            painter.drawText(QRectF(kMargin, kMargin, width, kHeading),
+                                             Qt::AlignLeft | Qt::AlignTop, heading);
+                            paintHeads(painter, scene, layout);
+                            painter.setFont(Theme::axis());
+                            painter.setPen(scene.theme.ink3);
+                            double y = foot;
+                            QStringList lines =
+                                wrapped(QString::fromUtf8(headMetric(options.metric).definition), width - 8);
+                            for (const QString& line : lines + provenance) {
+                                painter.drawText(QRectF(kMargin + 8, y, width, kLine),
+                                                 Qt::AlignLeft | Qt::AlignVCenter, line);
+                                y += kLine;
+                            }
+                        });
+}
+
+Result<std::vector<std::string>> exportPictures(const Snapshot& snapshot, const std::string& folder) {
+    std::vector<std::string> paths;
+    const std::vector<std::pair<MapQuantity, std::string>> maps{
+        {MapQuantity::Full, "map-full.png"},
+        {MapQuantity::Hybrid, "map-hybrid.png"},
+        {MapQuantity::Difference, "map-difference.png"},
+        {MapQuantity::Kept, "map-kept.png"}};
+    for (const auto& [quantity, name] : maps) {
+        MapExportOptions options;
+        options.quantities = {quantity};
+        options.size = QSize(820, 780);
+        options.scale = 2;
+        const std::string path = folder + "/" + name;
+        FOVEA_TRY(exportMap(snapshot, options, path));
+        paths.push_back(path);
+    }
+    HeadsExportOptions heads;
+    heads.scale = 2;
+    if (snapshot.request) {
+        heads.layer = snapshot.request->visible.layer;
+        heads.head = snapshot.request->visible.head;
+    }
+    const std::string path = folder + "/heads.png";
+    FOVEA_TRY(exportHeads(snapshot, heads, path));
+    paths.push_back(path);
+    return paths;
+}
+
+} // namespace fovea::ui

@@ -1,0 +1,60 @@
+#pragma once
+#include "core/base/Result.h"
+#include "core/engine/Snapshot.h"
+#include "ui/plot/HeadsPicture.h"
+#include "ui/plot/MapPicture.h"
+#include <QSize>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fovea::ui {
+
+/// What a picture file of the map holds: by default the whole map of the snapshot's visible head, full beside
+/// hybrid, light.
+struct MapExportOptions {
+    int layer = -1, head = -1; ///< -1: the snapshot's visible ones
+    std::vector<MapQuantity> quantities{MapQuantity::Full, MapQuantity::Hybrid};
+    bool logarithmic = true;
+    Pooling pooling = Pooling::Max;
+    bool keptOverlay = false;
+    std::optional<MapViewport> viewport; ///< empty: all of the text
+    Pair pinned;
+    QSize size{1200, 640}; ///< logical pixels of the maps, without heading, legend and provenance
+    double scale = 1;      ///< PNG: device pixels per logical pixel, 1 to 4
+    Theme theme = Theme::light();
+    std::optional<float> differenceLimit; ///< empty: the least nice number that holds what is shown
+};
+
+/// Writes the maps with heading, legend, axis words and provenance; `path` ends in .png or .svg. In SVG text
+/// stays text, and up to 20,000 cells are vectors; more are an image of 300 dpi under vector axes. Needs a
+/// QGuiApplication (any platform), no display. Made whole or not at all. Any thread, also while the window
+/// draws. Errors: BadValue (ending, scale, layer, head), Io. Cost: makeTile of what is shown; opens OpenMP
+/// regions.
+[[nodiscard]] Result<> exportMap(const Snapshot& snapshot, const MapExportOptions& options,
+                                 const std::string& path);
+
+inline constexpr std::size_t kMostVectorCells = 20'000;
+
+/// The heads overview as a picture, every value of the snapshot.
+struct HeadsExportOptions {
+    HeadMetric metric = HeadMetric::KeptMass;
+    int layer = -1, head = -1; ///< framed cell
+    double scale = 1;
+    Theme theme = Theme::light();
+};
+[[nodiscard]] Result<> exportHeads(const Snapshot& snapshot, const HeadsExportOptions& options,
+                                   const std::string& path);
+
+/// Pixels or SVG of anything that paints, by the path's ending, written atomically. `paint` gets logical
+/// coordinates.
+[[nodiscard]] Result<> writePicture(const std::string& path, QSize size, double scale, const QString& title,
+                                    const std::function<void(QPainter&, bool vector)>& paint);
+
+/// The pictures of `analyze --out`: full, hybrid, difference and kept mask of the visible head and the heads
+/// overview, as map-full.png ... in `folder`, which must exist. Returns their paths.
+[[nodiscard]] Result<std::vector<std::string>> exportPictures(const Snapshot& snapshot,
+                                                              const std::string& folder);
+
+} // namespace fovea::ui

@@ -1,0 +1,222 @@
+#include "ui/plot/MapPicture.h"
+#include <QFontMetricsF>
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <utility>
+
+namespace fovea::ui {
+
+namespace {
+
+constexpr double kRow = 32, kSwatch = 14, kBarWidth = 170, kSpace = 16;
+
+/// One part of the legend: its width and how it is drawn at a place.
+struct Item {
+    double width = 0;
+    std::function<void(QPainter&, QPointF)> paint;
+};
+
+class Legend {
+public:
+    Legend(const MapScene& scene, double ratio) : m_scene(scene), m_ratio(ratio), m_metrics(Theme::axis()) {
+        const auto shows = [&](MapQuantity q) {
+            return std::any_of(scene.panes.begin(), scene.panes.end(),
+                               [q](const MapLayer& p) { return p.quantity == q; });
+        };
+        const bool lines = std::any_of(scene.panes.begin(), scene.panes.end(), [](const MapLayer& p) {
+            return p.quantity != MapQuantity::Full || p.keptOverlay;
+        });
+        for (const MapLayer& pane : scene.panes)
+            if (pane.quantity == MapQuantity::Full || pane.quantity == MapQuantity::Hybrid) {
+                bar(pane, QStringLiteral("weight"));
+                break;
+            }
+        for (const MapLayer& pane : scene.panes)
+            if (pane.quantity == MapQuantity::Difference)
+                bar(pane, QStringLiteral("p\u0302 \u2212 p"));
+        if (shows(MapQuantity::Kept)) {
+            swatch(CellLook::Local, MapQuantity::Kept, QStringLiteral("local"));
+            swatch(CellLook::Always, MapQuantity::Kept, QStringLiteral("always"));
+            swatch(CellLook::RoutedKey, MapQuantity::Kept, QStringLiteral("routed, key role"));
+            swatch(CellLook::RoutedQuery, MapQuantity::Kept, QStringLiteral("routed, query role"));
+        }
+        if (shows(MapQuantity::Full) || shows(MapQuantity::Hybrid))
+            swatch(CellLook::Attended, MapQuantity::Full, QStringLiteral("\u2248 0"));
+        if (lines)
+            swatch(CellLook::Skipped, MapQuantity::Kept, QStringLiteral("not routed"));
+        swatch(CellLook::Impossible, MapQuantity::Full, QStringLiteral("comes after the query"));
+        words();
+    }
+
+    [[nodiscard]] const std::vector<Item>& items() const { return m_items; }
+
+private:
+    void text(QPainter& painter, const QRectF& box, int flags, const QString& words,
+              const QColor& ink) const {
+        painter.setFont(Theme::axis());
+        painter.setPen(ink);
+        painter.drawText(box, flags | Qt::TextDontClip, words);
+    }
+
+    void swatch(CellLook look, MapQuantity quantity, const QString& name) {
+        m_items.push_back(
+            {kSwatch + 6 + m_metrics.horizontalAdvance(name), [=, this](QPainter& painter, QPointF at) {
+                 const QRectF box(at.x(), at.y() + (kRow - kSwatch) / 2, kSwatch, kSwatch);
+                 paintSwatch(painter, box, look, quantity);
+                 text(painter, QRectF(box.right() + 6, at.y(), 400, kRow), Qt::AlignLeft | Qt::AlignVCenter,
+                      name, m_scene.theme.ink2);
+             }});
+    }
+
+    void paintSwatch(QPainter& painter, const QRectF& box, CellLook look, MapQuantity quantity) const {
+        MapLayer content;
+        content.quantity = quantity;
+        const Theme& theme = m_scene.theme;
+        const QRgb ground = cellColor(content, theme, look, 0);
+        painter.setPen(QPen(theme.controlEdge, 1));
+        painter.setBrush(QColor(ground));
+        painter.drawRect(box);
+        painter.setBrush(Qt::NoBrush);
+        const QPointF middle = box.center();
+        const QColor mark = onColor(ground);
+        switch (look) {
+        case CellLook::Skipped:
+            painter.setPen(QPen(theme.skippedLine, 1));
+            for (const double shift : {-7.0, 0.0, 7.0}) {
+                const double x0 = std::max(box.left(), box.left() + shift),
+                             x1 = std::min(box.right(), box.right() + shift);
+                painter.drawLine(QPointF(x0, box.bottom() - (x0 - box.left() - shift)),
+                                 QPointF(x1, box.bottom() - (x1 - box.left() - shift)));
+            }
+            break;
+        case CellLook::Always:
+            painter.setPen(QPen(mark, 1));
+            painter.drawLine(QPointF(middle.x(), box.top() + 1), QPointF(middle.x(), box.bottom() - 1));
+            break;
+        case CellLook::RoutedQuery:
+            painter.setPen(QPen(mark, 1));
+            painter.drawLine(QPointF(box.left() + 1, middle.y()), QPointF(box.right() - 1, middle.y()));
+            break;
+        case CellLook::RoutedKey:
+        case CellLook::Attended:
+            painter.setPen(Qt::NoPen);
+            painter.setBrush(look == CellLook::Attended ? theme.skippedLine : mark);
+            painter.drawEllipse(middle, 1.2, 1.2);
+            break;
+        default:
+            break;
+        }
+    }
+
+    void bar(const MapLayer& pane, const QString& name) {
+        const double nameWidth = m_metrics.horizontalAdvance(name) + 8;
+        m_items.push_back({nameWidth + kBarWidth + 16, [=, this](QPainter& painter, QPointF at) {
+                               paintBar(painter, pane,
+                                        QRectF(at.x() + nameWidth + 8, at.y() + 4, kBarWidth, 10));
+                               text(painter, QRectF(at.x(), at.y() - 7, nameWidth, kRow),
+                                    Qt::AlignLeft | Qt::AlignVCenter, name, m_scene.theme.ink2);
+                           }});
+    }
+
+    void paintBar(QPainter& painter, const MapLayer& pane, const QRectF& box) const {
+        const Theme& theme = m_scene.theme;
+        const bool difference = pane.scale.kind() == ScaleKind::Signed;
+        const Ramp& ramp = difference ? Ramp::signedDifference(theme) : Ramp::weights(theme);
+        QImage strip(static_cast<int>(std::lround(box.width() * m_ratio)), 1,
+                     QImage::Format_ARGB32_Premultiplied);
+        for (int x = 0; x < strip.width(); ++x)
+            strip.setPixel(
+                x, 0, ramp.at(static_cast<float>(x) / static_cast<float>(std::max(1, strip.width() - 1))));
+        painter.drawImage(box, strip, QRectF(strip.rect()));
+        painter.setBrush(Qt::NoBrush);
+        painter.setPen(QPen(theme.controlEdge, 1));
+        painter.drawRect(box);
+        std::vector<std::pair<double, QString>> ticks;
+        if (difference) {
+            const double limit = static_cast<double>(pane.scale.limit());
+            ticks = {{0, QChar(0x2212) + QString::number(limit)},
+                     {0.5, QStringLiteral("same")},
+                     {1, QStringLiteral("+%1").arg(limit)}};
+            // The neutral band, in place.
+            const double half = std::min(0.5, static_cast<double>(kNeutralBand) / limit / 2) * box.width();
+            painter.setPen(QPen(theme.ink3, 1));
+            for (const double x : {box.center().x() - half, box.center().x() + half})
+                painter.drawLine(QPointF(x, box.top()), QPointF(x, box.bottom() + 3));
+        } else if (pane.scale.kind() == ScaleKind::Log)
+            ticks = {{0, QStringLiteral("0.0001")},
+                     {0.25, QStringLiteral("0.001")},
+                     {0.5, QStringLiteral("0.01")},
+                     {0.75, QStringLiteral("0.1")},
+                     {1, QStringLiteral("1")}};
+        else
+            ticks = {{0, QStringLiteral("0")}, {0.5, QStringLiteral("0.5")}, {1, QStringLiteral("1")}};
+        for (const auto& [place, words] : ticks) {
+            const double x = box.left() + place * box.width();
+            painter.setPen(QPen(theme.ink2, 1));
+            painter.drawLine(QPointF(x, box.bottom()), QPointF(x, box.bottom() + 3));
+            text(painter, QRectF(x - 30, box.bottom() + 2, 60, 14), Qt::AlignHCenter | Qt::AlignTop, words,
+                 theme.ink2);
+        }
+    }
+
+    void words() {
+        QString line;
+        for (const MapLayer& pane : m_scene.panes)
+            if (pane.quantity == MapQuantity::Full || pane.quantity == MapQuantity::Hybrid)
+                line = pane.scale.kind() == ScaleKind::Log ? QStringLiteral("log scale")
+                                                           : QStringLiteral("linear scale");
+        const double cell = m_scene.view.cell * m_ratio; // a pixel of the device pools
+        if (!m_scene.panes.empty() && cell < 1) {
+            const QString side = threeDigits(1 / cell);
+            const bool mass = m_scene.panes.front().pooling == Pooling::Mass;
+            if (!line.isEmpty())
+                line += QStringLiteral(", ");
+            line += QStringLiteral("a pixel: %1 of %2 \u00d7 %2 cells")
+                        .arg(mass ? QStringLiteral("mass (sum over keys, mean over queries)")
+                                  : QStringLiteral("max"),
+                             side);
+        }
+        if (line.isEmpty())
+            return;
+        m_items.push_back({m_metrics.horizontalAdvance(line), [=, this](QPainter& painter, QPointF at) {
+                               text(painter, QRectF(at.x(), at.y(), 600, kRow),
+                                    Qt::AlignLeft | Qt::AlignVCenter, line, m_scene.theme.ink2);
+                           }});
+    }
+
+    const MapScene& m_scene;
+    double m_ratio;
+    QFontMetricsF m_metrics;
+    std::vector<Item> m_items;
+};
+
+/// Places items from left to right, in as many rows as they need; returns the height.
+double flow(const std::vector<Item>& items, const QRectF& area, QPainter* painter) {
+    double x = area.left() + 8, y = area.top();
+    for (const Item& item : items) {
+        if (x > area.left() + 8 && x + item.width > area.right() - 8) {
+            x = area.left() + 8;
+            y += kRow;
+        }
+        if (painter != nullptr)
+            item.paint(*painter, {x, y});
+        x += item.width + kSpace;
+    }
+    return y + kRow - area.top();
+}
+
+} // namespace
+
+double legendHeight(const MapScene& scene, double width, double devicePixelsPerPixel) {
+    const Legend legend(scene, devicePixelsPerPixel);
+    return flow(legend.items(), QRectF(0, 0, width, 1000), nullptr);
+}
+
+void paintMapLegend(QPainter& painter, const MapScene& scene, const QRectF& area,
+                    double devicePixelsPerPixel) {
+    const Legend legend(scene, devicePixelsPerPixel);
+    flow(legend.items(), area, &painter);
+}
+
+} // namespace fovea::ui

@@ -1,0 +1,405 @@
+#include "ui/plot/MapRaster.h"
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace fovea::ui {
+
+namespace {
+
+/// One value column that falls into one pixel column.
+struct Tap {
+    int pixel;
+    std::int64_t column;
+};
+
+CellLook lookOf(CellState state, MapQuantity quantity) {
+    switch (state) {
+    case CellState::Local:
+        return quantity == MapQuantity::Kept ? CellLook::Local : CellLook::Attended;
+    case CellState::Always:
+        return quantity == MapQuantity::Kept ? CellLook::Always : CellLook::Attended;
+    case CellState::Routed:
+        return quantity == MapQuantity::Kept ? CellLook::RoutedKey : CellLook::Attended;
+    case CellState::Far:
+        return quantity == MapQuantity::Kept ? CellLook::Far : CellLook::Attended;
+    case CellState::Skipped:
+        return quantity == MapQuantity::Full ? CellLook::Attended : CellLook::Skipped;
+    case CellState::Impossible:
+        break;
+    }
+    return CellLook::Impossible;
+}
+
+/// Tiles of one level around a frame, with coarser ones where the right one is missing.
+class TileGrid {
+public:
+    TileGrid(const MapLayer& content, MapQuantity quantity, int level, std::int64_t firstRow,
+             std::int64_t lastRow, std::int64_t firstCol, std::int64_t lastCol, const TileLookup& tiles)
+        : m_firstRow(firstRow), m_firstCol(firstCol), m_cols(std::max<std::int64_t>(0, lastCol - firstCol)) {
+        for (std::int64_t row = firstRow; row < lastRow; ++row)
+            for (std::int64_t col = firstCol; col < lastCol; ++col)
+                m_slots.push_back(col > row ? Slot{} : find(content, quantity, level, row, col, tiles));
+    }
+    struct Slot {
+        std::shared_ptr<const MapTile> tile;
+        int shift = 0; ///< levels coarser than asked
+    };
+    [[nodiscard]] const Slot& slot(std::int64_t row, std::int64_t col) const {
+        return m_slots[static_cast<std::size_t>((row - m_firstRow) * m_cols + (col - m_firstCol))];
+    }
+
+private:
+    static Slot find(const MapLayer& content, MapQuantity quantity, int level, std::int64_t row,
+                     std::int64_t col, const TileLookup& tiles) {
+        const int top = 24;
+        for (int shift = 0; level + shift < top; ++shift) {
+            const TileKey key{content.layer,
+                              content.head,
+                              quantity,
+                              content.pooling,
+                              level + shift,
+                              static_cast<std::uint32_t>(row >> shift),
+                              static_cast<std::uint32_t>(col >> shift)};
+            if (auto tile = tiles(key))
+                return {std::move(tile), shift};
+            if ((kTile << (level + shift)) >= static_cast<std::size_t>(content.tokens))
+                break;
+        }
+        return {};
+    }
+    std::vector<Slot> m_slots;
+    std::int64_t m_firstRow, m_firstCol, m_cols;
+};
+
+/// Rows of pixels, one run of equal rows after the other.
+class Gatherer {
+public:
+    Gatherer(const MapFrame& frame, const MapLayer& content, const TileLookup& tiles)
+        : m_frame(frame), m_content(content), m_level(frame.level()),
+          m_size(frame.cell * static_cast<double>(std::int64_t{1} << m_level)),
+          m_values((content.tokens + (std::int64_t{1} << m_level) - 1) >> m_level) {
+        for (int x = 0; x < frame.width; ++x) {
+            const PixelSpan span = pixelSpan(frame.originX + x, m_size);
+            for (std::int64_t c = std::max<std::int64_t>(span.first, 0); c < std::min(span.last, m_values);
+                 ++c)
+                m_taps.push_back({x, c});
+        }
+        if (m_taps.empty())
+            return;
+        const PixelSpan top = pixelSpan(frame.originY, m_size);
+        const PixelSpan bottom = pixelSpan(frame.originY + frame.height - 1, m_size);
+        const std::int64_t first = std::clamp<std::int64_t>(top.first, 0, m_values) >> 8;
+        const std::int64_t last = (std::clamp<std::int64_t>(bottom.last, 0, m_values) + 255) >> 8;
+        const std::int64_t firstCol = m_taps.front().column >> 8, lastCol = (m_taps.back().column >> 8) + 1;
+        m_grids.emplace_back(content, content.quantity, m_level, first, last, firstCol, lastCol, tiles);
+        if (content.keptOverlay && content.quantity != MapQuantity::Kept)
+            m_grids.emplace_back(content, MapQuantity::Kept, m_level, first, last, firstCol, lastCol, tiles);
+    }
+
+    [[nodiscard]] PixelSpan rows(int y) const { return pixelSpan(m_frame.originY + y, m_size); }
+
+    /// Values and looks of the pixel row that holds the value rows `span`. Returns the look of an empty row.
+    void row(PixelSpan span, float* value, CellLook* look) {
+        std::fill_n(value, m_frame.width, 0.0F);
+        std::fill_n(look, m_frame.width, CellLook::Outside);
+        span.first = std::max<std::int64_t>(span.first, 0);
+        span.last = std::min(span.last, m_values);
+        if (m_taps.empty() || span.first >= span.last)
+            return;
+        m_overlay.assign(static_cast<std::size_t>(m_frame.width), CellLook::Outside);
+        for (std::int64_t r = span.first; r < span.last; ++r) {
+            addRow(m_grids.front(), m_content.quantity, r, value, look);
+            if (m_grids.size() > 1)
+                addRow(m_grids.back(), MapQuantity::Kept, r, nullptr, m_overlay.data());
+        }
+        const auto count = static_cast<float>(span.last - span.first);
+        if (m_content.pooling == Pooling::Mass && count > 1)
+            for (int x = 0; x < m_frame.width; ++x)
+                value[x] /= count;
+        for (int x = 0; x < m_frame.width; ++x) {
+            if (m_overlay[static_cast<std::size_t>(x)] == CellLook::Skipped && look[x] == CellLook::Attended)
+                look[x] = CellLook::Skipped;
+        }
+    }
+
+private:
+    void addRow(const TileGrid& grid, MapQuantity quantity, std::int64_t r, float* value,
+                CellLook* look) const {
+        const bool queryRole = quantity == MapQuantity::Kept && hasQueryRole(r);
+        for (std::size_t t = 0; t < m_taps.size();) {
+            const std::int64_t tileCol = m_taps[t].column >> 8;
+            std::size_t end = t;
+            while (end < m_taps.size() && m_taps[end].column >> 8 == tileCol)
+                ++end;
+            const TileGrid::Slot& slot = grid.slot(r >> 8, tileCol);
+            if (!slot.tile)
+                for (std::size_t i = t; i < end; ++i) {
+                    CellLook& at = look[m_taps[i].pixel];
+                    at = std::min(at, m_taps[i].column > r ? CellLook::Impossible : CellLook::Unknown);
+                }
+            else
+                addTaps(slot, quantity, r, queryRole, t, end, value, look);
+            t = end;
+        }
+    }
+
+    void addTaps(const TileGrid::Slot& slot, MapQuantity quantity, std::int64_t r, bool queryRole,
+                 std::size_t begin, std::size_t end, float* value, CellLook* look) const {
+        const std::size_t offset = static_cast<std::size_t>(((r >> slot.shift) & 255) * 256);
+        const float* tileValue = slot.tile->value.data() + offset;
+        const CellState* tileState = slot.tile->state.data() + offset;
+        const bool mass = m_content.pooling == Pooling::Mass,
+                   difference = quantity == MapQuantity::Difference;
+        // A coarser tile's mass is that of more keys: shared out evenly until the right tile is there.
+        const float share = mass ? 1.0F / static_cast<float>(std::int64_t{1} << slot.shift) : 1.0F;
+        for (std::size_t i = begin; i < end; ++i) {
+            const Tap tap = m_taps[i];
+            const auto c = static_cast<std::size_t>((tap.column >> slot.shift) & 255);
+            CellLook next = tap.column > r ? CellLook::Impossible : lookOf(tileState[c], quantity);
+            if (next ==
+                CellLook::Impossible) { // of the coarser tile's kind, but this value may lie on the diagonal
+                look[tap.pixel] = std::min(look[tap.pixel], next);
+                continue;
+            }
+            const float v = tileValue[c];
+            if (std::isnan(v))
+                next = CellLook::Unknown;
+            else if (value != nullptr) {
+                float& sum = value[tap.pixel];
+                if (mass)
+                    sum += v * share;
+                else if (difference)
+                    sum = std::abs(v) > std::abs(sum) ? v : sum;
+                else
+                    sum = std::max(sum, v);
+            }
+            if (queryRole && next == CellLook::RoutedKey)
+                next = CellLook::RoutedQuery;
+            look[tap.pixel] = std::min(look[tap.pixel], next);
+        }
+    }
+
+    [[nodiscard]] bool hasQueryRole(std::int64_t valueRow) const {
+        const auto first = static_cast<std::size_t>(valueRow << m_level);
+        const std::size_t last = std::min(first + (std::size_t{1} << m_level), m_content.queryRole.size());
+        for (std::size_t i = first; i < last; ++i)
+            if (m_content.queryRole[i] != 0)
+                return true;
+        return false;
+    }
+
+    const MapFrame& m_frame;
+    const MapLayer& m_content;
+    int m_level;
+    double m_size; ///< pixels per value
+    std::int64_t m_values;
+    std::vector<Tap> m_taps;
+    std::vector<TileGrid> m_grids; ///< the quantity's, and the plan's for the overlay
+    std::vector<CellLook> m_overlay;
+};
+
+/// Screen-space marks over the flat colours of one picture.
+class Texturer {
+public:
+    Texturer(QImage& image, const MapFrame& frame, const MapLayer& content, const Theme& theme)
+        : m_image(image), m_frame(frame), m_content(content), m_line(theme.skippedLine.rgb()),
+          m_dot(theme.skippedLine.rgb()) {
+        m_thick = std::max(1, static_cast<int>(std::lround(frame.ratio)));
+        m_hatch = std::max(2, static_cast<int>(std::lround(kHatchPeriod * frame.ratio)));
+        m_lattice = std::max(2, static_cast<int>(std::lround(kDotPeriod * frame.ratio)));
+        m_dotSize = std::max(1, static_cast<int>(std::lround(1.8 * frame.ratio)));
+        m_perCell = frame.cell >= kDotFromCell * frame.ratio;
+        m_dotColumns.resize(static_cast<std::size_t>(frame.width));
+        for (int x = 0; x < frame.width; ++x)
+            m_dotColumns[static_cast<std::size_t>(x)] = onDot(frame.originX + x, x);
+    }
+
+    void row(int y, const CellLook* look, const float* value) {
+        auto* line = reinterpret_cast<QRgb*>(m_image.scanLine(y));
+        for (int t = 0; t < m_thick; ++t)
+            for (int x = (m_hatch * 2 - (y % m_hatch) + t) % m_hatch; x < m_frame.width; x += m_hatch)
+                if (look[x] == CellLook::Skipped)
+                    line[x] = m_line;
+        const bool dotRow = onDot(m_frame.originY + y, y);
+        const bool kept = m_content.quantity == MapQuantity::Kept;
+        if (!kept && !dotRow)
+            return;
+        if (!kept && m_content.scale.kind() == ScaleKind::Signed)
+            return; // in the difference "about 0" is the middle of the ramp
+        for (int x = 0; x < m_frame.width; ++x) {
+            const bool dotColumn = m_dotColumns[static_cast<std::size_t>(x)];
+            if (!dotColumn && !dotRow)
+                continue;
+            switch (look[x]) {
+            case CellLook::Attended:
+                if (dotColumn && dotRow && value[x] < m_content.nearZero)
+                    line[x] = m_dot;
+                break;
+            case CellLook::Always:
+                if (dotColumn)
+                    line[x] = mark(line[x]);
+                break;
+            case CellLook::RoutedQuery:
+                if (dotRow)
+                    line[x] = mark(line[x]);
+                break;
+            case CellLook::RoutedKey:
+                if (dotColumn && dotRow)
+                    line[x] = mark(line[x]);
+                break;
+            default:
+                break;
+            }
+        }
+    }
+
+private:
+    /// Is this pixel column (or row) one that holds dots: the middle of a cell, or every 8 px where cells are
+    /// small?
+    [[nodiscard]] bool onDot(std::int64_t inMap, int onScreen) const {
+        if (!m_perCell)
+            return onScreen % m_lattice < m_dotSize;
+        const double cell = std::floor(static_cast<double>(inMap) / m_frame.cell);
+        const double from = std::floor(cell * m_frame.cell + (m_frame.cell - m_dotSize) / 2 + 0.5);
+        const auto x = static_cast<double>(inMap);
+        return x >= from && x < from + m_dotSize;
+    }
+    static QRgb mark(QRgb background) { return onColor(background).rgb(); }
+
+    QImage& m_image;
+    const MapFrame& m_frame;
+    const MapLayer& m_content;
+    QRgb m_line, m_dot;
+    int m_thick = 1, m_hatch = 7, m_lattice = 8, m_dotSize = 2;
+    bool m_perCell = false;
+    std::vector<bool> m_dotColumns;
+};
+
+} // namespace
+
+QColor onColor(QRgb background) {
+    const auto linear = [](int channel) {
+        const double c = channel / 255.0;
+        return c <= 0.04045 ? c / 12.92 : std::pow((c + 0.055) / 1.055, 2.4);
+    };
+    const double y = 0.2126 * linear(qRed(background)) + 0.7152 * linear(qGreen(background)) +
+                     0.0722 * linear(qBlue(background));
+    return 1.05 / (y + 0.05) > (y + 0.05) / 0.05 ? QColor(Qt::white) : QColor(Qt::black);
+}
+
+QRgb cellColor(const MapLayer& content, const Theme& theme, CellLook look, float value) {
+    switch (look) {
+    case CellLook::Local:
+        return theme.reasonColor(Reason::Local).rgb();
+    case CellLook::Always:
+        return theme.reasonColor(Reason::Always).rgb();
+    case CellLook::RoutedKey:
+        return theme.reasonColor(Reason::Routed, Role::Keys).rgb();
+    case CellLook::RoutedQuery:
+        return theme.reasonColor(Reason::Routed, Role::Queries).rgb();
+    case CellLook::Far:
+        return theme.reasonColor(Reason::Far).rgb();
+    case CellLook::Skipped: // the difference, and full attention under the plan's lines, keep their colour
+        if (content.quantity == MapQuantity::Hybrid || content.quantity == MapQuantity::Kept)
+            return theme.paper.rgb();
+        [[fallthrough]];
+    case CellLook::Attended:
+        break;
+    case CellLook::Unknown:
+        return theme.panel.rgb();
+    case CellLook::Impossible:
+        return theme.impossible.rgb();
+    case CellLook::Outside:
+        return theme.panel.rgb();
+    }
+    const Ramp& ramp =
+        content.scale.kind() == ScaleKind::Signed ? Ramp::signedDifference(theme) : Ramp::weights(theme);
+    return ramp.table()[content.scale.index(value)];
+}
+
+std::vector<TileKey> visibleTiles(const MapFrame& frame, const MapLayer& content) {
+    std::vector<TileKey> keys;
+    if (content.tokens <= 0 || frame.width <= 0 || frame.height <= 0)
+        return keys;
+    const int level = frame.level();
+    const double size = frame.cell * static_cast<double>(std::int64_t{1} << level);
+    const std::int64_t values = (content.tokens + (std::int64_t{1} << level) - 1) >> level;
+    const auto range = [&](std::int64_t origin, int extent) {
+        const std::int64_t first = std::clamp<std::int64_t>(pixelSpan(origin, size).first, 0, values);
+        const std::int64_t last =
+            std::clamp<std::int64_t>(pixelSpan(origin + extent - 1, size).last, 0, values);
+        return PixelSpan{first >> 8, (last + 255) >> 8};
+    };
+    const PixelSpan rows = range(frame.originY, frame.height), cols = range(frame.originX, frame.width);
+    for (std::int64_t row = rows.first; row < rows.last; ++row)
+        for (std::int64_t col = cols.first; col < std::min(cols.last, row + 1); ++col)
+            keys.push_back({content.layer, content.head, content.quantity, content.pooling, level,
+                            static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(col)});
+    const double middleRow = static_cast<double>(rows.first + rows.last - 1) / 2;
+    const double middleCol = static_cast<double>(cols.first + cols.last - 1) / 2;
+    std::stable_sort(keys.begin(), keys.end(), [&](const TileKey& a, const TileKey& b) {
+        const auto distance = [&](const TileKey& k) {
+            return std::hypot(k.row - middleRow, k.col - middleCol);
+        };
+        return distance(a) < distance(b);
+    });
+    return keys;
+}
+
+MapSamples sampleCells(const MapLayer& content, std::int64_t query, std::int64_t queries, std::int64_t key,
+                       std::int64_t keys, const TileLookup& tiles) {
+    MapFrame frame;
+    frame.width = static_cast<int>(keys);
+    frame.height = static_cast<int>(queries);
+    frame.originX = key;
+    frame.originY = query;
+    Gatherer gatherer(frame, content, tiles);
+    MapSamples samples{frame.width, frame.height, {}, {}};
+    samples.value.resize(static_cast<std::size_t>(keys * queries));
+    samples.look.resize(samples.value.size());
+    for (int y = 0; y < frame.height; ++y)
+        gatherer.row(gatherer.rows(y), samples.value.data() + samples.at(0, y),
+                     samples.look.data() + samples.at(0, y));
+    return samples;
+}
+
+QImage rasterMap(const MapFrame& frame, const MapLayer& content, const Theme& theme,
+                 const TileLookup& tiles) {
+    if (frame.width <= 0 || frame.height <= 0)
+        return {};
+    QImage image(frame.width, frame.height, QImage::Format_ARGB32_Premultiplied);
+    Gatherer gatherer(frame, content, tiles);
+    Texturer texturer(image, frame, content, theme);
+    const Ramp& ramp =
+        content.scale.kind() == ScaleKind::Signed ? Ramp::signedDifference(theme) : Ramp::weights(theme);
+    std::array<QRgb, 10> flat{}; // colours of the looks that have one; 0: the ramp's
+    for (std::size_t i = 0; i < flat.size(); ++i)
+        if (const auto look = static_cast<CellLook>(i);
+            look != CellLook::Attended &&
+            !(look == CellLook::Skipped &&
+              (content.quantity == MapQuantity::Full || content.quantity == MapQuantity::Difference)))
+            flat[i] = cellColor(content, theme, look, 0);
+    const auto width = static_cast<std::size_t>(frame.width);
+    std::vector<float> value(width);
+    std::vector<CellLook> look(width);
+    std::vector<QRgb> color(width);
+    PixelSpan shown{-1, -1};
+    for (int y = 0; y < frame.height; ++y) {
+        const PixelSpan span = gatherer.rows(y);
+        if (y == 0 || span.first != shown.first || span.last != shown.last) {
+            gatherer.row(span, value.data(), look.data());
+            for (std::size_t x = 0; x < width; ++x) {
+                const QRgb own = flat[static_cast<std::size_t>(look[x])];
+                color[x] = own != 0 ? own : ramp.table()[content.scale.index(value[x])];
+            }
+            shown = span;
+        }
+        std::memcpy(image.scanLine(y), color.data(), width * sizeof(QRgb));
+        texturer.row(y, look.data(), value.data());
+    }
+    return image;
+}
+
+} // namespace fovea::ui
