@@ -1,0 +1,235 @@
+#include "ui/views/HeadsView.h"
+#include "ui/plot/NumberText.h"
+#include <QComboBox>
+#include <QHBoxLayout>
+#include <QHelpEvent>
+#include <QKeyEvent>
+#include <QLabel>
+#include <QMouseEvent>
+#include <QPainter>
+#include <QScrollArea>
+#include <QToolTip>
+#include <QVBoxLayout>
+#include <algorithm>
+#include <cmath>
+
+namespace fovea::ui {
+
+HeadsGrid::HeadsGrid(QWidget* parent) : QWidget(parent) {
+    setObjectName(QStringLiteral("heads.grid"));
+    setFocusPolicy(Qt::StrongFocus);
+    setMinimumSize(160, 100);
+}
+
+void HeadsGrid::setScene(HeadsScene scene) {
+    m_scene = std::move(scene);
+    QString name = tr("heads, coloured by %1").arg(QString::fromUtf8(headMetric(m_scene.metric).name));
+    const int l = m_scene.selectedLayer, h = m_scene.selectedHead;
+    if (l >= 0 && l < m_scene.layers && h >= 0 && h < m_scene.heads) {
+        name += tr(", L%1 H%2").arg(l).arg(h);
+        if (m_scene.value(l, h))
+            name += QLatin1Char(' ') + threeDigits(*m_scene.value(l, h));
+    }
+    setAccessibleName(name);
+    fitHeight();
+    update();
+}
+
+HeadsLayout HeadsGrid::gridLayout() const {
+    return layoutHeads(m_scene, QRectF(0, 0, width(), parentWidget() ? parentWidget()->height() : height()));
+}
+
+void HeadsGrid::fitHeight() {
+    // Cells never shrink below 12 px: a model with many layers scrolls.
+    const HeadsLayout layout = gridLayout();
+    setMinimumHeight(m_scene.layers == 0 ? 100 : static_cast<int>(std::ceil(layout.legend.bottom())));
+}
+
+QRectF HeadsGrid::cellRect(int layer, int head) const {
+    return gridLayout().cell(m_scene, layer, head);
+}
+
+std::optional<std::pair<int, int>> HeadsGrid::cellAt(QPointF position) const {
+    const HeadsLayout layout = gridLayout();
+    for (int l = 0; l < m_scene.layers; ++l)
+        for (int h = 0; h < m_scene.heads; ++h)
+            if (layout.cell(m_scene, l, h).contains(position))
+                return std::pair(l, h);
+    return std::nullopt;
+}
+
+void HeadsGrid::paintEvent(QPaintEvent*) {
+    QPainter painter(this);
+    painter.fillRect(rect(), m_scene.theme.panel);
+    HeadsLayout layout = gridLayout();
+    if (m_scene.layers == 0)
+        layout.grid = QRectF(rect()).adjusted(16, 16, -16, -16);
+    paintHeads(painter, m_scene, layout);
+    if (hasFocus()) {
+        painter.setBrush(Qt::NoBrush);
+        painter.setPen(QPen(m_scene.theme.accent, 2));
+        painter.drawRect(QRectF(rect()).adjusted(1, 1, -1, -1));
+    }
+}
+
+void HeadsGrid::resizeEvent(QResizeEvent*) {
+    fitHeight();
+}
+
+void HeadsGrid::mousePressEvent(QMouseEvent* event) {
+    if (event->button() != Qt::LeftButton)
+        return;
+    if (const auto cell = cellAt(event->position()))
+        emit cellChosen(cell->first, cell->second);
+}
+
+void HeadsGrid::keyPressEvent(QKeyEvent* event) {
+    int layer = std::max(0, m_scene.selectedLayer), head = std::max(0, m_scene.selectedHead);
+    switch (event->key()) {
+    case Qt::Key_Up:
+        --layer;
+        break;
+    case Qt::Key_Down:
+        ++layer;
+        break;
+    case Qt::Key_Left:
+        --head;
+        break;
+    case Qt::Key_Right:
+        ++head;
+        break;
+    case Qt::Key_Home:
+        head = 0;
+        break;
+    case Qt::Key_End:
+        head = m_scene.heads - 1;
+        break;
+    default:
+        QWidget::keyPressEvent(event);
+        return;
+    }
+    if (m_scene.layers > 0)
+        emit cellChosen(std::clamp(layer, 0, m_scene.layers - 1), std::clamp(head, 0, m_scene.heads - 1));
+}
+
+bool HeadsGrid::event(QEvent* event) {
+    if (event->type() == QEvent::ToolTip) {
+        const auto* help = static_cast<QHelpEvent*>(event);
+        const auto cell = cellAt(help->pos());
+        if (!cell) {
+            QToolTip::hideText();
+            return true;
+        }
+        const auto& [layer, head] = *cell;
+        const HeadMetricSpec& spec = headMetric(m_scene.metric);
+        const std::optional<double>& value = m_scene.value(layer, head);
+        QString text = tr("L%1 H%2: %3 %4\n%5")
+                           .arg(layer)
+                           .arg(head)
+                           .arg(QString::fromUtf8(spec.name),
+                                value ? QString::number(*value, 'g', 9) : tr("not computed yet"),
+                                QString::fromUtf8(spec.definition));
+        if (m_scene.full[static_cast<std::size_t>(layer)])
+            text += tr("\nthe policy keeps this layer full");
+        if (m_scene.old && spec.ofPolicy)
+            text += tr("\nupdating: may be of the policy before");
+        QToolTip::showText(help->globalPos(), text, this);
+        return true;
+    }
+    if (event->type() == QEvent::FocusIn || event->type() == QEvent::FocusOut)
+        update();
+    return QWidget::event(event);
+}
+
+HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_context(context) {
+    setObjectName(QStringLiteral("heads"));
+    setMinimumSize(220, 160);
+    m_combo = new QComboBox(this);
+    m_combo->setObjectName(QStringLiteral("heads.metric"));
+    m_combo->setAccessibleName(tr("colour of the heads"));
+    m_combo->setMinimumHeight(28);
+    for (const HeadMetricSpec& spec : headMetrics()) {
+        m_combo->addItem(QString::fromUtf8(spec.name));
+        m_combo->setItemData(m_combo->count() - 1, QString::fromUtf8(spec.definition), Qt::ToolTipRole);
+    }
+    m_title = new QLabel(this);
+    m_title->setObjectName(QStringLiteral("heads.title"));
+    m_title->setTextFormat(Qt::PlainText);
+    m_title->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    m_grid = new HeadsGrid;
+    m_scroll = new QScrollArea(this);
+    m_scroll->setObjectName(QStringLiteral("heads.scroll"));
+    m_scroll->setFrameShape(QFrame::NoFrame);
+    m_scroll->setWidgetResizable(true);
+    m_scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAsNeeded);
+    m_scroll->setWidget(m_grid);
+    auto* line = new QHBoxLayout;
+    line->setSpacing(8);
+    auto* label = new QLabel(tr("colour"), this);
+    label->setTextFormat(Qt::PlainText);
+    label->setBuddy(m_combo);
+    line->addWidget(label);
+    line->addWidget(m_combo);
+    line->addWidget(m_title, 1);
+    auto* all = new QVBoxLayout(this);
+    all->setContentsMargins(8, 6, 8, 4);
+    all->setSpacing(4);
+    all->addLayout(line);
+    all->addWidget(m_scroll, 1);
+    setFocusProxy(m_grid);
+
+    connect(m_combo, &QComboBox::currentIndexChanged, this, [this](int index) {
+        m_metric = static_cast<HeadMetric>(index);
+        rebuild();
+    });
+    connect(m_grid, &HeadsGrid::cellChosen, this,
+            [this](int layer, int head) { m_context.selection.setCell(layer, head); });
+    connect(&context.selection, &SelectionModel::cellChanged, this, [this] {
+        rebuild();
+        const QRectF cell = m_grid->cellRect(m_context.selection.layer(), m_context.selection.head());
+        m_scroll->ensureVisible(static_cast<int>(cell.center().x()), static_cast<int>(cell.center().y()), 30,
+                                30);
+    });
+    connect(&context.runs, &RunController::snapshotChanged, this, &HeadsView::rebuild);
+    connect(&context.runs, &RunController::updatingChanged, this, &HeadsView::rebuild);
+    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, &HeadsView::rebuild);
+    rebuild();
+}
+
+void HeadsView::rebuild() {
+    const SnapshotPtr snapshot = m_context.runs.snapshot();
+    const SnapshotPtr older = m_context.runs.lastComplete();
+    HeadsScene scene;
+    scene.theme = Theme::current();
+    if (snapshot && snapshot->model)
+        scene = headsScene(*snapshot, older.get(), m_metric, Theme::current());
+    else if (older && older->model)
+        scene = headsScene(*older, nullptr, m_metric, Theme::current());
+    scene.metric = m_metric;
+    scene.selectedLayer = m_context.selection.layer();
+    scene.selectedHead = m_context.selection.head();
+    if (scene.layers == 0)
+        scene.empty = tr("One cell for every head of the model: waits for the model.");
+    m_old = scene.old && m_context.runs.updating();
+    const auto known = static_cast<int>(
+        std::count_if(scene.values.begin(), scene.values.end(), [](const auto& v) { return v.has_value(); }));
+    const auto all = static_cast<int>(scene.values.size());
+    QString title;
+    if (m_old)
+        title = tr("updating");
+    else if (known < all)
+        title = tr("%1 of %2 layers").arg(known / std::max(1, scene.heads)).arg(scene.layers);
+    m_title->setText(title);
+    m_grid->setScene(std::move(scene));
+    update();
+}
+
+void HeadsView::paintEvent(QPaintEvent* event) {
+    QWidget::paintEvent(event);
+    if (!m_old)
+        return;
+    QPainter painter(this);
+    painter.fillRect(QRect(0, 0, width(), 2), Theme::current().accent);
+}
+
+} // namespace fovea::ui

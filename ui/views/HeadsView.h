@@ -1,0 +1,62 @@
+#pragma once
+#include "ui/plot/HeadsPicture.h"
+#include "ui/views/View.h"
+#include <QWidget>
+#include <optional>
+
+class QComboBox;
+class QLabel;
+class QScrollArea;
+
+namespace fovea::ui {
+
+/// The painted grid of a HeadsView: shows a scene, says what was clicked or walked to.
+class HeadsGrid : public QWidget {
+    Q_OBJECT
+public:
+    explicit HeadsGrid(QWidget* parent = nullptr);
+    void setScene(HeadsScene scene);
+    [[nodiscard]] const HeadsScene& scene() const { return m_scene; }
+    [[nodiscard]] QRectF cellRect(int layer, int head) const;
+
+signals:
+    void cellChosen(int layer, int head);
+
+protected:
+    void paintEvent(QPaintEvent* event) override;
+    void mousePressEvent(QMouseEvent* event) override;
+    void keyPressEvent(QKeyEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+    bool event(QEvent* event) override;
+
+private:
+    [[nodiscard]] HeadsLayout gridLayout() const;
+    [[nodiscard]] std::optional<std::pair<int, int>> cellAt(QPointF position) const;
+    void fitHeight();
+    HeadsScene m_scene;
+};
+
+/// All heads of the model at a glance, coloured by one metric; a click chooses layer and head for every view.
+/// Object names: heads.grid, heads.metric, heads.title.
+class HeadsView : public QWidget {
+    Q_OBJECT
+public:
+    explicit HeadsView(ViewContext context, QWidget* parent = nullptr);
+    [[nodiscard]] HeadMetric metric() const { return m_metric; }
+    [[nodiscard]] HeadsGrid& grid() { return *m_grid; }
+
+protected:
+    void paintEvent(QPaintEvent* event) override;
+
+private:
+    void rebuild();
+    ViewContext m_context;
+    HeadMetric m_metric = HeadMetric::KeptMass;
+    QComboBox* m_combo;
+    QLabel* m_title;
+    QScrollArea* m_scroll;
+    HeadsGrid* m_grid;
+    bool m_old = false;
+};
+
+} // namespace fovea::ui

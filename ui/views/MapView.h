@@ -1,0 +1,124 @@
+#pragma once
+#include "ui/plot/MapCanvas.h"
+#include "ui/plot/MapExport.h"
+#include "ui/plot/TileCache.h"
+#include "ui/views/View.h"
+#include <QElapsedTimer>
+#include <QTimer>
+#include <QWidget>
+
+class QButtonGroup;
+class QLabel;
+class QSpinBox;
+class QToolButton;
+
+namespace fovea::ui {
+
+class MapLegend;
+
+/// The attention map of one layer and head: full attention beside hybrid attention, with one viewport and
+/// crosshair. Follows the selection, asks for the tiles in sight, and tells the request what is in sight.
+/// Isolated regime. Object names: map.canvas, map.mode, map.layout, map.legend, map.layer, map.head,
+/// map.title, map.tip.
+class MapView : public QWidget {
+    Q_OBJECT
+public:
+    explicit MapView(ViewContext context, QWidget* parent = nullptr);
+    ~MapView() override;
+
+    enum class Arrangement { One, Two, Three };
+    [[nodiscard]] MapQuantity mode() const { return m_mode; }
+    [[nodiscard]] Arrangement arrangement() const; ///< what is shown: by width until one was chosen
+    [[nodiscard]] MapCanvas& canvas() { return *m_canvas; }
+    [[nodiscard]] const TileCache& tiles() const { return *m_tiles; }
+    /// The picture shows an older policy or text than the request asks for.
+    [[nodiscard]] bool pictureIsOld() const;
+    /// What Ctrl+E would write: the current view. Its snapshot is the one on screen.
+    [[nodiscard]] MapExportOptions exportOptions() const;
+    [[nodiscard]] SnapshotPtr shownSnapshot() const { return m_shown; }
+
+public slots:
+    void setMode(fovea::MapQuantity mode);
+    void setArrangement(fovea::ui::MapView::Arrangement arrangement);
+    void setLogarithmic(bool on);
+    void setPooling(fovea::Pooling pooling);
+    void setKeptOverlay(bool on);
+    void exportView();                     ///< asks where and how, without blocking
+    void exportNumbers();                  ///< CSV of the cells in sight
+    void savePicture(const QString& path); ///< .png or .svg; `message` says how it went
+    void saveNumbers(const QString& path);
+
+signals:
+    void message(const QString& sentence); ///< what an export did, or why it could not
+
+protected:
+    void keyPressEvent(QKeyEvent* event) override;
+    bool event(QEvent* event) override;
+    void paintEvent(QPaintEvent* event) override;
+
+private:
+    void buildTools();
+    void takeSnapshot();
+    void rebuild();   ///< scene from snapshot, selection and switches
+    void showMarks(); ///< hovered and pinned cells
+    void showState(); ///< title, updating mark, accessible name
+    void wantTiles();
+    void tellVisible(); ///< RequestModel::setVisible
+    void tileArrived();
+    void updateLimit();
+    void startTip(Pair pair);
+    void fetchTip();
+    void showTip(const QString& text);
+    void showMenu(Pair pair, const QPoint& global);
+    void moveSelection(int queries, int keys);
+    void stepCell(int layers, int heads);
+    void nextMode();
+    [[nodiscard]] std::vector<MapQuantity> quantities() const;
+    [[nodiscard]] MapLayer contentOf(MapQuantity quantity) const;
+    [[nodiscard]] QString emptySentence() const;
+    [[nodiscard]] QString describe() const;
+
+    ViewContext m_context;
+    SnapshotPtr m_shown;
+    TileCache* m_tiles;
+    MapCanvas* m_canvas;
+    MapLegend* m_legend;
+    QLabel* m_title;
+    QLabel* m_tip;
+    QSpinBox *m_layer, *m_head;
+    QButtonGroup *m_modes, *m_arrangements;
+    QToolButton *m_scale, *m_pool, *m_overlay, *m_export;
+    MapQuantity m_mode = MapQuantity::Hybrid;
+    std::optional<Arrangement> m_chosen;
+    bool m_log = true, m_keptOverlay = false;
+    Pooling m_pooling = Pooling::Max;
+    float m_limit = 0.001F; ///< of the difference; grows with the tiles, is frozen while panning
+    std::array<int, 2> m_limitCell{-1, -1};
+    SnapshotPtr m_limitOf;
+    QString m_progress;
+    QTimer m_tipTimer, m_visibleTimer;
+    QPointF m_tipAt;
+    Pair m_tipPair;
+    bool m_lastKeyWasFit = false;
+    bool m_markedOld = false;
+};
+
+/// The always visible legend of a map.
+class MapLegend : public QWidget {
+    Q_OBJECT
+public:
+    explicit MapLegend(QWidget* parent = nullptr);
+    void setScene(const MapScene& scene);
+    [[nodiscard]] bool hasHeightForWidth() const override { return true; }
+    [[nodiscard]] int heightForWidth(int width) const override;
+    [[nodiscard]] QSize sizeHint() const override;
+
+protected:
+    void paintEvent(QPaintEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+
+private:
+    MapScene m_scene;
+};
+
+} // namespace fovea::ui

@@ -1,0 +1,120 @@
+#include "core/export/Report.h"
+#include "core/files/AtomicFile.h"
+#include "ui/views/MapView.h"
+#include <QFileDialog>
+#include <algorithm>
+
+namespace fovea::ui {
+
+namespace {
+constexpr std::size_t kMostCsvCells = 4'000'000;
+
+/// A sentence for the person who saved: where it went, or why it did not.
+struct Saved {
+    QString sentence;
+};
+
+QString outcome(const Result<>& result, const QString& path) {
+    return result ? QStringLiteral("saved %1").arg(path) : QString::fromStdString(result.error().message);
+}
+} // namespace
+
+MapExportOptions MapView::exportOptions() const {
+    MapExportOptions options;
+    const MapScene& scene = m_canvas->scene();
+    options.layer = m_context.selection.layer();
+    options.head = m_context.selection.head();
+    options.quantities.clear();
+    for (const MapLayer& pane : scene.panes)
+        options.quantities.push_back(pane.quantity);
+    options.logarithmic = m_log;
+    options.pooling = m_pooling;
+    options.keptOverlay = m_keptOverlay;
+    options.viewport = scene.view;
+    options.pinned = scene.pinned;
+    options.size = m_canvas->size();
+    options.scale = 2;
+    options.differenceLimit = m_limit;
+    return options;
+}
+
+void MapView::exportView() {
+    if (!m_shown || m_canvas->scene().panes.empty()) {
+        emit message(tr("there is no map to save yet"));
+        return;
+    }
+    auto* dialog = new QFileDialog(this, tr("Save this picture"));
+    dialog->setObjectName(QStringLiteral("map.save"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setAcceptMode(QFileDialog::AcceptSave);
+    dialog->setNameFilters({tr("PNG picture (*.png)"), tr("SVG drawing (*.svg)")});
+    dialog->setDefaultSuffix(QStringLiteral("png"));
+    dialog->selectFile(
+        QStringLiteral("map-L%1-H%2.png").arg(m_context.selection.layer()).arg(m_context.selection.head()));
+    connect(dialog, &QFileDialog::filterSelected, dialog, [dialog](const QString& filter) {
+        dialog->setDefaultSuffix(filter.contains(QLatin1String("svg")) ? QStringLiteral("svg")
+                                                                       : QStringLiteral("png"));
+    });
+    connect(dialog, &QFileDialog::fileSelected, this, &MapView::savePicture);
+    dialog->open();
+}
+
+void MapView::savePicture(const QString& path) {
+    if (!m_shown || m_canvas->scene().panes.empty()) {
+        emit message(tr("there is no map to save yet"));
+        return;
+    }
+    // The picture on screen, whatever happens to the run meanwhile; drawn where tiles are made, so the window
+    // stays free.
+    m_context.runs.fetch<Saved>(
+        this,
+        [snapshot = m_shown, options = exportOptions(), path] {
+            return std::make_shared<Saved>(
+                Saved{outcome(exportMap(*snapshot, options, path.toStdString()), path)});
+        },
+        [this](std::shared_ptr<Saved> saved) {
+            if (saved)
+                emit message(saved->sentence);
+        });
+}
+
+void MapView::exportNumbers() {
+    if (!m_shown || m_canvas->scene().panes.empty()) {
+        emit message(tr("there are no numbers to save yet"));
+        return;
+    }
+    auto* dialog = new QFileDialog(this, tr("Save the numbers"));
+    dialog->setObjectName(QStringLiteral("map.saveNumbers"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setAcceptMode(QFileDialog::AcceptSave);
+    dialog->setNameFilter(tr("Table (*.csv)"));
+    dialog->setDefaultSuffix(QStringLiteral("csv"));
+    dialog->selectFile(
+        QStringLiteral("map-L%1-H%2.csv").arg(m_context.selection.layer()).arg(m_context.selection.head()));
+    connect(dialog, &QFileDialog::fileSelected, this, &MapView::saveNumbers);
+    dialog->open();
+}
+
+void MapView::saveNumbers(const QString& path) {
+    if (!m_shown || m_canvas->scene().panes.empty()) {
+        emit message(tr("there are no numbers to save yet"));
+        return;
+    }
+    m_context.runs.fetch<Saved>(
+        this,
+        [snapshot = m_shown, layer = m_context.selection.layer(), head = m_context.selection.head(),
+         queries = m_canvas->shownQueries(), keys = m_canvas->shownKeys(), path] {
+            const Result<std::string> csv =
+                attentionCsv(*snapshot, layer, head, queries, keys, kMostCsvCells);
+            if (!csv)
+                return std::make_shared<Saved>(Saved{QString::fromStdString(csv.error().message)});
+            return std::make_shared<Saved>(
+                Saved{outcome(writeFileAtomically(path.toStdString(), *csv), path)});
+        },
+        [this](std::shared_ptr<Saved> saved) {
+            if (saved)
+                emit message(saved->sentence);
+        });
+}
+
+} // namespace fovea::ui
