@@ -103,6 +103,9 @@ std::string AttentionPolicy::summary() const {
 
 namespace {
 
+// No text is near this long; a range beyond it is a slip of the hand that would only fill memory.
+constexpr std::int64_t kPinnedMaximum = 1 << 20;
+
 tl::unexpected<Error> badField(std::string_view path, const std::string& value, const std::string& accepted) {
     return fail(ErrorCode::BadValue, std::string(path) + " is " + value + "; " + accepted);
 }
@@ -176,14 +179,21 @@ Result<> checkRouted(const RoutedPart& routed) {
 } // namespace
 
 Result<AttentionPolicy> validated(AttentionPolicy policy) {
-    for (const ParamSpec& spec : paramSpecs())
-        if (spec.section != "Routed")
-            FOVEA_TRY(checkParam(spec, spec.get(policy)));
+    // Ranges first: the table's row writes them out position by position.
     for (const PinnedRange& range : policy.always.pinned)
         if (range.first < 0 || range.last < range.first || range.last >= kAll)
             return badField("always.pinned",
                             std::to_string(range.first) + " to " + std::to_string(range.last),
                             "positions from 0 upwards are accepted, first before last");
+    std::int64_t pinned = 0;
+    for (const PinnedRange& range : policy.always.pinned)
+        pinned += range.last - range.first + 1;
+    if (pinned > kPinnedMaximum)
+        return badField("always.pinned", std::to_string(pinned) + " positions",
+                        "at most " + std::to_string(kPinnedMaximum) + " are accepted");
+    for (const ParamSpec& spec : paramSpecs())
+        if (spec.section != "Routed")
+            FOVEA_TRY(checkParam(spec, spec.get(policy)));
     if (policy.mix.fullOffset >= 0 && policy.mix.fullEvery > 0 &&
         policy.mix.fullOffset >= policy.mix.fullEvery)
         return badField("mix.full_offset", std::to_string(policy.mix.fullOffset),

@@ -48,6 +48,8 @@ struct ParamSpec {
 /// option, value, range.
 [[nodiscard]] Result<ParamValue> parseParam(const ParamSpec& spec, std::string_view text);
 [[nodiscard]] std::string formatParam(const ParamSpec& spec, const ParamValue& value);
+/// What the parameter takes, for the end of a message: "a whole number from 1 to 64 is accepted".
+[[nodiscard]] std::string acceptedValues(const ParamSpec& spec);
 /// Checks type and range; the one range check of all entrances.
 [[nodiscard]] Result<> checkParam(const ParamSpec& spec, const ParamValue& value);
 

@@ -30,29 +30,11 @@ std::string namesOf(const ParamSpec& spec) {
     return names;
 }
 
-/// What would be accepted, for the end of an error.
-std::string accepted(const ParamSpec& spec) {
-    const std::string range = boundText(spec.minimum) + " to " + boundText(spec.maximum);
-    switch (spec.kind) {
-    case ParamKind::Integer:
-        return "a whole number from " + range + (spec.allAllowed ? ", or all," : "") + " is accepted";
-    case ParamKind::Real:
-        return "a number from " + range + " is accepted";
-    case ParamKind::Flag:
-        return "on and off are accepted";
-    case ParamKind::Name:
-        return "one of " + namesOf(spec) + " is accepted";
-    case ParamKind::IntegerList:
-        break;
-    }
-    return "whole numbers from " + range + " with commas between, or ranges such as 4-9, are accepted";
-}
-
 tl::unexpected<Error> refuse(const ParamSpec& spec, std::string_view value) {
     std::string shown(value.substr(0, 60));
     if (value.size() > 60)
         shown += "...";
-    return fail(ErrorCode::BadValue, std::string(spec.key) + " is " + shown + "; " + accepted(spec));
+    return fail(ErrorCode::BadValue, std::string(spec.key) + " is " + shown + "; " + acceptedValues(spec));
 }
 
 bool parseReal(std::string_view text, double& value) {
@@ -108,6 +90,23 @@ bool parseList(std::string_view text, std::vector<std::int64_t>& values) {
 }
 
 } // namespace
+
+std::string acceptedValues(const ParamSpec& spec) {
+    const std::string range = boundText(spec.minimum) + " to " + boundText(spec.maximum);
+    switch (spec.kind) {
+    case ParamKind::Integer:
+        return "a whole number from " + range + (spec.allAllowed ? ", or all," : "") + " is accepted";
+    case ParamKind::Real:
+        return "a number from " + range + " is accepted";
+    case ParamKind::Flag:
+        return "on and off are accepted";
+    case ParamKind::Name:
+        return "one of " + namesOf(spec) + " is accepted";
+    case ParamKind::IntegerList:
+        break;
+    }
+    return "whole numbers from " + range + " with commas between, or ranges such as 4-9, are accepted";
+}
 
 Result<> checkParam(const ParamSpec& spec, const ParamValue& value) {
     const auto inRange = [&](double x) { return x >= spec.minimum && x <= spec.maximum; };

@@ -56,7 +56,8 @@ void intRows(const unsigned char* group, const float* step, const unsigned char*
     }
     const __m512 steps = _mm512_loadu_ps(step);
     for (std::size_t r = 0; r < Rows; ++r)
-        _mm512_storeu_ps(out + r * outStride, _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(0xFFFF, sums[r]), steps));
+        _mm512_storeu_ps(out + r * outStride,
+                         _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(0xFFFF, sums[r]), steps));
 }
 
 void intTile(const unsigned char* keyGroups, std::size_t groups, const float* step,

@@ -131,7 +131,7 @@ void routeQueries(const Job& job, std::size_t unit, RoutedChoices& choices, std:
     choices.queryScore.assign(scores.begin(), scores.begin() + end);
     choices.queryRank.assign(text.rank.begin(), text.rank.begin() + end);
     choices.queryBudget.assign(text.budget.begin(), text.budget.begin() + end);
-    choices.queryThreshold = end > 0 ? text.bar[static_cast<std::size_t>(end) - 1] : 0;
+    choices.queryThreshold.assign(text.bar.begin(), text.bar.begin() + end);
     choices.nanScores += text.nanScores;
 }
 

@@ -50,11 +50,11 @@ struct RoutedChoices {
     std::vector<std::uint32_t> budget; ///< [rows] keys the row was allowed
     std::vector<std::uint8_t>
         queryRole; ///< [T up to rows.last] 1: the token reads everything before it (router's choice only)
-    std::vector<float> queryScore;          ///< as queryRole, empty when no query role is routed
-    std::vector<std::uint32_t> queryRank;   ///< as queryScore: 1 = best when the token was decided
+    std::vector<float> queryScore;        ///< as queryRole, empty when no query role is routed
+    std::vector<float> queryThreshold;    ///< as queryScore: the bar when the token was decided; NaN for none
+    std::vector<std::uint32_t> queryRank; ///< as queryScore: 1 = best when the token was decided
     std::vector<std::uint32_t> queryBudget; ///< as queryScore: tokens that were allowed then
-    float queryThreshold = 0;
-    std::uint64_t nanScores = 0; ///< ranked last and counted
+    std::uint64_t nanScores = 0;            ///< ranked last and counted
     [[nodiscard]] std::span<const std::uint32_t> row(std::size_t query) const {
         const std::size_t r = query - rows.first;
         return std::span(keys).subspan(rowBegin[r], rowBegin[r + 1] - rowBegin[r]);

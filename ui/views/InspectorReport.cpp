@@ -124,7 +124,7 @@ private:
         if (inFull && choices && q < choices->queryScore.size())
             return QObject::tr("routed, query role: %1 %2, threshold %3")
                 .arg(signal, threeDigits(static_cast<double>(choices->queryScore[q])),
-                     threeDigits(static_cast<double>(choices->queryThreshold)));
+                     threeDigits(static_cast<double>(choices->queryThreshold[q])));
         return QObject::tr("query role");
     }
     /// Place of a candidate in the router's order; ties go to the later token.

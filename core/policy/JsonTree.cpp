@@ -1,0 +1,180 @@
+#include "core/policy/JsonTree.h"
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace fovea {
+
+namespace {
+
+constexpr std::size_t kDeepest = 64;
+
+std::string shortened(std::string text) {
+    if (text.size() > 60)
+        text = text.substr(0, 57) + "...";
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) < 0x20)
+            c = ' ';
+    return text;
+}
+
+/// Builds the tree from the parser's events; returning false stops it.
+class Builder final : public nlohmann::json_sax<nlohmann::json> {
+public:
+    JsonTree root;
+    std::string problem;
+
+    bool null() override { return add({}); }
+    bool boolean(bool value) override {
+        JsonTree node;
+        node.kind = JsonTree::Kind::Flag;
+        node.flag = value;
+        return add(std::move(node));
+    }
+    bool number_integer(number_integer_t value) override {
+        JsonTree node;
+        node.kind = JsonTree::Kind::Whole;
+        node.whole = value;
+        node.real = static_cast<double>(value);
+        node.text = std::to_string(value);
+        return add(std::move(node));
+    }
+    bool number_unsigned(number_unsigned_t value) override {
+        if (value <= static_cast<number_unsigned_t>(std::numeric_limits<std::int64_t>::max()))
+            return number_integer(static_cast<number_integer_t>(value));
+        return number_float(static_cast<double>(value), std::to_string(value));
+    }
+    bool number_float(number_float_t value, const string_t& written) override {
+        if (!std::isfinite(value))
+            return refuse(path() + " is " + shortened(written) + "; a finite number is accepted");
+        JsonTree node;
+        node.kind = JsonTree::Kind::Real;
+        node.real = value;
+        node.text = written;
+        return add(std::move(node));
+    }
+    bool string(string_t& value) override {
+        JsonTree node;
+        node.kind = JsonTree::Kind::Text;
+        node.text = std::move(value);
+        return add(std::move(node));
+    }
+    bool binary(binary_t&) override { return refuse("binary data is not JSON text"); }
+    bool start_object(std::size_t) override { return open(JsonTree::Kind::Object); }
+    bool end_object() override { return close(); }
+    bool start_array(std::size_t) override { return open(JsonTree::Kind::List); }
+    bool end_array() override { return close(); }
+    bool key(string_t& name) override {
+        JsonTree& object = *m_open.back();
+        if (object.find(name) != nullptr)
+            return refuse(child(name) + " is given twice; once is accepted");
+        object.members.emplace_back(std::move(name), JsonTree());
+        return true;
+    }
+    bool parse_error(std::size_t position, const std::string& token,
+                     const nlohmann::detail::exception& error) override {
+        if (error.id == 406)
+            return refuse(path() + " is " + shortened(token) + "; a finite number is accepted");
+        return refuse("byte " + std::to_string(position) + " breaks the JSON, near \"" + shortened(token) +
+                      "\"");
+    }
+
+private:
+    bool refuse(std::string what) {
+        if (problem.empty())
+            problem = std::move(what);
+        return false;
+    }
+    JsonTree* place(JsonTree node) {
+        if (m_open.empty()) {
+            root = std::move(node);
+            return &root;
+        }
+        JsonTree& parent = *m_open.back();
+        if (parent.kind == JsonTree::Kind::List) {
+            parent.list.push_back(std::move(node));
+            return &parent.list.back();
+        }
+        parent.members.back().second = std::move(node);
+        return &parent.members.back().second;
+    }
+    bool add(JsonTree node) {
+        place(std::move(node));
+        return true;
+    }
+    bool open(JsonTree::Kind kind) {
+        if (m_open.size() >= kDeepest)
+            return refuse("the document is nested deeper than " + std::to_string(kDeepest) + " levels");
+        JsonTree node;
+        node.kind = kind;
+        m_open.push_back(place(std::move(node))); // only the newest child grows, so parents do not move
+        return true;
+    }
+    bool close() {
+        m_open.pop_back();
+        return true;
+    }
+    /// Where the parser stands: "always.pinned[2].role".
+    [[nodiscard]] std::string path() const {
+        std::string text;
+        for (const JsonTree* node : m_open) {
+            if (node->kind == JsonTree::Kind::List)
+                text += "[" + std::to_string(node->list.size() - (node == m_open.back() ? 0U : 1U)) + "]";
+            else if (!node->members.empty())
+                text.append(text.empty() ? "" : ".").append(shortened(node->members.back().first));
+        }
+        return text.empty() ? "the document" : text;
+    }
+    [[nodiscard]] std::string child(const std::string& name) const {
+        std::string parent;
+        for (const JsonTree* node : m_open)
+            if (node != m_open.back()) {
+                if (node->kind == JsonTree::Kind::List)
+                    parent += "[" + std::to_string(node->list.size() - 1) + "]";
+                else
+                    parent.append(parent.empty() ? "" : ".").append(shortened(node->members.back().first));
+            }
+        return parent.append(parent.empty() ? "" : ".").append(shortened(name));
+    }
+
+    std::vector<JsonTree*> m_open;
+};
+
+} // namespace
+
+const JsonTree* JsonTree::find(std::string_view key) const {
+    for (const auto& member : members)
+        if (member.first == key)
+            return &member.second;
+    return nullptr;
+}
+
+std::string JsonTree::quoted() const {
+    switch (kind) {
+    case Kind::Null:
+        return "null";
+    case Kind::Flag:
+        return flag ? "true" : "false";
+    case Kind::Whole:
+    case Kind::Real:
+        return shortened(text);
+    case Kind::Text:
+        return std::string("\"").append(shortened(text)) + "\"";
+    case Kind::List:
+        return list.empty() ? "[]" : "a list";
+    case Kind::Object:
+        break;
+    }
+    return members.empty() ? "{}" : "an object";
+}
+
+Result<JsonTree> parseJson(std::string_view text) {
+    Builder builder;
+    const bool whole = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+    if (!whole || !builder.problem.empty())
+        return fail(ErrorCode::BadValue, builder.problem.empty()
+                                             ? std::string("the text is not one JSON document")
+                                             : builder.problem);
+    return std::move(builder.root);
+}
+
+} // namespace fovea

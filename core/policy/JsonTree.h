@@ -1,0 +1,31 @@
+#pragma once
+#include "core/base/Result.h"
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace fovea {
+
+/// A parsed JSON value, kept as it was written so that an error can quote it.
+struct JsonTree {
+    enum class Kind : std::uint8_t { Null, Flag, Whole, Real, Text, List, Object };
+    Kind kind = Kind::Null;
+    bool flag = false;
+    std::int64_t whole = 0; ///< Whole: fits 64 bits with sign; larger ones are Real
+    double real = 0;        ///< Whole and Real
+    std::string text;       ///< Text: the string; Whole and Real: the number as written
+    std::vector<JsonTree> list;
+    std::vector<std::pair<std::string, JsonTree>> members;
+
+    [[nodiscard]] const JsonTree* find(std::string_view key) const;
+    /// The value as JSON, shortened for a message.
+    [[nodiscard]] std::string quoted() const;
+};
+
+/// Parses one document. BadValue, with path or byte, for: broken syntax, bytes after the end, a key given
+/// twice, a number that is not finite, nesting deeper than 64.
+[[nodiscard]] Result<JsonTree> parseJson(std::string_view text);
+
+} // namespace fovea

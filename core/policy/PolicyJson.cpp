@@ -1,0 +1,431 @@
+#include "core/policy/PolicyJson.h"
+#include "core/files/AtomicFile.h"
+#include "core/policy/JsonTree.h"
+#include "core/policy/ParamSpec.h"
+#include "core/policy/SignalSpec.h"
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace fovea {
+
+namespace {
+
+using Kind = JsonTree::Kind;
+using Json = nlohmann::ordered_json;
+
+/// A field of the format that this version does not run: only the values that switch it off are read.
+struct LaterField {
+    std::string_view path;
+    std::array<std::string_view, 2> off; ///< as JsonTree::quoted
+};
+constexpr LaterField kLater[] = {
+    {"always.sink_logit", {"null", "\"off\""}},
+    {"always.punctuation_cap", {"0", "null"}},
+    {"always.special_cap", {"0", "null"}},
+    {"routed.granularity", {"\"token\"", ""}},
+    {"routed.page", {"16", "null"}},
+    {"routed.query_block", {"1", "null"}},
+    {"routed.random_blocks", {"0", ""}},
+    {"routed.phase", {"\"all\"", ""}},
+    {"routed.store", {"\"all\"", ""}},
+    {"routed.reach", {"\"everything\"", ""}},
+    {"routed.unrouted", {"\"local\"", ""}},
+    {"far.far", {"\"none\"", ""}},
+    {"far.m", {"16", "null"}},
+    {"far.log_count", {"true", "null"}},
+    {"far.top", {"0", "null"}},
+    {"far.map", {"\"elu1\"", "null"}},
+    {"far.features", {"null", ""}},
+    {"combine.combine", {"\"union\"", ""}},
+    {"combine.gate", {"0.731", "null"}},
+    {"mix.layers", {"null", "[]"}},
+    {"mix.heads", {"null", "[]"}},
+    {"mix.dynamic", {"\"none\"", ""}},
+    {"mix.probe_every", {"64", "null"}},
+    {"mix.positions", {"\"original\"", ""}},
+    {"mix.parity", {"\"none\"", ""}},
+    {"parity", {"\"none\"", ""}},
+    {"head_policies", {"{}", "null"}},
+};
+
+constexpr std::string_view kSections[] = {"local", "always", "routed", "far", "combine", "mix"};
+// Written as budget_kind and budget rather than one key per kind.
+constexpr std::string_view kBudgetKeys[] = {"routed.count", "routed.fraction", "routed.top_p",
+                                            "routed.threshold"};
+constexpr std::string_view kQueryBudgetKeys[] = {"routed.query_count", "routed.query_fraction"};
+
+bool isBudget(std::string_view key) {
+    return std::find(std::begin(kBudgetKeys), std::end(kBudgetKeys), key) != std::end(kBudgetKeys) ||
+           std::find(std::begin(kQueryBudgetKeys), std::end(kQueryBudgetKeys), key) !=
+               std::end(kQueryBudgetKeys);
+}
+
+tl::unexpected<Error> refuse(std::string_view path, const JsonTree& value, const std::string& accepted) {
+    return fail(ErrorCode::BadValue, std::string(path) + " is " + value.quoted() + "; " + accepted);
+}
+
+/// The value in the type that `spec` asks for, its range checked.
+Result<ParamValue> valueOf(const ParamSpec& spec, std::string_view path, const JsonTree& node) {
+    ParamValue value;
+    bool ok = false;
+    switch (spec.kind) {
+    case ParamKind::Integer:
+        if (node.kind == Kind::Whole) {
+            value = node.whole;
+            ok = true;
+        } else if (spec.allAllowed && node.kind == Kind::Text && node.text == "all") {
+            value = kAll;
+            ok = true;
+        }
+        break;
+    case ParamKind::Real:
+        value = node.real;
+        ok = node.kind == Kind::Whole || node.kind == Kind::Real;
+        break;
+    case ParamKind::Flag:
+        value = node.flag;
+        ok = node.kind == Kind::Flag;
+        break;
+    case ParamKind::Name: {
+        std::string name = node.text;
+        std::replace(name.begin(), name.end(), '-', '_');
+        value = std::move(name);
+        ok = node.kind == Kind::Text;
+        break;
+    }
+    case ParamKind::IntegerList: {
+        std::vector<std::int64_t> values;
+        ok = node.kind == Kind::List;
+        for (std::size_t n = 0; n < node.list.size() && ok; ++n) {
+            if (node.list[n].kind != Kind::Whole)
+                return refuse(std::string(path) + "[" + std::to_string(n) + "]", node.list[n],
+                              "whole numbers are accepted");
+            values.push_back(node.list[n].whole);
+        }
+        value = std::move(values);
+        break;
+    }
+    }
+    if (!ok || !checkParam(spec, value))
+        return refuse(path, node, acceptedValues(spec));
+    return value;
+}
+
+Result<> setParam(AttentionPolicy& policy, const ParamSpec& spec, std::string_view path,
+                  const JsonTree& node) {
+    auto value = valueOf(spec, path, node);
+    if (!value)
+        return tl::make_unexpected(value.error());
+    spec.set(policy, *value);
+    return {};
+}
+
+Result<> readPinned(AttentionPolicy& policy, const JsonTree& node) {
+    const std::string top = "always.pinned";
+    if (node.kind != Kind::List)
+        return refuse(top, node, "a list of objects with tokens, or first and last, and a role is accepted");
+    const ParamSpec& tokens = *findParam("always.pinned");
+    const ParamSpec& roles = *findParam("always.pinned_role");
+    for (std::size_t n = 0; n < node.list.size(); ++n) {
+        const std::string path = top + "[" + std::to_string(n) + "]";
+        const JsonTree& entry = node.list[n];
+        if (entry.kind != Kind::Object)
+            return refuse(path, entry, "an object with tokens, or first and last, and a role is accepted");
+        Role role = Role::Keys;
+        for (const auto& [key, value] : entry.members) {
+            if (key != "tokens" && key != "first" && key != "last" && key != "role")
+                return fail(ErrorCode::BadValue,
+                            path + "." + key +
+                                " is not a key of a pinned entry; it has tokens, first, last, role");
+            if (key == "role") {
+                const auto name = valueOf(roles, path + ".role", value);
+                if (!name)
+                    return tl::make_unexpected(name.error());
+                const std::string& text = std::get<std::string>(*name);
+                role = text == "queries" ? Role::Queries : text == "both" ? Role::Both : Role::Keys;
+            }
+        }
+        const JsonTree* list = entry.find("tokens");
+        const JsonTree* first = entry.find("first");
+        const JsonTree* last = entry.find("last");
+        if ((list != nullptr) == (first != nullptr) || (first == nullptr) != (last == nullptr))
+            return fail(ErrorCode::BadValue, path + " needs either tokens, or first and last");
+        if (list != nullptr) {
+            const auto positions = valueOf(tokens, path + ".tokens", *list);
+            if (!positions)
+                return tl::make_unexpected(positions.error());
+            for (const std::int64_t token : std::get<std::vector<std::int64_t>>(*positions))
+                policy.always.pinned.push_back({token, token, role});
+            continue;
+        }
+        for (const auto& [key, bound] : {std::pair("first", first), std::pair("last", last)})
+            if (bound->kind != Kind::Whole || bound->whole < 0 || bound->whole >= kAll)
+                return refuse(path + "." + key, *bound, "a position from 0 upwards is accepted");
+        if (last->whole < first->whole)
+            return refuse(path + ".last", *last, "at least first = " + first->quoted() + " is accepted");
+        policy.always.pinned.push_back({first->whole, last->whole, role});
+    }
+    return {};
+}
+
+/// budget_kind (or its default) chooses the row whose range judges `budget`.
+Result<> readBudget(AttentionPolicy& policy, const JsonTree& section, bool query) {
+    const std::string kindKey = query ? "query_budget_kind" : "budget_kind";
+    const std::string budgetKey = query ? "query_budget" : "budget";
+    std::size_t kind =
+        static_cast<std::size_t>(query ? policy.routed.queryBudgetKind : policy.routed.budgetKind);
+    static constexpr std::string_view names[] = {"count", "fraction", "top_p", "threshold"};
+    if (const JsonTree* node = section.find(kindKey)) {
+        const std::size_t known = query ? 2 : 4;
+        std::string name = node->kind == Kind::Text ? node->text : "";
+        std::replace(name.begin(), name.end(), '-', '_');
+        const auto* found = std::find(std::begin(names), std::begin(names) + known, name);
+        if (found == std::begin(names) + known)
+            return refuse("routed." + kindKey, *node,
+                          query ? "one of count, fraction is accepted"
+                                : "one of count, fraction, top_p, threshold is accepted");
+        kind = static_cast<std::size_t>(found - std::begin(names));
+        if (query)
+            policy.routed.queryBudgetKind = static_cast<BudgetKind>(kind);
+        else
+            findParam("routed.budget_kind")->set(policy, std::string(names[kind]));
+    }
+    if (const JsonTree* node = section.find(budgetKey))
+        return setParam(policy, *findParam(query ? kQueryBudgetKeys[kind] : kBudgetKeys[kind]),
+                        "routed." + budgetKey, *node);
+    return {};
+}
+
+std::string keysOf(std::string_view section) {
+    std::string names;
+    const auto add = [&](std::string_view path) {
+        if (path.size() > section.size() + 1 && path.substr(0, section.size()) == section &&
+            path[section.size()] == '.')
+            names.append(names.empty() ? "" : ", ").append(path.substr(section.size() + 1));
+    };
+    for (const ParamSpec& spec : paramSpecs())
+        if (!isBudget(spec.key) && spec.key != "always.pinned_role")
+            add(spec.key);
+    if (section == "routed")
+        names += ", budget, query_budget_kind, query_budget";
+    for (const LaterField& field : kLater)
+        add(field.path);
+    return names;
+}
+
+/// True when `path` is a field of kLater with an off value.
+Result<bool> readLater(std::string_view path, const JsonTree& node) {
+    for (const LaterField& field : kLater) {
+        if (field.path != path)
+            continue;
+        const std::string value = node.quoted();
+        if (value == field.off[0] || (!field.off[1].empty() && value == field.off[1]))
+            return true;
+        std::string accepted = "this version accepts only " + std::string(field.off[0]);
+        if (!field.off[1].empty())
+            accepted += " or " + std::string(field.off[1]);
+        return refuse(path, node, accepted);
+    }
+    return false;
+}
+
+Result<> readSection(AttentionPolicy& policy, std::string_view section, const JsonTree& node) {
+    if (node.kind != Kind::Object)
+        return refuse(section, node, "an object is accepted");
+    for (const auto& [key, value] : node.members) {
+        const std::string path = std::string(section) + "." + key;
+        const auto later = readLater(path, value);
+        if (!later)
+            return tl::make_unexpected(later.error());
+        if (*later)
+            continue;
+        const bool budget = section == "routed" && (key == "budget" || key == "budget_kind" ||
+                                                    key == "query_budget" || key == "query_budget_kind");
+        const auto specs = paramSpecs();
+        const bool known = std::any_of(specs.begin(), specs.end(), [&](const ParamSpec& spec) {
+            return spec.key == path && !isBudget(path) && path != "always.pinned_role";
+        });
+        if (!budget && !known)
+            return fail(ErrorCode::BadValue, path + " is not a key of a policy; " + std::string(section) +
+                                                 " has " + keysOf(section));
+    }
+    for (const ParamSpec& spec : paramSpecs()) { // table order: the signal comes before its role
+        if (spec.key.substr(0, section.size() + 1) != std::string(section) + "." || isBudget(spec.key) ||
+            spec.key == "routed.budget_kind" || spec.key == "always.pinned_role")
+            continue;
+        const JsonTree* value = node.find(spec.key.substr(section.size() + 1));
+        if (value == nullptr)
+            continue;
+        if (spec.key == "always.pinned") {
+            FOVEA_TRY(readPinned(policy, *value));
+            continue;
+        }
+        FOVEA_TRY(setParam(policy, spec, spec.key, *value));
+    }
+    if (section == "routed") {
+        FOVEA_TRY(readBudget(policy, node, false));
+        FOVEA_TRY(readBudget(policy, node, true));
+    }
+    return {};
+}
+
+Json budgetJson(BudgetKind kind, double budget) {
+    if (kind != BudgetKind::Count)
+        return budget;
+    if (budget == static_cast<double>(kAll))
+        return "all";
+    return static_cast<std::int64_t>(budget);
+}
+
+Json wholeOrAll(std::int64_t value) {
+    return value == kAll ? Json("all") : Json(value);
+}
+
+Json pinnedJson(const std::vector<PinnedRange>& pinned) {
+    Json list = Json::array();
+    bool open = false; // the last entry is a list of single tokens that may go on
+    for (std::size_t n = 0; n < pinned.size(); ++n) {
+        const PinnedRange& range = pinned[n];
+        const std::string role(roleName(range.role));
+        if (range.first == range.last) {
+            if (open && list.back()["role"] == role)
+                list.back()["tokens"].push_back(range.first);
+            else
+                list.push_back({{"tokens", Json::array({range.first})}, {"role", role}});
+            open = true;
+            continue;
+        }
+        list.push_back({{"first", range.first}, {"last", range.last}, {"role", role}});
+        open = false;
+    }
+    return list;
+}
+
+Json document(const AttentionPolicy& p, bool named) {
+    static constexpr std::string_view kinds[] = {"count", "fraction", "top_p", "threshold"};
+    Json doc;
+    doc["fovea"] = "policy";
+    doc["version"] = 1;
+    if (named)
+        doc["name"] = p.name;
+    doc["local"] = {{"window", wholeOrAll(p.local.window)},
+                    {"dilation", p.local.dilation},
+                    {"chunk", p.local.chunk},
+                    {"chunk_prev", p.local.chunkPrevious}};
+    doc["always"] = {{"sinks", p.always.sinks},
+                     {"pinned", pinnedJson(p.always.pinned)},
+                     {"special", p.always.special},
+                     {"punctuation", p.always.punctuation}};
+    doc["routed"] = {{"signal", p.routed.on() ? p.routed.signal : "none"},
+                     {"bits", p.routed.bits},
+                     {"role", roleName(p.routed.role)},
+                     {"budget_kind", kinds[static_cast<std::size_t>(p.routed.budgetKind)]},
+                     {"budget", budgetJson(p.routed.budgetKind, p.routed.budget)},
+                     {"query_budget_kind", kinds[static_cast<std::size_t>(p.routed.queryBudgetKind)]},
+                     {"query_budget", budgetJson(p.routed.queryBudgetKind, p.routed.queryBudget)},
+                     {"granularity", "token"},
+                     {"choice", p.routed.choice == Choice::Query ? "query" : "sequence"},
+                     {"scope", p.routed.scope == Scope::Prefix ? "prefix" : "sequence"},
+                     {"random_blocks", 0},
+                     {"seed", p.routed.seed}};
+    doc["far"] = {{"far", "none"}};
+    doc["combine"] = {{"combine", "union"}};
+    doc["mix"] = {{"full_every", p.mix.fullEvery},
+                  {"full_offset", p.mix.fullOffset},
+                  {"full_layers", p.mix.fullLayers},
+                  {"dynamic", "none"}};
+    return doc;
+}
+
+/// The same policy with everything that does nothing at its default.
+AttentionPolicy canonical(const AttentionPolicy& given) {
+    AttentionPolicy p = given;
+    const auto idle = [&](std::string_view key) { return !findParam(key)->active(p); };
+    if (p.local.window == kAll && p.local.dilation == 1)
+        return {};
+    if (p.local.window <= 1)
+        p.local.dilation = 1;
+    if (p.local.chunk == 0)
+        p.local.chunkPrevious = 0;
+    if (!p.routed.on())
+        p.routed = {};
+    else {
+        const RoutedPart plain;
+        if (p.routed.ranksQueries()) {
+            const double budget = p.routed.effectiveQueryBudget();
+            p.routed.queryBudgetKind = p.routed.effectiveQueryKind();
+            p.routed.queryBudget = budget;
+        } else {
+            p.routed.queryBudgetKind = plain.queryBudgetKind;
+            p.routed.queryBudget = plain.queryBudget;
+        }
+        if (!p.routed.ranksKeys()) {
+            p.routed.budgetKind = plain.budgetKind;
+            p.routed.budget = plain.budget;
+            p.routed.choice = plain.choice;
+        }
+        if (idle("routed.bits"))
+            p.routed.bits = plain.bits;
+        if (idle("routed.seed"))
+            p.routed.seed = plain.seed;
+    }
+    if (p.mix.fullEvery == 0 || p.mix.fullOffset == p.mix.fullEvery - 1)
+        p.mix.fullOffset = -1;
+    std::sort(p.mix.fullLayers.begin(), p.mix.fullLayers.end());
+    p.mix.fullLayers.erase(std::unique(p.mix.fullLayers.begin(), p.mix.fullLayers.end()),
+                           p.mix.fullLayers.end());
+    return p;
+}
+
+} // namespace
+
+Result<AttentionPolicy> policyFromJson(std::string_view text) {
+    auto tree = parseJson(text);
+    if (!tree)
+        return tl::make_unexpected(tree.error());
+    const JsonTree* format = tree->find("fovea");
+    if (tree->kind != Kind::Object || format == nullptr || format->kind != Kind::Text ||
+        format->text != "policy")
+        return fail(ErrorCode::NotThisFormat,
+                    "fovea is " + (format == nullptr ? std::string("missing") : format->quoted()) +
+                        "; a policy document has \"fovea\": \"policy\"");
+    const JsonTree* version = tree->find("version");
+    if (version == nullptr || version->kind != Kind::Whole || version->whole != 1)
+        return fail(ErrorCode::BadValue,
+                    "version is " + (version == nullptr ? std::string("missing") : version->quoted()) +
+                        "; 1 is accepted");
+    AttentionPolicy policy;
+    for (const auto& [key, value] : tree->members) {
+        if (key == "fovea" || key == "version")
+            continue;
+        if (key == "name") {
+            if (value.kind != Kind::Text)
+                return refuse("name", value, "a text is accepted");
+            policy.name = value.text;
+            continue;
+        }
+        if (std::find(std::begin(kSections), std::end(kSections), key) != std::end(kSections)) {
+            FOVEA_TRY(readSection(policy, key, value));
+            continue;
+        }
+        const auto later = readLater(key, value);
+        if (!later)
+            return tl::make_unexpected(later.error());
+        if (!*later)
+            return fail(
+                ErrorCode::BadValue,
+                key + " is not a key of a policy; it has name, local, always, routed, far, combine, mix");
+    }
+    return validated(std::move(policy));
+}
+
+std::string policyToJson(const AttentionPolicy& policy) {
+    return document(policy, true).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string policyHash(const AttentionPolicy& policy) {
+    return sha256Hex(document(canonical(policy), false).dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+} // namespace fovea
