@@ -25,6 +25,18 @@ struct Scratch {
     std::vector<std::uint8_t> reason; ///< [kSub x keys of the tile], Reason of each pair
     std::array<float, kSub> value{};  ///< of the pairs of one row of the logit tile
     std::array<float, kSub> kept{};   ///< 1 where the pair is kept
+    // The rows of one row of cells, pooled key by key: loops over keys, which vectorise.
+    std::array<float, kSub> pooledValue{};
+    std::array<float, kSub> pooledKept{};
+    std::array<std::uint8_t, kSub> strongest{};
+    bool known = true; ///< every row's value is
+
+    void startCells() {
+        pooledValue.fill(0);
+        pooledKept.fill(0);
+        strongest.fill(static_cast<std::uint8_t>(Reason::Skipped));
+        known = true;
+    }
 };
 
 /// One tile's geometry: `cell` pairs per side of a value, clipped to the text.
@@ -69,10 +81,18 @@ public:
                 const MatrixView s(scratch.logits.view().data, rows, keys, kSub);
                 logitTile(m_source.input, m_tile.key.head, first, key, s, m_source.isa);
             }
-            for (std::size_t r = 0; r < rows; ++r) {
-                const std::size_t query = first + r;
-                if (query >= key)
-                    addRow(query, r, key, std::min(keys, query - key + 1), scratch);
+            const std::size_t cellRows = std::min(kSub, m_grid.cell);
+            for (std::size_t begin = 0; begin < rows; begin += cellRows) {
+                const std::size_t end = std::min(begin + cellRows, rows);
+                scratch.startCells();
+                std::size_t reached = 0; // keys that any of these rows may read
+                for (std::size_t r = begin; r < end; ++r)
+                    if (first + r >= key) {
+                        const std::size_t causal = std::min(keys, first + r - key + 1);
+                        poolRow(first + r, r, key, causal, scratch);
+                        reached = std::max(reached, causal);
+                    }
+                addCells(first + begin, key, reached, scratch);
             }
         }
     }
@@ -178,46 +198,55 @@ private:
         return true;
     }
 
-    void addRow(std::size_t query, std::size_t r, std::size_t key, std::size_t keys, Scratch& scratch) {
+    void poolRow(std::size_t query, std::size_t r, std::size_t key, std::size_t keys,
+                 Scratch& scratch) const {
         const std::size_t width = m_grid.keyEnd - m_grid.key;
         const std::uint8_t* reason = scratch.reason.data() + r * width + (key - m_grid.key);
         const bool known = fillRow(query, r, reason, keys, scratch);
+        scratch.known = scratch.known && known;
+        float* kept = scratch.pooledKept.data();
+        std::uint8_t* strongest = scratch.strongest.data();
+        for (std::size_t j = 0; j < keys; ++j) {
+            kept[j] += scratch.kept[j];
+            strongest[j] = reason[j] < strongest[j] ? reason[j] : strongest[j];
+        }
+        if (!known || m_tile.key.quantity == MapQuantity::Kept)
+            return;
+        float* pooled = scratch.pooledValue.data();
+        const float* value = scratch.value.data();
+        if (m_tile.key.pooling == Pooling::Mass)
+            for (std::size_t j = 0; j < keys; ++j)
+                pooled[j] += value[j];
+        else // magnitudes equal values where nothing is negative
+            for (std::size_t j = 0; j < keys; ++j)
+                pooled[j] = magnitude(value[j]) > magnitude(pooled[j]) ? value[j] : pooled[j];
+    }
+
+    /// Adds what was pooled key by key, from `query` on, to the cells of that row.
+    void addCells(std::size_t query, std::size_t key, std::size_t keys, const Scratch& scratch) {
         const std::size_t cellRow = (query - m_grid.query) / m_grid.cell * kTile;
         for (std::size_t begin = 0; begin < keys;) {
             const std::size_t cell = (key + begin - m_grid.key) / m_grid.cell;
             const std::size_t end = std::min(keys, (cell + 1) * m_grid.cell + m_grid.key - key);
-            pool(cellRow + cell, known, reason, scratch, begin, end);
+            addCell(cellRow + cell, begin, end, scratch);
             begin = end;
         }
     }
 
-    void pool(std::size_t at, bool known, const std::uint8_t* reason, const Scratch& scratch,
-              std::size_t begin, std::size_t end) {
-        float& value = m_tile.value[at];
-        std::uint8_t strongest = static_cast<std::uint8_t>(Reason::Skipped);
+    void addCell(std::size_t at, std::size_t begin, std::size_t end, const Scratch& scratch) {
+        float value = m_tile.value[at];
         float kept = 0;
+        std::uint8_t strongest = static_cast<std::uint8_t>(Reason::Skipped);
+        const bool mass = m_tile.key.pooling == Pooling::Mass;
         for (std::size_t j = begin; j < end; ++j) {
-            strongest = std::min(strongest, reason[j]);
-            kept += scratch.kept[j];
+            const float x = scratch.pooledValue[j];
+            value = mass ? value + x : magnitude(x) > magnitude(value) ? x : value;
+            kept += scratch.pooledKept[j];
+            strongest = std::min(strongest, scratch.strongest[j]);
         }
-        m_kept[at] += static_cast<double>(kept);
+        m_tile.value[at] = scratch.known ? value : std::numeric_limits<float>::quiet_NaN();
         m_tile.state[at] = std::min(m_tile.state[at], stateOf(static_cast<Reason>(strongest)));
-        if (!known) {
-            value = std::numeric_limits<float>::quiet_NaN();
-            return;
-        }
-        if (std::isnan(value) || m_tile.key.quantity == MapQuantity::Kept)
-            return;
-        if (m_tile.key.pooling == Pooling::Mass) {
-            for (std::size_t j = begin; j < end; ++j)
-                value += scratch.value[j];
-        } else if (m_tile.key.quantity == MapQuantity::Difference) {
-            for (std::size_t j = begin; j < end; ++j)
-                value = magnitude(scratch.value[j]) > magnitude(value) ? scratch.value[j] : value;
-        } else {
-            for (std::size_t j = begin; j < end; ++j)
-                value = std::max(value, scratch.value[j]);
-        }
+        m_kept[at] += static_cast<double>(kept);
     }
 
     MapTile& m_tile;
