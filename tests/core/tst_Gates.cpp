@@ -1,0 +1,164 @@
+#include "core/engine/Gates.h"
+#include "core/policy/SignalSpec.h"
+#include "tests/support/RealModel.h"
+#include <QTest>
+
+using namespace fovea;
+
+namespace {
+
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+/// The full run that all gates of this program start from.
+SnapshotPtr fullRun() {
+    static const SnapshotPtr shared = [] {
+        Request request = test::requestOf(test::factText());
+        request.depth = Depth::Visible;
+        const Result<SnapshotPtr> done = Engine().run(request, {}, {});
+        return done ? *done : nullptr;
+    }();
+    return shared;
+}
+
+AttentionPolicy policyOf(const std::string& signal, Role role, Choice choice = Choice::Query,
+                         Scope scope = Scope::Prefix) {
+    AttentionPolicy policy;
+    policy.local.window = 24;
+    policy.always.sinks = 2;
+    policy.routed.signal = signal;
+    policy.routed.role = role;
+    policy.routed.choice = choice;
+    policy.routed.scope = scope;
+    policy.routed.budget = role == Role::Queries ? 0 : 6;
+    policy.routed.queryBudget = role == Role::Keys ? 0 : 5;
+    return policy;
+}
+
+} // namespace
+
+class tst_Gates : public QObject {
+    Q_OBJECT
+private slots:
+    void everyGateHoldsOrSaysWhyNot_data();
+    void everyGateHoldsOrSaysWhyNot();
+    void lookAhead_isNotClaimed();
+    void lookAhead_wouldBeCaught();
+    void longText_isCut();
+    void wrongTextHash_isCaught();
+    void cancelStops();
+};
+
+void tst_Gates::everyGateHoldsOrSaysWhyNot_data() {
+    QTest::addColumn<AttentionPolicy>("policy");
+    AttentionPolicy window;
+    window.local.window = 24;
+    QTest::newRow("window") << window;
+    AttentionPolicy pinned = window;
+    pinned.always.pinned = {{5, 5, Role::Both}, {40, 44, Role::Keys}};
+    pinned.local.dilation = 2;
+    pinned.mix.fullEvery = 6;
+    QTest::newRow("pinned, dilated, full layers") << pinned;
+    AttentionPolicy chunks = window;
+    chunks.local.window = 0;
+    chunks.local.chunk = 30;
+    chunks.always.punctuation = true;
+    QTest::newRow("chunks and punctuation") << chunks;
+    QTest::newRow("full") << AttentionPolicy{};
+    for (const char* signal :
+         {"group_dot", "head_dot", "key_norm", "value_norm", "surprisal", "random", "oracle"})
+        QTest::newRow(signal) << policyOf(signal, Role::Keys);
+    QTest::newRow("query_peak") << policyOf("query_peak", Role::Queries);
+    QTest::newRow("random both") << policyOf("random", Role::Both);
+    AttentionPolicy fraction = policyOf("group_dot", Role::Keys);
+    fraction.routed.budgetKind = BudgetKind::Fraction;
+    fraction.routed.budget = 0.1;
+    QTest::newRow("fraction") << fraction;
+}
+
+void tst_Gates::everyGateHoldsOrSaysWhyNot() {
+    FOVEA_NEED_MODEL();
+    QFETCH(AttentionPolicy, policy);
+    QVERIFY(fullRun());
+    const Result<std::vector<GateResult>> gates = checkGates(*fullRun(), policy, 100, {});
+    QVERIFY2(gates, gates ? "" : gates.error().message.c_str());
+    QCOMPARE(gates->size(), std::size_t{8});
+    for (std::size_t i = 0; i < gates->size(); ++i) {
+        const GateResult& g = (*gates)[i];
+        QCOMPARE(g.gate, static_cast<int>(i + 1));
+        QVERIFY(!g.name.empty() && !g.detail.empty());
+        const bool notYet = g.gate == 2 || g.gate == 4;
+        const bool noRouter = g.gate == 6 && (!policy.routed.on() || policy.routed.role != Role::Keys);
+        QVERIFY2(g.ok.value_or(true), (g.name + ": " + g.detail).c_str());
+        if (!noRouter)
+            QCOMPARE(g.ok.has_value(), !notYet);
+        if (g.gate == 1 || g.gate == 3 || g.gate == 5 || g.gate == 7)
+            QVERIFY(g.value.has_value());
+    }
+}
+
+void tst_Gates::lookAhead_isNotClaimed() {
+    FOVEA_NEED_MODEL();
+    QVERIFY(fullRun());
+    for (const AttentionPolicy& policy :
+         {policyOf("received", Role::Keys),
+          policyOf("key_norm", Role::Keys, Choice::Sequence, Scope::Sequence)}) {
+        QVERIFY(looksAhead(policy));
+        const Result<std::vector<GateResult>> gates = checkGates(*fullRun(), policy, 100, {});
+        QVERIFY2(gates, gates ? "" : gates.error().message.c_str());
+        QVERIFY(!(*gates)[2].ok);
+        QVERIFY((*gates)[2].detail.find("looks ahead") != std::string::npos);
+    }
+}
+
+void tst_Gates::lookAhead_wouldBeCaught() {
+    // The gate's own measure on a policy that does look ahead: far above its tolerance.
+    FOVEA_NEED_MODEL();
+    const Snapshot& s = *fullRun();
+    const AttentionPolicy policy = policyOf("value_norm", Role::Keys, Choice::Sequence, Scope::Sequence);
+    std::vector<std::int32_t> ids = s.tokens->ids;
+    const Result<Matrix> before = runHybridHidden(*s.model, ids, s.facts, policy, defaultIsa(), {});
+    QVERIFY2(before, before ? "" : before.error().message.c_str());
+    double most = 0;
+    for (std::size_t at = ids.size() - 8; at < ids.size(); ++at) {
+        ids = s.tokens->ids;
+        ids[at] = (ids[at] + 97) % s.model->shape.vocabulary;
+        const Result<Matrix> after = runHybridHidden(*s.model, ids, s.facts, policy, defaultIsa(), {});
+        QVERIFY(after);
+        for (std::size_t r = 0; r < 128; ++r)
+            for (std::size_t c = 0; c < before->cols(); ++c)
+                most = std::max(most, std::abs(static_cast<double>(before->view()(r, c)) -
+                                               static_cast<double>(after->view()(r, c))));
+    }
+    QVERIFY2(most > 1, qPrintable(QString::number(most)));
+}
+
+void tst_Gates::longText_isCut() {
+    FOVEA_NEED_MODEL();
+    QVERIFY(fullRun()->tokens->size() > 70);
+    const Result<std::vector<GateResult>> gates =
+        checkGates(*fullRun(), policyOf("key_norm", Role::Keys), 70, {});
+    QVERIFY(gates);
+    QVERIFY((*gates)[2].detail.find("69") != std::string::npos); // the last of 70 tokens was changed
+}
+
+void tst_Gates::wrongTextHash_isCaught() {
+    FOVEA_NEED_MODEL();
+    Snapshot forged = *fullRun();
+    forged.textHash = std::string(64, '0');
+    const Result<std::vector<GateResult>> gates =
+        checkGates(forged, policyOf("key_norm", Role::Keys), 70, {});
+    QVERIFY(gates);
+    QCOMPARE((*gates)[7].ok, std::optional<bool>(false));
+}
+
+void tst_Gates::cancelStops() {
+    FOVEA_NEED_MODEL();
+    WorkContext work;
+    work.cancel.cancel();
+    const Result<std::vector<GateResult>> gates = checkGates(*fullRun(), {}, 70, work);
+    QVERIFY(!gates);
+    QCOMPARE(gates.error().code, ErrorCode::Cancelled);
+}
+
+QTEST_APPLESS_MAIN(tst_Gates)
+#include "tst_Gates.moc"
