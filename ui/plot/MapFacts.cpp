@@ -34,9 +34,10 @@ void addRouting(PairFacts& facts, const AttentionPlan& plan) {
     if (query < unit->queryRole.size() && unit->queryRole[query] != 0 && facts.reason == Reason::Routed)
         facts.role = Role::Queries;
     if (facts.role == Role::Queries) {
-        if (query < unit->queryScore.size())
+        if (query < unit->queryScore.size()) {
             facts.signalScore = static_cast<double>(unit->queryScore[query]);
-        facts.threshold = static_cast<double>(unit->queryThreshold);
+            facts.threshold = static_cast<double>(unit->queryThreshold[query]);
+        }
         return;
     }
     if (query < unit->rows.first || query >= unit->rows.last)
