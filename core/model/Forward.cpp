@@ -27,18 +27,27 @@ int threadCount(int asked) {
     return asked > 0 ? asked : omp_get_max_threads();
 }
 
-/// A product prepared for whole blocks and for the ragged last one.
+/// Rows of one block: a multiple of four equal blocks of at most 128 rows, so that short texts keep several
+/// threads busy too; at least 32, below which reading the weights again costs more. Depends on the text's
+/// length alone.
+std::size_t blockRows(std::size_t tokens) {
+    constexpr std::size_t kLeast = 32;
+    const std::size_t blocks = 4 * ((tokens + 4 * kRowBlock - 1) / (4 * kRowBlock));
+    return std::max(kLeast, (tokens + blocks - 1) / blocks);
+}
+
+/// A product prepared for whole blocks of `block` rows and for the ragged last one.
 struct BlockCall {
     DenseCall whole;
     DenseCall ragged;
 
-    BlockCall(const DenseBackend& backend, const DenseWeight& like, std::size_t tokens, bool accumulate) {
-        if (tokens >= kRowBlock)
-            whole = backend.call(like, kRowBlock, accumulate);
-        if (tokens % kRowBlock != 0)
-            ragged = backend.call(like, tokens % kRowBlock, accumulate);
+    BlockCall(const DenseBackend& backend, const DenseWeight& like, std::size_t tokens, std::size_t block,
+              bool accumulate) {
+        if (tokens >= block)
+            whole = backend.call(like, block, accumulate);
+        if (tokens % block != 0)
+            ragged = backend.call(like, tokens % block, accumulate);
     }
-    [[nodiscard]] const DenseCall& of(std::size_t rows) const { return rows == kRowBlock ? whole : ragged; }
 };
 
 /// The multiply's input of one row block: f32 or bf16, packed.
@@ -94,21 +103,21 @@ class ForwardPass {
 public:
     ForwardPass(const Model& model, std::span<const std::int32_t> ids, const WorkContext& work)
         : m_shape(model.shape), m_weights(*model.weights), m_work(work), m_tokens(ids.size()),
-          m_threads(threadCount(work.threads)), m_width(size(m_shape.width)),
+          m_block(blockRows(ids.size())), m_threads(threadCount(work.threads)), m_width(size(m_shape.width)),
           m_hidden(size(m_shape.feedForward)), m_queryWidth(size(m_shape.heads * m_shape.headDim)),
           m_keyWidth(size(m_shape.kvHeads * m_shape.headDim)), m_x(m_tokens, m_width),
           m_q(m_tokens, m_queryWidth), m_k(m_tokens, m_keyWidth), m_v(m_tokens, m_keyWidth),
           m_o(m_tokens, m_queryWidth), m_rope(makeRopeTable(m_weights.ropeFrequencies, m_tokens, m_threads)),
-          m_qkvCall(m_weights.backend, m_weights.layers[0].qkv, m_tokens, false),
-          m_outputCall(m_weights.backend, m_weights.layers[0].output, m_tokens, true),
-          m_gateUpCall(m_weights.backend, m_weights.layers[0].gateUp, m_tokens, false),
-          m_downCall(m_weights.backend, m_weights.layers[0].down, m_tokens, true) {
+          m_qkvCall(m_weights.backend, m_weights.layers[0].qkv, m_tokens, m_block, false),
+          m_outputCall(m_weights.backend, m_weights.layers[0].output, m_tokens, m_block, true),
+          m_gateUpCall(m_weights.backend, m_weights.layers[0].gateUp, m_tokens, m_block, false),
+          m_downCall(m_weights.backend, m_weights.layers[0].down, m_tokens, m_block, true) {
         const Precision precision = m_weights.backend.precision();
         for (int t = 0; t < m_threads; ++t)
             m_local.push_back(std::make_unique<Local>(Local{
-                Operand(precision, kRowBlock * std::max(m_width, m_queryWidth)),
-                Operand(precision, kRowBlock * m_hidden),
-                AlignedBuffer<float>(kRowBlock * std::max(2 * m_hidden, m_queryWidth + 2 * m_keyWidth)),
+                Operand(precision, m_block * std::max(m_width, m_queryWidth)),
+                Operand(precision, m_block * m_hidden),
+                AlignedBuffer<float>(m_block * std::max(2 * m_hidden, m_queryWidth + 2 * m_keyWidth)),
                 m_weights.backend.scratch({&m_qkvCall.whole, &m_qkvCall.ragged, &m_outputCall.whole,
                                            &m_outputCall.ragged, &m_gateUpCall.whole, &m_gateUpCall.ragged,
                                            &m_downCall.whole, &m_downCall.ragged})}));
@@ -143,18 +152,22 @@ public:
     }
 
 private:
+    [[nodiscard]] const DenseCall& callFor(const BlockCall& call, std::size_t rows) const {
+        return rows == m_block ? call.whole : call.ragged;
+    }
+
     /// One thread's buffers.
     struct Local {
-        Operand narrow;               ///< [128 x max(M, H*D)]
-        Operand wide;                 ///< [128 x F]
-        AlignedBuffer<float> product; ///< [128 x max(2F, (H+2G)D)]
+        Operand narrow;               ///< [block x max(M, H*D)]
+        Operand wide;                 ///< [block x F]
+        AlignedBuffer<float> product; ///< [block x max(2F, (H+2G)D)]
         DenseScratch scratch;
     };
 
     /// Runs `block` over all row blocks, one thread each. `layer` names the place in errors.
     template <class Block>
     Result<> overBlocks(int layer, const Block& block) {
-        const auto blocks = static_cast<std::ptrdiff_t>((m_tokens + kRowBlock - 1) / kRowBlock);
+        const auto blocks = static_cast<std::ptrdiff_t>((m_tokens + m_block - 1) / m_block);
         std::vector<Outcome> outcomes(static_cast<std::size_t>(blocks));
 #pragma omp parallel num_threads(m_threads)
         {
@@ -164,11 +177,11 @@ private:
 #pragma omp for schedule(dynamic, 1)
             for (std::ptrdiff_t b = 0; b < blocks; ++b) {
                 Outcome& outcome = outcomes[static_cast<std::size_t>(b)];
-                const std::size_t first = static_cast<std::size_t>(b) * kRowBlock;
+                const std::size_t first = static_cast<std::size_t>(b) * m_block;
                 if (m_work.cancel.cancelled())
                     outcome.cancelled = true;
                 else
-                    block(first, std::min(kRowBlock, m_tokens - first), local, outcome);
+                    block(first, std::min(m_block, m_tokens - first), local, outcome);
             }
         }
         for (const auto& outcome : outcomes) {
@@ -197,7 +210,7 @@ private:
             return;
         }
         float* product = local.product.data();
-        if (!m_qkvCall.of(rows).run(layer.qkv, local.narrow.data(), product, local.scratch)) {
+        if (!callFor(m_qkvCall, rows).run(layer.qkv, local.narrow.data(), product, local.scratch)) {
             outcome.failed = true;
             return;
         }
@@ -225,7 +238,7 @@ private:
                         Outcome& outcome) {
         float* x = m_x.view().row(first);
         const void* o = asOperand(m_loops, m_o.view().row(first), rows * m_queryWidth, local.narrow);
-        outcome.failed = !m_outputCall.of(rows).run(layer.output, o, x, local.scratch);
+        outcome.failed = !callFor(m_outputCall, rows).run(layer.output, o, x, local.scratch);
         const std::size_t bad = normRows(m_loops, x, m_width, rows, layer.feedForwardNorm.data(),
                                          m_shape.normEpsilon, local.narrow);
         if (bad < rows)
@@ -233,7 +246,7 @@ private:
         if (outcome.failed || bad < rows)
             return;
         float* product = local.product.data();
-        if (!m_gateUpCall.of(rows).run(layer.gateUp, local.narrow.data(), product, local.scratch)) {
+        if (!callFor(m_gateUpCall, rows).run(layer.gateUp, local.narrow.data(), product, local.scratch)) {
             outcome.failed = true;
             return;
         }
@@ -244,7 +257,7 @@ private:
             else
                 m_loops.gate(gate, gate + m_hidden, m_hidden, local.wide.floats(r * m_hidden));
         }
-        outcome.failed = !m_downCall.of(rows).run(layer.down, local.wide.data(), x, local.scratch);
+        outcome.failed = !callFor(m_downCall, rows).run(layer.down, local.wide.data(), x, local.scratch);
     }
 
     const ModelShape& m_shape;
@@ -252,6 +265,7 @@ private:
     const WorkContext& m_work;
     const ElementwiseSet& m_loops = elementwiseSet();
     std::size_t m_tokens;
+    std::size_t m_block; ///< rows of one block
     int m_threads;
     std::size_t m_width;      ///< M
     std::size_t m_hidden;     ///< F
