@@ -1,0 +1,30 @@
+#include "core/policy/SignalSpec.h"
+#include "core/route/Router.h"
+#include "core/route/TextChoice.h"
+#include <limits>
+#include <string>
+
+namespace fovea {
+
+// A router whose bar lies below every score chooses every candidate: the whole row comes from the ranking itself.
+Result<std::vector<float>> signalScores(const AttentionPolicy& policy, const ModelShape& shape,
+                                        const RouteInput& input, int head, std::size_t query,
+                                        const WorkContext& work) {
+    const SignalSpec* signal = findSignal(policy.routed.signal);
+    if (signal == nullptr || signal->role == Role::Queries)
+        return fail(ErrorCode::BadValue, "routed.signal is \"" + policy.routed.signal +
+                                             "\", which gives keys no score; a signal that ranks keys does");
+    AttentionPolicy open = policy;
+    open.routed.role = Role::Keys;
+    open.routed.budgetKind = BudgetKind::Threshold;
+    open.routed.budget = kNoBar;
+    Result<LayerRouting> routing = route(open, shape, input, {query, query + 1}, head, work);
+    FOVEA_TRY(routing);
+    const RoutedChoices& choices = *routing->units[routing->unitOfHead[static_cast<std::size_t>(head)]];
+    std::vector<float> scores(query + 1, std::numeric_limits<float>::quiet_NaN());
+    for (std::uint32_t n = choices.rowBegin[0]; n < choices.rowBegin[1]; ++n)
+        scores[choices.keys[n]] = choices.scores[n];
+    return scores;
+}
+
+} // namespace fovea
