@@ -33,6 +33,11 @@ struct Vec8 {
     }
     static F select(M m, F a, F b) { return _mm256_blendv_ps(b, a, m); }
     static bool anyAbove(F a, F b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0; }
+    static float sum(F a) {
+        __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+        s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+        return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+    }
     static F scaleByPower(F p, F t) {
         return _mm256_castsi256_ps(
             _mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_castps_si256(t), 23)));

@@ -35,6 +35,7 @@ struct Vec16 {
     static M lanes(std::uint64_t bits) { return static_cast<M>(bits & 0xFFFFU); }
     static F select(M m, F a, F b) { return _mm512_mask_blend_ps(m, b, a); }
     static bool anyAbove(F a, F b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ) != 0; }
+    static float sum(F a) { return _mm512_reduce_add_ps(a); }
     static F scaleByPower(F p, F t) {
         return _mm512_castsi512_ps(
             _mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(t), 23)));

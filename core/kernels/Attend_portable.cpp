@@ -41,6 +41,7 @@ struct Vec4 {
         const M above = a > b;
         return (above[0] | above[1] | above[2] | above[3]) != 0;
     }
+    static float sum(F a) { return (a[0] + a[2]) + (a[1] + a[3]); }
     static F scaleByPower(F p, F t) { return bits(bits(p) + (bits(t) << 23)); }
     /// out[d'][lane] = rows[lane][d+d'] * factor.
     static void transpose(const float* const* rows, int d, float factor, float* out, int pitch) {

@@ -30,6 +30,7 @@ class FusedTile {
     static constexpr float kLn2 = 0.69314718055994530942F;
     static constexpr float kKeptGrowth = 8.0F; ///< P stays below 2^8, so sums keep their precision
     static constexpr float kInfinity = __builtin_inff();
+    static constexpr int kLine = 16; ///< floats of a cache line
 
 public:
     static void attendBlock(const BlockTask& task) {
@@ -72,11 +73,11 @@ private:
 
     void runHead(int head) {
         const std::size_t column = static_cast<std::size_t>(head) * static_cast<std::size_t>(m_dim);
-        const float* rows[kB];
         for (int t = 0; t < kB; ++t)
-            rows[t] = t < m_queries && active(t) ? m_task.q + queryOf(t) * m_task.qStride + column : m_zeros;
+            m_rows[t] =
+                t < m_queries && active(t) ? m_task.q + queryOf(t) * m_task.qStride + column : m_zeros;
         m_vectors = (m_queries + kL - 1) / kL;
-        transposeRows(rows, m_vectors, m_dim, m_task.scale * kLog2e, m_qT);
+        transposeRows(m_rows, m_vectors, m_dim, m_task.scale * kLog2e, m_qT);
         for (int t = 0; t < kB; t += kL) {
             V::store(m_negMax + t, V::set1(0.0F));
             V::store(m_bar + t, V::set1(-kInfinity));
@@ -86,41 +87,155 @@ private:
             V::store(m_o + i, V::set1(0.0F));
         for (std::uint32_t i = m_block.itemBegin; i < m_block.itemEnd; ++i)
             runItem(m_task.items[i]);
+        finishGathers();
         finish(head, column);
     }
 
     void runItem(const PlanItem& item) {
+        if (item.kind == ItemKind::Gather) {
+            gather(item);
+            return;
+        }
         const int count = static_cast<int>(item.count);
-        switch (item.kind) {
-        case ItemKind::Full:
-            setRows(item);
-            logitsOf<ItemKind::Full>(count);
+        for (int j = 0; j < count; ++j)
+            setKey(j, std::size_t{item.key} + static_cast<std::size_t>(j));
+        padKeys(count);
+        if (item.kind == ItemKind::Full) {
             setWholeRanges(count);
-            break;
-        case ItemKind::Bound:
-            setRows(item);
+            logitsOf<ItemKind::Full>(count);
+        } else {
             readBounds(item);
             logitsOf<ItemKind::Bound>(count);
-            break;
-        case ItemKind::Gather:
-            setRows(item);
-            m_keyLanes = m_task.gatherLanes + item.data;
-            logitsOf<ItemKind::Gather>(count);
-            setWholeRanges(count);
-            break;
         }
-        valuesOf(item);
+        valuesOf(item.kind, count);
     }
 
-    void setRows(const PlanItem& item) {
-        for (std::uint32_t j = 0; j < item.count; ++j) {
-            const std::size_t key =
-                item.kind == ItemKind::Gather ? m_task.gatherKeys[item.data + j] : std::size_t{item.key} + j;
-            m_keys[j] = m_task.k + key * m_task.kStride;
-            m_values[j] = m_task.v + key * m_task.vStride;
+    void setKey(int j, std::size_t key) {
+        m_keys[j] = m_task.k + key * m_task.kStride;
+        m_values[j] = m_task.v + key * m_task.vStride;
+    }
+    void padKeys(int count) {
+        for (int j = count; j < kB + V::kKeys; ++j)
+            m_keys[j] = m_keys[count - 1];
+    }
+
+    /// Keys that many lanes read fill tiles of their own; the others join the lists of their lanes.
+    void gather(const PlanItem& item) {
+        for (std::uint32_t n = item.data; n < item.data + item.count; ++n) {
+            const std::uint32_t key = m_task.gatherKeys[n];
+            std::uint64_t lanes = m_task.gatherLanes[n] & m_block.activeLanes;
+            if (!pairByPair(lanes, m_block.queryCount)) {
+                m_keyLanes[m_gathered] = lanes;
+                setKey(m_gathered, key);
+                if (++m_gathered == kB)
+                    finishTile();
+                continue;
+            }
+            for (; lanes != 0; lanes &= lanes - 1) {
+                const int t = __builtin_ctzll(lanes);
+                m_listed[t][m_lengths[t]] = key;
+                if (++m_lengths[t] == kB)
+                    finishList(t);
+            }
         }
-        for (std::uint32_t j = item.count; j < kBlock + V::kKeys; ++j)
-            m_keys[j] = m_keys[item.count - 1];
+    }
+
+    void finishGathers() {
+        if (m_gathered > 0)
+            finishTile();
+        for (int t = 0; t < m_queries; ++t)
+            if (m_lengths[t] > 0)
+                finishList(t);
+    }
+
+    void finishTile() {
+        padKeys(m_gathered);
+        setWholeRanges(m_gathered);
+        logitsOf<ItemKind::Gather>(m_gathered);
+        valuesOf(ItemKind::Gather, m_gathered);
+        m_gathered = 0;
+    }
+
+    /// One lane and its list of keys: vectors run along the head dims, then along the keys, then along the
+    /// head dims.
+    [[gnu::noinline]] void finishList(int t) {
+        const std::uint32_t* keys = m_listed[t];
+        const int count = m_lengths[t];
+        m_lengths[t] = 0;
+        alignas(64) float s[kB];
+        const float factor = m_task.scale * kLog2e;
+        float top = -kInfinity;
+        for (int j = 0; j < count; ++j) {
+            const float* value = m_task.v + keys[j] * m_task.vStride;
+            const float* next = m_task.k + keys[j + 2 < count ? j + 2 : count - 1] * m_task.kStride;
+            for (int d = 0; d < m_dim; d += kLine) {
+                __builtin_prefetch(next + d, 0, 3);
+                __builtin_prefetch(value + d, 0, 3);
+            }
+            s[j] = dot(m_rows[t], m_task.k + keys[j] * m_task.kStride) * factor + m_negMax[t];
+            top = s[j] > top ? s[j] : top;
+        }
+        if (top > m_bar[t]) {
+            m_top[t] = top;
+            raiseMax(t, t + 1, 0);
+            for (int j = 0; j < count; ++j)
+                s[j] -= m_delta[t];
+        }
+        for (int j = count; j % kL != 0; ++j)
+            s[j] = 0.0F;
+        F sum = V::set1(0.0F);
+        for (int j = 0; j < count; j += kL) {
+            F p = exp2(V::load(s + j));
+            if (count - j < kL)
+                p = V::select(V::lanes((std::uint64_t{1} << (count - j)) - 1), p, V::set1(0.0F));
+            V::store(s + j, p);
+            sum = V::add(sum, p);
+        }
+        m_sum[t] += V::sum(sum);
+        float* o = m_o + static_cast<std::size_t>(t) * m_pitch;
+        int d = 0;
+        for (; d + 4 * kL <= m_dim; d += 4 * kL)
+            listedValues<4>(s, keys, count, d, o + d);
+        for (; d + kL <= m_dim; d += kL)
+            listedValues<1>(s, keys, count, d, o + d);
+        for (; d < m_dim; ++d)
+            for (int j = 0; j < count; ++j)
+                o[d] += s[j] * m_task.v[keys[j] * m_task.vStride + static_cast<std::size_t>(d)];
+    }
+
+    [[gnu::always_inline]] float dot(const float* a, const float* b) const {
+        F even = V::set1(0.0F);
+        F odd = V::set1(0.0F);
+        int d = 0;
+        for (; d + 2 * kL <= m_dim; d += 2 * kL) {
+            even = V::fma(V::load(a + d), V::load(b + d), even);
+            odd = V::fma(V::load(a + d + kL), V::load(b + d + kL), odd);
+        }
+        for (; d + kL <= m_dim; d += kL)
+            even = V::fma(V::load(a + d), V::load(b + d), even);
+        float rest = 0.0F;
+        for (; d < m_dim; ++d)
+            rest += a[d] * b[d];
+        return V::sum(V::add(even, odd)) + rest;
+    }
+
+    template <int Dims>
+    [[gnu::always_inline]] void listedValues(const float* p, const std::uint32_t* keys, int count, int d,
+                                             float* o) const {
+        F sum[Dims];
+#pragma GCC unroll 8
+        for (int n = 0; n < Dims; ++n)
+            sum[n] = V::load(o + n * kL);
+        for (int j = 0; j < count; ++j) {
+            const float* v = m_task.v + keys[j] * m_task.vStride + d;
+            const F weight = V::set1(p[j]);
+#pragma GCC unroll 8
+            for (int n = 0; n < Dims; ++n)
+                sum[n] = V::fma(weight, V::load(v + n * kL), sum[n]);
+        }
+#pragma GCC unroll 8
+        for (int n = 0; n < Dims; ++n)
+            V::store(o + n * kL, sum[n]);
     }
 
     void setWholeRanges(int count) {
@@ -280,7 +395,6 @@ private:
     /// V of these keys, read when the item's weights are done, to the second.
     template <int Keys>
     [[gnu::always_inline]] void prefetch(int j) const {
-        constexpr int kLine = 16;
 #pragma GCC unroll 8
         for (int k = 0; k < Keys; ++k) {
             const float* next = m_keys[j + Keys + k];
@@ -351,19 +465,15 @@ private:
     }
 
     /// O += P V for one item.
-    void valuesOf(const PlanItem& item) {
-        const int count = static_cast<int>(item.count);
-        const float* values = nullptr;
-        std::size_t stride = 0;
-        if (item.kind == ItemKind::Gather || m_dim % kL != 0) {
-            pack(item);
+    void valuesOf(ItemKind kind, int count) {
+        const float* values = m_values[0];
+        std::size_t stride = m_task.vStride;
+        if (kind == ItemKind::Gather || m_dim % kL != 0) {
+            pack(count);
             values = m_packed;
             stride = m_pitch;
-        } else {
-            values = m_task.v + std::size_t{item.key} * m_task.vStride;
-            stride = m_task.vStride;
         }
-        if (item.kind != ItemKind::Full && !finite(values, stride, count)) {
+        if (kind != ItemKind::Full && !finite(values, stride, count)) {
             valuesKeptOnly(values, stride, count);
             return;
         }
@@ -440,11 +550,11 @@ private:
                 V::store(o + static_cast<std::size_t>(t) * m_pitch + n * kL, sum[t][n]);
     }
 
-    void pack(const PlanItem& item) {
+    void pack(int count) {
         const std::size_t dim = static_cast<std::size_t>(m_dim);
-        for (std::uint32_t j = 0; j < item.count; ++j) {
+        for (int j = 0; j < count; ++j) {
             const float* from = m_values[j];
-            float* to = m_packed + j * m_pitch;
+            float* to = m_packed + static_cast<std::size_t>(j) * m_pitch;
             std::size_t d = 0;
             for (; d + kL <= dim; d += kL)
                 V::store(to + d, V::load(from + d));
@@ -571,7 +681,11 @@ private:
     const float* m_zeros;
     const float* m_keys[kB + V::kKeys]; ///< rows of the item's keys, the last one repeated
     const float* m_values[kB];
-    const std::uint64_t* m_keyLanes = nullptr;
+    const float* m_rows[kB]; ///< the lanes' queries
+    std::uint64_t m_keyLanes[kB];
+    int m_gathered = 0;             ///< keys that wait for a full Gather tile
+    std::uint32_t m_listed[kB][kB]; ///< keys that wait, per lane
+    int m_lengths[kB] = {};
     int m_vectorLo[kVectors];
     int m_vectorHi[kVectors];
     int m_groupLo[kGroups];

@@ -22,8 +22,8 @@ struct HeadPlan {
     std::vector<std::uint32_t> gatherKeys;
     std::vector<std::uint64_t> gatherLanes;
     std::vector<std::uint32_t> queryLists;
-    std::uint64_t pairs = 0;                      ///< planned (query, key) pairs
-    std::uint64_t pairsComputed = 0;              ///< lanes x keys of every tile that is touched
+    std::uint64_t pairs = 0;         ///< planned (query, key) pairs
+    std::uint64_t pairsComputed = 0; ///< at most: lanes x keys of each tile, and pairByPair's pairs
     std::array<std::uint64_t, 4> pairsByReason{}; ///< local, always, routed, far
     bool operator==(const HeadPlan&) const = default;
     /// The keys `query` reads, ascending, straight from the items; empty for a query that is not planned.

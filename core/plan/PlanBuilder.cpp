@@ -84,6 +84,18 @@ void PlanBuilder::countPairs(Reason reason, std::uint64_t pairs) {
     m_plan.pairsByReason[static_cast<std::size_t>(reason)] += pairs;
 }
 
+void PlanBuilder::countComputed(const PlanItem& item, std::uint32_t lanes) {
+    std::uint64_t pairs = std::uint64_t{item.count} * lanes;
+    if (item.kind == ItemKind::Gather) {
+        pairs = 0;
+        for (std::size_t n = item.data; n < item.data + item.count; ++n) {
+            const std::uint64_t reading = m_plan.gatherLanes[n];
+            pairs += pairByPair(reading, lanes) ? static_cast<std::uint64_t>(std::popcount(reading)) : lanes;
+        }
+    }
+    m_plan.pairsComputed += pairs;
+}
+
 HeadPlan PlanBuilder::build() {
     m_plan = {};
     m_plan.tokens = m_tokens;
@@ -136,7 +148,7 @@ void PlanBuilder::addRows(std::size_t first, std::size_t count) {
     emitGathers(lanes);
     block.itemEnd = static_cast<std::uint32_t>(m_plan.items.size());
     for (std::size_t i = block.itemBegin; i < block.itemEnd; ++i)
-        m_plan.pairsComputed += std::uint64_t{m_plan.items[i].count} * count;
+        countComputed(m_plan.items[i], block.queryCount);
     m_plan.blocks.push_back(block);
     std::fill(m_touched.begin(), m_touched.end(), 0);
 }

@@ -30,6 +30,7 @@ private:
     void addQueryRows(const std::vector<std::uint32_t>& queries);
     [[nodiscard]] bool inQueryRole(std::size_t query) const;
     void countPairs(Reason reason, std::uint64_t pairs);
+    void countComputed(const PlanItem& item, std::uint32_t lanes);
 
     const LocalReads& m_local;
     const AlwaysReads& m_always;

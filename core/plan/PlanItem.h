@@ -15,6 +15,12 @@ enum class ItemKind : std::uint8_t {
     Gather, ///< single keys gatherKeys[data .. data+count), each read by the lanes of gatherLanes[...]
 };
 
+/// A gathered key that less than a quarter of a block's lanes read is computed pair by pair, not for all
+/// lanes: routed keys of neighbouring queries often differ.
+[[nodiscard]] constexpr bool pairByPair(std::uint64_t lanesReading, std::uint32_t lanes) {
+    return static_cast<std::uint32_t>(__builtin_popcountll(lanesReading)) * 4 < lanes;
+}
+
 struct PlanItem {
     ItemKind kind = ItemKind::Full;
     std::uint32_t key = 0;   ///< first key (Full, Bound)

@@ -40,6 +40,11 @@ std::vector<Pattern> patterns() {
             {"window 70, sinks 4", windowAndSinks(70, 4), {}},
             {"routed", routed(17, 2, 11), {}},
             {"routed densely", routed(3, 1, 2), {}},
+            {"routed alike and not",
+             [](std::size_t i, std::size_t j) {
+                 return j <= i && (i - j < 11 || j % 9 == 0 || splitMix64(i, j, 5) % 13 == 0);
+             },
+             {}},
             {"gathered queries",
              [](std::size_t i, std::size_t j) { return j <= i && (i % 7 == 3 || i - j < 30 || j % 50 == 0); },
              [](std::size_t i) { return i % 7 == 3; }}};
