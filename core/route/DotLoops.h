@@ -76,6 +76,28 @@ inline float loopGreatest(const float* x, std::size_t count) {
     return lanes[0];
 }
 
+inline float loopLeast(const float* x, std::size_t count) {
+    float lanes[16];
+    for (float& lane : lanes)
+        lane = std::numeric_limits<float>::infinity();
+    std::size_t j = 0;
+    for (; j + 16 <= count; j += 16)
+        for (std::size_t l = 0; l < 16; ++l)
+            lanes[l] = x[j + l] < lanes[l] ? x[j + l] : lanes[l];
+    for (; j < count; ++j)
+        lanes[0] = x[j] < lanes[0] ? x[j] : lanes[0];
+    for (const float lane : lanes)
+        lanes[0] = lane < lanes[0] ? lane : lanes[0];
+    return lanes[0];
+}
+
+inline std::size_t loopAtLeast(const float* x, std::size_t count, float bar) {
+    std::uint32_t found = 0;
+    for (std::size_t j = 0; j < count; ++j)
+        found += x[j] >= bar ? 1U : 0U;
+    return found;
+}
+
 inline double loopExponentials(float* x, std::size_t count, float factor, float shift) {
     double total = 0;
     for (std::size_t begin = 0; begin < count; begin += 256) {
@@ -100,6 +122,18 @@ inline double loopExponentials(float* x, std::size_t count, float factor, float 
 inline void loopAddExponentials(const float* x, std::size_t count, float factor, float shift, float* sum) {
     for (std::size_t j = 0; j < count; ++j)
         sum[j] += expNegative(factor * x[j] - shift);
+}
+
+/// SplitMix64.h restated: its inline functions may not be compiled for one instruction set and linked for
+/// all.
+inline void loopDraws(std::uint64_t state, std::uint64_t first, std::size_t count, float* out) {
+    for (std::size_t j = 0; j < count; ++j) {
+        std::uint64_t x = (state ^ (first + j)) + 0x9E3779B97F4A7C15ULL;
+        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+        x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+        x ^= x >> 31;
+        out[j] = static_cast<float>(static_cast<std::int32_t>(x >> 40)) * 0x1p-24F;
+    }
 }
 
 // Keys as pairs of 16-bit numbers, [dim/2][16][2]: what a multiply-add of pairs wants. Exact: 2 * 127 * 127

@@ -48,9 +48,9 @@ inline std::size_t filter512(const float* scores, std::size_t count, const std::
         const __m512 s = _mm512_maskz_loadu_ps(inside, scores + j);
         const auto open = static_cast<__mmask16>(~(blocked[j / 64] >> (j % 64)) & inside);
         const __mmask16 mask = _mm512_mask_cmp_ps_mask(open, s, limit, _CMP_NLT_UQ);
-        if (mask != 0) {
-            _mm512_mask_compressstoreu_ps(values + found, mask, s);
-            _mm512_mask_compressstoreu_epi32(keys + found, mask, index);
+        if (mask != 0) { // compressing straight to memory is microcoded on Zen 4
+            _mm512_storeu_ps(values + found, _mm512_maskz_compress_ps(mask, s));
+            _mm512_storeu_si512(keys + found, _mm512_maskz_compress_epi32(mask, index));
             found += static_cast<std::size_t>(__builtin_popcount(mask));
         }
         index = _mm512_add_epi32(index, _mm512_set1_epi32(16));

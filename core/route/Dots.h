@@ -37,6 +37,9 @@ struct DotKernels {
                       std::size_t queryStride, std::size_t rows, std::size_t dim, float* out,
                       std::size_t outStride);
 
+    /// out[j] = unitFloat(splitMix64(state ^ (first + j))): the draws of the random signal.
+    void (*draws)(std::uint64_t state, std::uint64_t first, std::size_t count, float* out);
+
     /// Appends (value, base + j) for every j < count that is not blocked and not below `bar`; a NaN is not
     /// below. Bit j of `blocked` (word j / 64) says that j is no candidate. Returns how many were appended.
     /// `values` and `keys` must have room for `count` + 16.
@@ -45,6 +48,9 @@ struct DotKernels {
 
     /// Greatest of count numbers; NaNs are passed over; -inf for none.
     float (*greatest)(const float* x, std::size_t count);
+    float (*least)(const float* x, std::size_t count); ///< likewise; +inf for none
+    /// How many of them are at least `bar`.
+    std::size_t (*atLeast)(const float* x, std::size_t count, float bar);
     /// x[j] = exp(factor * x[j] - shift), 0 for NaN; returns their sum. For factor * x[j] <= shift.
     double (*exponentials)(float* x, std::size_t count, float factor, float shift);
     /// sum[j] += exp(factor * x[j] - shift), nothing for NaN.

@@ -116,8 +116,9 @@ std::size_t filter(const float* scores, std::size_t count, const std::uint64_t* 
 } // namespace
 
 extern const DotKernels kAvx2Dots;
-const DotKernels kAvx2Dots = {"avx2",    loopRound,     pairGroupBytes,   pairQueryBytes,
-                              packPairs, packPairQuery, intTile,          floatTile,
-                              filter,    loopGreatest,  loopExponentials, loopAddExponentials};
+const DotKernels kAvx2Dots = {
+    "avx2",        loopRound, pairGroupBytes, pairQueryBytes,   packPairs,
+    packPairQuery, intTile,   floatTile,      loopDraws,        filter,
+    loopGreatest,  loopLeast, loopAtLeast,    loopExponentials, loopAddExponentials};
 
 } // namespace fovea

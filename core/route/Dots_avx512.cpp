@@ -45,8 +45,9 @@ void intTile(const unsigned char* keyGroups, std::size_t groups, const float* st
 } // namespace
 
 extern const DotKernels kAvx512Dots;
-const DotKernels kAvx512Dots = {"avx512",  loopRound,     pairGroupBytes,   pairQueryBytes,
-                                packPairs, packPairQuery, intTile,          floatTile512,
-                                filter512, loopGreatest,  loopExponentials, loopAddExponentials};
+const DotKernels kAvx512Dots = {
+    "avx512",      loopRound, pairGroupBytes, pairQueryBytes,   packPairs,
+    packPairQuery, intTile,   floatTile512,   loopDraws,        filter512,
+    loopGreatest,  loopLeast, loopAtLeast,    loopExponentials, loopAddExponentials};
 
 } // namespace fovea

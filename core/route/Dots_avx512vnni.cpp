@@ -80,8 +80,9 @@ void intTile(const unsigned char* keyGroups, std::size_t groups, const float* st
 } // namespace
 
 extern const DotKernels kAvx512VnniDots;
-const DotKernels kAvx512VnniDots = {"avx512vnni", loopRound,    groupBytes,       queryBytes,
-                                    packKeys,     packQuery,    intTile,          floatTile512,
-                                    filter512,    loopGreatest, loopExponentials, loopAddExponentials};
+const DotKernels kAvx512VnniDots = {
+    "avx512vnni", loopRound, groupBytes,   queryBytes,       packKeys,
+    packQuery,    intTile,   floatTile512, loopDraws,        filter512,
+    loopGreatest, loopLeast, loopAtLeast,  loopExponentials, loopAddExponentials};
 
 } // namespace fovea

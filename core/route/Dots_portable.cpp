@@ -56,8 +56,9 @@ std::size_t filter(const float* scores, std::size_t count, const std::uint64_t* 
 } // namespace
 
 extern const DotKernels kPortableDots;
-const DotKernels kPortableDots = {"portable", loopRound,     pairGroupBytes,   pairQueryBytes,
-                                  packPairs,  packPairQuery, intTile,          floatTile,
-                                  filter,     loopGreatest,  loopExponentials, loopAddExponentials};
+const DotKernels kPortableDots = {
+    "portable",    loopRound, pairGroupBytes, pairQueryBytes,   packPairs,
+    packPairQuery, intTile,   floatTile,      loopDraws,        filter,
+    loopGreatest,  loopLeast, loopAtLeast,    loopExponentials, loopAddExponentials};
 
 } // namespace fovea

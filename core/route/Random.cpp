@@ -16,7 +16,7 @@ std::uint64_t rowState(const SignalInput& in, std::uint64_t query) {
 class RandomPairs final : public PairScorer {
 public:
     explicit RandomPairs(const SignalInput& in)
-        : m_firstQuery(in.rows.first), m_states(in.rows.last - in.rows.first) {
+        : m_dots(in.dots), m_firstQuery(in.rows.first), m_states(in.rows.last - in.rows.first) {
         for (std::size_t row = 0; row < m_states.size(); ++row)
             m_states[row] = rowState(in, m_firstQuery + row);
     }
@@ -24,13 +24,13 @@ public:
               std::size_t stride) const override {
         for (std::size_t r = 0; r < rows; ++r) {
             const std::uint64_t state = m_states[query - m_firstQuery + r];
-            for (std::size_t j = 0; j < keys; ++j)
-                out[r * stride + j] = unitFloat(splitMix64(state ^ (key + j)));
+            m_dots.draws(state, key, keys, out + r * stride);
         }
     }
     [[nodiscard]] RankUse use(std::size_t) const override { return {}; }
 
 private:
+    const DotKernels& m_dots;
     std::size_t m_firstQuery;
     std::vector<std::uint64_t> m_states;
 };
