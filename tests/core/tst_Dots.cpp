@@ -1,0 +1,284 @@
+#include "core/base/SplitMix64.h"
+#include "core/route/Dots.h"
+#include "core/route/Selection.h"
+#include <QtTest>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+using namespace fovea;
+
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+struct Draw {
+    std::uint64_t state;
+    float number() { return 2 * unitFloat(state = splitMix64(state)) - 1; }
+    std::size_t below(std::size_t n) {
+        return static_cast<std::size_t>((state = splitMix64(state)) >> 33) % n;
+    }
+};
+
+const DotKernels& set(const QString& name) {
+    for (const DotKernels* const* s = availableDotKernels(); *s != nullptr; ++s)
+        if (name == (*s)->name)
+            return **s;
+    qFatal("no such set");
+}
+
+void eachSet() {
+    QTest::addColumn<QString>("isa");
+    for (const DotKernels* const* s = availableDotKernels(); *s != nullptr; ++s)
+        QTest::addRow("%s", (*s)->name) << QString((*s)->name);
+}
+
+} // namespace
+
+class tst_Dots : public QObject {
+    Q_OBJECT
+private slots:
+    void intTile_isTheExactSum_data() { eachSet(); }
+    void intTile_isTheExactSum();
+    void floatTile_isTheSum_data() { eachSet(); }
+    void floatTile_isTheSum();
+    void round_isSymmetricAndNearestEven_data() { eachSet(); }
+    void round_isSymmetricAndNearestEven();
+    void filter_keepsWhatIsNotBelow_data() { eachSet(); }
+    void filter_keepsWhatIsNotBelow();
+    void exponentials_areCloseToExp_data() { eachSet(); }
+    void exponentials_areCloseToExp();
+    void extremes_passOverNan_data() { eachSet(); }
+    void extremes_passOverNan();
+    void draws_areSplitMix64_data() { eachSet(); }
+    void draws_areSplitMix64();
+    void topK_isTheSortedPrefix_data() { eachSet(); }
+    void topK_isTheSortedPrefix();
+    void ranked_ordersAsTheRule();
+};
+
+void tst_Dots::intTile_isTheExactSum() {
+    QFETCH(QString, isa);
+    const DotKernels& dots = set(isa);
+    Draw draw{3};
+    for (const std::size_t dim : {1, 2, 3, 5, 16, 32, 64, 80, 96, 256})
+        for (const std::size_t rows : {1, 3, 4, 7, 8})
+            for (const std::size_t keys : {1, 16, 17, 48}) {
+                const bool extreme = rows == 3;
+                const auto number = [&] {
+                    return static_cast<std::int8_t>(extreme ? (draw.below(2) == 0 ? -127 : 127)
+                                                            : static_cast<int>(draw.below(255)) - 127);
+                };
+                std::vector<std::int8_t> k(keys * dim), q(rows * dim);
+                for (auto& x : k)
+                    x = number();
+                for (auto& x : q)
+                    x = number();
+                const std::size_t groups = (keys + 15) / 16;
+                std::vector<unsigned char> packedKeys(groups * dots.groupBytes(dim)),
+                    packedQueries(rows * dots.queryBytes(dim));
+                std::vector<float> step(groups * 16, 0.5F), out(rows * groups * 16, kNan);
+                for (std::size_t g = 0; g < groups; ++g)
+                    dots.packKeys(k.data() + g * 16 * dim, std::min<std::size_t>(16, keys - g * 16), dim,
+                                  packedKeys.data() + g * dots.groupBytes(dim));
+                for (std::size_t r = 0; r < rows; ++r)
+                    dots.packQuery(q.data() + r * dim, dim, packedQueries.data() + r * dots.queryBytes(dim));
+                dots.intTile(packedKeys.data(), groups, step.data(), packedQueries.data(), rows, dim,
+                             out.data(), groups * 16);
+                for (std::size_t r = 0; r < rows; ++r)
+                    for (std::size_t j = 0; j < groups * 16; ++j) {
+                        int sum = 0;
+                        for (std::size_t d = 0; d < dim && j < keys; ++d)
+                            sum += q[r * dim + d] * k[j * dim + d];
+                        QCOMPARE(out[r * groups * 16 + j], 0.5F * static_cast<float>(sum));
+                    }
+            }
+}
+
+void tst_Dots::floatTile_isTheSum() {
+    QFETCH(QString, isa);
+    const DotKernels& dots = set(isa);
+    Draw draw{5};
+    for (const std::size_t dim : {1, 7, 64, 256})
+        for (const std::size_t rows : {1, 5, 8}) {
+            const std::size_t keys = 37, groups = 3, stride = dim + 3;
+            std::vector<float> k(keys * stride), q(rows * stride), packed(groups * 16 * dim), out(rows * 48);
+            for (auto& x : k)
+                x = draw.number();
+            for (auto& x : q)
+                x = draw.number();
+            for (std::size_t g = 0; g < groups; ++g)
+                packFloats(k.data() + g * 16 * stride, stride, std::min<std::size_t>(16, keys - g * 16), dim,
+                           packed.data() + g * 16 * dim);
+            dots.floatTile(packed.data(), groups, 0.25F, q.data(), stride, rows, dim, out.data(), 48);
+            for (std::size_t r = 0; r < rows; ++r)
+                for (std::size_t j = 0; j < keys; ++j) {
+                    double sum = 0;
+                    for (std::size_t d = 0; d < dim; ++d)
+                        sum +=
+                            static_cast<double>(q[r * stride + d]) * static_cast<double>(k[j * stride + d]);
+                    QVERIFY(std::fabs(static_cast<double>(out[r * 48 + j]) - sum / 4) < 1e-5);
+                }
+        }
+}
+
+void tst_Dots::round_isSymmetricAndNearestEven() {
+    QFETCH(QString, isa);
+    const DotKernels& dots = set(isa);
+    std::int8_t rounded[5];
+    const float exact[5] = {127, -127, 0.5F, 1.5F, -2.5F}; // step 1 at 8 bits: halves go to the even number
+    QCOMPARE(dots.round(exact, 5, 8, rounded), 1.0F);
+    QVERIFY(std::equal(rounded, rounded + 5, std::begin({127, -127, 0, 2, -2})));
+    QCOMPARE(dots.round(exact, 5, 2, rounded), 127.0F);
+    QVERIFY(std::equal(rounded, rounded + 5, std::begin({1, -1, 0, 0, 0})));
+    const float signs[4] = {3, -1, 0, 4};
+    QCOMPARE(dots.round(signs, 4, 1, rounded), 2.0F); // mean of |x|
+    QVERIFY(std::equal(rounded, rounded + 4, std::begin({1, -1, 1, 1})));
+    const float zero[3] = {0, 0, 0};
+    QCOMPARE(dots.round(zero, 3, 8, rounded), 0.0F);
+    const float bad[3] = {1, kNan, 2};
+    QVERIFY(std::isnan(dots.round(bad, 3, 8, rounded)));
+    const float huge[3] = {1, -kInfinity, 2};
+    QVERIFY(std::isnan(dots.round(huge, 3, 8, rounded)));
+    QCOMPARE(int(rounded[0]), 0);
+    const float tiny[2] = {1e-45F, 0};
+    QVERIFY(dots.round(tiny, 2, 8, rounded) >= 0);
+}
+
+void tst_Dots::filter_keepsWhatIsNotBelow() {
+    QFETCH(QString, isa);
+    const DotKernels& dots = set(isa);
+    Draw draw{7};
+    for (std::size_t count = 0; count <= 256; count += count < 70 ? 1 : 31) {
+        std::vector<float> scores(count);
+        std::vector<std::uint64_t> blocked(5);
+        for (auto& s : scores)
+            s = draw.below(9) == 0 ? kNan : draw.below(9) == 0 ? kInfinity : draw.number();
+        for (auto& b : blocked)
+            b = draw.state = splitMix64(draw.state);
+        for (const float bar : {-kInfinity, 0.25F, kInfinity}) {
+            std::vector<float> values(count + 16);
+            std::vector<std::uint32_t> keys(count + 16);
+            const std::size_t found =
+                dots.filter(scores.data(), count, blocked.data(), bar, 1000, values.data(), keys.data());
+            std::size_t expected = 0;
+            for (std::size_t j = 0; j < count; ++j) {
+                if ((blocked[j / 64] >> (j % 64) & 1U) != 0 || scores[j] < bar)
+                    continue;
+                QVERIFY(expected < found);
+                QCOMPARE(keys[expected], static_cast<std::uint32_t>(1000 + j));
+                QVERIFY(std::memcmp(&values[expected], &scores[j], 4) == 0);
+                ++expected;
+            }
+            QCOMPARE(found, expected);
+        }
+    }
+}
+
+void tst_Dots::exponentials_areCloseToExp() {
+    QFETCH(QString, isa);
+    const DotKernels& dots = set(isa);
+    std::vector<float> x, y(700, 1.0F);
+    for (int n = 0; n < 700; ++n)
+        x.push_back(n == 13 ? kNan : n == 14 ? -kInfinity : -0.17F * static_cast<float>(n));
+    std::vector<float> e = x;
+    const double sum = dots.exponentials(e.data(), e.size(), 0.5F, 0.0F);
+    double expected = 0;
+    for (std::size_t n = 0; n < x.size(); ++n) {
+        const double truth = n == 13 ? 0 : std::exp(0.5 * static_cast<double>(x[n]));
+        expected += truth;
+        QVERIFY(std::fabs(static_cast<double>(e[n]) - truth) <= 3e-7 * truth + 1e-38);
+    }
+    QVERIFY(std::fabs(sum - expected) <= 1e-6 * expected);
+    dots.addExponentials(x.data(), x.size(), 0.5F, 0.0F, y.data());
+    for (std::size_t n = 0; n < x.size(); ++n)
+        QVERIFY(std::fabs(y[n] - 1 - e[n]) <= 2e-7F);
+}
+
+void tst_Dots::extremes_passOverNan() {
+    QFETCH(QString, isa);
+    const DotKernels& dots = set(isa);
+    for (std::size_t count = 0; count < 70; ++count) {
+        std::vector<float> x(count);
+        for (std::size_t n = 0; n < count; ++n)
+            x[n] = n % 5 == 4 ? kNan : static_cast<float>((n * 37) % 71) - 30;
+        float greatest = -kInfinity, least = kInfinity;
+        std::size_t above = 0;
+        for (const float v : x) {
+            greatest = v > greatest ? v : greatest;
+            least = v < least ? v : least;
+            above += v >= 3 ? 1 : 0;
+        }
+        QCOMPARE(dots.greatest(x.data(), count), greatest);
+        QCOMPARE(dots.least(x.data(), count), least);
+        QCOMPARE(dots.atLeast(x.data(), count, 3), above);
+    }
+}
+
+void tst_Dots::draws_areSplitMix64() {
+    QFETCH(QString, isa);
+    std::vector<float> out(77);
+    set(isa).draws(12345, 48, out.size(), out.data());
+    for (std::size_t j = 0; j < out.size(); ++j)
+        QCOMPARE(out[j], unitFloat(splitMix64(std::uint64_t{12345} ^ (48 + j))));
+}
+
+void tst_Dots::topK_isTheSortedPrefix() {
+    QFETCH(QString, isa);
+    Draw draw{9};
+    TopK top(set(isa));
+    for (int kind = 0; kind < 8; ++kind)
+        for (const std::size_t k : {0, 1, 2, 31, 32, 33, 400, 3000})
+            for (const std::size_t count : {0, 1, 40, 255, 256, 257, 2500}) {
+                std::vector<float> scores(count);
+                std::vector<std::uint64_t> blocked(count / 64 + 1);
+                for (std::size_t n = 0; n < count; ++n) {
+                    const auto x = static_cast<float>(n);
+                    const float nasty[] = {kNan, kInfinity, -kInfinity, 1, -0.0F, 0.0F, 3.4e38F, -3.4e38F};
+                    scores[n] = kind == 0   ? draw.number()
+                                : kind == 1 ? 1.0F
+                                : kind == 2 ? x
+                                : kind == 3 ? -x
+                                : kind == 4 ? static_cast<float>(draw.below(4))
+                                : kind == 5 ? nasty[draw.below(8)]
+                                : kind == 6 ? kNan
+                                            : std::exp(40 * draw.number());
+                }
+                for (auto& b : blocked)
+                    b = kind % 2 == 0 ? 0 : splitMix64(draw.state += 7);
+                std::vector<Ranked> expected;
+                std::uint64_t nans = 0;
+                for (std::size_t n = 0; n < count; ++n)
+                    if ((blocked[n / 64] >> (n % 64) & 1U) == 0) {
+                        expected.push_back(rankedOf(scores[n], static_cast<std::uint32_t>(n)));
+                        nans += std::isnan(scores[n]) ? 1 : 0;
+                    }
+                std::sort(expected.begin(), expected.end(), std::greater<>());
+                expected.resize(std::min(expected.size(), k));
+                top.start(k);
+                for (std::size_t n = 0; n < count; n += TopK::kFeed)
+                    top.feed(scores.data() + n, std::min(TopK::kFeed, count - n), blocked.data() + n / 64,
+                             static_cast<std::uint32_t>(n));
+                const Ranked* best = top.finish();
+                QCOMPARE(top.size(), expected.size());
+                QVERIFY(std::equal(expected.begin(), expected.end(), best));
+                QCOMPARE(top.nans(), nans);
+            }
+}
+
+void tst_Dots::ranked_ordersAsTheRule() {
+    const float ascending[] = {kNan, -kInfinity, -2, -1e-40F, 0, 1e-40F, 3, kInfinity};
+    for (std::size_t n = 1; n < std::size(ascending); ++n) {
+        QVERIFY(rankedOf(ascending[n], 0) > rankedOf(ascending[n - 1], 999));
+        QCOMPARE(scoreOf(rankedOf(ascending[n], 5)), ascending[n]);
+        QCOMPARE(tokenOf(rankedOf(ascending[n], 5)), 5U);
+    }
+    QVERIFY(rankedOf(1, 8) > rankedOf(1, 7)); // ties to the later
+    QVERIFY(rankedOf(-0.0F, 8) > rankedOf(0.0F, 7));
+    QVERIFY(rankedOf(-kNan, 8) == rankedOf(kNan, 8));
+    QVERIFY(std::isnan(scoreOf(rankedOf(kNan, 3))));
+}
+
+QTEST_APPLESS_MAIN(tst_Dots)
+#include "tst_Dots.moc"
