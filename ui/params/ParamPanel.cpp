@@ -264,7 +264,16 @@ void ParamPanel::showSnapshot() {
         for (ParamRow* line : m_rows)
             line->setTokens(m_tokens);
     }
-    std::optional<PairsByReason> pairs = pairsOf(*snapshot);
+    // Before the first layer is there every snapshot would count the same plan again.
+    const bool beforeRun = !snapshot->visible && !snapshot->isolated;
+    const bool known = beforeRun && snapshot->request && m_countedTokens == snapshot->tokens &&
+                       m_countedPolicy == snapshot->request->policy;
+    std::optional<PairsByReason> pairs = known ? m_counted : pairsOf(*snapshot);
+    if (beforeRun && snapshot->request) {
+        m_counted = pairs;
+        m_countedTokens = snapshot->tokens;
+        m_countedPolicy = snapshot->request->policy;
+    }
     if (pairs)
         pairs->old = snapshot->request && !(snapshot->request->policy == m_requests.request().policy);
     m_pairs->show(pairs, tr("Counted when the text has tokens: waits for the model."));

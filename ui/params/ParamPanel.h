@@ -41,8 +41,11 @@ private:
     PairsBar* m_pairs = nullptr;
     std::vector<ParamRow*> m_rows;
     std::map<std::string_view, QCheckBox*> m_switches;
-    AttentionPolicy m_defaults;   ///< decision 5's policy: where the dots come from
-    AttentionPolicy m_remembered; ///< each section as it was when last on
+    AttentionPolicy m_defaults;             ///< decision 5's policy: where the dots come from
+    AttentionPolicy m_remembered;           ///< each section as it was when last on
+    std::optional<PairsByReason> m_counted; ///< before the run, of the two below
+    std::shared_ptr<const Tokens> m_countedTokens;
+    AttentionPolicy m_countedPolicy;
     std::int64_t m_tokens = 0;
     int m_labelWidth = 0; ///< of the longest label
 };

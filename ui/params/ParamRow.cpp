@@ -1,5 +1,6 @@
 #include "ui/params/ParamRow.h"
 #include "ui/params/ParamSlider.h"
+#include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
 #include <QCheckBox>
 #include <QComboBox>
@@ -178,11 +179,7 @@ void ParamRow::show(const AttentionPolicy& policy, const AttentionPolicy& defaul
         tip += QStringLiteral("\nUnit: %1").arg(text(m_spec.unit));
     if (!whyInactive.isEmpty())
         tip += QLatin1Char('\n') + whyInactive;
-    // Tips guess rich text from tags; help is plain.
-    setToolTip(tip.toHtmlEscaped()
-                   .replace(QLatin1Char('\n'), QLatin1String("<br>"))
-                   .prepend(QLatin1String("<qt>"))
-                   .append(QLatin1String("</qt>")));
+    setToolTip(plainTip(tip));
     const bool active = whyInactive.isEmpty();
     QWidget* const controls[] = {m_slider, m_number, m_names, m_flag, m_label};
     for (QWidget* control : controls)

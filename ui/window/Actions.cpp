@@ -6,7 +6,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr std::string_view kWindow = "window";
+constexpr std::string_view kWindow = kWindowPlace;
 
 constexpr std::array kActions = {
     ActionSpec{"file.open", "File", "&Open…", "Ctrl+O", kWindow,
@@ -46,7 +46,7 @@ constexpr std::array kActions = {
                true},
     ActionSpec{"view.previousDock", "View", "Pre&vious panel", "Shift+F6", kWindow,
                "Moves the focus to the previous panel"},
-    ActionSpec{"view.fullScreen", "View", "&Full screen", "F11", kWindow, "Only the window"},
+    ActionSpec{"view.fullScreen", "View", "&Full screen", "F11", kWindow, "Full screen and back"},
     ActionSpec{"view.reset", "View", "&Reset layout", "", kWindow,
                "All panels where they were on the first launch"},
 
@@ -58,6 +58,19 @@ constexpr std::array kActions = {
                "Dense layers in bf16 with f32 sums; attention stays f32", false, "precision"},
 
     ActionSpec{"help.keys", "Help", "&Keyboard", "?", kWindow, "All keys on one sheet"},
+    ActionSpec{"map.mode", "", "Mode", "M", "map", "Full, hybrid, difference, kept"},
+    ActionSpec{"map.kept", "", "Kept mask", "K", "map", "Lays the kept mask over the mode"},
+    ActionSpec{"map.pooling", "", "Pooling", "P", "map", "Maximum or mass when a pixel holds several cells"},
+    ActionSpec{"map.scale", "", "Scale", "L", "map", "Logarithmic or linear"},
+    ActionSpec{"map.fit", "", "Fit", "F", "map", "Fits the pinned cell; again: the whole text"},
+    ActionSpec{"map.move", "", "Move", "Up Down Left Right", "map",
+               "Moves the selection: query up and down, key left and right"},
+    ActionSpec{"map.pin", "", "Pin", "Return", "map", "Pins the cell under the cursor"},
+    ActionSpec{"text.move", "", "Move", "Left Right Home End", "text",
+               "Moves the pin; with Shift adds to it"},
+    ActionSpec{"text.done", "", "Done", "Ctrl+Return", "text", "Ends editing and runs the new text"},
+    ActionSpec{"heads.move", "", "Move", "Up Down Left Right", "heads", "Chooses the layer and the head"},
+
     ActionSpec{"help.about", "Help", "&About Fovea", "", kWindow, "Version and licence"},
 };
 

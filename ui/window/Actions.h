@@ -19,6 +19,10 @@ struct ActionSpec {
     std::string_view group = {}; ///< actions of one group exclude each other and show a mark
 };
 
+/// The place of actions that hold everywhere in the window and are its QActions; other places are views,
+/// which answer to their keys while they have the focus.
+inline constexpr std::string_view kWindowPlace = "window";
+
 [[nodiscard]] std::span<const ActionSpec> actionSpecs();
 /// "Ctrl+PgUp" and so on; empty when there is none.
 [[nodiscard]] std::vector<QString> keysOf(const ActionSpec& action);

@@ -128,6 +128,7 @@ void Documents::openModel(const QString& path) {
         Result<std::shared_ptr<const Model>> model = fail(ErrorCode::Io, "not read");
     };
     m_bar.clear(kOpenTopic);
+    m_modelAsked = true;
     emit modelReading(path);
     const std::string file = path.toStdString();
     m_context.runs.fetch<Inspection>(

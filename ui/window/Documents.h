@@ -31,6 +31,8 @@ public:
     [[nodiscard]] bool dirty() const { return m_dirty; }
     /// Are there changes that a session file or typed text would lose?
     [[nodiscard]] bool worthAsking() const;
+    /// Has a file or session asked for a model yet?
+    [[nodiscard]] bool modelAsked() const { return m_modelAsked; }
     [[nodiscard]] std::shared_ptr<const Model> inspected() const { return m_inspected; }
 
 signals:
@@ -53,6 +55,7 @@ private:
     std::shared_ptr<const Model> m_inspected;
     QString m_sessionPath;
     bool m_dirty = false;
+    bool m_modelAsked = false;
     bool m_settling = false; ///< a session is being put in place: not a change
 };
 

@@ -3,8 +3,11 @@
 #include "core/engine/Build.h"
 #include "ui/params/ParamPanel.h"
 #include "ui/plot/Icons.h"
+#include "ui/plot/PlainTip.h"
 #include "ui/views/CurveView.h"
+#include "ui/views/HeadsView.h"
 #include "ui/views/InspectorView.h"
+#include "ui/views/MapView.h"
 #include "ui/views/RoutingView.h"
 #include "ui/views/TextView.h"
 #include "ui/window/Actions.h"
@@ -27,19 +30,12 @@
 #include <QToolTip>
 #include <QVBoxLayout>
 
-#if __has_include("ui/views/MapView.h")
-#include "ui/views/MapView.h"
-#define FOVEA_HAS_MAP
-#endif
-#if __has_include("ui/views/HeadsView.h")
-#include "ui/views/HeadsView.h"
-#define FOVEA_HAS_HEADS
-#endif
-
 namespace fovea::ui {
 
 namespace {
 
+constexpr std::size_t kLongText = 16384; ///< bytes; a failed run of a longer text offers fewer tokens
+constexpr std::size_t kFewTokens = 2048;
 constexpr int kStateVersion = 1; ///< of saveState(): raised when docks come or go
 const QString kRunJob = QStringLiteral("run");
 const QString kSweepJob = QStringLiteral("sweep");
@@ -94,6 +90,8 @@ void MainWindow::buildActions() {
         menus[name]->setObjectName(QStringLiteral("menu.%1").arg(QLatin1String(name)));
     }
     for (const ActionSpec& spec : actionSpecs()) {
+        if (spec.place != kWindowPlace)
+            continue; // the view answers to its own keys; the sheet shows them
         auto* made = new QAction(text(spec.text), this);
         made->setObjectName(text(spec.id));
         made->setStatusTip(text(spec.help));
@@ -190,7 +188,6 @@ void MainWindow::buildDocks() {
     m_params = new ParamPanel(m_context.requests, m_context.runs, this);
     addDock(QStringLiteral("dock.params"), tr("Parameters"), m_params, {220, 300});
     addDock(QStringLiteral("dock.text"), tr("Text and tokens"), new TextView(m_context, this), {400, 72});
-#ifdef FOVEA_HAS_MAP
     auto* mapBox = new QWidget(this);
     mapBox->setObjectName(QStringLiteral("map.box"));
     auto* mapColumn = new QVBoxLayout(mapBox);
@@ -205,12 +202,9 @@ void MainWindow::buildDocks() {
     connect(map, &QWidget::windowTitleChanged, mapBox, &QWidget::setWindowTitle);
     mapBox->setWindowTitle(map->windowTitle());
     addDock(QStringLiteral("dock.map"), tr("Map"), mapBox, {320, 320});
-#endif
     addDock(QStringLiteral("dock.inspector"), tr("Inspector"), new InspectorView(m_context, this),
             {240, 160});
-#ifdef FOVEA_HAS_HEADS
     addDock(QStringLiteral("dock.heads"), tr("Heads"), new HeadsView(m_context, this), {220, 160});
-#endif
     addDock(QStringLiteral("dock.routing"), tr("Routing"), new RoutingView(m_context, this), {400, 140});
     addDock(QStringLiteral("dock.curve"), tr("Cost versus fidelity"), new CurveView(m_context, this),
             {400, 140});
@@ -339,14 +333,14 @@ void MainWindow::connectAll() {
         else
             m_context.runs.cancelRun();
     });
-    connect(&runs, &RunController::failed, this, [this](const QString& sentence) {
-        m_errors->show(MessageBar::Fault, sentence,
-                       {{tr("Copy"), [sentence] { QApplication::clipboard()->setText(sentence); }}},
-                       kRunTopic);
+    connect(&runs, &RunController::failed, this, &MainWindow::showFault);
+    connect(&m_context.requests, &RequestModel::requestChanged, this, [this] {
+        const bool bf16 = m_context.requests.request().precision == Precision::BF16;
+        action(bf16 ? "run.bf16" : "run.f32")->setChecked(true);
     });
     connect(m_params, &ParamPanel::helpWanted, this, [this](const ParamSpec& spec) {
-        QToolTip::showText(m_params->mapToGlobal(QPoint(m_params->width(), 40)),
-                           text(spec.help).toHtmlEscaped(), m_params);
+        QToolTip::showText(m_params->mapToGlobal(QPoint(m_params->width(), 40)), plainTip(text(spec.help)),
+                           m_params);
     });
 }
 
@@ -385,6 +379,16 @@ void MainWindow::showTitle() {
     const QString name = session.isEmpty() ? m_documents->textName() : QFileInfo(session).completeBaseName();
     setWindowTitle(tr("%1[*] - Fovea").arg(name));
     setWindowModified(m_documents->dirty() && !session.isEmpty());
+}
+
+void MainWindow::showFault(const QString& sentence) {
+    std::vector<MessageBar::Choice> choices;
+    const Request& request = m_context.requests.request();
+    if (request.text && request.text->size() > kLongText && request.maxTokens != kFewTokens)
+        choices.push_back(
+            {tr("First %1 tokens").arg(kFewTokens), [this] { m_context.requests.setMaxTokens(kFewTokens); }});
+    choices.push_back({tr("Copy"), [sentence] { QApplication::clipboard()->setText(sentence); }});
+    m_errors->show(MessageBar::Fault, sentence, choices, kRunTopic);
 }
 
 void MainWindow::showCard() {

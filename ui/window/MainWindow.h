@@ -64,6 +64,7 @@ private:
     void showSnapshot(); ///< after a new snapshot: bars, selection's limits
     void markTitles();   ///< "updating" in the docks' titles
     void showCard();
+    void showFault(const QString& sentence); ///< of a run: one line, with what can be done
 
     ViewContext m_context;
     std::map<std::string_view, QAction*> m_actions;

@@ -1,6 +1,7 @@
 #include "core/engine/Build.h"
 #include "core/policy/ParamSpec.h"
 #include "ui/views/CurveView.h"
+#include "ui/views/MapView.h"
 #include "ui/views/TextView.h"
 #include "ui/window/Documents.h"
 #include "ui/window/MainWindow.h"
@@ -14,11 +15,6 @@
 #include <QMimeData>
 #include <QUrl>
 #include <QVBoxLayout>
-
-#if __has_include("ui/views/MapView.h")
-#include "ui/views/MapView.h"
-#define FOVEA_HAS_MAP
-#endif
 
 namespace fovea::ui {
 
@@ -197,9 +193,7 @@ bool MainWindow::curveIsActive() const {
 
 void MainWindow::exportView() {
     // Only the map has a picture format yet; whichever view is active, it is the figure.
-#ifdef FOVEA_HAS_MAP
     findChild<MapView*>()->exportView();
-#endif
 }
 
 void MainWindow::exportNumbers() {
@@ -207,9 +201,7 @@ void MainWindow::exportNumbers() {
         findChild<CurveView*>()->exportNumbers();
         return;
     }
-#ifdef FOVEA_HAS_MAP
     findChild<MapView*>()->exportNumbers();
-#endif
 }
 
 } // namespace fovea::ui

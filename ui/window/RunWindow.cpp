@@ -70,10 +70,13 @@ int runWindow(int argc, char** argv, const WindowOptions& options) {
     requests.undoStack().clear(); // the sample is where undo ends
     window.show();
     documents.open(files);
-    if (auto model = findModel(options.model))
-        documents.openModel(QString::fromStdString(*model));
-    else
-        window.showModelMissing(QString::fromStdString(model.error().message));
+    // A model among the files, or a session that names one, has asked already.
+    if (!documents.modelAsked() || !options.model.empty()) {
+        if (auto model = findModel(options.model))
+            documents.openModel(QString::fromStdString(*model));
+        else
+            window.showModelMissing(QString::fromStdString(model.error().message));
+    }
     return QApplication::exec();
 }
 

@@ -121,13 +121,14 @@ void fillWithKeys(Sheet& sheet) {
         QStringList keys;
         for (const QString& key : keysOf(*action))
             keys << QKeySequence(key).toString(QKeySequence::NativeText);
-        auto* left = new QLabel(keys.join(QStringLiteral(" or ")), table);
+        auto* left = new QLabel(keys.join(QStringLiteral("  ")), table);
         left->setFont(Theme::mono());
         left->setTextFormat(Qt::PlainText);
         QString what = QString::fromUtf8(action->help.data(), static_cast<qsizetype>(action->help.size()));
-        if (action->place != "window")
-            what += QStringLiteral(" (%1)").arg(
-                QString::fromUtf8(action->place.data(), static_cast<qsizetype>(action->place.size())));
+        if (action->place != kWindowPlace)
+            what += QStringLiteral(" (in the %1)")
+                        .arg(QString::fromUtf8(action->place.data(),
+                                               static_cast<qsizetype>(action->place.size())));
         auto* right = new QLabel(what, table);
         right->setTextFormat(Qt::PlainText);
         grid->addWidget(left, row, column);

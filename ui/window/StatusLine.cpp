@@ -1,4 +1,5 @@
 #include "ui/window/StatusLine.h"
+#include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
 #include <QCursor>
 #include <QHBoxLayout>
@@ -175,7 +176,7 @@ void StatusLine::paintFields() {
     for (Field& f : m_fields) {
         const QString shown = f.value.isEmpty() ? QStringLiteral("...") : f.value;
         f.button->setText(f.label + QLatin1Char(' ') + shown);
-        f.button->setToolTip(f.definition.isEmpty() ? tr("Not run yet.") : f.definition);
+        f.button->setToolTip(plainTip(f.definition.isEmpty() ? tr("Not run yet.") : f.definition));
         f.button->setAccessibleName(f.button->text() + (f.old ? tr(", of an earlier policy") : QString()));
         QPalette palette = f.button->palette();
         const QColor ink = f.old || f.value.isEmpty() ? theme.ink3 : theme.ink;

@@ -1,5 +1,6 @@
 #include "ui/window/TopBar.h"
 #include "ui/plot/Icons.h"
+#include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
 #include "ui/window/Documents.h"
 #include "ui/window/ModelCard.h"
@@ -108,7 +109,7 @@ void TopBar::refresh() {
     text += sameText ? tr(", T %1").arg(number(snapshot->tokens->size()))
                      : tr(", %1 bytes").arg(number(request.text ? request.text->size() : 0));
     m_text->setText(fontMetrics().elidedText(text, Qt::ElideMiddle, 280));
-    m_text->setToolTip(text.toHtmlEscaped());
+    m_text->setToolTip(plainTip(text));
     const std::shared_ptr<const Model> model =
         snapshot && snapshot->model && snapshot->request->modelPath == request.modelPath
             ? snapshot->model
@@ -128,11 +129,11 @@ void TopBar::refresh() {
     ink(m_policyA, theme.armA);
     const QString summary = QString::fromStdString(request.policy.summary());
     m_policyB->setText(tr("B  %1").arg(summary));
-    m_policyB->setToolTip(tr("B: %1").arg(summary).toHtmlEscaped());
+    m_policyB->setToolTip(plainTip(tr("B: %1").arg(summary)));
     ink(m_policyB, theme.armB);
     const QString notice = sameText ? noticeOf(*snapshot) : QString();
     m_notice->setText(notice);
-    m_notice->setToolTip(notice.toHtmlEscaped());
+    m_notice->setToolTip(plainTip(notice));
     m_notice->setVisible(!notice.isEmpty());
     ink(m_notice, theme.warning);
 }
