@@ -166,6 +166,7 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
     auto* line = new QHBoxLayout;
     line->setSpacing(8);
     auto* label = new QLabel(tr("colour"), this);
+    label->setObjectName(QStringLiteral("heads.label"));
     label->setTextFormat(Qt::PlainText);
     label->setBuddy(m_combo);
     line->addWidget(label);

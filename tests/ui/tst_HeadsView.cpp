@@ -1,0 +1,166 @@
+#include "tests/support/TinySnapshot.h"
+#include "ui/views/HeadsView.h"
+#include <QComboBox>
+#include <QHelpEvent>
+#include <QLabel>
+#include <QTest>
+#include <QToolTip>
+
+using namespace fovea;
+using namespace fovea::ui;
+
+namespace {
+
+struct Window {
+    RequestModel requests;
+    SelectionModel selection;
+    RunController runs{requests, selection};
+    HeadsView view{ViewContext{runs, requests, selection}};
+
+    explicit Window(SnapshotPtr snapshot = {}) : requests(start(snapshot)) {
+        view.resize(320, 420);
+        view.show();
+        if (snapshot)
+            runs.adopt(std::move(snapshot));
+    }
+    static Request start(const SnapshotPtr& snapshot) {
+        Request request;
+        if (snapshot)
+            request = *snapshot->request;
+        request.modelPath = "no such file";
+        return request;
+    }
+    [[nodiscard]] QRgb pixel(int layer, int head) {
+        const QRectF cell = view.grid().cellRect(layer, head);
+        return view.grid().grab().toImage().pixel((cell.center() - QPointF(2, -2)).toPoint());
+    }
+};
+
+} // namespace
+
+class tst_HeadsView : public QObject {
+    Q_OBJECT
+private slots:
+    void init() { Theme::apply(Theme::light()); }
+
+    void aSwatchIsTheRampOfItsMetric() {
+        const auto snapshot = test::tinySnapshot();
+        Window w(snapshot);
+        const Ramp& ramp = Ramp::weights(Theme::light());
+        double least = 1, largest = 0;
+        for (const LayerFidelity& f : snapshot->isolated->layers)
+            for (const float m : f.headMass) {
+                least = std::min(least, double(m));
+                largest = std::max(largest, double(m));
+            }
+        for (int l = 0; l < 3; ++l)
+            for (int h = 0; h < 4; ++h) {
+                const double m = double(snapshot->isolated->layers[std::size_t(l)].headMass[std::size_t(h)]);
+                QCOMPARE(w.pixel(l, h), ramp.at(float((m - least) / (largest - least))));
+            }
+    }
+
+    void everyMetricIsThere() {
+        const auto snapshot = test::tinySnapshot();
+        Window w(snapshot);
+        auto* combo = w.view.findChild<QComboBox*>(QStringLiteral("heads.metric"));
+        QCOMPARE(combo->count(), int(headMetrics().size()));
+        QCOMPARE(combo->currentText(), QStringLiteral("kept mass"));
+        combo->setFocus();
+        for (int i = 1; i < combo->count(); ++i) {
+            QTest::keyClick(combo, Qt::Key_Down);
+            QCOMPARE(w.view.metric(), headMetrics()[std::size_t(i)].metric);
+            QVERIFY(headValue(*snapshot, w.view.metric(), 2, 3));
+        }
+        QCOMPARE(*headValue(*snapshot, HeadMetric::MeanDistance, 2, 3),
+                 double(snapshot->full->headStats[2][3].meanDistance));
+    }
+
+    void aClickAndTheArrowsChooseTheHead() {
+        Window w(test::tinySnapshot());
+        QTest::mouseClick(&w.view.grid(), Qt::LeftButton, {},
+                          w.view.grid().cellRect(2, 3).center().toPoint());
+        QCOMPARE(w.selection.layer(), 2);
+        QCOMPARE(w.selection.head(), 3);
+        QTest::keyClick(&w.view.grid(), Qt::Key_Up);
+        QCOMPARE(w.selection.layer(), 1);
+        QTest::keyClick(&w.view.grid(), Qt::Key_Right);
+        QCOMPARE(w.selection.head(), 3);
+        QTest::keyClick(&w.view.grid(), Qt::Key_Home);
+        QCOMPARE(w.selection.head(), 0);
+        QVERIFY(w.view.grid().accessibleName().contains(QStringLiteral("L1 H0")));
+    }
+
+    void groupsStandApart() {
+        Window w(test::tinySnapshot());
+        HeadsGrid& g = w.view.grid();
+        QCOMPARE(g.cellRect(0, 1).left(), g.cellRect(0, 0).right());
+        QCOMPARE(g.cellRect(0, 2).left(), g.cellRect(0, 1).right() + 4); // the next key-value head
+    }
+
+    void aLayerKeptFullIsMarked() {
+        test::TinyOptions options;
+        options.policy.mix.fullLayers = {2};
+        Window w(test::tinySnapshot(options));
+        QVERIFY(w.view.grid().scene().full[2]);
+        QVERIFY(!w.view.grid().scene().full[1]);
+    }
+
+    void oldValuesStayAndSaySo() {
+        test::TinyOptions options;
+        auto complete = std::make_shared<Snapshot>(*test::tinySnapshot(options));
+        complete->propagated = std::make_shared<PropagatedResult>();
+        Window w(complete);
+        auto next = std::make_shared<Snapshot>(*complete);
+        next->isolated = nullptr;
+        next->visible = nullptr;
+        next->propagated = nullptr;
+        const QRgb before = w.pixel(0, 1);
+        w.runs.dragStarted();
+        w.requests.setParam(*findParam("window"), ParamValue(std::int64_t{5}));
+        w.runs.adopt(next);
+        QVERIFY(w.view.grid().scene().old);
+        QCOMPARE(w.view.findChild<QLabel*>(QStringLiteral("heads.title"))->text(),
+                 QStringLiteral("updating"));
+        QCOMPARE(w.pixel(0, 1), before);
+    }
+
+    void rowsAppearAsLayersArrive() {
+        test::TinyOptions options;
+        options.layersDone = 1;
+        Window w(test::tinySnapshot(options));
+        w.view.findChild<QComboBox*>(QStringLiteral("heads.metric"))->setCurrentIndex(2);
+        QCOMPARE(w.view.findChild<QLabel*>(QStringLiteral("heads.title"))->text(),
+                 QStringLiteral("1 of 3 layers"));
+        QVERIFY(w.view.grid().scene().value(0, 0));
+        QVERIFY(!w.view.grid().scene().value(1, 0));
+    }
+
+    void withoutAModelItSaysWhatItWaitsFor() {
+        Window w;
+        QVERIFY(w.view.grid().scene().empty.contains(QStringLiteral("waits for the model")));
+        QTest::keyClick(&w.view.grid(), Qt::Key_Down);
+        QVERIFY(!w.view.grab().isNull());
+    }
+
+    void theTooltipGivesDefinitionAndExactValue() {
+        const auto snapshot = test::tinySnapshot();
+        Window w(snapshot);
+        const QPoint at = w.view.grid().cellRect(1, 2).center().toPoint();
+        QHelpEvent help(QEvent::ToolTip, at, w.view.grid().mapToGlobal(at));
+        QCoreApplication::sendEvent(&w.view.grid(), &help);
+        const double value = double(snapshot->isolated->layers[1].headMass[2]);
+        QVERIFY2(QToolTip::text().contains(QString::number(value, 'g', 9)), qPrintable(QToolTip::text()));
+        QVERIFY(QToolTip::text().contains(QStringLiteral("keys that the plan keeps")));
+    }
+
+    void everyControlHasAName() {
+        Window w(test::tinySnapshot());
+        QVERIFY(w.view.findChild<HeadsGrid*>(QStringLiteral("heads.grid")));
+        for (const QWidget* widget : w.view.findChildren<QWidget*>(QString(), Qt::FindDirectChildrenOnly))
+            QVERIFY2(!widget->objectName().isEmpty(), widget->metaObject()->className());
+    }
+};
+
+QTEST_MAIN(tst_HeadsView)
+#include "tst_HeadsView.moc"

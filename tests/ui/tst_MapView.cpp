@@ -1,0 +1,432 @@
+#include "tests/support/TinySnapshot.h"
+#include "ui/plot/MapFacts.h"
+#include "ui/views/MapView.h"
+#include <QFile>
+#include <QLabel>
+#include <QSignalSpy>
+#include <QSpinBox>
+#include <QTemporaryDir>
+#include <QTest>
+#include <QToolButton>
+#include <QWheelEvent>
+
+using namespace fovea;
+using namespace fovea::ui;
+
+namespace {
+
+/// A map view as the window has it, on snapshots made by hand. The model's file does not exist, so requests
+/// that the view causes end in a failure that no test minds; tiles come from the real engine thread.
+struct Window {
+    RequestModel requests;
+    SelectionModel selection;
+    RunController runs{requests, selection};
+    MapView view{ViewContext{runs, requests, selection}};
+
+    explicit Window(SnapshotPtr snapshot = {}, QSize size = QSize(700, 760)) : requests(start(snapshot)) {
+        view.resize(size);
+        view.show();
+        if (snapshot) {
+            selection.setCell(1, 1);
+            runs.adopt(std::move(snapshot));
+        }
+    }
+    static Request start(const SnapshotPtr& snapshot) {
+        Request request;
+        if (snapshot)
+            request = *snapshot->request;
+        request.modelPath = "no such file";
+        return request;
+    }
+    MapCanvas& canvas() { return view.canvas(); }
+    template <class T>
+    T* find(const char* name) {
+        return view.findChild<T*>(QLatin1String(name));
+    }
+    [[nodiscard]] bool settled() const { return view.tiles().settled(); }
+    void key(Qt::Key k, Qt::KeyboardModifiers modifiers = Qt::NoModifier) {
+        QTest::keyClick(&canvas(), k, modifiers);
+    }
+    [[nodiscard]] QPoint at(int query, int key, std::size_t pane = 0) {
+        return canvas().cellCentre({query, key}, pane).toPoint();
+    }
+    void wheel(QPoint position, int notches, Qt::KeyboardModifiers modifiers = Qt::NoModifier) {
+        QWheelEvent event(position, canvas().mapToGlobal(position), {}, QPoint(0, 120 * notches),
+                          Qt::NoButton, modifiers, Qt::NoScrollPhase, false);
+        QCoreApplication::sendEvent(&canvas(), &event);
+    }
+    /// Colour of the middle of a cell, away from its dot.
+    [[nodiscard]] QRgb pixel(int query, int key, std::size_t pane = 0) {
+        const QImage image = canvas().grab().toImage();
+        const QPointF p = canvas().cellCentre({query, key}, pane) -
+                          QPointF(canvas().viewport().cell, canvas().viewport().cell) / 4;
+        return image.pixel((p * image.devicePixelRatio()).toPoint());
+    }
+};
+
+QLabel* tip() {
+    for (QWidget* widget : QApplication::topLevelWidgets())
+        if (widget->objectName() == QLatin1String("map.tip"))
+            return qobject_cast<QLabel*>(widget);
+    return nullptr;
+}
+
+} // namespace
+
+class tst_MapView : public QObject {
+    Q_OBJECT
+private slots:
+    void init() { Theme::apply(Theme::light()); }
+
+    void everyControlHasANameAndAHelp() {
+        Window w(test::tinySnapshot());
+        for (const QWidget* widget : w.view.findChildren<QWidget*>()) {
+            if (widget->objectName().startsWith(QLatin1String("qt_")))
+                continue;
+            QVERIFY2(!widget->objectName().isEmpty(), widget->metaObject()->className());
+            if (const auto* button = qobject_cast<const QToolButton*>(widget)) {
+                QVERIFY(!button->accessibleName().isEmpty());
+                QVERIFY(button->height() >= 24 && button->width() >= 24);
+            }
+        }
+        QCOMPARE(w.canvas().objectName(), QStringLiteral("map.canvas"));
+        QVERIFY(w.find<QWidget>("map.legend") && w.find<QWidget>("map.mode"));
+    }
+
+    void thePaintedCellIsTheRampOfTheExactValue() {
+        const auto snapshot = test::tinySnapshot();
+        Window w(snapshot, QSize(1200, 760));
+        QTRY_VERIFY(w.settled());
+        const auto source = snapshot->tileSource(1);
+        const Ramp& ramp = Ramp::weights(Theme::light());
+        const MapScale scale(ScaleKind::Log);
+        for (const int q : {3, 20, 63}) {
+            const AttentionRow row = makeRow(1, static_cast<std::size_t>(q), *source);
+            for (const int k : {0, 1, q - 1, q}) {
+                for (const std::size_t pane : {std::size_t{0}, std::size_t{1}}) {
+                    const float p = pane == 0 ? row.full[std::size_t(k)] : row.hybrid[std::size_t(k)];
+                    if (row.reason[std::size_t(k)] == Reason::Skipped)
+                        continue;
+                    const QRgb pixel = w.pixel(q, k, pane);
+                    const int index = scale.index(p);
+                    QVERIFY2(pixel == ramp.table()[std::size_t(index)] ||
+                                 pixel == ramp.table()[std::size_t(std::max(0, index - 1))] ||
+                                 pixel == ramp.table()[std::size_t(std::min(255, index + 1))],
+                             qPrintable(QStringLiteral("query %1 key %2 pane %3: %4")
+                                            .arg(q)
+                                            .arg(k)
+                                            .arg(pane)
+                                            .arg(pixel, 0, 16)));
+                }
+            }
+        }
+        QCOMPARE(w.pixel(3, 60), Theme::light().impossible.rgb());
+    }
+
+    void modesGoRoundWithM() {
+        Window w(test::tinySnapshot());
+        QCOMPARE(w.view.arrangement(), MapView::Arrangement::One);
+        QCOMPARE(w.view.mode(), MapQuantity::Hybrid);
+        for (const auto mode :
+             {MapQuantity::Difference, MapQuantity::Kept, MapQuantity::Full, MapQuantity::Hybrid}) {
+            w.key(Qt::Key_M);
+            QCOMPARE(w.view.mode(), mode);
+            QCOMPARE(w.canvas().scene().panes.front().quantity, mode);
+            QTRY_VERIFY(w.settled());
+        }
+        QTest::mouseClick(w.find<QToolButton>("map.mode.kept"), Qt::LeftButton);
+        QCOMPARE(w.view.mode(), MapQuantity::Kept);
+        QTRY_VERIFY(w.settled());
+        QCOMPARE(w.pixel(40, 40), Theme::light().reasonColor(Reason::Local).rgb());
+        QCOMPARE(w.pixel(40, 0), Theme::light().reasonColor(Reason::Always).rgb());
+    }
+
+    void twoMapsFrom900PixelsUnlessOneIsChosen() {
+        Window w(test::tinySnapshot(), QSize(899, 700));
+        QCOMPARE(w.canvas().scene().panes.size(), std::size_t{1});
+        w.view.resize(900, 700);
+        QTRY_COMPARE(w.canvas().scene().panes.size(), std::size_t{2});
+        QCOMPARE(w.canvas().scene().panes[0].quantity, MapQuantity::Full);
+        QCOMPARE(w.canvas().scene().panes[1].quantity, MapQuantity::Hybrid);
+        QTest::mouseClick(w.find<QToolButton>("map.layout.3"), Qt::LeftButton);
+        QCOMPARE(w.canvas().scene().panes.size(), std::size_t{3});
+        QCOMPARE(w.canvas().scene().panes[2].quantity, MapQuantity::Difference);
+        QTest::mouseClick(w.find<QToolButton>("map.layout.1"), Qt::LeftButton);
+        w.view.resize(1300, 700);
+        QTest::qWait(0);
+        QCOMPARE(w.canvas().scene().panes.size(), std::size_t{1});
+    }
+
+    void switchesByKey() {
+        Window w(test::tinySnapshot());
+        w.key(Qt::Key_L);
+        QCOMPARE(w.canvas().scene().panes.front().scale.kind(), ScaleKind::Linear);
+        w.key(Qt::Key_L);
+        QCOMPARE(w.canvas().scene().panes.front().scale.kind(), ScaleKind::Log);
+        w.key(Qt::Key_P);
+        QCOMPARE(w.canvas().scene().panes.front().pooling, Pooling::Mass);
+        w.key(Qt::Key_K);
+        QVERIFY(w.canvas().scene().panes.front().keptOverlay);
+    }
+
+    void theKeptLinesLieOverFullAttention() {
+        Window w(test::tinySnapshot());
+        w.key(Qt::Key_M);
+        w.key(Qt::Key_M);
+        w.key(Qt::Key_M); // full
+        QCOMPARE(w.view.mode(), MapQuantity::Full);
+        QTRY_VERIFY(w.settled());
+        const auto lines = [&] {
+            const QImage image = w.canvas().grab().toImage();
+            const QRectF plot = w.canvas().mapLayout().plots.front();
+            int n = 0;
+            for (int y = int(plot.top()) + 2; y < int(plot.bottom()) - 2; ++y)
+                for (int x = int(plot.left()) + 2; x < int(plot.right()) - 2; ++x)
+                    n += image.pixel(x, y) == Theme::light().skippedLine.rgb();
+            return n;
+        };
+        const int before = lines();
+        w.key(Qt::Key_K);
+        QTRY_VERIFY(w.settled());
+        QVERIFY2(lines() > before + 1000, qPrintable(QStringLiteral("%1 then %2").arg(before).arg(lines())));
+    }
+
+    void theWheelZoomsAtTheCursor() {
+        test::TinyOptions options;
+        options.tokens = 300;
+        Window w(test::tinySnapshot(options));
+        const Pair under{220, 100};
+        const QPoint position = w.at(under.query, under.key);
+        const double before = w.canvas().viewport().cell;
+        w.wheel(position, 3);
+        QVERIFY(w.canvas().viewport().cell > before * 1.5);
+        QVERIFY((w.canvas().cellCentre(under) - position).manhattanLength() <
+                2 * w.canvas().viewport().cell + 2);
+        const double normal = w.canvas().viewport().cell;
+        w.wheel(position, 1, Qt::ControlModifier);
+        const double fine = w.canvas().viewport().cell / normal;
+        w.wheel(position, 1, Qt::ShiftModifier);
+        const double fast = w.canvas().viewport().cell / normal / fine;
+        QVERIFY(fine > 1 && fine < 1.2 && fast > 1.5);
+        w.wheel(position, -60);
+        QCOMPARE(w.canvas().viewport().cell, before); // never smaller than all of the text
+    }
+
+    void dragsPanAndTheRightButtonZoomsToItsRectangle() {
+        test::TinyOptions options;
+        options.tokens = 300;
+        Window w(test::tinySnapshot(options));
+        w.wheel(w.at(150, 50), 5);
+        const MapViewport before = w.canvas().viewport();
+        const QPoint from = w.canvas().mapLayout().plots.front().center().toPoint();
+        QTest::mousePress(&w.canvas(), Qt::MiddleButton, {}, from);
+        QTest::mouseMove(&w.canvas(), from + QPoint(-30, -20));
+        QTest::mouseMove(&w.canvas(), from + QPoint(-60, -40));
+        QTest::mouseRelease(&w.canvas(), Qt::MiddleButton, {}, from + QPoint(-60, -40));
+        QVERIFY(std::abs(w.canvas().viewport().key - before.key - 60 / before.cell) < 1e-6);
+        QVERIFY(std::abs(w.canvas().viewport().query - before.query - 40 / before.cell) < 1e-6);
+        QVERIFY(!w.selection.pinnedPair().valid()); // a drag is no click
+        w.key(Qt::Key_A);
+        QVERIFY(w.canvas().viewport().key < before.key + 60 / before.cell);
+        w.key(Qt::Key_F);
+        const QPoint first = w.at(200, 20), second = w.at(260, 80);
+        QTest::mousePress(&w.canvas(), Qt::RightButton, {}, first);
+        QTest::mouseMove(&w.canvas(), (first + second) / 2);
+        QTest::mouseMove(&w.canvas(), second);
+        QTest::mouseRelease(&w.canvas(), Qt::RightButton, {}, second);
+        QVERIFY(w.canvas().shownQueries().first <= 200 && w.canvas().shownQueries().last >= 260);
+        QVERIFY(w.canvas().shownKeys().first <= 20 && w.canvas().shownKeys().last >= 80);
+        QVERIFY(w.canvas().shownKeys().last - w.canvas().shownKeys().first < 130);
+    }
+
+    void aClickPinsAndArrowsMoveThePin() {
+        Window w(test::tinySnapshot());
+        QTest::mouseClick(&w.canvas(), Qt::LeftButton, {}, w.at(30, 7));
+        QCOMPARE(w.selection.pinnedPair(), (Pair{30, 7}));
+        QCOMPARE(w.selection.query(), 30);
+        w.key(Qt::Key_Left);
+        QCOMPARE(w.selection.pinnedPair(), (Pair{30, 6}));
+        w.key(Qt::Key_Down);
+        QCOMPARE(w.selection.pinnedPair(), (Pair{31, 6}));
+        w.key(Qt::Key_Home);
+        QCOMPARE(w.selection.pinnedPair().query, 0);
+        w.key(Qt::Key_F);
+        QVERIFY(w.canvas().viewport().cell > 15); // the pin, near
+        w.key(Qt::Key_F);
+        QCOMPARE(w.canvas().shownQueries().last, std::size_t{64}); // F F: all
+        w.key(Qt::Key_Escape);
+        QVERIFY(!w.selection.pinnedPair().valid());
+    }
+
+    void layersAndHeadsByKeyAndPicker() {
+        Window w(test::tinySnapshot());
+        w.key(Qt::Key_PageDown);
+        QCOMPARE(w.selection.layer(), 2);
+        w.key(Qt::Key_PageDown);
+        QCOMPARE(w.selection.layer(), 2);
+        w.key(Qt::Key_BracketRight);
+        QCOMPARE(w.selection.head(), 2);
+        QCOMPARE(w.find<QSpinBox>("map.head")->value(), 2);
+        w.find<QSpinBox>("map.layer")->setFocus();
+        QTest::keyClick(w.find<QSpinBox>("map.layer"), Qt::Key_Down);
+        QCOMPARE(w.selection.layer(), 1);
+        QCOMPARE(w.requests.request().visible.layer, 1);
+        QVERIFY(w.view.windowTitle().startsWith(QStringLiteral("Map L1 H2")));
+    }
+
+    void theTooltipIsExactAndPlain() {
+        const auto snapshot = test::tinySnapshot();
+        Window w(snapshot);
+        w.view.activateWindow();
+        QTest::mouseMove(&w.canvas(), w.at(40, 15)); // the token <b>bold</b>
+        QCOMPARE(w.selection.hoveredPair(), (Pair{40, 15}));
+        QTRY_VERIFY(tip() && tip()->isVisible());
+        QCOMPARE(tip()->textFormat(), Qt::PlainText);
+        QCOMPARE(tip()->text(), pairText(*pairFacts(*snapshot, 1, 1, 40, 15), *snapshot->tokens));
+        QVERIFY(tip()->text().contains(QStringLiteral("<b>bold</b>")));
+        QTest::mouseMove(&w.canvas(), w.at(10, 50));
+        QTRY_VERIFY(tip()->text().contains(QStringLiteral("comes after the query")));
+        QTest::mouseMove(&w.canvas(), QPoint(2, 2));
+        QTRY_VERIFY(!tip()->isVisible());
+        QVERIFY(!w.selection.hoveredPair().valid());
+    }
+
+    void aPooledPixelSaysWhatItHolds() {
+        test::TinyOptions options;
+        options.tokens = 1500;
+        Window w(test::tinySnapshot(options));
+        QTest::mouseMove(&w.canvas(), w.at(1200, 300));
+        QTRY_VERIFY(tip() && tip()->isVisible());
+        QVERIFY2(tip()->text().contains(QStringLiteral("mass ")) &&
+                     tip()->text().contains(QStringLiteral("% kept")),
+                 qPrintable(tip()->text()));
+    }
+
+    void theOldPictureStaysAndSaysSo() {
+        test::TinyOptions options;
+        const auto first = test::tinySnapshot(options);
+        Window w(first);
+        QTRY_VERIFY(w.settled());
+        const QImage before = w.canvas().grab().toImage();
+        w.runs.dragStarted();
+        const ParamSpec* spec = findParam("window");
+        w.requests.setParam(*spec, ParamValue(std::int64_t{3}));
+        QVERIFY(w.runs.updating());
+        QVERIFY(w.view.pictureIsOld());
+        QVERIFY(w.view.windowTitle().contains(QStringLiteral("updating")));
+        QCOMPARE(w.canvas().grab().toImage(), before); // at full strength
+        const QImage all = w.view.grab().toImage();
+        QCOMPARE(all.pixel(20, 0), Theme::light().accent.rgb());
+        QCOMPARE(all.pixel(20, 1), Theme::light().accent.rgb());
+        options.policy.local.window = 3;
+        options.generation = 1000;
+        auto next = std::make_shared<Snapshot>(*test::tinySnapshot(options));
+        next->full = first->full;
+        auto request = std::make_shared<Request>(w.requests.request());
+        next->request = request;
+        w.runs.adopt(next);
+        QTRY_VERIFY(w.settled());
+        QTRY_VERIFY(!w.view.windowTitle().contains(QStringLiteral("updating")));
+        QVERIFY(w.canvas().grab().toImage() != before);
+    }
+
+    void anotherTextTakesOverOnlyWithItsLayer() {
+        test::TinyOptions options;
+        Window w(test::tinySnapshot(options));
+        QTRY_VERIFY(w.settled());
+        options.tokens = 90;
+        options.seed = 4;
+        options.layersDone = 1; // the shown layer is 1: not there yet
+        options.generation = 5;
+        w.runs.adopt(test::tinySnapshot(options));
+        QCOMPARE(w.canvas().scene().count, 64);
+        options.layersDone = 2;
+        w.runs.adopt(test::tinySnapshot(options));
+        QCOMPARE(w.canvas().scene().count, 90);
+        QTRY_VERIFY(w.settled());
+    }
+
+    void emptyOneTokenAndLong_data() {
+        QTest::addColumn<int>("tokens");
+        for (const int tokens : {0, 1, 2, 5000})
+            QTest::addRow("T=%d", tokens) << tokens;
+    }
+    void emptyOneTokenAndLong() {
+        QFETCH(int, tokens);
+        test::TinyOptions options;
+        options.tokens = static_cast<std::size_t>(tokens);
+        options.layers = 2;
+        options.heads = 2;
+        options.kvHeads = 1;
+        options.headDim = 4;
+        options.isolated = false;
+        Window w(tokens > 0 ? test::tinySnapshot(options) : nullptr);
+        QTRY_VERIFY_WITH_TIMEOUT(w.settled(), 60000);
+        const QImage image = w.view.grab().toImage();
+        QVERIFY(!image.isNull());
+        if (tokens == 0)
+            QVERIFY(!w.canvas().scene().empty.isEmpty());
+        else
+            QCOMPARE(w.canvas().shownQueries().last, static_cast<std::size_t>(tokens));
+        w.key(Qt::Key_W);
+        w.key(Qt::Key_Down);
+        w.key(Qt::Key_PageUp);
+    }
+
+    void whatIsInSightGoesIntoTheRequest() {
+        test::TinyOptions options;
+        options.tokens = 2000;
+        options.layers = 2;
+        options.headDim = 4;
+        options.isolated = false;
+        Window w(test::tinySnapshot(options));
+        w.wheel(w.at(1500, 100), 12);
+        QTRY_VERIFY(w.requests.request().visible.queries.first > 0);
+        const VisibleRect visible = w.requests.request().visible;
+        QVERIFY(visible.queries.last - visible.queries.first <= 512);
+        QVERIFY(visible.keys.last - visible.keys.first <= 512);
+        QVERIFY(visible.queries.first <= 1500 && visible.queries.last > 1500);
+        QCOMPARE(visible.layer, 1);
+        QCOMPARE(visible.head, 1);
+    }
+
+    void theSentenceFollowsTheSelection() {
+        const auto snapshot = test::tinySnapshot();
+        Window w(snapshot);
+        w.selection.pinPair({40, 3});
+        const auto keys = snapshot->visible->plan->keptKeys(1, 40).size();
+        QCOMPARE(w.canvas().accessibleName(),
+                 QStringLiteral("map, L1 H1, hybrid, query 40 reads %1 keys").arg(keys));
+    }
+
+    void theCurrentViewIsSaved() {
+        QTemporaryDir folder;
+        Window w(test::tinySnapshot(), QSize(1000, 700));
+        QSignalSpy message(&w.view, &MapView::message);
+        w.view.savePicture(folder.filePath(QStringLiteral("a.png")));
+        w.view.savePicture(folder.filePath(QStringLiteral("a.svg")));
+        w.view.saveNumbers(folder.filePath(QStringLiteral("a.csv")));
+        QTRY_COMPARE(message.size(), 3);
+        QVERIFY(!QImage(folder.filePath(QStringLiteral("a.png"))).isNull());
+        QFile svg(folder.filePath(QStringLiteral("a.svg")));
+        QVERIFY(svg.open(QIODevice::ReadOnly));
+        QVERIFY(svg.readAll().contains("</svg>"));
+        QFile csv(folder.filePath(QStringLiteral("a.csv")));
+        QVERIFY(csv.open(QIODevice::ReadOnly));
+        QVERIFY(csv.readAll().startsWith("query,key"));
+        w.view.savePicture(QStringLiteral("/nowhere/a.png"));
+        QTRY_COMPARE(message.size(), 4);
+        QVERIFY(message.last().first().toString().contains(QStringLiteral("/nowhere")));
+    }
+
+    void aThemeChangeRedraws() {
+        Window w(test::tinySnapshot());
+        QTRY_VERIFY(w.settled());
+        QCOMPARE(w.pixel(3, 60), Theme::light().impossible.rgb());
+        Theme::apply(Theme::darkTheme());
+        QCOMPARE(w.pixel(3, 60), Theme::darkTheme().impossible.rgb());
+    }
+};
+
+QTEST_MAIN(tst_MapView)
+#include "tst_MapView.moc"
