@@ -59,17 +59,16 @@ private:
     std::unordered_map<TileKey, TilePtr, TileKeyHash> m_tiles;
 };
 
-float largestDifference(const MapScene& scene, const MapLayout& layout, double ratio,
+float usualDifference(const MapScene& scene, const MapLayout& layout, double ratio,
                         const TileLookup& tiles) {
-    float largest = 0;
+    std::vector<float> differences;
     for (const MapLayer& pane : scene.panes)
         if (pane.quantity == MapQuantity::Difference)
             for (const TileKey& key :
                  visibleTiles(MapFrame::of(scene.view, layout.plots.front().size(), ratio), pane))
                 if (const auto tile = tiles(key))
-                    for (const float d : tile->value)
-                        largest = std::max(largest, std::abs(d));
-    return largest;
+                    differences.insert(differences.end(), tile->value.begin(), tile->value.end());
+    return MapScale::usualLargest(std::move(differences));
 }
 
 QString headingOf(const Snapshot& snapshot, int layer, int head) {
@@ -185,7 +184,7 @@ Result<> exportMap(const Snapshot& snapshot, const MapExportOptions& options, co
     auto fresh = std::make_shared<FreshTiles>(*source, level);
     const TileLookup tiles = [fresh](const TileKey& key) { return (*fresh)(key); };
     const float limit = options.differenceLimit.value_or(
-        MapScale::niceLimit(largestDifference(scene, layout, paint.ratio, tiles)));
+        MapScale::niceLimit(usualDifference(scene, layout, paint.ratio, tiles)));
     for (MapLayer& pane : scene.panes)
         if (pane.quantity == MapQuantity::Difference)
             pane.scale = MapScale(ScaleKind::Signed, limit);

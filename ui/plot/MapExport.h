@@ -24,7 +24,7 @@ struct MapExportOptions {
     QSize size{1200, 640}; ///< logical pixels of the maps, without heading, legend and provenance
     double scale = 1;      ///< PNG: device pixels per logical pixel, 1 to 4
     Theme theme = Theme::light();
-    std::optional<float> differenceLimit; ///< empty: the least nice number that holds what is shown
+    std::optional<float> differenceLimit; ///< empty: the least nice number that holds 98 % of what is shown
 };
 
 /// Writes the maps with heading, legend, axis words and provenance; `path` ends in .png or .svg. In SVG text

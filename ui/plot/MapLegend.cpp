@@ -34,7 +34,7 @@ public:
             }
         for (const MapLayer& pane : scene.panes)
             if (pane.quantity == MapQuantity::Difference)
-                bar(pane, QStringLiteral("p\u0302 \u2212 p"));
+                bar(pane, QStringLiteral("hybrid \u2212 full"));
         if (shows(MapQuantity::Kept)) {
             swatch(CellLook::Local, MapQuantity::Kept, QStringLiteral("local"));
             swatch(CellLook::Always, MapQuantity::Kept, QStringLiteral("always"));
@@ -135,9 +135,9 @@ private:
         std::vector<std::pair<double, QString>> ticks;
         if (difference) {
             const double limit = static_cast<double>(pane.scale.limit());
-            ticks = {{0, QChar(0x2212) + QString::number(limit)},
+            ticks = {{0, QStringLiteral("\u2264 \u2212%1").arg(limit)},
                      {0.5, QStringLiteral("same")},
-                     {1, QStringLiteral("+%1").arg(limit)}};
+                     {1, QStringLiteral("\u2265 +%1").arg(limit)}};
             // The neutral band, in place.
             const double half = std::min(0.5, static_cast<double>(kNeutralBand) / limit / 2) * box.width();
             painter.setPen(QPen(theme.ink3, 1));

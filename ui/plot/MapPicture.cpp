@@ -10,7 +10,7 @@ namespace fovea::ui {
 namespace {
 
 constexpr double kTitleHeight = 20, kAxisWordHeight = 16, kGap = 16, kEdge = 8;
-constexpr double kNumberKeyGutter = 18, kTokenKeyGutter = 76, kNumberQueryGutter = 56,
+constexpr double kNumberKeyGutter = 18, kTokenKeyGutter = 76, kNumberQueryGutter = 64,
                  kTokenQueryGutter = 100;
 
 /// The cells a plot shows, clipped to the text.
@@ -32,37 +32,33 @@ int labelStep(double cell, double extent) {
                 return step * decade;
 }
 
-void boxedText(QPainter& painter, const QRectF& box, int flags, const QString& text, const Theme& theme) {
-    painter.fillRect(box, theme.panel);
-    painter.setPen(theme.ink);
-    painter.drawText(box, flags, text);
-}
-
 class Axes {
 public:
     Axes(QPainter& painter, const MapScene& scene, const MapLayout& layout, const QRectF& plot)
         : m_painter(painter), m_scene(scene), m_layout(layout), m_plot(plot), m_metrics(Theme::axis()),
           m_cells(shownCells(scene, plot)) {}
 
+    /// Pinned and hovered labels first: the others give way to them.
     void keys() {
         m_painter.setFont(Theme::axis());
-        const double cell = m_scene.view.cell;
-        const int step = m_layout.tokenLabels ? labelStep(cell, m_metrics.height() - 1) : numberStep();
-        for (int k = (m_cells.key0 + step - 1) / step * step; k < m_cells.key1; k += step)
-            key(k, m_scene.theme.ink2, false);
-        for (const int k : {m_scene.pinned.key, hoveredKey()})
+        m_taken.clear();
+        for (const int k : {hoveredKey(), m_scene.pinned.key})
             if (k >= m_cells.key0 && k < m_cells.key1)
                 key(k, m_scene.theme.ink, true);
+        const int step = m_layout.tokenLabels ? labelStep(m_scene.view.cell, m_metrics.height() - 1) : numberStep();
+        for (int k = (m_cells.key0 + step - 1) / step * step; k < m_cells.key1; k += step)
+            key(k, m_scene.theme.ink2, false);
     }
 
     void queries() {
         m_painter.setFont(Theme::axis());
+        m_taken.clear();
+        for (const int q : {hoveredQuery(), m_scene.pinned.query})
+            if (q >= m_cells.query0 && q < m_cells.query1)
+                query(q, m_scene.theme.ink, true);
         const int step = labelStep(m_scene.view.cell, m_layout.tokenLabels ? m_metrics.height() - 1 : 28);
         for (int q = (m_cells.query0 + step - 1) / step * step; q < m_cells.query1; q += step)
             query(q, m_scene.theme.ink2, false);
-        for (const int q : {m_scene.pinned.query, hoveredQuery()})
-            if (q >= m_cells.query0 && q < m_cells.query1)
-                query(q, m_scene.theme.ink, true);
     }
 
 private:
@@ -95,9 +91,7 @@ private:
             m_painter.rotate(-90);
             const QRectF box(0, -height / 2, m_layout.keyGutter - 7, height);
             const QString cut = m_metrics.elidedText(label, Qt::ElideRight, box.width());
-            if (boxed)
-                boxedText(m_painter, box, Qt::AlignLeft | Qt::AlignVCenter, cut, m_scene.theme);
-            else {
+            if (take(QRectF(x - height / 2, 0, height, 1))) {
                 m_painter.setPen(ink);
                 m_painter.drawText(box, Qt::AlignLeft | Qt::AlignVCenter, cut);
             }
@@ -107,12 +101,11 @@ private:
         const double width = m_metrics.horizontalAdvance(label) + 6;
         QRectF box(x - width / 2, m_plot.top() - m_layout.keyGutter, width, m_layout.keyGutter - 4);
         const double left = m_plot.left() - 4, right = m_plot.right() + 4;
-        if (boxed) {
+        if (boxed)
             box.moveLeft(std::clamp(box.left(), left, std::max(left, right - box.width())));
-            boxedText(m_painter, box, Qt::AlignCenter, label, m_scene.theme);
+        else if (box.right() > m_plot.right() + 8)
             return;
-        }
-        if (box.right() > m_plot.right() + 8)
+        if (!take(box))
             return;
         m_painter.setPen(ink);
         m_painter.drawText(box, Qt::AlignCenter, label);
@@ -127,12 +120,19 @@ private:
         const QRectF box(m_plot.left() - m_layout.queryGutter + 4, y - height / 2, m_layout.queryGutter - 10,
                          height);
         const QString label = m_metrics.elidedText(text(token, boxed), Qt::ElideRight, box.width());
-        if (boxed) {
-            boxedText(m_painter, box, Qt::AlignRight | Qt::AlignVCenter, label, m_scene.theme);
+        if (!take(box))
             return;
-        }
         m_painter.setPen(ink);
         m_painter.drawText(box, Qt::AlignRight | Qt::AlignVCenter, label);
+    }
+
+    /// Reserves room for a label; false when another stands there.
+    bool take(const QRectF& box) {
+        for (const QRectF& other : m_taken)
+            if (other.intersects(box))
+                return false;
+        m_taken.push_back(box);
+        return true;
     }
 
     void tick(const QPointF& from, const QPointF& to, const QColor& ink) {
@@ -146,6 +146,7 @@ private:
     QRectF m_plot;
     QFontMetricsF m_metrics;
     CellRange m_cells;
+    std::vector<QRectF> m_taken; ///< labels of one axis
 };
 
 /// A line of ink between lines of paper, so that it is seen on every colour.
@@ -159,7 +160,9 @@ void contrastLine(QPainter& painter, const QPointF& from, const QPointF& to, con
 class Marks {
 public:
     Marks(QPainter& painter, const MapScene& scene, const QRectF& plot)
-        : m_painter(painter), m_scene(scene), m_plot(plot) {}
+        : m_painter(painter), m_scene(scene), m_plot(plot),
+          m_map(plot.intersected(QRectF(plot.topLeft() + scene.view.toPlot(0, 0),
+                                        QSizeF(scene.count, scene.count) * scene.view.cell))) {}
 
     void diagonal() {
         const MapViewport& v = m_scene.view;
@@ -199,8 +202,8 @@ public:
         const double size = std::max(cell, 5.0);
         const QRectF box(corner.x() + cell / 2 - size / 2, corner.y() + cell / 2 - size / 2, size, size);
         const double x = corner.x() + cell / 2, y = corner.y() + cell / 2;
-        const double right = through ? m_plot.right() : std::min(box.left(), m_plot.right());
-        const double bottom = through ? m_plot.bottom() : std::min(box.top(), m_plot.bottom());
+        const double right = through ? m_map.right() : std::min(box.left(), m_map.right());
+        const double bottom = through ? m_map.bottom() : std::min(box.top(), m_map.bottom());
         if (cell >= kDotFromCell) { // beside the row, not over it
             for (const double edge : {corner.y(), corner.y() + cell})
                 horizontal(edge, m_plot.left(), right);
@@ -209,9 +212,9 @@ public:
         } else {
             if (through) { // the middle of the cell stays open
                 horizontal(y, m_plot.left(), std::min(box.left(), m_plot.right()));
-                horizontal(y, std::max(box.right(), m_plot.left()), m_plot.right());
+                horizontal(y, std::max(box.right(), m_plot.left()), m_map.right());
                 vertical(x, m_plot.top(), std::min(box.top(), m_plot.bottom()));
-                vertical(x, std::max(box.bottom(), m_plot.top()), m_plot.bottom());
+                vertical(x, std::max(box.bottom(), m_plot.top()), m_map.bottom());
             } else {
                 horizontal(y, m_plot.left(), right);
                 vertical(x, m_plot.top(), bottom);
@@ -255,7 +258,7 @@ private:
     }
     QPainter& m_painter;
     const MapScene& m_scene;
-    QRectF m_plot;
+    QRectF m_plot, m_map; ///< the plot, and what of it the text fills
 };
 
 QString cellNumber(float value, bool difference, double cell) {
@@ -285,7 +288,8 @@ void paintNumbers(QPainter& painter, const MapScene& scene, const MapLayer& cont
             const CellLook look = samples.look[samples.at(x, y)];
             const float value = samples.value[samples.at(x, y)];
             const bool difference = content.quantity == MapQuantity::Difference;
-            if (look != CellLook::Attended && !(difference && look == CellLook::Skipped))
+            if (look != CellLook::Attended &&
+                !(look == CellLook::Skipped && (difference || content.quantity == MapQuantity::Full)))
                 continue;
             const QString text = cellNumber(value, difference, scene.view.cell);
             const QRectF box(plot.topLeft() + scene.view.toPlot(cells.key0 + x, cells.query0 + y),

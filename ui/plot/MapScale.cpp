@@ -1,4 +1,5 @@
 #include "ui/plot/MapScale.h"
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -75,6 +76,17 @@ float MapScale::unit(float value) const {
     }
     const float x = value / m_limit;
     return 0.5F + 0.5F * (x < -1 ? -1 : x > 1 ? 1 : x);
+}
+
+float MapScale::usualLargest(std::vector<float> differences) {
+    for (float& d : differences)
+        d = std::abs(d);
+    std::erase_if(differences, [](float d) { return !(d > 1e-6F); });
+    if (differences.empty())
+        return 0;
+    const auto at = differences.begin() + static_cast<std::ptrdiff_t>((differences.size() - 1) * 98 / 100);
+    std::nth_element(differences.begin(), at, differences.end());
+    return *at;
 }
 
 float MapScale::niceLimit(float largest) {

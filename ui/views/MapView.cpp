@@ -180,9 +180,9 @@ void MapView::buildTools() {
     modeLine->setSpacing(0);
     m_modes = new QButtonGroup(this);
     const std::array<std::pair<QString, QString>, 4> modes{
-        {{QStringLiteral("p"), tr("full attention (M goes on)")},
-         {QStringLiteral("p\u0302"), tr("hybrid attention (M goes on)")},
-         {QStringLiteral("p\u0302\u2212p"), tr("hybrid minus full (M goes on)")},
+        {{tr("full"), tr("full attention (M goes on)")},
+         {tr("hybrid"), tr("hybrid attention (M goes on)")},
+         {tr("diff"), tr("hybrid minus full (M goes on)")},
          {tr("kept"), tr("which keys the plan reads, by reason (M goes on)")}}};
     const std::array<QString, 4> modeNames{QStringLiteral("map.mode.full"), QStringLiteral("map.mode.hybrid"),
                                            QStringLiteral("map.mode.difference"),
@@ -469,16 +469,15 @@ void MapView::updateLimit() {
         m_limit = MapScale::niceLimit(0);
     }
     // Only grows, and only by what is in sight: colours do not flicker while panning or dragging a slider.
-    float largest = 0;
+    std::vector<float> differences;
     for (const MapLayer& pane : m_canvas->scene().panes) {
         if (pane.quantity != MapQuantity::Difference)
             continue;
         for (const TileKey& key : visibleTiles(m_canvas->frame(), pane))
             if (const auto tile = m_tiles->find(key).tile)
-                for (const float d : tile->value)
-                    largest = std::max(largest, std::abs(d));
+                differences.insert(differences.end(), tile->value.begin(), tile->value.end());
     }
-    m_limit = std::max(m_limit, MapScale::niceLimit(largest));
+    m_limit = std::max(m_limit, MapScale::niceLimit(MapScale::usualLargest(std::move(differences))));
 }
 
 void MapView::tellVisible() {
