@@ -261,9 +261,8 @@ private:
         const ArmCost& arm = cost.hybrid;
         const SignalSpec* signal = m_policy.routed.on() ? findSignal(m_policy.routed.signal) : nullptr;
         const bool routerWorks = signal && !signal->cost.starts_with("0");
-        bool everyLayerFull = true;
-        for (int layer = 0; layer < m_snapshot.model->shape.layers; ++layer)
-            everyLayerFull = everyLayerFull && m_policy.fullInLayer(layer);
+        const Result<bool> candidates = leavesCandidates();
+        FOVEA_TRY(candidates);
         const Result<std::string> counted = countByKeys();
         FOVEA_TRY(counted);
         std::string wrong = *counted;
@@ -271,7 +270,7 @@ private:
             wrong = "fewer pairs computed than planned";
         else if (cost.pairsRatio < cost.density)
             wrong = "the ratio with the router is below the one without";
-        else if (routerWorks && !everyLayerFull && arm.routerMacs + arm.extraPassMacs == 0)
+        else if (routerWorks && *candidates && arm.routerMacs + arm.extraPassMacs == 0)
             wrong = "the router's work is not counted";
         else if (arm.total.runs == 0 || arm.router.runs == 0)
             wrong = "the router's seconds are not measured";
@@ -285,6 +284,22 @@ private:
                                 std::to_string(arm.pairsComputed) + " computed; measured: router " +
                                 digits(arm.router.median) + " s of " + digits(arm.total.median) + " s";
         return gate;
+    }
+
+    /// Is any key outside local and always, in any layer? In a short text a wide window leaves nothing to rank.
+    Result<bool> leavesCandidates() {
+        auto unrouted = std::make_shared<AttentionPolicy>(m_policy);
+        unrouted->routed = {};
+        const ModelShape& shape = m_snapshot.model->shape;
+        for (int layer = 0; layer < shape.layers; ++layer) {
+            if (m_policy.fullInLayer(layer))
+                continue;
+            const Result<AttentionPlan> plan =
+                makePlan(unrouted, shape, layer, m_snapshot.facts, nullptr, {0, tokens()});
+            FOVEA_TRY(plan);
+            return plan->pairs() < static_cast<std::uint64_t>(shape.heads) * causalPairs(tokens());
+        }
+        return false;
     }
 
     /// Compares one layer's planned pairs with a count of the keys that each query reads; empty when they
