@@ -1,0 +1,211 @@
+#include "core/export/Documents.h"
+#include "core/export/JsonParts.h"
+#include "core/policy/AttentionPolicy.h"
+#include <algorithm>
+
+namespace fovea {
+
+using json::Json;
+
+namespace {
+
+/// What a tensor is for, from its GGUF name.
+std::string_view tensorFamily(std::string_view name) {
+    const auto has = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
+    if (has("norm"))
+        return "norms";
+    if (has("attn_"))
+        return "attention";
+    if (has("ffn_"))
+        return "feed_forward";
+    if (has("token_embd") || has("position_embd") || has("token_types"))
+        return "embedding";
+    if (name.starts_with("output"))
+        return "output";
+    return "other";
+}
+
+struct FamilyCount {
+    std::string_view family;
+    std::uint64_t tensors = 0, parameters = 0, bytes = 0;
+    std::vector<std::pair<std::string_view, std::uint64_t>> types;
+};
+
+std::vector<FamilyCount> countFamilies(const Gguf& gguf) {
+    std::vector<FamilyCount> families;
+    for (const GgufTensor& tensor : gguf.tensors) {
+        const std::string_view family = tensorFamily(tensor.name);
+        auto row = std::find_if(families.begin(), families.end(),
+                                [&](const FamilyCount& f) { return f.family == family; });
+        if (row == families.end())
+            row = families.insert(families.end(), FamilyCount{family, 0, 0, 0, {}});
+        ++row->tensors;
+        row->parameters += tensor.elements();
+        row->bytes += tensor.bytes;
+        const std::string_view type = tensorTypeInfo(tensor.type).name;
+        auto count = std::find_if(row->types.begin(), row->types.end(),
+                                  [&](const auto& pair) { return pair.first == type; });
+        if (count == row->types.end())
+            count = row->types.insert(row->types.end(), {type, 0});
+        ++count->second;
+    }
+    return families;
+}
+
+template <class Pairs>
+Json counts(const Pairs& pairs) {
+    Json object = Json::object();
+    for (const auto& [name, count] : pairs)
+        object[std::string(name)] = count;
+    return object;
+}
+
+Json optionalNumber(const std::optional<double>& value) {
+    return value ? json::number(*value) : Json(nullptr);
+}
+
+} // namespace
+
+std::string inspectJson(const DocumentHead& head, const Gguf& gguf, const std::vector<MemoryNeed>& memory) {
+    const Model& model = *head.model;
+    const ModelShape& shape = model.shape;
+    Json out = json::document("inspect", head);
+    out["path"] = json::utf8(model.info.path);
+    out["file_bytes"] = model.info.fileBytes;
+    out["format"] = "GGUF " + std::to_string(model.info.formatVersion);
+    out["parameters"] = model.info.parameters;
+    out["shape"] = {{"width", shape.width},
+                    {"feed_forward", shape.feedForward},
+                    {"norm_epsilon", json::number(shape.normEpsilon)},
+                    {"rope_base", json::number(shape.ropeBase)},
+                    {"rope_factor", json::number(shape.ropeFactor)}};
+    out["quantisation"] = counts(model.info.tensorTypes);
+    Json families = Json::array();
+    for (const FamilyCount& row : countFamilies(gguf))
+        families.push_back({{"family", row.family},
+                            {"tensors", row.tensors},
+                            {"parameters", row.parameters},
+                            {"bytes", row.bytes},
+                            {"types", counts(row.types)}});
+    out["tensor_families"] = std::move(families);
+    // The llama family reads everything before it in every layer.
+    out["native_attention"] = std::vector<std::string>(static_cast<std::size_t>(shape.layers), "global");
+    const Tokenizer& tokenizer = *model.tokenizer;
+    std::uint64_t control = 0;
+    for (std::int32_t id = 0; id < tokenizer.vocabularySize(); ++id)
+        control += tokenizer.kind(id) == TokenKind::Control ? 1 : 0;
+    out["tokenizer"] = {{"tokens", tokenizer.vocabularySize()}, {"control_tokens", control}};
+    Json needs = Json::array();
+    for (const MemoryNeed& need : memory)
+        needs.push_back({{"tokens", need.tokens}, {"bytes", need.bytes}});
+    out["weight_bytes"] = weightBytes(shape, model.precision);
+    out["memory_needed"] = std::move(needs);
+    std::vector<std::string> warnings;
+    for (const std::string& warning : model.info.warnings)
+        warnings.push_back(json::utf8(warning));
+    out["warnings"] = warnings;
+    return json::write(out);
+}
+
+std::string tokenizeJson(const DocumentHead& head, const Tokens& tokens) {
+    Json out = json::document("tokenize", head);
+    out["tokens"] = tokens.size();
+    out["ids"] = tokens.ids;
+    Json pieces = Json::array();
+    Json escaped = Json::array();
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        pieces.push_back(json::utf8(tokens.pieces[i]));
+        if (!json::isUtf8(tokens.pieces[i]))
+            escaped.push_back(i);
+    }
+    out["pieces"] = std::move(pieces);
+    out["escaped_pieces"] = std::move(escaped);
+    Json spans = Json::array();
+    for (const Span& span : tokens.spans)
+        spans.push_back({span.begin, span.end});
+    out["spans"] = std::move(spans);
+    out["unknown_bytes"] = tokens.unknownBytes;
+    out["first_unknown_byte"] = tokens.firstUnknownByte ? Json(*tokens.firstUnknownByte) : Json(nullptr);
+    out["invalid_bytes"] = tokens.invalidBytes;
+    out["first_invalid_byte"] = tokens.firstInvalidByte ? Json(*tokens.firstInvalidByte) : Json(nullptr);
+    return json::write(out);
+}
+
+std::string logitsJson(const DocumentHead& head, const Tokens& tokens, std::span<const float> nll,
+                       const std::vector<PositionScores>& positions) {
+    Json out = json::document("logits", head);
+    out["tokens"] = tokens.size();
+    double sum = 0;
+    for (std::size_t i = 1; i < nll.size(); ++i)
+        sum += static_cast<double>(nll[i]);
+    out["mean_nll"] =
+        nll.size() > 1 ? json::number(sum / static_cast<double>(nll.size() - 1)) : Json(nullptr);
+    out["nll"] = json::numbers(nll);
+    const Tokenizer& tokenizer = *head.model->tokenizer;
+    Json rows = Json::array();
+    for (const PositionScores& position : positions) {
+        Json top = Json::array();
+        for (const TokenScore& score : position.top)
+            top.push_back({{"id", score.id},
+                           {"piece", json::utf8(tokenizer.piece(score.id))},
+                           {"logit", json::number(score.logit)},
+                           {"logprob", json::number(score.logprob)}});
+        rows.push_back(
+            {{"index", position.index}, {"id", tokens.ids[position.index]}, {"top", std::move(top)}});
+    }
+    out["positions"] = std::move(rows);
+    return json::write(out);
+}
+
+std::string attentionJson(const DocumentHead& head, const AttentionRowPlace& place, const Tokens& tokens,
+                          const AttentionRow& row) {
+    Json out = json::document("attention", head);
+    out["tokens"] = tokens.size();
+    out["layer"] = place.layer;
+    out["head"] = place.head;
+    out["query"] = place.query;
+    out["regime"] = place.regime;
+    out["full"] = json::numbers(row.full);
+    out["hybrid"] = json::numbers(row.hybrid);
+    std::vector<bool> kept;
+    std::vector<std::string_view> reasons;
+    for (const Reason reason : row.reason) {
+        kept.push_back(reason != Reason::Skipped);
+        reasons.push_back(reasonName(reason));
+    }
+    out["kept"] = kept;
+    out["reason"] = reasons;
+    return json::write(out);
+}
+
+std::string benchJson(const DocumentHead& head, const BenchMachine& machine,
+                      const std::vector<BenchCase>& cases) {
+    Json out = json::document("bench", head);
+    out["machine"] = {{"cpu", json::utf8(machine.cpu)},
+                      {"isa", machine.isa},
+                      {"threads", head.threads},
+                      {"peak_gflops_f32", json::number(machine.peakGflopsF32)},
+                      {"peak_gflops_bf16", optionalNumber(machine.peakGflopsBf16)},
+                      {"peak_spread", json::number(machine.peakSpread)},
+                      {"read_gb_s", json::number(machine.readGbPerSecond)}};
+    Json rows = Json::array();
+    for (const BenchCase& row : cases) {
+        Json item{{"name", row.name}};
+        if (!row.refused.empty()) {
+            item["refused"] = row.refused;
+            item["seconds"] = nullptr;
+        } else {
+            item["seconds"] = json::seconds(row.seconds);
+            item["seconds"]["runs"] = row.seconds.runs;
+        }
+        item["useful_gflops"] = optionalNumber(row.usefulGflops);
+        item["share_of_peak"] = optionalNumber(row.shareOfPeak);
+        item["max_error"] = optionalNumber(row.maxError);
+        item["tokens_per_second"] = optionalNumber(row.tokensPerSecond);
+        rows.push_back(std::move(item));
+    }
+    out["cases"] = std::move(rows);
+    return json::write(out);
+}
+
+} // namespace fovea

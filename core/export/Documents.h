@@ -1,0 +1,88 @@
+#pragma once
+#include "core/files/Gguf.h"
+#include "core/measure/Cost.h"
+#include "core/measure/MapTile.h"
+#include "core/model/Model.h"
+#include "core/policy/AttentionPolicy.h"
+#include "core/text/Tokens.h"
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+// The JSON documents of the small commands (commands.md). Two-space indent, numbers finite or null in their
+// shortest round-trip form, always valid UTF-8. The report of `analyze` and the sweep stand in Report.h.
+namespace fovea {
+
+/// What every document carries.
+struct DocumentHead {
+    const Model* model = nullptr;            ///< null: the document needs no model (bench)
+    const AttentionPolicy* policy = nullptr; ///< null: the command takes none
+    int threads = 1;
+    std::string textHash;     ///< SHA-256 of the text's bytes; empty: no text
+    bool pastContext = false; ///< the text is longer than the model was trained on
+};
+
+/// Bytes that running a text of some length needs, all views included.
+struct MemoryNeed {
+    std::size_t tokens = 0;
+    std::uint64_t bytes = 0;
+};
+/// The model card: shape, tensors by family and type, native attention of each layer, parameters, memory,
+/// hash, warnings.
+[[nodiscard]] std::string inspectJson(const DocumentHead& head, const Gguf& gguf,
+                                      const std::vector<MemoryNeed>& memory);
+
+/// ids, pieces, spans. A piece that is whole UTF-8 stands as it is; one that cuts a character is written with
+/// its loose bytes as \xE2 (Display.h escapedText) and its index is listed in "escaped_pieces". Spans are the
+/// authority.
+[[nodiscard]] std::string tokenizeJson(const DocumentHead& head, const Tokens& tokens);
+
+/// One token of a next-token distribution.
+struct TokenScore {
+    std::int32_t id = 0;
+    float logit = 0;
+    float logprob = 0; ///< ln P, nats
+};
+struct PositionScores {
+    std::size_t index = 0;
+    std::vector<TokenScore> top; ///< best first; ties: lower id
+};
+/// `nll` [T], NaN at 0.
+[[nodiscard]] std::string logitsJson(const DocumentHead& head, const Tokens& tokens,
+                                     std::span<const float> nll,
+                                     const std::vector<PositionScores>& positions);
+
+struct AttentionRowPlace {
+    int layer = 0;
+    int head = 0;
+    std::size_t query = 0;
+    std::string regime; ///< "isolated" or "propagated"
+};
+[[nodiscard]] std::string attentionJson(const DocumentHead& head, const AttentionRowPlace& place,
+                                        const Tokens& tokens, const AttentionRow& row);
+
+/// The machine as measured in this run.
+struct BenchMachine {
+    std::string cpu;
+    std::string isa;
+    double peakGflopsF32 = 0;             ///< all threads of the run
+    std::optional<double> peakGflopsBf16; ///< empty: no such instructions
+    double readGbPerSecond = 0;
+    double peakSpread = 0; ///< (max - min) / median of the repeated f32 peak
+};
+struct BenchCase {
+    std::string name;
+    std::string refused; ///< why it was not run; empty: it was
+    Seconds seconds;
+    std::optional<double>
+        usefulGflops; ///< by attended pairs (attention) or the model's multiply-adds (prefill)
+    std::optional<double> shareOfPeak;
+    std::optional<double> maxError; ///< against f64, relative to max |o|
+    std::optional<double> tokensPerSecond;
+};
+[[nodiscard]] std::string benchJson(const DocumentHead& head, const BenchMachine& machine,
+                                    const std::vector<BenchCase>& cases);
+
+} // namespace fovea
