@@ -1,0 +1,220 @@
+#include "app/AnalyzeTable.h"
+#include "app/Command.h"
+#include "app/Interrupt.h"
+#include "app/Output.h"
+#include "app/Pictures.h"
+#include "app/RunText.h"
+#include "app/Usage.h"
+#include "core/engine/Engine.h"
+#include "core/engine/Gates.h"
+#include "core/engine/HybridWatch.h"
+#include "core/export/Report.h"
+#include "core/export/RoutingChoices.h"
+#include "core/files/AtomicFile.h"
+#include <algorithm>
+
+namespace fovea::app {
+
+namespace {
+
+constexpr std::size_t kGateTokens = 128; // gates run the text several times; `check` takes more
+constexpr std::size_t kWarmTokens = 64;
+
+struct Options {
+    TextRunOptions text;
+    std::string repeat = "1";
+    std::string layer;
+    std::string head = "0";
+    bool routingFull = false;
+};
+
+Seconds secondsOf(std::vector<double> runs) {
+    std::sort(runs.begin(), runs.end());
+    Seconds seconds;
+    seconds.runs = static_cast<int>(runs.size());
+    const std::size_t middle = runs.size() / 2;
+    seconds.median = runs.size() % 2 == 1 ? runs[middle] : (runs[middle - 1] + runs[middle]) / 2;
+    if (runs.size() > 1)
+        seconds.spread = runs.back() - runs.front();
+    return seconds;
+}
+
+/// Readings of one arm over several runs.
+class ArmTimes {
+public:
+    void add(const ArmCost& cost) {
+        m_total.push_back(cost.total.median);
+        m_attention.push_back(cost.attention.median);
+        m_router.push_back(cost.router.median);
+        m_plan.push_back(cost.plan.median);
+    }
+    void into(ArmCost& cost) const {
+        cost.total = secondsOf(m_total);
+        cost.attention = secondsOf(m_attention);
+        cost.router = secondsOf(m_router);
+        cost.plan = secondsOf(m_plan);
+    }
+
+private:
+    std::vector<double> m_total, m_attention, m_router, m_plan;
+};
+
+/// Runs both arms again in turn and puts median and spread of all runs into the snapshot.
+Outcome<std::shared_ptr<const Snapshot>> repeated(const TextRun& run, int times) {
+    const Snapshot& first = *run.snapshot;
+    ArmTimes full;
+    ArmTimes hybrid;
+    full.add(first.full->cost);
+    hybrid.add(first.propagated->cost.hybrid);
+    for (int n = 1; n < times; ++n) {
+        Result<std::shared_ptr<const FullRun>> again =
+            runFull(*first.model, *first.tokens, run.request, {}, run.work);
+        FOVEA_TRY(again);
+        full.add((*again)->cost);
+        again = std::shared_ptr<const FullRun>(); // its activations, before the other arm allocates
+        Result<PropagatedResult> other = runPropagated(first, run.policy, run.work);
+        FOVEA_TRY(other);
+        hybrid.add(other->cost.hybrid);
+    }
+    auto result = std::make_shared<Snapshot>(first);
+    auto fullRun = std::make_shared<FullRun>(*first.full);
+    full.into(fullRun->cost);
+    auto propagated = std::make_shared<PropagatedResult>(*first.propagated);
+    propagated->cost.full = fullRun->cost;
+    hybrid.into(propagated->cost.hybrid);
+    finishCost(propagated->cost, first.model->shape, run.policy, first.tokens->size());
+    result->full = std::move(fullRun);
+    result->propagated = std::move(propagated);
+    return result;
+}
+
+/// routing.csv with one row per choice, layer by layer.
+Outcome<> saveRoutingChoices(const TextRun& run, const std::string& path) {
+    const auto output = [](const Error& error) {
+        return error.code == ErrorCode::Io ? Failure(kFailed, error.message) : Failure(error);
+    };
+    const SaveGuard guard;
+    Result<AtomicFile> file = AtomicFile::create(path);
+    if (!file)
+        return tl::make_unexpected(output(file.error()));
+    Result<> done = file->append(routingChoicesHeader());
+    if (done)
+        done = watchHybrid(
+            *run.snapshot, run.policy,
+            [&](const WatchedLayer& layer) -> Result<> {
+                if (!layer.plan.routing)
+                    return {};
+                return file->append(routingChoicesCsv(*layer.plan.routing, run.snapshot->model->shape,
+                                                      run.policy.routed.signal));
+            },
+            run.work);
+    if (done)
+        done = file->commit();
+    if (!done)
+        return tl::make_unexpected(output(done.error()));
+    return {};
+}
+
+Outcome<> saveFolder(const TextRun& run, const Options& options, const std::string& report,
+                     Session& session) {
+    const std::string& folder = options.text.output.out;
+    const RoutingRecord& routing = *run.snapshot->propagated->routing;
+    std::vector<std::string> paths{folder + "/report.json", folder + "/routing.csv"};
+    FOVEA_TRY(save(paths[0], report));
+    if (options.routingFull)
+        FOVEA_TRY(saveRoutingChoices(run, paths[1]));
+    else
+        FOVEA_TRY(save(paths[1], routingCsv(routing, run.snapshot->model->shape)));
+    session.clearProgress();
+    if (drawsPictures()) {
+        Outcome<std::vector<std::string>> pictures = savePictures(*run.snapshot, folder);
+        FOVEA_TRY(pictures);
+        paths.insert(paths.end(), pictures->begin(), pictures->end());
+    } else {
+        printNote("this build has no pictures (FOVEA_CORE_ONLY); report.json and routing.csv are written",
+                  options.text.output.quiet);
+    }
+    if (options.text.output.json)
+        return {};
+    std::string list = "\nwritten:";
+    for (const std::string& path : paths)
+        list += " " + path;
+    return print(list + "\n");
+}
+
+Outcome<> run(const Options& options, Session& session) {
+    const OutputOptions& output = options.text.output;
+    Outcome<std::int64_t> repeat = parseWhole("--repeat", options.repeat, 1, 1000);
+    FOVEA_TRY(repeat);
+    if (options.routingFull && output.out.empty())
+        return badUsage("--routing-full is given without --out; the expanded record goes into a folder");
+    Outcome<TextRun> made = prepareRun(options.text, "default", session);
+    FOVEA_TRY(made);
+    TextRun& run = *made;
+    if (!output.out.empty())
+        FOVEA_TRY(makeFolder(output.out));
+
+    // One short full run first: libraries set themselves up on first use, and that is nobody's cost.
+    Engine engine;
+    Request warm = run.request;
+    warm.maxTokens = kWarmTokens;
+    warm.policy = AttentionPolicy{};
+    Result<std::shared_ptr<const Snapshot>> warmed = engine.run(warm, {}, run.work);
+    FOVEA_TRY(warmed);
+    const ModelShape& shape = (*warmed)->model->shape;
+    run.request.visible.layer = shape.layers / 2;
+    if (!options.layer.empty()) {
+        Outcome<std::int64_t> layer = parseWhole("--layer", options.layer, 0, shape.layers - 1);
+        FOVEA_TRY(layer);
+        run.request.visible.layer = static_cast<int>(*layer);
+    }
+    Outcome<std::int64_t> head = parseWhole("--head", options.head, 0, shape.heads - 1);
+    FOVEA_TRY(head);
+    run.request.visible.head = static_cast<int>(*head);
+    warmed = std::shared_ptr<const Snapshot>();
+    run.request.depth = Depth::Propagated;
+    run.request.headStats = !output.out.empty() && drawsPictures();
+    FOVEA_TRY(runEngine(run, engine, output.quiet, session));
+    if (*repeat > 1) {
+        Outcome<std::shared_ptr<const Snapshot>> timed = repeated(run, static_cast<int>(*repeat));
+        FOVEA_TRY(timed);
+        run.snapshot = std::move(*timed);
+    }
+    Result<std::vector<GateResult>> gates = checkGates(*run.snapshot, run.policy, kGateTokens, run.work);
+    FOVEA_TRY(gates);
+    session.clearProgress();
+    const std::string report = reportJson(*run.snapshot, *gates, Session::threadCount(run.threads));
+    FOVEA_TRY(print(output.json ? report : analyzeTable(*run.snapshot, *gates)));
+    return output.out.empty() ? Outcome<>() : saveFolder(run, options, report, session);
+}
+
+} // namespace
+
+Command addAnalyze(CLI::App& program) {
+    auto options = std::make_shared<Options>();
+    CLI::App* app = program.add_subcommand("analyze", "The main job: runs a text with full and with hybrid "
+                                                      "attention and says what was saved and what was lost. "
+                                                      "Routing record, fidelity, cost and fairness gates. "
+                                                      "Without a policy option: the preset \"default\".");
+    addTextRunOptions(*app, options->text, "Write report.json, routing.csv and pictures into this folder.");
+    app->add_option("--repeat", options->repeat,
+                    "Time both arms this many times and report median and spread. Default: 1.")
+        ->type_name("N")
+        ->group("Output");
+    app->add_flag("--routing-full", options->routingFull,
+                  "routing.csv with one row per choice instead of one per routed token.")
+        ->group("Output");
+    app->add_option("--layer", options->layer, "Layer of the pictures. Default: the middle one.")
+        ->type_name("L")
+        ->group("Output");
+    app->add_option("--head", options->head, "Head of the pictures. Default: 0.")
+        ->type_name("H")
+        ->group("Output");
+    app->footer(
+        "Examples:\n  fovea analyze page.txt\n  fovea analyze page.txt --out report\n"
+        "  fovea analyze page.txt --window 64 --sinks 4 --route group_dot --route-count 16 --repeat 5\n"
+        "  fovea analyze - --policy window-sinks --json < page.txt");
+    return {app, [options](Session& session) { return run(*options, session); }};
+}
+
+} // namespace fovea::app

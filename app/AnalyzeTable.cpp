@@ -1,0 +1,118 @@
+#include "app/AnalyzeTable.h"
+#include "core/base/Memory.h"
+#include "core/policy/SignalSpec.h"
+#include <cstdarg>
+#include <cstdio>
+
+namespace fovea::app {
+
+namespace {
+
+[[gnu::format(printf, 1, 2)]] std::string formatted(const char* format, ...) {
+    char text[256];
+    va_list arguments;
+    va_start(arguments, format);
+    std::vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return text;
+}
+
+std::string secondsText(const Seconds& seconds) {
+    std::string text = formatted("%.3f s", seconds.median);
+    if (seconds.spread)
+        text += formatted(" +-%.3f", *seconds.spread / 2);
+    return text;
+}
+
+std::string row(const char* name, const std::string& full, const std::string& hybrid,
+                const std::string& ratio) {
+    return formatted("  %-18s %18s %18s   %s\n", name, full.c_str(), hybrid.c_str(), ratio.c_str());
+}
+
+std::string costRows(const Cost& cost) {
+    const ArmCost& full = cost.full;
+    const ArmCost& hybrid = cost.hybrid;
+    std::string text = row("", "full", "hybrid", "hybrid / full");
+    text += row("pairs", std::to_string(full.pairs), std::to_string(hybrid.pairs),
+                formatted("%.4f density, %.4f with router (counted)", cost.density, cost.pairsRatio));
+    text +=
+        row("pairs computed", std::to_string(full.pairsComputed), std::to_string(hybrid.pairsComputed),
+            cost.skipped ? "skipped: no tile without a planned pair" : "simulated: a mask over full work");
+    text += row("attention flops", formatted("%.3g", static_cast<double>(full.attentionFlops)),
+                formatted("%.3g", static_cast<double>(hybrid.attentionFlops)),
+                formatted("%.4f of all flops, router and dense layers included (counted)", cost.flopsRatio));
+    text += row("keys and values", formatBytes(full.kvBytes), formatBytes(hybrid.kvBytes),
+                formatted("%.4f (counted)", cost.kvBytesRatio));
+    text += row("seconds", secondsText(full.total), secondsText(hybrid.total),
+                cost.secondsRatio ? formatted("%.3f (measured)", *cost.secondsRatio) : "");
+    text += row("  attention", secondsText(full.attention), secondsText(hybrid.attention), "");
+    text += row("  router", "", secondsText(hybrid.router), "");
+    text += row("  plan", "", secondsText(hybrid.plan), "");
+    if (cost.breakEvenTokens)
+        text += formatted("  breaks even from %.0f tokens (counted)\n", *cost.breakEvenTokens);
+    return text;
+}
+
+std::string fidelityRows(const PropagatedResult& run, const IsolatedResult& isolated) {
+    const PropagatedFidelity& f = run.fidelity;
+    std::string text =
+        formatted("  next-token KL      %.5f nats, 95th percentile %.5f, worst %.4f at token %u\n",
+                  f.nextTokenKl, f.klP95, f.klWorst, f.klWorstPosition);
+    text += formatted("  top-1 agreement    %.4f\n", f.top1Agreement);
+    text += formatted("  loss               %.4f -> %.4f nats per token (delta %+.5f)\n", f.fullMeanNll,
+                      f.hybridMeanNll, f.deltaNll);
+    text += "                     (propagated: the hybrid run feeds itself)\n";
+    text += formatted("  kept mass          %.4f   output error %.4f   row divergence %.5f   top-k overlap "
+                      "%.4f (%u rows)\n",
+                      isolated.massRecall, isolated.outputError, isolated.rowDivergence,
+                      isolated.overlap.mean, isolated.overlap.sampledRows);
+    text += "                     (isolated: each layer gets the full run's activations; mean over layers)\n";
+    const LayerFidelity* worst = nullptr;
+    for (const LayerFidelity& layer : isolated.layers)
+        if (worst == nullptr || layer.outputError > worst->outputError)
+            worst = &layer;
+    if (worst != nullptr)
+        text += formatted("  worst layer        %d: output error %.4f, kept mass %.4f\n", worst->layer,
+                          worst->outputError, worst->massRecall);
+    return text;
+}
+
+} // namespace
+
+std::string gatesTable(const std::vector<GateResult>& gates) {
+    std::string text;
+    for (const GateResult& gate : gates) {
+        const char* verdict = !gate.ok ? "--  " : *gate.ok ? "ok  " : "FAIL";
+        text += formatted("  %s %d %-50s", verdict, gate.gate, gate.name.c_str());
+        if (gate.value)
+            text += formatted(" %.3g", *gate.value);
+        if (gate.tolerance)
+            text += formatted(" (at most %.3g)", *gate.tolerance);
+        text += "\n         " + gate.detail + "\n";
+    }
+    return text;
+}
+
+std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>& gates) {
+    const AttentionPolicy& policy = snapshot.request->policy;
+    std::string text = formatted("%zu tokens, ", snapshot.tokens->size()) + snapshot.model->info.name + ", " +
+                       policy.summary() + "\n";
+    text += "drop-in: the weights never saw this policy";
+    if (looksAhead(policy))
+        text += "; looks ahead: a diagnostic, no causal policy";
+    if (snapshot.pastContext)
+        text += formatted("; past the model's context of %d tokens", snapshot.model->shape.context);
+    text += "\n\nCost\n" + costRows(snapshot.propagated->cost);
+    text += "\nFidelity\n" + fidelityRows(*snapshot.propagated, *snapshot.isolated);
+    const RoutingRecord& routing = *snapshot.propagated->routing;
+    if (policy.routed.on())
+        text += formatted("\nRouting\n  %zu rows (layer, head or head group, token, role) by ",
+                          routing.rows.size()) +
+                routing.signal + "; --out DIR writes them\n";
+    text += "\nGates (first tokens of this text; fovea check runs them on more)\n" + gatesTable(gates);
+    text += "\nLadder: not yet, cached decoding is missing; the seconds above are both uncached.\n";
+    text += snapshot.provenance() + "\n";
+    return text;
+}
+
+} // namespace fovea::app

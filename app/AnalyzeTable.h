@@ -1,0 +1,16 @@
+#pragma once
+#include "core/engine/Gates.h"
+#include "core/engine/Snapshot.h"
+#include <string>
+#include <vector>
+
+namespace fovea::app {
+
+/// What `analyze` prints for people: full beside hybrid, ratios, fidelity, gates, with the labels that belong
+/// to them.
+[[nodiscard]] std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>& gates);
+
+/// One line per gate: verdict, name, number, detail.
+[[nodiscard]] std::string gatesTable(const std::vector<GateResult>& gates);
+
+} // namespace fovea::app

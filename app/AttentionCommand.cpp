@@ -1,0 +1,220 @@
+#include "app/Command.h"
+#include "app/Output.h"
+#include "app/RunText.h"
+#include "app/Usage.h"
+#include "core/base/Memory.h"
+#include "core/engine/Engine.h"
+#include "core/engine/HybridWatch.h"
+#include "core/files/Npy.h"
+#include "core/measure/MapTile.h"
+#include "core/text/Display.h"
+#include <algorithm>
+#include <cstdio>
+
+namespace fovea::app {
+
+namespace {
+
+struct Options {
+    TextRunOptions text;
+    std::string layer = "0";
+    std::string head = "0";
+    std::string query = "last";
+    std::string regime = "isolated";
+    std::string rows;
+    std::string npy;
+};
+
+/// Rows of the hybrid arm: of the full run's layer (isolated), or of the hybrid run's own (propagated).
+struct HybridArm {
+    AttentionInput input;
+    AttentionPlan plan;
+    std::vector<float> lse;
+    Matrix q, k; ///< owned when propagated
+};
+
+Matrix copyOf(ConstMatrixView in) {
+    Matrix out(in.rows, in.cols);
+    for (std::size_t r = 0; r < in.rows; ++r)
+        std::copy_n(in.row(r), in.cols, out.view().row(r));
+    return out;
+}
+
+Outcome<std::unique_ptr<HybridArm>> hybridArm(const TextRun& run, int layer, bool propagated) {
+    auto arm = std::make_unique<HybridArm>();
+    arm->input = run.snapshot->attentionInput(layer);
+    if (!propagated) {
+        arm->plan = *run.snapshot->visible->plan;
+        arm->lse = run.snapshot->visible->lse;
+        return arm;
+    }
+    FOVEA_TRY(watchHybrid(
+        *run.snapshot, run.policy,
+        [&](const WatchedLayer& watched) -> Result<> {
+            if (watched.input.layer != layer)
+                return {};
+            arm->q = copyOf(watched.input.q);
+            arm->k = copyOf(watched.input.k);
+            arm->input.q = arm->q.view();
+            arm->input.k = arm->k.view();
+            arm->plan = watched.plan;
+            arm->lse.assign(watched.lse.begin(), watched.lse.end());
+            return {};
+        },
+        run.work));
+    return arm;
+}
+
+/// Full attention's row beside the hybrid one; each arm from its own activations.
+AttentionRow rowOf(const TextRun& run, const HybridArm& arm, int layer, int head, std::size_t query) {
+    TileSource source = *run.snapshot->tileSource(layer);
+    source.plan = &arm.plan;
+    source.hybridLse = arm.lse;
+    AttentionRow row = makeRow(head, query, source);
+    if (arm.input.q.data != source.input.q.data) {
+        source.input = arm.input;
+        AttentionRow hybrid = makeRow(head, query, source);
+        row.hybrid = std::move(hybrid.hybrid);
+        row.reason = std::move(hybrid.reason);
+    }
+    return row;
+}
+
+std::string table(const TextRun& run, const AttentionRowPlace& place, const AttentionRow& row) {
+    const Tokens& tokens = *run.snapshot->tokens;
+    std::vector<std::size_t> order(row.full.size());
+    for (std::size_t j = 0; j < order.size(); ++j)
+        order[j] = j;
+    const std::size_t shown = std::min<std::size_t>(20, order.size());
+    const auto larger = [&](std::size_t a, std::size_t b) {
+        const float x = std::max(row.full[a], row.hybrid[a]);
+        const float y = std::max(row.full[b], row.hybrid[b]);
+        return x != y ? x > y : a < b;
+    };
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(shown), order.end(), larger);
+    std::size_t kept = 0;
+    double mass = 0;
+    for (std::size_t j = 0; j < row.reason.size(); ++j)
+        if (row.reason[j] != Reason::Skipped) {
+            ++kept;
+            mass += static_cast<double>(row.full[j]);
+        }
+    char line[128];
+    std::snprintf(
+        line, sizeof line,
+        "layer %d head %d query %zu, %s: reads %zu of %zu keys, which hold %.4f of full attention\n\n",
+        place.layer, place.head, place.query, place.regime.c_str(), kept, row.full.size(), mass);
+    std::string text = line;
+    text += "    key      full    hybrid  reason   token\n";
+    for (std::size_t n = 0; n < shown; ++n) {
+        const std::size_t j = order[n];
+        std::snprintf(line, sizeof line, "%7zu  %8.5f  %8.5f  %-7s  ", j, static_cast<double>(row.full[j]),
+                      static_cast<double>(row.hybrid[j]), std::string(reasonName(row.reason[j])).c_str());
+        text += line + displayText(tokens.pieces[j]) + "\n";
+    }
+    return text;
+}
+
+Outcome<> saveTile(const TextRun& run, const HybridArm& arm, const AttentionRowPlace& place, IndexRange rows,
+                   const std::string& path) {
+    const std::size_t tokens = run.snapshot->tokens->size();
+    const std::size_t count = rows.last - rows.first;
+    const std::uint64_t bytes = 2ULL * count * tokens * sizeof(float);
+    FOVEA_TRY(requireMemory("A tile of " + std::to_string(count) + " rows", 2 * bytes,
+                            memoryLimit(run.request.maxMemory), "fewer --rows would fit"));
+    Matrix full(count, tokens);
+    Matrix hybrid(count, tokens);
+    for (std::size_t r = 0; r < count; ++r) {
+        FOVEA_TRY(run.work.checkpoint());
+        const AttentionRow row = rowOf(run, arm, place.layer, place.head, rows.first + r);
+        std::copy(row.full.begin(), row.full.end(), full.view().row(r));
+        std::copy(row.hybrid.begin(), row.hybrid.end(), hybrid.view().row(r));
+    }
+    std::string file = npyHeader({2, count, tokens});
+    appendNpy(file, full.view());
+    appendNpy(file, hybrid.view());
+    return save(path, file);
+}
+
+Outcome<> run(const Options& options, Session& session) {
+    if (options.rows.empty() != options.npy.empty())
+        return badUsage(std::string(options.rows.empty() ? "--npy" : "--rows") + " is given without " +
+                        (options.rows.empty() ? "--rows" : "--npy") + "; a tile needs both");
+    if (options.regime != "isolated" && options.regime != "propagated")
+        return badUsage("--regime is \"" + options.regime + "\"; isolated and propagated are accepted");
+    Outcome<std::int64_t> layer = parseWhole("--layer", options.layer, 0, 4095);
+    FOVEA_TRY(layer);
+    Outcome<std::int64_t> head = parseWhole("--head", options.head, 0, 4095);
+    FOVEA_TRY(head);
+    Outcome<TextRun> made = prepareRun(options.text, "", session);
+    FOVEA_TRY(made);
+    TextRun& run = *made;
+    // Refused before the model is unpacked.
+    Result<std::shared_ptr<const Model>> card = inspectModel(run.request.modelPath, run.work);
+    FOVEA_TRY(card);
+    FOVEA_TRY(parseWhole("--layer", options.layer, 0, (*card)->shape.layers - 1));
+    FOVEA_TRY(parseWhole("--head", options.head, 0, (*card)->shape.heads - 1));
+    AttentionRowPlace place{static_cast<int>(*layer), static_cast<int>(*head), 0, options.regime};
+    run.request.visible.layer = place.layer;
+    run.request.visible.head = place.head;
+    Engine engine;
+    FOVEA_TRY(runEngine(run, engine, options.text.output.quiet, session));
+
+    const std::size_t tokens = run.snapshot->tokens->size();
+    IndexRange rows;
+    place.query = tokens - 1;
+    if (!options.rows.empty()) {
+        Outcome<IndexRange> range = parseRange("--rows", options.rows, tokens);
+        FOVEA_TRY(range);
+        rows = *range;
+        place.query = rows.last - 1;
+    }
+    if (options.query != "last") {
+        Outcome<std::int64_t> query =
+            parseWhole("--query", options.query, 0, static_cast<std::int64_t>(tokens) - 1);
+        FOVEA_TRY(query);
+        place.query = static_cast<std::size_t>(*query);
+    }
+    Outcome<std::unique_ptr<HybridArm>> arm = hybridArm(run, place.layer, options.regime == "propagated");
+    FOVEA_TRY(arm);
+    session.clearProgress();
+    if (!options.npy.empty())
+        FOVEA_TRY(saveTile(run, **arm, place, rows, options.npy));
+    const AttentionRow row = rowOf(run, **arm, place.layer, place.head, place.query);
+    const OutputOptions& output = options.text.output;
+    const std::string document = attentionJson(run.head(), place, *run.snapshot->tokens, row);
+    if (!output.out.empty())
+        FOVEA_TRY(save(output.out, document));
+    return print(output.json ? document : table(run, place, row));
+}
+
+} // namespace
+
+Command addAttention(CLI::App& program) {
+    auto options = std::make_shared<Options>();
+    CLI::App* app =
+        program.add_subcommand("attention", "What one query reads: its attention row, full beside hybrid. "
+                                            "Each key with its reason. Without a policy "
+                                            "option: full attention.");
+    const auto add = [&](const char* name, std::string& value, const char* type, const char* help) {
+        app->add_option(name, value, help)->type_name(type)->group("Row");
+    };
+    add("--layer", options->layer, "L", "From 0. Default: 0.");
+    add("--head", options->head, "H", "From 0. Default: 0.");
+    add("--query", options->query, "I|last",
+        "The reading token, from 0. Default: last (with --rows, the last of them).");
+    add("--regime", options->regime, "isolated|propagated",
+        "isolated: the hybrid row from the full run's activations, so that the layer is judged alone. "
+        "propagated: from the hybrid "
+        "run's own. Default: isolated.");
+    add("--rows", options->rows, "A:B", "Rows A to B-1, for --npy.");
+    add("--npy", options->npy, "FILE",
+        "Write the rows as a float32 array [2, B-A, T] in NumPy's format: full, then hybrid.");
+    addTextRunOptions(*app, options->text, "Also write the JSON document to this file.");
+    app->footer(
+        "Examples:\n  fovea attention page.txt --layer 12 --head 3 --query 400 --policy default\n"
+        "  fovea attention page.txt --layer 12 --head 3 --rows 0:512 --npy tile.npy --window 128 --sinks 4");
+    return {app, [options](Session& session) { return run(*options, session); }};
+}
+
+} // namespace fovea::app

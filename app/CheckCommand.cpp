@@ -1,0 +1,88 @@
+#include "app/AnalyzeTable.h"
+#include "app/Command.h"
+#include "app/Output.h"
+#include "app/RunText.h"
+#include "app/Usage.h"
+#include "core/engine/Engine.h"
+#include "core/engine/Gates.h"
+#include "core/export/Report.h"
+
+namespace fovea::app {
+
+namespace {
+
+/// Read when no text is given: long enough that a window of 128 leaves something out.
+constexpr const char* kText = "The lighthouse keeper wrote down every ship that passed. On the first of "
+                              "March, the brig Alma came in at dawn with "
+                              "salt and rope; the harbour master, Ida Brandt, signed for both. On the "
+                              "second, nothing moved: fog lay on the water "
+                              "until evening, and the keeper noted only the bell, once every minute. On the "
+                              "third, two barges carried coal to the "
+                              "mill, and a boy on the second barge waved a red cloth. The keeper's hand was "
+                              "steady, his spelling was not, and his "
+                              "numbers never added up at the end of a month. When the inspector came in "
+                              "April he asked three questions: which ship "
+                              "brought the rope, who signed for it, and on what day the bell was rung. The "
+                              "keeper turned the pages back, past the "
+                              "coal, past the red cloth, past the fog, until he found the line. \"The "
+                              "Alma,\" he read, \"salt and rope, signed by Ida "
+                              "Brandt, the first of March.\" Then he turned one page forward and put his "
+                              "finger on the bell. The inspector closed "
+                              "his own book. \"You could have told me without reading,\" he said. \"I "
+                              "could,\" said the keeper, \"but then you would "
+                              "have had to believe me.\"\n";
+
+struct Options {
+    TextRunOptions text;
+    std::string maxTokens = "512";
+};
+
+Outcome<> run(Options& options, Session& session) {
+    const OutputOptions& output = options.text.output;
+    Outcome<std::int64_t> maxTokens = parseWhole("--max-tokens", options.maxTokens, 1, 1 << 20);
+    FOVEA_TRY(maxTokens);
+    const bool ownText = options.text.text.file.empty() && options.text.text.textOption->count() == 0;
+    if (ownText)
+        options.text.text.textOption->add_result(kText), options.text.text.text = kText;
+    Outcome<TextRun> made = prepareRun(options.text, "default", session);
+    FOVEA_TRY(made);
+    TextRun& run = *made;
+    run.request.maxTokens = static_cast<std::size_t>(*maxTokens);
+    Engine engine;
+    FOVEA_TRY(runEngine(run, engine, output.quiet, session));
+    Result<std::vector<GateResult>> gates =
+        checkGates(*run.snapshot, run.policy, static_cast<std::size_t>(*maxTokens), run.work);
+    FOVEA_TRY(gates);
+    session.clearProgress();
+    const std::string document = checkJson(*run.snapshot, *gates, Session::threadCount(run.threads));
+    if (!output.out.empty())
+        FOVEA_TRY(save(output.out, document));
+    FOVEA_TRY(print(output.json ? document
+                                : std::to_string(run.snapshot->tokens->size()) + " tokens, " +
+                                      run.policy.summary() + "\n" + gatesTable(*gates)));
+    for (const GateResult& gate : *gates)
+        if (gate.ok && !*gate.ok)
+            return workFailed("gate " + std::to_string(gate.gate) + " (" + gate.name +
+                              ") failed: " + gate.detail);
+    return {};
+}
+
+} // namespace
+
+Command addCheck(CLI::App& program) {
+    auto options = std::make_shared<Options>();
+    CLI::App* app = program.add_subcommand(
+        "check",
+        "Runs the fairness gates on this model and policy and prints each with its number. Exit status 1 "
+        "when a gate "
+        "fails. Without a text: a paragraph of its own. Without a policy option: the preset \"default\".");
+    addTextRunOptions(*app, options->text, "Also write the JSON document to this file.");
+    app->add_option("--max-tokens", options->maxTokens,
+                    "Only the first tokens of the text; the gates run it some twenty times. Default: 512.")
+        ->type_name("N")
+        ->group("Text");
+    app->footer("Examples:\n  fovea check\n  fovea check page.txt --policy window-sinks --json");
+    return {app, [options](Session& session) { return run(*options, session); }};
+}
+
+} // namespace fovea::app

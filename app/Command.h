@@ -1,0 +1,42 @@
+#pragma once
+#include "app/Outcome.h"
+#include "app/ProgressLine.h"
+#include "core/base/Cancel.h"
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace fovea::app {
+
+/// What a running command has at hand.
+class Session {
+public:
+    explicit Session(CancelToken cancel) : m_cancel(std::move(cancel)) {}
+    /// Stop flag, progress on stderr and threads (0: all) for long work. One line of progress at a time.
+    [[nodiscard]] WorkContext work(int threads, bool quiet);
+    /// Threads that `threads` stands for: itself, or what OpenMP would take for 0.
+    [[nodiscard]] static int threadCount(int threads);
+    void clearProgress();
+    [[nodiscard]] bool cancelled() const { return m_cancel.cancelled(); }
+
+private:
+    CancelToken m_cancel;
+    std::unique_ptr<ProgressLine> m_line;
+};
+
+/// A subcommand: its options stand in `app`; `run` does the work after they were read.
+struct Command {
+    CLI::App* app = nullptr;
+    std::function<Outcome<>(Session&)> run;
+};
+
+[[nodiscard]] Command addInspect(CLI::App& program);
+[[nodiscard]] Command addTokenize(CLI::App& program);
+[[nodiscard]] Command addAnalyze(CLI::App& program);
+[[nodiscard]] Command addLogits(CLI::App& program);
+[[nodiscard]] Command addAttention(CLI::App& program);
+[[nodiscard]] Command addSweep(CLI::App& program);
+[[nodiscard]] Command addCheck(CLI::App& program);
+[[nodiscard]] Command addBench(CLI::App& program);
+[[nodiscard]] Command addExport(CLI::App& program);
+
+} // namespace fovea::app

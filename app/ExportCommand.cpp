@@ -1,0 +1,100 @@
+#include "app/Command.h"
+#include "app/Output.h"
+#include "app/Pictures.h"
+#include "app/RunText.h"
+#include "app/Usage.h"
+#include "core/engine/Engine.h"
+#include "core/export/Report.h"
+#include "core/policy/PolicyJson.h"
+
+namespace fovea::app {
+
+namespace {
+
+constexpr std::size_t kMostCells = 4'000'000;
+
+struct Options {
+    TextRunOptions text;
+    std::string layer = "0";
+    std::string head = "0";
+    std::string queries = ":";
+    std::string keys = ":";
+    std::string map;
+    std::string rows;
+    std::string policy;
+};
+
+Outcome<> run(const Options& options, Session& session) {
+    if (options.map.empty() && options.rows.empty() && options.policy.empty())
+        return badUsage("nothing to export is named; --map FILE.png, --rows FILE.csv and --policy-file "
+                        "FILE.json are accepted");
+    if (!options.map.empty() && !drawsPictures())
+        return badUsage("--map: this build has no pictures (FOVEA_CORE_ONLY); --rows FILE.csv is accepted");
+    if (!options.map.empty() && !options.map.ends_with(".png") && !options.map.ends_with(".svg"))
+        return badUsage("--map is \"" + options.map + "\"; a name that ends in .png or .svg is accepted");
+    Outcome<TextRun> made = prepareRun(options.text, "default", session);
+    FOVEA_TRY(made);
+    TextRun& run = *made;
+    std::string written;
+    if (!options.policy.empty()) {
+        FOVEA_TRY(save(options.policy, policyToJson(run.policy)));
+        written += " " + options.policy;
+    }
+    if (!options.map.empty() || !options.rows.empty()) {
+        Result<std::shared_ptr<const Model>> card = inspectModel(run.request.modelPath, run.work);
+        FOVEA_TRY(card);
+        Outcome<std::int64_t> layer = parseWhole("--layer", options.layer, 0, (*card)->shape.layers - 1);
+        FOVEA_TRY(layer);
+        Outcome<std::int64_t> head = parseWhole("--head", options.head, 0, (*card)->shape.heads - 1);
+        FOVEA_TRY(head);
+        run.request.visible.layer = static_cast<int>(*layer);
+        run.request.visible.head = static_cast<int>(*head);
+        Engine engine;
+        FOVEA_TRY(runEngine(run, engine, options.text.output.quiet, session));
+        const std::size_t tokens = run.snapshot->tokens->size();
+        if (!options.rows.empty()) {
+            Outcome<IndexRange> queries = parseRange("--queries", options.queries, tokens);
+            FOVEA_TRY(queries);
+            Outcome<IndexRange> keys = parseRange("--keys", options.keys, tokens);
+            FOVEA_TRY(keys);
+            const Result<std::string> csv =
+                attentionCsv(*run.snapshot, static_cast<int>(*layer), static_cast<int>(*head),
+                             {queries->first, queries->last}, {keys->first, keys->last}, kMostCells);
+            FOVEA_TRY(csv);
+            FOVEA_TRY(save(options.rows, *csv));
+            written += " " + options.rows;
+        }
+        session.clearProgress();
+        if (!options.map.empty()) {
+            FOVEA_TRY(saveMap(*run.snapshot, options.map));
+            written += " " + options.map;
+        }
+    }
+    return print("written:" + written + "\n");
+}
+
+} // namespace
+
+Command addExport(CLI::App& program) {
+    auto options = std::make_shared<Options>();
+    CLI::App* app = program.add_subcommand("export", "Saves the attention map of one head as a picture, its "
+                                                     "numbers as CSV, the policy as a file. Without a policy "
+                                                     "option: the preset \"default\".");
+    const auto add = [&](const char* name, std::string& value, const char* type, const char* help) {
+        app->add_option(name, value, help)->type_name(type)->group("What");
+    };
+    add("--map", options->map, "FILE.png|.svg", "Full beside hybrid, with legend and provenance.");
+    add("--rows", options->rows, "FILE.csv", "query, key, token texts, p, hybrid p, reason.");
+    add("--policy-file", options->policy, "FILE.json", "The policy that the options say, for --policy.");
+    add("--layer", options->layer, "L", "From 0. Default: 0.");
+    add("--head", options->head, "H", "From 0. Default: 0.");
+    add("--queries", options->queries, "A:B", "Of --rows: queries A to B-1. Default: all.");
+    add("--keys", options->keys, "A:B", "Of --rows: keys A to B-1. Default: all.");
+    addTextRunOptions(*app, options->text, "Not used; each kind of export has its own option.");
+    app->footer("Examples:\n  fovea export page.txt --layer 12 --head 3 --map map.png\n"
+                "  fovea export page.txt --layer 12 --head 3 --queries 400:420 --rows rows.csv --window 64 "
+                "--sinks 4");
+    return {app, [options](Session& session) { return run(*options, session); }};
+}
+
+} // namespace fovea::app

@@ -1,0 +1,89 @@
+#include "app/Command.h"
+#include "app/Output.h"
+#include "app/TextOptions.h"
+#include "core/base/Memory.h"
+#include "core/engine/Engine.h"
+#include "core/export/Documents.h"
+#include "core/files/ByteSource.h"
+#include "core/files/Gguf.h"
+
+namespace fovea::app {
+
+namespace {
+
+struct Options {
+    std::string model;
+    OutputOptions output;
+};
+
+std::string summary(const Model& model, const std::vector<MemoryNeed>& memory) {
+    const ModelShape& s = model.shape;
+    const auto row = [](const std::string& name, const std::string& value) {
+        return name + std::string(name.size() < 18 ? 18 - name.size() : 1, ' ') + value + "\n";
+    };
+    std::string types;
+    for (const auto& [type, count] : model.info.tensorTypes)
+        types += (types.empty() ? "" : ", ") + std::to_string(count) + " " + type;
+    std::string needs;
+    for (const MemoryNeed& need : memory)
+        needs += (needs.empty() ? "" : ", ") + formatBytes(need.bytes) + " for " +
+                 std::to_string(need.tokens) + " tokens";
+    std::string text =
+        row("model", model.info.name) +
+        row("file", model.info.path + ", " + formatBytes(model.info.fileBytes)) +
+        row("sha256", model.info.sha256) +
+        row("family", s.family + ", GGUF " + std::to_string(model.info.formatVersion)) +
+        row("layers", std::to_string(s.layers) + ", all global") +
+        row("heads", std::to_string(s.heads) + " query, " + std::to_string(s.kvHeads) + " key-value, of " +
+                         std::to_string(s.headDim)) +
+        row("width", std::to_string(s.width) + ", feed-forward " + std::to_string(s.feedForward)) +
+        row("context", std::to_string(s.context) + " tokens") +
+        row("vocabulary", std::to_string(s.vocabulary)) +
+        row("parameters", std::to_string(model.info.parameters)) + row("tensors", types) +
+        row("memory", needs);
+    for (const std::string& warning : model.info.warnings)
+        text += row("warning", warning);
+    return text;
+}
+
+Outcome<> run(const Options& options, Session& session) {
+    Result<std::string> path = findModel(options.model);
+    FOVEA_TRY(path);
+    const WorkContext work = session.work(0, options.output.quiet);
+    Result<std::shared_ptr<const Model>> model = inspectModel(*path, work);
+    FOVEA_TRY(model);
+    Result<std::unique_ptr<RegularFile>> file = RegularFile::open(*path);
+    FOVEA_TRY(file);
+    Result<Gguf> gguf = readGguf(**file, work);
+    FOVEA_TRY(gguf);
+    session.clearProgress();
+    std::vector<MemoryNeed> memory;
+    for (const std::size_t tokens :
+         {std::size_t{512}, std::size_t{2048}, static_cast<std::size_t>((*model)->shape.context)})
+        memory.push_back({tokens, Engine::memoryNeeded((*model)->shape, Precision::F32, tokens)});
+    DocumentHead head;
+    head.model = model->get();
+    head.threads = Session::threadCount(0);
+    const std::string document = inspectJson(head, *gguf, memory);
+    if (!options.output.out.empty())
+        FOVEA_TRY(save(options.output.out, document));
+    return print(options.output.json ? document : summary(**model, memory));
+}
+
+} // namespace
+
+Command addInspect(CLI::App& program) {
+    auto options = std::make_shared<Options>();
+    CLI::App* app = program.add_subcommand(
+        "inspect", "Says what is in a model file. Shape, tensors by family and type, native attention of "
+                   "each layer, parameters, "
+                   "memory needed, hash. The whole header is checked, the weights are not unpacked.");
+    app->add_option("MODEL", options->model,
+                    "A GGUF file or the name of a fetched model; without: the default model.")
+        ->group("Model");
+    addOutputOptions(*app, options->output, "Also write the JSON document to this file.");
+    app->footer("Examples:\n  fovea inspect\n  fovea inspect my.gguf --json");
+    return {app, [options](Session& session) { return run(*options, session); }};
+}
+
+} // namespace fovea::app

@@ -1,0 +1,77 @@
+#include "app/Interrupt.h"
+#include "app/Outcome.h"
+#include <atomic>
+#include <csignal>
+#include <ctime>
+#include <pthread.h>
+#include <string_view>
+#include <thread>
+#include <unistd.h>
+
+namespace fovea::app {
+
+namespace {
+
+constexpr long kPatienceMs = 80;
+constexpr int kTerminated = 143;
+
+// The state of a process, which is what a signal is sent to.
+std::atomic<int> saving{0};
+std::atomic<int> status{kInterrupted};
+
+/// Waits for one of `signals`; false when `ms` have passed without.
+bool signalWithin(const sigset_t& signals, long ms) {
+    const timespec wait{ms / 1000, ms % 1000 * 1000000};
+    return ::sigtimedwait(&signals, nullptr, &wait) > 0;
+}
+
+[[noreturn]] void endNow() {
+    constexpr std::string_view kLine = "fovea: interrupted\n";
+    // A terminal may hold a half-drawn bar.
+    if (::isatty(STDERR_FILENO) != 0)
+        (void)!::write(STDERR_FILENO, "\r\x1b[K", 4);
+    (void)!::write(STDERR_FILENO, kLine.data(), kLine.size());
+    ::_exit(status);
+}
+
+void waitForSignals(const CancelToken& cancel, const sigset_t& signals) {
+    int signal = 0;
+    if (::sigwait(&signals, &signal) != 0)
+        return;
+    status = signal == SIGTERM ? kTerminated : kInterrupted;
+    cancel.cancel();
+    if (signalWithin(signals, kPatienceMs))
+        endNow();
+    while (saving > 0 && !signalWithin(signals, 5)) {
+    }
+    endNow();
+}
+
+} // namespace
+
+CancelToken installInterrupt() {
+    CancelToken cancel;
+    std::signal(SIGPIPE, SIG_IGN);
+    // A shell starts background jobs with SIGINT ignored; whoever sends it to this process means it.
+    std::signal(SIGINT, SIG_DFL);
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGINT);
+    ::sigaddset(&signals, SIGTERM);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::thread(waitForSignals, cancel, signals).detach();
+    return cancel;
+}
+
+SaveGuard::SaveGuard() {
+    ++saving;
+}
+SaveGuard::~SaveGuard() {
+    --saving;
+}
+
+int interruptStatus() {
+    return status;
+}
+
+} // namespace fovea::app

@@ -1,0 +1,24 @@
+#pragma once
+#include "core/base/Cancel.h"
+
+namespace fovea::app {
+
+/// Turns SIGINT and SIGTERM into a cancel request. Call once, before any other thread exists: the signals are
+/// blocked everywhere and one thread waits for them. The work gets 80 ms to stop by itself at its next block;
+/// then the process ends with 130 (SIGTERM: 143), only waiting for a file that is being replaced. A second
+/// signal ends it at once. SIGPIPE is ignored.
+[[nodiscard]] CancelToken installInterrupt();
+
+/// While one lives, a file is being replaced, and the first signal waits for it.
+class SaveGuard {
+public:
+    SaveGuard();
+    ~SaveGuard();
+    SaveGuard(const SaveGuard&) = delete;
+    SaveGuard& operator=(const SaveGuard&) = delete;
+};
+
+/// The exit status that the signal asks for: 130, or 143 after SIGTERM.
+[[nodiscard]] int interruptStatus();
+
+} // namespace fovea::app

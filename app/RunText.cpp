@@ -1,0 +1,76 @@
+#include "app/RunText.h"
+#include "app/Output.h"
+
+namespace fovea::app {
+
+void addTextRunOptions(CLI::App& app, TextRunOptions& options, const std::string& outHelp) {
+    addTextOptions(app, options.text);
+    addPolicyOptions(app, options.policy);
+    addRunOptions(app, options.run);
+    addOutputOptions(app, options.output, outHelp);
+}
+
+DocumentHead TextRun::head() const {
+    DocumentHead head;
+    head.model = snapshot->model.get();
+    head.policy = &policy;
+    head.threads = Session::threadCount(threads);
+    head.textHash = snapshot->textHash;
+    head.pastContext = snapshot->pastContext;
+    return head;
+}
+
+Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& preset, Session& session) {
+    TextRun run;
+    std::vector<std::string> notes;
+    Outcome<AttentionPolicy> policy = !options.policy.given() && !preset.empty()
+                                          ? readPolicyNamed(preset)
+                                          : readPolicy(options.policy, notes);
+    FOVEA_TRY(policy);
+    run.policy = std::move(*policy);
+    Outcome<int> threads = readThreads(options.run);
+    FOVEA_TRY(threads);
+    run.threads = *threads;
+    Outcome<std::shared_ptr<const std::string>> text = readText(options.text);
+    FOVEA_TRY(text);
+    Outcome<Request> request = makeRequest(options.run, options.text);
+    FOVEA_TRY(request);
+    run.request = std::move(*request);
+    run.request.text = std::move(*text);
+    run.request.policy = run.policy;
+    for (const std::string& note : notes)
+        printNote(note, options.output.quiet);
+    run.work = session.work(run.threads, options.output.quiet);
+    return run;
+}
+
+Outcome<> runEngine(TextRun& run, Engine& engine, bool quiet, Session& session) {
+    Result<std::shared_ptr<const Snapshot>> snapshot = engine.run(run.request, {}, run.work);
+    FOVEA_TRY(snapshot);
+    run.snapshot = std::move(*snapshot);
+    const Tokens& tokens = *run.snapshot->tokens;
+    session.clearProgress();
+    if (run.snapshot->pastContext)
+        printNote(std::to_string(tokens.size()) + " tokens are past the model's context of " +
+                      std::to_string(run.snapshot->model->shape.context) + "; every result is labelled",
+                  quiet);
+    if (tokens.unknownBytes > 0)
+        printNote(std::to_string(tokens.unknownBytes) + " bytes could not be tokenised, first at byte " +
+                      std::to_string(tokens.firstUnknownByte.value_or(0)),
+                  quiet);
+    if (tokens.invalidBytes > 0)
+        printNote(std::to_string(tokens.invalidBytes) +
+                      " bytes are not UTF-8 and were read as U+FFFD, first at byte " +
+                      std::to_string(tokens.firstInvalidByte.value_or(0)),
+                  quiet);
+    return {};
+}
+
+bool isFull(const AttentionPolicy& policy, const ModelShape& shape) {
+    for (int layer = 0; layer < shape.layers; ++layer)
+        if (!policy.fullInLayer(layer))
+            return false;
+    return true;
+}
+
+} // namespace fovea::app

@@ -1,0 +1,43 @@
+#pragma once
+#include "app/Command.h"
+#include "app/Outcome.h"
+#include "app/PolicyOptions.h"
+#include "app/TextOptions.h"
+#include "core/engine/Engine.h"
+#include "core/export/Documents.h"
+#include <memory>
+
+namespace fovea::app {
+
+/// Options of a command that runs one text under a policy.
+struct TextRunOptions {
+    RunOptions run;
+    TextOptions text;
+    PolicyOptions policy;
+    OutputOptions output;
+};
+void addTextRunOptions(CLI::App& app, TextRunOptions& options, const std::string& outHelp);
+
+/// Such a command after its options were read: the full run's snapshot, the policy, and what documents carry.
+struct TextRun {
+    Request request;
+    AttentionPolicy policy;
+    int threads = 0;
+    WorkContext work;
+    std::shared_ptr<const Snapshot> snapshot;
+    [[nodiscard]] DocumentHead head() const;
+};
+
+/// Reads text, model and policy (`preset` when no policy option is given; empty: the empty policy), prints
+/// the notes, and gives a run without results.
+[[nodiscard]] Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& preset,
+                                          Session& session);
+
+/// `run.snapshot` after the engine ran `run.request`; says so on stderr when the text is past the model's
+/// context or has bytes that could not be read.
+[[nodiscard]] Outcome<> runEngine(TextRun& run, Engine& engine, bool quiet, Session& session);
+
+/// True when every layer is full under the policy: then the hybrid arm is the full one.
+[[nodiscard]] bool isFull(const AttentionPolicy& policy, const ModelShape& shape);
+
+} // namespace fovea::app

@@ -1,0 +1,179 @@
+#include "app/Command.h"
+#include "app/Output.h"
+#include "app/RunText.h"
+#include "app/Usage.h"
+#include "core/engine/Engine.h"
+#include "core/engine/Sweep.h"
+#include "core/export/Report.h"
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace fovea::app {
+
+namespace {
+
+struct Options {
+    TextRunOptions text;
+    std::vector<std::string> over;
+    std::vector<std::string> list;
+    std::string shard;
+    bool noControls = false;
+    bool noIsolated = false;
+};
+
+/// The points asked for: each base policy times the grid, controls beside, cut to the shard.
+Outcome<std::vector<SweepPoint>> askedPoints(const Options& options, const AttentionPolicy& base,
+                                             std::vector<std::string>& notes) {
+    SweepPlan plan;
+    plan.controls = !options.noControls;
+    for (const std::string& text : options.over) {
+        Result<SweepAxis> axis = parseSweepAxis(text);
+        if (!axis)
+            return badUsage("--over " + text + ": " + axis.error().message);
+        plan.axes.push_back(std::move(*axis));
+    }
+    std::vector<AttentionPolicy> bases;
+    for (const std::string& name : options.list) {
+        Outcome<AttentionPolicy> policy = readPolicyNamed(name);
+        FOVEA_TRY(policy);
+        bases.push_back(std::move(*policy));
+    }
+    if (bases.empty())
+        bases.push_back(base);
+    std::vector<SweepPoint> points;
+    for (AttentionPolicy& one : bases) {
+        const bool variesRouting = std::any_of(plan.axes.begin(), plan.axes.end(), [](const SweepAxis& axis) {
+            return axis.param.starts_with("route-");
+        });
+        const bool variesSignal = std::any_of(plan.axes.begin(), plan.axes.end(),
+                                              [](const SweepAxis& axis) { return axis.param == "route"; });
+        if (variesRouting && !variesSignal && !one.routed.on()) {
+            const Result<AttentionPolicy> standard = presetPolicy("default");
+            FOVEA_TRY(standard);
+            one.routed.signal = standard->routed.signal;
+            notes.push_back("the base policy routes nothing, so --route " + one.routed.signal + " is taken");
+        }
+        plan.base = one;
+        Result<std::vector<SweepPoint>> grid = sweepPolicies(plan);
+        FOVEA_TRY(grid);
+        for (SweepPoint& point : *grid) {
+            if (plan.axes.empty() && point.kind == PointKind::Policy && !one.name.empty())
+                point.policy.name = one.name;
+            points.push_back(std::move(point));
+        }
+    }
+    if (options.shard.empty())
+        return points;
+    const std::size_t slash = options.shard.find('/');
+    const std::string wrong = "--shard is \"" + options.shard + "\"; i/n with 1 <= i <= n is accepted";
+    if (slash == std::string::npos)
+        return badUsage(wrong);
+    Outcome<std::int64_t> count = parseWhole("--shard", options.shard.substr(slash + 1), 1, 10000);
+    Outcome<std::int64_t> index =
+        parseWhole("--shard", options.shard.substr(0, slash), 0, count ? *count : 0);
+    if (!count || !index)
+        return badUsage(wrong);
+    std::vector<SweepPoint> mine;
+    for (std::size_t n = 0; n < points.size(); ++n)
+        if ((n + 1) % static_cast<std::size_t>(*count) == static_cast<std::size_t>(*index % *count))
+            mine.push_back(std::move(points[n]));
+    return mine;
+}
+
+std::string kindText(PointKind kind) {
+    return kind == PointKind::Policy          ? ""
+           : kind == PointKind::RandomControl ? "random control"
+                                              : "oracle control";
+}
+
+std::string table(const std::vector<SweepPoint>& points) {
+    std::string text = "  pairs ratio   next-token KL   top-1     delta loss   seconds\n";
+    char line[128];
+    for (const SweepPoint& point : points) {
+        std::snprintf(line, sizeof line, "%c %11.5f   %13.6f   %6.4f   %+10.5f   %7.3f   ",
+                      point.pareto ? '*' : ' ', point.cost.pairsRatio, point.fidelity.nextTokenKl,
+                      point.fidelity.top1Agreement, point.fidelity.deltaNll, point.cost.hybrid.total.median);
+        const std::string kind = kindText(point.kind);
+        text += line + point.policy.summary() + (kind.empty() ? "" : "  (" + kind + ")") + "\n";
+    }
+    return text + "* no other policy is better in both pairs (router included) and KL\n";
+}
+
+/// "points.json" -> "points.csv"; other names get the ending added.
+std::string csvBeside(const std::string& path) {
+    return (path.ends_with(".json") ? path.substr(0, path.size() - 5) : path) + ".csv";
+}
+
+Outcome<> run(const Options& options, Session& session) {
+    const OutputOptions& output = options.text.output;
+    Outcome<TextRun> made = prepareRun(options.text, "", session);
+    FOVEA_TRY(made);
+    TextRun& run = *made;
+    std::vector<std::string> notes;
+    Outcome<std::vector<SweepPoint>> points = askedPoints(options, run.policy, notes);
+    FOVEA_TRY(points);
+    for (const std::string& note : notes)
+        printNote(note, output.quiet);
+    Engine engine;
+    FOVEA_TRY(runEngine(run, engine, output.quiet, session));
+
+    std::size_t done = 0;
+    WorkContext quietWork = run.work;
+    quietWork.progress = {};
+    FOVEA_TRY(runSweep(
+        *run.snapshot, *points, !options.noIsolated,
+        [&](std::size_t) {
+            ++done;
+            run.work.report("policies", static_cast<double>(done), static_cast<double>(points->size()));
+        },
+        quietWork));
+    markPareto(*points);
+    session.clearProgress();
+    const std::string document = sweepJson(*run.snapshot, *points, Session::threadCount(run.threads));
+    if (!output.out.empty()) {
+        FOVEA_TRY(save(output.out, document));
+        FOVEA_TRY(save(csvBeside(output.out), sweepCsv(*points)));
+    }
+    return print(output.json ? document : table(*points));
+}
+
+} // namespace
+
+Command addSweep(CLI::App& program) {
+    auto options = std::make_shared<Options>();
+    CLI::App* app = program.add_subcommand(
+        "sweep", "Cost against fidelity over many policies. A grid or a list of policies on one text, with "
+                 "the Pareto set, and the "
+                 "random and the oracle router at the same budget beside each routed point.");
+    app->add_option("--over", options->over,
+                    "Vary one policy option; repeatable. first:last:xfactor, first:last:step or a list: "
+                    "window=16:4096:x2, "
+                    "route-count=0,8,32, route=group_dot,key_norm.")
+        ->type_name("OPTION=VALUES")
+        ->group("Grid")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    app->add_option("--policies", options->list,
+                    "A list of presets or policy files instead of one base policy.")
+        ->type_name("NAME|FILE,...")
+        ->group("Grid")
+        ->delimiter(',')
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    app->add_option("--shard", options->shard, "Run only every n-th point, starting at the i-th (from 1).")
+        ->type_name("I/N")
+        ->group("Grid");
+    app->add_flag("--no-controls", options->noControls, "Leave out the random and oracle routers.")
+        ->group("Grid");
+    app->add_flag("--no-isolated", options->noIsolated,
+                  "Leave out kept mass and output error, which need a second pass.")
+        ->group("Grid");
+    addTextRunOptions(*app, options->text, "Write the JSON document to this file and a CSV table beside it.");
+    app->footer("Examples:\n  fovea sweep page.txt --over window=16:1024:x2 --over route-count=0,8,32\n"
+                "  fovea sweep page.txt --policies window,window-sinks,default --out points.json\n"
+                "  fovea sweep page.txt --policy default --over bits=2,3,4,8 --json");
+    return {app, [options](Session& session) { return run(*options, session); }};
+}
+
+} // namespace fovea::app

@@ -1,0 +1,87 @@
+#include "app/Command.h"
+#include "app/Output.h"
+#include "app/TextOptions.h"
+#include "core/engine/TextStage.h"
+#include "core/export/Documents.h"
+#include "core/files/AtomicFile.h"
+#include "core/text/Display.h"
+#include <cstdio>
+
+namespace fovea::app {
+
+namespace {
+
+struct Options {
+    RunOptions run;
+    TextOptions text;
+    OutputOptions output;
+};
+
+std::string bytesNote(std::uint64_t count, const std::optional<std::uint64_t>& first, const char* what) {
+    return std::to_string(count) + (count == 1 ? " byte " : " bytes ") + what + ", first at byte " +
+           std::to_string(first.value_or(0)) + "\n";
+}
+
+std::string table(const Tokens& tokens) {
+    std::string text = "  index      id   bytes            piece\n";
+    char line[96];
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        const Span span = tokens.spans[i];
+        std::snprintf(line, sizeof line, "%7zu %7d   %7u-%-7u  ", i, tokens.ids[i], span.begin, span.end);
+        text += line + displayText(tokens.pieces[i]) + "\n";
+    }
+    text += std::to_string(tokens.size()) + " tokens\n";
+    if (tokens.unknownBytes > 0)
+        text += bytesNote(tokens.unknownBytes, tokens.firstUnknownByte, "could not be tokenised");
+    if (tokens.invalidBytes > 0)
+        text +=
+            bytesNote(tokens.invalidBytes, tokens.firstInvalidByte, "are not UTF-8 and were read as U+FFFD");
+    return text;
+}
+
+Outcome<> run(const Options& options, Session& session) {
+    Outcome<std::shared_ptr<const std::string>> text = readText(options.text);
+    FOVEA_TRY(text);
+    Outcome<Request> request = makeRequest(options.run, options.text);
+    FOVEA_TRY(request);
+    request->text = *text;
+    const WorkContext work = session.work(0, options.output.quiet);
+    Result<std::shared_ptr<const Model>> model = inspectModel(request->modelPath, work);
+    FOVEA_TRY(model);
+    Result<Tokens> tokens = tokenizeText(**model, *request, work);
+    FOVEA_TRY(tokens);
+    session.clearProgress();
+    DocumentHead head;
+    head.model = model->get();
+    head.threads = 1;
+    head.textHash = sha256Hex(**text);
+    head.pastContext = tokens->size() > static_cast<std::size_t>((*model)->shape.context);
+    if (!options.output.out.empty() || options.output.json) {
+        const std::string document = tokenizeJson(head, *tokens);
+        if (!options.output.out.empty())
+            FOVEA_TRY(save(options.output.out, document));
+        if (options.output.json)
+            return print(document);
+    }
+    return print(table(*tokens));
+}
+
+} // namespace
+
+Command addTokenize(CLI::App& program) {
+    auto options = std::make_shared<Options>();
+    CLI::App* app =
+        program.add_subcommand("tokenize", "Shows a text as the model's tokens. Ids, pieces and byte spans; "
+                                           "the spans cover the text without gap or overlap.");
+    addTextOptions(*app, options->text);
+    addModelOption(*app, options->run.model);
+    addOutputOptions(*app, options->output, "Also write the JSON document to this file.");
+    app->footer("In the JSON a piece that cuts a character is written with its loose bytes as \\xE2 and its "
+                "index is listed in\n"
+                "\"escaped_pieces\"; spans are byte offsets into the input.\n\n"
+                "Examples:\n  fovea tokenize page.txt\n  echo 'one two' | fovea tokenize - --json\n"
+                "  fovea tokenize --text '<|im_start|>user' --special-tokens");
+    return {app, [options](Session& session) { return run(*options, session); }};
+}
+
+} // namespace fovea::app

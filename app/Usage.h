@@ -1,0 +1,32 @@
+#pragma once
+#include "app/Outcome.h"
+#include <CLI/CLI.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fovea::app {
+
+/// "; did you mean NAME?" for the closest of `names` when it is close enough (Damerau-Levenshtein), else
+/// empty.
+[[nodiscard]] std::string didYouMean(std::string_view word, const std::vector<std::string>& names);
+
+/// What CLI11 says about the arguments, as one of our sentences: what, the value, what would be accepted.
+[[nodiscard]] std::string usageMessage(const CLI::App& app, const CLI::ParseError& error);
+
+/// "512", "500M", "2G", "1.5GiB" (powers of 1024) to bytes.
+[[nodiscard]] Outcome<std::uint64_t> parseBytes(const std::string& option, const std::string& text);
+
+/// A whole number in a range.
+[[nodiscard]] Outcome<std::int64_t> parseWhole(const std::string& option, const std::string& text,
+                                               std::int64_t minimum, std::int64_t maximum);
+
+/// "a:b" to [a, b), both ends optional, inside 0..`size`.
+struct IndexRange {
+    std::size_t first = 0;
+    std::size_t last = 0;
+};
+[[nodiscard]] Outcome<IndexRange> parseRange(const std::string& option, const std::string& text,
+                                             std::size_t size);
+
+} // namespace fovea::app
