@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""analyze: the report's shape, the pairs by formula, the identities, the files of --out."""
+import csv
+import json
+import os
+from program import TEXT, check, close, document, equal, finish, folder, need_model, refused, run, run_json
+
+need_model()
+place = folder()
+text = os.path.join(place, "text.txt")
+with open(text, "w", encoding="utf-8") as out:
+    out.write(TEXT)
+
+
+def report(*options):
+    doc = run_json("analyze", text, *options)
+    document(doc, "report")
+    for arm in ("full", "hybrid"):
+        for key in ("mean_nll", "seconds", "pairs", "kv_bytes"):
+            check(key in doc[arm], f"{arm}.{key} is missing")
+        check(doc[arm]["pairs_computed"] >= doc[arm]["pairs"], f"{arm}: computed pairs hold the planned ones")
+    for key in ("density", "pairs_ratio", "flops_ratio", "kv_bytes_ratio", "seconds_ratio", "break_even_tokens"):
+        check(key in doc["cost"], f"cost.{key} is missing")
+    for key in ("next_token_kl", "top1_agreement", "delta_nll", "mass_recall", "output_error", "row_divergence", "topk_overlap",
+                "position_nll_delta", "layers"):
+        check(key in doc["fidelity"], f"fidelity.{key} is missing")
+    T, shape = doc["tokens"], doc["model"]
+    equal(doc["full"]["pairs"], T * (T + 1) // 2 * shape["layers"] * shape["heads"], "pairs of full attention")
+    close(doc["cost"]["density"], doc["hybrid"]["pairs"] / doc["full"]["pairs"], "density", 1e-9)
+    check(doc["cost"]["pairs_ratio"] >= doc["cost"]["density"], "the ratio with the router is not below the one without")
+    equal([l["layer"] for l in doc["fidelity"]["layers"]], list(range(shape["layers"])), "a row per layer")
+    check(all(l["regime"] == "isolated" for l in doc["fidelity"]["layers"]), "labelled isolated")
+    close(doc["fidelity"]["delta_nll"], doc["hybrid"]["mean_nll"] - doc["full"]["mean_nll"], "delta of the means", 1e-5)
+    check(doc["ladder"] is None and doc["ladder_note"], "the ladder is null with its note")
+    equal(doc["trained_for_policy"], "drop-in", "trained-ness")
+    equal(sorted({g["gate"] for g in doc["gates"]}), list(range(1, 9)), "eight gates")
+    for gate in doc["gates"]:
+        check(gate["ok"] is not False, f"gate {gate['gate']} failed: {gate['detail']}")
+    return doc
+
+
+def banded(T, window, sinks):
+    return sum(min(i + 1, window) + min(sinks, max(0, i + 1 - window)) for i in range(T))
+
+
+# Window and sinks: exactly the formula, nothing routed.
+plain = report("--window", "16", "--sinks", "4")
+units = plain["model"]["layers"] * plain["model"]["heads"]
+equal(plain["hybrid"]["pairs"], banded(plain["tokens"], 16, 4) * units, "pairs of window 16 and 4 sinks")
+equal(plain["hybrid"]["how"], "skipped", "work is skipped, not masked")
+equal(plain["routing"], [], "nothing is routed")
+check(plain["full"]["seconds"]["spread"] is None, "one run has no spread")
+check(plain["fidelity"]["next_token_kl"] > 0.001, "a narrow window is not full attention")
+
+# The whole budget is full attention.
+whole = report("--window", "all")
+close(whole["fidelity"]["next_token_kl"], 0, "KL of window all", 1e-9)
+equal(whole["fidelity"]["top1_agreement"], 1, "top-1 of window all")
+equal(whole["hybrid"]["pairs"], whole["full"]["pairs"], "pairs of window all")
+policy = os.path.join(place, "full.json")
+with open(policy, "w", encoding="utf-8") as out:
+    json.dump({"fovea": "policy", "version": 1, "name": "full", "local": {"window": "all"}}, out)
+equal(report("--policy", policy)["hybrid"]["pairs"], whole["full"]["pairs"], "the same from a file")
+
+# Full layers.
+mixed = report("--window", "16", "--full-layers", "0,29")
+T = mixed["tokens"]
+equal(mixed["hybrid"]["pairs"], (28 * banded(T, 16, 0) + 2 * T * (T + 1) // 2) * 9, "pairs with two full layers")
+
+# Routed keys: count by formula, record rows that agree, files.
+folder_out = os.path.join(place, "report")
+done = run("analyze", text, "--window", "16", "--sinks", "2", "--route", "group_dot", "--route-count", "4", "--out", folder_out,
+           "--repeat", "3", "--quiet")
+equal(done.returncode, 0, f"status with --out ({done.stderr})")
+for word in (b"density", b"next-token KL", b"top-1", b"kept mass", b"output error", b"router", b"skipped", b"drop-in", b"isolated",
+             b"propagated"):
+    check(word in done.stdout, f"the summary says {word.decode()}")
+doc = json.load(open(os.path.join(folder_out, "report.json"), encoding="utf-8"))
+T = doc["tokens"]
+routed = sum(min(4, max(0, i + 1 - 16 - 2)) for i in range(T))
+equal(doc["hybrid"]["pairs"], (banded(T, 16, 2) + routed) * units, "pairs with four routed keys")
+for arm in ("full", "hybrid"):
+    check(doc[arm]["seconds"]["spread"] is not None and doc[arm]["seconds"]["median"] > 0, f"--repeat fills {arm}'s spread")
+equal(sum(r["queries"] for r in doc["routing"]), routed * units, "the record holds every choice")
+for r in doc["routing"]:
+    if not (r["token"] <= r["query_first"] <= r["query_last"] < T and 1 <= r["rank"] <= 4 and r["score"] >= r["threshold"]):
+        check(False, f"a routing row contradicts itself: {r}")
+        break
+rows = list(csv.DictReader(open(os.path.join(folder_out, "routing.csv"), encoding="utf-8")))
+equal(len(rows), len(doc["routing"]), "routing.csv has the same rows")
+equal([int(r["token"]) for r in rows[:50]], [r["token"] for r in doc["routing"][:50]], "in the same order")
+
+done = run("analyze", text, "--window", "16", "--sinks", "2", "--route", "group_dot", "--route-count", "4", "--out", folder_out,
+           "--routing-full", "--quiet")
+equal(done.returncode, 0, f"status with --routing-full ({done.stderr})")
+with open(os.path.join(folder_out, "routing.csv"), encoding="utf-8") as file:
+    equal(sum(1 for _ in file) - 1, routed * units, "the expanded record has one row per choice")
+
+# Defaults, edges, labels.
+default = run("analyze", text, "--quiet")
+check(b"window 128, sinks 4, group_dot 32" in default.stdout, "no policy option: the preset default")
+single = run_json("analyze", "--text", "a")
+equal((single["tokens"], single["full"]["pairs"]), (1, 270), "one token")
+check(single["fidelity"]["delta_nll"] in (None, 0), "has no loss to compare")
+ahead = run("analyze", text, "--window", "16", "--route", "received", "--route-choice", "sequence", "--route-scope", "sequence",
+            "--quiet")
+check(b"looks ahead" in ahead.stdout, "a signal that looks ahead is labelled")
+broken = run("analyze", "-", "--window", "4", stdin=b"caf\xe9 and tea " * 3)
+check("not UTF-8" in broken.stderr, "invalid bytes are said")
+
+# Memory: refused before anything is allocated.
+refused(run("analyze", text, "--max-memory", "100M", "--quiet"), 2, "105 MB")
+refused(run("analyze", text, "--pinned", "99999", "--window", "4", "--quiet"), 2, "99999")
+finish()

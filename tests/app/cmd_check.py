@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""check and bench: every gate with its number, every case beside the machine's limits."""
+from program import TEXT, check, document, equal, finish, need_model, refused, run, run_json
+
+need_model()
+doc = run_json("check", "--window", "32", "--sinks", "2", "--route", "group_dot", "--route-count", "4", "--max-tokens", "128")
+document(doc, "check")
+equal(sorted({g["gate"] for g in doc["gates"]}), list(range(1, 9)), "eight gates")
+for gate in doc["gates"]:
+    for key in ("name", "ok", "value", "tolerance", "detail"):
+        check(key in gate, f"gate {gate['gate']}: {key} is missing")
+    if gate["gate"] in (2, 4):
+        check(gate["ok"] is None and "not yet" in gate["detail"], f"gate {gate['gate']} reads not yet")
+    else:
+        check(gate["ok"] is True, f"gate {gate['gate']}: {gate['detail']}")
+    if gate["gate"] in (1, 3, 5, 6, 7):
+        check(gate["value"] is not None, f"gate {gate['gate']} has a number")
+shown = run("check", "--text", TEXT, "--window", "16", "--quiet")
+equal(shown.returncode, 0, f"status ({shown.stderr})")
+check(b"full budget equals full attention" in shown.stdout, "the gates are printed by name")
+short = run("check", "--text", "Too short for the window.", "--quiet")
+equal(short.returncode, 0, f"a text inside the window passes too ({short.stderr})")
+
+bench = run_json("bench", "--rounds", "2", "--threads", "1", "--case", "full-2x64-256-f32", "--case", "causal-4/2x32-200-f32",
+                 "--case", "window64+sinks4+routed8-3/1x64-300-f32", "--case", "causal-8x64-64-bf16", "--case", "decode-128",
+                 "--case", "prefill-32")
+document(bench, "bench")
+for key in ("peak_gflops_f32", "peak_gflops_bf16", "read_gb_s"):
+    check(key in bench["machine"], f"machine.{key} is missing")
+check(bench["machine"]["peak_gflops_f32"] > 1, "a peak was measured")
+for case in bench["cases"]:
+    if case["name"] in ("causal-8x64-64-bf16", "decode-128"):
+        check(case["refused"] and case["seconds"] is None, f"{case['name']} is refused with a reason")
+        continue
+    check(case["seconds"]["median"] > 0 and case["seconds"]["spread"] >= 0, f"{case['name']} was timed")
+    check(0 < case["share_of_peak"] < 1.2, f"{case['name']}: share of peak {case['share_of_peak']}")
+    if case["name"].startswith("prefill"):
+        check(case["tokens_per_second"] > 0, "prefill has a rate")
+    else:
+        check(case["max_error"] < 5e-6, f"{case['name']}: error {case['max_error']}")
+finish()

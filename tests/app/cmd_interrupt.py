@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Ctrl-C, kill and failed writes: nothing half-done, an old file stays whole."""
+import json
+import os
+import random
+import signal
+import stat
+import subprocess
+import time
+from program import PROGRAM, TEXT, check, environment, equal, finish, folder, need_model, refused, run
+
+need_model()
+place = folder()
+text = os.path.join(place, "text.txt")
+with open(text, "w", encoding="utf-8") as out:
+    out.write(TEXT * 12)
+
+
+def interrupted(delay, *arguments, sig=signal.SIGINT):
+    process = subprocess.Popen([PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    time.sleep(delay)
+    process.send_signal(sig)
+    sent = time.monotonic()
+    out, err = process.communicate(timeout=60)
+    return process.returncode, time.monotonic() - sent, out, err.decode()
+
+
+# Ctrl-C in every phase: 130, nothing on stdout, no partial file.
+target = os.path.join(place, "out.json")
+latest = 0.0
+stopped = 0
+for delay in (0.05, 0.2, 0.5, 1.0, 1.5):
+    status, latency, out, err = interrupted(delay, "sweep", text, "--over", "window=4:256:4", "--out", target)
+    equal(status, 130, f"status after Ctrl-C at {delay} s ({err[-200:]})")
+    equal(out, b"", "stdout after Ctrl-C")
+    check(err.endswith("fovea: interrupted\n"), f"stderr after Ctrl-C: {err[-200:]}")
+    check(not os.path.exists(target), "no file after Ctrl-C")
+    latest = max(latest, latency)
+print(f"Ctrl-C to exit: at most {latest * 1000:.0f} ms of wall time on this machine (reported, not asserted)")
+status, _, _, _ = interrupted(0.3, "analyze", text, "--out", os.path.join(place, "r"), sig=signal.SIGTERM)
+equal(status, 143, "status after SIGTERM")
+process = subprocess.Popen([PROGRAM, "tokenize", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+time.sleep(0.1)
+process.send_signal(signal.SIGINT)
+equal(process.wait(timeout=30), 130, "status while waiting for standard input")
+process.stdin.close()
+
+# An existing file is replaced whole or not at all, also under SIGKILL.
+saved = os.path.join(place, "saved.json")
+first = run("tokenize", text, "--out", saved, "--quiet")
+equal(first.returncode, 0, "the first save")
+whole = open(saved, "rb").read()
+json.loads(whole)
+killed = 0
+random.seed(3)
+for _ in range(25):
+    process = subprocess.Popen([PROGRAM, "tokenize", text, "--out", saved, "--quiet"], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, env=environment())
+    time.sleep(random.uniform(0.0, 0.35))
+    process.kill()
+    killed += process.wait() == -signal.SIGKILL
+    equal(open(saved, "rb").read(), whole, "the file after SIGKILL")
+check(killed > 0, "at least one run was killed before it ended")
+array = os.path.join(place, "logits.npy")
+status, _, _, _ = interrupted(1.2, "logits", text, "--logits", array)
+check(status in (0, 130), f"status {status}")
+check(status == 0 or not os.path.exists(array), "no half array after Ctrl-C")
+check(status != 130 or not [n for n in os.listdir(place) if n.startswith(".logits.npy")], "and no temporary file")
+
+# Modes and links are kept.
+os.chmod(saved, 0o640)
+link = os.path.join(place, "link.json")
+os.symlink(saved, link)
+equal(run("tokenize", "--text", "new", "--out", link, "--quiet").returncode, 0, "a save through a link")
+check(os.path.islink(link) and open(saved, "rb").read() != whole, "the link's target was replaced")
+equal(stat.S_IMODE(os.stat(saved).st_mode), 0o640, "its mode is kept")
+
+# What cannot be written is a failed work.
+refused(run("tokenize", "--text", "a", "--json", "--quiet", "--out", os.path.join(place, "no", "such", "folder.json")), 1, "folder.json")
+refused(run("tokenize", "--text", "a", "--json", "--quiet", "--out", place), 1, place)
+refused(run("tokenize", "--text", "a", "--json", "--quiet", "--out", "/dev/null/x"), 1, "/dev/null/x")
+refused(run("analyze", "--text", "a", "--quiet", "--out", saved), 1, saved)
+closed = subprocess.run(f'"{PROGRAM}" tokenize --text a --quiet >&-', shell=True, capture_output=True, env=environment())
+equal(closed.returncode, 1, "status when stdout is closed")
+finish()
