@@ -218,6 +218,7 @@ void InspectorView::refresh() {
         return showEmpty(tr("Waits for the model: what a token reads, who reads it, and why it was routed."));
     if (w.token < 0 || static_cast<std::size_t>(w.token) >= m_newest->tokens->size())
         return showEmpty(tr("Pin a token: click a word."));
+    applyInk();
     requestReport();
 }
 
@@ -234,8 +235,11 @@ void InspectorView::showToken(int token) {
     if (m_newest->request && m_newest->request->text)
         facts += QLatin1Char('\n') + sentenceAround(*m_newest->request->text, span);
     m_facts->setText(facts);
+}
+
+void InspectorView::applyInk() {
     const QColor ink = hovering() ? Theme::current().ink2 : Theme::current().ink;
-    QPalette palette = m_body->palette();
+    QPalette palette = Theme::current().palette();
     palette.setColor(QPalette::WindowText, ink);
     palette.setColor(QPalette::Text, ink);
     m_body->setPalette(palette);

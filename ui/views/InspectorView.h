@@ -38,6 +38,7 @@ private:
     void requestReport(); ///< one in flight, the newest wish wins
     void showReport(std::shared_ptr<const InspectorReport> report);
     void showToken(int token);
+    void applyInk(); ///< second ink while the token is only hovered
     void showEmpty(const QString& sentence);
     [[nodiscard]] InspectorWish wish() const;
     [[nodiscard]] bool hovering() const; ///< the token shown is hovered, not pinned
