@@ -7,11 +7,12 @@ namespace fovea::ui {
 QString threeDigits(double value) {
     if (value == 0 || !std::isfinite(value))
         return QString::number(value);
-    const double magnitude = std::abs(value);
-    if (magnitude < 1e-4 || magnitude >= 1e6)
-        return QString::number(value, 'e', 2);
-    const int whole = static_cast<int>(std::floor(std::log10(magnitude)));
-    return QString::number(value, 'f', std::max(0, 2 - whole));
+    // The exponent after rounding decides: 0.09996 is 0.100, and the float 1e-4 is 0.000100.
+    const QString rounded = QString::number(value, 'e', 2);
+    const int exponent = rounded.mid(rounded.indexOf(QLatin1Char('e')) + 1).toInt();
+    if (exponent < -4 || exponent > 5)
+        return rounded;
+    return QString::number(rounded.toDouble(), 'f', std::max(0, 2 - exponent));
 }
 
 QString signedThreeDigits(double value) {
