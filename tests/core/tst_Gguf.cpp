@@ -228,6 +228,21 @@ void tst_Gguf::badFile_isRefusedAndItsNeighbourOpens_data() {
             t.bytes = 210;
         }));
 
+    // To the byte: at alignment 1 nothing is rounded.
+    const auto bare = [](std::uint64_t count, std::uint64_t secondOffset) {
+        TinyGguf g;
+        g.alignment = 1;
+        g.u32("general.alignment", 1);
+        g.tensors = {{"a", {8}, 0, 32, 0}, {"b", {8}, 0, 32, secondOffset}};
+        if (count > 0) {
+            g.tensors.clear();
+            g.set("x", 9, bytesOf<std::uint32_t>(0) + bytesOf(count) + std::string(10, '\0'));
+        }
+        return g.bytes();
+    };
+    row("array one longer than the file", bare(11, 0), E::Damaged, "claims 11 elements in \"x\" at byte ",
+        bare(10, 0));
+    row("overlapping by one byte", bare(0, 31), E::Damaged, "overlaps a, which ends at", bare(0, 32));
     row("offset unaligned", norm([](auto& t) { t.offset = 33; }), E::Damaged,
         "output_norm.weight has the offset 33; a multiple of 32", good);
     row("overlapping", norm([](auto& t) { t.offset = 0; }), E::Damaged, "overlaps", good);
