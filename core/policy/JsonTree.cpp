@@ -67,7 +67,8 @@ public:
         JsonTree& object = *m_open.back();
         if (object.find(name) != nullptr)
             return refuse(child(name) + " is given twice; once is accepted");
-        object.members.emplace_back(std::move(name), JsonTree());
+        object.keys.push_back(std::move(name));
+        object.list.emplace_back();
         return true;
     }
     bool parse_error(std::size_t position, const std::string& token,
@@ -94,8 +95,8 @@ private:
             parent.list.push_back(std::move(node));
             return &parent.list.back();
         }
-        parent.members.back().second = std::move(node);
-        return &parent.members.back().second;
+        parent.list.back() = std::move(node);
+        return &parent.list.back();
     }
     bool add(JsonTree node) {
         place(std::move(node));
@@ -119,8 +120,8 @@ private:
         for (const JsonTree* node : m_open) {
             if (node->kind == JsonTree::Kind::List)
                 text += "[" + std::to_string(node->list.size() - (node == m_open.back() ? 0U : 1U)) + "]";
-            else if (!node->members.empty())
-                text.append(text.empty() ? "" : ".").append(shortened(node->members.back().first));
+            else if (!node->keys.empty())
+                text.append(text.empty() ? "" : ".").append(shortened(node->keys.back()));
         }
         return text.empty() ? "the document" : text;
     }
@@ -131,7 +132,7 @@ private:
                 if (node->kind == JsonTree::Kind::List)
                     parent += "[" + std::to_string(node->list.size() - 1) + "]";
                 else
-                    parent.append(parent.empty() ? "" : ".").append(shortened(node->members.back().first));
+                    parent.append(parent.empty() ? "" : ".").append(shortened(node->keys.back()));
             }
         return parent.append(parent.empty() ? "" : ".").append(shortened(name));
     }
@@ -142,9 +143,9 @@ private:
 } // namespace
 
 const JsonTree* JsonTree::find(std::string_view key) const {
-    for (const auto& member : members)
-        if (member.first == key)
-            return &member.second;
+    for (std::size_t n = 0; n < keys.size(); ++n)
+        if (keys[n] == key)
+            return &list[n];
     return nullptr;
 }
 
@@ -164,7 +165,7 @@ std::string JsonTree::quoted() const {
     case Kind::Object:
         break;
     }
-    return members.empty() ? "{}" : "an object";
+    return keys.empty() ? "{}" : "an object";
 }
 
 Result<JsonTree> parseJson(std::string_view text) {

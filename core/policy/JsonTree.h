@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace fovea {
@@ -13,11 +12,11 @@ struct JsonTree {
     enum class Kind : std::uint8_t { Null, Flag, Whole, Real, Text, List, Object };
     Kind kind = Kind::Null;
     bool flag = false;
-    std::int64_t whole = 0; ///< Whole: fits 64 bits with sign; larger ones are Real
-    double real = 0;        ///< Whole and Real
-    std::string text;       ///< Text: the string; Whole and Real: the number as written
-    std::vector<JsonTree> list;
-    std::vector<std::pair<std::string, JsonTree>> members;
+    std::int64_t whole = 0;        ///< Whole: fits 64 bits with sign; larger ones are Real
+    double real = 0;               ///< Whole and Real
+    std::string text;              ///< Text: the string; Whole and Real: the number as written
+    std::vector<JsonTree> list;    ///< List: the elements; Object: the values
+    std::vector<std::string> keys; ///< Object: the name of each value
 
     [[nodiscard]] const JsonTree* find(std::string_view key) const;
     /// The value as JSON, shortened for a message.

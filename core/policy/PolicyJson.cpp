@@ -133,7 +133,9 @@ Result<> readPinned(AttentionPolicy& policy, const JsonTree& node) {
         if (entry.kind != Kind::Object)
             return refuse(path, entry, "an object with tokens, or first and last, and a role is accepted");
         Role role = Role::Keys;
-        for (const auto& [key, value] : entry.members) {
+        for (std::size_t m = 0; m < entry.keys.size(); ++m) {
+            const std::string& key = entry.keys[m];
+            const JsonTree& value = entry.list[m];
             if (key != "tokens" && key != "first" && key != "last" && key != "role")
                 return fail(ErrorCode::BadValue,
                             path + "." + key +
@@ -233,7 +235,9 @@ Result<bool> readLater(std::string_view path, const JsonTree& node) {
 Result<> readSection(AttentionPolicy& policy, std::string_view section, const JsonTree& node) {
     if (node.kind != Kind::Object)
         return refuse(section, node, "an object is accepted");
-    for (const auto& [key, value] : node.members) {
+    for (std::size_t n = 0; n < node.keys.size(); ++n) {
+        const std::string& key = node.keys[n];
+        const JsonTree& value = node.list[n];
         const std::string path = std::string(section) + "." + key;
         const auto later = readLater(path, value);
         if (!later)
@@ -396,7 +400,9 @@ Result<AttentionPolicy> policyFromJson(std::string_view text) {
                     "version is " + (version == nullptr ? std::string("missing") : version->quoted()) +
                         "; 1 is accepted");
     AttentionPolicy policy;
-    for (const auto& [key, value] : tree->members) {
+    for (std::size_t n = 0; n < tree->keys.size(); ++n) {
+        const std::string& key = tree->keys[n];
+        const JsonTree& value = tree->list[n];
         if (key == "fovea" || key == "version")
             continue;
         if (key == "name") {
