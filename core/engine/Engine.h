@@ -49,9 +49,11 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
 // std::bad_alloc.
 
 /// The hybrid run of `policy` over a text whose full run is known, propagated. Used by Engine, sweeps and
-/// gates. Errors: those of routing and planning, Cancelled.
-[[nodiscard]] Result<PropagatedResult> runPropagated(const Snapshot& withFullRun,
-                                                     const AttentionPolicy& policy, const WorkContext& work);
+/// gates. `layerRouted`, if given, sees each layer's choices as they are made: the expanded routing record is
+/// never held whole. Errors: those of routing and planning, Cancelled.
+[[nodiscard]] Result<PropagatedResult>
+runPropagated(const Snapshot& withFullRun, const AttentionPolicy& policy, const WorkContext& work,
+              const std::function<void(const LayerRouting&)>& layerRouted = {});
 /// The hidden states of that run alone, for gates: no comparison, no record.
 [[nodiscard]] Result<Matrix> runHybridHidden(const Model& model, std::span<const std::int32_t> ids,
                                              std::shared_ptr<const TokenFacts> facts,

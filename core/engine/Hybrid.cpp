@@ -296,7 +296,8 @@ Result<Matrix> runHybridHidden(const Model& model, std::span<const std::int32_t>
 }
 
 Result<PropagatedResult> runPropagated(const Snapshot& withFullRun, const AttentionPolicy& policy,
-                                       const WorkContext& work) {
+                                       const WorkContext& work,
+                                       const std::function<void(const LayerRouting&)>& layerRouted) {
     const Model& model = *withFullRun.model;
     const ModelShape& shape = model.shape;
     const FullRun& full = *withFullRun.full;
@@ -318,8 +319,11 @@ Result<PropagatedResult> runPropagated(const Snapshot& withFullRun, const Attent
         FOVEA_TRY(done);
         const Stopwatch watch(aside);
         addLayer(arm, *done);
-        if (done->plan.routing)
+        if (done->plan.routing) {
             appendRouting(*record, *done->plan.routing, shape);
+            if (layerRouted)
+                layerRouted(*done->plan.routing);
+        }
         if (in.layer > 0)
             depthError.push_back(relativeDistance(full.residual[static_cast<std::size_t>(in.layer)]->view(),
                                                   rowsOf(in.x, full.sampledTokens).view()));

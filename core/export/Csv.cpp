@@ -59,6 +59,27 @@ std::string routingCsv(const RoutingRecord& record, const ModelShape& shape) {
     return csv;
 }
 
+std::string routingChoicesHeading() {
+    return "layer,head,query,token,role,reason,signal,score,threshold,rank,budget,head_group\n";
+}
+
+std::string routingChoicesCsv(const LayerRouting& routing, const std::string& signal,
+                              const ModelShape& shape) {
+    std::string csv;
+    const std::string name = csvText(signal);
+    forEachChoice(routing, shape, [&](const RoutingChoice& choice) {
+        const int heads = choice.headGroup >= 0 ? shape.headsPerKv() : 1;
+        for (int head = choice.head; head < choice.head + heads; ++head)
+            csv += std::to_string(choice.layer) + ',' + std::to_string(head) + ',' +
+                   std::to_string(choice.query) + ',' + std::to_string(choice.token) + ',' +
+                   std::string(roleName(choice.role)) + ",routed," + name + ',' + csvNumber(choice.score) +
+                   ',' + csvNumber(choice.threshold) + ',' + std::to_string(choice.rank) + ',' +
+                   std::to_string(choice.budget) + ',' +
+                   (choice.headGroup >= 0 ? std::to_string(choice.headGroup) : "") + '\n';
+    });
+    return csv;
+}
+
 std::string sweepCsv(const std::vector<SweepPoint>& points) {
     std::string csv =
         "name,kind,options,density,pairs_ratio,flops_ratio,kv_bytes_ratio,seconds_ratio,router_seconds,"

@@ -17,6 +17,11 @@ namespace fovea {
 /// One row per (layer, head, token, role), as in the report: a choice of a head group stands once for each of
 /// its heads.
 [[nodiscard]] std::string routingCsv(const RoutingRecord& record, const ModelShape& shape);
+/// The expanded form (`--routing-full`): one row per choice of a query, for one layer at a time, after its
+/// heading. There can be 70 million rows: write them as they come.
+[[nodiscard]] std::string routingChoicesHeading();
+[[nodiscard]] std::string routingChoicesCsv(const LayerRouting& routing, const std::string& signal,
+                                            const ModelShape& shape);
 [[nodiscard]] std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& points,
                                     int threads);
 [[nodiscard]] std::string sweepCsv(const std::vector<SweepPoint>& points);

@@ -1,5 +1,6 @@
 #include "core/engine/Engine.h"
 #include "core/engine/TextStage.h"
+#include "core/export/Report.h"
 #include "core/model/Forward.h"
 #include "tests/support/RealModel.h"
 #include <QTest>
@@ -64,6 +65,7 @@ private slots:
     void invalidUtf8Works();
     void chatTemplate_hasRealSpecialTokens();
     void surprisalIsKnownAfterTheFullRun();
+    void choices_addUpToTheRecord();
     void worthFinishing_whileTheFullRunIsShared();
     void memoryNeeded_grows();
     void provenance_namesEverything();
@@ -435,6 +437,28 @@ void tst_Engine::surprisalIsKnownAfterTheFullRun() {
     QCOMPARE(s->facts->surprisal[5], s->full->nll[5]);
     QVERIFY(s->propagated->cost.hybrid.extraPassMacs > 0);
     QVERIFY(s->propagated->cost.pairsRatio > 1); // a full pass is not cheaper than full attention
+}
+
+void tst_Engine::choices_addUpToTheRecord() {
+    FOVEA_NEED_MODEL();
+    const Request request = test::requestOf(test::factText());
+    const SnapshotPtr s = runOf(request);
+    std::uint64_t lines = 0, layers = 0;
+    const Result<PropagatedResult> again =
+        runPropagated(*s, request.policy, {}, [&](const LayerRouting& routing) {
+            const std::string csv = routingChoicesCsv(routing, "group_dot", s->model->shape);
+            lines += static_cast<std::uint64_t>(std::count(csv.begin(), csv.end(), '\n'));
+            ++layers;
+        });
+    QVERIFY(again);
+    QCOMPARE(layers, std::uint64_t{30});
+    std::uint64_t recorded = 0;
+    for (const RoutingRow& row : s->propagated->routing->rows)
+        recorded += row.queries * static_cast<std::uint64_t>(row.headGroup >= 0 ? 3 : 1);
+    QCOMPARE(lines, recorded);
+    QCOMPARE(lines,
+             s->isolated->pairsByReason[2]); // routed pairs by the plan: the same budget in both regimes
+    QVERIFY(*again->routing == *s->propagated->routing);
 }
 
 void tst_Engine::worthFinishing_whileTheFullRunIsShared() {
