@@ -335,9 +335,10 @@ private:
             return V::lanes(m_keyLanes[j] >> (v * kL));
     }
 
-    /// P of Keys keys by Vectors vectors of queries: logits, mask, exp2, row sums.
+    /// P of Keys keys by Vectors vectors of queries: logits, mask, exp2, row sums. Not inlined: with its
+    /// caller's variables around it the row pointers would not stay in registers.
     template <ItemKind Kind, int Keys, int Vectors>
-    void weights(int j, int v) {
+    [[gnu::noinline]] void weights(int j, int v) {
         F s[Keys][Vectors];
         const float* rows[Keys];
 #pragma GCC unroll 8
