@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prefill of the same GGUF file by Fovea and by llama.cpp, interleaved in one run, logits for every position on both sides.
 
-  race_prefill.py BENCH_PREFILL MODEL.gguf [--tokens 512,2048] [--threads 2] [--rounds 7] [--precision bf16,f32]
+  race_prefill.py BENCH_PREFILL MODEL.gguf [--tokens 512,2048] [--threads 2] [--rounds 7] [--precision bf16,f32] [--flash off,on]
 
 BENCH_PREFILL is the program built from bench_prefill.cpp (preset bench). Needs llama-cpp-python built with native flags; it
 runs with n_ubatch 512, flash attention off and on, through llama_decode itself (no copy to Python). Prints medians, the
@@ -75,6 +75,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--precision", default="bf16,f32")
+    parser.add_argument("--flash", default="off,on", help="llama.cpp's flash attention: off, on or both")
     args = parser.parse_args()
     llama_cpp.llama_backend_init()
     silence = llama_cpp.llama_log_callback(lambda *_: None)
@@ -84,8 +85,8 @@ def main():
         runners = {f"fovea {p}": Ours(args.program, args.model, p, tokens, args.threads)
                    for p in args.precision.split(",")}
         ours = list(runners)
-        for flash in (False, True):
-            runners[f"llama.cpp flash {'on' if flash else 'off'}"] = Peer(args.model, tokens, args.threads, flash)
+        for flash in args.flash.split(","):
+            runners[f"llama.cpp flash {flash}"] = Peer(args.model, tokens, args.threads, flash == "on")
         seconds = {name: [] for name in runners}
         for name, runner in runners.items():
             runner.run()  # first-call costs apart

@@ -153,6 +153,13 @@ void tst_Model::ropeFactors_divideTheFrequencies() {
         QCOMPARE((*with)->weights->ropeFrequencies[m] * static_cast<double>(factors[m]),
                  (*without)->weights->ropeFrequencies[m]);
     QCOMPARE((*without)->weights->ropeFrequencies[4], std::pow(10000.0, -0.5));
+    // Linear scaling divides positions.
+    TinyGguf linear = test::tinyModel();
+    linear.text("llama.rope.scaling.type", "linear").f32("llama.rope.scaling.factor", 4.0F);
+    const auto scaled = loadTiny(linear);
+    QVERIFY(scaled);
+    for (std::size_t m = 0; m < 8; ++m)
+        QCOMPARE((*scaled)->weights->ropeFrequencies[m] * 4.0, (*without)->weights->ropeFrequencies[m]);
 }
 
 void tst_Model::separateOutput_isUsed() {
@@ -183,8 +190,9 @@ void tst_Model::nonFiniteScales_openWithAWarningAndStopTheRun() {
         const auto model = loadModel(write(bytes), {}, {});
         QVERIFY2(model, model ? "" : model.error().message.c_str());
         QCOMPARE((*model)->info.warnings.size(), (*model)->tokenizer->warnings().size() + 1);
-        QCOMPARE((*model)->info.warnings.back(),
-                 std::string("blk.1.ffn_down.weight: 32 values are not finite; a run that meets them stops."));
+        QCOMPARE(
+            (*model)->info.warnings.back(),
+            std::string("blk.1.ffn_down.weight: 32 values are not finite; a run that meets them stops."));
         const std::vector<std::int32_t> ids{1, 2, 3};
         const auto run = forward(**model, ids, test::plainAttend((*model)->shape), {});
         QVERIFY(!run);
