@@ -9,7 +9,7 @@ need_model()
 place = folder()
 text = os.path.join(place, "text.txt")
 with open(text, "w", encoding="utf-8") as out:
-    out.write(TEXT)
+    out.write(TEXT[:220])
 
 
 def report(*options):

@@ -3,7 +3,7 @@
 from program import TEXT, check, document, equal, finish, need_model, refused, run, run_json
 
 need_model()
-doc = run_json("check", "--window", "32", "--sinks", "2", "--route", "group_dot", "--route-count", "4", "--max-tokens", "128")
+doc = run_json("check", "--window", "32", "--sinks", "2", "--route", "group_dot", "--route-count", "4", "--max-tokens", "64")
 document(doc, "check")
 equal(sorted({g["gate"] for g in doc["gates"]}), list(range(1, 9)), "eight gates")
 for gate in doc["gates"]:
@@ -15,7 +15,7 @@ for gate in doc["gates"]:
         check(gate["ok"] is True, f"gate {gate['gate']}: {gate['detail']}")
     if gate["gate"] in (1, 3, 5, 6, 7):
         check(gate["value"] is not None, f"gate {gate['gate']} has a number")
-shown = run("check", "--text", TEXT, "--window", "16", "--quiet")
+shown = run("check", "--text", TEXT[:200], "--window", "16", "--quiet")
 equal(shown.returncode, 0, f"status ({shown.stderr})")
 check(b"full budget equals full attention" in shown.stdout, "the gates are printed by name")
 short = run("check", "--text", "Too short for the window.", "--quiet")

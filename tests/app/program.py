@@ -27,6 +27,7 @@ def folder():
 def environment(**changes):
     env = dict(os.environ)
     env.pop("FOVEA_MODEL", None)
+    env.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads of several tests would take each other's processors
     for name, value in changes.items():
         if value is None:
             env.pop(name, None)
