@@ -1,4 +1,5 @@
 #include "core/files/AtomicFile.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include "ui/window/Actions.h"
 #include "ui/window/Documents.h"
@@ -378,15 +379,6 @@ private slots:
         QCOMPARE(WorkStrip::line(QStringLiteral("x"), 0, 0, 9000), QStringLiteral("x"));
     }
 
-    void numbers_haveThreeDigits() {
-        QCOMPARE(significant(0.98234), QStringLiteral("0.982"));
-        QCOMPARE(significant(0.0412), QStringLiteral("0.0412"));
-        QCOMPARE(significant(12.345), QStringLiteral("12.3"));
-        QCOMPARE(significant(0.0), QStringLiteral("0"));
-        QCOMPARE(significant(1234.5), QStringLiteral("1234"));
-        QCOMPARE(significant(0.00001234), QStringLiteral("1.23e-05"));
-    }
-
     void labels_areNotClipped_data() {
         QTest::addColumn<bool>("dark");
         QTest::addColumn<QSize>("size");
@@ -436,7 +428,7 @@ private slots:
         QVERIFY(s.find<QLabel>("text.notice")->text().contains(QStringLiteral("not UTF-8")));
         // The same status numbers as the snapshot's.
         const auto& kl = s.runs.lastComplete()->propagated->fidelity.nextTokenKl;
-        QCOMPARE(s.find<QAbstractButton>("status.kl")->text(), QStringLiteral("KL ") + significant(kl));
+        QCOMPARE(s.find<QAbstractButton>("status.kl")->text(), QStringLiteral("KL ") + threeDigits(kl));
         // A layer by key, and a drag of the real slider.
         const int layer = s.selection.layer();
         QTest::keyClick(&s.window, Qt::Key_PageDown);

@@ -68,8 +68,15 @@ std::optional<PairsByReason> pairsOf(const Snapshot& snapshot) {
             full += causalPairs(head.rows.last) - causalPairs(head.rows.first);
         }
         result.fullPairs = full;
-        if (plan.routing)
-            result.routerPairs = static_cast<double>(plan.routing->macs) / macsPerPair;
+        if (plan.routing) {
+            // One choice may serve several heads; a single head bears its part of the work.
+            const auto& units = plan.routing->unitOfHead;
+            const bool one = only >= 0 && static_cast<std::size_t>(only) < units.size();
+            const auto sharers =
+                one ? std::count(units.begin(), units.end(), units[static_cast<std::size_t>(only)]) : 1;
+            result.routerPairs =
+                static_cast<double>(plan.routing->macs) / macsPerPair / static_cast<double>(sharers);
+        }
         result.over = only >= 0 ? QStringLiteral("L%1 H%2, in view").arg(plan.layer).arg(only)
                                 : QStringLiteral("layer %1").arg(plan.layer);
         return result;

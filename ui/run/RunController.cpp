@@ -37,6 +37,17 @@ struct RunController::Private {
     std::unique_ptr<LatestWorker> worker; ///< last: joined before anything it writes to goes
 };
 
+namespace {
+
+/// The first snapshot of a request over the same text holds what is shown already and nothing of the new
+/// policy.
+bool saysOnlyBegun(const Snapshot& snapshot, const Snapshot& shown) {
+    return !snapshot.final && !snapshot.visible && !snapshot.isolated && !snapshot.propagated &&
+           shown.visible && snapshot.tokens == shown.tokens && snapshot.full == shown.full;
+}
+
+} // namespace
+
 RunController::RunController(RequestModel& requests, SelectionModel& selection, QObject* parent)
     : RunController(requests, selection, LatestWorker::Runner{}, parent) {}
 
@@ -143,6 +154,8 @@ void RunController::takeNews() {
     for (const SnapshotPtr& snapshot : {news.finished, news.snapshot}) {
         if (!snapshot || (m_snapshot && snapshot->generation < m_snapshot->generation))
             continue;
+        if (m_snapshot && saysOnlyBegun(*snapshot, *m_snapshot))
+            continue; // the old picture is better than none
         m_snapshot = snapshot;
         if (m_snapshot->final && m_snapshot->generation == p.submitted)
             p.settled = true;

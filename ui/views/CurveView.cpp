@@ -52,6 +52,10 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     m_fidelity->setObjectName(QStringLiteral("curve.fidelity"));
     m_fidelity->setAccessibleName(tr("Fidelity"));
     m_fidelity->addItems({tr("next-token KL"), tr("top-1 agreement"), tr("loss change"), tr("output error"), tr("kept mass")});
+    for (QComboBox* box : {m_cost, m_fidelity}) { // as narrow as the dock may be; the list shows the whole name
+        box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+        box->setMinimumContentsLength(12);
+    }
     m_start->setObjectName(QStringLiteral("curve.start"));
     m_start->setText(tr("Sweep"));
     m_cancel->setObjectName(QStringLiteral("curve.cancel"));
@@ -61,11 +65,13 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     m_copy->setToolTip(tr("Copies the command line that measures the policy now set"));
     m_save->setObjectName(QStringLiteral("curve.save"));
     m_save->setText(tr("Save CSV"));
+    for (QToolButton* button : {m_cancel, m_copy, m_save})
+        button->setMinimumHeight(24);
     m_state->setObjectName(QStringLiteral("curve.state"));
     m_state->setTextFormat(Qt::PlainText);
     m_state->setFont(Theme::second());
     m_state->setWordWrap(true);
-    m_state->setMinimumWidth(120);
+    m_state->setMinimumWidth(80);
 
     auto* bar = new QHBoxLayout;
     bar->setSpacing(8);

@@ -24,8 +24,10 @@
 #include <QCloseEvent>
 #include <QDockWidget>
 #include <QFileDialog>
+#include <QHBoxLayout>
 #include <QMenuBar>
 #include <QSettings>
+#include <QStatusBar>
 #include <QToolButton>
 #include <QToolTip>
 #include <QVBoxLayout>
@@ -94,7 +96,6 @@ void MainWindow::buildActions() {
             continue; // the view answers to its own keys; the sheet shows them
         auto* made = new QAction(text(spec.text), this);
         made->setObjectName(text(spec.id));
-        made->setStatusTip(text(spec.help));
         made->setToolTip(text(spec.help));
         QList<QKeySequence> keys;
         for (const QString& key : keysOf(spec))
@@ -152,23 +153,21 @@ void MainWindow::buildBars() {
     m_status = new StatusLine(m_context.requests, m_context.runs, this);
     m_work = new WorkStrip(this);
     auto* foot = new QWidget(this);
-    auto* column = new QVBoxLayout(foot);
-    column->setContentsMargins(0, 0, 0, 0);
-    column->setSpacing(0);
-    column->addWidget(m_status);
-    column->addWidget(m_work);
-    auto* footBar = new QToolBar(tr("Status"), this);
-    footBar->setObjectName(QStringLiteral("bar.foot"));
-    footBar->setMovable(false);
-    footBar->setContextMenuPolicy(Qt::PreventContextMenu);
-    footBar->addWidget(foot);
-    addToolBar(Qt::BottomToolBarArea, footBar);
+    auto* line = new QHBoxLayout(foot);
+    line->setContentsMargins(0, 0, 0, 0);
+    line->setSpacing(0);
+    line->addWidget(m_status);
+    line->addWidget(m_work, 1);
+    statusBar()->setObjectName(QStringLiteral("bar.foot"));
+    statusBar()->setSizeGripEnabled(false);
+    statusBar()->addWidget(foot, 1);
 }
 
 QDockWidget* MainWindow::addDock(const QString& name, const QString& title, QWidget* view, QSize minimum) {
     auto* dock = new QDockWidget(title, this);
     dock->setObjectName(name);
-    view->setMinimumSize(minimum);
+    // Never narrower than its controls; lower it may be, a picture shrinks.
+    view->setMinimumSize(std::max(minimum.width(), view->minimumSizeHint().width()), minimum.height());
     dock->setWidget(view);
     dock->setFeatures(QDockWidget::DockWidgetMovable | QDockWidget::DockWidgetFloatable |
                       QDockWidget::DockWidgetClosable);
@@ -218,43 +217,26 @@ void MainWindow::buildDocks() {
 }
 
 void MainWindow::arrangeDocks() {
+    for (QDockWidget* dock : m_docks) {
+        dock->setFloating(false);
+        removeDockWidget(dock);
+    }
     const auto find = [this](const char* name) { return findChild<QDockWidget*>(QLatin1String(name)); };
     QDockWidget* const params = find("dock.params");
     QDockWidget* const words = find("dock.text");
     QDockWidget* const map = find("dock.map");
     QDockWidget* const inspector = find("dock.inspector");
-    QDockWidget* const heads = find("dock.heads");
     QDockWidget* const routing = find("dock.routing");
-    QDockWidget* const curve = find("dock.curve");
-    for (QDockWidget* dock : m_docks) {
-        dock->setFloating(false);
-        removeDockWidget(dock);
-    }
     addDockWidget(Qt::TopDockWidgetArea, params, Qt::Horizontal);
-    QDockWidget* right = nullptr; // the first dock beside the parameters; the others split it
-    const auto place = [&](QDockWidget* dock, QDockWidget* beside, Qt::Orientation along) {
-        if (dock == nullptr)
-            return;
-        if (right == nullptr) {
-            splitDockWidget(params, dock, Qt::Horizontal);
-            right = dock;
-        } else {
-            splitDockWidget(beside != nullptr ? beside : right, dock, along);
-        }
-    };
-    place(words, nullptr, Qt::Vertical);
-    place(map, words, Qt::Vertical);
-    place(inspector, map, Qt::Horizontal);
-    place(heads, inspector, Qt::Vertical);
-    place(routing, map, Qt::Vertical);
-    if (curve != nullptr && routing != nullptr)
-        tabifyDockWidget(routing, curve);
-    else
-        place(curve, map, Qt::Vertical);
+    splitDockWidget(params, words, Qt::Horizontal);
+    splitDockWidget(words, map, Qt::Vertical);
+    splitDockWidget(map, inspector, Qt::Horizontal);
+    splitDockWidget(inspector, find("dock.heads"), Qt::Vertical);
+    splitDockWidget(map, routing, Qt::Vertical);
+    tabifyDockWidget(routing, find("dock.curve"));
     for (QDockWidget* dock : m_docks)
         dock->show();
-    if (routing != nullptr)
-        routing->raise();
+    routing->raise();
     sizeDocks();
 }
 
@@ -267,12 +249,9 @@ void MainWindow::sizeDocks() {
     QDockWidget* const heads = find("dock.heads");
     QDockWidget* const routing = find("dock.routing");
     resizeDocks({params}, {280}, Qt::Horizontal);
-    if (map != nullptr && inspector != nullptr)
-        resizeDocks({map, inspector}, {700, 310}, Qt::Horizontal);
-    if (words != nullptr && map != nullptr && routing != nullptr)
-        resizeDocks({words, map, routing}, {110, 400, 180}, Qt::Vertical);
-    if (inspector != nullptr && heads != nullptr)
-        resizeDocks({inspector, heads}, {300, 300}, Qt::Vertical);
+    resizeDocks({map, inspector}, {700, 310}, Qt::Horizontal);
+    resizeDocks({words, map, routing}, {128, 330, 140}, Qt::Vertical);
+    resizeDocks({inspector, heads}, {300, 300}, Qt::Vertical);
 }
 
 void MainWindow::connectAll() {
@@ -369,7 +348,8 @@ void MainWindow::showSnapshot() {
 void MainWindow::markTitles() {
     const bool updating = m_context.runs.updating() && m_context.runs.snapshot();
     for (const auto& [dock, title] : m_titles) {
-        const bool follows = dock->objectName() != QLatin1String("dock.params");
+        const bool follows = dock->objectName() != QLatin1String("dock.params") &&
+                             !title.contains(QLatin1String("updating")); // a view may say so itself
         dock->setWindowTitle(updating && follows ? tr("%1 - updating").arg(title) : title);
     }
 }

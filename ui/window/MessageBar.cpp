@@ -5,6 +5,7 @@
 #include <QLabel>
 #include <QPainter>
 #include <QPushButton>
+#include <QResizeEvent>
 #include <QToolButton>
 
 namespace fovea::ui {
@@ -24,6 +25,7 @@ MessageBar::MessageBar(const QString& name, QWidget* parent) : QWidget(parent) {
     m_text->setWordWrap(true);
     m_text->setTextInteractionFlags(Qt::TextSelectableByMouse);
     m_text->setMinimumWidth(200);
+    m_text->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     line->addWidget(m_text, 1);
     m_buttons = new QHBoxLayout;
     m_buttons->setSpacing(8);
@@ -65,7 +67,19 @@ void MessageBar::show(Kind kind, const QString& sentence, const std::vector<Choi
         m_buttons->addWidget(button);
     }
     setVisible(true);
+    fitHeight();
     update();
+}
+
+void MessageBar::fitHeight() {
+    // Tool bars know no height for a width: a long sentence would be cut after its first line.
+    setFixedHeight(std::max(32, layout()->heightForWidth(width())));
+}
+
+void MessageBar::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    if (event->size().width() != event->oldSize().width())
+        fitHeight();
 }
 
 void MessageBar::clear(const QString& topic) {

@@ -35,8 +35,10 @@ public slots:
 
 protected:
     void paintEvent(QPaintEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
 
 private:
+    void fitHeight();
     QLabel* m_icon;
     QLabel* m_text;
     QHBoxLayout* m_buttons;

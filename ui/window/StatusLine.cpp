@@ -1,4 +1,5 @@
 #include "ui/window/StatusLine.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
 #include <QCursor>
@@ -7,7 +8,6 @@
 #include <QLocale>
 #include <QToolButton>
 #include <QToolTip>
-#include <cmath>
 
 namespace fovea::ui {
 
@@ -23,25 +23,13 @@ QString percent(double share) {
 
 } // namespace
 
-QString significant(double x) {
-    if (std::isnan(x))
-        return QStringLiteral("-");
-    if (x == 0)
-        return QStringLiteral("0");
-    const double magnitude = std::abs(x);
-    if (magnitude < 1e-4 || magnitude >= 1e6)
-        return QLocale::c().toString(x, 'e', 2);
-    const int decimals = std::max(0, 2 - static_cast<int>(std::floor(std::log10(magnitude))));
-    return QLocale::c().toString(x, 'f', decimals);
-}
-
 StatusLine::StatusLine(RequestModel& requests, RunController& runs, QWidget* parent)
     : QWidget(parent), m_requests(requests), m_runs(runs) {
     setObjectName(QStringLiteral("status"));
     setFixedHeight(30);
     auto* line = new QHBoxLayout(this);
-    line->setContentsMargins(12, 2, 12, 2);
-    line->setSpacing(12);
+    line->setContentsMargins(12, 2, 4, 2);
+    line->setSpacing(4);
     m_regime = new QLabel(this);
     m_regime->setObjectName(QStringLiteral("status.regime"));
     m_regime->setTextFormat(Qt::PlainText);
@@ -53,7 +41,7 @@ StatusLine::StatusLine(RequestModel& requests, RunController& runs, QWidget* par
         {QStringLiteral("kl"), tr("KL"), {}, {}},
         {QStringLiteral("top1"), tr("top-1"), {}, {}},
         {QStringLiteral("pairs"), tr("pairs"), {}, {}},
-        {QStringLiteral("trained"), tr("weights"), {}, {}},
+        {QStringLiteral("trained"), QString(), {}, {}},
     };
     for (Field& f : m_fields) {
         f.button = new QToolButton(this);
@@ -69,7 +57,6 @@ StatusLine::StatusLine(RequestModel& requests, RunController& runs, QWidget* par
         });
         line->addWidget(f.button);
     }
-    line->addStretch(1);
     connect(&m_runs, &RunController::snapshotChanged, this, &StatusLine::showNumbers);
     connect(&m_runs, &RunController::updatingChanged, this, &StatusLine::showNumbers);
     connect(&m_requests, &RequestModel::requestChanged, this, &StatusLine::showNumbers);
@@ -104,19 +91,19 @@ void StatusLine::showNumbers() {
                  : m_runs.updating() ? tr("updating")
                                      : tr("from r%1").arg(complete->generation);
         Field& kl = field(QStringLiteral("kl"));
-        kl.value = significant(fidelity.nextTokenKl);
+        kl.value = threeDigits(fidelity.nextTokenKl);
         kl.definition = tr("Next-token KL(full || hybrid) of the propagated run, nats, mean over positions.\n"
                            "Exact: %1. 95th percentile: %2. Worst: %3 at %4.")
                             .arg(fidelity.nextTokenKl, 0, 'g', 9)
-                            .arg(significant(fidelity.klP95), significant(fidelity.klWorst),
+                            .arg(threeDigits(fidelity.klP95), threeDigits(fidelity.klWorst),
                                  token(fidelity.klWorstPosition));
         Field& top1 = field(QStringLiteral("top1"));
         top1.value = percent(fidelity.top1Agreement);
         top1.definition = tr("Share of positions where full and hybrid find the same most likely next token, "
                              "propagated run.\n"
                              "Mean loss: full %1, hybrid %2 nats a token (difference %3).")
-                              .arg(significant(fidelity.fullMeanNll), significant(fidelity.hybridMeanNll),
-                                   significant(fidelity.deltaNll));
+                              .arg(threeDigits(fidelity.fullMeanNll), threeDigits(fidelity.hybridMeanNll),
+                                   threeDigits(fidelity.deltaNll));
         Field& pairs = field(QStringLiteral("pairs"));
         pairs.value = tr("%1 counted").arg(percent(cost.pairsRatio));
         pairs.definition =
@@ -138,13 +125,13 @@ void StatusLine::showNumbers() {
             if (worst == nullptr || layer.worstRowMass < worst->worstRowMass)
                 worst = &layer;
         Field& mass = field(QStringLiteral("mass"));
-        mass.value = significant(result.massRecall);
+        mass.value = threeDigits(result.massRecall);
         mass.definition =
             tr("Full attention's probability on the kept keys; isolated regime, mean over layers, heads and "
                "queries. Not fidelity: read it with the others.");
         if (worst != nullptr)
             mass.definition += tr("\nLeast: %1 in L%2 H%3 at %4.")
-                                   .arg(significant(worst->worstRowMass))
+                                   .arg(threeDigits(worst->worstRowMass))
                                    .arg(worst->layer)
                                    .arg(worst->worstHead)
                                    .arg(token(worst->worstQuery));
@@ -153,12 +140,12 @@ void StatusLine::showNumbers() {
             if (far == nullptr || layer.outputError > far->outputError)
                 far = &layer;
         Field& error = field(QStringLiteral("error"));
-        error.value = significant(result.outputError);
+        error.value = threeDigits(result.outputError);
         error.definition =
             tr("|y - y^| / |y| after the output projection; isolated regime, mean over layers.");
         if (far != nullptr)
             error.definition +=
-                tr("\nWorst layer: L%1 with %2.").arg(far->layer).arg(significant(far->outputError));
+                tr("\nWorst layer: L%1 with %2.").arg(far->layer).arg(threeDigits(far->outputError));
         mass.old = error.old = isOld(*isolated);
     }
     Field& trained = field(QStringLiteral("trained"));
@@ -175,7 +162,7 @@ void StatusLine::paintFields() {
     const Theme& theme = Theme::current();
     for (Field& f : m_fields) {
         const QString shown = f.value.isEmpty() ? QStringLiteral("...") : f.value;
-        f.button->setText(f.label + QLatin1Char(' ') + shown);
+        f.button->setText(f.label.isEmpty() ? shown : f.label + QLatin1Char(' ') + shown);
         f.button->setToolTip(plainTip(f.definition.isEmpty() ? tr("Not run yet.") : f.definition));
         f.button->setAccessibleName(f.button->text() + (f.old ? tr(", of an earlier policy") : QString()));
         QPalette palette = f.button->palette();

@@ -37,7 +37,4 @@ private:
     std::vector<Field> m_fields;
 };
 
-/// Three significant digits, as everywhere on screen; "0" for zero, exponent below 0.0001.
-[[nodiscard]] QString significant(double x);
-
 } // namespace fovea::ui

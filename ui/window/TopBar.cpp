@@ -14,6 +14,8 @@ namespace fovea::ui {
 
 namespace {
 
+constexpr int kNoticeWidth = 380; ///< a longer notice ends in an ellipsis; the tip has it whole
+
 QString number(std::uint64_t n) {
     return QLocale(QLocale::English).toString(static_cast<qulonglong>(n));
 }
@@ -132,7 +134,7 @@ void TopBar::refresh() {
     m_policyB->setToolTip(plainTip(tr("B: %1").arg(summary)));
     ink(m_policyB, theme.armB);
     const QString notice = sameText ? noticeOf(*snapshot) : QString();
-    m_notice->setText(notice);
+    m_notice->setText(m_notice->fontMetrics().elidedText(notice, Qt::ElideRight, kNoticeWidth));
     m_notice->setToolTip(plainTip(notice));
     m_notice->setVisible(!notice.isEmpty());
     ink(m_notice, theme.warning);

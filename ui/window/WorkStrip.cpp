@@ -1,11 +1,11 @@
 #include "ui/window/WorkStrip.h"
-#include "ui/plot/Icons.h"
+#include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
 #include <QHBoxLayout>
 #include <QLabel>
-#include <QLocale>
-#include <QProgressBar>
+#include <QPainter>
 #include <QPushButton>
+#include <algorithm>
 #include <cmath>
 
 namespace fovea::ui {
@@ -15,19 +15,62 @@ constexpr int kShowAfterMs = 200;
 constexpr int kTickMs = 100;
 } // namespace
 
+/// A job's words with the share done as a line under them; words that do not fit end in an ellipsis and are
+/// in the tip.
+class JobText : public QWidget {
+public:
+    explicit JobText(QWidget* parent) : QWidget(parent) {
+        setFont(Theme::second());
+        setMinimumWidth(48);
+        setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Expanding);
+    }
+    void show(const QString& text, double share) {
+        if (text.size() != m_text.size())
+            updateGeometry();
+        m_text = text;
+        m_share = share;
+        setAccessibleName(text);
+        setToolTip(plainTip(text));
+        update();
+    }
+    [[nodiscard]] QSize sizeHint() const override {
+        return {fontMetrics().horizontalAdvance(m_text) + 8, 24};
+    }
+
+protected:
+    void paintEvent(QPaintEvent*) override {
+        const Theme& theme = Theme::current();
+        QPainter painter(this);
+        painter.setPen(theme.ink);
+        painter.drawText(rect().adjusted(0, 0, 0, -3), Qt::AlignVCenter | Qt::AlignLeft | Qt::TextSingleLine,
+                         fontMetrics().elidedText(m_text, Qt::ElideRight, width()));
+        if (m_share < 0)
+            return;
+        const QRectF bar(0, height() - 4, width(), 3);
+        painter.fillRect(bar, theme.divider);
+        painter.fillRect(QRectF(bar.left(), bar.top(), bar.width() * m_share, bar.height()), theme.accent);
+    }
+
+private:
+    QString m_text;
+    double m_share = -1; ///< below 0: not known
+};
+
 WorkStrip::WorkStrip(QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("work.strip"));
     setFixedHeight(30);
     m_line = new QHBoxLayout(this);
-    m_line->setContentsMargins(12, 2, 12, 2);
-    m_line->setSpacing(24);
+    m_line->setContentsMargins(4, 2, 12, 2);
+    m_line->setSpacing(12);
     m_idle = new QLabel(this);
     m_idle->setObjectName(QStringLiteral("work.idle"));
     m_idle->setTextFormat(Qt::PlainText);
     m_idle->setFont(Theme::second());
     m_idle->setForegroundRole(QPalette::PlaceholderText);
+    m_idle->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
     m_idle->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    m_line->addWidget(m_idle, 1);
+    m_line->addStretch(1); // keeps jobs at the right while the idle text is hidden
+    m_line->addWidget(m_idle, 1000);
     m_tick.setInterval(kTickMs);
     connect(&m_tick, &QTimer::timeout, this, &WorkStrip::refresh);
 }
@@ -62,17 +105,9 @@ void WorkStrip::start(const QString& job, const QString& what) {
         auto* line = new QHBoxLayout(j.box);
         line->setContentsMargins(0, 0, 0, 0);
         line->setSpacing(8);
-        j.text = new QLabel(j.box);
+        j.text = new JobText(j.box);
         j.text->setObjectName(QStringLiteral("work.text") + suffix);
-        j.text->setTextFormat(Qt::PlainText);
-        j.text->setFont(Theme::second());
         line->addWidget(j.text);
-        j.bar = new QProgressBar(j.box);
-        j.bar->setObjectName(QStringLiteral("work.bar") + suffix);
-        j.bar->setTextVisible(false);
-        j.bar->setFixedSize(96, 8);
-        j.bar->setRange(0, 1000);
-        line->addWidget(j.bar);
         auto* cancel = new QPushButton(tr("Cancel"), j.box);
         cancel->setObjectName(QStringLiteral("work.cancel") + suffix);
         cancel->setFixedHeight(24);
@@ -112,17 +147,17 @@ void WorkStrip::finish(const QString& job) {
     m_jobs.erase(found);
     if (m_jobs.empty())
         m_tick.stop();
-    m_idle->show();
+    m_idle->setVisible(m_jobs.empty());
 }
 
 void WorkStrip::refresh() {
     for (auto& [name, j] : m_jobs) {
         if (j.sinceStart.elapsed() < kShowAfterMs)
             continue;
-        j.text->setText(line(j.what, j.done, j.total, j.sinceWhat.elapsed()));
-        j.bar->setValue(j.total > 0 ? static_cast<int>(std::min(1.0, j.done / j.total) * 1000) : 0);
-        j.bar->setVisible(j.total > 0);
+        j.text->show(line(j.what, j.done, j.total, j.sinceWhat.elapsed()),
+                     j.total > 0 ? std::clamp(j.done / j.total, 0.0, 1.0) : -1.0);
         j.box->show();
+        m_idle->hide();
     }
 }
 

@@ -6,15 +6,16 @@
 
 class QHBoxLayout;
 class QLabel;
-class QProgressBar;
 class QPushButton;
 
 namespace fovea::ui {
 
-/// The foot of the window: one job beside the other, each with verb and object, done of total, time left
-/// (after 1 s) and Cancel. A job shows after 200 ms, so that short ones never flicker; while nothing runs the
-/// idle text stands there and the height stays. Names: work.strip, work.text and work.cancel for the run;
-/// work.text.<job>, work.cancel.<job> for others.
+class JobText;
+
+/// The right end of the status line: one job beside the other, each with verb and object, done of total (also
+/// as a bar under the words), time left (after 1 s) and Cancel. A job shows after 200 ms, so that short ones
+/// never flicker; while none shows, the idle text stands there. Nothing moves when jobs come and go. Names:
+/// work.strip, work.text and work.cancel for the run; work.text.<job>, work.cancel.<job> for others.
 class WorkStrip : public QWidget {
     Q_OBJECT
 public:
@@ -33,8 +34,7 @@ signals:
 private:
     struct Job {
         QWidget* box = nullptr;
-        QLabel* text = nullptr;
-        QProgressBar* bar = nullptr;
+        JobText* text = nullptr;
         QString what;
         double done = 0, total = 0;
         QElapsedTimer sinceStart, sinceWhat;
