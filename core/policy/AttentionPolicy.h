@@ -100,7 +100,7 @@ struct AttentionPolicy {
 /// NaN, the signal known and able to take the role. BadValue names the field's path, the value and the range.
 [[nodiscard]] Result<AttentionPolicy> validated(AttentionPolicy policy);
 
-/// Named policies: "default" (decision 5), "full", "window", "streaming", ... BadValue lists the names.
+/// Named policies: "default" (decision 5), "full", "window", "window-sinks", ... BadValue lists the names.
 struct PolicyPreset {
     std::string_view name;
     std::string_view help; ///< one line
