@@ -46,7 +46,7 @@ CurvePlot::CurvePlot(QWidget* parent) : QWidget(parent), m_plot(new QCustomPlot(
 {
     setObjectName(QStringLiteral("curve.plot"));
     setAccessibleName(tr("Cost versus fidelity"));
-    setMinimumSize(240, 160);
+    setMinimumSize(240, 96);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(m_plot);

@@ -262,7 +262,9 @@ void MapView::buildTools() {
 }
 
 MapView::Arrangement MapView::arrangement() const {
-    return m_chosen.value_or(width() >= kTwoFromWidth ? Arrangement::Two : Arrangement::One);
+    // Two also where one square map would leave half of a wide canvas empty.
+    const bool wide = width() >= kTwoFromWidth || 10 * m_canvas->width() > 18 * m_canvas->height();
+    return m_chosen.value_or(wide ? Arrangement::Two : Arrangement::One);
 }
 
 std::vector<MapQuantity> MapView::quantities() const {

@@ -46,7 +46,7 @@ RoutingLanes::RoutingLanes(SelectionModel& selection, QWidget* parent) : QWidget
     setObjectName(QStringLiteral("routing.lanes"));
     setAccessibleName(tr("Routing lanes"));
     setMouseTracking(true);
-    setMinimumSize(240, 120);
+    setMinimumSize(240, 88);
     connect(&selection, &SelectionModel::hoverChanged, this, qOverload<>(&QWidget::update));
     connect(&selection, &SelectionModel::pinsChanged, this, qOverload<>(&QWidget::update));
     connect(&selection, &SelectionModel::cellChanged, this, qOverload<>(&QWidget::update));

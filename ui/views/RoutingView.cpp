@@ -98,7 +98,7 @@ RoutingView::RoutingView(ViewContext context, QWidget* parent)
     m_header->setObjectName(QStringLiteral("routing.header"));
     m_header->setTextFormat(Qt::PlainText);
     m_header->setFont(Theme::second());
-    m_header->setWordWrap(true);
+    m_header->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred); // one line: the tip has it whole
     m_badge->setObjectName(QStringLiteral("routing.badge"));
     m_badge->setTextFormat(Qt::PlainText);
     m_badge->setFont(Theme::section());
@@ -306,19 +306,21 @@ void RoutingView::refreshHeader()
     const QString sees = signal->sees == Sees::Fixed ? tr("known when the token arrives")
                          : signal->sees == Sees::Row ? tr("sees the query and keys up to it")
                                                      : tr("sees the whole text");
-    QString text = tr("%1, role %2, %3. L%4 H%5, isolated.")
+    QString text = tr("L%4 H%5, isolated: %1, role %2, %3.")
                        .arg(QString::fromStdString(policy.routed.signal))
                        .arg(QString::fromStdString(std::string(roleName(policy.routed.role))))
                        .arg(sees)
                        .arg(m_context.selection.layer())
                        .arg(m_context.selection.head());
     if (m_data && m_data->tokens > 0 && m_data->sampledQueries > 0)
-        text += tr(" Agrees with the oracle on %1 % of choices, random on %2 % (%3).")
+        text = tr("Oracle agrees with %1 % of choices, with random's %2 % (%3). ")
                     .arg(m_data->oracleHits * 100, 0, 'f', 0)
                     .arg(m_data->randomHits * 100, 0, 'f', 0)
                     .arg(m_data->query >= 0 ? tr("query #%1").arg(m_data->query)
-                                            : tr("%1 sampled queries").arg(m_data->sampledQueries));
+                                            : tr("%1 sampled queries").arg(m_data->sampledQueries)) +
+               text;
     m_header->setText(text);
+    m_header->setToolTip(text.toHtmlEscaped());
 }
 
 void RoutingView::applyFilter()
