@@ -17,7 +17,7 @@ namespace fovea::app {
 
 namespace {
 
-constexpr std::size_t kGateTokens = 256; // gates run the text several times; `check` takes more
+constexpr std::size_t kGateTokens = 384; // gates run the text several times; `check` takes more
 constexpr std::size_t kWarmTokens = 64;
 
 struct Options {
