@@ -19,6 +19,14 @@ constexpr int kTerminated = 143;
 std::atomic<int> saving{0};
 std::atomic<int> status{kInterrupted};
 
+sigset_t endSignals() {
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGINT);
+    ::sigaddset(&signals, SIGTERM);
+    return signals;
+}
+
 /// Waits for one of `signals`; false when `ms` have passed without.
 bool signalWithin(const sigset_t& signals, long ms) {
     const timespec wait{ms / 1000, ms % 1000 * 1000000};
@@ -49,17 +57,23 @@ void waitForSignals(const CancelToken& cancel, const sigset_t& signals) {
 
 } // namespace
 
+void holdSignals() {
+    // A shell starts background jobs with SIGINT ignored; whoever sends it to this process means it.
+    std::signal(SIGINT, SIG_DFL);
+    const sigset_t signals = endSignals();
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+void releaseSignals() {
+    const sigset_t signals = endSignals();
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
 CancelToken installInterrupt() {
     CancelToken cancel;
     std::signal(SIGPIPE, SIG_IGN);
-    // A shell starts background jobs with SIGINT ignored; whoever sends it to this process means it.
-    std::signal(SIGINT, SIG_DFL);
-    sigset_t signals;
-    ::sigemptyset(&signals);
-    ::sigaddset(&signals, SIGINT);
-    ::sigaddset(&signals, SIGTERM);
-    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    std::thread(waitForSignals, cancel, signals).detach();
+    holdSignals();
+    std::thread(waitForSignals, cancel, endSignals()).detach();
     return cancel;
 }
 

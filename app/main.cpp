@@ -100,6 +100,7 @@ Outcome<int> openWindow([[maybe_unused]] int argc, [[maybe_unused]] char** argv,
 }
 
 int runProgram(int argc, char** argv) {
+    holdSignals();
     holdStandardStreams();
     CLI::App program(kDescription);
     program.name("fovea");
@@ -153,6 +154,7 @@ int runProgram(int argc, char** argv) {
         printError(known.error().message);
         return kBadInput;
     }
+    releaseSignals();
     const Outcome<int> status = openWindow(argc, argv, files);
     if (!status) {
         printError(status.error().message);
