@@ -145,7 +145,7 @@ void RoutingLanes::paintScores(QPainter& painter, const QRect& lane) const
     const float range = std::max(high - low, 1e-9F);
     const auto yOf = [&](float s) {
         const float unit = (s - low) / range; // the better end is on top
-        return lane.bottom() - static_cast<double>(m_data->lowerIsBetter ? 1 - unit : unit) * (lane.height() - 3);
+        return lane.bottom() - static_cast<double>(unit) * (lane.height() - 3);
     };
     // A pixel column over several tokens shows the best of them.
     const double width = std::max(1.0, xOf(1) - xOf(0));

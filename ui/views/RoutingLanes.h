@@ -15,7 +15,6 @@ struct RoutingLaneData {
     std::size_t sampledQueries = 0;       ///< queries behind means and hits
     std::vector<float> score;             ///< [T] signal; NaN where token j was no candidate
     float threshold = 0;                  ///< bar of the pinned query; NaN: none
-    bool lowerIsBetter = false;
     std::vector<std::uint32_t> keyUses;   ///< [T] queries of this layer and head that read it as a routed key
     std::vector<std::uint8_t> queryRole;  ///< [T] 1: reads everything before it in this layer and head
     std::vector<std::uint8_t> routed;     ///< [T] of the pinned query: 1 the router chose it

@@ -174,7 +174,6 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
     lanes->layers = shape.layers;
     lanes->heads = shape.heads;
     lanes->query = query;
-    lanes->lowerIsBetter = policy.routed.signal == "key_norm";
     lanes->threshold = std::numeric_limits<float>::quiet_NaN();
     if (!policy.routed.on() || policy.fullInLayer(layer))
         return lanes;
