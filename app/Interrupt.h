@@ -3,6 +3,11 @@
 
 namespace fovea::app {
 
+/// Holds SIGINT and SIGTERM back from the first line of main until installInterrupt takes them, or releaseSignals lets them
+/// end the process as usual (the window handles its own closing).
+void holdSignals();
+void releaseSignals();
+
 /// Turns SIGINT and SIGTERM into a cancel request. Call once, before any other thread exists: the signals are
 /// blocked everywhere and one thread waits for them. The work gets 80 ms to stop by itself at its next block;
 /// then the process ends with 130 (SIGTERM: 143), only waiting for a file that is being replaced. A second
