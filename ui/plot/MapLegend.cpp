@@ -111,7 +111,7 @@ private:
 
     void bar(const MapLayer& pane, const QString& name) {
         const double nameWidth = m_metrics.horizontalAdvance(name) + 8;
-        m_items.push_back({nameWidth + kBarWidth + 16, [=, this](QPainter& painter, QPointF at) {
+        m_items.push_back({nameWidth + kBarWidth + 32, [=, this](QPainter& painter, QPointF at) {
                                paintBar(painter, pane,
                                         QRectF(at.x() + nameWidth + 8, at.y() + 4, kBarWidth, 10));
                                text(painter, QRectF(at.x(), at.y() - 7, nameWidth, kRow),

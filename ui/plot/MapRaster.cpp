@@ -212,8 +212,11 @@ public:
         m_dotSize = std::max(1, static_cast<int>(std::lround(1.8 * frame.ratio)));
         m_perCell = frame.cell >= kDotFromCell * frame.ratio;
         m_dotColumns.resize(static_cast<std::size_t>(frame.width));
-        for (int x = 0; x < frame.width; ++x)
+        m_lineColumns.resize(static_cast<std::size_t>(frame.width));
+        for (int x = 0; x < frame.width; ++x) {
             m_dotColumns[static_cast<std::size_t>(x)] = onDot(frame.originX + x, x);
+            m_lineColumns[static_cast<std::size_t>(x)] = onLine(frame.originX + x, x);
+        }
     }
 
     void row(int y, const CellLook* look, const float* value) {
@@ -223,6 +226,7 @@ public:
                 if (look[x] == CellLook::Skipped)
                     line[x] = m_line;
         const bool dotRow = onDot(m_frame.originY + y, y);
+        const bool lineRow = onLine(m_frame.originY + y, y);
         const bool kept = m_content.quantity == MapQuantity::Kept;
         if (!kept && !dotRow)
             return;
@@ -230,7 +234,7 @@ public:
             return; // in the difference "about 0" is the middle of the ramp
         for (int x = 0; x < m_frame.width; ++x) {
             const bool dotColumn = m_dotColumns[static_cast<std::size_t>(x)];
-            if (!dotColumn && !dotRow)
+            if (!dotColumn && !m_lineColumns[static_cast<std::size_t>(x)] && !dotRow && !lineRow)
                 continue;
             switch (look[x]) {
             case CellLook::Attended:
@@ -238,11 +242,11 @@ public:
                     line[x] = m_dot;
                 break;
             case CellLook::Always:
-                if (dotColumn)
+                if (m_lineColumns[static_cast<std::size_t>(x)])
                     line[x] = mark(line[x]);
                 break;
             case CellLook::RoutedQuery:
-                if (dotRow)
+                if (lineRow)
                     line[x] = mark(line[x]);
                 break;
             case CellLook::RoutedKey:
@@ -266,6 +270,11 @@ private:
         const auto x = static_cast<double>(inMap);
         return x >= from && x < from + m_dotSize;
     }
+    /// The kept mask's lines: through the middle of a cell; where cells are small every 8 px of the map, away from its first
+    /// pixels, so that a line never hides the few columns of the sinks.
+    [[nodiscard]] bool onLine(std::int64_t inMap, int onScreen) const {
+        return m_perCell ? onDot(inMap, onScreen) : (inMap + m_lattice * 8LL) % m_lattice == m_lattice - 1;
+    }
     static QRgb mark(QRgb background) { return onColor(background).rgb(); }
 
     QImage& m_image;
@@ -274,7 +283,7 @@ private:
     QRgb m_line, m_dot;
     int m_thick = 1, m_hatch = 7, m_lattice = 8, m_dotSize = 2;
     bool m_perCell = false;
-    std::vector<bool> m_dotColumns;
+    std::vector<bool> m_dotColumns, m_lineColumns;
 };
 
 } // namespace
