@@ -110,6 +110,7 @@ RoutingView::RoutingView(ViewContext context, QWidget* parent)
     m_thisCell->setObjectName(QStringLiteral("routing.thisCell"));
     m_thisCell->setText(tr("this layer and head"));
     m_thisCell->setChecked(true);
+    m_thisCell->setMinimumHeight(24);
     m_table->setObjectName(QStringLiteral("routing.table"));
     m_table->setAccessibleName(tr("Routing record, propagated run"));
     m_filter->setSourceModel(m_model);
