@@ -29,7 +29,7 @@ install_packages() {
         die "apt-get could not install: ${missing[*]}"
 }
 
-# configure_and_build FOLDER PRESET [cmake options...]; quick the second time.
+# configure_and_build FOLDER PRESET [cmake options...]; quick the second time. FOVEA_TARGETS names what to build, default all.
 configure_and_build() {
     local folder=$1 preset=$2
     shift 2
@@ -42,6 +42,7 @@ configure_and_build() {
     memory=$(awk '/MemAvailable/ {print int($2 / 1500000)}' /proc/meminfo)
     [ "$memory" -ge 1 ] || memory=1
     [ "$jobs" -le "$memory" ] || jobs=$memory
-    cmake --build "$folder" -j "$jobs" >"$folder.log" 2>&1 ||
+    # shellcheck disable=SC2086  # a list of names
+    cmake --build "$folder" -j "$jobs" ${FOVEA_TARGETS:+--target $FOVEA_TARGETS} >"$folder.log" 2>&1 ||
         { grep -E -A6 'error|FAILED' "$folder.log" | head -n 60 >&2; die "the build failed; the whole log is $folder.log"; }
 }
