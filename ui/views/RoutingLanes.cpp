@@ -163,8 +163,13 @@ void RoutingLanes::paintScores(QPainter& painter, const QRect& lane) const
         painter.setPen(QPen(theme.ink, 1, Qt::DashLine));
         const double y = yOf(m_data->threshold);
         painter.drawLine(QPointF(lane.left(), y), QPointF(lane.right(), y));
-        painter.drawText(QRectF(lane.left() + 4, std::max<double>(lane.top(), y - 14), lane.width() - 8, 14), Qt::AlignLeft | Qt::AlignBottom,
-                         tr("threshold %1").arg(m_data->threshold, 0, 'g', 3));
+        // On paper of its own, on the side of the line that has room.
+        const QString bar = tr("threshold %1").arg(m_data->threshold, 0, 'g', 3);
+        const QFontMetrics metrics(painter.font());
+        const double top = y - metrics.height() < lane.top() ? y + 1 : y - metrics.height();
+        const QRectF box(lane.left() + 4, top, metrics.horizontalAdvance(bar) + 4, metrics.height());
+        painter.fillRect(box, theme.paper);
+        painter.drawText(box, Qt::AlignCenter, bar);
     }
 }
 

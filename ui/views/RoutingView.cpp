@@ -240,6 +240,7 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
     for (std::size_t j = 0; j < tokens; ++j)
         if (seen[j] > 0)
             lanes->score[j] = static_cast<float>(sum[j] / seen[j]);
+    lanes->sampledChoices = static_cast<std::size_t>(chosen);
     if (chosen > 0) {
         lanes->oracleHits = oracleHits / chosen;
         lanes->randomHits = randomHits / chosen;
@@ -312,8 +313,8 @@ void RoutingView::refreshHeader()
                        .arg(sees)
                        .arg(m_context.selection.layer())
                        .arg(m_context.selection.head());
-    if (m_data && m_data->tokens > 0 && m_data->sampledQueries > 0)
-        text = tr("Oracle agrees with %1 % of choices, with random's %2 % (%3). ")
+    if (m_data && m_data->tokens > 0 && m_data->sampledChoices > 0)
+        text = tr("The oracle makes %1 % of these choices, of random ones %2 % (%3). ")
                     .arg(m_data->oracleHits * 100, 0, 'f', 0)
                     .arg(m_data->randomHits * 100, 0, 'f', 0)
                     .arg(m_data->query >= 0 ? tr("query #%1").arg(m_data->query)
