@@ -1,6 +1,8 @@
 // The runs of both arms. The full run keeps what recomputes any tile and any isolated hybrid exactly; the
 // hybrid runs go router -> plan -> kernel, each on its own clock.
+#include "core/base/Stopwatch.h"
 #include "core/engine/Engine.h"
+#include "core/engine/LayerRun.h"
 #include "core/model/Forward.h"
 #include <algorithm>
 #include <chrono>
@@ -19,19 +21,6 @@ constexpr std::size_t kStatRows = 64;
 double secondsSince(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-/// Adds the time of a scope to `into`.
-class Stopwatch {
-public:
-    explicit Stopwatch(double& into) : m_into(into), m_start(Clock::now()) {}
-    ~Stopwatch() { m_into += secondsSince(m_start); }
-    Stopwatch(const Stopwatch&) = delete;
-    Stopwatch& operator=(const Stopwatch&) = delete;
-
-private:
-    double& m_into;
-    Clock::time_point m_start;
-};
 
 Seconds once(double seconds) {
     return {seconds, {}, 1};
@@ -73,47 +62,6 @@ float relativeDistance(ConstMatrixView a, ConstMatrixView b) {
             norm += x * x;
         }
     return static_cast<float>(norm > 0 ? std::sqrt(error / norm) : 0);
-}
-
-/// One layer's router, plan and kernel, with their seconds.
-struct HybridLayer {
-    AttentionPlan plan;
-    double routerSeconds = 0, planSeconds = 0, attentionSeconds = 0;
-};
-
-struct LayerTask {
-    const ModelShape& shape;
-    std::shared_ptr<const AttentionPolicy> policy;
-    std::shared_ptr<const TokenFacts> facts;
-    int layer = 0;
-    int head = -1;
-    RowRange rows;
-    Isa isa = Isa::Portable;
-};
-
-Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
-                             std::span<const float> fullLse, AttentionOutput out, const WorkContext& work) {
-    HybridLayer layer;
-    std::shared_ptr<const LayerRouting> routing;
-    if (task.policy->routed.on() && !task.policy->fullInLayer(task.layer)) {
-        const Stopwatch watch(layer.routerSeconds);
-        const RouteInput routeInput{task.layer, input.q, input.k, input.v, fullLse, task.facts.get()};
-        Result<LayerRouting> chosen = route(*task.policy, task.shape, routeInput, task.rows, task.head, work);
-        FOVEA_TRY(chosen);
-        routing = std::make_shared<const LayerRouting>(std::move(*chosen));
-    }
-    {
-        const Stopwatch watch(layer.planSeconds);
-        Result<AttentionPlan> plan =
-            makePlan(task.policy, task.shape, task.layer, task.facts, routing, task.rows);
-        FOVEA_TRY(plan);
-        layer.plan = std::move(*plan);
-    }
-    {
-        const Stopwatch watch(layer.attentionSeconds);
-        FOVEA_TRY(attend(layer.plan, input, out, {task.isa, task.head}, work));
-    }
-    return layer;
 }
 
 void addLayer(ArmCost& arm, const HybridLayer& layer) {

@@ -1,0 +1,45 @@
+#pragma once
+#include "core/kernels/Attention.h"
+#include "core/plan/AttentionPlan.h"
+#include "core/route/Router.h"
+#include <memory>
+#include <span>
+
+namespace fovea {
+
+/// What a layer keeps from one call to the next while a text grows row by row (cached decoding): each
+/// mechanism with state over rows derives its own. Null: everything follows from q, k, v alone.
+struct LayerState {
+    LayerState() = default;
+    LayerState(const LayerState&) = delete;
+    LayerState& operator=(const LayerState&) = delete;
+    virtual ~LayerState() = default;
+};
+
+/// Which rows of which layer to run, and under what policy.
+struct LayerTask {
+    const ModelShape& shape;
+    std::shared_ptr<const AttentionPolicy> policy;
+    std::shared_ptr<const TokenFacts> facts;
+    int layer = 0;
+    int head = -1; ///< one query head, -1: all
+    RowRange rows;
+    Isa isa = Isa::Portable;
+    std::shared_ptr<LayerState> state; ///< carried between calls for rows that follow each other; may be null
+};
+
+/// One layer's plan (with its routing) and the seconds of router, plan and kernel.
+struct HybridLayer {
+    AttentionPlan plan;
+    double routerSeconds = 0, planSeconds = 0, attentionSeconds = 0;
+};
+
+/// Router -> plan -> kernel of one layer for `task.rows`, given q, k, v of all rows up to the last: the one
+/// place where a policy becomes attention, for whole texts, rectangles and single rows of cached decoding.
+/// `fullLse`: see RouteInput; may be empty. Fills rows `task.rows` of `out`. Errors: those of route and
+/// makePlan, Cancelled. Throws std::bad_alloc.
+[[nodiscard]] Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
+                                           std::span<const float> fullLse, AttentionOutput out,
+                                           const WorkContext& work);
+
+} // namespace fovea
