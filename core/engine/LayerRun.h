@@ -25,7 +25,8 @@ struct LayerTask {
     int head = -1; ///< one query head, -1: all
     RowRange rows;
     Isa isa = Isa::Portable;
-    std::shared_ptr<LayerState> state; ///< carried between calls for rows that follow each other; may be null
+    /// Carried between calls for rows that follow each other; null: nothing is.
+    std::shared_ptr<LayerState> state = nullptr;
 };
 
 /// One layer's plan (with its routing) and the seconds of router, plan and kernel.
