@@ -55,13 +55,6 @@ std::string rangeText(const ParamSpec& spec) {
     return text + ".";
 }
 
-/// Parts of the policy whose later values are known by name but not built: their neutral value is accepted.
-struct LaterOption {
-    const char* option;
-    const char* neutral;
-};
-constexpr LaterOption kLater[] = {{"random-blocks", "0"}, {"far", "none"}, {"combine", "union"}};
-
 std::string optionName(std::string_view name) {
     std::string text = "--";
     for (const char c : name)
@@ -72,7 +65,7 @@ std::string optionName(std::string_view name) {
 } // namespace
 
 bool PolicyOptions::given() const {
-    if (!base.empty() || !later.empty())
+    if (!base.empty())
         return true;
     for (const CLI::Option* option : options)
         if (option->count() > 0)
@@ -102,13 +95,6 @@ void addPolicyOptions(CLI::App& app, PolicyOptions& options) {
                                   : app.add_option(name, options.values[i], help);
         option->group("Policy: " + std::string(spec.section))->type_name(placeholder(spec));
         options.options.push_back(option);
-    }
-    for (const LaterOption& row : kLater) {
-        const std::string name = row.option;
-        app.add_option_function<std::string>(
-               "--" + name,
-               [&options, name](const std::string& value) { options.later.emplace_back(name, value); })
-            ->group("");
     }
 }
 
@@ -141,11 +127,6 @@ Outcome<AttentionPolicy> readPolicy(const PolicyOptions& options, std::vector<st
         FOVEA_TRY(base);
         policy = std::move(*base);
     }
-    for (const auto& [name, value] : options.later)
-        for (const LaterOption& row : kLater)
-            if (name == row.option && value != row.neutral)
-                return badUsage("--" + name + " is " + value + "; this version knows only " + row.neutral);
-
     const auto specs = paramSpecs();
     std::size_t changed = 0;
     const ParamSpec* budget = nullptr;

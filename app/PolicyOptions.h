@@ -3,17 +3,15 @@
 #include "core/policy/AttentionPolicy.h"
 #include <CLI/CLI.hpp>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace fovea::app {
 
 /// The policy options as typed: a preset or file, and single fields in the order of the ParamSpec table.
 struct PolicyOptions {
-    std::string base;                                       ///< --policy; empty: not given
-    std::vector<std::string> values;                        ///< one per ParamSpec row
-    std::vector<CLI::Option*> options;                      ///< one per ParamSpec row
-    std::vector<std::pair<std::string, std::string>> later; ///< option, value of parts that are not built yet
+    std::string base;                  ///< --policy; empty: not given
+    std::vector<std::string> values;   ///< one per ParamSpec row
+    std::vector<CLI::Option*> options; ///< one per ParamSpec row
     /// Was any of them given?
     [[nodiscard]] bool given() const;
 };

@@ -33,18 +33,6 @@ std::shared_ptr<const HeadPlan> fullHeadPlan(std::size_t tokens, RowRange rows) 
     return std::make_shared<const HeadPlan>(PlanBuilder(everything, nothing, nullptr, tokens, rows).build());
 }
 
-bool pinnedAs(const AlwaysPart& part, std::size_t token, Role role) {
-    return std::any_of(part.pinned.begin(), part.pinned.end(), [&](const PinnedRange& range) {
-        const auto position = static_cast<std::int64_t>(token);
-        return position >= range.first && position <= range.last &&
-               (range.role == role || range.role == Role::Both);
-    });
-}
-
-bool flagged(const std::vector<std::uint8_t>& flags, std::size_t token) {
-    return token < flags.size() && flags[token] != 0;
-}
-
 } // namespace
 
 std::vector<std::uint32_t> HeadPlan::keysOf(std::size_t query) const {
@@ -98,16 +86,15 @@ std::vector<KeptKey> AttentionPlan::keptKeys(int head, std::size_t query) const 
             kept.push_back({key, Reason::Local});
         return kept;
     }
-    const LocalReads local(policy->local);
-    const AlwaysPart& always = policy->always;
-    const bool pinnedQuery = pinnedAs(always, query, Role::Queries);
+    const AttentionPolicy& own = policyOf(head);
+    const LocalReads local(own.local);
+    const auto always = alwaysReads(own, *facts);
+    FOVEA_ASSERT(always.has_value()); // planning would have failed
     for (const std::uint32_t key : keys) {
         Reason reason = Reason::Routed;
         if (local.contains(query, key))
             reason = Reason::Local;
-        else if (pinnedQuery || key < static_cast<std::uint64_t>(always.sinks) ||
-                 pinnedAs(always, key, Role::Keys) || (always.special && flagged(facts->special, key)) ||
-                 (always.punctuation && flagged(facts->punctuation, key)))
+        else if (always->queryRole[query] != 0 || always->reads(query, key))
             reason = Reason::Always;
         kept.push_back({key, reason});
     }
@@ -134,7 +121,7 @@ Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy, co
             return fail(ErrorCode::BadValue, "mix.full_layers: layer " + std::to_string(wanted) +
                                                  " does not exist; this model's layers are 0 to " +
                                                  std::to_string(shape.layers - 1));
-    auto always = alwaysReads(policy->always, *facts);
+    auto always = alwaysReads(*policy, *facts);
     if (!always)
         return tl::make_unexpected(always.error());
 
@@ -171,6 +158,39 @@ Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy, co
         }
         plan.heads.push_back(ofUnit[unit]);
     }
+    return plan;
+}
+
+AttentionPlan joinPlans(std::shared_ptr<const AttentionPolicy> whole, std::span<const AttentionPlan> parts,
+                        std::span<const std::size_t> partOf) {
+    FOVEA_ASSERT(!parts.empty());
+    AttentionPlan plan;
+    plan.layer = parts[0].layer;
+    plan.policy = std::move(whole);
+    plan.facts = parts[0].facts;
+    plan.full = std::all_of(parts.begin(), parts.end(), [](const AttentionPlan& part) { return part.full; });
+    std::vector<std::size_t> firstUnit;
+    auto routing = std::make_shared<LayerRouting>();
+    routing->layer = plan.layer;
+    for (const AttentionPlan& part : parts) {
+        firstUnit.push_back(routing->units.size());
+        if (part.routing) {
+            routing->units.insert(routing->units.end(), part.routing->units.begin(), part.routing->units.end());
+            routing->macs += part.routing->macs;
+            routing->seconds += part.routing->seconds;
+        } else {
+            routing->units.push_back(nullptr); // nothing was routed for these heads
+        }
+    }
+    for (std::size_t head = 0; head < partOf.size(); ++head) {
+        const AttentionPlan& part = parts[partOf[head]];
+        plan.heads.push_back(part.heads[head]);
+        plan.ofHead.push_back(part.policy);
+        const std::size_t unit = part.routing ? part.routing->unitOfHead[head] : 0U;
+        routing->unitOfHead.push_back(static_cast<std::uint16_t>(firstUnit[partOf[head]] + unit));
+    }
+    if (std::any_of(parts.begin(), parts.end(), [](const AttentionPlan& part) { return part.routing != nullptr; }))
+        plan.routing = std::move(routing);
     return plan;
 }
 

@@ -44,21 +44,32 @@ struct AttentionPlan {
     std::vector<std::shared_ptr<const HeadPlan>>
         heads; ///< [H], never null; no blocks for a head that was not asked for
     std::shared_ptr<const AttentionPolicy> policy;
+    /// [H] what each head does, one policy for heads alike; empty: all do what `policy` says.
+    std::vector<std::shared_ptr<const AttentionPolicy>> ofHead;
     std::shared_ptr<const TokenFacts> facts;
     std::shared_ptr<const LayerRouting> routing; ///< null when nothing is routed
 
+    /// What head `head` does in this layer, heads and layers resolved.
+    [[nodiscard]] const AttentionPolicy& policyOf(int head) const {
+        return ofHead.empty() ? *policy : *ofHead[static_cast<std::size_t>(head)];
+    }
     [[nodiscard]] std::uint64_t pairs() const;         ///< over heads
     [[nodiscard]] std::uint64_t pairsComputed() const; ///< over heads
     /// The keys query `query` of head `head` reads, ascending, with reasons. Cost: its length.
     [[nodiscard]] std::vector<KeptKey> keptKeys(int head, std::size_t query) const;
 };
 
-/// Unions local, always and routed into items for rows `rows`. `routing` may be null when the policy routes
-/// nothing. Errors: BadValue (pinned position beyond T, a full layer that the model lacks).
+/// Unions local, always and routed into items for rows `rows`. `policy` is one policy for all heads of the
+/// layer (head policies are resolved by the caller). `routing` may be null when the policy routes nothing. Errors: BadValue (pinned position beyond T, a full layer that the model lacks).
 [[nodiscard]] Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy,
                                              const ModelShape& shape, int layer,
                                              std::shared_ptr<const TokenFacts> facts,
                                              std::shared_ptr<const LayerRouting> routing, RowRange rows);
+
+/// One layer's plan from plans of single policies: head h of `whole` is taken from parts[partOf[h]].
+[[nodiscard]] AttentionPlan joinPlans(std::shared_ptr<const AttentionPolicy> whole,
+                                      std::span<const AttentionPlan> parts,
+                                      std::span<const std::size_t> partOf);
 
 /// Full causal attention over T tokens: the plan of the full arm.
 [[nodiscard]] AttentionPlan fullPlan(const ModelShape& shape, int layer, std::size_t tokens);

@@ -130,6 +130,10 @@ void PlanBuilder::addRows(std::size_t first, std::size_t count) {
             lanes.band[t] = {hi, hi};
             continue;
         }
+        if (m_routed != nullptr && !m_routed->silent.empty() && m_routed->silent[query] != 0) {
+            lanes.band[t] = {hi, hi};
+            continue;
+        }
         lanes.active |= bit(t);
         lanes.band[t] = {static_cast<std::uint32_t>(m_local.bandFirst(query)), hi};
         lanes.end = query + 1;
@@ -176,9 +180,13 @@ void PlanBuilder::collectMasks(Lanes& lanes) {
         m_local.forEachBelowBand(lanes.first + t,
                                  [&](std::size_t key) { addMask(key, bit(t), Reason::Local); });
     }
-    for (const std::uint32_t key : m_always.keys) {
+    for (std::size_t n = 0; n < m_always.keys.size(); ++n) {
+        const std::uint32_t key = m_always.keys[n];
         if (key >= lanes.bandLastFirst)
             break;
+        const std::size_t until = m_always.until.empty() ? m_tokens : m_always.until[n];
+        if (until <= lanes.first)
+            continue;
         std::uint64_t mask = lanes.active;
         if (key >= lanes.leastEnd || key >= lanes.bandFirst) {
             mask = 0;
@@ -187,6 +195,7 @@ void PlanBuilder::collectMasks(Lanes& lanes) {
                     mask |= bit(t);
             mask &= lanes.active;
         }
+        mask &= lowBits(until - lanes.first);
         reading |= mask;
         addMask(key, mask, Reason::Always);
     }
@@ -364,7 +373,7 @@ void PlanBuilder::addQueryRows(const std::vector<std::uint32_t>& queries) {
             for (const std::uint32_t key : m_always.keys) {
                 if (key > query)
                     break;
-                always += m_local.contains(query, key) ? 0U : 1U;
+                always += m_local.contains(query, key) || !m_always.reads(query, key) ? 0U : 1U;
             }
         countPairs(Reason::Local, local);
         countPairs(Reason::Always, always);

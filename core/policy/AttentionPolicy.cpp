@@ -34,9 +34,10 @@ std::string_view roleName(Role role) {
     return "both";
 }
 
-bool AttentionPolicy::fullInLayer(int layer) const {
-    if (local.window == kAll && local.dilation == 1)
-        return true;
+namespace {
+
+/// A layer that mix.full_every or mix.full_layers names: full, whatever its parts say.
+bool keptFull(const MixPart& mix, int layer) {
     if (mix.fullEvery > 0) {
         const std::int64_t offset = mix.fullOffset < 0 ? mix.fullEvery - 1 : mix.fullOffset;
         if (layer % mix.fullEvery == offset)
@@ -45,10 +46,56 @@ bool AttentionPolicy::fullInLayer(int layer) const {
     return std::find(mix.fullLayers.begin(), mix.fullLayers.end(), layer) != mix.fullLayers.end();
 }
 
+const HeadParts kFullParts;
+
+} // namespace
+
+bool AttentionPolicy::fullInLayer(int layer) const {
+    if (keptFull(mix, layer))
+        return true;
+    const auto all = [](const HeadParts& parts) { return parts.readsAll(); };
+    if (mix.heads.empty())
+        return all(partsOf(layer, 0));
+    return all(*this) && std::all_of(headPolicies.begin(), headPolicies.end(), [&](const NamedHeadParts& named) {
+        return all(named.parts);
+    });
+}
+
+const HeadParts& AttentionPolicy::partsOf(int layer, int head) const {
+    if (keptFull(mix, layer))
+        return kFullParts;
+    const auto l = static_cast<std::size_t>(layer);
+    const auto h = static_cast<std::size_t>(head);
+    std::string_view wanted;
+    if (l < mix.layers.size())
+        wanted = mix.layers[l];
+    if (!mix.heads.empty()) {
+        const std::vector<std::string>& row = mix.heads[std::min(l, mix.heads.size() - 1)];
+        if (h < row.size() && !row[h].empty())
+            wanted = row[h];
+    }
+    for (const NamedHeadParts& entry : headPolicies)
+        if (entry.name == wanted)
+            return entry.parts;
+    if (wanted == "full")
+        return kFullParts;
+    return *this;
+}
+
+AttentionPolicy AttentionPolicy::withParts(const HeadParts& parts) const {
+    AttentionPolicy single;
+    static_cast<HeadParts&>(single) = parts;
+    single.name = name;
+    single.mix.dynamic = mix.dynamic;
+    single.mix.probeEvery = mix.probeEvery;
+    single.mix.positions = mix.positions;
+    return single;
+}
+
 std::string AttentionPolicy::summary() const {
-    if (local.window == kAll && local.dilation == 1)
-        return "full attention";
     std::string text;
+    if (readsAll())
+        return "full attention";
     const auto add = [&](const std::string& part) { text.append(text.empty() ? "" : ", ").append(part); };
     const auto value = [&](std::string_view key) {
         const ParamSpec* spec = findParam(key);
@@ -70,10 +117,14 @@ std::string AttentionPolicy::summary() const {
         add("pinned " + std::to_string(count));
     }
     if (always.special)
-        add("special tokens");
+        add("special tokens" + (always.specialCap > 0 ? " up to " + value("always.special_cap") : ""));
     if (always.punctuation)
-        add("punctuation");
-    if (routed.on()) {
+        add("punctuation" + (always.punctuationCap > 0 ? " up to " + value("always.punctuation_cap") : ""));
+    if (always.sinkLogit)
+        add("sink logit " + value("always.sink_logit"));
+    if (routed.randomBlocks > 0)
+        add(value("routed.random_blocks") + " random blocks of " + value("routed.page"));
+    if (!routed.signal.empty()) {
         std::string part = routed.signal;
         if (routed.ranksKeys()) {
             static constexpr std::string_view kinds[] = {"count", "fraction", "top_p", "threshold"};
@@ -90,120 +141,37 @@ std::string AttentionPolicy::summary() const {
             part +=
                 (routed.ranksKeys() ? " and queries " : " queries ") + formatParam(*spec, spec->get(shown));
         }
+        if (routed.granularity != Granularity::Token)
+            part += " in " + value("routed.granularity") + "s of " + value("routed.page");
+        if (routed.phase != Phase::All)
+            part += " (" + value("routed.phase") + " rows)";
+        if (routed.store != Store::All)
+            part += ", " + value("routed.store");
         add(part);
     }
+    if (far.on()) {
+        std::string part = far.far == Far::Summaries ? "summaries of " + value("far.m")
+                           : far.far == Far::Linear  ? "linear " + value("far.map")
+                                                     : std::string("recurrent");
+        if (combine.combine != Combine::Union)
+            part += ", " + value("combine.combine");
+        add(part);
+    }
+    if (mix.dynamic != Dynamic::None)
+        add("budgets by " + value("mix.dynamic"));
+    if (mix.positions == Positions::Cache)
+        add("cache positions");
     if (text.empty())
         text = "each query itself";
     if (mix.fullEvery > 0)
         add("every " + value("mix.full_every") + "th layer full");
     if (!mix.fullLayers.empty())
         add("layers " + value("mix.full_layers") + " full");
+    if (mix.fullHeads > 0)
+        add(value("mix.full_heads") + " of the heads full");
+    if (!headPolicies.empty())
+        add(std::to_string(headPolicies.size()) + " head policies");
     return text;
-}
-
-namespace {
-
-// No text is near this long; a range beyond it is a slip of the hand that would only fill memory.
-constexpr std::int64_t kPinnedMaximum = 1 << 20;
-
-tl::unexpected<Error> badField(std::string_view path, const std::string& value, const std::string& accepted) {
-    return fail(ErrorCode::BadValue, std::string(path) + " is " + value + "; " + accepted);
-}
-
-std::string signalNames() {
-    std::string names;
-    for (const SignalSpec& signal : signalSpecs())
-        names.append(names.empty() ? "" : ", ").append(signal.name);
-    return names;
-}
-
-Result<> checkBudget(std::string_view path, BudgetKind kind, double budget) {
-    static constexpr std::string_view keys[] = {"routed.count", "routed.fraction", "routed.top_p",
-                                                "routed.threshold"};
-    const ParamSpec& spec = *findParam(keys[static_cast<std::size_t>(kind)]);
-    const bool whole = kind == BudgetKind::Count;
-    if (std::isfinite(budget) && budget >= spec.minimum && budget <= spec.maximum &&
-        (!whole || budget == std::floor(budget)))
-        return {};
-    std::string value =
-        std::isnan(budget) ? "not a number" : formatParam(*findParam("routed.threshold"), budget);
-    return badField(path, value,
-                    std::string(whole ? "a whole number from " : "a number from ") +
-                        formatParam(*findParam("routed.threshold"), spec.minimum) + " to " +
-                        formatParam(*findParam("routed.threshold"), spec.maximum) + " is accepted" +
-                        (kind == BudgetKind::Count
-                             ? ""
-                             : " for " + std::string(keys[static_cast<std::size_t>(kind)]).substr(7)));
-}
-
-Result<> checkRouted(const RoutedPart& routed) {
-    const SignalSpec* signal = findSignal(routed.signal);
-    if (signal == nullptr)
-        return badField("routed.signal", "\"" + routed.signal + "\"", "known signals are " + signalNames());
-    if (signal->role != Role::Both && signal->role != routed.role)
-        return badField("routed.role", std::string(roleName(routed.role)),
-                        routed.signal + " ranks " + std::string(roleName(signal->role)) + " only");
-    FOVEA_TRY(checkBudget("routed.budget", routed.budgetKind, routed.budget));
-    if (routed.queryBudgetKind != BudgetKind::Count && routed.queryBudgetKind != BudgetKind::Fraction)
-        return badField("routed.query_budget_kind", "top_p or threshold", "count and fraction are accepted");
-    FOVEA_TRY(checkBudget("routed.query_budget", routed.queryBudgetKind, routed.queryBudget));
-    if (routed.budgetKind == BudgetKind::TopP && routed.ranksKeys()) {
-        if (!signal->estimatesMass)
-            return badField(
-                "routed.budget_kind", "top_p",
-                routed.signal +
-                    " does not estimate attention mass, so count, fraction and threshold are accepted");
-        if (routed.scope == Scope::Sequence)
-            return badField("routed.budget_kind", "top_p",
-                            "with scope sequence later keys would hold part of the mass: count, fraction and "
-                            "threshold are "
-                            "accepted");
-        if (routed.choice == Choice::Sequence)
-            return badField(
-                "routed.budget_kind", "top_p",
-                "with choice sequence there is no one row whose mass could be reached: count, fraction and "
-                "threshold are accepted");
-    }
-    if (routed.role == Role::Queries && routed.queriesTakeBudget() &&
-        routed.budgetKind != BudgetKind::Count && routed.budgetKind != BudgetKind::Fraction)
-        return badField("routed.budget_kind", "top_p or threshold", "role queries takes count or fraction");
-    if (routed.choice == Choice::Sequence && routed.scope == Scope::Prefix && routed.ranksKeys() &&
-        signal->sees == Sees::Row)
-        return badField("routed.scope", "prefix",
-                        routed.signal +
-                            " ranks a key only once later queries are seen, so choice sequence needs scope "
-                            "sequence (and looks ahead)");
-    return {};
-}
-
-} // namespace
-
-Result<AttentionPolicy> validated(AttentionPolicy policy) {
-    // Ranges first: the table's row writes them out position by position.
-    for (const PinnedRange& range : policy.always.pinned)
-        if (range.first < 0 || range.last < range.first || range.last >= kAll)
-            return badField("always.pinned",
-                            std::to_string(range.first) + " to " + std::to_string(range.last),
-                            "positions from 0 upwards are accepted, first before last");
-    std::int64_t pinned = 0;
-    for (const PinnedRange& range : policy.always.pinned)
-        pinned += range.last - range.first + 1;
-    if (pinned > kPinnedMaximum)
-        return badField("always.pinned", std::to_string(pinned) + " positions",
-                        "at most " + std::to_string(kPinnedMaximum) + " are accepted");
-    for (const ParamSpec& spec : paramSpecs())
-        if (spec.section != "Routed")
-            FOVEA_TRY(checkParam(spec, spec.get(policy)));
-    if (policy.mix.fullOffset >= 0 && policy.mix.fullEvery > 0 &&
-        policy.mix.fullOffset >= policy.mix.fullEvery)
-        return badField("mix.full_offset", std::to_string(policy.mix.fullOffset),
-                        "0 to full_every - 1 = " + std::to_string(policy.mix.fullEvery - 1) + " is accepted");
-    if (policy.routed.on()) {
-        for (const std::string_view key : {"routed.bits", "routed.seed"})
-            FOVEA_TRY(checkParam(*findParam(key), findParam(key)->get(policy)));
-        FOVEA_TRY(checkRouted(policy.routed));
-    }
-    return policy;
 }
 
 } // namespace fovea

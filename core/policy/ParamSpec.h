@@ -22,7 +22,7 @@ struct ParamSpec {
     /// setting one chooses its kind.
     std::string_view key;
     std::string_view option;  ///< command-line name without dashes: "window"
-    std::string_view section; ///< "Local", "Always", "Routed", "Mix"
+    std::string_view section; ///< "Local", "Always", "Routed", "Far", "Mix"
     std::string_view label;   ///< "window"
     std::string_view unit;    ///< "tokens", "keys", "" ...
     std::string_view help;    ///< one or two sentences
@@ -30,6 +30,7 @@ struct ParamSpec {
     double minimum = 0;
     double maximum = 0;                  ///< Integer and Real; a slider clips it to T
     bool allAllowed = false;             ///< Integer: kAll is a value
+    bool offAllowed = false;             ///< Real: "off" is a value, held as NaN
     bool logarithmic = false;            ///< how a slider should move
     std::vector<std::string_view> names; ///< Name: the legal ones
     ParamValue (*get)(const AttentionPolicy&) = nullptr;

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 namespace fovea {
 
@@ -97,7 +98,7 @@ std::string acceptedValues(const ParamSpec& spec) {
     case ParamKind::Integer:
         return "a whole number from " + range + (spec.allAllowed ? ", or all," : "") + " is accepted";
     case ParamKind::Real:
-        return "a number from " + range + " is accepted";
+        return "a number from " + range + (spec.offAllowed ? ", or off," : "") + " is accepted";
     case ParamKind::Flag:
         return "on and off are accepted";
     case ParamKind::Name:
@@ -118,7 +119,7 @@ Result<> checkParam(const ParamSpec& spec, const ParamValue& value) {
         break;
     case ParamKind::Real:
         if (const auto* x = std::get_if<double>(&value))
-            ok = std::isfinite(*x) && inRange(*x);
+            ok = (std::isfinite(*x) && inRange(*x)) || (spec.offAllowed && std::isnan(*x));
         break;
     case ParamKind::Flag:
         ok = std::holds_alternative<bool>(value);
@@ -151,8 +152,8 @@ Result<ParamValue> parseParam(const ParamSpec& spec, std::string_view given) {
         break;
     }
     case ParamKind::Real: {
-        double number = 0;
-        if (!parseReal(text, number))
+        double number = std::numeric_limits<double>::quiet_NaN();
+        if (!(spec.offAllowed && text == "off") && !parseReal(text, number))
             return refuse(spec, quoted);
         value = number;
         break;
@@ -187,7 +188,7 @@ std::string formatParam(const ParamSpec& spec, const ParamValue& value) {
     if (const auto* x = std::get_if<std::int64_t>(&value))
         return spec.allAllowed && *x == kAll ? "all" : std::to_string(*x);
     if (const auto* x = std::get_if<double>(&value))
-        return std::isnan(*x) ? "not a number" : realText(*x);
+        return std::isnan(*x) ? (spec.offAllowed ? "off" : "not a number") : realText(*x);
     if (const auto* x = std::get_if<bool>(&value))
         return *x ? "on" : "off";
     if (const auto* x = std::get_if<std::string>(&value))
@@ -214,10 +215,10 @@ std::string policyToOptions(const AttentionPolicy& policy) {
     static constexpr std::string_view budgets[] = {"routed.count", "routed.fraction", "routed.top_p",
                                                    "routed.threshold"};
     for (const ParamSpec& spec : paramSpecs()) {
-        if (spec.key == "routed.budget_kind" || (spec.section == "Routed" && !policy.routed.on()))
+        if (spec.key == "routed.budget_kind" || (spec.section == "Routed" && policy.routed.signal.empty() && policy.routed.randomBlocks == 0))
             continue;
         const ParamValue value = spec.get(policy);
-        bool shown = value != spec.get(empty);
+        bool shown = formatParam(spec, value) != formatParam(spec, spec.get(empty)); // NaN is no number, but a value
         if (std::find(std::begin(budgets), std::end(budgets), spec.key) != std::end(budgets))
             shown = spec.key == budgets[static_cast<std::size_t>(policy.routed.budgetKind)];
         if (!shown)

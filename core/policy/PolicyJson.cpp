@@ -4,7 +4,8 @@
 #include "core/policy/ParamSpec.h"
 #include "core/policy/SignalSpec.h"
 #include <algorithm>
-#include <array>
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace fovea {
@@ -13,41 +14,6 @@ namespace {
 
 using Kind = JsonTree::Kind;
 using Json = nlohmann::ordered_json;
-
-/// A field of the format that this version does not run: only the values that switch it off are read.
-struct LaterField {
-    std::string_view path;
-    std::array<std::string_view, 2> off; ///< as JsonTree::quoted
-};
-constexpr LaterField kLater[] = {
-    {"always.sink_logit", {"null", "\"off\""}},
-    {"always.punctuation_cap", {"0", "null"}},
-    {"always.special_cap", {"0", "null"}},
-    {"routed.granularity", {"\"token\"", ""}},
-    {"routed.page", {"16", "null"}},
-    {"routed.query_block", {"1", "null"}},
-    {"routed.random_blocks", {"0", ""}},
-    {"routed.phase", {"\"all\"", ""}},
-    {"routed.store", {"\"all\"", ""}},
-    {"routed.reach", {"\"everything\"", ""}},
-    {"routed.unrouted", {"\"local\"", ""}},
-    {"far.far", {"\"none\"", ""}},
-    {"far.m", {"16", "null"}},
-    {"far.log_count", {"true", "null"}},
-    {"far.top", {"0", "null"}},
-    {"far.map", {"\"elu1\"", "null"}},
-    {"far.features", {"null", ""}},
-    {"combine.combine", {"\"union\"", ""}},
-    {"combine.gate", {"0.731", "null"}},
-    {"mix.layers", {"null", "[]"}},
-    {"mix.heads", {"null", "[]"}},
-    {"mix.dynamic", {"\"none\"", ""}},
-    {"mix.probe_every", {"64", "null"}},
-    {"mix.positions", {"\"original\"", ""}},
-    {"mix.parity", {"\"none\"", ""}},
-    {"parity", {"\"none\"", ""}},
-    {"head_policies", {"{}", "null"}},
-};
 
 constexpr std::string_view kSections[] = {"local", "always", "routed", "far", "combine", "mix"};
 // Written as budget_kind and budget rather than one key per kind.
@@ -82,6 +48,10 @@ Result<ParamValue> valueOf(const ParamSpec& spec, std::string_view path, const J
     case ParamKind::Real:
         value = node.real;
         ok = node.kind == Kind::Whole || node.kind == Kind::Real;
+        if (spec.offAllowed && (node.kind == Kind::Null || (node.kind == Kind::Text && node.text == "off"))) {
+            value = std::numeric_limits<double>::quiet_NaN();
+            ok = true;
+        }
         break;
     case ParamKind::Flag:
         value = node.flag;
@@ -211,25 +181,36 @@ std::string keysOf(std::string_view section) {
             add(spec.key);
     if (section == "routed")
         names += ", budget, query_budget_kind, query_budget";
-    for (const LaterField& field : kLater)
-        add(field.path);
+    if (section == "mix")
+        names += ", layers, heads";
     return names;
 }
 
-/// True when `path` is a field of kLater with an off value.
-Result<bool> readLater(std::string_view path, const JsonTree& node) {
-    for (const LaterField& field : kLater) {
-        if (field.path != path)
-            continue;
-        const std::string value = node.quoted();
-        if (value == field.off[0] || (!field.off[1].empty() && value == field.off[1]))
-            return true;
-        std::string accepted = "this version accepts only " + std::string(field.off[0]);
-        if (!field.off[1].empty())
-            accepted += " or " + std::string(field.off[1]);
-        return refuse(path, node, accepted);
+Result<> readNames(const std::string& path, const JsonTree& node, std::vector<std::string>& names) {
+    if (node.kind == Kind::Null)
+        return {};
+    if (node.kind != Kind::List)
+        return refuse(path, node, "a list of names is accepted");
+    for (std::size_t n = 0; n < node.list.size(); ++n) {
+        if (node.list[n].kind != Kind::Text)
+            return refuse(path + "[" + std::to_string(n) + "]", node.list[n], "a name is accepted");
+        names.push_back(node.list[n].text);
     }
-    return false;
+    return {};
+}
+
+/// One list of names, or a list of such lists.
+Result<> readHeads(const JsonTree& node, std::vector<std::vector<std::string>>& heads) {
+    if (node.kind == Kind::List && !node.list.empty() && node.list.front().kind == Kind::List) {
+        for (std::size_t n = 0; n < node.list.size(); ++n)
+            FOVEA_TRY(readNames("mix.heads[" + std::to_string(n) + "]", node.list[n], heads.emplace_back()));
+        return {};
+    }
+    std::vector<std::string> row;
+    FOVEA_TRY(readNames("mix.heads", node, row));
+    if (!row.empty())
+        heads.push_back(std::move(row));
+    return {};
 }
 
 Result<> readSection(AttentionPolicy& policy, std::string_view section, const JsonTree& node) {
@@ -239,10 +220,7 @@ Result<> readSection(AttentionPolicy& policy, std::string_view section, const Js
         const std::string& key = node.keys[n];
         const JsonTree& value = node.list[n];
         const std::string path = std::string(section) + "." + key;
-        const auto later = readLater(path, value);
-        if (!later)
-            return tl::make_unexpected(later.error());
-        if (*later)
+        if (section == "mix" && (key == "layers" || key == "heads"))
             continue;
         const bool budget = section == "routed" && (key == "budget" || key == "budget_kind" ||
                                                     key == "query_budget" || key == "query_budget_kind");
@@ -270,6 +248,38 @@ Result<> readSection(AttentionPolicy& policy, std::string_view section, const Js
     if (section == "routed") {
         FOVEA_TRY(readBudget(policy, node, false));
         FOVEA_TRY(readBudget(policy, node, true));
+    }
+    if (section == "mix") {
+        if (const JsonTree* layers = node.find("layers"))
+            FOVEA_TRY(readNames("mix.layers", *layers, policy.mix.layers));
+        if (const JsonTree* heads = node.find("heads"))
+            FOVEA_TRY(readHeads(*heads, policy.mix.heads));
+    }
+    return {};
+}
+
+/// "head_policies": {"name": {"local": {...}, ...}, ...}
+Result<> readHeadPolicies(AttentionPolicy& policy, const JsonTree& node) {
+    if (node.kind == Kind::Null)
+        return {};
+    if (node.kind != Kind::Object)
+        return refuse("head_policies", node, "an object of named policies is accepted");
+    for (std::size_t n = 0; n < node.keys.size(); ++n) {
+        const std::string path = "head_policies." + node.keys[n];
+        if (node.list[n].kind != Kind::Object)
+            return refuse(path, node.list[n], "an object with local, always, routed, far, combine is accepted");
+        AttentionPolicy parts;
+        for (std::size_t m = 0; m < node.list[n].keys.size(); ++m) {
+            const std::string& section = node.list[n].keys[m];
+            if (section == "mix" ||
+                std::find(std::begin(kSections), std::end(kSections), section) == std::end(kSections))
+                return fail(ErrorCode::BadValue, path + "." + section +
+                                                     " is not a key of a head policy; it has local, always, "
+                                                     "routed, far, combine");
+            if (const Result<> read = readSection(parts, section, node.list[n].list[m]); !read)
+                return fail(read.error().code, path + ": " + read.error().message);
+        }
+        policy.headPolicies.push_back({node.keys[n], parts});
     }
     return {};
 }
@@ -306,76 +316,113 @@ Json pinnedJson(const std::vector<PinnedRange>& pinned) {
     return list;
 }
 
+/// One section's rows of the table, as the file writes them; budgets and pinned tokens aside.
+Json sectionJson(const AttentionPolicy& p, std::string_view section) {
+    Json out = Json::object();
+    for (const ParamSpec& spec : paramSpecs()) {
+        if (spec.key.substr(0, section.size() + 1) != std::string(section) + "." || isBudget(spec.key) ||
+            spec.key == "always.pinned_role")
+            continue;
+        const std::string key(spec.key.substr(section.size() + 1));
+        if (spec.key == "always.pinned") {
+            out[key] = pinnedJson(p.always.pinned);
+            continue;
+        }
+        const ParamValue value = spec.get(p);
+        if (const auto* whole = std::get_if<std::int64_t>(&value))
+            out[key] = spec.allAllowed ? wholeOrAll(*whole) : Json(*whole);
+        else if (const auto* real = std::get_if<double>(&value))
+            out[key] = std::isnan(*real) ? Json() : Json(*real);
+        else if (const auto* flag = std::get_if<bool>(&value))
+            out[key] = *flag;
+        else if (const auto* text = std::get_if<std::string>(&value))
+            out[key] = *text;
+        else
+            out[key] = std::get<std::vector<std::int64_t>>(value);
+        if (spec.key == "routed.budget_kind") {
+            static constexpr std::string_view kinds[] = {"count", "fraction", "top_p", "threshold"};
+            out["budget"] = budgetJson(p.routed.budgetKind, p.routed.budget);
+            out["query_budget_kind"] = kinds[static_cast<std::size_t>(p.routed.queryBudgetKind)];
+            out["query_budget"] = budgetJson(p.routed.queryBudgetKind, p.routed.queryBudget);
+        }
+    }
+    return out;
+}
+
+constexpr std::string_view kPartSections[] = {"local", "always", "routed", "far", "combine"};
+
 Json document(const AttentionPolicy& p, bool named) {
-    static constexpr std::string_view kinds[] = {"count", "fraction", "top_p", "threshold"};
     Json doc;
     doc["fovea"] = "policy";
     doc["version"] = 1;
     if (named)
         doc["name"] = p.name;
-    doc["local"] = {{"window", wholeOrAll(p.local.window)},
-                    {"dilation", p.local.dilation},
-                    {"chunk", p.local.chunk},
-                    {"chunk_prev", p.local.chunkPrevious}};
-    doc["always"] = {{"sinks", p.always.sinks},
-                     {"pinned", pinnedJson(p.always.pinned)},
-                     {"special", p.always.special},
-                     {"punctuation", p.always.punctuation}};
-    doc["routed"] = {{"signal", p.routed.on() ? p.routed.signal : "none"},
-                     {"bits", p.routed.bits},
-                     {"role", roleName(p.routed.role)},
-                     {"budget_kind", kinds[static_cast<std::size_t>(p.routed.budgetKind)]},
-                     {"budget", budgetJson(p.routed.budgetKind, p.routed.budget)},
-                     {"query_budget_kind", kinds[static_cast<std::size_t>(p.routed.queryBudgetKind)]},
-                     {"query_budget", budgetJson(p.routed.queryBudgetKind, p.routed.queryBudget)},
-                     {"granularity", "token"},
-                     {"choice", p.routed.choice == Choice::Query ? "query" : "sequence"},
-                     {"scope", p.routed.scope == Scope::Prefix ? "prefix" : "sequence"},
-                     {"random_blocks", 0},
-                     {"seed", p.routed.seed}};
-    doc["far"] = {{"far", "none"}};
-    doc["combine"] = {{"combine", "union"}};
-    doc["mix"] = {{"full_every", p.mix.fullEvery},
-                  {"full_offset", p.mix.fullOffset},
-                  {"full_layers", p.mix.fullLayers},
-                  {"dynamic", "none"}};
+    for (const std::string_view section : kSections)
+        doc[std::string(section)] = sectionJson(p, section);
+    if (!p.mix.layers.empty())
+        doc["mix"]["layers"] = p.mix.layers;
+    if (!p.mix.heads.empty())
+        doc["mix"]["heads"] = p.mix.heads;
+    if (!p.headPolicies.empty()) {
+        Json policies = Json::object();
+        for (const NamedHeadParts& entry : p.headPolicies) {
+            Json parts;
+            for (const std::string_view section : kPartSections)
+                parts[std::string(section)] = sectionJson(p.withParts(entry.parts), section);
+            policies[entry.name] = std::move(parts);
+        }
+        doc["head_policies"] = std::move(policies);
+    }
     return doc;
 }
 
 /// The same policy with everything that does nothing at its default.
-AttentionPolicy canonical(const AttentionPolicy& given) {
-    AttentionPolicy p = given;
-    const auto idle = [&](std::string_view key) { return !findParam(key)->active(p); };
-    if (p.local.window == kAll && p.local.dilation == 1)
-        return {};
+AttentionPolicy canonicalParts(AttentionPolicy p) {
+    if (p.readsAll())
+        return AttentionPolicy().withParts({});
+    const AttentionPolicy plain;
     if (p.local.window <= 1)
         p.local.dilation = 1;
-    if (p.local.chunk == 0)
-        p.local.chunkPrevious = 0;
-    if (!p.routed.on())
-        p.routed = {};
-    else {
-        const RoutedPart plain;
-        if (p.routed.ranksQueries()) {
-            const double budget = p.routed.effectiveQueryBudget();
-            p.routed.queryBudgetKind = p.routed.effectiveQueryKind();
-            p.routed.queryBudget = budget;
-        } else {
-            p.routed.queryBudgetKind = plain.queryBudgetKind;
-            p.routed.queryBudget = plain.queryBudget;
-        }
-        if (!p.routed.ranksKeys()) {
-            p.routed.budgetKind = plain.budgetKind;
-            p.routed.budget = plain.budget;
-            p.routed.choice = plain.choice;
-        }
-        if (idle("routed.bits"))
-            p.routed.bits = plain.bits;
-        if (idle("routed.seed"))
-            p.routed.seed = plain.seed;
+    if (p.routed.ranksQueries() && !p.routed.signal.empty()) {
+        const double budget = p.routed.effectiveQueryBudget();
+        p.routed.queryBudgetKind = p.routed.effectiveQueryKind();
+        p.routed.queryBudget = budget;
+    } else {
+        p.routed.queryBudgetKind = plain.routed.queryBudgetKind;
+        p.routed.queryBudget = plain.routed.queryBudget;
     }
+    if (!p.routed.signal.empty() && !p.routed.ranksKeys()) {
+        p.routed.budgetKind = plain.routed.budgetKind;
+        p.routed.budget = plain.routed.budget;
+        p.routed.choice = plain.routed.choice;
+    }
+    if (p.routed.signal.empty()) {
+        const RoutedPart given = p.routed;
+        p.routed = {};
+        p.routed.phase = given.phase;
+        p.routed.randomBlocks = given.randomBlocks;
+        p.routed.page = given.page;
+        p.routed.queryBlock = given.queryBlock;
+        p.routed.seed = given.seed;
+    }
+    for (const ParamSpec& spec : paramSpecs())
+        if (spec.section != "Mix" && spec.active != nullptr && !spec.active(p) && !isBudget(spec.key) &&
+            spec.key != "routed.role" && spec.key != "routed.budget_kind" && spec.key != "always.pinned_role")
+            spec.set(p, spec.get(plain));
+    return p;
+}
+
+AttentionPolicy canonical(const AttentionPolicy& given) {
+    AttentionPolicy p = given;
+    if (p.headPolicies.empty() && p.readsAll())
+        return {};
+    static_cast<HeadParts&>(p) = canonicalParts(given.withParts(given));
+    for (NamedHeadParts& entry : p.headPolicies)
+        entry.parts = canonicalParts(given.withParts(entry.parts));
     if (p.mix.fullEvery == 0 || p.mix.fullOffset == p.mix.fullEvery - 1)
         p.mix.fullOffset = -1;
+    if (p.mix.dynamic == Dynamic::None)
+        p.mix.probeEvery = MixPart().probeEvery;
     std::sort(p.mix.fullLayers.begin(), p.mix.fullLayers.end());
     p.mix.fullLayers.erase(std::unique(p.mix.fullLayers.begin(), p.mix.fullLayers.end()),
                            p.mix.fullLayers.end());
@@ -415,13 +462,10 @@ Result<AttentionPolicy> policyFromJson(std::string_view text) {
             FOVEA_TRY(readSection(policy, key, value));
             continue;
         }
-        const auto later = readLater(key, value);
-        if (!later)
-            return tl::make_unexpected(later.error());
-        if (!*later)
-            return fail(
-                ErrorCode::BadValue,
-                key + " is not a key of a policy; it has name, local, always, routed, far, combine, mix");
+        if (key != "head_policies")
+            return fail(ErrorCode::BadValue, key + " is not a key of a policy; it has name, local, always, "
+                                                   "routed, far, combine, mix, head_policies");
+        FOVEA_TRY(readHeadPolicies(policy, value));
     }
     return validated(std::move(policy));
 }

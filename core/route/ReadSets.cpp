@@ -3,12 +3,35 @@
 
 namespace fovea {
 
-Result<AlwaysReads> alwaysReads(const AlwaysPart& part, const TokenFacts& facts) {
+namespace {
+
+/// A capped kind of token: key n of them is readable until the one `cap` places later has come.
+void endCapped(const std::vector<std::uint8_t>& flags, std::int64_t cap, std::vector<std::uint32_t>& until) {
+    std::vector<std::size_t> found;
+    for (std::size_t key = 0; key < flags.size(); ++key)
+        if (flags[key] != 0)
+            found.push_back(key);
+    const auto limit = static_cast<std::size_t>(cap);
+    for (std::size_t n = 0; n < found.size(); ++n) {
+        const std::size_t end = cap > 0 && n + limit < found.size() ? found[n + limit] : flags.size();
+        until[found[n]] = std::max(until[found[n]], static_cast<std::uint32_t>(end));
+    }
+}
+
+} // namespace
+
+Result<AlwaysReads> alwaysReads(const HeadParts& parts, const TokenFacts& facts) {
+    const AlwaysPart& part = parts.always;
     const std::size_t tokens = facts.tokens;
     AlwaysReads reads;
     reads.bits.assign((tokens + 63) / 64, 0);
     reads.queryRole.assign(tokens, 0);
-    const auto keep = [&](std::size_t key) { reads.bits[key / 64] |= std::uint64_t{1} << (key % 64); };
+    const bool capped = (part.special && part.specialCap > 0) || (part.punctuation && part.punctuationCap > 0);
+    std::vector<std::uint32_t> until(tokens, 0); // 0: not readable at all
+    const auto keep = [&](std::size_t key) {
+        reads.bits[key / 64] |= std::uint64_t{1} << (key % 64);
+        until[key] = static_cast<std::uint32_t>(tokens);
+    };
 
     for (std::size_t key = 0; key < std::min(tokens, static_cast<std::size_t>(part.sinks)); ++key)
         keep(key);
@@ -29,17 +52,26 @@ Result<AlwaysReads> alwaysReads(const AlwaysPart& part, const TokenFacts& facts)
     }
     FOVEA_ASSERT(facts.special.empty() || facts.special.size() == tokens);
     FOVEA_ASSERT(facts.punctuation.empty() || facts.punctuation.size() == tokens);
-    if (part.special)
-        for (std::size_t key = 0; key < facts.special.size(); ++key)
-            if (facts.special[key] != 0)
-                keep(key);
-    if (part.punctuation)
-        for (std::size_t key = 0; key < facts.punctuation.size(); ++key)
-            if (facts.punctuation[key] != 0)
-                keep(key);
+    if (part.special && !facts.special.empty())
+        endCapped(facts.special, part.specialCap, until);
+    if (part.punctuation && !facts.punctuation.empty())
+        endCapped(facts.punctuation, part.punctuationCap, until);
+    for (std::size_t key = 0; key < tokens; ++key)
+        if (until[key] != 0)
+            reads.bits[key / 64] |= std::uint64_t{1} << (key % 64);
     for (std::size_t key = 0; key < tokens; ++key)
         if (reads.contains(key))
             reads.keys.push_back(static_cast<std::uint32_t>(key));
+    if (capped)
+        for (const std::uint32_t key : reads.keys)
+            reads.until.push_back(until[key]);
+    if (parts.routed.phase != Phase::All && !parts.readsAll()) {
+        const std::size_t border = std::min(tokens, facts.border());
+        if (parts.routed.phase == Phase::Prefill)
+            std::fill(reads.queryRole.begin() + static_cast<std::ptrdiff_t>(border), reads.queryRole.end(), 1);
+        else
+            std::fill_n(reads.queryRole.begin(), border, 1);
+    }
     return reads;
 }
 

@@ -66,12 +66,25 @@ private:
 struct AlwaysReads {
     std::vector<std::uint64_t>
         bits; ///< [ceil(T/64)], bit j % 64 of word j / 64: later queries may read key j
-    std::vector<std::uint32_t> keys;     ///< the same keys, ascending
-    std::vector<std::uint8_t> queryRole; ///< [T] 1: pinned to read everything before it
+    std::vector<std::uint32_t> keys; ///< the same keys, ascending
+    /// As `keys`: the first query that may no longer read the key, for caps on special and separator tokens.
+    /// Empty: none ends. A key whose time is over is no candidate of the router.
+    std::vector<std::uint32_t> until;
+    std::vector<std::uint8_t> queryRole; ///< [T] 1: reads everything before it (pinned, or outside the phase)
+    /// May `query` read `key`, which must be its own or an earlier one?
+    [[nodiscard]] bool reads(std::size_t query, std::size_t key) const {
+        if (!contains(key))
+            return false;
+        if (until.empty())
+            return true;
+        const auto at = std::lower_bound(keys.begin(), keys.end(), static_cast<std::uint32_t>(key));
+        return query < until[static_cast<std::size_t>(at - keys.begin())];
+    }
     [[nodiscard]] bool contains(std::size_t key) const { return (bits[key / 64] >> (key % 64) & 1U) != 0; }
 };
 
+/// Rows outside the routed part's phase read everything and so count as query role.
 /// Errors: BadValue (a pinned position at or beyond T, named).
-[[nodiscard]] Result<AlwaysReads> alwaysReads(const AlwaysPart& part, const TokenFacts& facts);
+[[nodiscard]] Result<AlwaysReads> alwaysReads(const HeadParts& parts, const TokenFacts& facts);
 
 } // namespace fovea

@@ -229,7 +229,7 @@ Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shap
     if (policy.routed.signal == "surprisal" && facts.surprisal.size() != facts.tokens)
         return fail(ErrorCode::BadValue,
                     "routed.signal is surprisal, which needs a full run of this text first; none is at hand");
-    auto always = alwaysReads(policy.always, facts);
+    auto always = alwaysReads(policy, facts);
     if (!always)
         return tl::make_unexpected(always.error());
     FOVEA_TRY(work.checkpoint());

@@ -16,6 +16,10 @@ struct TokenFacts {
     std::vector<std::uint8_t> special;
     std::vector<std::uint8_t> punctuation;
     std::vector<float> surprisal; ///< -ln P(token | before) of the full run, nats; empty: not run yet
+    std::vector<std::int32_t> ids; ///< vocabulary ids; empty where no signal asks for them
+    /// P, the length of the prompt when generating; 0: T - T/4 stands in for it (mechanisms.md rule 7).
+    std::size_t prompt = 0;
+    [[nodiscard]] std::size_t border() const { return prompt > 0 ? prompt : tokens - tokens / 4; }
 };
 
 /// One layer's activations as a router may see them.
@@ -28,6 +32,8 @@ struct RouteInput {
     /// this layer is at hand (`received` then needs no second pass).
     std::span<const float> fullLse;
     const TokenFacts* facts = nullptr;
+    /// [T] length of each token's residual stream entering the layer; empty: not known here.
+    std::span<const float> hiddenNorm;
 };
 
 /// Rows [first, last) of a text. Work on a visible rectangle routes and plans just these.
@@ -55,6 +61,8 @@ struct RoutedChoices {
     std::vector<std::uint32_t> queryRank; ///< as queryScore: 1 = best when the token was decided
     std::vector<std::uint32_t> queryBudget; ///< as queryScore: tokens that were allowed then
     std::uint64_t nanScores = 0;            ///< ranked last and counted
+    /// As queryRole, 1: the query reads no key at all and gets no softmax (unrouted mean or skip). Empty: none.
+    std::vector<std::uint8_t> silent;
     [[nodiscard]] std::span<const std::uint32_t> row(std::size_t query) const {
         const std::size_t r = query - rows.first;
         return std::span(keys).subspan(rowBegin[r], rowBegin[r + 1] - rowBegin[r]);

@@ -240,6 +240,8 @@ void ParamPanel::switchSection(std::string_view section, bool on) {
     AttentionPolicy changed = on ? withSectionOf(now, section, m_remembered) : withoutSection(now, section);
     if (on && section == "Mix" && !sectionOn(changed, section)) // never on before: a first useful value
         changed.mix.fullEvery = 6;
+    if (on && section == "Far" && !sectionOn(changed, section))
+        changed.far.far = Far::Summaries;
     m_requests.setPolicy(changed, tr("%1 %2").arg(text(section), on ? tr("on") : tr("off")));
     showPolicy();
 }

@@ -3,7 +3,7 @@
 namespace fovea::ui {
 
 const std::vector<std::string_view>& sectionNames() {
-    static const std::vector<std::string_view> names = {"Local", "Always", "Routed", "Mix"};
+    static const std::vector<std::string_view> names = {"Local", "Always", "Routed", "Far", "Mix"};
     return names;
 }
 
@@ -12,10 +12,13 @@ bool sectionOn(const AttentionPolicy& policy, std::string_view section) {
         return policy.local.window > 0 || policy.local.chunk > 0;
     if (section == "Always")
         return policy.always.sinks > 0 || !policy.always.pinned.empty() || policy.always.special ||
-               policy.always.punctuation;
+               policy.always.punctuation || policy.always.sinkLogit;
     if (section == "Routed")
         return policy.routed.on();
-    return policy.mix.fullEvery > 0 || !policy.mix.fullLayers.empty();
+    if (section == "Far")
+        return policy.far.on();
+    return policy.mix.fullEvery > 0 || !policy.mix.fullLayers.empty() || policy.mix.fullHeads > 0 ||
+           !policy.headPolicies.empty();
 }
 
 AttentionPolicy withoutSection(AttentionPolicy policy, std::string_view section) {
@@ -32,8 +35,13 @@ AttentionPolicy withSectionOf(AttentionPolicy policy, std::string_view section,
         policy.always = source.always;
     else if (section == "Routed")
         policy.routed = source.routed;
-    else
+    else if (section == "Far") {
+        policy.far = source.far;
+        policy.combine = source.combine;
+    } else {
         policy.mix = source.mix;
+        policy.headPolicies = source.headPolicies;
+    }
     policy.name.clear();
     return policy;
 }

@@ -1,0 +1,82 @@
+#include "core/policy/ParamRows.h"
+
+namespace fovea::params {
+
+namespace {
+
+constexpr std::array<std::string_view, 4> kFars{"none", "summaries", "linear", "recurrent"};
+constexpr std::array<std::string_view, 5> kMaps{"elu1", "performer", "trig", "taylor2", "hedgehog"};
+constexpr std::array<std::string_view, 3> kCombines{"union", "shared", "gated"};
+
+bool summaries(const Policy& p) {
+    return p.far.far == Far::Summaries;
+}
+bool linear(const Policy& p) {
+    return p.far.far == Far::Linear;
+}
+
+} // namespace
+
+void appendFar(std::vector<ParamSpec>& s) {
+    using enum ParamKind;
+    constexpr auto kFar = &Policy::far;
+    constexpr auto kCombine = &Policy::combine;
+    ParamSpec& far = row(s, "Far", "far.far", "far", "far field", "",
+                         "What stands for the keys that nobody reads: nothing, means of blocks, a linear "
+                         "state, or a recurrent one.",
+                         Name);
+    named<kFar, &FarPart::far, kFars>(far, sparse);
+    far.set = [](Policy& p, const Value& v) {
+        for (std::size_t n = 0; n < kFars.size(); ++n)
+            if (kFars[n] == name(v))
+                p.far.far = static_cast<Far>(n);
+        // A far field brings a combination it can do.
+        if (p.far.far == Far::Linear && p.combine.combine == Combine::Union)
+            p.combine.combine = Combine::Shared;
+        if (p.far.far == Far::Recurrent)
+            p.combine.combine = Combine::Gated;
+        if (p.far.far == Far::Summaries && p.combine.combine == Combine::Shared)
+            p.combine.combine = Combine::Union;
+    };
+    plain<kFar, &FarPart::m>(row(s, "Far", "far.m", "far-m", "summary block", "tokens",
+                                 "Tokens whose unread keys and values one summary is the mean of.", Integer),
+                             2, 1024, summaries);
+    plain<kFar, &FarPart::logCount>(
+        row(s, "Far", "far.log_count", "far-log-count", "log count", "",
+            "A summary of c tokens has its logit raised by ln c, as if all c were read at their mean.",
+            Flag),
+        0, 0, summaries);
+    plain<kFar, &FarPart::top>(row(s, "Far", "far.top", "far-top", "summaries read", "entries",
+                                   "Only the summaries of greatest logit; the rest stays unread. 0: all.",
+                                   Integer),
+                               0, kTokensMaximum, summaries);
+    named<kFar, &FarPart::map, kMaps>(
+        row(s, "Far", "far.map", "far-map", "feature map", "",
+            "Features of query and key whose products stand for the exponential: elu+1, positive or "
+            "trigonometric random features, 2nd-order Taylor, softmax features.",
+            Name),
+        linear);
+    plain<kFar, &FarPart::features>(
+        row(s, "Far", "far.features", "far-features", "random features", "",
+            "Random features of performer and trig. 0: 256, as published.", Integer),
+        0, 4096, [](const Policy& p) {
+            return linear(p) && (p.far.map == FeatureMap::Performer || p.far.map == FeatureMap::Trig);
+        });
+    named<kCombine, &CombinePart::combine, kCombines>(
+        row(s, "Far", "combine.combine", "combine", "combine", "",
+            "union: one softmax over all that is read. shared: the linear state joins the same "
+            "denominator. gated: a weighted sum of two outputs.",
+            Name),
+        [](const Policy& p) { return p.far.on(); });
+    plain<kCombine, &CombinePart::gate>(
+        row(s, "Far", "combine.gate", "gate", "gate", "",
+            "Weight of the exact part; the far field gets the rest. 1: exact part only, 0: far field only.",
+            Real),
+        0, 1, [](const Policy& p) { return p.far.on() && p.combine.combine == Combine::Gated; });
+    plain<kCombine, &CombinePart::windowFactor>(
+        row(s, "Far", "combine.window_factor", "window-factor", "window factor", "",
+            "Multiplies the exact part's terms in a shared normaliser.", Real),
+        0, 1, [](const Policy& p) { return p.far.on() && p.combine.combine == Combine::Shared; });
+}
+
+} // namespace fovea::params

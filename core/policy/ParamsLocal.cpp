@@ -1,0 +1,33 @@
+#include "core/policy/ParamRows.h"
+
+namespace fovea::params {
+
+void appendLocal(std::vector<ParamSpec>& s) {
+    using enum ParamKind;
+    constexpr auto kLocal = &Policy::local;
+    ParamSpec& window =
+        row(s, "Local", "local.window", "window", "window", "keys",
+            "Each query reads exactly this many of the newest keys, itself included. 0: off. all: full "
+            "attention.",
+            Integer);
+    plain<kLocal, &LocalPart::window>(window, 0, kTokensMaximum, [](const Policy&) { return true; });
+    window.allAllowed = true;
+    window.logarithmic = true;
+    plain<kLocal, &LocalPart::dilation>(
+        row(s, "Local", "local.dilation", "dilation", "dilation", "tokens",
+            "Step between the keys of the window: the same number of keys, further back.", Integer),
+        1, 64, [](const Policy& p) { return p.local.window > 1; });
+    ParamSpec& chunk =
+        row(s, "Local", "local.chunk", "chunk", "chunk", "tokens",
+            "Each query also reads its own aligned chunk of this many tokens, up to itself. 0: off. Needs a "
+            "window that is not \"all\".",
+            Integer);
+    plain<kLocal, &LocalPart::chunk>(chunk, 0, kTokensMaximum, sparse);
+    chunk.logarithmic = true;
+    plain<kLocal, &LocalPart::chunkPrevious>(
+        row(s, "Local", "local.chunk_prev", "chunk-prev", "previous chunks", "chunks",
+            "1: each query also reads the whole chunk before its own.", Integer),
+        0, 1, [](const Policy& p) { return sparse(p) && p.local.chunk > 0; });
+}
+
+} // namespace fovea::params

@@ -1,0 +1,167 @@
+#include "core/policy/AttentionPolicy.h"
+#include "core/policy/ParamSpec.h"
+#include "core/policy/SignalSpec.h"
+#include <algorithm>
+#include <cmath>
+
+namespace fovea {
+
+namespace {
+
+// No text is near this long; a range beyond it is a slip of the hand that would only fill memory.
+constexpr std::int64_t kPinnedMaximum = 1 << 20;
+
+tl::unexpected<Error> badField(std::string_view path, const std::string& value, const std::string& accepted) {
+    return fail(ErrorCode::BadValue, std::string(path) + " is " + value + "; " + accepted);
+}
+
+std::string signalNames() {
+    std::string names;
+    for (const SignalSpec& signal : signalSpecs())
+        names.append(names.empty() ? "" : ", ").append(signal.name);
+    return names;
+}
+
+Result<> checkBudget(std::string_view path, BudgetKind kind, double budget) {
+    static constexpr std::string_view keys[] = {"routed.count", "routed.fraction", "routed.top_p",
+                                                "routed.threshold"};
+    const ParamSpec& spec = *findParam(keys[static_cast<std::size_t>(kind)]);
+    const bool whole = kind == BudgetKind::Count;
+    if (std::isfinite(budget) && budget >= spec.minimum && budget <= spec.maximum &&
+        (!whole || budget == std::floor(budget)))
+        return {};
+    std::string value =
+        std::isnan(budget) ? "not a number" : formatParam(*findParam("routed.threshold"), budget);
+    return badField(path, value,
+                    std::string(whole ? "a whole number from " : "a number from ") +
+                        formatParam(*findParam("routed.threshold"), spec.minimum) + " to " +
+                        formatParam(*findParam("routed.threshold"), spec.maximum) + " is accepted" +
+                        (kind == BudgetKind::Count
+                             ? ""
+                             : " for " + std::string(keys[static_cast<std::size_t>(kind)]).substr(7)));
+}
+
+Result<> checkRouted(const RoutedPart& routed) {
+    const SignalSpec* signal = findSignal(routed.signal);
+    if (signal == nullptr)
+        return badField("routed.signal", "\"" + routed.signal + "\"", "known signals are " + signalNames());
+    if (signal->role != Role::Both && signal->role != routed.role)
+        return badField("routed.role", std::string(roleName(routed.role)),
+                        routed.signal + " ranks " + std::string(roleName(signal->role)) + " only");
+    FOVEA_TRY(checkBudget("routed.budget", routed.budgetKind, routed.budget));
+    if (routed.queryBudgetKind != BudgetKind::Count && routed.queryBudgetKind != BudgetKind::Fraction)
+        return badField("routed.query_budget_kind", "top_p or threshold", "count and fraction are accepted");
+    FOVEA_TRY(checkBudget("routed.query_budget", routed.queryBudgetKind, routed.queryBudget));
+    if (routed.budgetKind == BudgetKind::TopP && routed.ranksKeys()) {
+        if (!signal->estimatesMass)
+            return badField(
+                "routed.budget_kind", "top_p",
+                routed.signal +
+                    " does not estimate attention mass, so count, fraction and threshold are accepted");
+        if (routed.scope == Scope::Sequence)
+            return badField("routed.budget_kind", "top_p",
+                            "with scope sequence later keys would hold part of the mass: count, fraction and "
+                            "threshold are "
+                            "accepted");
+        if (routed.choice == Choice::Sequence)
+            return badField(
+                "routed.budget_kind", "top_p",
+                "with choice sequence there is no one row whose mass could be reached: count, fraction and "
+                "threshold are accepted");
+    }
+    if (routed.role == Role::Queries && routed.queriesTakeBudget() &&
+        routed.budgetKind != BudgetKind::Count && routed.budgetKind != BudgetKind::Fraction)
+        return badField("routed.budget_kind", "top_p or threshold", "role queries takes count or fraction");
+    if (routed.choice == Choice::Sequence && routed.scope == Scope::Prefix && routed.ranksKeys() &&
+        signal->sees == Sees::Row)
+        return badField("routed.scope", "prefix",
+                        routed.signal +
+                            " ranks a key only once later queries are seen, so choice sequence needs scope "
+                            "sequence (and looks ahead)");
+    return {};
+}
+
+/// A combination needs branches that can be combined so.
+Result<> checkFar(const FarPart& far, const CombinePart& combine) {
+    if (!far.on())
+        return {};
+    if (far.far == Far::Linear && combine.combine == Combine::Union)
+        return badField("combine.combine", "union",
+                        "a linear state has no logits to join one softmax: shared and gated are accepted");
+    if (far.far == Far::Recurrent && combine.combine != Combine::Gated)
+        return badField("combine.combine", combine.combine == Combine::Union ? "union" : "shared",
+                        "a recurrent state has no mass of its own: gated is accepted");
+    if (far.far == Far::Summaries && combine.combine == Combine::Shared)
+        return badField("combine.combine", "shared",
+                        "summaries have logits and join one softmax: union and gated are accepted");
+    return {};
+}
+
+Result<> checkParts(const AttentionPolicy& policy) {
+    // Ranges first: the table's row writes them out position by position.
+    for (const PinnedRange& range : policy.always.pinned)
+        if (range.first < 0 || range.last < range.first || range.last >= kAll)
+            return badField("always.pinned",
+                            std::to_string(range.first) + " to " + std::to_string(range.last),
+                            "positions from 0 upwards are accepted, first before last");
+    std::int64_t pinned = 0;
+    for (const PinnedRange& range : policy.always.pinned)
+        pinned += range.last - range.first + 1;
+    if (pinned > kPinnedMaximum)
+        return badField("always.pinned", std::to_string(pinned) + " positions",
+                        "at most " + std::to_string(kPinnedMaximum) + " are accepted");
+    for (const ParamSpec& spec : paramSpecs())
+        if (spec.section != "Routed")
+            FOVEA_TRY(checkParam(spec, spec.get(policy)));
+    FOVEA_TRY(checkFar(policy.far, policy.combine));
+    for (const std::string_view key : {"routed.random_blocks", "routed.page", "routed.query_block", "routed.seed"})
+        FOVEA_TRY(checkParam(*findParam(key), findParam(key)->get(policy)));
+    if (policy.routed.signal.empty())
+        return {};
+    for (const std::string_view key : {"routed.bits", "routed.rounds", "routed.observe", "routed.pool",
+                                       "routed.stride", "routed.diagonals"})
+        FOVEA_TRY(checkParam(*findParam(key), findParam(key)->get(policy)));
+    if (policy.routed.pool % 2 == 0)
+        return badField("routed.pool", std::to_string(policy.routed.pool), "odd numbers are accepted");
+    return checkRouted(policy.routed);
+}
+
+Result<> checkNames(const AttentionPolicy& policy) {
+    std::string names = "\"\", full";
+    for (const NamedHeadParts& entry : policy.headPolicies)
+        names += ", " + entry.name;
+    const auto known = [&](const std::string& wanted) {
+        return wanted.empty() || wanted == "full" ||
+               std::any_of(policy.headPolicies.begin(), policy.headPolicies.end(),
+                           [&](const NamedHeadParts& entry) { return entry.name == wanted; });
+    };
+    for (std::size_t n = 0; n < policy.mix.layers.size(); ++n)
+        if (!known(policy.mix.layers[n]))
+            return badField("mix.layers[" + std::to_string(n) + "]", "\"" + policy.mix.layers[n] + "\"",
+                            "one of " + names + " is accepted");
+    for (const auto& row : policy.mix.heads)
+        for (const std::string& wanted : row)
+            if (!known(wanted))
+                return badField("mix.heads", "\"" + wanted + "\"", "one of " + names + " is accepted");
+    return {};
+}
+
+} // namespace
+
+Result<AttentionPolicy> validated(AttentionPolicy policy) {
+    FOVEA_TRY(checkParts(policy));
+    for (const NamedHeadParts& entry : policy.headPolicies) {
+        if (entry.name.empty())
+            return badField("head_policies", "a policy without a name", "a name is needed");
+        if (const Result<> checked = checkParts(policy.withParts(entry.parts)); !checked)
+            return fail(checked.error().code, "head_policies." + entry.name + ": " + checked.error().message);
+    }
+    FOVEA_TRY(checkNames(policy));
+    if (policy.mix.fullOffset >= 0 && policy.mix.fullEvery > 0 &&
+        policy.mix.fullOffset >= policy.mix.fullEvery)
+        return badField("mix.full_offset", std::to_string(policy.mix.fullOffset),
+                        "0 to full_every - 1 = " + std::to_string(policy.mix.fullEvery - 1) + " is accepted");
+    return policy;
+}
+
+} // namespace fovea
