@@ -1,0 +1,7 @@
+#include "core/policy/PresetRows.h"
+
+namespace fovea::presets {
+
+void appendFar(std::vector<PolicyPreset>&) {}
+
+} // namespace fovea::presets

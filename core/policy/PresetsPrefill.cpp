@@ -1,0 +1,7 @@
+#include "core/policy/PresetRows.h"
+
+namespace fovea::presets {
+
+void appendPrefill(std::vector<PolicyPreset>&) {}
+
+} // namespace fovea::presets
