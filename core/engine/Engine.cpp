@@ -1,5 +1,6 @@
 #include "core/engine/Engine.h"
 #include "core/base/Memory.h"
+#include "core/engine/RetrievalHeads.h"
 #include "core/engine/TextStage.h"
 #include "core/files/AtomicFile.h"
 #include "core/model/Forward.h"
@@ -187,11 +188,26 @@ private:
             stages.dropPolicyResults();
         }
         stages.textOf = request;
+        FOVEA_TRY(knowRetrievalHeads(stages));
         m_snapshot.tokens = stages.tokens;
         m_snapshot.facts = stages.facts;
         m_snapshot.textHash = stages.textHash;
         m_snapshot.pastContext =
             stages.tokens->size() > static_cast<std::size_t>(stages.model->shape.context);
+        return {};
+    }
+
+    /// The model's retrieval scores, once a policy ranks heads by them.
+    template <class Stages>
+    Result<> knowRetrievalHeads(Stages& stages) {
+        if (m_snapshot.request->policy.mix.fullHeads <= 0 || !stages.facts->retrieval.empty())
+            return {};
+        m_work->report("retrieval heads", 0, 1);
+        Result<std::vector<float>> scores = retrievalScores(*stages.model, m_snapshot.request->isa, *m_work);
+        FOVEA_TRY(scores);
+        auto facts = std::make_shared<TokenFacts>(*stages.facts);
+        facts->retrieval = std::move(*scores);
+        stages.facts = std::move(facts);
         return {};
     }
 
@@ -269,8 +285,10 @@ private:
         FOVEA_TRY(visibleFailed);
         FOVEA_TRY(full);
         stages.full = std::move(*full);
-        stages.facts = std::make_shared<const TokenFacts>(
+        auto facts = std::make_shared<TokenFacts>(
             makeFacts(*m_snapshot.model->tokenizer, *m_snapshot.tokens, stages.full->nll));
+        facts->retrieval = stages.facts->retrieval;
+        stages.facts = std::move(facts);
         m_snapshot.full = stages.full;
         m_snapshot.facts = stages.facts;
         deliverSnapshot();

@@ -73,16 +73,23 @@ double largestDifference(ConstMatrixView a, ConstMatrixView b, std::size_t first
 
 /// The policy with a budget that covers everything, three ways; the last two go through the router.
 std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, std::size_t tokens) {
-    AttentionPolicy base = policy;
-    base.mix = {};
+    AttentionPolicy base = policy.withParts(policy.headPolicies.empty() ? policy : policy.partsOf(0, 0));
+    base.mix.dynamic = Dynamic::None;
+    base.always.sinkLogit.reset();
+    base.routed.reach = Reach::Everything;
+    base.routed.unrouted = Unrouted::Local;
+    base.combine.gate = 1; // a gated sum is the exact part where nothing is far
+    base.combine.windowFactor = 1;
     const auto all = static_cast<std::int64_t>(tokens);
     AttentionPolicy window = base;
     window.local.window = all;
     window.local.dilation = 1;
     window.name = "window T";
+    if (base.far.on() && base.local.window == 0 && !base.routed.on())
+        return {window}; // a pure far field has no budget to raise (mechanisms.md rule 5)
 
     AttentionPolicy count = base;
-    if (!count.routed.on())
+    if (count.routed.signal.empty())
         count.routed.signal = "group_dot";
     if (count.local.window >= all) // else nothing would be left to the router
         count.local.window = std::min<std::int64_t>(all, 16);
@@ -229,8 +236,9 @@ private:
             FOVEA_TRY(full);
             nll = (*full)->nll;
         }
-        return hybridHidden(changed.ids,
-                            std::make_shared<const TokenFacts>(makeFacts(*model.tokenizer, changed, nll)));
+        auto facts = std::make_shared<TokenFacts>(makeFacts(*model.tokenizer, changed, nll));
+        facts->retrieval = m_snapshot.facts->retrieval; // the model's, whatever the text
+        return hybridHidden(changed.ids, std::move(facts));
     }
 
     Result<Matrix> hybridHidden(std::span<const std::int32_t> ids, std::shared_ptr<const TokenFacts> facts) {

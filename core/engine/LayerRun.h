@@ -27,6 +27,7 @@ struct LayerTask {
     Isa isa = Isa::Portable;
     /// Carried between calls for rows that follow each other; null: nothing is.
     std::shared_ptr<LayerState> state = nullptr;
+    std::span<const float> hiddenNorm = {}; ///< see RouteInput
 };
 
 /// One layer's plan (with its routing) and the seconds of router, plan and kernel.

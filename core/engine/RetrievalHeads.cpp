@@ -1,5 +1,5 @@
 #include "core/engine/RetrievalHeads.h"
-#include "core/base/Rng.h"
+#include "core/base/SplitMix64.h"
 #include "core/model/Forward.h"
 #include <algorithm>
 #include <cmath>

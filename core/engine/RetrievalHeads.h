@@ -1,5 +1,6 @@
 #pragma once
 #include "core/base/Cancel.h"
+#include "core/kernels/Attention.h"
 #include "core/model/Model.h"
 #include <memory>
 #include <vector>

@@ -19,6 +19,8 @@ struct TokenFacts {
     std::vector<std::int32_t> ids; ///< vocabulary ids; empty where no signal asks for them
     /// P, the length of the prompt when generating; 0: T - T/4 stands in for it (mechanisms.md rule 7).
     std::size_t prompt = 0;
+    /// [L*H] the model's retrieval scores, which mix.full_heads ranks (RetrievalHeads.h); empty: not measured.
+    std::vector<float> retrieval;
     [[nodiscard]] std::size_t border() const { return prompt > 0 ? prompt : tokens - tokens / 4; }
 };
 
@@ -33,7 +35,7 @@ struct RouteInput {
     std::span<const float> fullLse;
     const TokenFacts* facts = nullptr;
     /// [T] length of each token's residual stream entering the layer; empty: not known here.
-    std::span<const float> hiddenNorm;
+    std::span<const float> hiddenNorm = {};
 };
 
 /// Rows [first, last) of a text. Work on a visible rectangle routes and plans just these.
