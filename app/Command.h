@@ -29,6 +29,7 @@ struct Command {
     std::function<Outcome<>(Session&)> run;
 };
 
+[[nodiscard]] Command addPolicies(CLI::App& program);
 [[nodiscard]] Command addInspect(CLI::App& program);
 [[nodiscard]] Command addTokenize(CLI::App& program);
 [[nodiscard]] Command addAnalyze(CLI::App& program);

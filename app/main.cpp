@@ -113,7 +113,7 @@ int runProgram(int argc, char** argv) {
     std::vector<std::string> files;
     program.add_option("FILE", files, "Opened in the window.")->group("");
     std::vector<Command> commands;
-    for (auto* add : {addAnalyze, addSweep, addCheck, addInspect, addTokenize, addLogits, addAttention,
+    for (auto* add : {addAnalyze, addSweep, addCheck, addPolicies, addInspect, addTokenize, addLogits, addAttention,
                       addExport, addBench})
         commands.push_back(add(program));
 

@@ -112,6 +112,7 @@ Result<Tokens> tokenizeText(const Model& model, const Request& request, const Wo
 TokenFacts makeFacts(const Tokenizer& tokenizer, const Tokens& tokens, std::span<const float> nll) {
     TokenFacts facts;
     facts.tokens = tokens.size();
+    facts.ids = tokens.ids;
     facts.special.resize(tokens.size());
     facts.punctuation.resize(tokens.size());
     for (std::size_t i = 0; i < tokens.size(); ++i) {

@@ -32,6 +32,7 @@ struct ParamSpec {
     bool allAllowed = false;             ///< Integer: kAll is a value
     bool offAllowed = false;             ///< Real: "off" is a value, held as NaN
     bool logarithmic = false;            ///< how a slider should move
+    bool quiet = true;                   ///< a panel hides the row while it does nothing
     std::vector<std::string_view> names; ///< Name: the legal ones
     ParamValue (*get)(const AttentionPolicy&) = nullptr;
     /// The variant's type must match `kind` (checkParam first). A signal that cannot take the present role

@@ -218,7 +218,6 @@ Result<> readSection(AttentionPolicy& policy, std::string_view section, const Js
         return refuse(section, node, "an object is accepted");
     for (std::size_t n = 0; n < node.keys.size(); ++n) {
         const std::string& key = node.keys[n];
-        const JsonTree& value = node.list[n];
         const std::string path = std::string(section) + "." + key;
         if (section == "mix" && (key == "layers" || key == "heads"))
             continue;
@@ -476,6 +475,22 @@ std::string policyToJson(const AttentionPolicy& policy) {
 
 std::string policyHash(const AttentionPolicy& policy) {
     return sha256Hex(document(canonical(policy), false).dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+std::string presetsJson() {
+    Json doc;
+    doc["fovea"] = "policies";
+    doc["version"] = 1;
+    doc["policies"] = Json::array();
+    for (const PolicyPreset& preset : policyPresets())
+        doc["policies"].push_back({{"name", preset.name},
+                                   {"family", preset.family},
+                                   {"help", preset.help},
+                                   {"published_weights", preset.weights},
+                                   {"source", preset.source},
+                                   {"looks_ahead", looksAhead(preset.policy)},
+                                   {"summary", preset.policy.summary()}});
+    return doc.dump(2) + "\n";
 }
 
 } // namespace fovea

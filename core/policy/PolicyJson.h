@@ -14,4 +14,7 @@ namespace fovea {
 /// SHA-256 of the compact form without the name: equal for policies that do the same.
 [[nodiscard]] std::string policyHash(const AttentionPolicy& policy);
 
+/// All presets with family, help, published weights, source, and whether they look ahead.
+[[nodiscard]] std::string presetsJson();
+
 } // namespace fovea

@@ -61,6 +61,10 @@ void appendFixed(std::vector<PolicyPreset>& presets) {
             policy.always.punctuation = true;
             return policy;
         }());
+    AttentionPolicy duo = windowed("retrieval heads full, others 64 sinks + window 256", 256, 64);
+    duo.mix.fullHeads = 0.5;
+    add("duo", "half of the heads, those that copy most, read everything; the others 64 sinks and window 256",
+        kAdapted, "2410.10819", duo);
     AttentionPolicy gemma3 = windowed("5 windowed : 1 full (Gemma 3)", 512, 0);
     gemma3.mix.fullEvery = 6;
     add("gemma3", "five layers of window 512 to one full layer", kDropIn, "2503.19786", gemma3);

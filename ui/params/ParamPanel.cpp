@@ -1,10 +1,10 @@
 #include "ui/params/ParamPanel.h"
 #include "core/policy/SignalSpec.h"
 #include "ui/params/ParamRow.h"
+#include "ui/params/PresetBox.h"
 #include "ui/params/Sections.h"
 #include "ui/plot/Theme.h"
 #include <QCheckBox>
-#include <QComboBox>
 #include <QFrame>
 #include <QHBoxLayout>
 #include <QLabel>
@@ -113,26 +113,11 @@ ParamPanel::ParamPanel(RequestModel& requests, RunController& runs, QWidget* par
     column->setContentsMargins(4, 8, 4, 8);
     column->setSpacing(8);
 
-    m_presets = new QComboBox(this);
-    m_presets->setObjectName(QStringLiteral("params.preset"));
-    m_presets->setAccessibleName(tr("Preset"));
-    m_presets->setFixedHeight(28);
-    m_presets->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-    m_presets->setPlaceholderText(tr("changed by hand"));
-    for (const PolicyPreset& preset : policyPresets()) {
-        m_presets->addItem(text(preset.name));
-        m_presets->setItemData(m_presets->count() - 1, text(preset.help), Qt::ToolTipRole);
-    }
-    connect(m_presets, &QComboBox::activated, this, [this](int index) {
-        const PolicyPreset& preset = policyPresets()[static_cast<std::size_t>(index)];
+    m_presets = new PresetBox(this);
+    connect(m_presets, &PresetBox::picked, this, [this](const PolicyPreset& preset) {
         m_requests.setPolicy(preset.policy, tr("preset %1").arg(text(preset.name)));
     });
-    auto* presetLine = new QHBoxLayout;
-    auto* presetLabel = new QLabel(tr("Preset"), this);
-    presetLabel->setObjectName(QStringLiteral("params.preset.label"));
-    presetLine->addWidget(presetLabel);
-    presetLine->addWidget(m_presets, 1);
-    column->addLayout(presetLine);
+    column->addWidget(m_presets);
 
     m_presetError = new QLabel(this);
     m_presetError->setObjectName(QStringLiteral("params.preset.error"));
@@ -248,18 +233,17 @@ void ParamPanel::switchSection(std::string_view section, bool on) {
 
 void ParamPanel::showPolicy() {
     const AttentionPolicy& policy = m_requests.request().policy;
-    for (ParamRow* line : m_rows)
+    for (ParamRow* line : m_rows) {
         line->show(policy, m_defaults, whyInactive(line->spec(), policy));
+        line->setVisible(!line->spec().quiet || line->spec().active(policy));
+    }
     for (const auto& [section, control] : m_switches) {
         const bool on = sectionOn(policy, section);
         control->setChecked(on);
         if (on)
             m_remembered = withSectionOf(m_remembered, section, policy);
     }
-    const auto& presets = policyPresets();
-    const auto same = std::find_if(presets.begin(), presets.end(),
-                                   [&](const PolicyPreset& preset) { return preset.policy == policy; });
-    m_presets->setCurrentIndex(same == presets.end() ? -1 : static_cast<int>(same - presets.begin()));
+    m_presets->show(policy);
 }
 
 void ParamPanel::showSnapshot() {

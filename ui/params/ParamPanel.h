@@ -7,12 +7,12 @@
 #include <vector>
 
 class QCheckBox;
-class QComboBox;
 class QLabel;
 
 namespace fovea::ui {
 
 class ParamRow;
+class PresetBox;
 
 /// The parameters of the policy: rows generated from paramSpecs(), grouped in the sections of the policy
 /// file, each section with a switch that takes its path off in one undo step and puts it back as it was.
@@ -36,7 +36,7 @@ private:
     [[nodiscard]] ParamRow* row(const QString& key) const;
     RequestModel& m_requests;
     RunController& m_runs;
-    QComboBox* m_presets = nullptr;
+    PresetBox* m_presets = nullptr;
     QLabel* m_presetError = nullptr;
     PairsBar* m_pairs = nullptr;
     std::vector<ParamRow*> m_rows;

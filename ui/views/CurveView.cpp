@@ -70,7 +70,8 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     m_state->setObjectName(QStringLiteral("curve.state"));
     m_state->setTextFormat(Qt::PlainText);
     m_state->setFont(Theme::second());
-    m_state->setWordWrap(true);
+    // One line: a wrapped one would take the plot's height. What does not fit stands in the tooltip.
+    m_state->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     m_state->setMinimumWidth(80);
 
     auto* bar = new QHBoxLayout;
@@ -250,6 +251,7 @@ void CurveView::updateState()
         text = tr("click a point to load its policy");
     }
     m_state->setText(text);
+    m_state->setToolTip(text);
 }
 
 QString CurveView::tip(int id) const
