@@ -226,6 +226,8 @@ std::string policyToOptions(const AttentionPolicy& policy) {
         text.append(text.empty() ? "--" : " --").append(spec.option);
         if (spec.kind != ParamKind::Flag)
             text.append(" ").append(formatParam(spec, value));
+        else if (!std::get<bool>(value)) // a flag that is on unless said otherwise
+            text.append("=off");
     }
     return text;
 }

@@ -82,14 +82,18 @@ void appendAlways(std::vector<ParamSpec>& s) {
         p.active = sparse;
     }
     constexpr auto kAlways = &Policy::always;
-    plain<kAlways, &AlwaysPart::specialCap>(
+    ParamSpec& specialCap =
         row(s, "Always", "always.special_cap", "special-cap", "special, at most", "tokens",
-            "Only the latest that many special tokens, seen from each query. 0: all of them.", Integer),
-        0, kTokensMaximum, [](const Policy& p) { return sparse(p) && p.always.special; });
-    plain<kAlways, &AlwaysPart::punctuationCap>(
+            "Only the latest that many special tokens, seen from each query. 0: all of them.", Integer);
+    specialCap.logarithmic = true;
+    plain<kAlways, &AlwaysPart::specialCap>(
+        specialCap, 0, kTokensMaximum, [](const Policy& p) { return sparse(p) && p.always.special; });
+    ParamSpec& punctuationCap =
         row(s, "Always", "always.punctuation_cap", "punctuation-cap", "punctuation, at most", "tokens",
-            "Only the latest that many separators, seen from each query. 0: all of them.", Integer),
-        0, kTokensMaximum, [](const Policy& p) { return sparse(p) && p.always.punctuation; });
+            "Only the latest that many separators, seen from each query. 0: all of them.", Integer);
+    punctuationCap.logarithmic = true;
+    plain<kAlways, &AlwaysPart::punctuationCap>(
+        punctuationCap, 0, kTokensMaximum, [](const Policy& p) { return sparse(p) && p.always.punctuation; });
     ParamSpec& sink = row(s, "Always", "always.sink_logit", "sink-logit", "sink logit", "",
                           "e to this power joins every row's denominator and adds no value: a place for "
                           "attention that no key deserves. off: no such term.",

@@ -46,10 +46,10 @@ void appendFar(std::vector<ParamSpec>& s) {
             "A summary of c tokens has its logit raised by ln c, as if all c were read at their mean.",
             Flag),
         0, 0, summaries);
-    plain<kFar, &FarPart::top>(row(s, "Far", "far.top", "far-top", "summaries read", "entries",
-                                   "Only the summaries of greatest logit; the rest stays unread. 0: all.",
-                                   Integer),
-                               0, kTokensMaximum, summaries);
+    ParamSpec& top = row(s, "Far", "far.top", "far-top", "summaries read", "entries",
+                         "Only the summaries of greatest logit; the rest stays unread. 0: all.", Integer);
+    top.logarithmic = true;
+    plain<kFar, &FarPart::top>(top, 0, kTokensMaximum, summaries);
     named<kFar, &FarPart::map, kMaps>(
         row(s, "Far", "far.map", "far-map", "feature map", "",
             "Features of query and key whose products stand for the exponential: elu+1, positive or "

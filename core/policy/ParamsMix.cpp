@@ -53,14 +53,16 @@ void appendMix(std::vector<ParamSpec>& s) {
             "local part misses; measured on probe rows.",
             Name),
         routedCount);
-    plain<kMix, &MixPart::probeEvery>(
+    ParamSpec& probe =
         row(s, "Mix", "mix.probe_every", "probe-every", "probe every", "rows",
-            "Every that many rows one is scored in full for the dynamic budget; router cost.", Integer),
-        1, kTokensMaximum, [](const Policy& p) {
+            "Every that many rows one is scored in full for the dynamic budget; router cost.", Integer);
+    probe.logarithmic = true;
+    plain<kMix, &MixPart::probeEvery>(
+        probe, 1, kTokensMaximum, [](const Policy& p) {
             return routedCount(p) && p.mix.dynamic != Dynamic::None;
         });
     named<kMix, &MixPart::positions, kPositions>(
-        row(s, "Mix", "mix.positions", "positions", "positions", "",
+        row(s, "Mix", "mix.positions", "rope-positions", "positions", "",
             "original: keys keep their place in the text. cache: a key's position is its rank among the "
             "keys that are read.",
             Name),

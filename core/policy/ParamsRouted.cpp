@@ -314,10 +314,11 @@ void appendRouted(std::vector<ParamSpec>& s) {
                                             "Step between the antidiagonals that antidiagonal sums.",
                                             Integer),
                                         1, 64, oneOf<kStriding>);
+    ParamSpec& diagonals = row(s, "Routed", "routed.diagonals", "diagonals", "diagonals", "offsets",
+                               "Diagonals that vertical_slash keeps beside its columns.", Integer);
+    diagonals.logarithmic = true;
     plain<kRouted, &RoutedPart::diagonals>(
-        row(s, "Routed", "routed.diagonals", "diagonals", "diagonals", "offsets",
-            "Diagonals that vertical_slash keeps beside its columns.", Integer),
-        0, kTokensMaximum, oneOf<kDiagonal>);
+        diagonals, 0, kTokensMaximum, oneOf<kDiagonal>);
 }
 
 } // namespace fovea::params

@@ -12,6 +12,10 @@ Result<AttentionPolicy> fromOptions(const std::string& text) {
     const QStringList words = QString::fromStdString(text).split(' ', Qt::SkipEmptyParts);
     std::map<std::string, std::string> given;
     for (qsizetype n = 0; n < words.size(); ++n) {
+        if (words[n].contains('=')) {
+            given[words[n].section('=', 0, 0).mid(2).toStdString()] = words[n].section('=', 1).toStdString();
+            continue;
+        }
         const bool flag = n + 1 == words.size() || words[n + 1].startsWith("--");
         given[words[n].mid(2).toStdString()] = flag ? "on" : words[n + 1].toStdString();
         n += flag ? 0 : 1;
@@ -231,10 +235,15 @@ void tst_ParamSpec::budgets_chooseTheirKind() {
 void tst_ParamSpec::options_giveThePolicyBack() {
     std::vector<AttentionPolicy> policies{AttentionPolicy{}};
     for (const PolicyPreset& preset : policyPresets())
-        policies.push_back(preset.policy);
+        if (preset.policy.headPolicies.empty()) // those have no option form
+            policies.push_back(preset.policy);
     AttentionPolicy p;
     p.local = {17, 3, 40, 1};
-    p.always = {5, {{7, 7, Role::Both}, {9, 9, Role::Both}}, true, true};
+    p.always.sinks = 5;
+    p.always.sinkLogit = -1.5;
+    p.always.pinned = {{7, 7, Role::Both}, {9, 9, Role::Both}};
+    p.always.special = p.always.punctuation = true;
+    p.always.punctuationCap = 6;
     p.routed.signal = "surprisal";
     p.routed.role = Role::Both;
     p.routed.budgetKind = BudgetKind::Fraction;
@@ -243,7 +252,14 @@ void tst_ParamSpec::options_giveThePolicyBack() {
     p.routed.queryBudget = 0.05;
     p.routed.choice = Choice::Sequence;
     p.routed.scope = Scope::Sequence;
-    p.mix = {6, 2, {5, 11, 17}};
+    p.routed.phase = Phase::Decode;
+    p.routed.randomBlocks = 2;
+    p.far = {Far::Summaries, 32, false, 9, FeatureMap::Elu1, 0};
+    p.mix.fullEvery = 6;
+    p.mix.fullOffset = 2;
+    p.mix.fullLayers = {5, 11, 17};
+    p.mix.fullHeads = 0.25;
+    p.mix.positions = Positions::Cache;
     policies.push_back(p);
     for (AttentionPolicy& policy : policies) {
         policy.name.clear(); // a name has no option

@@ -31,8 +31,12 @@ AttentionPolicy everyField() {
     AttentionPolicy p;
     p.name = "all \"of\" it\n\xE2\x82\xAC";
     p.local = {17, 3, 40, 1};
-    p.always = {
-        5, {{1, 1, Role::Keys}, {9, 9, Role::Keys}, {12, 30, Role::Both}, {2, 2, Role::Queries}}, true, true};
+    p.always.sinks = 5;
+    p.always.sinkLogit = -1.25;
+    p.always.pinned = {{1, 1, Role::Keys}, {9, 9, Role::Keys}, {12, 30, Role::Both}, {2, 2, Role::Queries}};
+    p.always.special = p.always.punctuation = true;
+    p.always.specialCap = 3;
+    p.always.punctuationCap = 7;
     p.routed.signal = "random";
     p.routed.role = Role::Both;
     p.routed.bits = 3;
@@ -43,7 +47,35 @@ AttentionPolicy everyField() {
     p.routed.choice = Choice::Sequence;
     p.routed.scope = Scope::Sequence;
     p.routed.seed = 0x7FFFFFFFFFFFFFFFULL;
-    p.mix = {6, 2, {5, 11, 17}};
+    p.routed.granularity = Granularity::Block;
+    p.routed.sharing = Sharing::Layer;
+    p.routed.page = 48;
+    p.routed.queryBlock = 64;
+    p.routed.phase = Phase::Prefill;
+    p.routed.store = Store::Evict;
+    p.routed.reach = Reach::Routed;
+    p.routed.unrouted = Unrouted::Skip;
+    p.routed.randomBlocks = 3;
+    p.routed.rounds = 4;
+    p.routed.observe = 32;
+    p.routed.pool = 7;
+    p.routed.stride = 16;
+    p.routed.diagonals = 77;
+    p.far = {Far::Linear, 32, false, 9, FeatureMap::Performer, 128};
+    p.combine = {Combine::Gated, 0.25, 0.5};
+    p.mix.fullEvery = 6;
+    p.mix.fullOffset = 2;
+    p.mix.fullLayers = {5, 11, 17};
+    p.mix.fullHeads = 0.25;
+    p.mix.dynamic = Dynamic::Deficit;
+    p.mix.probeEvery = 33;
+    p.mix.positions = Positions::Cache;
+    p.mix.layers = {"", "wide", "full"};
+    p.mix.heads = {{"wide", ""}, {"", "full"}};
+    HeadParts wide;
+    wide.local.window = 99;
+    wide.far.far = Far::Summaries;
+    p.headPolicies = {{"wide", wide}};
     return p;
 }
 
@@ -55,7 +87,7 @@ private slots:
     void example_readsAsWritten();
     void leftOutParts_areOff();
     void json_comesBackUnchanged();
-    void laterFields_readOnlyTheirOffValue();
+    void headPolicies_areReadAndResolved();
     void badDocuments_nameThePath_data();
     void badDocuments_nameThePath();
     void otherKinds_areNotThisFormat();
@@ -105,27 +137,18 @@ void tst_Policy::json_comesBackUnchanged() {
     }
 }
 
-void tst_Policy::laterFields_readOnlyTheirOffValue() {
-    QVERIFY(policyFromJson(
-                in(R"("local":{"window":8},"far":{"far":"none","m":16},"head_policies":{},"parity":"none",
-        "mix":{"dynamic":"none","positions":"original","parity":"none"},"always":{"sink_logit":null})"))
-                .has_value());
-    const std::pair<const char*, const char*> refused[] = {
-        {R"("far":{"far":"summaries"})", "far.far"},
-        {R"("combine":{"combine":"gated"})", "combine.combine"},
-        {R"("routed":{"signal":"group_dot","granularity":"page"})", "routed.granularity"},
-        {R"("mix":{"dynamic":"entropy"})", "mix.dynamic"},
-        {R"("head_policies":{"a":{}})", "head_policies"},
-        {R"("parity":"bigbird")", "parity"},
-        {R"("routed":{"random_blocks":3})", "routed.random_blocks"},
-    };
-    for (const auto& [section, path] : refused) {
-        const auto policy = policyFromJson(in(section));
-        QVERIFY(!policy.has_value());
-        QCOMPARE(policy.error().code, ErrorCode::BadValue);
-        QVERIFY2(policy.error().message.rfind(path, 0) == 0, policy.error().message.c_str());
-        QVERIFY(policy.error().message.find("this version accepts only") != std::string::npos);
-    }
+void tst_Policy::headPolicies_areReadAndResolved() {
+    const auto policy = policyFromJson(
+        in(R"("local":{"window":8},"head_policies":{"wide":{"local":{"window":99}}},
+              "mix":{"layers":["","wide","full"],"heads":["","wide"]},"parity":"none")"));
+    QVERIFY2(policy.has_value(), policy ? "" : policy.error().message.c_str());
+    QCOMPARE(policy->partsOf(0, 0).local.window, 8);
+    QCOMPARE(policy->partsOf(0, 1).local.window, 99); // by head
+    QCOMPARE(policy->partsOf(1, 0).local.window, 99); // by layer
+    QVERIFY(policy->partsOf(2, 0).readsAll());
+    QCOMPARE(policy->partsOf(2, 1).local.window, 99); // a head's name stands above its layer's
+    QCOMPARE(policy->partsOf(7, 0).local.window, 8);  // layers beyond the list
+    QVERIFY(policyHash(*policy) != policyHash(*policyFromJson(in(R"("local":{"window":8})"))));
 }
 
 void tst_Policy::badDocuments_nameThePath_data() {
@@ -176,6 +199,15 @@ void tst_Policy::badDocuments_nameThePath_data() {
     row("pinned without end", in(R"("always":{"pinned":[{"first":0,"last":2000000000}]})"),
         {"always.pinned"});
     row("layers", in(R"("mix":{"full_layers":[1,-2]})"), {"mix.full_layers"});
+    row("parity", in(R"("parity":"bigbird")"), {"parity", "bidirectional"});
+    row("head policy", in(R"("head_policies":{"a":{"local":{"window":-1}}})"), {"head_policies.a", "local.window"});
+    row("head policy's key", in(R"("head_policies":{"a":{"mix":{}}})"), {"head_policies.a.mix"});
+    row("unknown name", in(R"("mix":{"layers":["wide"]})"), {"mix.layers[0]", "wide"});
+    row("linear in a union", in(R"("far":{"far":"linear"},"combine":{"combine":"union"})"), {"combine.combine", "shared"});
+    row("recurrent, shared", in(R"("far":{"far":"recurrent"},"combine":{"combine":"shared"})"), {"combine.combine", "gated"});
+    row("pool", in(R"("routed":{"signal":"key_norm","pool":4})"), {"routed.pool", "odd"});
+    row("page", in(R"("routed":{"page":0})"), {"routed.page", "1 to 4096"});
+    row("blocks", in(R"("routed":{"random_blocks":9})"), {"routed.random_blocks", "8"});
     row("offset", in(R"("mix":{"full_every":4,"full_offset":4})"), {"mix.full_offset", "4", "3"});
 }
 

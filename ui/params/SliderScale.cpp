@@ -13,7 +13,8 @@ constexpr std::int64_t kAssumedTokens = 4096;
 /// Parameters counted in tokens of the text end at T; a percentage, a seed or a bit count does not.
 bool clippedByText(const ParamSpec& spec) {
     return spec.kind == ParamKind::Integer &&
-           (spec.allAllowed || spec.unit == "tokens" || spec.unit == "keys");
+           (spec.allAllowed || spec.unit == "tokens" || spec.unit == "keys" ||
+            (spec.maximum >= static_cast<double>(kAll) && spec.maximum < 0x1p53));
 }
 
 } // namespace
