@@ -7,6 +7,36 @@ namespace fovea {
 
 namespace {
 
+/// Fields of the policy that no code runs yet are refused, never ignored. Whoever builds one takes its line out.
+Result<> built(const AttentionPolicy& p) {
+    const auto missing = [](const std::string& field) {
+        return fail(ErrorCode::Unsupported, field + " is set; this version does not run it yet");
+    };
+    if (p.far.on())
+        return missing("far.far");
+    if (p.always.sinkLogit)
+        return missing("always.sink_logit");
+    if (p.mix.positions == Positions::Cache)
+        return missing("mix.positions");
+    if (p.routed.store == Store::Direction8)
+        return missing("routed.store direction8");
+    if (p.mix.dynamic != Dynamic::None)
+        return missing("mix.dynamic");
+    if (p.routed.granularity != Granularity::Token)
+        return missing("routed.granularity");
+    if (p.routed.sharing != Sharing::Signal)
+        return missing("routed.share");
+    if (p.routed.store == Store::Evict)
+        return missing("routed.store evict");
+    if (p.routed.randomBlocks > 0)
+        return missing("routed.random_blocks");
+    if (p.routed.reach != Reach::Everything)
+        return missing("routed.reach");
+    if (p.routed.unrouted != Unrouted::Local)
+        return missing("routed.unrouted");
+    return {};
+}
+
 /// Heads of one layer that do the same.
 struct HeadSet {
     std::shared_ptr<const AttentionPolicy> policy;
@@ -94,6 +124,7 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
     std::vector<AttentionPlan> plans;
     std::vector<std::size_t> setOf(static_cast<std::size_t>(task.shape.heads), 0);
     for (const HeadSet& set : *sets) {
+        FOVEA_TRY(built(*set.policy));
         for (const int head : set.heads)
             setOf[static_cast<std::size_t>(head)] = plans.size();
         const bool asked = task.head < 0 || set.heads.empty() ||
