@@ -34,24 +34,20 @@ constexpr const char* kText = "The lighthouse keeper wrote down every ship that 
 
 struct Options {
     TextRunOptions text;
-    std::string maxTokens = "512";
 };
 
 Outcome<> run(Options& options, Session& session) {
     const OutputOptions& output = options.text.output;
-    Outcome<std::int64_t> maxTokens = parseWhole("--max-tokens", options.maxTokens, 1, 1 << 20);
-    FOVEA_TRY(maxTokens);
     const bool ownText = options.text.text.file.empty() && options.text.text.textOption->count() == 0;
     if (ownText)
         options.text.text.textOption->add_result(kText), options.text.text.text = kText;
     Outcome<TextRun> made = prepareRun(options.text, "default", session);
     FOVEA_TRY(made);
     TextRun& run = *made;
-    run.request.maxTokens = static_cast<std::size_t>(*maxTokens);
     Engine engine;
     FOVEA_TRY(runEngine(run, engine, output.quiet, session));
     Result<std::vector<GateResult>> gates =
-        checkGates(*run.snapshot, run.policy, static_cast<std::size_t>(*maxTokens), run.work);
+        checkGates(*run.snapshot, run.policy, run.request.maxTokens, run.work);
     FOVEA_TRY(gates);
     session.clearProgress();
     const std::string document = checkJson(*run.snapshot, *gates, Session::threadCount(run.threads));
@@ -76,11 +72,8 @@ Command addCheck(CLI::App& program) {
         "Runs the fairness gates on this model and policy and prints each with its number. Exit status 1 "
         "when a gate "
         "fails. Without a text: a paragraph of its own. Without a policy option: the preset \"default\".");
+    options->text.maxTokens = "512"; // the gates run it some twenty times
     addTextRunOptions(*app, options->text, "Also write the JSON document to this file.");
-    app->add_option("--max-tokens", options->maxTokens,
-                    "Only the first tokens of the text; the gates run it some twenty times. Default: 512.")
-        ->type_name("N")
-        ->group("Text");
     app->footer("Examples:\n  fovea check\n  fovea check page.txt --policy window-sinks --json");
     return {app, [options](Session& session) { return run(*options, session); }};
 }

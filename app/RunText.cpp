@@ -1,5 +1,6 @@
 #include "app/RunText.h"
 #include "app/Output.h"
+#include "app/Usage.h"
 
 namespace fovea::app {
 
@@ -8,6 +9,11 @@ void addTextRunOptions(CLI::App& app, TextRunOptions& options, const std::string
     addPolicyOptions(app, options.policy);
     addRunOptions(app, options.run);
     addOutputOptions(app, options.output, outHelp);
+    app.add_option("--max-tokens", options.maxTokens,
+                   "Only the first tokens of the text. Default: " +
+                       (options.maxTokens.empty() ? std::string("all of it") : options.maxTokens) + ".")
+        ->type_name("N")
+        ->group("Text");
 }
 
 DocumentHead TextRun::head() const {
@@ -38,6 +44,11 @@ Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& pr
     run.request = std::move(*request);
     run.request.text = std::move(*text);
     run.request.policy = run.policy;
+    if (!options.maxTokens.empty()) {
+        Outcome<std::int64_t> tokens = parseWhole("--max-tokens", options.maxTokens, 1, 1 << 20);
+        FOVEA_TRY(tokens);
+        run.request.maxTokens = static_cast<std::size_t>(*tokens);
+    }
     for (const std::string& note : notes)
         printNote(note, options.output.quiet);
     run.work = session.work(run.threads, options.output.quiet);

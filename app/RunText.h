@@ -15,6 +15,7 @@ struct TextRunOptions {
     TextOptions text;
     PolicyOptions policy;
     OutputOptions output;
+    std::string maxTokens; ///< only the first tokens of the text; empty: all; what stands here is the default
 };
 void addTextRunOptions(CLI::App& app, TextRunOptions& options, const std::string& outHelp);
 

@@ -251,6 +251,9 @@ std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& p
         cost["extra_pass_macs"] = p.cost.hybrid.extraPassMacs;
         cost["seconds"] = seconds(p.cost.hybrid.total);
         cost["router_seconds"] = seconds(p.cost.hybrid.router);
+        cost["plan_seconds"] = seconds(p.cost.hybrid.plan);
+        cost["attention_seconds"] = seconds(p.cost.hybrid.attention);
+        cost["kv_bytes"] = p.cost.hybrid.kvBytes;
         doc["points"].push_back({{"policy", policyJson(p.policy)},
                                  {"values", values},
                                  {"kind", p.kind == PointKind::Policy          ? "policy"
