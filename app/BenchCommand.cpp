@@ -144,8 +144,8 @@ Outcome<> run(const Options& options, Session& session) {
                 ? benchPrefill(spec, *model, static_cast<int>(*rounds), defaultIsa(), work)
                 : benchAttention(spec, static_cast<int>(*rounds), defaultIsa(), work);
         FOVEA_TRY(result);
-        rows.push_back(describe(spec, *result, machine,
-                                spec.kind == BenchKind::Prefill && request.precision == Precision::BF16));
+        const Precision precision = spec.kind == BenchKind::Prefill ? request.precision : spec.precision;
+        rows.push_back(describe(spec, *result, machine, precision == Precision::BF16));
     }
     session.clearProgress();
     DocumentHead head;

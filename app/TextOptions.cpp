@@ -58,8 +58,8 @@ void addRunOptions(CLI::App& app, RunOptions& options) {
         ->group("Model and run");
     app.add_option(
            "--precision", options.precision,
-           "Of the dense layers, the same for both arms: f32 is the reference; bf16 needs AVX-512 BF16. "
-           "Attention is f32 in both.")
+           "Of the dense layers and the attention, the same for both arms: f32 is the reference; bf16 needs "
+           "AVX-512 BF16.")
         ->type_name("f32|bf16")
         ->group("Model and run");
     app.add_option("--max-memory", options.maxMemory,

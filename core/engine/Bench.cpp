@@ -277,7 +277,8 @@ std::string benchRefusal(const BenchSpec& spec) {
     if (spec.kind == BenchKind::Decode)
         return "not yet: there is no cached decoding in this version";
     if (spec.kind == BenchKind::Attention && spec.precision == Precision::BF16)
-        return "the attention kernel of this version is f32; bf16 is for the dense layers";
+        if (const Result<> available = bf16AttentionAvailable(defaultIsa()); !available)
+            return available.error().message;
     return {};
 }
 
@@ -290,7 +291,7 @@ Result<BenchResult> benchAttention(const BenchSpec& spec, int rounds, Isa isa, c
     std::vector<double> runs;
     for (int round = -1; round < rounds; ++round) {
         const auto start = Clock::now();
-        FOVEA_TRY(attend(made->plan, made->input, {made->o.view(), {}}, {isa, -1}, work));
+        FOVEA_TRY(attend(made->plan, made->input, {made->o.view(), {}}, {isa, -1, spec.precision}, work));
         if (round >= 0)
             runs.push_back(std::chrono::duration<double>(Clock::now() - start).count());
         work.report(spec.name, round + 1, rounds);

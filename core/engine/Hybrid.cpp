@@ -114,7 +114,7 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
         const AttentionInput input = inputOf(shape, in.q, in.k, in.v);
         {
             const Stopwatch watch(attention);
-            FOVEA_TRY(attend(plan, input, {o, layer->lse}, {request.isa, -1}, work));
+            FOVEA_TRY(attend(plan, input, {o, layer->lse}, {request.isa, -1, model.precision}, work));
         }
         const Stopwatch watch(aside);
         run->cost.pairs += plan.pairs();
@@ -169,7 +169,8 @@ Result<VisibleLayer> runVisible(const Snapshot& withFullRun, const AttentionPoli
                          layer,
                          head,
                          rows,
-                         withFullRun.request->isa};
+                         withFullRun.request->isa,
+                         model.precision};
     Result<HybridLayer> done =
         runLayer(task, withFullRun.attentionInput(layer), full.lse, {o.view(), visible.lse}, work);
     FOVEA_TRY(done);
@@ -236,7 +237,7 @@ Result<Matrix> runHybridHidden(const Model& model, std::span<const std::int32_t>
                                Isa isa, const WorkContext& work) {
     const auto shared = std::make_shared<const AttentionPolicy>(policy);
     const Attend attendHybrid = [&](const LayerInput& in, MatrixView o) -> Result<> {
-        const LayerTask task{model.shape, shared, facts, in.layer, -1, {0, ids.size()}, isa};
+        const LayerTask task{model.shape, shared, facts, in.layer, -1, {0, ids.size()}, isa, model.precision};
         FOVEA_TRY(runLayer(task, inputOf(model.shape, in.q, in.k, in.v), {}, {o, {}}, work));
         return work.checkpoint();
     };
@@ -261,8 +262,8 @@ Result<PropagatedResult> runPropagated(const Snapshot& withFullRun, const Attent
     const auto shared = std::make_shared<const AttentionPolicy>(policy);
     const auto start = Clock::now();
     const Attend attendHybrid = [&](const LayerInput& in, MatrixView o) -> Result<> {
-        const LayerTask task{shape, shared,          withFullRun.facts,       in.layer,
-                             -1,    {0, ids.size()}, withFullRun.request->isa};
+        const LayerTask task{shape, shared,          withFullRun.facts,        in.layer,
+                             -1,    {0, ids.size()}, withFullRun.request->isa, model.precision};
         const Result<HybridLayer> done = runLayer(task, inputOf(shape, in.q, in.k, in.v), {}, {o, {}}, work);
         FOVEA_TRY(done);
         const Stopwatch watch(aside);

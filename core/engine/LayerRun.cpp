@@ -159,7 +159,7 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
     }
     {
         const Stopwatch watch(layer.attentionSeconds);
-        FOVEA_TRY(attend(layer.plan, input, out, {task.isa, task.head}, work));
+        FOVEA_TRY(attend(layer.plan, input, out, {task.isa, task.head, task.precision}, work));
     }
     return layer;
 }

@@ -25,6 +25,7 @@ struct LayerTask {
     int head = -1; ///< one query head, -1: all
     RowRange rows;
     Isa isa = Isa::Portable;
+    Precision precision = Precision::F32; ///< of the kernel: the model's, the same for every arm and regime
     /// Carried between calls for rows that follow each other; null: nothing is.
     std::shared_ptr<LayerState> state = nullptr;
     std::span<const float> hiddenNorm = {}; ///< see RouteInput

@@ -1,4 +1,5 @@
 #include "core/kernels/FusedTile.h"
+#include "core/kernels/LogitTile.h"
 #include "core/kernels/PeakLoops.h"
 #include <immintrin.h>
 
@@ -9,6 +10,7 @@ namespace {
 struct Vec8 {
     using F = __m256;
     using M = __m256;
+    static constexpr int kPair = 1;
     static constexpr int kLanes = 8;
     static constexpr int kKeys = 6;
     static constexpr int kQueryVectors = 2;
@@ -23,6 +25,7 @@ struct Vec8 {
     static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
     static F max(F a, F b) { return _mm256_max_ps(a, b); }
     static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+    static F dot(F a, F b, F c) { return fma(a, b, c); }
     static M within(F j, F lo, F hi) {
         return _mm256_and_ps(_mm256_cmp_ps(j, lo, _CMP_GE_OQ), _mm256_cmp_ps(j, hi, _CMP_LT_OQ));
     }
@@ -68,7 +71,7 @@ struct Vec8 {
 } // namespace
 
 const KernelTable& avx2Kernels() {
-    static constexpr KernelTable kTable{FusedTile<Vec8>::attendBlock, FusedTile<Vec8>::logitTile,
+    static constexpr KernelTable kTable{FusedTile<Vec8>::attendBlock, LogitTile<Vec8>::run,
                                         PeakLoops<Vec8>::multiplyAdds, PeakLoops<Vec8>::kFlopsPerRound,
                                         PeakLoops<Vec8>::readAll};
     return kTable;

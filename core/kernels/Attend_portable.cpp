@@ -1,4 +1,5 @@
 #include "core/kernels/FusedTile.h"
+#include "core/kernels/LogitTile.h"
 #include "core/kernels/PeakLoops.h"
 
 namespace fovea::kernels {
@@ -12,6 +13,7 @@ typedef std::int32_t Int4 __attribute__((vector_size(16)));
 struct Vec4 {
     using F = Float4;
     using M = Int4;
+    static constexpr int kPair = 1;
     static constexpr int kLanes = 4;
     static constexpr int kKeys = 4;
     static constexpr int kQueryVectors = 2;
@@ -30,6 +32,7 @@ struct Vec4 {
     static F mul(F a, F b) { return a * b; }
     static F max(F a, F b) { return select(a > b, a, b); }
     static F fma(F a, F b, F c) { return a * b + c; }
+    static F dot(F a, F b, F c) { return fma(a, b, c); }
     static M within(F j, F lo, F hi) { return (j >= lo) & (j < hi); }
     static M lanes(std::uint64_t bits) {
         const Int4 each{1, 2, 4, 8};
@@ -50,7 +53,7 @@ struct Vec4 {
                 out[i * pitch + lane] = rows[lane][d + i] * factor;
     }
 
-private:
+protected:
     static Int4 bits(F a) {
         Int4 b;
         __builtin_memcpy(&b, &a, sizeof(b));
@@ -63,10 +66,36 @@ private:
     }
 };
 
+/// The bf16 words' twin in plain code.
+struct Vec4Bf16 : Vec4 {
+    static constexpr int kPair = 2;
+
+    static F dot(F a, F b, F c) { return fma(low(a), low(b), fma(high(a), high(b), c)); }
+    static F pairs(F a, F b) {
+        const Int4 half{0x8000, 0x8000, 0x8000, 0x8000};
+        return bits((((bits(a) + half) >> 16) & 0xFFFF) | ((bits(b) + half) & kHigh));
+    }
+    static F words(const float* p, float factor) {
+        return pairs(mul(F{p[0], p[2], p[4], p[6]}, set1(factor)),
+                     mul(F{p[1], p[3], p[5], p[7]}, set1(factor)));
+    }
+    static F ones() { return pairs(set1(1.0F), set1(1.0F)); }
+    static F low(F w) { return bits(bits(w) << 16); }
+    static F high(F w) { return bits(bits(w) & kHigh); }
+
+private:
+    static constexpr std::int32_t kHigh = -0x10000;
+};
+
 } // namespace
 
+const Bf16Table& emulatedBf16() {
+    static constexpr Bf16Table kTable{TileLoops<Vec4Bf16>::packKeys, FusedTile<Vec4Bf16>::attendBlock};
+    return kTable;
+}
+
 const KernelTable& portableKernels() {
-    static constexpr KernelTable kTable{FusedTile<Vec4>::attendBlock, FusedTile<Vec4>::logitTile,
+    static constexpr KernelTable kTable{FusedTile<Vec4>::attendBlock, LogitTile<Vec4>::run,
                                         PeakLoops<Vec4>::multiplyAdds, PeakLoops<Vec4>::kFlopsPerRound,
                                         PeakLoops<Vec4>::readAll};
     return kTable;

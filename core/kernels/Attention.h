@@ -1,6 +1,7 @@
 #pragma once
 #include "core/base/Cancel.h"
 #include "core/base/Matrix.h"
+#include "core/model/Precision.h"
 #include "core/plan/AttentionPlan.h"
 #include <optional>
 #include <span>
@@ -37,14 +38,23 @@ struct AttentionOutput {
 struct AttentionOptions {
     Isa isa = defaultIsa();
     int onlyHead = -1; ///< >= 0: compute just this head
+    Precision precision = Precision::F32;
+    bool emulateBf16 = false; ///< for tests: bf16 in plain code on any CPU, slow, `isa` unused
 };
+
+/// Unsupported, with the reason, unless `isa` is Avx512 on a CPU with AVX-512 BF16: the other sets have no
+/// bf16 multiply, and f32 is faster there than bf16 by hand.
+[[nodiscard]] Result<> bf16AttentionAvailable(Isa isa);
 
 /// The fused tile kernel: o_i = sum over planned j of softmax_j(scale q_i.k_j) v_j, without storing a T x T
 /// matrix. Online softmax with lazy rescaling (Milakov and Gimelshein, 1805.02867; Dao, FlashAttention-2,
-/// 2307.08691). Promised error against the oracle on the same plan: 5e-6 of max |o| (f32). A row that reads
-/// nothing: o = 0, lse = -inf. Parallel over (key-value head, query block), heaviest first; same bits at any
-/// thread count. Errors: Cancelled (polled per block). Thread-safe. Scratch: about 64 KB per thread,
-/// allocated before the region.
+/// 2307.08691). A row that reads nothing: o = 0, lse = -inf. Promised error against the oracle on the same
+/// plan, of max |o|: f32 5e-6; bf16 5e-3 (1e-2 for D < 32) where no logit is larger than about 10: a logit s
+/// carries s / 256 at worst, since q and k are rounded. bf16 rounds scaled q, k, v and the weights; sums and
+/// maxima are f32; K and V are packed first, once per key-value head, as part of the call. Parallel over
+/// (key-value head, query block), heaviest first; same bits at any thread count. Errors: Cancelled (polled
+/// per block); Unsupported (bf16AttentionAvailable). Thread-safe. Scratch: about 64 KB per thread and, in
+/// bf16, half the size of K and V, allocated before the region.
 [[nodiscard]] Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOutput out,
                               const AttentionOptions& options, const WorkContext& work);
 

@@ -26,6 +26,8 @@ struct BlockTask {
     std::size_t kStride = 0;
     const float* v = nullptr;
     std::size_t vStride = 0;
+    const float* packedK = nullptr; ///< bf16 only: words of this key-value head, as PackTask lays them
+    const float* packedV = nullptr;
     float* o = nullptr; ///< as q
     std::size_t oStride = 0;
     float* lse = nullptr; ///< token 0 of the first head, heads side by side; null: not wanted
@@ -34,6 +36,19 @@ struct BlockTask {
     int headDim = 0; ///< 1..256
     float scale = 0;
     float* scratch = nullptr; ///< scratchFloats(headDim), 64-byte aligned, zeroed before the first task
+};
+
+/// Keys [first, last) of one key-value head into bf16 words: two halves in a float's place.
+struct PackTask {
+    const float* k = nullptr; ///< token 0 of the key-value head
+    std::size_t kStride = 0;
+    const float* v = nullptr;
+    std::size_t vStride = 0;
+    std::size_t keys = 0;            ///< T: rows from here on are zero
+    std::size_t first = 0, last = 0; ///< even
+    int headDim = 0;
+    float* packedK = nullptr; ///< [T even][wordPitch]: word i holds dims 2i and 2i+1
+    float* packedV = nullptr; ///< [T / 2][paddedDim]: word d of row j holds dim d of keys 2j and 2j+1
 };
 
 /// Logits of `rows` x `keys` pairs of one head.
@@ -56,6 +71,10 @@ inline constexpr int kMaxHeadDim = 256;
 [[nodiscard]] constexpr std::size_t paddedDim(int headDim) {
     return (static_cast<std::size_t>(headDim) + 15) / 16 * 16;
 }
+/// Words from key to key of packed keys, likewise.
+[[nodiscard]] constexpr std::size_t wordPitch(int headDim) {
+    return (static_cast<std::size_t>(headDim) + 31) / 32 * 16;
+}
 /// Seven rows of per-lane numbers, P, Q transposed, O, packed V, and one row of zeros.
 [[nodiscard]] constexpr std::size_t scratchFloats(int headDim) {
     return kBlock * 7 + kBlock * kBlock + kBlock * 3 * paddedDim(headDim) + paddedDim(headDim);
@@ -74,6 +93,17 @@ struct KernelTable {
 [[nodiscard]] const KernelTable& portableKernels();
 [[nodiscard]] const KernelTable& avx2Kernels();   ///< only where the CPU has AVX2 and FMA
 [[nodiscard]] const KernelTable& avx512Kernels(); ///< only where the CPU has AVX-512 F, BW, DQ, VL
+
+/// bf16 attention: the words are packed once, then read by every block.
+struct Bf16Table {
+    void (*packKeys)(const PackTask&) = nullptr;
+    void (*attendBlock)(const BlockTask&) = nullptr;
+};
+[[nodiscard]] const Bf16Table& avx512Bf16();   ///< only where the CPU has AVX-512 BF16 too
+[[nodiscard]] const Bf16Table& emulatedBf16(); ///< plain code, slow, everywhere
+
+/// The instructions, only after bf16AttentionAvailable, or the twin in plain code.
+[[nodiscard]] const Bf16Table& bf16Of(bool emulate);
 
 /// The code for `isa`, one of availableIsas().
 [[nodiscard]] const KernelTable& kernelsOf(Isa isa);

@@ -1,5 +1,5 @@
 #pragma once
-#include "core/kernels/BlockKernel.h"
+#include "core/kernels/TileLoops.h"
 #include <cmath>
 
 // The fused tile loop: Dao, "FlashAttention-2: Faster Attention with Better Parallelism and Work
@@ -10,16 +10,21 @@
 namespace fovea::kernels {
 
 /// V wraps one instruction set's vectors; it is a type of an unnamed namespace, so nothing here is shared
-/// between files:
-///   F, M: floats and lane mask; kLanes; load, store, set1, add, sub, mul, max(a, b): b if either is NaN;
-///   fma(a, b, c) = a*b+c; within(j, lo, hi): lo <= j < hi; lanes(bits): lowest kLanes bits; select(m, a, b):
-///   a where set; anyAbove(a, b); scaleByPower(p, t): p * 2^n, n in the low mantissa bits of t;
-///   transpose(rows, out, pitch): kLanes x kLanes; kKeys x kQueryVectors: accumulators of QK; kQueries x
-///   kDimVectors: of PV.
+/// between files. In f32 a word is a float; in bf16 (kPair = 2) it is two halves, as bits in a float's place:
+/// dims 2i and 2i+1 of Q and K, keys 2j and 2j+1 of P and V. Sums and maxima are f32 in both, and so are the
+/// pairs that are computed one by one.
+///   kPair: 1 or 2; dot(a, b, c): c + the products of two words' parts; and where kPair is 2: pairs(a, b):
+///   words of a (low) and b, nearest; words(p, f): of p[0 .. 2 kLanes) * f; ones(): of 1 and 1; low(w),
+///   high(w): the parts; F, M: floats and lane mask; kLanes; load, store, set1, add, sub, mul, max(a, b): b
+///   if either is NaN; fma(a, b, c) = a*b+c; within(j, lo, hi): lo <= j < hi; lanes(bits): lowest kLanes
+///   bits; select(m, a, b): a where set; anyAbove(a, b); scaleByPower(p, t): p * 2^n, n in the low mantissa
+///   bits of t; transpose(rows, out, pitch): kLanes x kLanes; kKeys x kQueryVectors: accumulators of QK;
+///   kQueries x kDimVectors: of PV.
 template <class V>
 class FusedTile {
     using F = typename V::F;
     using M = typename V::M;
+    using Loops = TileLoops<V>;
     static constexpr int kL = V::kLanes;
     static constexpr int kB = static_cast<int>(kBlock);
     static constexpr int kVectors = kB / kL;
@@ -31,6 +36,8 @@ class FusedTile {
     static constexpr float kKeptGrowth = 8.0F; ///< P stays below 2^8, so sums keep their precision
     static constexpr float kInfinity = __builtin_inff();
     static constexpr int kLine = 16; ///< floats of a cache line
+    static constexpr int kPair = V::kPair;
+    static_assert(V::kKeys % kPair == 0 && V::kQueries % kPair == 0);
 
 public:
     static void attendBlock(const BlockTask& task) {
@@ -39,26 +46,10 @@ public:
             tile.runHead(head);
     }
 
-    static void logitTile(const LogitTask& task) {
-        alignas(64) float keysT[kMaxHeadDim * kB];
-        alignas(64) float zeros[kMaxHeadDim] = {};
-        for (std::size_t key = 0; key < task.keys; key += kB) {
-            const int keys = static_cast<int>(task.keys - key < kB ? task.keys - key : kB);
-            const float* rows[kB];
-            for (int t = 0; t < kB; ++t)
-                rows[t] = t < keys ? task.k + (key + static_cast<std::size_t>(t)) * task.kStride : zeros;
-            transposeRows(rows, (keys + kL - 1) / kL, task.headDim, task.scale, keysT);
-            std::size_t row = 0;
-            for (; row + V::kKeys <= task.rows; row += V::kKeys)
-                plainLogits<V::kKeys>(task, keysT, row, key, keys);
-            for (; row < task.rows; ++row)
-                plainLogits<1>(task, keysT, row, key, keys);
-        }
-    }
-
 private:
     explicit FusedTile(const BlockTask& task)
         : m_task(task), m_block(*task.block), m_dim(task.headDim), m_pitch(paddedDim(task.headDim)),
+          m_wordPitch(wordPitch(task.headDim)), m_steps((task.headDim + kPair - 1) / kPair),
           m_queries(static_cast<int>(task.block->queryCount)), m_negMax(task.scratch), m_bar(m_negMax + kB),
           m_sum(m_bar + kB), m_top(m_sum + kB), m_delta(m_top + kB), m_lo(m_delta + kB), m_hi(m_lo + kB),
           m_p(m_hi + kB), m_qT(m_p + kB * kB), m_o(m_qT + kB * m_pitch), m_packed(m_o + kB * m_pitch),
@@ -77,7 +68,9 @@ private:
             m_rows[t] =
                 t < m_queries && active(t) ? m_task.q + queryOf(t) * m_task.qStride + column : m_zeros;
         m_vectors = (m_queries + kL - 1) / kL;
-        transposeRows(m_rows, m_vectors, m_dim, m_task.scale * kLog2e, m_qT);
+        Loops::transposeRows(m_rows, m_vectors, m_dim, m_task.scale * kLog2e, m_qT);
+        if constexpr (kPair == 2)
+            pairDims();
         for (int t = 0; t < kB; t += kL) {
             V::store(m_negMax + t, V::set1(0.0F));
             V::store(m_bar + t, V::set1(-kInfinity));
@@ -91,31 +84,60 @@ private:
         finish(head, column);
     }
 
+    /// Rows 2i and 2i+1 of Q transposed become row i of words.
+    void pairDims() {
+        if (m_dim % 2 != 0)
+            for (int t = 0; t < m_vectors * kL; t += kL)
+                V::store(m_qT + m_dim * kB + t, V::set1(0.0F));
+        for (int i = 0; i < m_steps; ++i)
+            for (int t = 0; t < m_vectors * kL; t += kL)
+                V::store(m_qT + i * kB + t,
+                         V::pairs(V::load(m_qT + 2 * i * kB + t), V::load(m_qT + (2 * i + 1) * kB + t)));
+    }
+
     void runItem(const PlanItem& item) {
         if (item.kind == ItemKind::Gather) {
             gather(item);
             return;
         }
-        const int count = static_cast<int>(item.count);
+        // In bf16 the keys of a word stand at even positions: an item that starts or ends inside a word takes
+        // the other half along, masked.
+        const std::size_t first = item.key / kPair * kPair;
+        const int count = (static_cast<int>(item.key + item.count - first) + kPair - 1) / kPair * kPair;
+        const bool whole = item.kind == ItemKind::Full && count == static_cast<int>(item.count);
         for (int j = 0; j < count; ++j)
-            setKey(j, std::size_t{item.key} + static_cast<std::size_t>(j));
+            setKey(j, first + static_cast<std::size_t>(j));
         padKeys(count);
-        if (item.kind == ItemKind::Full) {
+        if (whole) {
             setWholeRanges(count);
             logitsOf<ItemKind::Full>(count);
         } else {
-            readBounds(item);
+            readBounds(item, first);
             logitsOf<ItemKind::Bound>(count);
         }
-        valuesOf(item.kind, count);
+        if constexpr (kPair == 2)
+            valuesOf(whole ? ItemKind::Full : ItemKind::Bound, count, m_task.packedV + first / 2 * m_pitch,
+                     m_pitch);
+        else if (m_dim % kL == 0)
+            valuesOf(item.kind, count, m_values[0], m_task.vStride);
+        else
+            packedValuesOf(item.kind, count);
     }
 
     void setKey(int j, std::size_t key) {
-        m_keys[j] = m_task.k + key * m_task.kStride;
+        m_keys[j] = keyOf(key);
+        if constexpr (kPair == 2) {
+            m_values[j] = m_task.packedV + key * (m_pitch / 2); // half a row of words each, to be fetched
+        } else {
+            m_values[j] = valueOf(key);
+        }
+    }
+    void setGathered(int j, std::size_t key) {
+        setKey(j, key);
         m_values[j] = m_task.v + key * m_task.vStride;
     }
     void padKeys(int count) {
-        for (int j = count; j < kB + V::kKeys; ++j)
+        for (int j = count; j < kKeyRows; ++j)
             m_keys[j] = m_keys[count - 1];
     }
 
@@ -126,7 +148,7 @@ private:
             std::uint64_t lanes = m_task.gatherLanes[n] & m_block.activeLanes;
             if (!pairByPair(lanes, m_block.queryCount)) {
                 m_keyLanes[m_gathered] = lanes;
-                setKey(m_gathered, key);
+                setGathered(m_gathered, key);
                 if (++m_gathered == kB)
                     finishTile();
                 continue;
@@ -150,9 +172,13 @@ private:
 
     void finishTile() {
         padKeys(m_gathered);
+        if (m_gathered % kPair != 0) {
+            m_keyLanes[m_gathered] = 0;
+            m_values[m_gathered++] = m_zeros;
+        }
         setWholeRanges(m_gathered);
         logitsOf<ItemKind::Gather>(m_gathered);
-        valuesOf(ItemKind::Gather, m_gathered);
+        packedValuesOf(ItemKind::Gather, m_gathered);
         m_gathered = 0;
     }
 
@@ -163,16 +189,21 @@ private:
         const int count = m_lengths[t];
         m_lengths[t] = 0;
         alignas(64) float s[kB];
-        const float factor = m_task.scale * kLog2e;
+        alignas(64) float words[kPair == 2 ? kMaxHeadDim / 2 : 1];
+        if constexpr (kPair == 2)
+            Loops::wordRow(m_rows[t], m_dim, m_wordPitch, m_task.scale * kLog2e, words);
         float top = -kInfinity;
         for (int j = 0; j < count; ++j) {
-            const float* value = m_task.v + keys[j] * m_task.vStride;
-            const float* next = m_task.k + keys[j + 2 < count ? j + 2 : count - 1] * m_task.kStride;
-            for (int d = 0; d < m_dim; d += kLine) {
-                __builtin_prefetch(next + d, 0, 3);
+            const float* value = valueOf(keys[j]);
+            const float* next = keyOf(keys[j + 2 < count ? j + 2 : count - 1]);
+            for (int d = 0; d < m_dim; d += kLine)
                 __builtin_prefetch(value + d, 0, 3);
-            }
-            s[j] = dot(m_rows[t], m_task.k + keys[j] * m_task.kStride) * factor + m_negMax[t];
+            for (int d = 0; d < m_steps; d += kLine)
+                __builtin_prefetch(next + d, 0, 3);
+            if constexpr (kPair == 2)
+                s[j] = dot(words, keyOf(keys[j]), static_cast<int>(m_wordPitch)) + m_negMax[t];
+            else
+                s[j] = dot(m_rows[t], keyOf(keys[j]), m_dim) * (m_task.scale * kLog2e) + m_negMax[t];
             top = s[j] > top ? s[j] : top;
         }
         if (top > m_bar[t]) {
@@ -194,27 +225,36 @@ private:
         m_sum[t] += V::sum(sum);
         float* o = m_o + static_cast<std::size_t>(t) * m_pitch;
         int d = 0;
-        for (; d + 4 * kL <= m_dim; d += 4 * kL)
+        const int width = kPair == 2 ? static_cast<int>(m_pitch) : m_dim; // words are zero up to the pitch
+        for (; d + 4 * kL <= width; d += 4 * kL)
             listedValues<4>(s, keys, count, d, o + d);
-        for (; d + kL <= m_dim; d += kL)
+        for (; d + kL <= width; d += kL)
             listedValues<1>(s, keys, count, d, o + d);
-        for (; d < m_dim; ++d)
+        for (; d < width; ++d)
             for (int j = 0; j < count; ++j)
                 o[d] += s[j] * m_task.v[keys[j] * m_task.vStride + static_cast<std::size_t>(d)];
     }
 
-    [[gnu::always_inline]] float dot(const float* a, const float* b) const {
+    [[nodiscard]] const float* keyOf(std::size_t key) const {
+        return kPair == 2 ? m_task.packedK + key * m_wordPitch : m_task.k + key * m_task.kStride;
+    }
+    /// The row that holds the key's values; in bf16 it holds its neighbour's too.
+    [[nodiscard]] const float* valueOf(std::size_t key) const {
+        return kPair == 2 ? m_task.packedV + key / 2 * m_pitch : m_task.v + key * m_task.vStride;
+    }
+
+    [[gnu::always_inline]] static float dot(const float* a, const float* b, int count) {
         F even = V::set1(0.0F);
         F odd = V::set1(0.0F);
         int d = 0;
-        for (; d + 2 * kL <= m_dim; d += 2 * kL) {
-            even = V::fma(V::load(a + d), V::load(b + d), even);
-            odd = V::fma(V::load(a + d + kL), V::load(b + d + kL), odd);
+        for (; d + 2 * kL <= count; d += 2 * kL) {
+            even = V::dot(V::load(a + d), V::load(b + d), even);
+            odd = V::dot(V::load(a + d + kL), V::load(b + d + kL), odd);
         }
-        for (; d + kL <= m_dim; d += kL)
-            even = V::fma(V::load(a + d), V::load(b + d), even);
+        for (; d + kL <= count; d += kL)
+            even = V::dot(V::load(a + d), V::load(b + d), even);
         float rest = 0.0F;
-        for (; d < m_dim; ++d)
+        for (; d < count; ++d)
             rest += a[d] * b[d];
         return V::sum(V::add(even, odd)) + rest;
     }
@@ -227,11 +267,15 @@ private:
         for (int n = 0; n < Dims; ++n)
             sum[n] = V::load(o + n * kL);
         for (int j = 0; j < count; ++j) {
-            const float* v = m_task.v + keys[j] * m_task.vStride + d;
+            const float* v = valueOf(keys[j]) + d;
             const F weight = V::set1(p[j]);
 #pragma GCC unroll 8
-            for (int n = 0; n < Dims; ++n)
-                sum[n] = V::fma(weight, V::load(v + n * kL), sum[n]);
+            for (int n = 0; n < Dims; ++n) {
+                F x = V::load(v + n * kL);
+                if constexpr (kPair == 2)
+                    x = keys[j] % 2 == 0 ? V::low(x) : V::high(x);
+                sum[n] = V::fma(weight, x, sum[n]);
+            }
         }
 #pragma GCC unroll 8
         for (int n = 0; n < Dims; ++n)
@@ -245,21 +289,26 @@ private:
         }
     }
 
-    /// Per-lane key ranges relative to the item, and their unions over vectors and over PV's query groups.
-    void readBounds(const PlanItem& item) {
-        const std::int64_t first = item.key;
-        const std::int64_t count = item.count;
+    /// Per-lane key ranges relative to `base`, and their unions over vectors and over PV's query groups.
+    void readBounds(const PlanItem& item, std::size_t base) {
+        const std::int64_t first = static_cast<std::int64_t>(base);
+        const std::int64_t least = std::int64_t{item.key} - first;
+        const std::int64_t most = least + std::int64_t{item.count};
         std::int32_t lows[kB];
         std::int32_t highs[kB];
         for (int t = 0; t < kB; ++t) {
             std::int64_t lo = 0;
             std::int64_t hi = 0;
             if (t < m_queries && active(t)) {
-                const LaneBound& bound = m_task.bounds[item.data + static_cast<std::uint32_t>(t)];
-                lo = std::int64_t{bound.lo} - first;
-                hi = std::int64_t{bound.hi} - first;
-                lo = lo < 0 ? 0 : lo;
-                hi = hi > count ? count : hi;
+                lo = least;
+                hi = most;
+                if (item.kind == ItemKind::Bound) {
+                    const LaneBound& bound = m_task.bounds[item.data + static_cast<std::uint32_t>(t)];
+                    lo = std::int64_t{bound.lo} - first;
+                    hi = std::int64_t{bound.hi} - first;
+                    lo = lo < least ? least : lo;
+                    hi = hi > most ? most : hi;
+                }
                 if (lo >= hi)
                     lo = hi = 0;
             }
@@ -291,8 +340,8 @@ private:
         int j = 0;
         for (; j + V::kKeys <= count; j += V::kKeys)
             keyGroup<Kind, V::kKeys>(j);
-        for (; j < count; ++j)
-            keyGroup<Kind, 1>(j);
+        for (; j < count; j += kPair)
+            keyGroup<Kind, kPair>(j);
     }
 
     /// The vectors that read some of keys [j, j+Keys), from the first to the last.
@@ -349,7 +398,7 @@ private:
                 s[k][n] = V::load(m_negMax + (v + n) * kL);
         }
         prefetch<Keys>(j);
-        dots<Keys, Vectors>(rows, m_qT + v * kL, m_dim, s);
+        Loops::template dots<Keys, Vectors>(rows, m_qT + v * kL, m_steps, s);
         if constexpr (Kind != ItemKind::Full)
 #pragma GCC unroll 8
             for (int k = 0; k < Keys; ++k)
@@ -381,15 +430,27 @@ private:
         for (int n = 0; n < Vectors; ++n) {
             F sum = V::load(m_sum + (v + n) * kL);
 #pragma GCC unroll 8
-            for (int k = 0; k < Keys; ++k) {
-                F p = exp2(s[k][n]);
-                if constexpr (Kind != ItemKind::Full)
-                    p = V::select(mask<Kind>(j + k, v + n), p, V::set1(0.0F));
-                V::store(m_p + (j + k) * kB + (v + n) * kL, p);
-                sum = V::add(sum, p);
+            for (int k = 0; k < Keys; k += kPair) {
+                F p = weight<Kind>(s[k][n], j + k, v + n);
+                if constexpr (kPair == 2) {
+                    p = V::pairs(p, weight<Kind>(s[k + 1][n], j + k + 1, v + n));
+                    // The sum of the rounded weights: where one key has all the mass, rounding cancels.
+                    sum = V::dot(p, V::ones(), sum);
+                } else {
+                    sum = V::add(sum, p);
+                }
+                V::store(m_p + (j + k) / kPair * kB + (v + n) * kL, p);
             }
             V::store(m_sum + (v + n) * kL, sum);
         }
+    }
+
+    template <ItemKind Kind>
+    [[gnu::always_inline]] F weight(F s, int j, int v) const {
+        const F p = exp2(s);
+        if constexpr (Kind != ItemKind::Full)
+            return V::select(mask<Kind>(j, v), p, V::set1(0.0F));
+        return p;
     }
 
     /// Rows lie far apart, which no hardware prefetcher follows: K of the next keys to the first-level cache,
@@ -400,28 +461,9 @@ private:
         for (int k = 0; k < Keys; ++k) {
             const float* next = m_keys[j + Keys + k];
             const float* value = m_values[j + k];
-            for (int d = 0; d < m_dim; d += kLine) {
+            for (int d = 0; d < m_steps; d += kLine) {
                 __builtin_prefetch(next + d, 0, 3);
                 __builtin_prefetch(value + d, 0, 2);
-            }
-        }
-    }
-
-    /// s[k][n] += sum over d of rows[k][d] * columns[d][n]: the only hot loop of QK.
-    template <int Keys, int Vectors>
-    [[gnu::always_inline]] static void dots(const float* const (&rows)[Keys], const float* columns, int dim,
-                                            F (&s)[Keys][Vectors]) {
-        for (int d = 0; d < dim; ++d, columns += kB) {
-            F x[Vectors];
-#pragma GCC unroll 8
-            for (int n = 0; n < Vectors; ++n)
-                x[n] = V::load(columns + n * kL);
-#pragma GCC unroll 8
-            for (int k = 0; k < Keys; ++k) {
-                const F y = V::set1(rows[k][d]);
-#pragma GCC unroll 8
-                for (int n = 0; n < Vectors; ++n)
-                    s[k][n] = V::fma(x[n], y, s[k][n]);
             }
         }
     }
@@ -442,20 +484,39 @@ private:
                 continue;
             const float factor = std::exp2f(-delta);
             m_sum[t] *= factor;
-            for (int j = 0; j < keys; ++j)
-                m_p[j * kB + t] *= factor;
+            for (int j = 0; j < keys / kPair; ++j)
+                m_p[j * kB + t] = scaled(m_p[j * kB + t], factor);
             float* o = m_o + static_cast<std::size_t>(t) * m_pitch;
             for (std::size_t d = 0; d < m_pitch; d += kL)
                 V::store(o + d, V::mul(V::load(o + d), V::set1(factor)));
         }
     }
 
-    /// 2^x for x <= 8, relative error 7.5e-8; below 2^-126 it stays at 2^-126; NaN stays NaN.
+    [[nodiscard]] static float scaled(float word, float factor) {
+        if constexpr (kPair == 1) {
+            return word * factor;
+        } else {
+            const F w = V::set1(word);
+            alignas(64) float lanes[kL];
+            V::store(lanes,
+                     V::pairs(V::mul(V::low(w), V::set1(factor)), V::mul(V::high(w), V::set1(factor))));
+            return lanes[0];
+        }
+    }
+
+    /// 2^x for x <= 8, relative error 7.5e-8 (f32) or 7.5e-5 (where it becomes bf16); below 2^-126 it stays
+    /// at 2^-126; NaN stays NaN.
     [[gnu::always_inline]] static F exp2(F x) {
         const F magic = V::set1(12582912.0F); // 1.5 * 2^23: adding it rounds to an integer
         x = V::max(V::set1(-126.0F), x);
         const F t = V::add(x, magic);
         const F r = V::sub(x, V::sub(t, magic));
+        if constexpr (kPair == 2) {
+            F p = V::fma(V::set1(0.055171669F), r, V::set1(0.24261113F));
+            p = V::fma(p, r, V::set1(0.69326097F));
+            p = V::fma(p, r, V::set1(0.99992806F));
+            return V::scaleByPower(p, t);
+        }
         F p = V::set1(0.0013276472F);
         p = V::fma(p, r, V::set1(0.0096755410F));
         p = V::fma(p, r, V::set1(0.055507131F));
@@ -465,15 +526,13 @@ private:
         return V::scaleByPower(p, t);
     }
 
-    /// O += P V for one item.
-    void valuesOf(ItemKind kind, int count) {
-        const float* values = m_values[0];
-        std::size_t stride = m_task.vStride;
-        if (kind == ItemKind::Gather || m_dim % kL != 0) {
-            pack(count);
-            values = m_packed;
-            stride = m_pitch;
-        }
+    void packedValuesOf(ItemKind kind, int count) {
+        pack(count);
+        valuesOf(kind, count, m_packed, m_pitch);
+    }
+
+    /// O += P V for one item; `values`: rows of words, zero beyond the head dim.
+    void valuesOf(ItemKind kind, int count, const float* values, std::size_t stride) {
         if (kind != ItemKind::Full && !finite(values, stride, count)) {
             valuesKeptOnly(values, stride, count);
             return;
@@ -510,9 +569,9 @@ private:
     template <int Dims>
     void queryGroups(const float* values, std::size_t stride, int from) {
         for (int g = 0; g * V::kQueries < m_queries; ++g) {
-            const int lo = m_groupLo[g];
-            const int keys = m_groupHi[g] - lo;
-            if (keys <= 0)
+            const int lo = m_groupLo[g] / kPair;
+            const int keys = (m_groupHi[g] + kPair - 1) / kPair - lo;
+            if (m_groupHi[g] <= m_groupLo[g])
                 continue;
             const int lane = g * V::kQueries;
             const float* p = m_p + lo * kB + lane;
@@ -522,7 +581,7 @@ private:
         }
     }
 
-    /// o[t][n] += sum over j of p[j][t] * v[j][n]: the only hot loop of PV.
+    /// o[t][n] += sum over j of p[j][t] * v[j][n], j in words: the only hot loop of PV.
     template <int Queries, int Dims>
     void weightedSum(const float* p, const float* v, std::size_t stride, int keys, float* o) const {
         F sum[Queries][Dims];
@@ -541,7 +600,7 @@ private:
                 const F y = V::set1(p[t]);
 #pragma GCC unroll 8
                 for (int n = 0; n < Dims; ++n)
-                    sum[t][n] = V::fma(x[n], y, sum[t][n]);
+                    sum[t][n] = V::dot(x[n], y, sum[t][n]);
             }
         }
 #pragma GCC unroll 8
@@ -553,6 +612,12 @@ private:
 
     void pack(int count) {
         const std::size_t dim = static_cast<std::size_t>(m_dim);
+        if constexpr (kPair == 2) {
+            for (int j = 0; j < count; j += 2)
+                Loops::pairRows(m_values[j], m_values[j + 1], dim, m_pitch,
+                                m_packed + static_cast<std::size_t>(j / 2) * m_pitch);
+            return;
+        }
         for (int j = 0; j < count; ++j) {
             const float* from = m_values[j];
             float* to = m_packed + static_cast<std::size_t>(j) * m_pitch;
@@ -568,9 +633,9 @@ private:
 
     [[nodiscard]] bool finite(const float* values, std::size_t stride, int count) const {
         F odd = V::set1(0.0F);
-        for (int j = 0; j < count; ++j)
+        for (int j = 0; j < count / kPair; ++j)
             for (int d = 0; d < m_dim; d += kL)
-                odd = V::fma(V::load(values + static_cast<std::size_t>(j) * stride + d), V::set1(0.0F), odd);
+                odd = V::dot(V::load(values + static_cast<std::size_t>(j) * stride + d), V::set1(0.0F), odd);
         alignas(64) float lanes[kL];
         V::store(lanes, odd);
         for (int n = 0; n < kL; ++n)
@@ -586,13 +651,24 @@ private:
             const int g = t / V::kQueries;
             float* o = m_o + static_cast<std::size_t>(t) * m_pitch;
             for (int j = m_groupLo[g]; j < m_groupHi[g] && j < count; ++j) {
-                const float p = m_p[j * kB + t];
+                const float p = part(m_p[j / kPair * kB + t], j);
                 if (p == 0.0F)
                     continue;
-                const float* v = values + static_cast<std::size_t>(j) * stride;
+                const float* v = values + static_cast<std::size_t>(j / kPair) * stride;
                 for (int d = 0; d < m_dim; ++d)
-                    o[d] += p * v[d];
+                    o[d] += p * part(v[d], j);
             }
+        }
+    }
+
+    /// Key j's part of a word.
+    [[nodiscard]] static float part(float word, int j) {
+        if constexpr (kPair == 1) {
+            return word;
+        } else {
+            alignas(64) float lanes[kL];
+            V::store(lanes, j % 2 == 0 ? V::low(V::set1(word)) : V::high(V::set1(word)));
+            return lanes[0];
         }
     }
 
@@ -617,55 +693,12 @@ private:
         }
     }
 
-    /// out[d][lane] = rows[lane][d] * factor for lanes [0, vectors*kLanes), pitch 64.
-    static void transposeRows(const float* const* rows, int vectors, int dim, float factor, float* out) {
-        for (int v = 0; v < vectors; ++v) {
-            int d = 0;
-            for (; d + kL <= dim; d += kL)
-                V::transpose(rows + v * kL, d, factor, out + static_cast<std::ptrdiff_t>(d) * kB + v * kL,
-                             kB);
-            for (; d < dim; ++d)
-                for (int t = v * kL; t < (v + 1) * kL; ++t)
-                    out[d * kB + t] = rows[t][d] * factor;
-        }
-    }
-
-    template <int Rows>
-    static void plainLogits(const LogitTask& task, const float* keysT, std::size_t row, std::size_t key,
-                            int keys) {
-        const float* rows[Rows];
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r)
-            rows[r] = task.q + (row + static_cast<std::size_t>(r)) * task.qStride;
-        for (int v = 0; v * kL < keys; v += V::kQueryVectors) {
-            F s[Rows][V::kQueryVectors];
-#pragma GCC unroll 8
-            for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-                for (int n = 0; n < V::kQueryVectors; ++n)
-                    s[r][n] = V::set1(0.0F);
-            dots<Rows, V::kQueryVectors>(rows, keysT + v * kL, task.headDim, s);
-            alignas(64) float lanes[Rows][V::kQueryVectors * kL];
-#pragma GCC unroll 8
-            for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-                for (int n = 0; n < V::kQueryVectors; ++n)
-                    V::store(lanes[r] + n * kL, s[r][n]);
-            const int width = keys - v * kL < V::kQueryVectors * kL ? keys - v * kL : V::kQueryVectors * kL;
-#pragma GCC unroll 8
-            for (int r = 0; r < Rows; ++r) {
-                float* out = task.s + (row + static_cast<std::size_t>(r)) * task.sStride + key +
-                             static_cast<std::size_t>(v * kL);
-                for (int n = 0; n < width; ++n)
-                    out[n] = lanes[r][n];
-            }
-        }
-    }
-
     const BlockTask& m_task;
     const QueryBlock& m_block;
     int m_dim;
     std::size_t m_pitch;
+    std::size_t m_wordPitch; ///< of packed keys
+    int m_steps;             ///< words of a head dim
     int m_queries;
     int m_vectors = 0;
     float* m_negMax; ///< minus the kept row maximum, log2 units; 0 until a key was read
@@ -675,15 +708,17 @@ private:
     float* m_delta;
     float* m_lo; ///< first key of the lane in a Bound item, relative
     float* m_hi;
-    float* m_p;  ///< [keys][lanes]
-    float* m_qT; ///< [D][lanes], times scale * log2(e)
+    float* m_p;  ///< [keys][lanes], in words
+    float* m_qT; ///< [D][lanes], times scale * log2(e), in words
     float* m_o;  ///< [lanes][pitch]
     float* m_packed;
     const float* m_zeros;
-    const float* m_keys[kB + V::kKeys]; ///< rows of the item's keys, the last one repeated
-    const float* m_values[kB];
+    /// With the halves of words at both ends and the keys that are fetched ahead.
+    static constexpr int kKeyRows = kB + 2 * (kPair - 1) + V::kKeys;
+    const float* m_keys[kKeyRows]; ///< rows of the item's keys, the last one repeated
+    const float* m_values[kB + 2 * (kPair - 1)];
     const float* m_rows[kB]; ///< the lanes' queries
-    std::uint64_t m_keyLanes[kB];
+    std::uint64_t m_keyLanes[kB + kPair - 1];
     int m_gathered = 0;             ///< keys that wait for a full Gather tile
     std::uint32_t m_listed[kB][kB]; ///< keys that wait, per lane
     int m_lengths[kB] = {};

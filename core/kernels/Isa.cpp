@@ -53,6 +53,18 @@ Isa defaultIsa() {
     return chosen;
 }
 
+Result<> bf16AttentionAvailable(Isa isa) {
+#if defined(__x86_64__) || defined(__i386__)
+    if (!__builtin_cpu_supports("avx512bf16"))
+        return fail(ErrorCode::Unsupported,
+                    "bf16 attention needs a CPU with AVX-512 BF16, which this one lacks; f32 runs");
+    if (isa == Isa::Avx512)
+        return {};
+#endif
+    return fail(ErrorCode::Unsupported,
+                "bf16 attention needs AVX-512 BF16, which " + std::string(isaName(isa)) + " lacks; f32 runs");
+}
+
 namespace kernels {
 
 const KernelTable& kernelsOf(Isa isa) {
@@ -69,6 +81,16 @@ const KernelTable& kernelsOf(Isa isa) {
     static_cast<void>(isa);
 #endif
     return portableKernels();
+}
+
+const Bf16Table& bf16Of(bool emulate) {
+#if defined(__x86_64__) || defined(__i386__)
+    if (!emulate)
+        return avx512Bf16();
+#else
+    static_cast<void>(emulate);
+#endif
+    return emulatedBf16();
 }
 
 } // namespace kernels

@@ -14,8 +14,14 @@ namespace {
 
 constexpr std::size_t kRows = 64;          // rows per independent block of sums
 constexpr std::size_t kProjectRows = 2048; // rows projected at once
-constexpr double kKernelRounding = 2e-5;   // of max |v|: both arms' promised kernel error, with room
-constexpr double kLogRounding = 0x1p-22;   // of |LSE|: two floats' rounding
+/// Of max |v|: both arms' promised kernel error, with room.
+double kernelRounding(Precision precision) {
+    return precision == Precision::BF16 ? 2e-2 : 2e-5;
+}
+/// Of 1 + |log-sum-exp|: two floats' rounding; in bf16 that of weights of 8 bits.
+double logRounding(Precision precision) {
+    return precision == Precision::BF16 ? 0x1p-8 : 0x1p-22;
+}
 
 int threadsOr(int threads) {
     return threads > 0 ? threads : omp_get_max_threads();
@@ -124,8 +130,8 @@ LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const 
                     std::clamp(std::exp(static_cast<double>(arms.hybridLse[i * heads + h]) - lse), 0.0, 1.0);
                 const float* o = arms.full.row(i) + h * headDim;
                 const double error = squaredDistance(o, arms.hybrid.row(i) + h * headDim, headDim);
-                const double rounding = kKernelRounding * largest +
-                                        2 * kLogRounding * (1 + std::abs(lse)) * maxNorm[i * kvHeads + g];
+                const double rounding = kernelRounding(model.precision) * largest +
+                                        2 * logRounding(model.precision) * (1 + std::abs(lse)) * maxNorm[i * kvHeads + g];
                 const double bound = 2 * (1 - rho) * maxNorm[i * kvHeads + g] + rounding;
                 s.mass += rho;
                 s.divergence += divergenceOfKeptMass(rho);

@@ -2,6 +2,7 @@
 #include "core/base/Cancel.h"
 #include "core/base/Result.h"
 #include "core/model/ModelShape.h"
+#include "core/model/Precision.h"
 #include "core/text/Tokenizer.h"
 #include <memory>
 #include <string>
@@ -9,14 +10,6 @@
 namespace fovea {
 
 class Weights;
-
-enum class Precision {
-    F32,  ///< reference
-    BF16, ///< dense layers by bf16 multiply with f32 sums; attention stays f32
-};
-[[nodiscard]] const char* precisionName(Precision precision); ///< "f32", "bf16"
-/// False with a reason on a CPU without AVX-512 BF16 (or a build without oneDNN).
-[[nodiscard]] Result<> precisionAvailable(Precision precision);
 
 /// A loaded model: shape, tokenizer, weights. Immutable, shared between threads.
 struct Model {

@@ -29,7 +29,8 @@ for key in ("peak_gflops_f32", "peak_gflops_bf16", "read_gb_s"):
     check(key in bench["machine"], f"machine.{key} is missing")
 check(bench["machine"]["peak_gflops_f32"] > 1, "a peak was measured")
 for case in bench["cases"]:
-    if case["name"] in ("causal-8x64-64-bf16", "decode-128"):
+    half = case["name"].endswith("-bf16")
+    if case["name"] == "decode-128" or (half and bench["machine"]["peak_gflops_bf16"] is None):
         check(case["refused"] and case["seconds"] is None, f"{case['name']} is refused with a reason")
         continue
     check(case["seconds"]["median"] > 0 and case["seconds"]["spread"] >= 0, f"{case['name']} was timed")
@@ -37,5 +38,5 @@ for case in bench["cases"]:
     if case["name"].startswith("prefill"):
         check(case["tokens_per_second"] > 0, "prefill has a rate")
     else:
-        check(case["max_error"] < 5e-6, f"{case['name']}: error {case['max_error']}")
+        check(case["max_error"] < (5e-3 if half else 5e-6), f"{case['name']}: error {case['max_error']}")
 finish()

@@ -2,10 +2,12 @@
 #include "core/base/SplitMix64.h"
 #include "core/kernels/Attention.h"
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <memory>
 #include <numbers>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -170,11 +172,13 @@ struct Case {
     int dim;
     int heads;
     int kvHeads;
+    float scale;
     Matrix q, k, v;
 
     Case(std::size_t t, int d, int h, int g, double deviation = 1.0)
-        : tokens(t), dim(d), heads(h), kvHeads(g), q(t, static_cast<std::size_t>(h * d)),
-          k(t, static_cast<std::size_t>(g * d)), v(t, static_cast<std::size_t>(g * d)) {
+        : tokens(t), dim(d), heads(h), kvHeads(g), scale(1.0F / std::sqrt(static_cast<float>(d))),
+          q(t, static_cast<std::size_t>(h * d)), k(t, static_cast<std::size_t>(g * d)),
+          v(t, static_cast<std::size_t>(g * d)) {
         fillNormal(q.view(), 1, deviation);
         fillNormal(k.view(), 2, 1.0);
         fillNormal(v.view(), 3, 1.0);
@@ -187,8 +191,19 @@ struct Case {
         in.heads = heads;
         in.kvHeads = kvHeads;
         in.headDim = dim;
-        in.scale = 1.0F / std::sqrt(static_cast<float>(dim));
+        in.scale = scale;
         return in;
+    }
+    /// Inputs that the bf16 kernel takes without rounding: halves, and a scale that is a power of two in its
+    /// base-2 logits. What is left of its error is that of the weights, whatever the size of the logits.
+    void roundToBf16() {
+        scale = std::numbers::ln2_v<float> / 8;
+        for (Matrix* m : {&q, &k, &v})
+            for (std::size_t r = 0; r < m->rows(); ++r)
+                for (float& x : std::span(m->view().row(r), m->cols())) {
+                    const std::uint32_t bits = std::bit_cast<std::uint32_t>(x);
+                    x = std::bit_cast<float>((bits + 0x8000U) & 0xFFFF0000U);
+                }
     }
 };
 

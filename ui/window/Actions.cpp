@@ -55,7 +55,7 @@ constexpr std::array kActions = {
                "Stops within 100 ms; the picture stays"},
     ActionSpec{"run.f32", "Run", "Precision &f32", "", kWindow, "The reference", true, "precision"},
     ActionSpec{"run.bf16", "Run", "Precision &bf16", "", kWindow,
-               "Dense layers in bf16 with f32 sums; attention stays f32", false, "precision"},
+               "Dense layers and attention in bf16 with f32 sums", false, "precision"},
 
     ActionSpec{"help.keys", "Help", "&Keyboard", "?", kWindow, "All keys on one sheet"},
     ActionSpec{"map.mode", "", "Mode", "M", "map", "Full, hybrid, difference, kept"},

@@ -1,0 +1,96 @@
+#pragma once
+#include "core/kernels/BlockKernel.h"
+
+namespace fovea::kernels {
+
+/// What the fused tile and the logit tiles share: transposed rows, dot products of a few rows with a few
+/// vectors, and the packing of f32 rows into bf16 words. V and "word" as in FusedTile.h.
+template <class V>
+struct TileLoops {
+    using F = typename V::F;
+    static constexpr int kL = V::kLanes;
+    static constexpr int kB = static_cast<int>(kBlock);
+
+    /// out[d][lane] = rows[lane][d] * factor for lanes [0, vectors*kLanes), pitch 64.
+    static void transposeRows(const float* const* rows, int vectors, int dim, float factor, float* out) {
+        for (int v = 0; v < vectors; ++v) {
+            int d = 0;
+            for (; d + kL <= dim; d += kL)
+                V::transpose(rows + v * kL, d, factor, out + static_cast<std::ptrdiff_t>(d) * kB + v * kL,
+                             kB);
+            for (; d < dim; ++d)
+                for (int t = v * kL; t < (v + 1) * kL; ++t)
+                    out[d * kB + t] = rows[t][d] * factor;
+        }
+    }
+
+    /// s[k][n] += sum over d of rows[k][d] * columns[d][n], d in words: the only hot loop of QK.
+    template <int Keys, int Vectors>
+    [[gnu::always_inline]] static void dots(const float* const (&rows)[Keys], const float* columns, int steps,
+                                            F (&s)[Keys][Vectors]) {
+        for (int d = 0; d < steps; ++d, columns += kB) {
+            F x[Vectors];
+#pragma GCC unroll 8
+            for (int n = 0; n < Vectors; ++n)
+                x[n] = V::load(columns + n * kL);
+#pragma GCC unroll 8
+            for (int k = 0; k < Keys; ++k) {
+                const F y = V::set1(rows[k][d]);
+#pragma GCC unroll 8
+                for (int n = 0; n < Vectors; ++n)
+                    s[k][n] = V::dot(x[n], y, s[k][n]);
+            }
+        }
+    }
+
+    /// One kernel call's share of packing: bf16 words of K's dims and of V's keys, zero beyond both.
+    static void packKeys(const PackTask& task) {
+        const std::size_t pitch = paddedDim(task.headDim);
+        const std::size_t words = wordPitch(task.headDim);
+        const std::size_t dim = static_cast<std::size_t>(task.headDim);
+        alignas(64) float zeros[kMaxHeadDim] = {};
+        for (std::size_t key = task.first; key < task.last; key += 2) {
+            const float* k[2];
+            const float* v[2];
+            for (std::size_t n = 0; n < 2; ++n) {
+                k[n] = key + n < task.keys ? task.k + (key + n) * task.kStride : zeros;
+                v[n] = key + n < task.keys ? task.v + (key + n) * task.vStride : zeros;
+                wordRow(k[n], task.headDim, words, 1.0F, task.packedK + (key + n) * words);
+            }
+            pairRows(v[0], v[1], dim, pitch, task.packedV + key * (pitch / 2));
+        }
+    }
+
+    /// to[d] = the word of a[d] and b[d]; zero from dim to pitch.
+    static void pairRows(const float* a, const float* b, std::size_t dim, std::size_t pitch, float* to) {
+        std::size_t d = 0;
+        for (; d + kL <= dim; d += kL)
+            V::store(to + d, V::pairs(V::load(a + d), V::load(b + d)));
+        for (; d < pitch; d += kL) {
+            alignas(64) float rest[2][kL] = {};
+            for (std::size_t n = d; n < dim && n < d + kL; ++n) {
+                rest[0][n - d] = a[n];
+                rest[1][n - d] = b[n];
+            }
+            V::store(to + d, V::pairs(V::load(rest[0]), V::load(rest[1])));
+        }
+    }
+
+    /// to[i] = the word of from[2i] and from[2i+1] times factor, `words` of them, zero beyond dim.
+    static void wordRow(const float* from, int dim, std::size_t words, float factor, float* to) {
+        const std::size_t count = static_cast<std::size_t>(dim);
+        for (std::size_t i = 0; i < words; i += kL) {
+            const std::size_t d = 2 * i;
+            if (d + 2 * kL <= count) {
+                V::store(to + i, V::words(from + d, factor));
+                continue;
+            }
+            alignas(64) float rest[2 * kL] = {};
+            for (std::size_t n = d; n < count; ++n)
+                rest[n - d] = from[n];
+            V::store(to + i, V::words(rest, factor));
+        }
+    }
+};
+
+} // namespace fovea::kernels
