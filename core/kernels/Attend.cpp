@@ -1,6 +1,9 @@
 #include "core/kernels/Attention.h"
 #include "core/kernels/BlockKernel.h"
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
 #include <omp.h>
 
 // Splits a layer into independent tasks and hands each to the code of one instruction set (FusedTile.h).
@@ -15,10 +18,24 @@ struct Task {
     std::uint32_t first = 0;
     std::uint32_t last = 0;
     std::uint32_t block = 0;
+    std::uint32_t itemBegin = 0, itemEnd = 0;
+    std::int64_t part = -1; ///< which one, where the block's items are split; else all of them
     std::uint64_t work = 0; ///< lanes x keys
 };
 
-std::vector<Task> tasksOf(const AttentionPlan& plan, const AttentionInput& in, int onlyHead) {
+/// Keys of a part of a short plan's items: fixed, so that the sums' order does not depend on the threads.
+constexpr std::uint64_t kPartKeys = 1024;
+
+/// Does every head plan at most kShortRows rows?
+bool isShort(const AttentionPlan& plan) {
+    return std::all_of(plan.heads.begin(), plan.heads.end(), [](const auto& head) {
+        return head->rows.last - head->rows.first <= kernels::kShortRows;
+    });
+}
+
+/// `parts`: how many there are, numbered in the order of heads, blocks and items.
+std::vector<Task> tasksOf(const AttentionPlan& plan, const AttentionInput& in, int onlyHead, bool split,
+                          std::int64_t& parts) {
     const std::uint32_t heads = static_cast<std::uint32_t>(in.heads);
     const std::uint32_t group = heads / static_cast<std::uint32_t>(in.kvHeads);
     std::vector<Task> tasks;
@@ -32,12 +49,26 @@ std::vector<Task> tasksOf(const AttentionPlan& plan, const AttentionInput& in, i
         for (std::uint32_t b = 0; b < head.blocks.size(); ++b) {
             const QueryBlock& block = head.blocks[b];
             std::uint64_t keys = 0;
-            for (std::uint32_t i = block.itemBegin; i < block.itemEnd; ++i)
+            std::uint32_t begin = block.itemBegin;
+            const auto push = [&](std::uint32_t itemEnd, std::int64_t part) {
+                tasks.push_back(
+                    {first, last, b, begin, itemEnd, part, keys * block.queryCount * (last - first)});
+                begin = itemEnd;
+                keys = 0;
+            };
+            std::int64_t blockParts = 0;
+            for (std::uint32_t i = block.itemBegin; i < block.itemEnd; ++i) {
                 keys += head.items[i].count;
-            tasks.push_back({first, last, b, keys * block.queryCount * (last - first)});
+                if (split && keys >= kPartKeys && i + 1 < block.itemEnd)
+                    push(i + 1, parts + blockParts++);
+            }
+            push(block.itemEnd, blockParts > 0 ? parts + blockParts++ : -1);
+            parts += blockParts;
         }
         first = last;
     }
+    if (split)
+        return tasks;
     std::stable_sort(tasks.begin(), tasks.end(),
                      [](const Task& a, const Task& b) { return a.work > b.work; });
     return tasks;
@@ -85,7 +116,7 @@ private:
 };
 
 BlockTask blockTask(const Task& task, const HeadPlan& head, const AttentionInput& in,
-                    const AttentionOutput& out, const Words& words, float* scratch) {
+                    const AttentionOutput& out, const Words& words, float* part, float* scratch) {
     const auto dim = static_cast<std::size_t>(in.headDim);
     const std::size_t kvHead = task.first / static_cast<std::uint32_t>(in.heads / in.kvHeads);
     BlockTask t;
@@ -95,6 +126,10 @@ BlockTask blockTask(const Task& task, const HeadPlan& head, const AttentionInput
     t.gatherKeys = head.gatherKeys.data();
     t.gatherLanes = head.gatherLanes.data();
     t.queryLists = head.queryLists.data();
+    t.itemBegin = task.itemBegin;
+    t.itemEnd = task.itemEnd;
+    t.part = part;
+    t.firstQuery = in.firstQuery;
     t.q = in.q.data + task.first * dim;
     t.qStride = in.q.stride;
     t.k = in.k.data + kvHead * dim;
@@ -116,6 +151,62 @@ BlockTask blockTask(const Task& task, const HeadPlan& head, const AttentionInput
     return t;
 }
 
+/// One row of one head from its parts, [count] of them `pitch` floats apart: by (m, l, O), in their order.
+void mergeParts(const float* parts, std::size_t count, std::size_t pitch, std::span<float> o, float* lse) {
+    const auto part = [&](std::size_t i) { return parts + i * pitch; };
+    float least = std::numeric_limits<float>::infinity(); // of minus the maximum
+    for (std::size_t i = 0; i < count; ++i)
+        if (part(i)[1] != 0.0F)
+            least = std::min(least, part(i)[0]);
+    float sum = 0;
+    std::fill(o.begin(), o.end(), 0.0F);
+    for (std::size_t i = 0; i < count; ++i) {
+        if (part(i)[1] == 0.0F)
+            continue;
+        const float weight = std::exp2(least - part(i)[0]);
+        sum += weight * part(i)[1];
+        for (std::size_t d = 0; d < o.size(); ++d)
+            o[d] += weight * part(i)[16 + d];
+    }
+    if (sum != 0.0F)
+        for (float& x : o)
+            x /= sum;
+    if (lse != nullptr)
+        *lse = sum == 0.0F ? -std::numeric_limits<float>::infinity()
+                           : (std::log2(sum) - least) * std::numbers::ln2_v<float>;
+}
+
+void mergeShort(const std::vector<Task>& tasks, const AttentionPlan& plan, const AttentionInput& in,
+                const AttentionOutput& out, const float* parts, std::size_t pitch) {
+    const auto dim = static_cast<std::size_t>(in.headDim);
+    for (std::size_t begin = 0, end = 0; begin < tasks.size(); begin = end) {
+        const Task& task = tasks[begin];
+        for (end = begin + 1;
+             end < tasks.size() && tasks[end].first == task.first && tasks[end].block == task.block;)
+            ++end;
+        if (task.part < 0)
+            continue;
+        const HeadPlan& head = *plan.heads[task.first];
+        const QueryBlock& block = head.blocks[task.block];
+        for (std::uint32_t h = task.first; h < task.last; ++h)
+            for (std::size_t lane = 0; lane < block.queryCount; ++lane) {
+                if (((block.activeLanes >> lane) & 1U) == 0)
+                    continue;
+                const std::size_t row =
+                    (block.queryList < 0
+                         ? block.queryBegin + lane
+                         : head.queryLists[static_cast<std::size_t>(block.queryList) + lane]) -
+                    in.firstQuery;
+                const float* first =
+                    parts + static_cast<std::size_t>(task.part) * pitch +
+                    ((h - task.first) * kernels::kShortRows + lane) * kernels::partFloats(in.headDim);
+                mergeParts(first, end - begin, pitch, {out.o.row(row) + h * dim, dim},
+                           out.lse.empty() ? nullptr
+                                           : &out.lse[row * static_cast<std::size_t>(in.heads) + h]);
+            }
+    }
+}
+
 } // namespace
 
 Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOutput out,
@@ -127,11 +218,17 @@ Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOu
     FOVEA_ASSERT(in.k.cols == static_cast<std::size_t>(in.kvHeads * in.headDim) && in.v.cols == in.k.cols);
     FOVEA_ASSERT(options.onlyHead < in.heads);
 
-    const bool bf16 = options.precision == Precision::BF16;
-    if (bf16 && !options.emulateBf16)
+    if (options.precision == Precision::BF16 && !options.emulateBf16)
         FOVEA_TRY(bf16AttentionAvailable(options.isa));
+    const bool split = isShort(plan);
+    // Packing reads all of K and V: more than a few rows of f32 would.
+    const bool bf16 = options.precision == Precision::BF16 && !split;
 
-    const std::vector<Task> tasks = tasksOf(plan, in, options.onlyHead);
+    std::int64_t partCount = 0;
+    const std::vector<Task> tasks = tasksOf(plan, in, options.onlyHead, split, partCount);
+    const std::size_t partPitch = static_cast<std::size_t>(in.heads / in.kvHeads) * kernels::kShortRows *
+                                  kernels::partFloats(in.headDim);
+    AlignedBuffer<float> parts(static_cast<std::size_t>(partCount) * partPitch);
     const int threads = work.threads > 0 ? work.threads : omp_get_max_threads();
     const std::size_t pitch = (kernels::scratchFloats(in.headDim) + 15) / 16 * 16;
     AlignedBuffer<float> scratch(pitch * static_cast<std::size_t>(threads));
@@ -158,11 +255,15 @@ Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOu
                 continue;
             const Task& task = tasks[static_cast<std::size_t>(i)];
             float* own = scratch.data() + pitch * static_cast<std::size_t>(omp_get_thread_num());
-            attendBlock(blockTask(task, *plan.heads[task.first], in, out, words, own));
+            float* part =
+                task.part < 0 ? nullptr : parts.data() + static_cast<std::size_t>(task.part) * partPitch;
+            attendBlock(blockTask(task, *plan.heads[task.first], in, out, words, part, own));
         }
     }
     if (work.cancel.cancelled())
         return fail(ErrorCode::Cancelled, "cancelled");
+    if (partCount > 0)
+        mergeShort(tasks, plan, in, out, parts.data(), partPitch);
     return {};
 }
 

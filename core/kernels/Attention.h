@@ -27,12 +27,16 @@ struct AttentionInput {
     int kvHeads = 0;   ///< G
     int headDim = 0;   ///< D, any from 1 to 256
     float scale = 0;   ///< multiplies q.k, usually 1/sqrt(D)
+    /// Query that row 0 of q, o and lse stands for: a block of a text being read in pieces holds its own rows
+    /// only, k and v all keys up to its last query (Tq < T, bottom-right causal). The plan's positions are
+    /// those of the whole text and lie in [firstQuery, firstQuery + Tq).
+    std::size_t firstQuery = 0;
 };
 
 struct AttentionOutput {
-    MatrixView o; ///< [T x H*D]; rows outside the plan are left alone
+    MatrixView o; ///< [Tq x H*D]; rows outside the plan are left alone
     std::span<float>
-        lse; ///< [T*H], token-major: log-sum-exp of each row's kept logits, natural log; may be empty
+        lse; ///< [Tq*H], token-major: log-sum-exp of each row's kept logits, natural log; may be empty
 };
 
 struct AttentionOptions {
@@ -52,7 +56,9 @@ struct AttentionOptions {
 /// plan, of max |o|: f32 5e-6; bf16 5e-3 (1e-2 for D < 32) where no logit is larger than about 10: a logit s
 /// carries s / 256 at worst, since q and k are rounded. bf16 rounds scaled q, k, v and the weights; sums and
 /// maxima are f32; K and V are packed first, once per key-value head, as part of the call. Parallel over
-/// (key-value head, query block), heaviest first; same bits at any thread count. Errors: Cancelled (polled
+/// (key-value head, query block), heaviest first; same bits at any thread count. A plan of up to 8 rows, as
+/// decoding has, is split along the keys too, by fixed parts of 1,024 that are merged in their order, and is
+/// f32 in either precision: it would cost more to pack the keys than to read them. Errors: Cancelled (polled
 /// per block); Unsupported (bf16AttentionAvailable). Thread-safe. Scratch: about 64 KB per thread and, in
 /// bf16, half the size of K and V, allocated before the region.
 [[nodiscard]] Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOutput out,

@@ -20,9 +20,12 @@ struct BlockTask {
     const std::uint32_t* gatherKeys = nullptr;
     const std::uint64_t* gatherLanes = nullptr;
     const std::uint32_t* queryLists = nullptr;
-    const float* q = nullptr; ///< token 0 of the first head; the next head is headDim floats further
-    std::size_t qStride = 0;  ///< floats from token to token, as below
-    const float* k = nullptr; ///< token 0 of the key-value head
+    std::uint32_t itemBegin = 0; ///< this task's share of the block's items
+    std::uint32_t itemEnd = 0;
+    const float* q = nullptr;   ///< query 0 of the first head; the next head is headDim floats further
+    std::size_t firstQuery = 0; ///< position of query 0; o and lse likewise
+    std::size_t qStride = 0;    ///< floats from token to token, as below
+    const float* k = nullptr;   ///< token 0 of the key-value head
     std::size_t kStride = 0;
     const float* v = nullptr;
     std::size_t vStride = 0;
@@ -30,8 +33,11 @@ struct BlockTask {
     const float* packedV = nullptr;
     float* o = nullptr; ///< as q
     std::size_t oStride = 0;
-    float* lse = nullptr; ///< token 0 of the first head, heads side by side; null: not wanted
+    float* lse = nullptr; ///< query 0 of the first head, heads side by side; null: not wanted
     std::size_t lseStride = 0;
+    /// Not null: nothing goes to o and lse, but [heads][kShortRows][partFloats] here: minus the kept maximum
+    /// (log2), the sum, and O before division, for a part of the items.
+    float* part = nullptr;
     int heads = 0;
     int headDim = 0; ///< 1..256
     float scale = 0;
@@ -70,6 +76,11 @@ inline constexpr int kMaxHeadDim = 256;
 /// Row pitch of the output and packed values in scratch: a multiple of the widest vector.
 [[nodiscard]] constexpr std::size_t paddedDim(int headDim) {
     return (static_cast<std::size_t>(headDim) + 15) / 16 * 16;
+}
+/// Plans of so few rows are split along the keys, or one thread would do all the work of a decoded token.
+inline constexpr std::size_t kShortRows = 8;
+[[nodiscard]] constexpr std::size_t partFloats(int headDim) {
+    return 16 + paddedDim(headDim);
 }
 /// Words from key to key of packed keys, likewise.
 [[nodiscard]] constexpr std::size_t wordPitch(int headDim) {

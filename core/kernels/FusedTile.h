@@ -36,6 +36,8 @@ class FusedTile {
     static constexpr float kKeptGrowth = 8.0F; ///< P stays below 2^8, so sums keep their precision
     static constexpr float kInfinity = __builtin_inff();
     static constexpr int kLine = 16; ///< floats of a cache line
+    /// A tile computes a whole vector of queries; so few are cheaper one by one (decoding).
+    static constexpr int kListedQueries = 2;
     static constexpr int kPair = V::kPair;
     static_assert(V::kKeys % kPair == 0 && V::kQueries % kPair == 0);
 
@@ -60,13 +62,14 @@ private:
                                      : m_task.queryLists[static_cast<std::size_t>(m_block.queryList) +
                                                          static_cast<std::size_t>(lane)];
     }
+    /// Its row in q, o and lse.
+    [[nodiscard]] std::size_t rowOf(int lane) const { return queryOf(lane) - m_task.firstQuery; }
     [[nodiscard]] bool active(int lane) const { return ((m_block.activeLanes >> lane) & 1U) != 0; }
 
     void runHead(int head) {
         const std::size_t column = static_cast<std::size_t>(head) * static_cast<std::size_t>(m_dim);
         for (int t = 0; t < kB; ++t)
-            m_rows[t] =
-                t < m_queries && active(t) ? m_task.q + queryOf(t) * m_task.qStride + column : m_zeros;
+            m_rows[t] = t < m_queries && active(t) ? m_task.q + rowOf(t) * m_task.qStride + column : m_zeros;
         m_vectors = (m_queries + kL - 1) / kL;
         Loops::transposeRows(m_rows, m_vectors, m_dim, m_task.scale * kLog2e, m_qT);
         if constexpr (kPair == 2)
@@ -78,10 +81,16 @@ private:
         }
         for (std::size_t i = 0; i < static_cast<std::size_t>(m_queries) * m_pitch; i += kL)
             V::store(m_o + i, V::set1(0.0F));
-        for (std::uint32_t i = m_block.itemBegin; i < m_block.itemEnd; ++i)
-            runItem(m_task.items[i]);
+        for (std::uint32_t i = m_task.itemBegin; i < m_task.itemEnd; ++i)
+            if (m_queries <= kListedQueries)
+                listItem(m_task.items[i]);
+            else
+                runItem(m_task.items[i]);
         finishGathers();
-        finish(head, column);
+        if (m_task.part != nullptr)
+            finishPart(head);
+        else
+            finish(head, column);
     }
 
     /// Rows 2i and 2i+1 of Q transposed become row i of words.
@@ -124,6 +133,33 @@ private:
             packedValuesOf(item.kind, count);
     }
 
+    /// Every pair of the item into its lane's list.
+    void listItem(const PlanItem& item) {
+        for (std::uint32_t j = 0; j < item.count; ++j) {
+            std::uint32_t key = item.key + j;
+            std::uint64_t lanes = m_block.activeLanes;
+            if (item.kind == ItemKind::Gather) {
+                key = m_task.gatherKeys[item.data + j];
+                lanes &= m_task.gatherLanes[item.data + j];
+            }
+            for (; lanes != 0; lanes &= lanes - 1) {
+                const int t = __builtin_ctzll(lanes);
+                if (item.kind == ItemKind::Bound) {
+                    const LaneBound& bound = m_task.bounds[item.data + static_cast<std::uint32_t>(t)];
+                    if (key < bound.lo || key >= bound.hi)
+                        continue;
+                }
+                list(t, key);
+            }
+        }
+    }
+
+    void list(int t, std::uint32_t key) {
+        m_listed[t][m_lengths[t]] = key;
+        if (++m_lengths[t] == kB)
+            finishList(t);
+    }
+
     void setKey(int j, std::size_t key) {
         m_keys[j] = keyOf(key);
         if constexpr (kPair == 2) {
@@ -154,10 +190,7 @@ private:
                 continue;
             }
             for (; lanes != 0; lanes &= lanes - 1) {
-                const int t = __builtin_ctzll(lanes);
-                m_listed[t][m_lengths[t]] = key;
-                if (++m_lengths[t] == kB)
-                    finishList(t);
+                list(__builtin_ctzll(lanes), key);
             }
         }
     }
@@ -672,12 +705,23 @@ private:
         }
     }
 
+    void finishPart(int head) {
+        float* to = m_task.part + static_cast<std::size_t>(head) * kShortRows * partFloats(m_dim);
+        for (int t = 0; t < m_queries; ++t, to += partFloats(m_dim)) {
+            to[0] = m_negMax[t];
+            to[1] = m_sum[t];
+            const float* from = m_o + static_cast<std::size_t>(t) * m_pitch;
+            for (std::size_t d = 0; d < m_pitch; d += kL)
+                V::store(to + 16 + d, V::load(from + d));
+        }
+    }
+
     void finish(int head, std::size_t column) {
         const std::size_t dim = static_cast<std::size_t>(m_dim);
         for (int t = 0; t < m_queries; ++t) {
             if (!active(t))
                 continue;
-            const std::size_t query = queryOf(t);
+            const std::size_t query = rowOf(t);
             const float sum = m_sum[t];
             const float factor = sum == 0.0F ? 0.0F : 1.0F / sum;
             const float* from = m_o + static_cast<std::size_t>(t) * m_pitch;

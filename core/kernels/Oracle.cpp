@@ -76,10 +76,10 @@ void attendOracle(const AttentionPlan& plan, const AttentionInput& in, Attention
                 const std::size_t query =
                     block.queryList < 0 ? block.queryBegin + lane
                                         : head.queryLists[static_cast<std::size_t>(block.queryList) + lane];
+                const std::size_t row = query - in.firstQuery;
                 keysOfLane(head, block, lane, keys);
-                attendRow(keys, in.q.row(query) + h * dim, k, v, static_cast<double>(in.scale),
-                          out.o.row(query) + h * dim,
-                          out.lse.empty() ? nullptr : &out.lse[query * heads + h]);
+                attendRow(keys, in.q.row(row) + h * dim, k, v, static_cast<double>(in.scale),
+                          out.o.row(row) + h * dim, out.lse.empty() ? nullptr : &out.lse[row * heads + h]);
             }
         }
     }

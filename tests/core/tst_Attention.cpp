@@ -173,6 +173,8 @@ private slots:
     void heads_withPlansOfTheirOwn();
     void logitTile_agreesWithPlainDots_data() { addIsaRows(); }
     void logitTile_agreesWithPlainDots();
+    void rows_ofALongerKeyList_data() { addWays(); }
+    void rows_ofALongerKeyList();
     void cancelled_saysSo();
     void isa_namesAndForcing();
     void bf16_isRefusedWithAReason();
@@ -583,6 +585,54 @@ void TestAttention::logitTile_agreesWithPlainDots() {
                     QVERIFY(std::abs(dot * static_cast<double>(in.scale) -
                                      static_cast<double>(s.view()(r, n + 1))) < 1e-5);
                 }
+            }
+        }
+    }
+}
+
+void TestAttention::rows_ofALongerKeyList() {
+    QFETCH(std::size_t, index);
+    const Way& way = ways()[index];
+    // Decoding and reading in pieces: q, o and lse hold the last rows only. Up to 8 of them go by parts of
+    // 1,024 keys.
+    for (const auto& [dim, tokens] :
+         {std::pair<int, std::size_t>{64, 3100}, {80, 1500}, {7, 2100}, {256, 1100}}) {
+        const Case c(tokens, dim, 6, 2);
+        for (const std::size_t count :
+             {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{8}, std::size_t{70}}) {
+            const std::size_t first = tokens - count;
+            const Reads hole = [=](std::size_t i, std::size_t j) {
+                return j <= i && i != first + 1 && j % 1024 < 900;
+            };
+            for (const Reads& reads : {causal(), routed(100, 4, 9), hole}) {
+                const AttentionPlan plan = layerPlan(headPlan(tokens, {first, tokens}, reads), 6);
+                AttentionInput in = c.input();
+                in.q = in.q.rowRange(first, count);
+                in.firstQuery = first;
+                LayerOutput slow(c);
+                LayerOutput fast(c, 5.0F);
+                LayerOutput again(c, 5.0F);
+                const auto rows = [&](LayerOutput& out) {
+                    return AttentionOutput{out.o.view().rowRange(0, count),
+                                           std::span(out.lse).first(count * 6)};
+                };
+                attendOracle(plan, in, rows(slow));
+                for (LayerOutput* out : {&fast, &again}) {
+                    WorkContext work;
+                    work.threads = out == &fast ? 1 : 3;
+                    QVERIFY(attend(plan, in, rows(*out), optionsOf(way), work).has_value());
+                }
+                QVERIFY(sameBits(fast, again));
+                const double tolerance = way.promisedError(dim) * std::max(1.0, largest(slow.o));
+                for (std::size_t r = 0; r < count; ++r)
+                    for (std::size_t d = 0; d < in.q.cols; ++d)
+                        QVERIFY2(std::abs(static_cast<double>(fast.o.view()(r, d) - slow.o.view()(r, d))) <=
+                                     tolerance,
+                                 qPrintable(QString("D=%1, %2 rows, row %3").arg(dim).arg(count).arg(r)));
+                for (std::size_t n = 0; n < count * 6; ++n)
+                    QVERIFY(slow.lse[n] == fast.lse[n] ||
+                            std::abs(slow.lse[n] - fast.lse[n]) < 1e-5 * way.looser());
+                QCOMPARE(fast.o.view()(count, 0), 5.0F);
             }
         }
     }
