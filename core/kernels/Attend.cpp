@@ -123,6 +123,7 @@ BlockTask blockTask(const Task& task, const HeadPlan& head, const AttentionInput
     t.block = &head.blocks[task.block];
     t.items = head.items.data();
     t.bounds = head.bounds.data();
+    t.masks = head.masks.data();
     t.gatherKeys = head.gatherKeys.data();
     t.gatherLanes = head.gatherLanes.data();
     t.queryLists = head.queryLists.data();

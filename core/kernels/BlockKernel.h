@@ -17,6 +17,7 @@ struct BlockTask {
     const QueryBlock* block = nullptr;
     const PlanItem* items = nullptr; ///< HeadPlan's arrays, whole
     const LaneBound* bounds = nullptr;
+    const std::uint64_t* masks = nullptr;
     const std::uint32_t* gatherKeys = nullptr;
     const std::uint64_t* gatherLanes = nullptr;
     const std::uint32_t* queryLists = nullptr;

@@ -105,6 +105,7 @@ private:
     }
 
     void runItem(const PlanItem& item) {
+        setMultiplicity(item.multiplicity);
         if (item.kind == ItemKind::Gather) {
             gather(item);
             return;
@@ -120,6 +121,9 @@ private:
         if (whole) {
             setWholeRanges(count);
             logitsOf<ItemKind::Full>(count);
+        } else if (item.kind == ItemKind::Bitmask) {
+            readMasks(item, first, count);
+            logitsOf<ItemKind::Bitmask>(count);
         } else {
             readBounds(item, first);
             logitsOf<ItemKind::Bound>(count);
@@ -133,14 +137,26 @@ private:
             packedValuesOf(item.kind, count);
     }
 
+    /// Keys that wait are all counted alike.
+    void setMultiplicity(std::uint32_t times) {
+        if (times == m_times)
+            return;
+        finishGathers();
+        m_times = times;
+        m_bias = times == 1 ? 0.0F : ::log2f(static_cast<float>(times));
+    }
+
     /// Every pair of the item into its lane's list.
     void listItem(const PlanItem& item) {
+        setMultiplicity(item.multiplicity);
         for (std::uint32_t j = 0; j < item.count; ++j) {
             std::uint32_t key = item.key + j;
             std::uint64_t lanes = m_block.activeLanes;
             if (item.kind == ItemKind::Gather) {
                 key = m_task.gatherKeys[item.data + j];
                 lanes &= m_task.gatherLanes[item.data + j];
+            } else if (item.kind == ItemKind::Bitmask) {
+                lanes &= m_task.masks[item.data + j];
             }
             for (; lanes != 0; lanes &= lanes - 1) {
                 const int t = __builtin_ctzll(lanes);
@@ -234,9 +250,10 @@ private:
             for (int d = 0; d < m_steps; d += kLine)
                 __builtin_prefetch(next + d, 0, 3);
             if constexpr (kPair == 2)
-                s[j] = dot(words, keyOf(keys[j]), static_cast<int>(m_wordPitch)) + m_negMax[t];
+                s[j] = dot(words, keyOf(keys[j]), static_cast<int>(m_wordPitch)) + (m_negMax[t] + m_bias);
             else
-                s[j] = dot(m_rows[t], keyOf(keys[j]), m_dim) * (m_task.scale * kLog2e) + m_negMax[t];
+                s[j] =
+                    dot(m_rows[t], keyOf(keys[j]), m_dim) * (m_task.scale * kLog2e) + (m_negMax[t] + m_bias);
             top = s[j] > top ? s[j] : top;
         }
         if (top > m_bar[t]) {
@@ -354,6 +371,32 @@ private:
         unite(lows, highs, V::kQueries, kGroups, m_groupLo, m_groupHi);
     }
 
+    /// As readBounds, from the masks: keys outside [first read, last read] of a vector's lanes are skipped.
+    void readMasks(const PlanItem& item, std::size_t base, int count) {
+        const int before = static_cast<int>(item.key - base);
+        std::int32_t lows[kB] = {};
+        std::int32_t highs[kB] = {};
+        std::uint64_t seen = 0;
+        for (int j = 0; j < count; ++j) {
+            const int n = j - before;
+            m_keyLanes[j] =
+                n < 0 || n >= static_cast<int>(item.count)
+                    ? 0
+                    : m_task.masks[item.data + static_cast<std::uint32_t>(n)] & m_block.activeLanes;
+            for (std::uint64_t fresh = m_keyLanes[j] & ~seen; fresh != 0; fresh &= fresh - 1)
+                lows[__builtin_ctzll(fresh)] = j;
+            seen |= m_keyLanes[j];
+        }
+        seen = 0;
+        for (int j = count - 1; j >= 0; --j) {
+            for (std::uint64_t fresh = m_keyLanes[j] & ~seen; fresh != 0; fresh &= fresh - 1)
+                highs[__builtin_ctzll(fresh)] = j + 1;
+            seen |= m_keyLanes[j];
+        }
+        unite(lows, highs, kL, kVectors, m_vectorLo, m_vectorHi);
+        unite(lows, highs, V::kQueries, kGroups, m_groupLo, m_groupHi);
+    }
+
     static void unite(const std::int32_t* lows, const std::int32_t* highs, int width, int groups, int* lo,
                       int* hi) {
         for (int g = 0; g < groups; ++g) {
@@ -382,7 +425,7 @@ private:
     void keyGroup(int j) {
         int first = 0;
         int last = m_vectors;
-        if constexpr (Kind == ItemKind::Bound) {
+        if constexpr (Kind == ItemKind::Bound || Kind == ItemKind::Bitmask) {
             first = kVectors;
             last = 0;
             for (int v = 0; v < m_vectors; ++v)
@@ -428,7 +471,7 @@ private:
             rows[k] = m_keys[j + k];
 #pragma GCC unroll 8
             for (int n = 0; n < Vectors; ++n)
-                s[k][n] = V::load(m_negMax + (v + n) * kL);
+                s[k][n] = V::add(V::load(m_negMax + (v + n) * kL), V::set1(m_bias));
         }
         prefetch<Keys>(j);
         Loops::template dots<Keys, Vectors>(rows, m_qT + v * kL, m_steps, s);
@@ -762,7 +805,9 @@ private:
     const float* m_keys[kKeyRows]; ///< rows of the item's keys, the last one repeated
     const float* m_values[kB + 2 * (kPair - 1)];
     const float* m_rows[kB]; ///< the lanes' queries
-    std::uint64_t m_keyLanes[kB + kPair - 1];
+    std::uint64_t m_keyLanes[kB + 2 * (kPair - 1)];
+    std::uint32_t m_times = 1;      ///< multiplicity of the item at hand and of the keys that wait
+    float m_bias = 0;               ///< its base-2 logarithm
     int m_gathered = 0;             ///< keys that wait for a full Gather tile
     std::uint32_t m_listed[kB][kB]; ///< keys that wait, per lane
     int m_lengths[kB] = {};

@@ -9,15 +9,21 @@ namespace fovea {
 
 namespace {
 
+struct PlannedKey {
+    std::size_t key;
+    double times;
+};
+
 void keysOfLane(const HeadPlan& plan, const QueryBlock& block, std::size_t lane,
-                std::vector<std::size_t>& keys) {
+                std::vector<PlannedKey>& keys) {
     keys.clear();
     for (std::size_t i = block.itemBegin; i < block.itemEnd; ++i) {
         const PlanItem& item = plan.items[i];
+        const double times = item.multiplicity;
         for (std::size_t j = 0; j < item.count; ++j) {
             if (item.kind == ItemKind::Gather) {
                 if ((plan.gatherLanes[item.data + j] >> lane) & 1U)
-                    keys.push_back(plan.gatherKeys[item.data + j]);
+                    keys.push_back({plan.gatherKeys[item.data + j], times});
                 continue;
             }
             const std::size_t key = item.key + j;
@@ -26,12 +32,14 @@ void keysOfLane(const HeadPlan& plan, const QueryBlock& block, std::size_t lane,
                 if (key < bound.lo || key >= bound.hi)
                     continue;
             }
-            keys.push_back(key);
+            if (item.kind == ItemKind::Bitmask && ((plan.masks[item.data + j] >> lane) & 1U) == 0)
+                continue;
+            keys.push_back({key, times});
         }
     }
 }
 
-void attendRow(const std::vector<std::size_t>& keys, const float* q, ConstMatrixView k, ConstMatrixView v,
+void attendRow(const std::vector<PlannedKey>& keys, const float* q, ConstMatrixView k, ConstMatrixView v,
                double scale, float* o, float* lse) {
     const std::size_t dim = v.cols;
     std::vector<double> logits(keys.size());
@@ -39,8 +47,8 @@ void attendRow(const std::vector<std::size_t>& keys, const float* q, ConstMatrix
     for (std::size_t n = 0; n < keys.size(); ++n) {
         double dot = 0;
         for (std::size_t d = 0; d < dim; ++d)
-            dot += static_cast<double>(q[d]) * static_cast<double>(k(keys[n], d));
-        logits[n] = scale * dot;
+            dot += static_cast<double>(q[d]) * static_cast<double>(k(keys[n].key, d));
+        logits[n] = scale * dot + std::log(keys[n].times);
         top = logits[n] > top ? logits[n] : top;
     }
     double sum = 0;
@@ -49,7 +57,7 @@ void attendRow(const std::vector<std::size_t>& keys, const float* q, ConstMatrix
         const double p = std::exp(logits[n] - top);
         sum += p;
         for (std::size_t d = 0; d < dim; ++d)
-            out[d] += p * static_cast<double>(v(keys[n], d));
+            out[d] += p * static_cast<double>(v(keys[n].key, d));
     }
     for (std::size_t d = 0; d < dim; ++d)
         o[d] = keys.empty() ? 0.0F : static_cast<float>(out[d] / sum);
@@ -64,7 +72,7 @@ void attendOracle(const AttentionPlan& plan, const AttentionInput& in, Attention
     const auto dim = static_cast<std::size_t>(in.headDim);
     const auto heads = static_cast<std::size_t>(in.heads);
     const std::size_t group = heads / static_cast<std::size_t>(in.kvHeads);
-    std::vector<std::size_t> keys;
+    std::vector<PlannedKey> keys;
     for (std::size_t h = 0; h < heads; ++h) {
         const HeadPlan& head = *plan.heads[h];
         const ConstMatrixView k = in.k.columns(h / group * dim, dim);

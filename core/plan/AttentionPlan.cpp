@@ -49,6 +49,12 @@ std::vector<std::uint32_t> HeadPlan::keysOf(std::size_t query) const {
                         keys.push_back(gatherKeys[g]);
                 continue;
             }
+            if (item.kind == ItemKind::Bitmask) {
+                for (std::uint32_t j = 0; j < item.count; ++j)
+                    if ((masks[item.data + j] & bit(lane)) != 0)
+                        keys.push_back(item.key + j);
+                continue;
+            }
             const LaneBound bound = item.kind == ItemKind::Full ? LaneBound{item.key, item.key + item.count}
                                                                 : bounds[item.data + lane];
             for (std::uint32_t key = bound.lo; key < bound.hi; ++key)

@@ -19,6 +19,7 @@ struct HeadPlan {
     std::vector<QueryBlock> blocks;
     std::vector<PlanItem> items;
     std::vector<LaneBound> bounds;
+    std::vector<std::uint64_t> masks; ///< lanes of each key of the Bitmask items
     std::vector<std::uint32_t> gatherKeys;
     std::vector<std::uint64_t> gatherLanes;
     std::vector<std::uint32_t> queryLists;

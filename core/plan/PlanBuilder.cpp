@@ -11,6 +11,8 @@ namespace {
 // A tile outside the band is worth a tile of its own when it is at least this wide and half full; else its
 // keys are gathered.
 constexpr std::size_t kDenseKeys = 32;
+// What a pair costs that is computed by itself, in pairs of a tile (see pairByPair).
+constexpr std::uint64_t kSinglePairCost = 4;
 
 constexpr std::uint64_t bit(std::size_t lane) {
     return std::uint64_t{1} << lane;
@@ -237,47 +239,74 @@ void PlanBuilder::emitTiles(const Lanes& lanes) {
     }
 }
 
-/// One tile that holds masked keys, perhaps beside the band, as a single Full or Bound item. False when some
-/// lane's keys are not neighbours or the tile is too thin: then the band goes alone and the masked keys are
-/// gathered.
+/// One tile that holds masked keys, perhaps beside the band, as a single Full or Bound item, or as a Bitmask
+/// where some lane's keys are not neighbours. False when that would cost more than it saves: then the band
+/// goes alone and the masked keys are gathered.
 bool PlanBuilder::emitMixedTile(const Lanes& lanes, std::size_t tile) {
     const std::size_t first = tile * kBlock;
     std::array<std::uint64_t, kBlock> words{};
     std::uint64_t pairs = 0;
+    std::uint64_t gathered = 0; // what the tile saves, in computed pairs: the gathers and the band's own tile
     for (std::uint64_t left = m_touched[tile]; left != 0; left &= left - 1) {
         const auto k = static_cast<std::size_t>(std::countr_zero(left));
         words[k] = m_masks[first + k];
-        pairs += static_cast<std::uint64_t>(std::popcount(words[k]));
+        const auto reading = static_cast<std::uint64_t>(std::popcount(words[k]));
+        pairs += reading;
+        gathered += pairByPair(words[k], static_cast<std::uint32_t>(lanes.count)) ? kSinglePairCost * reading
+                                                                                  : lanes.count;
     }
     transpose(words);
     std::array<LaneBound, kBlock> bounds{};
     std::size_t least = first + kBlock;
     std::size_t greatest = first;
     bool band = false;
+    bool intervals = true;
+    std::size_t bandFirst = first + kBlock;
+    std::size_t bandEnd = first;
     for (std::size_t t = 0; t < lanes.count; ++t) {
         const std::size_t lo = std::max<std::size_t>(lanes.band[t].lo, first);
         const std::size_t hi = std::min<std::size_t>(lanes.band[t].hi, first + kBlock);
         if (lo < hi) {
             words[t] |= lowBits(hi - first) & ~lowBits(lo - first);
             band = true;
+            bandFirst = std::min(bandFirst, lo);
+            bandEnd = std::max(bandEnd, hi);
         }
-        if (!isInterval(words[t]))
-            return false;
+        intervals = intervals && isInterval(words[t]);
         if (words[t] == 0)
             continue;
         const std::size_t begin = first + static_cast<std::size_t>(std::countr_zero(words[t]));
-        const std::size_t end = begin + static_cast<std::size_t>(std::popcount(words[t]));
+        const std::size_t end = first + kBlock - static_cast<std::size_t>(std::countl_zero(words[t]));
         bounds[t] = {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)};
         least = std::min(least, begin);
         greatest = std::max(greatest, end);
     }
     const std::size_t width = greatest - least;
-    if (!band && (width < kDenseKeys || 2 * pairs < width * lanes.count))
-        return false;
-    emitBounds(lanes, first, first + kBlock, bounds.data());
+    if (intervals) {
+        if (!band && (width < kDenseKeys || 2 * pairs < width * lanes.count))
+            return false;
+        emitBounds(lanes, first, first + kBlock, bounds.data());
+    } else {
+        if (band)
+            gathered += (bandEnd - bandFirst) * lanes.count;
+        if (gathered < width * lanes.count)
+            return false;
+        transpose(words);
+        emitBitmask(least, greatest, words.data() + (least - first));
+    }
     for (std::uint64_t left = m_touched[tile]; left != 0; left &= left - 1)
         m_masks[first + static_cast<std::size_t>(std::countr_zero(left))] = 0;
     return true;
+}
+
+void PlanBuilder::emitBitmask(std::size_t keyFirst, std::size_t keyLast, const std::uint64_t* lanesOfKeys) {
+    PlanItem item;
+    item.kind = ItemKind::Bitmask;
+    item.key = static_cast<std::uint32_t>(keyFirst);
+    item.count = static_cast<std::uint32_t>(keyLast - keyFirst);
+    item.data = static_cast<std::uint32_t>(m_plan.masks.size());
+    m_plan.masks.insert(m_plan.masks.end(), lanesOfKeys, lanesOfKeys + item.count);
+    m_plan.items.push_back(item);
 }
 
 /// The lanes' intervals inside the tile [keyFirst, keyLast) as one trimmed item: Full when all active lanes

@@ -25,6 +25,7 @@ private:
     void addMask(std::size_t key, std::uint64_t lanesReading, Reason reason);
     void emitTiles(const Lanes& lanes);
     bool emitMixedTile(const Lanes& lanes, std::size_t tile);
+    void emitBitmask(std::size_t keyFirst, std::size_t keyLast, const std::uint64_t* lanesOfKeys);
     void emitBounds(const Lanes& lanes, std::size_t keyFirst, std::size_t keyLast, const LaneBound* bounds);
     void emitGathers(const Lanes& lanes);
     void addQueryRows(const std::vector<std::uint32_t>& queries);

@@ -9,10 +9,11 @@ namespace fovea {
 inline constexpr std::size_t kBlock = 64;
 
 enum class ItemKind : std::uint8_t {
-    Full,   ///< every active query of the block reads keys [key, key+count)
-    Bound,  ///< query lane t reads keys with bounds[data+t].lo <= j < bounds[data+t].hi, inside [key,
-            ///< key+count)
-    Gather, ///< single keys gatherKeys[data .. data+count), each read by the lanes of gatherLanes[...]
+    Full,    ///< every active query of the block reads keys [key, key+count)
+    Bound,   ///< query lane t reads keys with bounds[data+t].lo <= j < bounds[data+t].hi, inside [key,
+             ///< key+count)
+    Bitmask, ///< lane t reads key key + j, j < count, where bit t of masks[data + j] is set
+    Gather,  ///< single keys gatherKeys[data .. data+count), each read by the lanes of gatherLanes[...]
 };
 
 /// A gathered key that less than a quarter of a block's lanes read is computed pair by pair, not for all
@@ -23,9 +24,12 @@ enum class ItemKind : std::uint8_t {
 
 struct PlanItem {
     ItemKind kind = ItemKind::Full;
-    std::uint32_t key = 0;   ///< first key (Full, Bound)
+    std::uint32_t key = 0;   ///< first key (Full, Bound, Bitmask)
     std::uint32_t count = 0; ///< keys, 1..64
-    std::uint32_t data = 0;  ///< index of the block's bounds (64 of them) or of the first gathered key
+    std::uint32_t data = 0;  ///< index of the block's bounds (64 of them), of the first mask or gathered key
+    /// >= 1: as if each of the item's keys stood there so many times, which adds its logarithm to the logits.
+    /// Only the modes that repeat another program's double counting set it.
+    std::uint32_t multiplicity = 1;
     bool operator==(const PlanItem&) const = default;
 };
 

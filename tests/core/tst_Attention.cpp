@@ -175,6 +175,8 @@ private slots:
     void logitTile_agreesWithPlainDots();
     void rows_ofALongerKeyList_data() { addWays(); }
     void rows_ofALongerKeyList();
+    void multiplicity_countsKeysSoManyTimes_data() { addWays(); }
+    void multiplicity_countsKeysSoManyTimes();
     void cancelled_saysSo();
     void isa_namesAndForcing();
     void bf16_isRefusedWithAReason();
@@ -636,6 +638,38 @@ void TestAttention::rows_ofALongerKeyList() {
             }
         }
     }
+}
+
+void TestAttention::multiplicity_countsKeysSoManyTimes() {
+    QFETCH(std::size_t, index);
+    const Way& way = ways()[index];
+    for (const std::size_t first : {std::size_t{0}, std::size_t{298}}) {
+        for (const Pattern& pattern : patterns()) {
+            const Case c(300, 64, 4, 2);
+            HeadPlan head = *headPlan(c.tokens, {first, 300}, pattern.reads, pattern.apart);
+            for (std::size_t n = 0; n < head.items.size(); ++n)
+                head.items[n].multiplicity = 1 + static_cast<std::uint32_t>(n * n % 5);
+            const AttentionPlan plan = layerPlan(std::make_shared<const HeadPlan>(head), 4);
+            LayerOutput slow(c);
+            LayerOutput fast(c);
+            attendOracle(plan, c.input(), slow.output());
+            run(plan, c, fast, way);
+            QVERIFY2(difference(fast.o, slow.o) <= way.promisedError() * largest(slow.o), pattern.name);
+            QVERIFY(lseDifference(fast.lse, slow.lse) <= 1e-5 * way.looser());
+        }
+    }
+    // By its definition: ln 3 more in every log-sum-exp, the output as before.
+    const Case c(130, 64, 1, 1);
+    HeadPlan head = *headPlan(c.tokens, {0, 130}, routed(20, 2, 5));
+    LayerOutput once(c);
+    run(layerPlan(std::make_shared<const HeadPlan>(head), 1), c, once, way);
+    for (PlanItem& item : head.items)
+        item.multiplicity = 3;
+    LayerOutput thrice(c);
+    run(layerPlan(std::make_shared<const HeadPlan>(head), 1), c, thrice, way);
+    QVERIFY(difference(once.o, thrice.o) <= way.promisedError() * largest(once.o));
+    for (std::size_t i = 0; i < c.tokens; ++i)
+        QVERIFY(std::abs(thrice.lse[i] - once.lse[i] - std::log(3.0F)) < 1e-5 * way.looser());
 }
 
 void TestAttention::cancelled_saysSo() {

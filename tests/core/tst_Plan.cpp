@@ -98,6 +98,8 @@ std::map<std::pair<std::size_t, std::size_t>, int> pairsOf(const HeadPlan& plan)
                     if (item.kind == ItemKind::Bound)
                         read =
                             key >= plan.bounds[item.data + lane].lo && key < plan.bounds[item.data + lane].hi;
+                    if (item.kind == ItemKind::Bitmask)
+                        read = (plan.masks[item.data + k] >> lane & 1U) != 0;
                     if (item.kind == ItemKind::Gather) {
                         key = plan.gatherKeys[item.data + k];
                         read = (plan.gatherLanes[item.data + k] >> lane & 1U) != 0;
@@ -201,6 +203,7 @@ private slots:
     void fullLayers_readEverything();
     void fullChoices_joinTheBandIntoTiles();
     void sinksAndScatteredKeys_shareGatherItems();
+    void scatteredButDense_isABitmask();
     void queryRows_haveBlocksOfTheirOwn();
     void pinnedBeyondTheText_isNamed();
     void missingLayer_isNamed();
@@ -350,6 +353,45 @@ void tst_Plan::sinksAndScatteredKeys_shareGatherItems() {
     QCOMPARE(gather.kind, ItemKind::Gather);
     QCOMPARE(gather.count, 7U); // one item of seven keys, not four tiles of 64
     QCOMPARE(head.gatherLanes[gather.data], ~std::uint64_t{0});
+}
+
+void tst_Plan::scatteredButDense_isABitmask() {
+    // Every third key for every query, beside a narrow band: no interval, 22 of 64 keys, each for all lanes.
+    for (const std::uint32_t step : {2U, 3U, 9U}) {
+        Case c;
+        c.facts->tokens = 512;
+        c.policy.local.window = 5;
+        c.policy.routed.signal = "key_norm";
+        auto choices = std::make_shared<RoutedChoices>();
+        choices->rows = {0, 512};
+        choices->rowBegin.push_back(0);
+        for (std::uint32_t i = 0; i < 512; ++i) {
+            for (std::uint32_t j = i % 2; j + 5 <= i; j += step)
+                choices->keys.push_back(j);
+            choices->rowBegin.push_back(static_cast<std::uint32_t>(choices->keys.size()));
+        }
+        c.routing = std::make_shared<LayerRouting>();
+        c.routing->units.push_back(choices);
+        c.routing->unitOfHead = {0, 0, 0, 0};
+        const auto plan = makePlan(std::make_shared<AttentionPolicy>(c.policy), shapeOf(4, 2), 0, c.facts,
+                                   c.routing, {0, 512});
+        const HeadPlan& head = *plan->heads[0];
+        const auto masked = std::count_if(head.items.begin(), head.items.end(), [](const PlanItem& item) {
+            return item.kind == ItemKind::Bitmask;
+        });
+        // 64 x 64 pairs in a tile; alone, step 9 has 15 keys of 32 lanes: 15 x 64, which is less.
+        QCOMPARE(masked > 8, step == 2);
+        const auto pairs = pairsOf(head);
+        QCOMPARE(pairs.size(), head.pairs);
+        for (const auto& [pair, count] : pairs)
+            QVERIFY(count == 1 && pair.second <= pair.first);
+        for (const std::size_t query : {0U, 7U, 300U, 511U}) {
+            std::vector<std::uint32_t> keys;
+            for (auto at = pairs.lower_bound({query, 0}); at != pairs.end() && at->first.first == query; ++at)
+                keys.push_back(static_cast<std::uint32_t>(at->first.second));
+            QVERIFY(head.keysOf(query) == keys);
+        }
+    }
 }
 
 void tst_Plan::queryRows_haveBlocksOfTheirOwn() {

@@ -31,8 +31,8 @@ inline Reads routed(std::size_t window, std::size_t sinks, std::uint64_t oneIn) 
     };
 }
 
-/// The items of one block: per aligned 64 keys Full, Bound or Gather, whatever is the first to say it
-/// exactly.
+/// The items of one block: per aligned 64 keys Full or Bound, where one of them says it exactly; else a
+/// Bitmask in every other tile and Gather in the rest.
 inline void addBlock(HeadPlan& plan, const std::vector<std::uint32_t>& queries, bool gathered,
                      const Reads& reads) {
     QueryBlock block;
@@ -90,6 +90,21 @@ inline void addBlock(HeadPlan& plan, const std::vector<std::uint32_t>& queries, 
             item.kind = ItemKind::Bound;
             item.data = static_cast<std::uint32_t>(plan.bounds.size());
             plan.bounds.insert(plan.bounds.end(), bounds.begin(), bounds.end());
+            plan.items.push_back(item);
+        } else if (key / kBlock % 2 == 1) {
+            // Trimmed, so that items start and end inside the words of bf16.
+            std::size_t first = 0;
+            std::size_t last = count;
+            while (lanes[first] == 0)
+                ++first;
+            while (lanes[last - 1] == 0)
+                --last;
+            item.kind = ItemKind::Bitmask;
+            item.key += static_cast<std::uint32_t>(first);
+            item.count = static_cast<std::uint32_t>(last - first);
+            item.data = static_cast<std::uint32_t>(plan.masks.size());
+            plan.masks.insert(plan.masks.end(), lanes.begin() + static_cast<std::ptrdiff_t>(first),
+                              lanes.begin() + static_cast<std::ptrdiff_t>(last));
             plan.items.push_back(item);
         } else {
             for (std::size_t j = 0; j < count; ++j)
