@@ -2,8 +2,9 @@
 // race_attention.py.
 //   bench_attention [--threads N] [--rounds N] [--isa NAME] [--model FILE --text FILE --layer L] [case...]
 //   bench_attention --serve ...   reads a case name per line, runs it once, answers with one line
-// With --model and --text the hybrid cases run on that layer's real activations, else on normal random
-// numbers.
+// A case may end in -bf16. "512at16384": 512 queries whose last one reads 16,384 keys; "decode": one query,
+// whose limit is the reading of K and V, so that read GB/s stand beside the measured ones. With --model and
+// --text the hybrid cases run on that layer's real activations, else on normal random numbers.
 #include "core/kernels/Attention.h"
 #include "core/kernels/Peak.h"
 #include "core/model/Forward.h"
@@ -42,7 +43,8 @@ struct Shape {
     int dim, heads, kvHeads;
     std::int64_t window; ///< 0: every query reads every key, past and future; kAll: causal
     std::int64_t sinks;
-    const char* signal; ///< routes 32 keys; empty: none
+    const char* signal;   ///< routes 32 keys; empty: none
+    std::size_t rows = 0; ///< only the last so many queries; 0: all
 };
 constexpr Shape kShapes[] = {
     {"full-8x64-4096", 4096, 64, 8, 8, 0, 0, ""},
@@ -55,6 +57,13 @@ constexpr Shape kShapes[] = {
     {"causal-9x3x64-8192", 8192, 64, 9, 3, kAll, 0, ""},
     {"causal-4x1x256-2048", 2048, 256, 4, 1, kAll, 0, ""},
     {"causal-32x8x128-2048", 2048, 128, 32, 8, kAll, 0, ""},
+    {"full-8x64-8192", 8192, 64, 8, 8, 0, 0, ""},
+    {"causal-8x64-8192", 8192, 64, 8, 8, kAll, 0, ""},
+    {"causal-9x3x64-512at4096", 4096, 64, 9, 3, kAll, 0, "", 512},
+    {"causal-9x3x64-512at16384", 16384, 64, 9, 3, kAll, 0, "", 512},
+    {"decode-9x3x64-2048", 2048, 64, 9, 3, kAll, 0, "", 1},
+    {"decode-9x3x64-8192", 8192, 64, 9, 3, kAll, 0, "", 1},
+    {"decode-9x3x64-65536", 65536, 64, 9, 3, kAll, 0, "", 1},
     {"window512-12x64-4096", 4096, 64, 12, 12, 512, 0, ""},
     {"window128-9x3x64-4096", 4096, 64, 9, 3, 128, 4, ""},
     {"window256-9x3x64-4096", 4096, 64, 9, 3, 256, 0, ""},
@@ -123,11 +132,12 @@ void readActivations(test::Case& c, const Options& options) {
 
 class Runner {
 public:
-    Runner(const Shape& shape, const Options& options)
-        : m_shape(shape), m_options(options), m_case(shape.tokens, shape.dim, shape.heads, shape.kvHeads),
-          m_out(m_case) {
+    Runner(const Shape& shape, Precision precision, const Options& options)
+        : m_shape(shape), m_first(shape.rows == 0 ? 0 : shape.tokens - shape.rows), m_options(options),
+          m_case(shape.tokens, shape.dim, shape.heads, shape.kvHeads), m_out(m_case) {
         m_work.threads = options.threads;
         m_kernel.isa = options.isa;
+        m_kernel.precision = precision;
         m_model.layers = 1;
         m_model.heads = shape.heads;
         m_model.kvHeads = shape.kvHeads;
@@ -147,7 +157,7 @@ public:
         if (routed() && !options.model.empty())
             readActivations(m_case, options);
         if (!routed())
-            m_plan = planOf({0, shape.tokens}, nullptr);
+            m_plan = planOf({m_first, shape.tokens}, nullptr);
     }
 
     [[nodiscard]] bool routed() const { return *m_shape.signal != '\0'; }
@@ -190,13 +200,17 @@ public:
             return -1;
         double top = 0;
         double off = 0;
-        for (std::size_t row = 5; row < m_shape.tokens; row += 61) {
-            test::LayerOutput slow(m_case);
-            attendOracle(planOf({row, row + 1}, nullptr), m_case.input(), slow.output());
-            for (std::size_t c = 0; c < slow.o.cols(); ++c) {
-                top = std::max(top, std::abs(static_cast<double>(slow.o.view()(row, c))));
-                off = std::max(off,
-                               std::abs(static_cast<double>(slow.o.view()(row, c) - m_out.o.view()(row, c))));
+        const std::size_t count = m_shape.tokens - m_first;
+        for (std::size_t row = std::min<std::size_t>(5, count - 1); row < count; row += 61) {
+            Matrix slow(1, m_out.o.cols());
+            AttentionInput in = m_case.input();
+            in.firstQuery = m_first + row;
+            in.q = in.q.rowRange(in.firstQuery, 1);
+            attendOracle(planOf({in.firstQuery, in.firstQuery + 1}, nullptr), in, {slow.view(), {}});
+            for (std::size_t c = 0; c < slow.cols(); ++c) {
+                top = std::max(top, std::abs(static_cast<double>(slow.view()(0, c))));
+                off =
+                    std::max(off, std::abs(static_cast<double>(slow.view()(0, c) - m_out.o.view()(row, c))));
             }
         }
         return off / top;
@@ -211,10 +225,14 @@ private:
             m_shape.heads);
     }
     double attendSeconds(const AttentionPlan& plan) {
-        return secondsOf([&] { must(attend(plan, m_case.input(), m_out.output(), m_kernel, m_work)); });
+        AttentionInput in = m_case.input();
+        in.firstQuery = m_first;
+        in.q = in.q.rowRange(m_first, m_shape.tokens - m_first);
+        return secondsOf([&] { must(attend(plan, in, m_out.output(), m_kernel, m_work)); });
     }
 
     Shape m_shape;
+    std::size_t m_first; ///< position of the first query computed
     Options m_options;
     test::Case m_case;
     test::LayerOutput m_out;
@@ -227,7 +245,15 @@ private:
     AttentionPlan m_full;
 };
 
-const Shape* shapeNamed(const std::string& name) {
+constexpr std::string_view kHalf = "-bf16";
+
+Precision precisionOf(const std::string& name) {
+    return name.ends_with(kHalf) ? Precision::BF16 : Precision::F32;
+}
+
+const Shape* shapeNamed(std::string name) {
+    if (name.ends_with(kHalf))
+        name.resize(name.size() - kHalf.size());
     for (const Shape& shape : kShapes)
         if (name == shape.name)
             return &shape;
@@ -241,9 +267,14 @@ double median(std::vector<double> values) {
 
 /// A measured time needs a measured limit of the same minute: the peak is taken before and after, the better
 /// one counts.
-json measureCase(const Shape& shape, const Options& options) {
-    Runner runner(shape, options);
-    const double before = measurePeak(options.isa, options.threads).fmaGflops;
+json measureCase(const std::string& name, const Options& options) {
+    const Shape& shape = *shapeNamed(name);
+    const Precision precision = precisionOf(name);
+    Runner runner(shape, precision, options);
+    const auto limit = [precision](const Peak& peak) {
+        return precision == Precision::BF16 ? peak.bf16Gflops : peak.fmaGflops;
+    };
+    const Peak first = measurePeak(options.isa, options.threads);
     runner.run();
     std::map<std::string, std::vector<double>> times;
     for (int r = 0; r < options.rounds; ++r) {
@@ -252,10 +283,14 @@ json measureCase(const Shape& shape, const Options& options) {
             if (value.is_number())
                 times[key].push_back(value.get<double>());
     }
-    const double peak = std::max(before, measurePeak(options.isa, options.threads).fmaGflops);
-    json line{{"case", shape.name},         {"isa", isaName(options.isa)},
-              {"threads", options.threads}, {"rounds", options.rounds},
-              {"peak_gflops", peak},        {"useful_share_of_tiles", runner.computedShare()}};
+    const Peak second = measurePeak(options.isa, options.threads);
+    const double peak = std::max(limit(first), limit(second));
+    json line{{"case", name},
+              {"isa", isaName(options.isa)},
+              {"threads", options.threads},
+              {"rounds", options.rounds},
+              {"peak_gflops", peak},
+              {"useful_share_of_tiles", runner.computedShare()}};
     for (const auto& [key, values] : times) {
         line[key] = median(values);
         const auto [least, most] = std::minmax_element(values.begin(), values.end());
@@ -265,6 +300,12 @@ json measureCase(const Shape& shape, const Options& options) {
         median(times.count("attend_seconds") ? times["attend_seconds"] : times["seconds"]);
     line["gflops"] = runner.flops() / attendTime / kGiga;
     line["share_of_peak"] = runner.flops() / attendTime / kGiga / peak;
+    if (shape.rows == 1) {
+        const double bytes =
+            2.0 * static_cast<double>(shape.tokens) * shape.kvHeads * shape.dim * sizeof(float);
+        line["read_gbs"] = bytes / attendTime / kGiga;
+        line["peak_read_gbs"] = std::max(first.readGBs, second.readGBs);
+    }
     if (runner.routed()) {
         line["inputs"] =
             options.model.empty() ? "normal" : "layer " + std::to_string(options.layer) + " of the model";
@@ -281,7 +322,10 @@ void serve(const Options& options) {
     while (std::getline(std::cin, name)) {
         if (name == "peak") {
             const Peak peak = measurePeak(options.isa, options.threads);
-            std::cout << json{{"case", "peak"}, {"fma_gflops", peak.fmaGflops}, {"read_gbs", peak.readGBs}}
+            std::cout << json{{"case", "peak"},
+                              {"fma_gflops", peak.fmaGflops},
+                              {"bf16_gflops", peak.bf16Gflops},
+                              {"read_gbs", peak.readGBs}}
                       << std::endl;
             continue;
         }
@@ -292,7 +336,12 @@ void serve(const Options& options) {
         }
         auto& runner = runners[name];
         if (!runner) {
-            runner = std::make_unique<Runner>(*shape, options);
+            if (precisionOf(name) == Precision::BF16)
+                if (const Result<> available = bf16AttentionAvailable(options.isa); !available) {
+                    std::cout << json{{"error", available.error().message}} << std::endl;
+                    continue;
+                }
+            runner = std::make_unique<Runner>(*shape, precisionOf(name), options);
             runner->run();
         }
         json line = runner->run();
@@ -346,9 +395,11 @@ int main(int argc, char** argv) {
             std::fprintf(stderr, "\n");
             return 2;
         }
-    for (const Shape& shape : kShapes)
-        if (options.cases.empty() ||
-            std::find(options.cases.begin(), options.cases.end(), shape.name) != options.cases.end())
-            std::cout << measureCase(shape, options) << std::endl;
+    std::vector<std::string> cases = options.cases;
+    if (cases.empty())
+        for (const Shape& shape : kShapes)
+            cases.emplace_back(shape.name);
+    for (const std::string& name : cases)
+        std::cout << measureCase(name, options) << std::endl;
     return 0;
 }
