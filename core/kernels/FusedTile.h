@@ -112,11 +112,16 @@ private:
         }
         // In bf16 the keys of a word stand at even positions: an item that starts or ends inside a word takes
         // the other half along, masked.
-        const std::size_t first = item.key / kPair * kPair;
-        const int count = (static_cast<int>(item.key + item.count - first) + kPair - 1) / kPair * kPair;
+        const bool dense = item.stride == 1;
+        const std::size_t first = dense ? item.key / kPair * kPair : item.key;
+        const int keys = static_cast<int>(item.count) + static_cast<int>(item.key - first);
+        const int count = (keys + kPair - 1) / kPair * kPair;
         const bool whole = item.kind == ItemKind::Full && count == static_cast<int>(item.count);
-        for (int j = 0; j < count; ++j)
-            setKey(j, first + static_cast<std::size_t>(j));
+        if (dense)
+            for (int j = 0; j < count; ++j)
+                setKey(j, first + static_cast<std::size_t>(j));
+        else
+            setStrided(item, count);
         padKeys(count);
         if (whole) {
             setWholeRanges(count);
@@ -128,13 +133,22 @@ private:
             readBounds(item, first);
             logitsOf<ItemKind::Bound>(count);
         }
-        if constexpr (kPair == 2)
-            valuesOf(whole ? ItemKind::Full : ItemKind::Bound, count, m_task.packedV + first / 2 * m_pitch,
-                     m_pitch);
-        else if (m_dim % kL == 0)
-            valuesOf(item.kind, count, m_values[0], m_task.vStride);
+        const ItemKind kind = whole ? ItemKind::Full : ItemKind::Bound;
+        if (kPair == 2 ? !dense : m_dim % kL != 0)
+            packedValuesOf(kind, count);
+        else if constexpr (kPair == 2)
+            valuesOf(kind, count, m_task.packedV + first / 2 * m_pitch, m_pitch);
         else
-            packedValuesOf(item.kind, count);
+            valuesOf(kind, count, m_values[0], m_task.vStride * item.stride);
+    }
+
+    void setStrided(const PlanItem& item, int count) {
+        for (int j = 0; j < static_cast<int>(item.count); ++j)
+            setGathered(j, item.key + static_cast<std::size_t>(j) * item.stride);
+        for (int j = static_cast<int>(item.count); j < count; ++j) {
+            m_keys[j] = m_keys[j - 1];
+            m_values[j] = m_zeros;
+        }
     }
 
     /// Keys that wait are all counted alike.
@@ -150,7 +164,7 @@ private:
     void listItem(const PlanItem& item) {
         setMultiplicity(item.multiplicity);
         for (std::uint32_t j = 0; j < item.count; ++j) {
-            std::uint32_t key = item.key + j;
+            std::uint32_t key = item.key + j * item.stride;
             std::uint64_t lanes = m_block.activeLanes;
             if (item.kind == ItemKind::Gather) {
                 key = m_task.gatherKeys[item.data + j];
@@ -339,6 +353,11 @@ private:
         }
     }
 
+    /// Strides up to the first key at or after `distance`.
+    [[nodiscard]] static std::int64_t steps(std::int64_t distance, std::uint32_t stride) {
+        return stride == 1 || distance <= 0 ? distance : (distance + stride - 1) / stride;
+    }
+
     /// Per-lane key ranges relative to `base`, and their unions over vectors and over PV's query groups.
     void readBounds(const PlanItem& item, std::size_t base) {
         const std::int64_t first = static_cast<std::int64_t>(base);
@@ -354,8 +373,8 @@ private:
                 hi = most;
                 if (item.kind == ItemKind::Bound) {
                     const LaneBound& bound = m_task.bounds[item.data + static_cast<std::uint32_t>(t)];
-                    lo = std::int64_t{bound.lo} - first;
-                    hi = std::int64_t{bound.hi} - first;
+                    lo = steps(std::int64_t{bound.lo} - first, item.stride);
+                    hi = steps(std::int64_t{bound.hi} - first, item.stride);
                     lo = lo < least ? least : lo;
                     hi = hi > most ? most : hi;
                 }

@@ -26,7 +26,7 @@ void keysOfLane(const HeadPlan& plan, const QueryBlock& block, std::size_t lane,
                     keys.push_back({plan.gatherKeys[item.data + j], times});
                 continue;
             }
-            const std::size_t key = item.key + j;
+            const std::size_t key = item.key + j * item.stride;
             if (item.kind == ItemKind::Bound) {
                 const LaneBound& bound = plan.bounds[item.data + lane];
                 if (key < bound.lo || key >= bound.hi)

@@ -55,10 +55,12 @@ std::vector<std::uint32_t> HeadPlan::keysOf(std::size_t query) const {
                         keys.push_back(item.key + j);
                 continue;
             }
-            const LaneBound bound = item.kind == ItemKind::Full ? LaneBound{item.key, item.key + item.count}
-                                                                : bounds[item.data + lane];
-            for (std::uint32_t key = bound.lo; key < bound.hi; ++key)
-                keys.push_back(key);
+            const LaneBound bound = item.kind == ItemKind::Full
+                                        ? LaneBound{item.key, item.key + item.count * item.stride}
+                                        : bounds[item.data + lane];
+            for (std::uint32_t j = 0; j < item.count; ++j)
+                if (const std::uint32_t key = item.key + j * item.stride; key >= bound.lo && key < bound.hi)
+                    keys.push_back(key);
         }
         break;
     }

@@ -50,6 +50,11 @@ struct PlanBuilder::Lanes {
     std::size_t bandLastFirst = 0;        ///< greatest lo
     std::size_t leastEnd = 0;             ///< least hi
     std::size_t end = 0;                  ///< greatest hi: last active query + 1
+    const std::uint32_t* list = nullptr;  ///< the lanes' queries where they are not neighbours: of one phase
+
+    [[nodiscard]] std::size_t query(std::size_t lane) const {
+        return list != nullptr ? list[lane] : first + lane;
+    }
 
     void measure() {
         bandFirst = end;
@@ -103,9 +108,13 @@ HeadPlan PlanBuilder::build() {
     m_plan.tokens = m_tokens;
     m_plan.rows = m_rows;
     std::vector<std::uint32_t> queryRows;
+    const bool phases = byPhases();
+    for (std::size_t phase = 0; phases && phase < m_local.dilation(); ++phase)
+        addPhase(phase);
     for (std::size_t first = m_rows.first; first < m_rows.last;) {
         const std::size_t last = std::min(m_rows.last, (first / kBlock + 1) * kBlock);
-        addRows(first, last - first);
+        if (!phases)
+            addRows(first, last - first);
         for (std::size_t query = first; query < last; ++query)
             if (inQueryRole(query))
                 queryRows.push_back(static_cast<std::uint32_t>(query));
@@ -159,6 +168,92 @@ void PlanBuilder::addRows(std::size_t first, std::size_t count) {
     std::fill(m_touched.begin(), m_touched.end(), 0);
 }
 
+/// Blocks of queries a dilation apart pay where they can be full, and where the window is worth a tile.
+/// Routed keys forbid them: whether a key is computed for the whole block depends on who else reads it, and a
+/// later token must not change how an earlier one, blocks of 64 away, is rounded.
+bool PlanBuilder::byPhases() const {
+    return m_local.dilated() && !m_local.chunked() && m_routed == nullptr && m_always.until.empty() &&
+           m_local.window() >= kDenseKeys && m_rows.last - m_rows.first >= kBlock * m_local.dilation();
+}
+
+void PlanBuilder::addPhase(std::size_t phase) {
+    const std::size_t step = m_local.dilation();
+    std::vector<std::uint32_t> queries;
+    for (std::size_t query = m_rows.first + (phase + step - m_rows.first % step) % step; query < m_rows.last;
+         query += step) {
+        if (!inQueryRole(query))
+            queries.push_back(static_cast<std::uint32_t>(query));
+        if (queries.size() == kBlock) {
+            addPhaseRows(queries);
+            queries.clear();
+        }
+    }
+    if (!queries.empty())
+        addPhaseRows(queries);
+}
+
+/// Queries of one phase: their dilated windows as strided tiles, all other keys as masks.
+void PlanBuilder::addPhaseRows(const std::vector<std::uint32_t>& queries) {
+    Lanes lanes;
+    lanes.first = queries.front();
+    lanes.count = queries.size();
+    lanes.list = queries.data();
+    lanes.active = lowBits(queries.size());
+    for (std::size_t t = 0; t < queries.size(); ++t)
+        lanes.band[t] = {queries[t] + 1, queries[t] + 1};
+    lanes.end = queries.back() + std::size_t{1};
+    lanes.measure();
+    collectMasks(lanes);
+
+    QueryBlock block;
+    block.queryBegin = queries.front();
+    block.queryCount = static_cast<std::uint32_t>(queries.size());
+    block.queryList = static_cast<std::int32_t>(m_plan.queryLists.size());
+    block.activeLanes = lanes.active;
+    block.itemBegin = static_cast<std::uint32_t>(m_plan.items.size());
+    m_plan.queryLists.insert(m_plan.queryLists.end(), queries.begin(), queries.end());
+    emitStrided(lanes);
+    emitTiles(lanes);
+    std::stable_sort(m_plan.items.begin() + block.itemBegin, m_plan.items.end(),
+                     [](const PlanItem& a, const PlanItem& b) { return a.key < b.key; });
+    emitGathers(lanes);
+    block.itemEnd = static_cast<std::uint32_t>(m_plan.items.size());
+    for (std::size_t i = block.itemBegin; i < block.itemEnd; ++i)
+        countComputed(m_plan.items[i], block.queryCount);
+    m_plan.blocks.push_back(block);
+    std::fill(m_touched.begin(), m_touched.end(), 0);
+}
+
+/// Positions divided by the stride make the window a band.
+void PlanBuilder::emitStrided(const Lanes& lanes) {
+    const std::size_t stride = m_local.dilation();
+    const std::size_t phase = lanes.query(0) % stride;
+    std::array<LaneBound, kBlock> band{};
+    std::size_t least = lanes.end;
+    for (std::size_t t = 0; t < lanes.count; ++t) {
+        const std::size_t at = lanes.query(t) / stride;
+        band[t] = {static_cast<std::uint32_t>(at - std::min(at, m_local.window() - 1)),
+                   static_cast<std::uint32_t>(at + 1)};
+        least = std::min<std::size_t>(least, band[t].lo);
+    }
+    const std::size_t end = lanes.query(lanes.count - 1) / stride + 1;
+    for (std::size_t first = least / kBlock * kBlock; first < end; first += kBlock) {
+        const std::size_t items = m_plan.items.size();
+        emitBounds(lanes, first, first + kBlock, band.data());
+        if (m_plan.items.size() == items)
+            continue;
+        PlanItem& item = m_plan.items.back();
+        item.key = static_cast<std::uint32_t>(phase + item.key * stride);
+        item.stride = static_cast<std::uint32_t>(stride);
+        if (item.kind == ItemKind::Bound)
+            for (std::size_t n = item.data; n < item.data + kBlock; ++n) {
+                LaneBound& bound = m_plan.bounds[n];
+                bound = {static_cast<std::uint32_t>(phase + bound.lo * stride),
+                         static_cast<std::uint32_t>(phase + bound.hi * stride)};
+            }
+    }
+}
+
 void PlanBuilder::addMask(std::size_t key, std::uint64_t lanesReading, Reason reason) {
     const std::uint64_t added = lanesReading & ~m_masks[key];
     if (added == 0)
@@ -179,7 +274,12 @@ void PlanBuilder::collectMasks(Lanes& lanes) {
         if (lane.lo < lane.hi)
             reading |= bit(t);
         countPairs(Reason::Local, lane.hi - lane.lo);
-        m_local.forEachBelowBand(lanes.first + t,
+        if (lanes.list != nullptr) { // strided tiles read the window
+            reading |= bit(t);
+            countPairs(Reason::Local, std::min(m_local.window(), lanes.query(t) / m_local.dilation() + 1));
+            continue;
+        }
+        m_local.forEachBelowBand(lanes.query(t),
                                  [&](std::size_t key) { addMask(key, bit(t), Reason::Local); });
     }
     for (std::size_t n = 0; n < m_always.keys.size(); ++n) {
@@ -198,6 +298,10 @@ void PlanBuilder::collectMasks(Lanes& lanes) {
             mask &= lanes.active;
         }
         mask &= lowBits(until - lanes.first);
+        if (lanes.list != nullptr)
+            for (std::uint64_t left = mask; left != 0; left &= left - 1)
+                if (m_local.contains(lanes.query(static_cast<std::size_t>(std::countr_zero(left))), key))
+                    mask &= ~(left & (~left + 1));
         reading |= mask;
         addMask(key, mask, Reason::Always);
     }

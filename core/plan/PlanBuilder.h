@@ -21,6 +21,10 @@ private:
     struct Lanes; // one block's queries: active lanes and each lane's band
 
     void addRows(std::size_t first, std::size_t count);
+    [[nodiscard]] bool byPhases() const;
+    void addPhase(std::size_t phase);
+    void addPhaseRows(const std::vector<std::uint32_t>& queries);
+    void emitStrided(const Lanes& lanes);
     void collectMasks(Lanes& lanes);
     void addMask(std::size_t key, std::uint64_t lanesReading, Reason reason);
     void emitTiles(const Lanes& lanes);

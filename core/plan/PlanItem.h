@@ -30,6 +30,9 @@ struct PlanItem {
     /// >= 1: as if each of the item's keys stood there so many times, which adds its logarithm to the logits.
     /// Only the modes that repeat another program's double counting set it.
     std::uint32_t multiplicity = 1;
+    /// Full and Bound: the keys are key, key + stride, ... (count of them). A dilated window is a dense one
+    /// for queries of the same phase.
+    std::uint32_t stride = 1;
     bool operator==(const PlanItem&) const = default;
 };
 

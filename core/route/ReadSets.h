@@ -35,6 +35,9 @@ public:
         return first;
     }
     [[nodiscard]] bool dilated() const { return m_dilation > 1; }
+    [[nodiscard]] std::size_t window() const { return m_window; }
+    [[nodiscard]] std::size_t dilation() const { return m_dilation; }
+    [[nodiscard]] bool chunked() const { return m_chunk > 0; }
     /// Calls f(key) for every key of the dilated window below the band, nearest first.
     template <class F>
     void forEachBelowBand(std::size_t query, F&& f) const {

@@ -175,6 +175,8 @@ private slots:
     void logitTile_agreesWithPlainDots();
     void rows_ofALongerKeyList_data() { addWays(); }
     void rows_ofALongerKeyList();
+    void strides_readDilatedWindows_data() { addWays(); }
+    void strides_readDilatedWindows();
     void multiplicity_countsKeysSoManyTimes_data() { addWays(); }
     void multiplicity_countsKeysSoManyTimes();
     void cancelled_saysSo();
@@ -638,6 +640,31 @@ void TestAttention::rows_ofALongerKeyList() {
             }
         }
     }
+}
+
+void TestAttention::strides_readDilatedWindows() {
+    QFETCH(std::size_t, index);
+    const Way& way = ways()[index];
+    for (const int dim : {64, 80, 7})
+        for (const std::size_t stride : {std::size_t{2}, std::size_t{3}, std::size_t{64}})
+            for (const std::size_t window : {std::size_t{5}, std::size_t{70}, std::size_t{1000}}) {
+                const Case c(517, dim, 4, 2);
+                LayerOutput slow(c);
+                LayerOutput fast(c);
+                LayerOutput other(c);
+                const AttentionPlan plan = layerPlan(stridedPlan(c.tokens, stride, window), 4);
+                const Reads reads = [=](std::size_t i, std::size_t j) {
+                    return j <= i && (i - j) % stride == 0 && (i - j) / stride < window;
+                };
+                attendOracle(plan, c.input(), slow.output());
+                attendOracle(layerPlan(headPlan(c.tokens, {0, c.tokens}, reads), 4), c.input(),
+                             other.output());
+                QVERIFY(difference(slow.o, other.o) < 1e-6);
+                run(plan, c, fast, way, 2);
+                QVERIFY2(difference(fast.o, slow.o) <= way.promisedError(dim) * largest(slow.o),
+                         qPrintable(QString("D=%1 stride %2").arg(dim).arg(stride)));
+                QVERIFY(lseDifference(fast.lse, slow.lse) <= 1e-5 * way.looser());
+            }
 }
 
 void TestAttention::multiplicity_countsKeysSoManyTimes() {

@@ -93,7 +93,7 @@ std::map<std::pair<std::size_t, std::size_t>, int> pairsOf(const HeadPlan& plan)
             for (std::size_t n = block.itemBegin; n < block.itemEnd; ++n) {
                 const PlanItem& item = plan.items[n];
                 for (std::size_t k = 0; k < item.count; ++k) {
-                    std::size_t key = item.key + k;
+                    std::size_t key = item.key + k * item.stride;
                     bool read = true;
                     if (item.kind == ItemKind::Bound)
                         read =
@@ -204,6 +204,8 @@ private slots:
     void fullChoices_joinTheBandIntoTiles();
     void sinksAndScatteredKeys_shareGatherItems();
     void scatteredButDense_isABitmask();
+    void dilatedWindow_isDenseByPhases_data();
+    void dilatedWindow_isDenseByPhases();
     void queryRows_haveBlocksOfTheirOwn();
     void pinnedBeyondTheText_isNamed();
     void missingLayer_isNamed();
@@ -392,6 +394,43 @@ void tst_Plan::scatteredButDense_isABitmask() {
             QVERIFY(head.keysOf(query) == keys);
         }
     }
+}
+
+void tst_Plan::dilatedWindow_isDenseByPhases_data() {
+    QTest::addColumn<int>("dilation");
+    for (const int dilation : {2, 3, 5})
+        QTest::addRow("dilation %d", dilation) << dilation;
+}
+
+void tst_Plan::dilatedWindow_isDenseByPhases() {
+    QFETCH(int, dilation);
+    AttentionPolicy policy;
+    policy.local.window = 40;
+    policy.local.dilation = dilation;
+    policy.always.sinks = 3;
+    policy.always.pinned = {{33, 33, Role::Keys}, {70, 70, Role::Queries}};
+    const RowRange rows{10, 700};
+    const auto plan = planOf(policy, 700, rows);
+    const HeadPlan& head = *plan->heads[0];
+    TokenFacts facts;
+    facts.special.assign(700, 0);
+    facts.punctuation.assign(700, 0);
+    auto pairs = pairsOf(head);
+    QCOMPARE(pairs.size(), head.pairs);
+    for (std::size_t i = rows.first; i < rows.last; ++i) {
+        const auto expected = restated(policy, facts, nullptr, i);
+        const auto kept = plan->keptKeys(0, i);
+        QCOMPARE(kept.size(), expected.size());
+        for (const KeptKey& key : kept) {
+            QVERIFY(expected.count(key.key) == 1 && expected.at(key.key) == key.reason);
+            QCOMPARE((pairs[{i, key.key}]), 1);
+        }
+    }
+    // As many computed pairs as a dense window of 40 over T / dilation tokens would take, not dilation times.
+    QVERIFY(head.pairsComputed < 5 * head.pairs);
+    QVERIFY(std::any_of(head.items.begin(), head.items.end(), [dilation](const PlanItem& item) {
+        return item.stride == static_cast<std::uint32_t>(dilation) && item.count > 1;
+    }));
 }
 
 void tst_Plan::queryRows_haveBlocksOfTheirOwn() {

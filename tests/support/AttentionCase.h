@@ -164,6 +164,56 @@ inline std::shared_ptr<const HeadPlan> headPlan(std::size_t tokens, RowRange row
     return plan;
 }
 
+/// A dilated window: blocks of queries of one phase read strided tiles, each lane its own stretch.
+inline std::shared_ptr<const HeadPlan> stridedPlan(std::size_t tokens, std::size_t stride,
+                                                   std::size_t window) {
+    auto plan = std::make_shared<HeadPlan>();
+    plan->tokens = tokens;
+    plan->rows = {0, tokens};
+    for (std::size_t phase = 0; phase < std::min(stride, tokens); ++phase) {
+        const std::size_t count = (tokens - phase + stride - 1) / stride; // tokens of the phase
+        for (std::size_t first = 0; first < count; first += kBlock) {
+            QueryBlock block;
+            block.queryBegin = static_cast<std::uint32_t>(phase + first * stride);
+            block.queryCount = static_cast<std::uint32_t>(std::min(kBlock, count - first));
+            block.queryList = static_cast<std::int32_t>(plan->queryLists.size());
+            block.activeLanes = block.queryCount == kBlock ? ~0ULL : (1ULL << block.queryCount) - 1;
+            block.itemBegin = static_cast<std::uint32_t>(plan->items.size());
+            for (std::size_t t = 0; t < block.queryCount; ++t)
+                plan->queryLists.push_back(static_cast<std::uint32_t>(phase + (first + t) * stride));
+            const std::size_t last = first + block.queryCount;
+            for (std::size_t key = 0; key < last; key += kBlock) {
+                PlanItem item;
+                item.kind = ItemKind::Bound;
+                item.key = static_cast<std::uint32_t>(phase + key * stride);
+                item.count = static_cast<std::uint32_t>(std::min(kBlock, last - key));
+                item.stride = static_cast<std::uint32_t>(stride);
+                item.data = static_cast<std::uint32_t>(plan->bounds.size());
+                bool some = false;
+                bool all = true;
+                for (std::size_t t = 0; t < kBlock; ++t) {
+                    const std::size_t at = first + t;
+                    const std::size_t lo = std::max(key, at - std::min(at, window - 1));
+                    const std::size_t hi = std::min(key + item.count, at + 1);
+                    const bool reads = t < block.queryCount && lo < hi;
+                    some = some || reads;
+                    all = all && (t >= block.queryCount || hi - lo == item.count);
+                    plan->bounds.push_back(reads ? LaneBound{static_cast<std::uint32_t>(phase + lo * stride),
+                                                             static_cast<std::uint32_t>(phase + hi * stride)}
+                                                 : LaneBound{});
+                }
+                if (all)
+                    item.kind = ItemKind::Full;
+                if (some)
+                    plan->items.push_back(item);
+            }
+            block.itemEnd = static_cast<std::uint32_t>(plan->items.size());
+            plan->blocks.push_back(block);
+        }
+    }
+    return plan;
+}
+
 inline AttentionPlan layerPlan(std::shared_ptr<const HeadPlan> head, int heads) {
     AttentionPlan plan;
     plan.heads.assign(static_cast<std::size_t>(heads), std::move(head));
