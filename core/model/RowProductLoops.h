@@ -1,0 +1,234 @@
+#pragma once
+#include "core/model/RowProduct.h"
+
+// The loops over one vector type V of 16 lanes: V::Int, V::Float and static functions. One lane is one row of
+// W, so nothing is summed across lanes and scales are applied 16 at a time.
+namespace fovea {
+
+template <class V>
+class RowProductLoops {
+    using Int = typename V::Int;
+    using Float = typename V::Float;
+
+    /// Four sums in turn hide the latency of the multiply-add.
+    struct Sums {
+        Float s[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+        void add(int which, Float codes, float x) {
+            s[which & 3] = V::multiplyAdd(codes, V::broadcast(x), s[which & 3]);
+        }
+        [[nodiscard]] Float total() const { return V::add(V::add(s[0], s[1]), V::add(s[2], s[3])); }
+    };
+
+    /// 8 columns a word: 4-bit codes.
+    static inline void nibbleWord(const unsigned char* words, const float* x, Sums& sums) {
+        const Int w = V::load(words);
+        sums.add(0, V::toFloat(V::mask(w, 0xFU)), x[0]);
+        sums.add(1, V::toFloat(V::mask(w, 0xF0U)), x[1]);
+        sums.add(2, V::toFloat(V::mask(w, 0xF00U)), x[2]);
+        sums.add(3, V::toFloat(V::mask(w, 0xF000U)), x[3]);
+        sums.add(0, V::toFloat(V::mask(w, 0xF0000U)), x[4]);
+        sums.add(1, V::toFloat(V::mask(w, 0xF00000U)), x[5]);
+        sums.add(2, V::toFloat(V::mask(w, 0xF000000U)), x[6]);
+        sums.add(3, V::toFloat(V::template shiftRight<28>(w)), x[7]);
+    }
+    static inline void nibbles(const unsigned char* words, const float* x, std::size_t count, Sums& sums) {
+        for (std::size_t c = 0; c < count; ++c)
+            nibbleWord(words + c * kWord, x + 8 * c, sums);
+    }
+    /// 4 columns a word: codes of 8 bits.
+    static inline void bytes(const unsigned char* words, const float* x, Sums& sums) {
+        for (std::size_t c = 0; c < 8; ++c) {
+            const Int w = V::load(words + c * kWord);
+            sums.add(0, V::toFloat(V::mask(w, 0xFFU)), x[4 * c]);
+            sums.add(1, V::toFloat(V::mask(w, 0xFF00U)), x[4 * c + 1]);
+            sums.add(2, V::toFloat(V::mask(w, 0xFF0000U)), x[4 * c + 2]);
+            sums.add(3, V::toFloat(V::template shiftRight<24>(w)), x[4 * c + 3]);
+        }
+    }
+    /// 32 columns a word: the fifth bit.
+    static inline void bits(const unsigned char* words, const float* x, Sums& sums) {
+        const Int w = V::load(words);
+        for (int j = 0; j < 31; ++j)
+            sums.add(j, V::toFloat(V::mask(w, 1U << j)), x[j]);
+        sums.add(31, V::toFloat(V::template shiftRight<31>(w)), x[31]);
+    }
+    /// 16 columns a word: the fifth and sixth bit.
+    static inline void pairs(const unsigned char* words, const float* x, Sums& sums) {
+        const Int w = V::load(words);
+        for (int j = 0; j < 15; ++j)
+            sums.add(j, V::toFloat(V::mask(w, 3U << (2 * j))), x[j]);
+        sums.add(15, V::toFloat(V::template shiftRight<30>(w)), x[15]);
+    }
+
+    static inline Float scaled(Float acc, Float codes, Float scale, Float offset, float sum) {
+        return V::multiplyAdd(offset, V::broadcast(sum), V::multiplyAdd(codes, scale, acc));
+    }
+
+    static constexpr std::size_t kWord = 4 * kLaneRows;  ///< 32 bits of each row
+    static constexpr std::size_t kHalves = 2 * kLaneRows; ///< an f16 of each row
+
+    /// Blocks of 32 with one scale (and perhaps one offset).
+    template <RowKind kind>
+    static Float plainRow(const unsigned char* p, const RowInput& in, std::size_t columns) {
+        constexpr bool offset = kind == RowKind::Q4_1 || kind == RowKind::Q5_1;
+        constexpr bool five = kind == RowKind::Q5_0 || kind == RowKind::Q5_1;
+        constexpr float kZero = kind == RowKind::Q8_0 ? -128.0F : five ? -16.0F : -8.0F;
+        Float acc = V::zero();
+        for (std::size_t j = 0; j < columns; j += 32) {
+            const Float d = V::loadHalves(p);
+            p += kHalves;
+            const Float m = offset ? V::loadHalves(p) : V::multiply(d, V::broadcast(kZero));
+            p += offset ? kHalves : 0;
+            Sums sums;
+            if constexpr (five) {
+                bits(p, in.bits + j, sums);
+                p += kWord;
+            }
+            if constexpr (kind == RowKind::Q8_0) {
+                bytes(p, in.bytes + j, sums);
+                p += 8 * kWord;
+            } else {
+                nibbles(p, in.nibbles + j, 4, sums);
+                p += 4 * kWord;
+            }
+            acc = scaled(acc, sums.total(), d, m, in.sums[j / 16] + in.sums[j / 16 + 1]);
+        }
+        return acc;
+    }
+
+    template <int s>
+    static inline void subScales(Int low, Int middle, Int high, Int& scale, Int& least) {
+        if constexpr (s < 4) {
+            scale = V::mask(V::template shiftRight<8 * s>(low), 63U);
+            least = V::mask(V::template shiftRight<8 * s>(middle), 63U);
+        } else {
+            constexpr int t = 8 * (s - 4);
+            scale = V::either(V::mask(V::template shiftRight<t>(high), 15U),
+                              V::mask(V::template shiftRight<t + 2>(low), 48U));
+            least = V::either(V::mask(V::template shiftRight<t + 4>(high), 15U),
+                              V::mask(V::template shiftRight<t + 2>(middle), 48U));
+        }
+    }
+
+    /// One block of 32 inside a super-block of Q4_K or Q5_K; its planes stand at `p`.
+    template <int s, bool five>
+    static inline void subBlock(const unsigned char*& p, const RowInput& in, std::size_t j, Float d, Float m,
+                                const Int (&packed)[3], Float& acc) {
+        Int scale, least;
+        subScales<s>(packed[0], packed[1], packed[2], scale, least);
+        Sums sums;
+        if constexpr (five) {
+            bits(p, in.bits + j, sums);
+            p += kWord;
+        }
+        nibbles(p, in.nibbles + j, 4, sums);
+        p += 4 * kWord;
+        const Float offset = V::multiply(V::multiply(m, V::toFloat(least)), V::broadcast(-1.0F));
+        acc = scaled(acc, sums.total(), V::multiply(d, V::toFloat(scale)), offset,
+                     in.sums[j / 16] + in.sums[j / 16 + 1]);
+    }
+
+    template <bool five>
+    static Float superRow(const unsigned char* p, const RowInput& in, std::size_t columns) {
+        Float acc = V::zero();
+        for (std::size_t j = 0; j < columns; j += 256) {
+            const Float d = V::loadHalves(p);
+            const Float m = V::loadHalves(p + kHalves);
+            p += 2 * kHalves;
+            const Int packed[3] = {V::load(p), V::load(p + kWord), V::load(p + 2 * kWord)};
+            p += 3 * kWord;
+            subBlock<0, five>(p, in, j, d, m, packed, acc);
+            subBlock<1, five>(p, in, j + 32, d, m, packed, acc);
+            subBlock<2, five>(p, in, j + 64, d, m, packed, acc);
+            subBlock<3, five>(p, in, j + 96, d, m, packed, acc);
+            subBlock<4, five>(p, in, j + 128, d, m, packed, acc);
+            subBlock<5, five>(p, in, j + 160, d, m, packed, acc);
+            subBlock<6, five>(p, in, j + 192, d, m, packed, acc);
+            subBlock<7, five>(p, in, j + 224, d, m, packed, acc);
+        }
+        return acc;
+    }
+
+    /// 16 columns of Q6_K with their own scale, kept plus 128.
+    static inline void sixteen(const unsigned char* low, const unsigned char* high, const RowInput& in,
+                               std::size_t j, Float d, Int biased, Float& acc) {
+        Sums sums;
+        nibbles(low, in.nibbles + j, 2, sums);
+        pairs(high, in.pairs + j, sums);
+        const Float scale = V::multiply(d, V::add(V::toFloat(biased), V::broadcast(-128.0F)));
+        acc = scaled(acc, sums.total(), scale, V::multiply(scale, V::broadcast(-32.0F)), in.sums[j / 16]);
+    }
+
+    static Float sixRow(const unsigned char* p, const RowInput& in, std::size_t columns) {
+        Float acc = V::zero();
+        for (std::size_t j = 0; j < columns; j += 256) {
+            const Float d = V::loadHalves(p);
+            p += kHalves;
+            const unsigned char* scales = p; // 4 words: 16 scales a row
+            p += 4 * kWord;
+            for (std::size_t s = 0; s < 4; ++s) {
+                const Int packed = V::load(scales + s * kWord);
+                const std::size_t at = j + 64 * s;
+                // 16 columns: 2 words of nibbles, 1 of pairs.
+                const unsigned char* q = p + s * 12 * kWord;
+                sixteen(q, q + 2 * kWord, in, at, d, V::mask(packed, 0xFFU), acc);
+                sixteen(q + 3 * kWord, q + 5 * kWord, in, at + 16, d,
+                        V::mask(V::template shiftRight<8>(packed), 0xFFU), acc);
+                sixteen(q + 6 * kWord, q + 8 * kWord, in, at + 32, d,
+                        V::mask(V::template shiftRight<16>(packed), 0xFFU), acc);
+                sixteen(q + 9 * kWord, q + 11 * kWord, in, at + 48, d, V::template shiftRight<24>(packed),
+                        acc);
+            }
+            p += 48 * kWord;
+        }
+        return acc;
+    }
+
+    template <bool halves>
+    static Float floatRow(const unsigned char* p, const RowInput& in, std::size_t columns) {
+        Sums sums;
+        for (std::size_t j = 0; j < columns; ++j) {
+            if constexpr (halves)
+                sums.add(static_cast<int>(j & 3), V::loadHalves(p), in.x[j]);
+            else
+                sums.add(static_cast<int>(j & 3), V::loadFloats(p), in.x[j]);
+            p += halves ? kHalves : kWord;
+        }
+        return sums.total();
+    }
+
+    template <class Row>
+    static inline void each(const RowTask& task, const Row& row) {
+        for (std::size_t g = task.first; g < task.last; ++g)
+            V::store(row(task.data + g * task.groupBytes, *task.input, task.in),
+                     task.out + (g - task.first) * kLaneRows);
+    }
+
+public:
+    static void run(const RowTask& task) {
+        switch (task.kind) {
+        case RowKind::Q4_0:
+            return each(task, plainRow<RowKind::Q4_0>);
+        case RowKind::Q4_1:
+            return each(task, plainRow<RowKind::Q4_1>);
+        case RowKind::Q5_0:
+            return each(task, plainRow<RowKind::Q5_0>);
+        case RowKind::Q5_1:
+            return each(task, plainRow<RowKind::Q5_1>);
+        case RowKind::Q8_0:
+            return each(task, plainRow<RowKind::Q8_0>);
+        case RowKind::Q4_K:
+            return each(task, superRow<false>);
+        case RowKind::Q5_K:
+            return each(task, superRow<true>);
+        case RowKind::Q6_K:
+            return each(task, sixRow);
+        case RowKind::F16:
+            return each(task, floatRow<true>);
+        case RowKind::F32:
+            return each(task, floatRow<false>);
+        }
+    }
+};
+
+} // namespace fovea
