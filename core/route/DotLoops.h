@@ -28,13 +28,25 @@ inline float expNegative(float x) {
 }
 
 inline float loopRound(const float* x, std::size_t count, int bits, std::int8_t* rounded) {
+    float peaks[16] = {};
+    float bads[16] = {}; // stay 0 while everything is finite
+    std::size_t done = 0;
+    for (; done + 16 <= count; done += 16)
+        for (std::size_t l = 0; l < 16; ++l) {
+            const float a = std::fabs(x[done + l]);
+            peaks[l] = a > peaks[l] ? a : peaks[l];
+            bads[l] += x[done + l] * 0.0F;
+        }
     float peak = 0;
-    float total = 0;
-    float bad = 0; // stays 0 while everything is finite
-    for (std::size_t d = 0; d < count; ++d) {
-        const float a = std::fabs(x[d]);
+    float bad = 0;
+    for (std::size_t l = 0; l < 16; ++l) {
+        peak = peaks[l] > peak ? peaks[l] : peak;
+        bad += bads[l];
+    }
+    for (; done < count; ++done) {
+        const float a = std::fabs(x[done]);
         peak = a > peak ? a : peak;
-        bad += x[d] * 0.0F;
+        bad += x[done] * 0.0F;
     }
     if (!(bad == 0.0F) || !(peak <= std::numeric_limits<float>::max())) {
         for (std::size_t d = 0; d < count; ++d)
@@ -42,6 +54,7 @@ inline float loopRound(const float* x, std::size_t count, int bits, std::int8_t*
         return std::numeric_limits<float>::quiet_NaN();
     }
     if (bits == 1) {
+        float total = 0;
         for (std::size_t d = 0; d < count; ++d) {
             total += std::fabs(x[d]);
             rounded[d] = x[d] < 0 ? std::int8_t{-1} : std::int8_t{1};
@@ -98,6 +111,27 @@ inline std::size_t loopAtLeast(const float* x, std::size_t count, float bar) {
     return found;
 }
 
+// Compilers lose plain arrays of lanes to memory here, so the lanes are a vector.
+using Floats8 = float __attribute__((vector_size(32)));
+using Ints8 = std::int32_t __attribute__((vector_size(32)));
+
+inline void loopPlaces(const float* x, std::size_t count, std::uint32_t* places) {
+    for (std::size_t begin = 0; begin < count; begin += 8) {
+        const std::size_t lanes = count - begin < 8 ? count - begin : 8;
+        Floats8 mine = {};
+        __builtin_memcpy(&mine, x + begin, lanes * sizeof(float));
+        Ints8 before = {};
+        for (std::size_t j = 0; j < begin; ++j)
+            before -= x[j] > mine;
+        for (std::size_t j = begin + lanes; j < count; ++j)
+            before -= x[j] >= mine;
+        __builtin_memcpy(places + begin, &before, sizeof before);
+        for (std::size_t j = begin; j < begin + lanes; ++j)
+            for (std::size_t l = begin; l < begin + lanes; ++l)
+                places[l] += (l < j ? x[j] >= x[l] : x[j] > x[l]) ? 1U : 0U;
+    }
+}
+
 inline double loopExponentials(float* x, std::size_t count, float factor, float shift) {
     double total = 0;
     for (std::size_t begin = 0; begin < count; begin += 256) {
@@ -136,6 +170,25 @@ inline void loopDraws(std::uint64_t state, std::uint64_t first, std::size_t coun
     }
 }
 
+/// Bit j: key + j is a candidate of the row. `key` is a multiple of kGroupKeys.
+inline std::uint32_t openKeys(const SiftRow& row, std::uint32_t key) {
+    if (key >= row.end)
+        return 0;
+    const std::uint32_t left = row.end - key;
+    const auto open = ~static_cast<std::uint32_t>(row.blocked[key / 64] >> (key % 64)) & 0xFFFFU;
+    return left >= kGroupKeys ? open : open & ((1U << left) - 1U);
+}
+
+/// Writes a group's scores whose bit is set in `kept`.
+inline void keepScores(SiftRow& row, std::uint32_t kept, const float* scores, std::uint32_t key) {
+    for (; kept != 0; kept &= kept - 1) {
+        const auto lane = static_cast<std::uint32_t>(__builtin_ctz(kept));
+        row.values[row.found] = scores[lane];
+        row.keys[row.found] = key + lane;
+        ++row.found;
+    }
+}
+
 // Keys as pairs of 16-bit numbers, [dim/2][16][2]: what a multiply-add of pairs wants. Exact: 2 * 127 * 127
 // fits easily.
 inline std::size_t pairGroupBytes(std::size_t dim) {
@@ -146,13 +199,16 @@ inline std::size_t pairQueryBytes(std::size_t dim) {
 }
 
 inline void packPairs(const std::int8_t* keys, std::size_t count, std::size_t dim, unsigned char* group) {
-    for (std::size_t pair = 0; pair < (dim + 1) / 2; ++pair)
-        for (std::size_t key = 0; key < kGroupKeys; ++key)
-            for (std::size_t half = 0; half < 2; ++half) {
-                const std::size_t d = 2 * pair + half;
-                const std::int16_t value = key < count && d < dim ? keys[key * dim + d] : std::int16_t{0};
-                __builtin_memcpy(group + ((pair * kGroupKeys + key) * 2 + half) * 2, &value, 2);
+    for (std::size_t key = 0; key < kGroupKeys; ++key)
+        for (std::size_t pair = 0; pair < (dim + 1) / 2; ++pair) {
+            std::int16_t values[2] = {};
+            if (key < count) {
+                values[0] = keys[key * dim + 2 * pair];
+                if (2 * pair + 1 < dim)
+                    values[1] = keys[key * dim + 2 * pair + 1];
             }
+            __builtin_memcpy(group + (pair * kGroupKeys + key) * 4, values, 4);
+        }
 }
 
 inline void packPairQuery(const std::int8_t* query, std::size_t dim, unsigned char* packed) {

@@ -36,6 +36,25 @@ inline void floatTile512(const float* keyGroups, std::size_t groups, float scale
     }
 }
 
+/// Rare, so it stays out of the loop's registers.
+__attribute__((noinline)) void keepGroup(SiftRow& row, __m512 scores, std::uint32_t kept, std::uint32_t key) {
+    kept &= openKeys(row, key);
+    const auto mask = static_cast<__mmask16>(kept);
+    const __m512i keys =
+        _mm512_add_epi32(_mm512_set1_epi32(static_cast<std::int32_t>(key)),
+                         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    _mm512_storeu_ps(row.values + row.found, _mm512_maskz_compress_ps(mask, scores));
+    _mm512_storeu_si512(row.keys + row.found, _mm512_maskz_compress_epi32(mask, keys));
+    row.found += static_cast<std::size_t>(__builtin_popcount(kept));
+}
+
+/// One row's scores of a group, compared with its bar while they stand in a register.
+inline __attribute__((always_inline)) void sift512(SiftRow& row, __m512 scores, std::uint32_t key) {
+    const std::uint32_t kept = _mm512_cmp_ps_mask(scores, _mm512_set1_ps(row.bar), _CMP_NLT_UQ);
+    if (__builtin_expect(kept != 0, 0))
+        keepGroup(row, scores, kept, key);
+}
+
 inline std::size_t filter512(const float* scores, std::size_t count, const std::uint64_t* blocked, float bar,
                              std::uint32_t base, float* values, std::uint32_t* keys) {
     std::size_t found = 0;

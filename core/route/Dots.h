@@ -11,6 +11,16 @@ inline constexpr std::size_t kGroupKeys = 16;
 /// Most query rows that one call scores; their accumulators fit the registers.
 inline constexpr std::size_t kGroupRows = 8;
 
+/// One query's side of a sift: what is let through, and where that goes.
+struct SiftRow {
+    float bar = 0;                          ///< scores below it are dismissed; a NaN is not below
+    std::uint32_t end = 0;                  ///< keys from here on are no candidates
+    const std::uint64_t* blocked = nullptr; ///< bit j % 64 of word j / 64: key j is no candidate
+    float* values = nullptr;                ///< with `keys`: room for every key of the call and 16 more
+    std::uint32_t* keys = nullptr;
+    std::size_t found = 0; ///< out: how many were written, by ascending key
+};
+
 /// One instruction set's loops. Integer results are exact and equal everywhere; float dots may differ in the
 /// last bits between instruction sets, never between threads. All functions are pure, `dim` is 1..256 and
 /// buffers need no alignment.
@@ -22,7 +32,8 @@ struct DotKernels {
     /// and step NaN.
     float (*round)(const float* x, std::size_t count, int bits, std::int8_t* rounded);
 
-    std::size_t (*groupBytes)(std::size_t dim); ///< of kGroupKeys packed keys
+    /// Of kGroupKeys packed keys: [bytes / 64][16 keys][4 bytes], so that keys can be moved between groups.
+    std::size_t (*groupBytes)(std::size_t dim);
     std::size_t (*queryBytes)(std::size_t dim); ///< of one packed query
     /// Packs up to kGroupKeys keys of `dim` numbers (missing ones become 0).
     void (*packKeys)(const std::int8_t* keys, std::size_t count, std::size_t dim, unsigned char* group);
@@ -32,7 +43,13 @@ struct DotKernels {
                     const unsigned char* queries, std::size_t rows, std::size_t dim, float* out,
                     std::size_t outStride);
 
-    /// The same on floats: groups are [dim][16] (packFloats), queries are rows of `queryStride` floats.
+    /// The scores of intTile, not stored but sifted: of keys `key` (a multiple of kGroupKeys) and on, 16 *
+    /// `groups` of them, each row of `sift` gets those that are not below its bar. Any number of rows.
+    void (*intSift)(const unsigned char* keyGroups, std::size_t groups, const float* step,
+                    const unsigned char* queries, std::size_t rows, std::size_t dim, std::uint32_t key,
+                    SiftRow* sift);
+
+    /// intTile on floats: groups are [dim][16] (packFloats), queries are rows of `queryStride` floats.
     void (*floatTile)(const float* keyGroups, std::size_t groups, float scale, const float* queries,
                       std::size_t queryStride, std::size_t rows, std::size_t dim, float* out,
                       std::size_t outStride);
@@ -51,6 +68,9 @@ struct DotKernels {
     float (*least)(const float* x, std::size_t count); ///< likewise; +inf for none
     /// How many of them are at least `bar`.
     std::size_t (*atLeast)(const float* x, std::size_t count, float bar);
+    /// places[i] = how many of x rank before x[i]: greater ones, and equal ones that stand later. No NaNs.
+    /// Cost: count^2 / vector width. `places` has room for `count` + 16.
+    void (*places)(const float* x, std::size_t count, std::uint32_t* places);
     /// x[j] = exp(factor * x[j] - shift), 0 for NaN; returns their sum. For factor * x[j] <= shift.
     double (*exponentials)(float* x, std::size_t count, float factor, float shift);
     /// sum[j] += exp(factor * x[j] - shift), nothing for NaN.

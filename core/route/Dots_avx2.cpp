@@ -5,31 +5,46 @@ namespace fovea {
 
 namespace {
 
+/// The integer dots of `Rows` queries and one group: [r] of its keys 0 to 7, [Rows + r] of the others.
+template <std::size_t Rows>
+inline __attribute__((always_inline)) void intSums(const unsigned char* group, const unsigned char* queries,
+                                                   std::size_t dim, __m256i (&out)[2 * Rows]) {
+    const std::size_t queryBytes = pairQueryBytes(dim);
+    const std::size_t pairs = (dim + 1) / 2;
+    __m256i sums[2 * Rows];
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < 2 * Rows; ++r)
+        sums[r] = _mm256_setzero_si256();
+    const unsigned char* const last = group + pairs * 64;
+#pragma GCC unroll 1
+    for (; group != last; group += 64, queries += 4) {
+        const __m256i k0 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(group));
+        const __m256i k1 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(group + 32));
+#pragma GCC unroll 8
+        for (std::size_t r = 0; r < Rows; ++r) {
+            std::int32_t word = 0;
+            __builtin_memcpy(&word, queries + r * queryBytes, 4);
+            const __m256i q = _mm256_set1_epi32(word);
+            sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(k0, q));
+            sums[Rows + r] = _mm256_add_epi32(sums[Rows + r], _mm256_madd_epi16(k1, q));
+            __asm__("" : "+x"(sums[r]), "+x"(sums[Rows + r])); // in order: g++ 12 spills otherwise
+        }
+    }
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < 2 * Rows; ++r)
+        out[r] = sums[r];
+}
+
 template <std::size_t Rows>
 void intRows(const unsigned char* group, const float* step, const unsigned char* queries, std::size_t dim,
              float* out, std::size_t outStride) {
-    const std::size_t queryBytes = pairQueryBytes(dim);
-    __m256i low[Rows];
-    __m256i high[Rows];
+    __m256i sums[2 * Rows];
+    intSums<Rows>(group, queries, dim, sums);
     for (std::size_t r = 0; r < Rows; ++r)
-        low[r] = high[r] = _mm256_setzero_si256();
-    for (std::size_t pair = 0; pair < (dim + 1) / 2; ++pair) {
-        const __m256i k0 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(group + pair * 64));
-        const __m256i k1 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(group + pair * 64 + 32));
-        for (std::size_t r = 0; r < Rows; ++r) {
-            std::int32_t word = 0;
-            __builtin_memcpy(&word, queries + r * queryBytes + 4 * pair, 4);
-            const __m256i q = _mm256_set1_epi32(word);
-            low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(k0, q));
-            high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(k1, q));
-        }
-    }
-    const __m256 step0 = _mm256_loadu_ps(step);
-    const __m256 step1 = _mm256_loadu_ps(step + 8);
-    for (std::size_t r = 0; r < Rows; ++r) {
-        _mm256_storeu_ps(out + r * outStride, _mm256_mul_ps(_mm256_cvtepi32_ps(low[r]), step0));
-        _mm256_storeu_ps(out + r * outStride + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(high[r]), step1));
-    }
+        for (std::size_t half = 0; half < 2; ++half)
+            _mm256_storeu_ps(
+                out + r * outStride + 8 * half,
+                _mm256_mul_ps(_mm256_cvtepi32_ps(sums[half * Rows + r]), _mm256_loadu_ps(step + 8 * half)));
 }
 
 void intTile(const unsigned char* keyGroups, std::size_t groups, const float* step,
@@ -47,6 +62,50 @@ void intTile(const unsigned char* keyGroups, std::size_t groups, const float* st
             intRows<1>(group, step + g * 16, queries + r * queryBytes, dim, out + r * outStride + g * 16,
                        outStride);
     }
+}
+
+/// Rare, so it stays out of the loop's registers.
+__attribute__((noinline)) void keepGroup(SiftRow& row, __m256 low, __m256 high, std::uint32_t kept,
+                                         std::uint32_t key) {
+    float scores[kGroupKeys];
+    _mm256_storeu_ps(scores, low);
+    _mm256_storeu_ps(scores + 8, high);
+    keepScores(row, kept & openKeys(row, key), scores, key);
+}
+
+template <std::size_t Rows>
+void siftRows(const unsigned char* group, std::size_t groups, const float* step, const unsigned char* queries,
+              std::size_t dim, std::uint32_t key, SiftRow* sift) {
+    const std::size_t groupBytes = pairGroupBytes(dim);
+    for (std::size_t g = 0; g < groups; ++g, group += groupBytes, step += 16, key += 16) {
+        __m256i sums[2 * Rows];
+        intSums<Rows>(group, queries, dim, sums);
+        const __m256 step0 = _mm256_loadu_ps(step);
+        const __m256 step1 = _mm256_loadu_ps(step + 8);
+        const auto notBelow = [](__m256 scores, __m256 bar) {
+            return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(scores, bar, _CMP_NLT_UQ)));
+        };
+#pragma GCC unroll 8
+        for (std::size_t r = 0; r < Rows; ++r) {
+            const __m256 low = _mm256_mul_ps(_mm256_cvtepi32_ps(sums[r]), step0);
+            const __m256 high = _mm256_mul_ps(_mm256_cvtepi32_ps(sums[Rows + r]), step1);
+            const __m256 bar = _mm256_set1_ps(sift[r].bar);
+            const std::uint32_t kept = notBelow(low, bar) | notBelow(high, bar) << 8;
+            if (__builtin_expect(kept != 0, 0))
+                keepGroup(sift[r], low, high, kept, key);
+        }
+    }
+}
+
+void intSift(const unsigned char* keyGroups, std::size_t groups, const float* step,
+             const unsigned char* queries, std::size_t rows, std::size_t dim, std::uint32_t key,
+             SiftRow* sift) {
+    const std::size_t queryBytes = pairQueryBytes(dim);
+    std::size_t r = 0;
+    for (; r + 4 <= rows; r += 4)
+        siftRows<4>(keyGroups, groups, step, queries + r * queryBytes, dim, key, sift + r);
+    for (; r < rows; ++r)
+        siftRows<1>(keyGroups, groups, step, queries + r * queryBytes, dim, key, sift + r);
 }
 
 template <std::size_t Rows>
@@ -116,9 +175,22 @@ std::size_t filter(const float* scores, std::size_t count, const std::uint64_t* 
 } // namespace
 
 extern const DotKernels kAvx2Dots;
-const DotKernels kAvx2Dots = {
-    "avx2",        loopRound, pairGroupBytes, pairQueryBytes,   packPairs,
-    packPairQuery, intTile,   floatTile,      loopDraws,        filter,
-    loopGreatest,  loopLeast, loopAtLeast,    loopExponentials, loopAddExponentials};
+const DotKernels kAvx2Dots = {"avx2",
+                              loopRound,
+                              pairGroupBytes,
+                              pairQueryBytes,
+                              packPairs,
+                              packPairQuery,
+                              intTile,
+                              intSift,
+                              floatTile,
+                              loopDraws,
+                              filter,
+                              loopGreatest,
+                              loopLeast,
+                              loopAtLeast,
+                              loopPlaces,
+                              loopExponentials,
+                              loopAddExponentials};
 
 } // namespace fovea

@@ -17,13 +17,15 @@ std::size_t queryBytes(std::size_t dim) {
 } // the sum comes first
 
 void packKeys(const std::int8_t* keys, std::size_t count, std::size_t dim, unsigned char* group) {
-    for (std::size_t quad = 0; quad < quads(dim); ++quad)
-        for (std::size_t key = 0; key < kGroupKeys; ++key)
-            for (std::size_t b = 0; b < 4; ++b) {
-                const std::size_t d = 4 * quad + b;
-                const int value = key < count && d < dim ? keys[key * dim + d] : 0;
-                group[(quad * kGroupKeys + key) * 4 + b] = static_cast<unsigned char>(value + 128);
-            }
+    for (std::size_t key = 0; key < kGroupKeys; ++key)
+        for (std::size_t quad = 0; quad < quads(dim); ++quad) {
+            std::uint32_t bytes = 0;
+            if (key < count)
+                __builtin_memcpy(&bytes, keys + key * dim + 4 * quad,
+                                 dim - 4 * quad < 4 ? dim - 4 * quad : 4);
+            bytes ^= 0x80808080U; // plus 128 each
+            __builtin_memcpy(group + (quad * kGroupKeys + key) * 4, &bytes, 4);
+        }
 }
 
 void packQuery(const std::int8_t* query, std::size_t dim, unsigned char* packed) {
@@ -36,28 +38,68 @@ void packQuery(const std::int8_t* query, std::size_t dim, unsigned char* packed)
     __builtin_memcpy(packed, &start, 4);
 }
 
+/// The integer dots of `Rows` queries and one group.
 template <std::size_t Rows>
-void intRows(const unsigned char* group, const float* step, const unsigned char* queries, std::size_t dim,
-             float* out, std::size_t outStride) {
+inline __attribute__((always_inline)) void intSums(const unsigned char* group, const unsigned char* queries,
+                                                   std::size_t dim, __m512i (&out)[Rows]) {
     const std::size_t bytes = queryBytes(dim);
+    const std::size_t steps = quads(dim);
     __m512i sums[Rows];
+#pragma GCC unroll 8
     for (std::size_t r = 0; r < Rows; ++r) {
         std::int32_t start = 0;
         __builtin_memcpy(&start, queries + r * bytes, 4);
         sums[r] = _mm512_set1_epi32(start);
     }
-    for (std::size_t quad = 0; quad < quads(dim); ++quad) {
+#pragma GCC unroll 1
+    for (std::size_t quad = 0; quad < steps; ++quad) {
         const __m512i k = _mm512_loadu_si512(group + quad * 64);
+#pragma GCC unroll 8
         for (std::size_t r = 0; r < Rows; ++r) {
             std::int32_t word = 0;
             __builtin_memcpy(&word, queries + r * bytes + 4 + 4 * quad, 4);
             sums[r] = _mm512_dpbusd_epi32(sums[r], k, _mm512_set1_epi32(word));
+            __asm__("" : "+v"(sums[r])); // in place: g++ 12 copies and spills otherwise
         }
     }
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < Rows; ++r)
+        out[r] = sums[r];
+}
+
+template <std::size_t Rows>
+void intRows(const unsigned char* group, const float* step, const unsigned char* queries, std::size_t dim,
+             float* out, std::size_t outStride) {
+    __m512i sums[Rows];
+    intSums<Rows>(group, queries, dim, sums);
     const __m512 steps = _mm512_loadu_ps(step);
+#pragma GCC unroll 8
     for (std::size_t r = 0; r < Rows; ++r)
         _mm512_storeu_ps(out + r * outStride,
                          _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(0xFFFF, sums[r]), steps));
+}
+
+template <std::size_t Rows>
+void siftRows(const unsigned char* group, std::size_t groups, const float* step, const unsigned char* queries,
+              std::size_t dim, std::uint32_t key, SiftRow* sift) {
+    for (std::size_t g = 0; g < groups; ++g, group += groupBytes(dim), step += 16, key += 16) {
+        __m512i sums[Rows];
+        intSums<Rows>(group, queries, dim, sums);
+        const __m512 steps = _mm512_loadu_ps(step);
+#pragma GCC unroll 8
+        for (std::size_t r = 0; r < Rows; ++r)
+            sift512(sift[r], _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(0xFFFF, sums[r]), steps), key);
+    }
+}
+
+void intSift(const unsigned char* keyGroups, std::size_t groups, const float* step,
+             const unsigned char* queries, std::size_t rows, std::size_t dim, std::uint32_t key,
+             SiftRow* sift) {
+    std::size_t r = 0;
+    for (; r + 8 <= rows; r += 8)
+        siftRows<8>(keyGroups, groups, step, queries + r * queryBytes(dim), dim, key, sift + r);
+    for (; r < rows; ++r)
+        siftRows<1>(keyGroups, groups, step, queries + r * queryBytes(dim), dim, key, sift + r);
 }
 
 void intTile(const unsigned char* keyGroups, std::size_t groups, const float* step,
@@ -81,8 +123,8 @@ void intTile(const unsigned char* keyGroups, std::size_t groups, const float* st
 
 extern const DotKernels kAvx512VnniDots;
 const DotKernels kAvx512VnniDots = {
-    "avx512vnni", loopRound, groupBytes,   queryBytes,       packKeys,
-    packQuery,    intTile,   floatTile512, loopDraws,        filter512,
-    loopGreatest, loopLeast, loopAtLeast,  loopExponentials, loopAddExponentials};
+    "avx512vnni", loopRound,   groupBytes,   queryBytes,       packKeys,           packQuery,
+    intTile,      intSift,     floatTile512, loopDraws,        filter512,          loopGreatest,
+    loopLeast,    loopAtLeast, loopPlaces,   loopExponentials, loopAddExponentials};
 
 } // namespace fovea

@@ -16,7 +16,7 @@ std::uint64_t rowState(const SignalInput& in, std::uint64_t query) {
 class RandomPairs final : public PairScorer {
 public:
     explicit RandomPairs(const SignalInput& in)
-        : m_dots(in.dots), m_firstQuery(in.rows.first), m_states(in.rows.last - in.rows.first) {
+        : PairScorer(in.dots), m_firstQuery(in.rows.first), m_states(in.rows.last - in.rows.first) {
         for (std::size_t row = 0; row < m_states.size(); ++row)
             m_states[row] = rowState(in, m_firstQuery + row);
     }
@@ -30,7 +30,6 @@ public:
     [[nodiscard]] RankUse use(std::size_t) const override { return {}; }
 
 private:
-    const DotKernels& m_dots;
     std::size_t m_firstQuery;
     std::vector<std::uint64_t> m_states;
 };

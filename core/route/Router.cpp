@@ -160,11 +160,10 @@ Result<> routeQueryKeys(const Job& job, const std::vector<std::size_t>& units,
         inputs.push_back(job.inputOf(unit, routed.scope == Scope::Sequence || spec.sees == Sees::Ahead));
     std::vector<std::unique_ptr<PairScorer>> pairs(units.size());
     std::vector<std::vector<float>> tokens(units.size());
-    if (job.signal.pairs != nullptr)
-        parallelFor(units.size(), job.threads,
-                    [&](std::size_t n) { pairs[n] = job.signal.pairs(inputs[n]); });
-    else
-        for (std::size_t n = 0; n < units.size(); ++n)
+    for (std::size_t n = 0; n < units.size(); ++n)
+        if (job.signal.pairs != nullptr)
+            pairs[n] = job.signal.pairs(inputs[n]);
+        else
             tokens[n] = job.signal.tokens(inputs[n]);
 
     // Blocks lie on multiples of 64, so that a range of rows is cut as the whole text is.
@@ -175,6 +174,9 @@ Result<> routeQueryKeys(const Job& job, const std::vector<std::size_t>& units,
     for (std::size_t n = 0; n < units.size(); ++n)
         choosers.emplace_back(routed, job.candidates, dotKernels(), pairs[n].get(),
                               job.signal.pairs != nullptr ? nullptr : &tokens[n], job.signal.tokensAreMass);
+    std::vector<decltype(RowChooser::makeScratch(dotKernels()))> scratch;
+    for (int thread = 0; thread < job.threads; ++thread)
+        scratch.push_back(RowChooser::makeScratch(dotKernels()));
     // Late queries cost most, so they come first.
     parallelFor(results.size(), job.threads, [&](std::size_t task) {
         if (cancel.cancelled())
@@ -183,7 +185,8 @@ Result<> routeQueryKeys(const Job& job, const std::vector<std::size_t>& units,
         const std::size_t block = blocks - 1 - task / units.size();
         const std::size_t first = std::max(job.rows.first, (firstBlock + block) * kRowBlock);
         const std::size_t last = std::min(job.rows.last, (firstBlock + block + 1) * kRowBlock);
-        choosers[n].choose(first, last, results[n * blocks + block]);
+        choosers[n].choose(first, last, *scratch[static_cast<std::size_t>(omp_get_thread_num())],
+                           results[n * blocks + block]);
     });
     if (cancel.cancelled())
         return fail(ErrorCode::Cancelled, "cancelled");

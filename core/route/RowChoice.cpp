@@ -1,5 +1,5 @@
-#include "core/route/RowChoice.h"
 #include "core/base/Check.h"
+#include "core/route/ChoiceScratch.h"
 #include "core/route/TextChoice.h"
 #include <cmath>
 
@@ -18,49 +18,14 @@ float recorded(float rankValue, float scoreFactor, const float* logSum) {
 
 } // namespace
 
-Candidates::Candidates(const LocalReads& local, const AlwaysReads& always, Scope scope, std::size_t tokens)
-    : m_local(local), m_always(always), m_scope(scope), m_tokens(tokens), m_blocked(always.bits),
-      m_alwaysBefore(tokens + 1, 0) {
-    m_blocked.push_back(0);
-    for (std::size_t key = 0; key < tokens; ++key)
-        m_alwaysBefore[key + 1] = m_alwaysBefore[key] + (always.contains(key) ? 1U : 0U);
+void RowChooser::FreeScratch::operator()(Scratch* scratch) const {
+    delete scratch;
 }
 
-Candidates::Row Candidates::of(std::size_t query, std::vector<std::uint64_t>& scratch) const {
-    Row row;
-    row.blocked = m_blocked.data();
-    if (m_always.queryRole[query] != 0)
-        return row; // reads everything already
-    const std::size_t band = m_local.bandFirst(query);
-    if (growing()) {
-        row.end = band;
-        row.count = band - m_alwaysBefore[band];
-        return row;
-    }
-    scratch = m_blocked;
-    row.blocked = scratch.data();
-    row.end = m_scope == Scope::Prefix ? band : m_tokens;
-    row.count = row.end - m_alwaysBefore[row.end];
-    const auto block = [&](std::size_t key) {
-        const std::uint64_t bit = std::uint64_t{1} << (key % 64);
-        row.count -= (scratch[key / 64] & bit) == 0 ? 1U : 0U;
-        scratch[key / 64] |= bit;
-    };
-    m_local.forEachBelowBand(query, block);
-    if (m_scope == Scope::Sequence)
-        for (std::size_t key = band; key <= query; ++key)
-            block(key);
-    return row;
+std::unique_ptr<RowChooser::Scratch, RowChooser::FreeScratch>
+RowChooser::makeScratch(const DotKernels& dots) {
+    return std::unique_ptr<Scratch, FreeScratch>(new Scratch(dots));
 }
-
-struct RowChooser::Scratch {
-    explicit Scratch(const DotKernels& dots) : top(dots) {}
-    TopK top;
-    std::vector<std::uint64_t> blocked;
-    std::vector<std::uint64_t> byKey;
-    std::vector<Ranked> ranked;
-    std::vector<float> mass;
-};
 
 void RowChooser::fill(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
                       std::size_t stride) const {
@@ -72,17 +37,17 @@ void RowChooser::fill(std::size_t query, std::size_t rows, std::size_t key, std:
         std::copy_n(m_tokens->data() + key, keys, out + r * stride);
 }
 
-void RowChooser::choose(std::size_t first, std::size_t last, BlockChoices& out) const {
+void RowChooser::choose(std::size_t first, std::size_t last, Scratch& scratch, BlockChoices& out) const {
     if (first == last)
         return;
     const bool counted =
         m_routed.budgetKind == BudgetKind::Count || m_routed.budgetKind == BudgetKind::Fraction;
     if (m_pairs == nullptr && m_routed.budgetKind == BudgetKind::Count && m_candidates.growing())
-        chooseGrowing(first, last, out);
+        chooseGrowing(first, last, scratch, out);
     else if (counted && (m_pairs == nullptr || !m_pairs->use(first).probability))
-        chooseStreaming(first, last, out);
+        chooseSifting(first, last, scratch, out);
     else
-        chooseWholeRows(first, last, out);
+        chooseWholeRows(first, last, scratch, out);
 }
 
 /// Appends one row: ranks by place in `best`, keys ascending, keys beyond the query dropped.
@@ -101,18 +66,52 @@ void RowChooser::append(std::size_t query, const Ranked* best, std::size_t count
         out.ranks.push_back(static_cast<std::uint16_t>(std::min<std::uint32_t>(place + 1, 65535)));
     }
     out.counts.push_back(static_cast<std::uint32_t>(byKey.size()));
+    appendBounds(count > 0 ? recorded(scoreOf(best[count - 1]), scoreFactor, logSum)
+                           : std::numeric_limits<float>::quiet_NaN(),
+                 allowedKeys, out);
+}
+
+/// The same of what a stream has placed.
+void RowChooser::append(std::size_t query, const TopK::Places& top, float scoreFactor, const float* logSum,
+                        std::size_t allowedKeys, BlockChoices& out) const {
+    const std::size_t begin = out.keys.size();
+    out.keys.resize(begin + top.held);
+    out.scores.resize(begin + top.held);
+    out.ranks.resize(begin + top.held);
+    float worst = std::numeric_limits<float>::quiet_NaN();
+    std::size_t end = begin;
+    for (std::size_t n = 0; n < top.held; ++n) {
+        const std::uint32_t place = top.places[n];
+        if (place >= top.chosen)
+            continue;
+        // The number as its rank holds it: one zero, one NaN.
+        const float score = recorded(scoreOf(rankedOf(top.values[n], top.tokens[n])), scoreFactor, logSum);
+        if (place + 1 == top.chosen)
+            worst = score;
+        if (top.tokens[n] > query)
+            continue;
+        out.keys[end] = top.tokens[n];
+        out.scores[end] = score;
+        out.ranks[end] = static_cast<std::uint16_t>(std::min<std::uint32_t>(place + 1, 65535));
+        ++end;
+    }
+    out.keys.resize(end);
+    out.scores.resize(end);
+    out.ranks.resize(end);
+    out.counts.push_back(static_cast<std::uint32_t>(end - begin));
+    appendBounds(worst, allowedKeys, out);
+}
+
+void RowChooser::appendBounds(float worst, std::size_t allowedKeys, BlockChoices& out) const {
     out.budget.push_back(clipped(allowedKeys));
-    if (m_routed.budgetKind == BudgetKind::Threshold)
-        out.threshold.push_back(static_cast<float>(m_routed.budget));
-    else
-        out.threshold.push_back(count > 0 ? recorded(scoreOf(best[count - 1]), scoreFactor, logSum)
-                                          : std::numeric_limits<float>::quiet_NaN());
+    out.threshold.push_back(m_routed.budgetKind == BudgetKind::Threshold ? static_cast<float>(m_routed.budget)
+                                                                         : worst);
 }
 
 /// One score per token and candidates that only grow: the best k are carried from query to query, and a query
 /// that brings nothing better repeats the row before.
-void RowChooser::chooseGrowing(std::size_t first, std::size_t last, BlockChoices& out) const {
-    Scratch scratch(m_dots);
+void RowChooser::chooseGrowing(std::size_t first, std::size_t last, Scratch& scratch,
+                               BlockChoices& out) const {
     const std::vector<float>& scores = *m_tokens;
     const std::size_t k = std::min(static_cast<std::size_t>(m_routed.budget), m_candidates.tokens());
     std::vector<Ranked> best; // best first
@@ -132,8 +131,11 @@ void RowChooser::chooseGrowing(std::size_t first, std::size_t last, BlockChoices
             for (std::size_t key = 0; key < row.end; key += TopK::kFeed)
                 scratch.top.feed(scores.data() + key, std::min(TopK::kFeed, row.end - key),
                                  row.blocked + key / 64, static_cast<std::uint32_t>(key));
-            const Ranked* chosen = scratch.top.finish();
-            best.assign(chosen, chosen + scratch.top.size());
+            const TopK::Places top = scratch.top.finish();
+            best.resize(top.chosen);
+            for (std::size_t n = 0; n < top.held; ++n)
+                if (top.places[n] < top.chosen)
+                    best[top.places[n]] = rankedOf(top.values[n], top.tokens[n]);
             seen = row.end;
             fresh = false;
         }
@@ -173,45 +175,9 @@ void RowChooser::chooseGrowing(std::size_t first, std::size_t last, BlockChoices
     }
 }
 
-/// A known number of keys per query: scores pass through a small tile, eight queries at a time, and only the
-/// best stay.
-void RowChooser::chooseStreaming(std::size_t first, std::size_t last, BlockChoices& out) const {
-    std::vector<Scratch> scratch;
-    for (std::size_t r = 0; r < kGroupRows; ++r)
-        scratch.emplace_back(m_dots);
-    Candidates::Row rows[kGroupRows];
-    std::size_t allowedKeys[kGroupRows];
-    AlignedBuffer<float> tile(kGroupRows * TopK::kFeed);
-    for (std::size_t query = first; query < last; query += kGroupRows) {
-        const std::size_t count = std::min(kGroupRows, last - query);
-        std::size_t end = 0;
-        for (std::size_t r = 0; r < count; ++r) {
-            rows[r] = m_candidates.of(query + r, scratch[r].blocked);
-            allowedKeys[r] = allowed(m_routed.budgetKind, m_routed.budget, rows[r].count);
-            scratch[r].top.start(std::min(allowedKeys[r], rows[r].count));
-            if (allowedKeys[r] > 0)
-                end = std::max(end, rows[r].end);
-        }
-        for (std::size_t key = 0; key < end; key += TopK::kFeed) {
-            fill(query, count, key, std::min(TopK::kFeed, end - key), tile.data(), TopK::kFeed);
-            for (std::size_t r = 0; r < count; ++r)
-                if (key < rows[r].end)
-                    scratch[r].top.feed(tile.data() + r * TopK::kFeed,
-                                        std::min(TopK::kFeed, rows[r].end - key), rows[r].blocked + key / 64,
-                                        static_cast<std::uint32_t>(key));
-        }
-        for (std::size_t r = 0; r < count; ++r) {
-            const Ranked* best = scratch[r].top.finish();
-            out.nanScores += scratch[r].top.nans();
-            append(query + r, best, scratch[r].top.size(), useOf(query + r).scoreFactor, nullptr,
-                   allowedKeys[r], scratch[r].byKey, out);
-        }
-    }
-}
-
 /// Budgets and scores that need a query's whole row: mass, probability, a bar on the recorded score.
-void RowChooser::chooseWholeRows(std::size_t first, std::size_t last, BlockChoices& out) const {
-    Scratch scratch(m_dots);
+void RowChooser::chooseWholeRows(std::size_t first, std::size_t last, Scratch& scratch,
+                                 BlockChoices& out) const {
     const std::size_t longest = m_candidates.scope() == Scope::Sequence ? m_candidates.tokens() : last;
     const std::size_t stride = (longest + kGroupKeys - 1) / kGroupKeys * kGroupKeys;
     AlignedBuffer<float> tile(kGroupRows * stride);
@@ -253,10 +219,8 @@ void RowChooser::wholeRow(std::size_t query, const RankUse& use, float* row, Scr
         for (std::size_t key = 0; key < candidates.end; key += TopK::kFeed)
             scratch.top.feed(row + key, std::min(TopK::kFeed, candidates.end - key),
                              candidates.blocked + key / 64, static_cast<std::uint32_t>(key));
-        const Ranked* best = scratch.top.finish();
+        append(query, scratch.top.finish(), use.scoreFactor, logSumOrNone, allowedKeys, out);
         out.nanScores += scratch.top.nans();
-        append(query, best, scratch.top.size(), use.scoreFactor, logSumOrNone, allowedKeys, scratch.byKey,
-               out);
         return;
     }
 

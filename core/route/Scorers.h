@@ -13,9 +13,22 @@ public:
     void tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
               std::size_t stride) const override;
     [[nodiscard]] RankUse use(std::size_t query) const override;
+    void sift(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys,
+              SiftRow* sift) const override;
+    [[nodiscard]] bool scoresKeys() const override { return true; }
+    void keyScores(std::size_t query, std::size_t rows, std::span<const std::uint32_t> keys, float* out,
+                   std::size_t stride) const override;
 
 private:
-    const DotKernels& m_dots;
+    [[nodiscard]] const unsigned char* queryAt(std::size_t query) const {
+        return m_queries.data() + (query - m_firstQuery) * m_dots.queryBytes(m_dim);
+    }
+    [[nodiscard]] const unsigned char* groupAt(std::size_t key) const {
+        return m_keys.data() + key / kGroupKeys * m_dots.groupBytes(m_dim);
+    }
+    void roundKeys(const SignalInput& in, std::size_t kvHead, std::size_t firstGroup, std::size_t lastGroup);
+    void roundQueries(const SignalInput& in, RowRange rows, std::size_t firstHead, std::size_t heads);
+
     std::size_t m_dim;
     std::size_t m_firstQuery;
     float m_logitFactor; ///< attention scale, divided by the heads that were summed
@@ -35,7 +48,6 @@ public:
     [[nodiscard]] RankUse use(std::size_t query) const override;
 
 private:
-    const DotKernels& m_dots;
     ConstMatrixView m_queries;
     float m_scale;
     bool m_probability;

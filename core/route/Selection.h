@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 namespace fovea {
@@ -38,13 +39,15 @@ class TopK {
 public:
     explicit TopK(const DotKernels& dots) : m_dots(dots) {}
 
-    /// Most scores that one feed takes.
+    /// Most scores that come in at once.
     static constexpr std::size_t kFeed = 256;
 
-    void start(std::size_t k) {
+    /// `bar`: a number that at least k of the coming scores are not below; a good guess dismisses most of
+    /// them.
+    void start(std::size_t k, float bar = -std::numeric_limits<float>::infinity()) {
         m_k = k;
         m_size = 0;
-        m_bar = -std::numeric_limits<float>::infinity();
+        m_bar = bar;
         m_nans = 0;
         const std::size_t room = limit() + kFeed + 16;
         if (m_values.size() < room) {
@@ -53,35 +56,76 @@ public:
         }
     }
     /// Scores of tokens base .. base + count, count <= kFeed; bit j of `blocked` says that base + j is no
-    /// candidate.
+    /// candidate. Tokens must ascend from call to call.
     void feed(const float* scores, std::size_t count, const std::uint64_t* blocked, std::uint32_t base) {
-        const std::size_t found = m_dots.filter(scores, count, blocked, m_bar, base, m_values.data() + m_size,
-                                                m_tokens.data() + m_size);
+        take(m_dots.filter(scores, count, blocked, m_bar, base, m_values.data() + m_size,
+                           m_tokens.data() + m_size));
+    }
+    /// Where a sift of at most kFeed keys may write; take() what it found.
+    void open(SiftRow& row) {
+        row.bar = m_bar;
+        row.values = m_values.data() + m_size;
+        row.keys = m_tokens.data() + m_size;
+        row.found = 0;
+    }
+    void take(std::size_t found) {
         for (std::size_t n = m_size; n < m_size + found; ++n)
             m_nans += m_values[n] != m_values[n] ? 1U : 0U;
         m_size += found;
         if (m_size >= limit())
             shrink();
     }
-    /// The chosen, best first. Valid until the next start.
-    [[nodiscard]] const Ranked* finish() {
-        if (m_size > m_k + slack())
+
+    /// The chosen by ascending token, and some that are not chosen. Valid until the next start.
+    struct Places {
+        std::size_t held = 0;   ///< sizes of the arrays below
+        std::size_t chosen = 0; ///< those with places[n] < chosen
+        const float* values = nullptr;
+        const std::uint32_t* tokens = nullptr;
+        const std::uint32_t* places = nullptr; ///< 0: best
+    };
+    [[nodiscard]] Places finish() {
+        if (m_size > std::max(m_k + slack(), kCounted))
             shrink();
-        m_best.clear();
-        for (std::size_t n = 0; n < m_size; ++n)
-            m_best.push_back(rankedOf(m_values[n], m_tokens[n]));
-        std::sort(m_best.begin(), m_best.end(), std::greater<>());
-        m_size = std::min(m_size, m_k);
-        return m_best.data();
+        m_places.resize(m_size + 16);
+        if (m_size <= kCounted && m_nans == 0)
+            m_dots.places(m_values.data(), m_size, m_places.data());
+        else
+            placeBySorting();
+        return {m_size, std::min(m_size, m_k), m_values.data(), m_tokens.data(), m_places.data()};
     }
-    [[nodiscard]] std::size_t size() const { return m_size; }
     [[nodiscard]] std::uint64_t nans() const { return m_nans; }
 
+    /// The k-th best of `count` scores or a little less, for start(); -inf where there are not so many.
+    /// Overwrites nothing.
+    [[nodiscard]] static float barUnder(const DotKernels& dots, const float* x, std::size_t count,
+                                        std::size_t k) {
+        float low = -std::numeric_limits<float>::infinity();
+        if (k == 0 || count < k)
+            return low;
+        float high = dots.greatest(x, count);
+        const float least = dots.least(x, count);
+        if (dots.atLeast(x, count, least) < k || !(high - least < std::numeric_limits<float>::max()))
+            return low;
+        low = least;
+        for (int step = 0; step < 12; ++step) {
+            const float middle = low + (high - low) / 2;
+            const std::size_t above = dots.atLeast(x, count, middle);
+            (above < k ? high : low) = middle;
+            if (above == k)
+                break;
+        }
+        return low;
+    }
+
 private:
+    /// So many are placed by counting who is better, more by sorting.
+    static constexpr std::size_t kCounted = 128;
+
     [[nodiscard]] std::size_t slack() const { return m_k / 4 + 8; }
     [[nodiscard]] std::size_t limit() const { return 2 * m_k + 64; }
 
-    /// Leaves k to k + slack of them.
+    /// Leaves k to k + slack of them, in their order.
     void shrink() {
         if (m_k == 0) {
             m_size = 0;
@@ -100,37 +144,48 @@ private:
                 else if (above > m_k + slack())
                     low = middle;
                 else {
-                    keepAtLeast(middle);
+                    m_bar = middle;
+                    keep([middle](float value, std::uint32_t) { return value >= middle; });
                     return;
                 }
             }
         keepExactly();
     }
-    void keepAtLeast(float bar) {
+    template <class F>
+    void keep(const F& stays) {
         std::size_t kept = 0;
         for (std::size_t n = 0; n < m_size; ++n) {
             const float value = m_values[n];
+            const std::uint32_t token = m_tokens[n];
             m_values[kept] = value;
-            m_tokens[kept] = m_tokens[n];
-            kept += value >= bar ? 1U : 0U;
+            m_tokens[kept] = token;
+            kept += stays(value, token) ? 1U : 0U;
         }
         m_size = kept;
-        m_bar = bar;
     }
     /// Where bisection does not end: many equal scores, NaNs or infinities.
     void keepExactly() {
-        m_best.clear();
+        if (m_size <= m_k)
+            return;
+        m_ranked.clear();
         for (std::size_t n = 0; n < m_size; ++n)
-            m_best.push_back(rankedOf(m_values[n], m_tokens[n]));
-        const auto last = m_best.begin() + static_cast<std::ptrdiff_t>(m_k - 1);
-        std::nth_element(m_best.begin(), last, m_best.end(), std::greater<>());
-        m_size = m_k;
-        for (std::size_t n = 0; n < m_k; ++n) {
-            m_values[n] = scoreOf(m_best[n]);
-            m_tokens[n] = tokenOf(m_best[n]);
-        }
+            m_ranked.push_back(rankedOf(m_values[n], m_tokens[n]));
+        const auto last = m_ranked.begin() + static_cast<std::ptrdiff_t>(m_k - 1);
+        std::nth_element(m_ranked.begin(), last, m_ranked.end(), std::greater<>());
+        keep([worst = *last](float value, std::uint32_t token) { return rankedOf(value, token) >= worst; });
         if (const float bar = scoreOf(*last); bar == bar)
             m_bar = bar;
+    }
+    void placeBySorting() {
+        m_ranked.clear();
+        for (std::size_t n = 0; n < m_size; ++n)
+            m_ranked.push_back(rankedOf(m_values[n], m_tokens[n]));
+        m_order.resize(m_size);
+        std::iota(m_order.begin(), m_order.end(), 0U);
+        std::sort(m_order.begin(), m_order.end(),
+                  [&](std::uint32_t a, std::uint32_t b) { return m_ranked[a] > m_ranked[b]; });
+        for (std::size_t place = 0; place < m_size; ++place)
+            m_places[m_order[place]] = static_cast<std::uint32_t>(place);
     }
 
     const DotKernels& m_dots;
@@ -140,7 +195,9 @@ private:
     std::uint64_t m_nans = 0;
     std::vector<float> m_values;
     std::vector<std::uint32_t> m_tokens;
-    std::vector<Ranked> m_best;
+    std::vector<std::uint32_t> m_places;
+    std::vector<std::uint32_t> m_order;
+    std::vector<Ranked> m_ranked;
 };
 
 } // namespace fovea

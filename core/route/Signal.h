@@ -3,6 +3,7 @@
 #include "core/route/Router.h"
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -50,7 +51,7 @@ struct RankUse {
 /// Ranks keys per query. Immutable and thread-safe once made.
 class PairScorer {
 public:
-    PairScorer() = default;
+    explicit PairScorer(const DotKernels& dots) : m_dots(dots) {}
     PairScorer(const PairScorer&) = delete;
     PairScorer& operator=(const PairScorer&) = delete;
     virtual ~PairScorer() = default;
@@ -60,7 +61,23 @@ public:
     virtual void tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
                       std::size_t stride) const = 0;
     [[nodiscard]] virtual RankUse use(std::size_t query) const = 0;
+    /// The same scores, at most TopK's feed of them, not stored but compared with each row's bar: every
+    /// candidate that is not below it is written to the row (DotKernels::intSift). Any number of rows.
+    virtual void sift(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys,
+                      SiftRow* sift) const;
+    /// Whether queries that stand near each other score alike, and keyScores can tell.
+    [[nodiscard]] virtual bool scoresKeys() const { return false; }
+    /// The rank values of single keys: out[r * stride + n] of keys[n]. Any number of rows; `stride` is at
+    /// least their number rounded up to kGroupKeys.
+    virtual void keyScores(std::size_t query, std::size_t rows, std::span<const std::uint32_t> keys,
+                           float* out, std::size_t stride) const;
+
+protected:
+    const DotKernels& m_dots;
 };
+
+/// What of scores[0, keys), those of keys `key` and on, passes a row's bar.
+void siftScores(const DotKernels& dots, const float* scores, std::size_t key, std::size_t keys, SiftRow& row);
 
 /// One row of the signal table. Exactly one of `pairs` and `tokens` ranks keys (both null: the signal ranks
 /// queries only).

@@ -41,6 +41,10 @@ class tst_Dots : public QObject {
 private slots:
     void intTile_isTheExactSum_data() { eachSet(); }
     void intTile_isTheExactSum();
+    void intSift_isTheTileAboveTheBars_data() { eachSet(); }
+    void intSift_isTheTileAboveTheBars();
+    void places_countTheBetter_data() { eachSet(); }
+    void places_countTheBetter();
     void floatTile_isTheSum_data() { eachSet(); }
     void floatTile_isTheSum();
     void round_isSymmetricAndNearestEven_data() { eachSet(); }
@@ -94,6 +98,93 @@ void tst_Dots::intTile_isTheExactSum() {
                         QCOMPARE(out[r * groups * 16 + j], 0.5F * static_cast<float>(sum));
                     }
             }
+}
+
+void tst_Dots::intSift_isTheTileAboveTheBars() {
+    QFETCH(QString, isa);
+    const DotKernels& dots = set(isa);
+    Draw draw{13};
+    constexpr std::uint32_t kFirst = 320; // of the keys: inside a word of `blocked`
+    for (const std::size_t dim : {1, 2, 3, 16, 64, 80, 256})
+        for (const std::size_t rows : {1, 3, 8, 9, 64})
+            for (const std::size_t groups : {1, 3, 8}) {
+                const std::size_t keys = groups * 16;
+                std::vector<std::int8_t> k(keys * dim), q(rows * dim);
+                for (auto* numbers : {&k, &q})
+                    for (auto& x : *numbers)
+                        x = static_cast<std::int8_t>(rows == 3 ? (draw.below(2) == 0 ? -127 : 127)
+                                                               : static_cast<int>(draw.below(255)) - 127);
+                std::vector<unsigned char> packedKeys(groups * dots.groupBytes(dim)),
+                    packedQueries(rows * dots.queryBytes(dim));
+                for (std::size_t g = 0; g < groups; ++g)
+                    dots.packKeys(k.data() + g * 16 * dim, 16, dim,
+                                  packedKeys.data() + g * dots.groupBytes(dim));
+                for (std::size_t r = 0; r < rows; ++r)
+                    dots.packQuery(q.data() + r * dim, dim, packedQueries.data() + r * dots.queryBytes(dim));
+                std::vector<float> step(keys), tile(rows * keys);
+                for (auto& x : step)
+                    x = draw.below(11) == 0 ? kNan : 0.5F + draw.number() / 4;
+                for (std::size_t r = 0; r < rows; r += kGroupRows)
+                    dots.intTile(packedKeys.data(), groups, step.data(),
+                                 packedQueries.data() + r * dots.queryBytes(dim),
+                                 std::min(kGroupRows, rows - r), dim, tile.data() + r * keys, keys);
+                std::vector<std::uint64_t> blocked(8);
+                for (auto& word : blocked) {
+                    draw.state += 7;
+                    word = splitMix64(draw.state) & splitMix64(draw.state + 1);
+                }
+                std::vector<SiftRow> sift(rows);
+                std::vector<std::vector<float>> values(rows, std::vector<float>(keys + 16));
+                std::vector<std::vector<std::uint32_t>> tokens(rows, std::vector<std::uint32_t>(keys + 16));
+                for (std::size_t r = 0; r < rows; ++r) {
+                    const float bars[] = {-kInfinity, kInfinity, 0, tile[r * keys + draw.below(keys)]};
+                    sift[r].bar = bars[draw.below(4)];
+                    sift[r].end = kFirst - 20 + static_cast<std::uint32_t>(draw.below(keys + 40));
+                    sift[r].blocked = blocked.data();
+                    sift[r].values = values[r].data();
+                    sift[r].keys = tokens[r].data();
+                }
+                dots.intSift(packedKeys.data(), groups, step.data(), packedQueries.data(), rows, dim, kFirst,
+                             sift.data());
+                for (std::size_t r = 0; r < rows; ++r) {
+                    std::size_t expected = 0;
+                    for (std::uint32_t j = 0; j < keys; ++j) {
+                        const std::uint32_t token = kFirst + j;
+                        const float score = tile[r * keys + j];
+                        if (token >= sift[r].end || (blocked[token / 64] >> (token % 64) & 1U) != 0 ||
+                            score < sift[r].bar)
+                            continue;
+                        QVERIFY(expected < sift[r].found);
+                        QCOMPARE(tokens[r][expected], token);
+                        QVERIFY(std::memcmp(&values[r][expected], &score, sizeof score) == 0);
+                        ++expected;
+                    }
+                    QCOMPARE(sift[r].found, expected);
+                }
+            }
+}
+
+void tst_Dots::places_countTheBetter() {
+    QFETCH(QString, isa);
+    const DotKernels& dots = set(isa);
+    Draw draw{17};
+    for (std::size_t count = 0; count <= 130; count += count < 40 ? 1 : 15)
+        for (const int different : {1, 3, 1000}) {
+            std::vector<float> x(count);
+            for (auto& number : x)
+                number = different == 1000 ? draw.number()
+                                           : static_cast<float>(draw.below(std::size_t(different))) - 1;
+            if (count > 5)
+                x[5] = -kInfinity;
+            std::vector<std::uint32_t> places(count + 16);
+            dots.places(x.data(), count, places.data());
+            for (std::size_t n = 0; n < count; ++n) {
+                std::uint32_t better = 0;
+                for (std::size_t m = 0; m < count; ++m)
+                    better += x[m] > x[n] || (x[m] == x[n] && m > n) ? 1U : 0U;
+                QCOMPARE(places[n], better);
+            }
+        }
 }
 
 void tst_Dots::floatTile_isTheSum() {
@@ -256,14 +347,37 @@ void tst_Dots::topK_isTheSortedPrefix() {
                     }
                 std::sort(expected.begin(), expected.end(), std::greater<>());
                 expected.resize(std::min(expected.size(), k));
-                top.start(k);
-                for (std::size_t n = 0; n < count; n += TopK::kFeed)
-                    top.feed(scores.data() + n, std::min(TopK::kFeed, count - n), blocked.data() + n / 64,
-                             static_cast<std::uint32_t>(n));
-                const Ranked* best = top.finish();
-                QCOMPARE(top.size(), expected.size());
-                QVERIFY(std::equal(expected.begin(), expected.end(), best));
-                QCOMPARE(top.nans(), nans);
+                // Without a bar to begin with, and with one that k scores reach.
+                std::vector<float> bars{-kInfinity};
+                if (k > 0 && expected.size() == k)
+                    if (const float worst = scoreOf(expected.back()); worst == worst) {
+                        bars.push_back(worst);
+                        bars.push_back(std::nextafter(worst, -kInfinity));
+                    }
+                for (const float bar : bars) {
+                    top.start(k, bar);
+                    for (std::size_t n = 0; n < count; n += TopK::kFeed)
+                        top.feed(scores.data() + n, std::min(TopK::kFeed, count - n), blocked.data() + n / 64,
+                                 static_cast<std::uint32_t>(n));
+                    const TopK::Places found = top.finish();
+                    QCOMPARE(found.chosen, expected.size());
+                    std::vector<Ranked> best(found.chosen);
+                    for (std::size_t n = 0; n < found.held; ++n) {
+                        QVERIFY(n == 0 || found.tokens[n - 1] < found.tokens[n]);
+                        if (found.places[n] < found.chosen)
+                            best[found.places[n]] = rankedOf(found.values[n], found.tokens[n]);
+                    }
+                    QVERIFY(best == expected);
+                    QCOMPARE(top.nans(), nans);
+                }
+                // barUnder never exceeds the k-th best.
+                std::vector<float> open;
+                for (std::size_t n = 0; n < count; ++n)
+                    open.push_back(scores[n]);
+                const float bar = TopK::barUnder(set(isa), open.data(), count, k);
+                const auto reach =
+                    std::count_if(open.begin(), open.end(), [bar](float x) { return x >= bar; });
+                QVERIFY(bar == -kInfinity || reach >= static_cast<std::ptrdiff_t>(k));
             }
 }
 

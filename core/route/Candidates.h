@@ -1,0 +1,38 @@
+#pragma once
+#include "core/route/ReadSets.h"
+#include <cstdint>
+#include <vector>
+
+namespace fovea {
+
+/// What the routed part may choose from: keys outside local and always, for each query.
+class Candidates {
+public:
+    Candidates(const LocalReads& local, const AlwaysReads& always, Scope scope, std::size_t tokens);
+
+    /// Keys of one query: those below `end` whose bit is not set in `blocked`.
+    struct Row {
+        std::size_t end = 0;
+        std::size_t count = 0;
+        const std::uint64_t* blocked = nullptr;
+    };
+    /// `scratch` (T/64 + 1 words) is used where the set is no prefix; the row points into it or into this
+    /// object.
+    [[nodiscard]] Row of(std::size_t query, std::vector<std::uint64_t>& scratch) const;
+    /// Does each query's set hold that of the query before?
+    [[nodiscard]] bool growing() const { return m_scope == Scope::Prefix && !m_local.dilated(); }
+    [[nodiscard]] std::size_t tokens() const { return m_tokens; }
+    [[nodiscard]] Scope scope() const { return m_scope; }
+    [[nodiscard]] const LocalReads& local() const { return m_local; }
+    [[nodiscard]] const AlwaysReads& always() const { return m_always; }
+
+private:
+    const LocalReads& m_local;
+    const AlwaysReads& m_always;
+    Scope m_scope;
+    std::size_t m_tokens;
+    std::vector<std::uint64_t> m_blocked;      ///< always keys, one word longer than the text
+    std::vector<std::uint32_t> m_alwaysBefore; ///< [T+1]
+};
+
+} // namespace fovea
