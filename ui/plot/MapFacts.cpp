@@ -125,7 +125,7 @@ std::optional<PairFacts> pairFacts(const Snapshot& snapshot, int layer, int head
     facts.hybrid = static_cast<double>(row.hybrid[k]);
     facts.reason = row.reason[k];
     facts.fullLayer = source->plan->full;
-    const AttentionPolicy& policy = snapshot.request->policy;
+    const AttentionPolicy& policy = source->plan->policyOf(head);
     facts.window = policy.local.window >= kAll ? 0 : static_cast<int>(policy.local.window);
     if (policy.routed.on())
         facts.signal = QString::fromStdString(policy.routed.signal);

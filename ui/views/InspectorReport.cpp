@@ -89,7 +89,8 @@ private:
         return q >= choices.rows.first && q < choices.rows.last;
     }
     [[nodiscard]] QString always(std::size_t key) const {
-        const AlwaysPart& part = m_source.plan->policy->always;
+        const AttentionPolicy& own = m_source.plan->policyOf(m_head);
+        const AlwaysPart& part = own.always;
         if (static_cast<std::int64_t>(key) < part.sinks)
             return QObject::tr("sink");
         for (const PinnedRange& range : part.pinned)
@@ -100,7 +101,8 @@ private:
             return QObject::tr("special");
         if (part.punctuation && key < facts.punctuation.size() && facts.punctuation[key] != 0)
             return QObject::tr("punctuation");
-        return QObject::tr("pinned as query");
+        return own.routed.phase == Phase::All ? QObject::tr("pinned as query")
+                                              : QObject::tr("row outside the phase");
     }
     [[nodiscard]] QString routed(std::size_t key, bool inFull) const {
         const RoutedChoices* choices = chosen();

@@ -167,7 +167,8 @@ RoutingView::RoutingView(ViewContext context, QWidget* parent)
 std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int layer, int head, int query)
 {
     auto lanes = std::make_shared<RoutingLaneData>();
-    const AttentionPolicy& policy = s.request->policy;
+    const AttentionPolicy& whole = s.request->policy;
+    const AttentionPolicy policy = whole.withParts(whole.partsOf(layer, head));
     const ModelShape& shape = s.model->shape;
     const std::size_t tokens = s.tokens->size();
     lanes->layer = layer;

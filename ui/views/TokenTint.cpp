@@ -77,7 +77,8 @@ TokenTint givenToSelected(const TintPlace& at, const TileSource& source) {
 }
 
 TokenTint routerScore(const TintPlace& at, const Snapshot& snapshot) {
-    const AttentionPolicy& policy = snapshot.request->policy;
+    const AttentionPolicy& whole = snapshot.request->policy;
+    const AttentionPolicy policy = whole.withParts(whole.partsOf(at.layer, at.head));
     if (!policy.routed.on())
         return waiting(at.kind, QObject::tr("This policy routes nothing: choose a router."));
     if (policy.fullInLayer(at.layer))
