@@ -159,7 +159,13 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
     }
     {
         const Stopwatch watch(layer.attentionSeconds);
-        FOVEA_TRY(attend(layer.plan, input, out, {task.isa, task.head, task.precision}, work));
+        const AttentionPlan* plan = &layer.plan;
+        AttentionPlan stored;
+        if (task.keyRows != nullptr) {
+            stored = onStoredKeys(layer.plan, *task.keyRows);
+            plan = &stored;
+        }
+        FOVEA_TRY(attend(*plan, input, out, {task.isa, task.head, task.precision}, work));
     }
     return layer;
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include "core/kernels/Attention.h"
 #include "core/plan/AttentionPlan.h"
+#include "core/plan/StoredKeys.h"
 #include "core/route/Router.h"
 #include <memory>
 #include <span>
@@ -29,6 +30,8 @@ struct LayerTask {
     /// Carried between calls for rows that follow each other; null: nothing is.
     std::shared_ptr<LayerState> state = nullptr;
     std::span<const float> hiddenNorm = {}; ///< see RouteInput
+    /// Set when k and v hold stored tokens only (StoredKeys.h); null: row j is token j.
+    const KeyRows* keyRows = nullptr;
 };
 
 /// One layer's plan (with its routing) and the seconds of router, plan and kernel.

@@ -126,4 +126,14 @@ TokenFacts makeFacts(const Tokenizer& tokenizer, const Tokens& tokens, std::span
     return facts;
 }
 
+TokenFacts firstFacts(const TokenFacts& facts, std::size_t tokens) {
+    TokenFacts first = facts;
+    first.tokens = std::min(tokens, facts.tokens);
+    first.special.resize(std::min(tokens, first.special.size()));
+    first.punctuation.resize(std::min(tokens, first.punctuation.size()));
+    first.surprisal.resize(std::min(tokens, first.surprisal.size()));
+    first.ids.resize(std::min(tokens, first.ids.size()));
+    return first;
+}
+
 } // namespace fovea

@@ -66,6 +66,20 @@ double ratio(double a, double b) {
 
 } // namespace
 
+Seconds medianOf(std::vector<double> readings) {
+    Seconds seconds;
+    seconds.runs = static_cast<int>(readings.size());
+    if (readings.empty())
+        return seconds;
+    std::sort(readings.begin(), readings.end());
+    const std::size_t middle = readings.size() / 2;
+    seconds.median =
+        readings.size() % 2 == 1 ? readings[middle] : (readings[middle - 1] + readings[middle]) / 2;
+    if (readings.size() > 1)
+        seconds.spread = readings.back() - readings.front();
+    return seconds;
+}
+
 void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens) {
     const auto headDim = static_cast<std::uint64_t>(shape.headDim);
     const auto kvHeads = static_cast<std::uint64_t>(shape.kvHeads);

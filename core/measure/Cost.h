@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace fovea {
 
@@ -17,6 +18,9 @@ struct Seconds {
     int runs = 0;
     bool operator==(const Seconds&) const = default;
 };
+
+/// Median and spread of readings, seconds.
+[[nodiscard]] Seconds medianOf(std::vector<double> readings);
 
 /// One arm's cost over the whole text. Counts are by formula (mechanisms.md section 7), seconds by a clock.
 struct ArmCost {
