@@ -77,6 +77,27 @@ std::string fidelityRows(const PropagatedResult& run, const IsolatedResult& isol
     return text;
 }
 
+std::string ladderRows(const Ladder& ladder) {
+    std::string text =
+        formatted("  milliseconds per token, %zu tokens after the first %zu (measured; without a cache the "
+                  "whole prefix is run again for each)\n",
+                  ladder.steps, ladder.prompt);
+    const auto cell = [](const LadderRung& rung) {
+        return formatted("%.2f", 1000 * rung.perToken.median) + formatted(" (%d timed)", rung.perToken.runs);
+    };
+    const auto ratio = [](const LadderRung& full, const LadderRung& hybrid) {
+        return formatted("%.3f", hybrid.perToken.median / full.perToken.median);
+    };
+    text += row("", "full", "hybrid", "hybrid / full");
+    text += row("cached", cell(ladder.fullCached), cell(ladder.hybridCached),
+                ratio(ladder.fullCached, ladder.hybridCached));
+    text += row("uncached", cell(ladder.fullUncached), cell(ladder.hybridUncached),
+                ratio(ladder.fullUncached, ladder.hybridUncached));
+    text += row("cache as stored", formatBytes(ladder.fullCached.kvBytes),
+                formatBytes(ladder.hybridCached.kvBytes), "");
+    return text;
+}
+
 } // namespace
 
 std::string gatesTable(const std::vector<GateResult>& gates) {
@@ -93,7 +114,8 @@ std::string gatesTable(const std::vector<GateResult>& gates) {
     return text;
 }
 
-std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>& gates) {
+std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>& gates,
+                         const Ladder* ladder) {
     const AttentionPolicy& policy = snapshot.request->policy;
     std::string text = formatted("%zu tokens, ", snapshot.tokens->size()) + snapshot.model->info.name + ", " +
                        policy.summary() + "\n";
@@ -110,7 +132,8 @@ std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>
                           routing.rows.size()) +
                 routing.signal + "; --out DIR writes them\n";
     text += "\nGates (first tokens of this text; fovea check runs them on more)\n" + gatesTable(gates);
-    text += "\nLadder: not yet, cached decoding is missing; the seconds above are both uncached.\n";
+    text += "\nLadder\n" + (ladder != nullptr ? ladderRows(*ladder)
+                                              : "  not run; the seconds above are both uncached\n");
     text += snapshot.provenance() + "\n";
     return text;
 }
