@@ -112,6 +112,7 @@ struct Decoder::Data {
                              -1,
                              {in.token, tokens},
                              options.isa,
+                             model->precision,
                              states[layer],
                              norms[layer],
                              cache.whole() ? nullptr : &cache.keyRows()};
@@ -144,7 +145,7 @@ struct Decoder::Data {
                 queries[layer].reserve(std::max(options.tokens, ids.size()) * queryWidth());
                 queries[layer].assign(in.q.data, in.q.data + ids.size() * queryWidth());
             }
-            const LayerTask task{shape, active, facts, in.layer, -1, {0, ids.size()}, options.isa,
+            const LayerTask task{shape, active, facts, in.layer, -1, {0, ids.size()}, options.isa, model->precision,
                                  states[layer], norms[layer]};
             const AttentionInput input{in.q,          in.k,          in.v,                   shape.heads,
                                        shape.kvHeads, shape.headDim, shape.attentionScale()};

@@ -189,7 +189,8 @@ private:
     Result<GateResult> cachedEqualsUncached() {
         const bool ranks = m_policy.routed.on() || !m_policy.headPolicies.empty();
         const double allowed = ranks ? kTieTolerance : kRoundingTolerance;
-        GateResult gate{2, "cached decoding equals uncached", {}, {}, kKernelTolerance, {}};
+        const double kernels = kernelTolerance(m_snapshot.model->precision);
+        GateResult gate{2, "cached decoding equals uncached", {}, {}, kernels, {}};
         if (looksAhead(m_policy)) {
             gate.detail = "not claimed: this policy looks ahead (" + m_policy.routed.signal + ")";
             return gate;
@@ -231,7 +232,7 @@ private:
             logitRows(model, whole->view(), at, {logits.data(), 1, logits.size()}, m_work.threads);
             sameTop += scoreRow(logits).top1 == scoreRow(decoder->logits()).top1 ? 1 : 0;
         }
-        gate.ok = *alike <= kKernelTolerance && worst <= allowed;
+        gate.ok = *alike <= kernels && worst <= allowed;
         gate.detail = "largest |o - o^| / max |o| of " + std::to_string(steps) + " rows after the first " +
                       std::to_string(border) +
                       " in every layer, each alone over its cache against the whole text, same inputs; "
@@ -271,6 +272,7 @@ private:
                                      -1,
                                      {at, at + 1},
                                      m_snapshot.request->isa,
+                                     m_snapshot.model->precision,
                                      nullptr,
                                      {},
                                      cache.whole() ? nullptr : &cache.keyRows()};
