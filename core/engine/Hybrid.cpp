@@ -4,6 +4,7 @@
 #include "core/engine/Engine.h"
 #include "core/engine/LayerRun.h"
 #include "core/model/Forward.h"
+#include "core/route/Norms.h"
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -123,6 +124,7 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
         layer->q = copyOf(in.q);
         layer->k = copyOf(in.k);
         layer->v = copyOf(in.v);
+        layer->hiddenNorm = rowNorms(in.x, in.x.rows, 1);
         layer->o = copyOf(o);
         layer->projected = projectedNorm(model, in.layer, layer->o.view(), work.threads);
         if (request.headStats)
@@ -170,7 +172,8 @@ Result<VisibleLayer> runVisible(const Snapshot& withFullRun, const AttentionPoli
                          head,
                          rows,
                          withFullRun.request->isa,
-                         model.precision};
+                         model.precision, nullptr,
+                         full.hiddenNorm};
     Result<HybridLayer> done =
         runLayer(task, withFullRun.attentionInput(layer), full.lse, {o.view(), visible.lse}, work);
     FOVEA_TRY(done);
@@ -237,7 +240,8 @@ Result<Matrix> runHybridHidden(const Model& model, std::span<const std::int32_t>
                                Isa isa, const WorkContext& work) {
     const auto shared = std::make_shared<const AttentionPolicy>(policy);
     const Attend attendHybrid = [&](const LayerInput& in, MatrixView o) -> Result<> {
-        const LayerTask task{model.shape, shared, facts, in.layer, -1, {0, ids.size()}, isa, model.precision};
+        const std::vector<float> norms = hiddenNormsFor(policy, in.x);
+        const LayerTask task{model.shape, shared, facts, in.layer, -1, {0, ids.size()}, isa, model.precision, nullptr, norms};
         FOVEA_TRY(runLayer(task, inputOf(model.shape, in.q, in.k, in.v), {}, {o, {}}, work));
         return work.checkpoint();
     };
@@ -262,8 +266,9 @@ Result<PropagatedResult> runPropagated(const Snapshot& withFullRun, const Attent
     const auto shared = std::make_shared<const AttentionPolicy>(policy);
     const auto start = Clock::now();
     const Attend attendHybrid = [&](const LayerInput& in, MatrixView o) -> Result<> {
-        const LayerTask task{shape, shared,          withFullRun.facts,        in.layer,
-                             -1,    {0, ids.size()}, withFullRun.request->isa, model.precision};
+        const std::vector<float> norms = hiddenNormsFor(policy, in.x);
+        const LayerTask task{shape,          shared,  withFullRun.facts, in.layer, -1,
+                             {0, ids.size()}, withFullRun.request->isa, model.precision, nullptr, norms};
         const Result<HybridLayer> done = runLayer(task, inputOf(shape, in.q, in.k, in.v), {}, {o, {}}, work);
         FOVEA_TRY(done);
         const Stopwatch watch(aside);

@@ -1,6 +1,7 @@
 #include "core/engine/LayerRun.h"
 #include "core/base/Stopwatch.h"
 #include "core/engine/RetrievalHeads.h"
+#include "core/route/Norms.h"
 #include <algorithm>
 
 namespace fovea {
@@ -20,18 +21,6 @@ Result<> built(const AttentionPolicy& p) {
         return missing("mix.positions");
     if (p.routed.store == Store::Direction8)
         return missing("routed.store direction8");
-    if (p.mix.dynamic != Dynamic::None)
-        return missing("mix.dynamic");
-    if (p.routed.granularity != Granularity::Token)
-        return missing("routed.granularity");
-    if (p.routed.sharing != Sharing::Signal)
-        return missing("routed.share");
-    if (p.routed.store == Store::Evict)
-        return missing("routed.store evict");
-    if (p.routed.randomBlocks > 0)
-        return missing("routed.random_blocks");
-    if (p.routed.reach != Reach::Everything)
-        return missing("routed.reach");
     if (p.routed.unrouted != Unrouted::Local)
         return missing("routed.unrouted");
     return {};
@@ -114,6 +103,13 @@ Result<std::shared_ptr<const LayerRouting>> routeSet(const LayerTask& task, cons
 }
 
 } // namespace
+
+std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x) {
+    const auto asks = [](const HeadParts& parts) { return parts.routed.signal == "hidden_norm"; };
+    const bool any = asks(policy) || std::any_of(policy.headPolicies.begin(), policy.headPolicies.end(),
+                                                 [&](const NamedHeadParts& named) { return asks(named.parts); });
+    return any ? rowNorms(x, x.rows, 1) : std::vector<float>();
+}
 
 Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
                              std::span<const float> fullLse, AttentionOutput out, const WorkContext& work) {

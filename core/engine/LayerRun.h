@@ -4,6 +4,7 @@
 #include "core/route/Router.h"
 #include <memory>
 #include <span>
+#include <vector>
 
 namespace fovea {
 
@@ -30,6 +31,9 @@ struct LayerTask {
     std::shared_ptr<LayerState> state = nullptr;
     std::span<const float> hiddenNorm = {}; ///< see RouteInput
 };
+
+/// What LayerTask::hiddenNorm wants of a layer's input x [T x M]; empty where the policy does not ask for it.
+[[nodiscard]] std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x);
 
 /// One layer's plan (with its routing) and the seconds of router, plan and kernel.
 struct HybridLayer {

@@ -20,6 +20,7 @@ struct LayerActivations {
     Matrix v;               ///< [T x G*D]
     Matrix o;               ///< [T x H*D] full attention's output
     std::vector<float> lse; ///< [T*H]
+    std::vector<float> hiddenNorm; ///< [T] length of the residual stream entering the layer
     double projected = 0;   ///< |o Wo|, Frobenius: what output errors are relative to
 };
 

@@ -112,7 +112,7 @@ std::vector<KeptKey> AttentionPlan::keptKeys(int head, std::size_t query) const 
             routing ? routing->units[routing->unitOfHead[static_cast<std::size_t>(head)]].get() : nullptr;
         const bool chosen =
             choices != nullptr &&
-            (!choices->row(query).empty() || (!choices->queryRole.empty() && choices->queryRole[query] != 0));
+            (!choices->row(query).empty() || (!choices->queryRole.empty() && choices->queryRole[query] == kReadsAll));
         if (!chosen)
             kept[0].reason = Reason::Local;
     }

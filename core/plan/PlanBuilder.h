@@ -26,6 +26,8 @@ private:
     void addPhaseRows(const std::vector<std::uint32_t>& queries);
     void emitStrided(const Lanes& lanes);
     void collectMasks(Lanes& lanes);
+    void collectSparse(const Lanes& lanes);
+    [[nodiscard]] bool keysMissing() const;
     void addMask(std::size_t key, std::uint64_t lanesReading, Reason reason);
     void emitTiles(const Lanes& lanes);
     bool emitMixedTile(const Lanes& lanes, std::size_t tile);
