@@ -73,9 +73,9 @@ struct PlanBuilder::Lanes {
 };
 
 PlanBuilder::PlanBuilder(const LocalReads& local, const AlwaysReads& always, const RoutedChoices* routed,
-                         std::size_t tokens, RowRange rows)
-    : m_local(local), m_always(always), m_routed(routed), m_tokens(tokens), m_rows(rows), m_masks(tokens, 0),
-      m_touched((tokens + kBlock - 1) / kBlock, 0) {
+                         std::size_t tokens, RowRange rows, Unread unread)
+    : m_local(local), m_always(always), m_routed(routed), m_tokens(tokens), m_rows(rows), m_unread(unread),
+      m_masks(tokens, 0), m_touched((tokens + kBlock - 1) / kBlock, 0) {
     FOVEA_ASSERT(rows.first <= rows.last && rows.last <= tokens);
     FOVEA_ASSERT(routed == nullptr || rows.first == rows.last ||
                  (routed->rows.first <= rows.first && routed->rows.last >= rows.last));
@@ -153,6 +153,8 @@ void PlanBuilder::addRows(std::size_t first, std::size_t count) {
         return;
     lanes.measure();
     collectMasks(lanes);
+    if (lanes.active == 0)
+        return;
 
     QueryBlock block;
     block.queryBegin = static_cast<std::uint32_t>(first);
@@ -264,7 +266,7 @@ void PlanBuilder::addMask(std::size_t key, std::uint64_t lanesReading, Reason re
 }
 
 /// Fills the masks in order of precedence, so that each pair counts for its first reason, and gives a lane
-/// that reads nothing its own key as band.
+/// that reads nothing its own key as band, or puts it out.
 void PlanBuilder::collectMasks(Lanes& lanes) {
     std::uint64_t reading = 0;
     for (std::size_t t = 0; t < lanes.count; ++t) {
@@ -319,6 +321,10 @@ void PlanBuilder::collectMasks(Lanes& lanes) {
         }
     if ((lanes.active & ~reading) == 0)
         return;
+    if (m_unread == Unread::Nothing) {
+        lanes.active &= reading;
+        return;
+    }
     for (std::size_t t = 0; t < lanes.count; ++t)
         if ((lanes.active & ~reading & bit(t)) != 0) {
             lanes.band[t].lo = lanes.band[t].hi - 1;

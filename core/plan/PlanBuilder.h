@@ -12,9 +12,11 @@ namespace fovea {
 /// blocks of their own. Cost: one step per planned key outside the band, plus T/64 steps per block.
 class PlanBuilder {
 public:
+    /// What becomes of a query that no part gives a key: it reads itself, or nothing (a state stands there).
+    enum class Unread : std::uint8_t { Self, Nothing };
     /// `routed` may be null; its rows must cover `rows`. The referenced values must outlive the builder.
     PlanBuilder(const LocalReads& local, const AlwaysReads& always, const RoutedChoices* routed,
-                std::size_t tokens, RowRange rows);
+                std::size_t tokens, RowRange rows, Unread unread = Unread::Self);
     [[nodiscard]] HeadPlan build();
 
 private:
@@ -42,6 +44,7 @@ private:
     const RoutedChoices* m_routed;
     std::size_t m_tokens;
     RowRange m_rows;
+    Unread m_unread;
     HeadPlan m_plan;
     std::vector<std::uint64_t> m_masks;   ///< [T] lanes of the block that read the key, outside the band
     std::vector<std::uint64_t> m_touched; ///< [T/64] keys whose mask is not empty
