@@ -1,6 +1,7 @@
 #include "app/AnalyzeTable.h"
 #include "core/base/Memory.h"
 #include "core/policy/SignalSpec.h"
+#include <cmath>
 #include <cstdarg>
 #include <cstdio>
 
@@ -62,10 +63,13 @@ std::string fidelityRows(const PropagatedResult& run, const IsolatedResult& isol
     text += formatted("  loss               %.4f -> %.4f nats per token (delta %+.5f)\n", f.fullMeanNll,
                       f.hybridMeanNll, f.deltaNll);
     text += "                     (propagated: the hybrid run feeds itself)\n";
-    text += formatted("  kept mass          %.4f   output error %.4f   row divergence %.5f   top-k overlap "
+    const std::string divergence = std::isnan(isolated.rowDivergence)
+                                       ? "undefined" // a state without weights per token, or negative ones
+                                       : formatted("%.5f", isolated.rowDivergence);
+    text += formatted("  kept mass          %.4f   output error %.4f   row divergence %s   top-k overlap "
                       "%.4f (%u rows)\n",
-                      isolated.massRecall, isolated.outputError, isolated.rowDivergence,
-                      isolated.overlap.mean, isolated.overlap.sampledRows);
+                      isolated.massRecall, isolated.outputError, divergence.c_str(), isolated.overlap.mean,
+                      isolated.overlap.sampledRows);
     text += "                     (isolated: each layer gets the full run's activations; mean over layers)\n";
     const LayerFidelity* worst = nullptr;
     for (const LayerFidelity& layer : isolated.layers)

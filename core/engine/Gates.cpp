@@ -368,14 +368,21 @@ private:
         const Result<IsolatedResult> isolated = runIsolated(m_snapshot, m_policy, nullptr, {}, m_work);
         FOVEA_TRY(isolated);
         double bound = 0;
+        bool bounded = false; // a far field, a sink logit or other positions have no such bound
         for (const LayerFidelity& layer : isolated->layers)
-            bound = std::max(bound, layer.boundRatio);
+            if (!std::isnan(layer.boundRatio)) {
+                bound = std::max(bound, layer.boundRatio);
+                bounded = true;
+            }
         const PropagatedFidelity& f = m_propagated->fidelity;
         const bool finite = std::isfinite(isolated->massRecall) && std::isfinite(isolated->outputError) &&
                             std::isfinite(f.nextTokenKl) && std::isfinite(f.top1Agreement);
-        gate.value = bound;
+        if (bounded)
+            gate.value = bound;
         gate.ok = finite && bound <= *gate.tolerance;
-        gate.detail = "largest |o - o^| over its bound, every layer, head and query; kept mass " +
+        gate.detail = std::string(bounded ? "largest |o - o^| over its bound, every layer, head and query"
+                                          : "no bound is claimed: more than one softmax over the read keys") +
+                      "; kept mass " +
                       digits(isolated->massRecall) + ", output error " + digits(isolated->outputError) +
                       ", next-token KL " + digits(f.nextTokenKl) + ", top-1 " + digits(f.top1Agreement);
         return gate;

@@ -12,10 +12,6 @@ Result<> built(const AttentionPolicy& p) {
     const auto missing = [](const std::string& field) {
         return fail(ErrorCode::Unsupported, field + " is set; this version does not run it yet");
     };
-    if (p.far.on())
-        return missing("far.far");
-    if (p.always.sinkLogit)
-        return missing("always.sink_logit");
     if (p.mix.positions == Positions::Cache)
         return missing("mix.positions");
     if (p.routed.store == Store::Direction8)
@@ -116,7 +112,8 @@ Result<std::shared_ptr<const LayerRouting>> routeSet(const LayerTask& task, cons
 } // namespace
 
 Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
-                             std::span<const float> fullLse, AttentionOutput out, const WorkContext& work) {
+                             std::span<const float> fullLse, AttentionOutput out, const WorkContext& work,
+                             std::span<float> exactLse) {
     HybridLayer layer;
     const Result<std::vector<HeadSet>> sets = headSets(task);
     FOVEA_TRY(sets);
@@ -159,7 +156,22 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
     }
     {
         const Stopwatch watch(layer.attentionSeconds);
+        const bool epilogue = hasFarField(layer.plan);
+        std::vector<float> lse;
+        if (epilogue && out.lse.empty()) {
+            lse.resize(task.rows.last * static_cast<std::size_t>(input.heads));
+            out.lse = lse;
+        }
         FOVEA_TRY(attend(layer.plan, input, out, {task.isa, task.head, task.precision}, work));
+        if (epilogue) {
+            const FarTask far{task.shape, layer.plan, task.rows, task.head, task.isa,
+                              task.state ? &task.state->far : nullptr};
+            const Result<FarWork> done = applyFarField(far, input, out, exactLse, work);
+            FOVEA_TRY(done);
+            layer.far = *done;
+        } else if (!exactLse.empty()) {
+            std::copy(out.lse.begin(), out.lse.end(), exactLse.begin());
+        }
     }
     return layer;
 }

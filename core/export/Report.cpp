@@ -69,6 +69,9 @@ Json hybridJson(const Cost& cost, const Json& meanNll) {
     arm["router_macs"] = cost.hybrid.routerMacs;
     arm["extra_pass_macs"] = cost.hybrid.extraPassMacs;
     arm["router_bytes"] = cost.hybrid.routerBytes;
+    arm["far_entries"] = cost.hybrid.farEntries;
+    arm["far_macs"] = cost.hybrid.farMacs;
+    arm["far_state_bytes"] = cost.hybrid.farStateBytes;
     arm["how"] = cost.skipped ? "skipped" : "simulated";
     return arm;
 }

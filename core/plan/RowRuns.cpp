@@ -36,15 +36,22 @@ void BlockRuns::load(const HeadPlan& plan, const QueryBlock& block) {
     };
     for (std::size_t i = block.itemBegin; i < block.itemEnd; ++i) {
         const PlanItem& item = plan.items[i];
-        if (item.kind == ItemKind::Full) {
-            forLanes(block.activeLanes,
-                     [&](std::size_t lane) { m_read[lane].push_back({item.key, item.key + item.count}); });
-        } else if (item.kind == ItemKind::Bound) {
+        if (item.kind == ItemKind::Full || item.kind == ItemKind::Bound) {
             forLanes(block.activeLanes, [&](std::size_t lane) {
-                const LaneBound bound = plan.bounds[item.data + lane];
-                if (bound.lo < bound.hi)
+                const LaneBound bound = item.kind == ItemKind::Full
+                                            ? LaneBound{item.key, item.key + item.count * item.stride}
+                                            : plan.bounds[item.data + lane];
+                if (item.stride == 1 && bound.lo < bound.hi)
                     m_read[lane].push_back({bound.lo, bound.hi});
+                for (std::uint32_t j = 0; item.stride != 1 && j < item.count; ++j)
+                    if (const std::uint32_t key = item.key + j * item.stride; key >= bound.lo && key < bound.hi)
+                        m_read[lane].push_back({key, key + 1});
             });
+        } else if (item.kind == ItemKind::Bitmask) {
+            for (std::uint32_t j = 0; j < item.count; ++j)
+                forLanes(plan.masks[item.data + j] & block.activeLanes, [&](std::size_t lane) {
+                    m_read[lane].push_back({item.key + j, item.key + j + 1});
+                });
         } else {
             for (std::size_t g = item.data; g < item.data + item.count; ++g)
                 forLanes(plan.gatherLanes[g], [&](std::size_t lane) {
