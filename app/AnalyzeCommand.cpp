@@ -8,10 +8,12 @@
 #include "core/engine/Engine.h"
 #include "core/engine/Gates.h"
 #include "core/engine/HybridWatch.h"
+#include "core/engine/Ladder.h"
 #include "core/export/Report.h"
 #include "core/export/RoutingChoices.h"
 #include "core/files/AtomicFile.h"
 #include <algorithm>
+#include <optional>
 
 namespace fovea::app {
 
@@ -23,21 +25,11 @@ constexpr std::size_t kWarmTokens = 64;
 struct Options {
     TextRunOptions text;
     std::string repeat = "1";
+    std::string ladderSteps = "16";
     std::string layer;
     std::string head = "0";
     bool routingFull = false;
 };
-
-Seconds secondsOf(std::vector<double> runs) {
-    std::sort(runs.begin(), runs.end());
-    Seconds seconds;
-    seconds.runs = static_cast<int>(runs.size());
-    const std::size_t middle = runs.size() / 2;
-    seconds.median = runs.size() % 2 == 1 ? runs[middle] : (runs[middle - 1] + runs[middle]) / 2;
-    if (runs.size() > 1)
-        seconds.spread = runs.back() - runs.front();
-    return seconds;
-}
 
 /// Readings of one arm over several runs.
 class ArmTimes {
@@ -49,10 +41,10 @@ public:
         m_plan.push_back(cost.plan.median);
     }
     void into(ArmCost& cost) const {
-        cost.total = secondsOf(m_total);
-        cost.attention = secondsOf(m_attention);
-        cost.router = secondsOf(m_router);
-        cost.plan = secondsOf(m_plan);
+        cost.total = medianOf(m_total);
+        cost.attention = medianOf(m_attention);
+        cost.router = medianOf(m_router);
+        cost.plan = medianOf(m_plan);
     }
 
 private:
@@ -146,6 +138,8 @@ Outcome<> run(const Options& options, Session& session) {
     const OutputOptions& output = options.text.output;
     Outcome<std::int64_t> repeat = parseWhole("--repeat", options.repeat, 1, 1000);
     FOVEA_TRY(repeat);
+    Outcome<std::int64_t> ladderSteps = parseWhole("--ladder-steps", options.ladderSteps, 0, 100000);
+    FOVEA_TRY(ladderSteps);
     if (options.routingFull && output.out.empty())
         return badUsage("--routing-full is given without --out; the expanded record goes into a folder");
     Outcome<TextRun> made = prepareRun(options.text, "default", session);
@@ -180,11 +174,20 @@ Outcome<> run(const Options& options, Session& session) {
         FOVEA_TRY(timed);
         run.snapshot = std::move(*timed);
     }
-    Result<std::vector<GateResult>> gates = checkGates(*run.snapshot, run.policy, kGateTokens, run.work);
+    std::optional<Ladder> ladder;
+    if (*ladderSteps > 0 && run.snapshot->tokens->size() >= 4) {
+        Result<Ladder> timed =
+            runLadder(*run.snapshot, run.policy, static_cast<std::size_t>(*ladderSteps), run.work);
+        FOVEA_TRY(timed);
+        ladder = *timed;
+    }
+    const Ladder* timed = ladder ? &*ladder : nullptr;
+    Result<std::vector<GateResult>> gates =
+        checkGates(*run.snapshot, run.policy, kGateTokens, run.work, timed, false);
     FOVEA_TRY(gates);
     session.clearProgress();
-    const std::string report = reportJson(*run.snapshot, *gates, Session::threadCount(run.threads));
-    FOVEA_TRY(print(output.json ? report : analyzeTable(*run.snapshot, *gates)));
+    const std::string report = reportJson(*run.snapshot, *gates, Session::threadCount(run.threads), timed);
+    FOVEA_TRY(print(output.json ? report : analyzeTable(*run.snapshot, *gates, timed)));
     return output.out.empty() ? Outcome<>() : saveFolder(run, options, report, session);
 }
 
@@ -199,6 +202,11 @@ Command addAnalyze(CLI::App& program) {
     addTextRunOptions(*app, options->text, "Write report.json, routing.csv and pictures into this folder.");
     app->add_option("--repeat", options->repeat,
                     "Time both arms this many times and report median and spread. Default: 1.")
+        ->type_name("N")
+        ->group("Output");
+    app->add_option("--ladder-steps", options->ladderSteps,
+                    "Tokens that the ladder (full and hybrid, cached and uncached) generates with each arm; "
+                    "0: no ladder. Default: 16.")
         ->type_name("N")
         ->group("Output");
     app->add_flag("--routing-full", options->routingFull,

@@ -1,6 +1,7 @@
 #include "app/AnalyzeTable.h"
 #include "core/base/Memory.h"
 #include "core/policy/SignalSpec.h"
+#include <cmath>
 #include <cstdarg>
 #include <cstdio>
 
@@ -62,10 +63,13 @@ std::string fidelityRows(const PropagatedResult& run, const IsolatedResult& isol
     text += formatted("  loss               %.4f -> %.4f nats per token (delta %+.5f)\n", f.fullMeanNll,
                       f.hybridMeanNll, f.deltaNll);
     text += "                     (propagated: the hybrid run feeds itself)\n";
-    text += formatted("  kept mass          %.4f   output error %.4f   row divergence %.5f   top-k overlap "
+    const std::string divergence = std::isnan(isolated.rowDivergence)
+                                       ? "undefined" // a state without weights per token, or negative ones
+                                       : formatted("%.5f", isolated.rowDivergence);
+    text += formatted("  kept mass          %.4f   output error %.4f   row divergence %s   top-k overlap "
                       "%.4f (%u rows)\n",
-                      isolated.massRecall, isolated.outputError, isolated.rowDivergence,
-                      isolated.overlap.mean, isolated.overlap.sampledRows);
+                      isolated.massRecall, isolated.outputError, divergence.c_str(), isolated.overlap.mean,
+                      isolated.overlap.sampledRows);
     text += "                     (isolated: each layer gets the full run's activations; mean over layers)\n";
     const LayerFidelity* worst = nullptr;
     for (const LayerFidelity& layer : isolated.layers)
@@ -74,6 +78,27 @@ std::string fidelityRows(const PropagatedResult& run, const IsolatedResult& isol
     if (worst != nullptr)
         text += formatted("  worst layer        %d: output error %.4f, kept mass %.4f\n", worst->layer,
                           worst->outputError, worst->massRecall);
+    return text;
+}
+
+std::string ladderRows(const Ladder& ladder) {
+    std::string text =
+        formatted("  milliseconds per token, %zu tokens after the first %zu (measured; without a cache the "
+                  "whole prefix is run again for each)\n",
+                  ladder.steps, ladder.prompt);
+    const auto cell = [](const LadderRung& rung) {
+        return formatted("%.2f", 1000 * rung.perToken.median) + formatted(" (%d timed)", rung.perToken.runs);
+    };
+    const auto ratio = [](const LadderRung& full, const LadderRung& hybrid) {
+        return formatted("%.3f", hybrid.perToken.median / full.perToken.median);
+    };
+    text += row("", "full", "hybrid", "hybrid / full");
+    text += row("cached", cell(ladder.fullCached), cell(ladder.hybridCached),
+                ratio(ladder.fullCached, ladder.hybridCached));
+    text += row("uncached", cell(ladder.fullUncached), cell(ladder.hybridUncached),
+                ratio(ladder.fullUncached, ladder.hybridUncached));
+    text += row("cache as stored", formatBytes(ladder.fullCached.kvBytes),
+                formatBytes(ladder.hybridCached.kvBytes), "");
     return text;
 }
 
@@ -93,7 +118,8 @@ std::string gatesTable(const std::vector<GateResult>& gates) {
     return text;
 }
 
-std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>& gates) {
+std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>& gates,
+                         const Ladder* ladder) {
     const AttentionPolicy& policy = snapshot.request->policy;
     std::string text = formatted("%zu tokens, ", snapshot.tokens->size()) + snapshot.model->info.name + ", " +
                        policy.summary() + "\n";
@@ -110,7 +136,8 @@ std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>
                           routing.rows.size()) +
                 routing.signal + "; --out DIR writes them\n";
     text += "\nGates (first tokens of this text; fovea check runs them on more)\n" + gatesTable(gates);
-    text += "\nLadder: not yet, cached decoding is missing; the seconds above are both uncached.\n";
+    text += "\nLadder\n" + (ladder != nullptr ? ladderRows(*ladder)
+                                              : "  not run; the seconds above are both uncached\n");
     text += snapshot.provenance() + "\n";
     return text;
 }

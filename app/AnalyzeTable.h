@@ -8,7 +8,8 @@ namespace fovea::app {
 
 /// What `analyze` prints for people: full beside hybrid, ratios, fidelity, gates, with the labels that belong
 /// to them.
-[[nodiscard]] std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>& gates);
+[[nodiscard]] std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>& gates,
+                                       const Ladder* ladder);
 
 /// One line per gate: verdict, name, number, detail.
 [[nodiscard]] std::string gatesTable(const std::vector<GateResult>& gates);

@@ -95,7 +95,7 @@ std::string table(const TextRun& run, const AttentionRowPlace& place, const Atte
     std::size_t kept = 0;
     double mass = 0;
     for (std::size_t j = 0; j < row.reason.size(); ++j)
-        if (row.reason[j] != Reason::Skipped) {
+        if (row.reason[j] < Reason::Far) {
             ++kept;
             mass += static_cast<double>(row.full[j]);
         }

@@ -84,6 +84,11 @@ std::string table(const BenchMachine& machine, const std::vector<BenchCase>& cas
             std::snprintf(line, sizeof line, " %10.0f tokens/s", *row.tokensPerSecond);
             text += line;
         }
+        if (row.readGbPerSecond) {
+            std::snprintf(line, sizeof line, ", reads %.1f GB/s, %.0f %% of the machine's",
+                          *row.readGbPerSecond, row.shareOfBandwidth.value_or(0) * 100);
+            text += line;
+        }
         text += "\n";
     }
     return text;
@@ -100,6 +105,13 @@ BenchCase describe(const BenchSpec& spec, const BenchResult& result, const Bench
     row.maxError = result.maxError;
     if (spec.kind == BenchKind::Prefill)
         row.tokensPerSecond = static_cast<double>(spec.tokens) / result.seconds.median;
+    if (spec.kind == BenchKind::Decode)
+        row.tokensPerSecond = 1 / result.seconds.median;
+    if (result.readBytes) {
+        row.readGbPerSecond = *result.readBytes / result.seconds.median / 1e9;
+        if (machine.readGbPerSecond > 0)
+            row.shareOfBandwidth = *row.readGbPerSecond / machine.readGbPerSecond;
+    }
     return row;
 }
 
@@ -110,11 +122,13 @@ Outcome<> run(const Options& options, Session& session) {
     FOVEA_TRY(threads);
     std::vector<BenchSpec> specs;
     bool needsModel = false;
+    bool decodes = false;
     for (const std::string& name : options.cases.empty() ? defaultBenchCases() : options.cases) {
         Result<BenchSpec> spec = parseBenchCase(name);
         if (!spec)
             return badUsage("--case: " + spec.error().message);
-        needsModel = needsModel || (spec->kind == BenchKind::Prefill && benchRefusal(*spec).empty());
+        needsModel = needsModel || (spec->kind != BenchKind::Attention && benchRefusal(*spec).empty());
+        decodes = decodes || spec->kind == BenchKind::Decode;
         specs.push_back(std::move(*spec));
     }
     const WorkContext work = session.work(*threads, options.output.quiet);
@@ -125,7 +139,9 @@ Outcome<> run(const Options& options, Session& session) {
         FOVEA_TRY(made);
         request = std::move(*made);
         Result<std::shared_ptr<const Model>> loaded =
-            loadModel(request.modelPath, {request.precision, request.maxMemory}, work);
+            loadModel(request.modelPath,
+                      {request.precision, request.maxMemory, decodes && request.precision == Precision::F32},
+                      work);
         FOVEA_TRY(loaded);
         model = std::move(*loaded);
     }
@@ -142,9 +158,11 @@ Outcome<> run(const Options& options, Session& session) {
         Result<BenchResult> result =
             spec.kind == BenchKind::Prefill
                 ? benchPrefill(spec, *model, static_cast<int>(*rounds), defaultIsa(), work)
+            : spec.kind == BenchKind::Decode
+                ? benchDecode(spec, model, static_cast<int>(*rounds), defaultIsa(), work)
                 : benchAttention(spec, static_cast<int>(*rounds), defaultIsa(), work);
         FOVEA_TRY(result);
-        const Precision precision = spec.kind == BenchKind::Prefill ? request.precision : spec.precision;
+        const Precision precision = spec.kind == BenchKind::Attention ? spec.precision : request.precision;
         rows.push_back(describe(spec, *result, machine, precision == Precision::BF16));
     }
     session.clearProgress();
@@ -170,7 +188,7 @@ Command addBench(CLI::App& program) {
                     "Patterns: full (both "
                     "directions), causal, windowN, windowN+sinksN+routedN (routed by key_norm). Or "
                     "prefill-N: the whole model with all "
-                    "logits, in --precision.")
+                    "logits, in --precision; or decode-N: one token from a cache of N.")
         ->type_name("NAME")
         ->group("Cases")
         ->expected(1)

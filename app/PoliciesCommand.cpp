@@ -61,7 +61,7 @@ Command addPolicies(CLI::App& program) {
                     "they look ahead. With a name, prints that one as a policy file.");
     app->add_option("NAME", options->name, "A preset or a policy file.")->group("Policy");
     addOutputOptions(*app, options->output, "Also write what is printed to this file.");
-    app->footer("Examples:\n  fovea policies\n  fovea policies streaming > mine.json");
+    app->footer("Examples:\n  fovea policies\n  fovea policies h2o > mine.json");
     return {app, [options](Session&) { return run(*options); }};
 }
 

@@ -114,7 +114,7 @@ int runProgram(int argc, char** argv) {
     program.add_option("FILE", files, "Opened in the window.")->group("");
     std::vector<Command> commands;
     for (auto* add : {addAnalyze, addSweep, addCheck, addPolicies, addInspect, addTokenize, addLogits, addAttention,
-                      addExport, addBench})
+                      addGenerate, addExport, addBench})
         commands.push_back(add(program));
 
     try {

@@ -1,7 +1,9 @@
 #include "core/engine/Bench.h"
 #include "core/base/Memory.h"
 #include "core/base/SplitMix64.h"
+#include "core/engine/Decode.h"
 #include "core/engine/Engine.h"
+#include "core/model/Forward.h"
 #include "core/plan/AttentionPlan.h"
 #include "core/route/Router.h"
 #include <algorithm>
@@ -83,17 +85,6 @@ std::vector<std::string_view> parts(std::string_view text) {
             return list;
         text.remove_prefix(dash + 1);
     }
-}
-
-Seconds secondsOf(std::vector<double> runs) {
-    std::sort(runs.begin(), runs.end());
-    const std::size_t middle = runs.size() / 2;
-    Seconds seconds;
-    seconds.runs = static_cast<int>(runs.size());
-    seconds.median = runs.size() % 2 == 1 ? runs[middle] : (runs[middle - 1] + runs[middle]) / 2;
-    if (runs.size() > 1)
-        seconds.spread = runs.back() - runs.front();
-    return seconds;
 }
 
 /// Uniform numbers of variance 1.
@@ -274,8 +265,6 @@ std::vector<std::string> defaultBenchCases() {
 }
 
 std::string benchRefusal(const BenchSpec& spec) {
-    if (spec.kind == BenchKind::Decode)
-        return "not yet: there is no cached decoding in this version";
     if (spec.kind == BenchKind::Attention && spec.precision == Precision::BF16)
         if (const Result<> available = bf16AttentionAvailable(defaultIsa()); !available)
             return available.error().message;
@@ -297,7 +286,7 @@ Result<BenchResult> benchAttention(const BenchSpec& spec, int rounds, Isa isa, c
         work.report(spec.name, round + 1, rounds);
     }
     BenchResult result;
-    result.seconds = secondsOf(std::move(runs));
+    result.seconds = medianOf(std::move(runs));
     result.usefulFlops = 4.0 * spec.headDim * static_cast<double>(made->plan.pairs());
     result.maxError = sampledError(spec, *made);
     return result;
@@ -327,7 +316,52 @@ Result<BenchResult> benchPrefill(const BenchSpec& spec, const Model& model, int 
         result.usefulFlops = static_cast<double>((*run)->cost.attentionFlops + (*run)->cost.denseFlops);
         work.report(spec.name, round + 1, rounds);
     }
-    result.seconds = secondsOf(std::move(runs));
+    result.seconds = medianOf(std::move(runs));
+    return result;
+}
+
+Result<BenchResult> benchDecode(const BenchSpec& spec, std::shared_ptr<const Model> model, int rounds,
+                                Isa isa, const WorkContext& work) {
+    constexpr std::size_t kSteps = 8;
+    const ModelShape& shape = model->shape;
+    const auto id = [&](std::size_t i) {
+        return static_cast<std::int32_t>(splitMix64(7, i) % static_cast<std::uint64_t>(shape.vocabulary));
+    };
+    std::vector<std::int32_t> prompt(spec.tokens);
+    for (std::size_t i = 0; i < prompt.size(); ++i)
+        prompt[i] = id(i);
+    const std::size_t steps = kSteps * static_cast<std::size_t>(rounds + 1);
+    TokenFacts facts;
+    facts.tokens = prompt.size();
+    facts.special.assign(prompt.size(), 0);
+    facts.punctuation.assign(prompt.size(), 0);
+    Result<Decoder> decoder =
+        Decoder::start(model, {}, prompt, std::move(facts), {isa, spec.tokens + steps, 0}, work);
+    FOVEA_TRY(decoder);
+    std::vector<double> runs;
+    for (int round = -1; round < rounds; ++round) {
+        std::vector<double> times;
+        for (std::size_t n = 0; n < kSteps; ++n) {
+            const auto start = Clock::now();
+            FOVEA_TRY(decoder->step(id(decoder->tokens()), {}, work));
+            static_cast<void>(decoder->logits());
+            times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+        }
+        if (round >= 0)
+            runs.push_back(medianOf(std::move(times)).median);
+        work.report(spec.name, round + 1, rounds);
+    }
+    BenchResult result;
+    result.seconds = medianOf(std::move(runs));
+    const std::uint64_t depth = spec.tokens + steps / 2;
+    const DenseCost dense = denseCostPerToken(shape);
+    const auto heads = static_cast<std::uint64_t>(shape.layers) * static_cast<std::uint64_t>(shape.heads);
+    result.usefulFlops = static_cast<double>(2 * (dense.layers + dense.logits) +
+                                             4 * static_cast<std::uint64_t>(shape.headDim) * heads * depth);
+    const std::uint64_t keys = 2 * static_cast<std::uint64_t>(shape.layers) *
+                               static_cast<std::uint64_t>(shape.kvHeads * shape.headDim) * depth *
+                               sizeof(float);
+    result.readBytes = static_cast<double>(rowWeightBytes(*model) + keys);
     return result;
 }
 

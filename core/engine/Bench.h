@@ -5,6 +5,7 @@
 #include "core/measure/Cost.h"
 #include "core/model/Model.h"
 #include "core/policy/AttentionPolicy.h"
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,6 +35,7 @@ struct BenchSpec {
 [[nodiscard]] std::string benchRefusal(const BenchSpec& spec);
 
 struct BenchResult {
+    std::optional<double> readBytes; ///< decode: weights, keys and values that one token reads
     Seconds seconds;        ///< median and spread of the rounds, after one warm-up round
     double usefulFlops = 0; ///< 4 D per attended pair; prefill: the dense layers' and logits' too
     std::optional<double>
@@ -49,5 +51,11 @@ struct BenchResult {
 /// Errors: those of runFull. Throws std::bad_alloc.
 [[nodiscard]] Result<BenchResult> benchPrefill(const BenchSpec& spec, const Model& model, int rounds, Isa isa,
                                                const WorkContext& work);
+
+/// One token after `spec.tokens` seeded random tokens with full attention, from the cache, logits included;
+/// each round is the median of eight. The model should keep its stored matrices. Errors: those of Decoder.
+/// Throws std::bad_alloc.
+[[nodiscard]] Result<BenchResult> benchDecode(const BenchSpec& spec, std::shared_ptr<const Model> model,
+                                              int rounds, Isa isa, const WorkContext& work);
 
 } // namespace fovea

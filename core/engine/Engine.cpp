@@ -215,7 +215,9 @@ private:
         const Request& request = *m_snapshot.request;
         const std::size_t tokens = m_snapshot.tokens->size();
         const auto need = [&](std::size_t t) {
-            return Engine::memoryNeeded(m_snapshot.model->shape, request.precision, t);
+            // Choices: of the visible layer, and of another while its blocks are joined.
+            return Engine::memoryNeeded(m_snapshot.model->shape, request.precision, t) +
+                   3 * choiceBytes(request.policy, m_snapshot.model->shape, t);
         };
         // What this process holds already (weights, an earlier run) is not free, but it is ours.
         const std::uint64_t ours = memoryLimit(0) + std::min(residentBytes(), ~memoryLimit(0));

@@ -3,6 +3,9 @@
 #include "core/engine/Sweep.h"
 #include "core/engine/TextStage.h"
 #include "core/files/AtomicFile.h"
+#include "core/measure/NextToken.h"
+#include "core/model/Forward.h"
+#include "core/plan/StoredKeys.h"
 #include "core/policy/PolicyJson.h"
 #include "core/policy/SignalSpec.h"
 #include <algorithm>
@@ -23,6 +26,9 @@ constexpr double kBoundTolerance = 1e-4;
 /// Of the largest hidden value: rounding that 30 layers carry on, and a near tie of the router that it tips
 /// over. A token that is really seen too early moves its neighbours by a tenth and more.
 constexpr double kRoundingTolerance = 1e-3;
+constexpr double kTieTolerance = 0.1;
+constexpr std::size_t kDecodeSteps = 32;
+constexpr std::size_t kLadderSteps = 8;
 
 std::string digits(double value) {
     std::array<char, 32> text{};
@@ -112,8 +118,10 @@ std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, std::siz
 
 class GateRun {
 public:
-    GateRun(const Snapshot& snapshot, AttentionPolicy policy, const WorkContext& work)
-        : m_snapshot(snapshot), m_policy(std::move(policy)), m_work(work) {}
+    GateRun(const Snapshot& snapshot, AttentionPolicy policy, const WorkContext& work, const Ladder* ladder,
+            bool timeLadder)
+        : m_snapshot(snapshot), m_policy(std::move(policy)), m_work(work), m_ladder(ladder),
+          m_timeLadder(timeLadder) {}
 
     Result<std::vector<GateResult>> all() {
         std::vector<GateResult> gates;
@@ -174,9 +182,108 @@ private:
         return gate;
     }
 
+    /// Two measures. Same inputs: each row after the border alone, over a cache of the full run's keys and
+    /// values, against the same row of the whole layer: choices must agree, so only the kernel's rounding is
+    /// left. Propagated: the text's own tokens decoded one by one against the whole text run at once; where a
+    /// router ranks, rounding of 30 layers may decide between keys of equal score.
     Result<GateResult> cachedEqualsUncached() {
-        return GateResult{2,  "cached decoding equals uncached",     {}, {},
-                          {}, "not yet: there is no cached decoding"};
+        const bool ranks = m_policy.routed.on() || !m_policy.headPolicies.empty();
+        const double allowed = ranks ? kTieTolerance : kRoundingTolerance;
+        GateResult gate{2, "cached decoding equals uncached", {}, {}, kernelTolerance(m_snapshot.model->precision), {}};
+        if (looksAhead(m_policy)) {
+            gate.detail = "not claimed: this policy looks ahead (" + m_policy.routed.signal + ")";
+            return gate;
+        }
+        const std::size_t border = promptBorder(tokens());
+        const std::size_t steps = std::min(kDecodeSteps, tokens() - border);
+        if (steps == 0) {
+            gate.detail = "does not apply: nothing is left to decode after the prompt";
+            return gate;
+        }
+        const Result<double> alike = rowsAlone(border, steps);
+        FOVEA_TRY(alike);
+        gate.value = *alike;
+        const Model& model = *m_snapshot.model;
+        const std::vector<std::int32_t>& ids = m_snapshot.tokens->ids;
+        const std::span<const float> surprisal = m_snapshot.facts->surprisal;
+        const Result<Matrix> whole = hybridHidden(ids, m_snapshot.facts);
+        FOVEA_TRY(whole);
+        const double scale = std::max(largest(whole->view()), 1e-30);
+        Result<Decoder> decoder = Decoder::start(
+            m_snapshot.model, m_policy, std::span(ids).first(border),
+            firstFacts(*m_snapshot.facts, border),
+            {m_snapshot.request->isa, border + steps, m_snapshot.request->maxMemory}, m_work);
+        FOVEA_TRY(decoder);
+        std::vector<float> logits(static_cast<std::size_t>(model.shape.vocabulary));
+        std::size_t sameTop = 0;
+        double worst = 0;
+        std::size_t worstAt = border;
+        for (std::size_t at = border; at < border + steps; ++at) {
+            FOVEA_TRY(decoder->step(
+                ids[at], at < surprisal.size() ? std::optional(surprisal[at]) : std::nullopt, m_work));
+            const ConstMatrixView mine{decoder->hidden().data(), 1, decoder->hidden().size()};
+            const double difference =
+                largestDifference(whole->view().rowRange(at, 1), mine, 0, 1) / scale;
+            if (!(difference <= worst)) {
+                worst = difference;
+                worstAt = at;
+            }
+            logitRows(model, whole->view(), at, {logits.data(), 1, logits.size()}, m_work.threads);
+            sameTop += scoreRow(logits).top1 == scoreRow(decoder->logits()).top1 ? 1 : 0;
+        }
+        gate.ok = *alike <= kernelTolerance(m_snapshot.model->precision) && worst <= allowed;
+        gate.detail = "largest |o - o^| / max |o| of " + std::to_string(steps) + " rows after the first " +
+                      std::to_string(border) +
+                      " in every layer, each alone over its cache against the whole text, same inputs; "
+                      "propagated, token by token, hidden states differ by at most " +
+                      digits(worst) + " of the largest (at most " + digits(allowed) +
+                      (ranks ? ": rounding decides between keys of equal score" : "") + "), worst at token " +
+                      std::to_string(worstAt) + ", same most likely token at " + std::to_string(sameTop) +
+                      " of " + std::to_string(steps);
+        return gate;
+    }
+
+    /// Largest difference of attention outputs, over the largest output of the layer.
+    Result<double> rowsAlone(std::size_t border, std::size_t steps) {
+        const ModelShape& shape = m_snapshot.model->shape;
+        double worst = 0;
+        std::vector<std::shared_ptr<TokenFacts>> facts;
+        for (std::size_t at = border; at < border + steps; ++at) {
+            facts.push_back(std::make_shared<TokenFacts>(firstFacts(*m_snapshot.facts, at + 1)));
+            facts.back()->prompt = border;
+        }
+        for (int layer = 0; layer < shape.layers; ++layer) {
+            FOVEA_TRY(m_work.checkpoint());
+            const LayerActivations& full = *m_snapshot.full->layers[static_cast<std::size_t>(layer)];
+            Matrix whole;
+            FOVEA_TRY(runVisible(m_snapshot, m_policy, layer, -1, {0, tokens()}, m_work, &whole));
+            const double scale = std::max(largest(whole.view()), 1e-30);
+            KvCache cache(full.k.cols(), retentionOf(m_policy, layer));
+            for (std::size_t j = 0; j < border; ++j)
+                cache.append(full.k.view().row(j), full.v.view().row(j));
+            std::vector<float> o(full.o.cols());
+            for (std::size_t at = border; at < border + steps; ++at) {
+                cache.append(full.k.view().row(at), full.v.view().row(at));
+                const LayerTask task{shape,
+                                     std::make_shared<const AttentionPolicy>(pinnedWithin(m_policy, at + 1)),
+                                     facts[at - border],
+                                     layer,
+                                     -1,
+                                     {at, at + 1},
+                                     m_snapshot.request->isa,
+                                     m_snapshot.model->precision,
+                                     nullptr,
+                                     {},
+                                     cache.whole() ? nullptr : &cache.keyRows()};
+                const AttentionInput input{full.q.view().rowRange(0, at + 1), cache.keys(),  cache.values(),
+                                           shape.heads,                       shape.kvHeads, shape.headDim,
+                                           shape.attentionScale()};
+                FOVEA_TRY(runLayer(task, input, {}, {{o.data(), at + 1, o.size(), 0}, {}}, m_work));
+                const ConstMatrixView row{o.data(), 1, o.size()};
+                worst = std::max(worst, largestDifference(whole.view().rowRange(at, 1), row, 0, 1) / scale);
+            }
+        }
+        return worst;
     }
 
     /// A token's own block of 64 queries shares tiles with it: where its keys join them, masked lanes change
@@ -251,10 +358,33 @@ private:
     }
 
     Result<GateResult> ladder() {
-        return GateResult{
-            4,  "full and hybrid, cached and uncached, reported together",
-            {}, {},
-            {}, "not yet: there is no cached decoding; no speed-up against an uncached arm is shown"};
+        GateResult gate{4, "full and hybrid, cached and uncached, reported together", {}, {}, {}, {}};
+        if (!m_timeLadder && m_ladder == nullptr) {
+            gate.detail = "not run: no ladder was asked for; no speed-up against an uncached arm is shown";
+            return gate;
+        }
+        Result<Ladder> own;
+        if (m_ladder == nullptr) {
+            if (tokens() < 4) {
+                gate.detail = "does not apply: nothing is left to decode after the prompt";
+                return gate;
+            }
+            own = runLadder(m_snapshot, m_policy, kLadderSteps, m_work);
+            FOVEA_TRY(own);
+        }
+        const Ladder& ladder = m_ladder != nullptr ? *m_ladder : *own;
+        gate.ok = true;
+        gate.detail = "seconds per token after " + std::to_string(ladder.prompt) + ":";
+        for (const Ladder::Named& named : ladder.rungs()) {
+            const Seconds& seconds = named.rung->perToken;
+            *gate.ok = *gate.ok && seconds.runs > 0 && seconds.median > 0;
+            gate.detail += " " + std::string(named.name) + " " + digits(seconds.median) + " (" +
+                           std::to_string(seconds.runs) + " of " + std::to_string(ladder.steps) +
+                           " steps timed)";
+        }
+        gate.value = ladder.fullCached.perToken.median / ladder.hybridCached.perToken.median;
+        gate.detail += "; the number is full over hybrid, both cached";
+        return gate;
     }
 
     Result<> runHybrid() {
@@ -368,14 +498,21 @@ private:
         const Result<IsolatedResult> isolated = runIsolated(m_snapshot, m_policy, nullptr, {}, m_work);
         FOVEA_TRY(isolated);
         double bound = 0;
+        bool bounded = false; // a far field, a sink logit or other positions have no such bound
         for (const LayerFidelity& layer : isolated->layers)
-            bound = std::max(bound, layer.boundRatio);
+            if (!std::isnan(layer.boundRatio)) {
+                bound = std::max(bound, layer.boundRatio);
+                bounded = true;
+            }
         const PropagatedFidelity& f = m_propagated->fidelity;
         const bool finite = std::isfinite(isolated->massRecall) && std::isfinite(isolated->outputError) &&
                             std::isfinite(f.nextTokenKl) && std::isfinite(f.top1Agreement);
-        gate.value = bound;
+        if (bounded)
+            gate.value = bound;
         gate.ok = finite && bound <= *gate.tolerance;
-        gate.detail = "largest |o - o^| over its bound, every layer, head and query; kept mass " +
+        gate.detail = std::string(bounded ? "largest |o - o^| over its bound, every layer, head and query"
+                                          : "no bound is claimed: more than one softmax over the read keys") +
+                      "; kept mass " +
                       digits(isolated->massRecall) + ", output error " + digits(isolated->outputError) +
                       ", next-token KL " + digits(f.nextTokenKl) + ", top-1 " + digits(f.top1Agreement);
         return gate;
@@ -409,19 +546,22 @@ private:
     const Snapshot& m_snapshot;
     AttentionPolicy m_policy;
     const WorkContext& m_work;
+    const Ladder* m_ladder;
+    bool m_timeLadder;
     std::shared_ptr<const PropagatedResult> m_propagated;
 };
 
 } // namespace
 
 Result<std::vector<GateResult>> checkGates(const Snapshot& withFullRun, const AttentionPolicy& policy,
-                                           std::size_t maxTokens, const WorkContext& work) {
+                                           std::size_t maxTokens, const WorkContext& work,
+                                           const Ladder* ladder, bool timeLadder) {
     try {
         const Result<AttentionPolicy> legal = validated(policy);
         FOVEA_TRY(legal);
         const Result<std::shared_ptr<const Snapshot>> snapshot = cut(withFullRun, maxTokens, work);
         FOVEA_TRY(snapshot);
-        return GateRun(**snapshot, *legal, work).all();
+        return GateRun(**snapshot, *legal, work, ladder, timeLadder).all();
     } catch (const std::bad_alloc&) {
         return fail(ErrorCode::OutOfMemory, "check: not enough memory; fewer tokens need less.");
     }

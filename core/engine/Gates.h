@@ -1,5 +1,6 @@
 #pragma once
 #include "core/engine/Engine.h"
+#include "core/engine/Ladder.h"
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,9 +18,12 @@ struct GateResult {
     bool operator==(const GateResult&) const = default;
 };
 
-/// Runs the gates on this model, text and policy. Needs the full run; text is cut to `maxTokens`.
+/// Runs the gates on this model, text and policy. Needs the full run; text is cut to `maxTokens`. Gate 4 takes
+/// `ladder` when it is given, else times its own, eight steps on the cut text; `timeLadder` false: not run.
 [[nodiscard]] Result<std::vector<GateResult>> checkGates(const Snapshot& withFullRun,
                                                          const AttentionPolicy& policy, std::size_t maxTokens,
-                                                         const WorkContext& work);
+                                                         const WorkContext& work,
+                                                         const Ladder* ladder = nullptr,
+                                                         bool timeLadder = true);
 
 } // namespace fovea

@@ -4,6 +4,7 @@
 #include "core/engine/Engine.h"
 #include "core/engine/LayerRun.h"
 #include "core/model/Forward.h"
+#include "core/route/Norms.h"
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -65,8 +66,11 @@ float relativeDistance(ConstMatrixView a, ConstMatrixView b) {
 }
 
 void addLayer(ArmCost& arm, const HybridLayer& layer) {
-    arm.pairs += layer.plan.pairs();
-    arm.pairsComputed += layer.plan.pairsComputed();
+    arm.pairs += layer.plan.pairs() + layer.far.entries;
+    arm.pairsComputed += layer.plan.pairsComputed() + layer.far.entries;
+    arm.farEntries += layer.far.entries;
+    arm.farMacs += layer.far.macs;
+    arm.farStateBytes += layer.far.stateBytes;
     arm.routerMacs += layer.plan.routing ? layer.plan.routing->macs : 0;
     arm.attention.median += layer.attentionSeconds;
     arm.router.median += layer.routerSeconds;
@@ -82,6 +86,8 @@ void sampleOverlap(const Snapshot& snapshot, VisibleLayer& visible) {
     const std::size_t all = perLayer * static_cast<std::size_t>(snapshot.model->shape.layers);
     const std::size_t samples = std::min(kOverlapRows, all);
     const AttentionInput input = snapshot.attentionInput(visible.layer);
+    const LayerActivations& full = *snapshot.full->layers[static_cast<std::size_t>(visible.layer)];
+    const TileSource source{input, full.lse, visible.lse, visible.plan.get(), snapshot.request->isa};
     const std::size_t begin = static_cast<std::size_t>(visible.layer) * perLayer;
     for (std::size_t s = 0; s < samples; ++s) {
         const std::size_t at = (2 * s + 1) * all / (2 * samples);
@@ -90,6 +96,8 @@ void sampleOverlap(const Snapshot& snapshot, VisibleLayer& visible) {
         visible.overlapSum += topKOverlapOfRow(input, *visible.plan, static_cast<int>((at - begin) / tokens),
                                                (at - begin) % tokens, snapshot.request->isa);
         ++visible.overlapRows;
+        if (!visible.exactLse.empty())
+            visible.divergenceSum += divergenceOfRow(source, static_cast<int>((at - begin) / tokens), (at - begin) % tokens);
     }
 }
 
@@ -123,6 +131,7 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
         layer->q = copyOf(in.q);
         layer->k = copyOf(in.k);
         layer->v = copyOf(in.v);
+        layer->hiddenNorm = rowNorms(in.x, in.x.rows, 1);
         layer->o = copyOf(o);
         layer->projected = projectedNorm(model, in.layer, layer->o.view(), work.threads);
         if (request.headStats)
@@ -170,18 +179,27 @@ Result<VisibleLayer> runVisible(const Snapshot& withFullRun, const AttentionPoli
                          head,
                          rows,
                          withFullRun.request->isa,
-                         model.precision};
+                          model.precision,
+                          nullptr,
+                          full.hiddenNorm};
+    std::vector<float> exactLse(visible.lse);
     Result<HybridLayer> done =
-        runLayer(task, withFullRun.attentionInput(layer), full.lse, {o.view(), visible.lse}, work);
+        runLayer(task, withFullRun.attentionInput(layer), full.lse, {o.view(), visible.lse}, work, exactLse);
     FOVEA_TRY(done);
+    visible.far = done->far;
+    if (hasFarField(done->plan))
+        visible.exactLse = std::move(exactLse);
     visible.plan = std::make_shared<const AttentionPlan>(std::move(done->plan));
     visible.attentionSeconds = done->attentionSeconds;
     visible.routerSeconds = done->routerSeconds;
     visible.planSeconds = done->planSeconds;
     if (head < 0 && rows == RowRange{0, tokens}) {
-        const LayerArms arms{full.v.view(), full.o.view(), o.view(), full.lse, visible.lse, full.projected};
+        const LayerArms arms{full.v.view(), full.o.view(), o.view(), full.lse, visible.lse, full.projected,
+                             visible.exactLse, visible.far.entries};
         visible.fidelity = measureLayer(model, *visible.plan, arms, work.threads);
         sampleOverlap(withFullRun, visible);
+        if (std::isnan(visible.fidelity->rowDivergence) && visible.overlapRows > 0)
+            visible.fidelity->rowDivergence = visible.divergenceSum / visible.overlapRows; // of sampled rows
     }
     if (output)
         *output = std::move(o);
@@ -208,10 +226,11 @@ Result<IsolatedResult> runIsolated(const Snapshot& withFullRun, const AttentionP
             FOVEA_TRY(fresh);
         }
         const VisibleLayer& done = reuse ? *known : *fresh;
-        addLayer(arm, {*done.plan, done.routerSeconds, done.planSeconds, done.attentionSeconds});
+        addLayer(arm, {*done.plan, done.far, done.routerSeconds, done.planSeconds, done.attentionSeconds});
         for (const auto& headPlan : done.plan->heads)
             for (std::size_t reason = 0; reason < result.pairsByReason.size(); ++reason)
                 result.pairsByReason[reason] += headPlan->pairsByReason[reason];
+        result.pairsByReason[static_cast<std::size_t>(Reason::Far)] += done.far.entries;
         result.layers.push_back(*done.fidelity);
         overlap += done.overlapSum;
         result.overlap.sampledRows += done.overlapRows;
@@ -237,7 +256,8 @@ Result<Matrix> runHybridHidden(const Model& model, std::span<const std::int32_t>
                                Isa isa, const WorkContext& work) {
     const auto shared = std::make_shared<const AttentionPolicy>(policy);
     const Attend attendHybrid = [&](const LayerInput& in, MatrixView o) -> Result<> {
-        const LayerTask task{model.shape, shared, facts, in.layer, -1, {0, ids.size()}, isa, model.precision};
+        const std::vector<float> norms = hiddenNormsFor(policy, in.x);
+        const LayerTask task{model.shape, shared, facts, in.layer, -1, {0, ids.size()}, isa, model.precision, nullptr, norms};
         FOVEA_TRY(runLayer(task, inputOf(model.shape, in.q, in.k, in.v), {}, {o, {}}, work));
         return work.checkpoint();
     };
@@ -262,8 +282,9 @@ Result<PropagatedResult> runPropagated(const Snapshot& withFullRun, const Attent
     const auto shared = std::make_shared<const AttentionPolicy>(policy);
     const auto start = Clock::now();
     const Attend attendHybrid = [&](const LayerInput& in, MatrixView o) -> Result<> {
-        const LayerTask task{shape, shared,          withFullRun.facts,        in.layer,
-                             -1,    {0, ids.size()}, withFullRun.request->isa, model.precision};
+        const std::vector<float> norms = hiddenNormsFor(policy, in.x);
+        const LayerTask task{shape,          shared,  withFullRun.facts, in.layer, -1,
+                             {0, ids.size()}, withFullRun.request->isa, model.precision, nullptr, norms};
         const Result<HybridLayer> done = runLayer(task, inputOf(shape, in.q, in.k, in.v), {}, {o, {}}, work);
         FOVEA_TRY(done);
         const Stopwatch watch(aside);

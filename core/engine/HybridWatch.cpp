@@ -10,8 +10,9 @@ Result<> watchHybrid(const Snapshot& snapshot, const AttentionPolicy& policy, co
     const auto shared = std::make_shared<const AttentionPolicy>(policy);
     std::vector<float> lse(tokens * static_cast<std::size_t>(shape.heads));
     const Attend attendAndShow = [&](const LayerInput& in, MatrixView o) -> Result<> {
-        const LayerTask task{shape, shared,      snapshot.facts,        in.layer,
-                             -1,    {0, tokens}, snapshot.request->isa, snapshot.model->precision};
+        const std::vector<float> norms = hiddenNormsFor(policy, in.x);
+        const LayerTask task{shape,       shared,  snapshot.facts, in.layer, -1, {0, tokens}, snapshot.request->isa,
+                             snapshot.model->precision, nullptr, norms};
         const AttentionInput input{
             in.q, in.k, in.v, shape.heads, shape.kvHeads, shape.headDim, shape.attentionScale()};
         const Result<HybridLayer> done = runLayer(task, input, {}, {o, lse}, work);

@@ -1,6 +1,7 @@
 #include "core/engine/LayerRun.h"
 #include "core/base/Stopwatch.h"
 #include "core/engine/RetrievalHeads.h"
+#include "core/route/Norms.h"
 #include <algorithm>
 
 namespace fovea {
@@ -12,28 +13,10 @@ Result<> built(const AttentionPolicy& p) {
     const auto missing = [](const std::string& field) {
         return fail(ErrorCode::Unsupported, field + " is set; this version does not run it yet");
     };
-    if (p.far.on())
-        return missing("far.far");
-    if (p.always.sinkLogit)
-        return missing("always.sink_logit");
     if (p.mix.positions == Positions::Cache)
         return missing("mix.positions");
     if (p.routed.store == Store::Direction8)
         return missing("routed.store direction8");
-    if (p.mix.dynamic != Dynamic::None)
-        return missing("mix.dynamic");
-    if (p.routed.granularity != Granularity::Token)
-        return missing("routed.granularity");
-    if (p.routed.sharing != Sharing::Signal)
-        return missing("routed.share");
-    if (p.routed.store == Store::Evict)
-        return missing("routed.store evict");
-    if (p.routed.randomBlocks > 0)
-        return missing("routed.random_blocks");
-    if (p.routed.reach != Reach::Everything)
-        return missing("routed.reach");
-    if (p.routed.unrouted != Unrouted::Local)
-        return missing("routed.unrouted");
     return {};
 }
 
@@ -115,8 +98,16 @@ Result<std::shared_ptr<const LayerRouting>> routeSet(const LayerTask& task, cons
 
 } // namespace
 
+std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x) {
+    const auto asks = [](const HeadParts& parts) { return parts.routed.signal == "hidden_norm"; };
+    const bool any = asks(policy) || std::any_of(policy.headPolicies.begin(), policy.headPolicies.end(),
+                                                 [&](const NamedHeadParts& named) { return asks(named.parts); });
+    return any ? rowNorms(x, x.rows, 1) : std::vector<float>();
+}
+
 Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
-                             std::span<const float> fullLse, AttentionOutput out, const WorkContext& work) {
+                             std::span<const float> fullLse, AttentionOutput out, const WorkContext& work,
+                             std::span<float> exactLse) {
     HybridLayer layer;
     const Result<std::vector<HeadSet>> sets = headSets(task);
     FOVEA_TRY(sets);
@@ -159,7 +150,29 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
     }
     {
         const Stopwatch watch(layer.attentionSeconds);
-        FOVEA_TRY(attend(layer.plan, input, out, {task.isa, task.head, task.precision}, work));
+        const bool epilogue = hasFarField(layer.plan);
+        std::vector<float> lse;
+        if (epilogue && out.lse.empty()) {
+            lse.resize(task.rows.last * static_cast<std::size_t>(input.heads));
+            out.lse = lse;
+        }
+        const AttentionPlan* plan = &layer.plan;
+        AttentionPlan stored;
+        if (task.keyRows != nullptr) {
+            FOVEA_ASSERT(!epilogue); // a far field reads every key: all are stored
+            stored = onStoredKeys(layer.plan, *task.keyRows);
+            plan = &stored;
+        }
+        FOVEA_TRY(attend(*plan, input, out, {task.isa, task.head, task.precision}, work));
+        if (epilogue) {
+            const FarTask far{task.shape, layer.plan, task.rows, task.head, task.isa,
+                              task.state ? &task.state->far : nullptr};
+            const Result<FarWork> done = applyFarField(far, input, out, exactLse, work);
+            FOVEA_TRY(done);
+            layer.far = *done;
+        } else if (!exactLse.empty()) {
+            std::copy(out.lse.begin(), out.lse.end(), exactLse.begin());
+        }
     }
     return layer;
 }

@@ -1,9 +1,12 @@
 #pragma once
+#include "core/engine/FarField.h"
 #include "core/kernels/Attention.h"
 #include "core/plan/AttentionPlan.h"
+#include "core/plan/StoredKeys.h"
 #include "core/route/Router.h"
 #include <memory>
 #include <span>
+#include <vector>
 
 namespace fovea {
 
@@ -14,6 +17,7 @@ struct LayerState {
     LayerState(const LayerState&) = delete;
     LayerState& operator=(const LayerState&) = delete;
     virtual ~LayerState() = default;
+    FarState far;
 };
 
 /// Which rows of which layer to run, and under what policy.
@@ -29,20 +33,28 @@ struct LayerTask {
     /// Carried between calls for rows that follow each other; null: nothing is.
     std::shared_ptr<LayerState> state = nullptr;
     std::span<const float> hiddenNorm = {}; ///< see RouteInput
+    /// Set when k and v hold stored tokens only (StoredKeys.h); null: row j is token j.
+    const KeyRows* keyRows = nullptr;
 };
 
-/// One layer's plan (with its routing) and the seconds of router, plan and kernel.
+/// What LayerTask::hiddenNorm wants of a layer's input x [T x M]; empty where the policy does not ask for it.
+[[nodiscard]] std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x);
+
+/// One layer's plan (with its routing), what its far field took, and the seconds of router, plan and attention
+/// (kernel and far field).
 struct HybridLayer {
     AttentionPlan plan;
+    FarWork far;
     double routerSeconds = 0, planSeconds = 0, attentionSeconds = 0;
 };
 
-/// Router -> plan -> kernel of one layer for `task.rows`, given q, k, v of all rows up to the last: the one
+/// Router -> plan -> kernel -> far field of one layer for `task.rows`, given q, k, v of all rows up to the last: the one
 /// place where a policy becomes attention, for whole texts, rectangles and single rows of cached decoding.
-/// `fullLse`: see RouteInput; may be empty. Fills rows `task.rows` of `out`. Errors: those of route and
+/// `fullLse`: see RouteInput; may be empty. Fills rows `task.rows` of `out`, lse
+/// as applyFarField says; `exactLse`: there too. Errors: those of route and
 /// makePlan, Cancelled. Throws std::bad_alloc.
 [[nodiscard]] Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
                                            std::span<const float> fullLse, AttentionOutput out,
-                                           const WorkContext& work);
+                                           const WorkContext& work, std::span<float> exactLse = {});
 
 } // namespace fovea

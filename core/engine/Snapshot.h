@@ -1,4 +1,5 @@
 #pragma once
+#include "core/engine/FarField.h"
 #include "core/engine/Request.h"
 #include "core/measure/Cost.h"
 #include "core/measure/Fidelity.h"
@@ -20,6 +21,7 @@ struct LayerActivations {
     Matrix v;               ///< [T x G*D]
     Matrix o;               ///< [T x H*D] full attention's output
     std::vector<float> lse; ///< [T*H]
+    std::vector<float> hiddenNorm; ///< [T] length of the residual stream entering the layer
     double projected = 0;   ///< |o Wo|, Frobenius: what output errors are relative to
 };
 
@@ -46,11 +48,16 @@ struct VisibleLayer {
     int layer = 0;
     int head = -1;                             ///< >= 0: only this head is valid
     std::shared_ptr<const AttentionPlan> plan; ///< plan->heads[h]->rows tells the rows covered
-    std::vector<float> lse;                    ///< [T*H] of the hybrid rows; NaN where not computed
+    /// [T*H] of the hybrid rows, as applyFarField leaves it; NaN where not computed.
+    std::vector<float> lse;
+    std::vector<float> exactLse; ///< as lse, of the keys that are read alone; empty: lse is that
+    FarWork far;
     std::optional<LayerFidelity> fidelity;     ///< once the whole layer is done
     double attentionSeconds = 0, routerSeconds = 0, planSeconds = 0; ///< measured, this call
     double overlapSum = 0; ///< of topKOverlapOfRow over this layer's share of the 256 sampled rows
     std::uint32_t overlapRows = 0;
+    /// Sum of divergenceOfRow over the same rows, where the layer has a far field; NaN: undefined.
+    double divergenceSum = 0;
 };
 
 /// All layers isolated.

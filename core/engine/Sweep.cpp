@@ -102,6 +102,8 @@ std::optional<AttentionPolicy> controlPolicy(const AttentionPolicy& policy, Poin
     AttentionPolicy control = policy;
     control.routed.signal = signal;
     control.routed.bits = RoutedPart{}.bits;
+    if (control.routed.store == Store::Evict) // the controls rank anew each time
+        control.routed.store = Store::All;
     control.name = signal + " control";
     const Result<AttentionPolicy> legal = validated(control);
     return legal ? std::optional(*legal) : std::nullopt;

@@ -113,6 +113,7 @@ TokenFacts makeFacts(const Tokenizer& tokenizer, const Tokens& tokens, std::span
     TokenFacts facts;
     facts.tokens = tokens.size();
     facts.ids = tokens.ids;
+    facts.ids = tokens.ids;
     facts.special.resize(tokens.size());
     facts.punctuation.resize(tokens.size());
     for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -124,6 +125,16 @@ TokenFacts makeFacts(const Tokenizer& tokenizer, const Tokens& tokens, std::span
         if (std::isnan(x))
             x = 0; // nothing stands before the first token
     return facts;
+}
+
+TokenFacts firstFacts(const TokenFacts& facts, std::size_t tokens) {
+    TokenFacts first = facts;
+    first.tokens = std::min(tokens, facts.tokens);
+    first.special.resize(std::min(tokens, first.special.size()));
+    first.punctuation.resize(std::min(tokens, first.punctuation.size()));
+    first.surprisal.resize(std::min(tokens, first.surprisal.size()));
+    first.ids.resize(std::min(tokens, first.ids.size()));
+    return first;
 }
 
 } // namespace fovea

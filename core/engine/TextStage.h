@@ -24,4 +24,7 @@ namespace fovea {
 [[nodiscard]] TokenFacts makeFacts(const Tokenizer& tokenizer, const Tokens& tokens,
                                    std::span<const float> nll);
 
+/// The facts of the first `tokens` tokens.
+[[nodiscard]] TokenFacts firstFacts(const TokenFacts& facts, std::size_t tokens);
+
 } // namespace fovea

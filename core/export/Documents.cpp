@@ -202,6 +202,8 @@ std::string benchJson(const DocumentHead& head, const BenchMachine& machine,
         item["share_of_peak"] = optionalNumber(row.shareOfPeak);
         item["max_error"] = optionalNumber(row.maxError);
         item["tokens_per_second"] = optionalNumber(row.tokensPerSecond);
+        item["read_gb_s"] = optionalNumber(row.readGbPerSecond);
+        item["share_of_bandwidth"] = optionalNumber(row.shareOfBandwidth);
         rows.push_back(std::move(item));
     }
     out["cases"] = std::move(rows);

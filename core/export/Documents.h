@@ -81,6 +81,8 @@ struct BenchCase {
     std::optional<double> shareOfPeak;
     std::optional<double> maxError; ///< against f64, relative to max |o|
     std::optional<double> tokensPerSecond;
+    std::optional<double> readGbPerSecond;  ///< decode: bytes that a token reads over its seconds
+    std::optional<double> shareOfBandwidth; ///< that over the machine's
 };
 [[nodiscard]] std::string benchJson(const DocumentHead& head, const BenchMachine& machine,
                                     const std::vector<BenchCase>& cases);

@@ -69,6 +69,9 @@ Json hybridJson(const Cost& cost, const Json& meanNll) {
     arm["router_macs"] = cost.hybrid.routerMacs;
     arm["extra_pass_macs"] = cost.hybrid.extraPassMacs;
     arm["router_bytes"] = cost.hybrid.routerBytes;
+    arm["far_entries"] = cost.hybrid.farEntries;
+    arm["far_macs"] = cost.hybrid.farMacs;
+    arm["far_state_bytes"] = cost.hybrid.farStateBytes;
     arm["how"] = cost.skipped ? "skipped" : "simulated";
     return arm;
 }
@@ -154,6 +157,16 @@ Json gatesJson(const std::vector<GateResult>& gates) {
     return array;
 }
 
+Json ladderJson(const Ladder& ladder) {
+    Json doc{{"prompt", ladder.prompt}, {"steps", ladder.steps}};
+    for (const Ladder::Named& named : ladder.rungs())
+        doc[std::string(named.name)] = {{"seconds_per_token", seconds(named.rung->perToken)},
+                                        {"steps_timed", named.rung->perToken.runs},
+                                        {"prompt_seconds", number(named.rung->promptSeconds)},
+                                        {"kv_bytes", named.rung->kvBytes}};
+    return doc;
+}
+
 std::string jsonNumber(float value) {
     const std::string text = csvNumber(value);
     return text.empty() ? "null" : text;
@@ -203,7 +216,8 @@ Json valueJson(const ParamValue& value) {
 
 } // namespace
 
-std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates, int threads) {
+std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates, int threads,
+                       const Ladder* ladder) {
     const PropagatedResult* run = snapshot.propagated.get();
     const IsolatedResult* isolated = snapshot.isolated.get();
     const Cost none;
@@ -214,8 +228,9 @@ std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& 
     doc["hybrid"] = hybridJson(cost, run ? number(run->fidelity.hybridMeanNll) : Json());
     doc["cost"] = costJson(cost);
     doc["fidelity"] = fidelityJson(snapshot);
-    doc["ladder"] = nullptr;
-    doc["ladder_note"] = "not yet: cached decoding is missing, so the four arms cannot be timed together";
+    doc["ladder"] = ladder != nullptr ? ladderJson(*ladder) : Json();
+    if (ladder == nullptr)
+        doc["ladder_note"] = "not run: no ladder was asked for, or the text is too short for one";
     doc["routing"] = "@routing@";
     doc["trained_for_policy"] = "drop-in";
     doc["gates"] = gatesJson(gates);

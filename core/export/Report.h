@@ -1,5 +1,6 @@
 #pragma once
 #include "core/engine/Gates.h"
+#include "core/engine/Ladder.h"
 #include "core/engine/Snapshot.h"
 #include "core/engine/Sweep.h"
 #include <string>
@@ -9,8 +10,9 @@ namespace fovea {
 
 /// JSON and CSV of commands.md, to the letter. Numbers are finite or null, shortest round trip, '.' as
 /// decimal point.
+/// `ladder` null: the document says that it was not asked for.
 [[nodiscard]] std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates,
-                                     int threads);
+                                     int threads, const Ladder* ladder = nullptr);
 /// The verdicts alone: the document of `check`.
 [[nodiscard]] std::string checkJson(const Snapshot& snapshot, const std::vector<GateResult>& gates,
                                     int threads);

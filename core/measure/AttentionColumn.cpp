@@ -1,4 +1,5 @@
 #include "core/measure/AttentionColumn.h"
+#include "core/measure/FarShare.h"
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -27,6 +28,7 @@ AttentionColumn makeColumn(int head, std::size_t key, const TileSource& source) 
     }
     column.hybrid.assign(queries, std::numeric_limits<float>::quiet_NaN());
     const RowRange rows = source.plan->heads[h]->rows;
+    const FarShare far(source, head, {key, key + 1});
     for (std::size_t query = std::max(key, rows.first); query < std::min(tokens, rows.last); ++query) {
         const std::size_t i = query - key;
         const std::vector<KeptKey> kept = source.plan->keptKeys(head, query);
@@ -34,6 +36,8 @@ AttentionColumn makeColumn(int head, std::size_t key, const TileSource& source) 
             kept.begin(), kept.end(), key, [](const KeptKey& k, std::size_t value) { return k.key < value; });
         if (found == kept.end() || found->key != key) {
             column.hybrid[i] = 0;
+            if (far.any())
+                far.row(query, kept, key, {&column.hybrid[i], 1}, {&column.reason[i], 1});
             continue;
         }
         column.reason[i] = found->reason;

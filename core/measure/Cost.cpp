@@ -15,7 +15,9 @@ std::uint64_t unsignedOf(std::int64_t value) {
 
 /// Tokens whose keys and values must stay readable in one layer. Routing alone keeps them all.
 std::uint64_t tokensStored(const AttentionPolicy& policy, int layer, std::uint64_t tokens) {
-    if (policy.fullInLayer(layer) || policy.routed.on() || policy.always.special || policy.always.punctuation)
+    // Decoding with a far field keeps all tokens here, though a state alone would not need them.
+    if (policy.fullInLayer(layer) || policy.routed.on() || policy.always.special || policy.always.punctuation ||
+        policy.far.on())
         return tokens;
     std::uint64_t always = unsignedOf(policy.always.sinks);
     for (const PinnedRange& range : policy.always.pinned) {
@@ -41,7 +43,7 @@ double rowLength(double pairs, double tokens) {
 std::optional<double> breakEven(const Cost& cost, const ModelShape& shape, const AttentionPolicy& policy,
                                 std::size_t tokens) {
     const RoutedPart& routed = policy.routed;
-    if (cost.hybrid.extraPassMacs > 0 || cost.hybrid.pairs >= cost.full.pairs || policy.mix.fullEvery > 0 ||
+    if (cost.hybrid.extraPassMacs > 0 || cost.hybrid.pairs >= cost.full.pairs || policy.far.on() || policy.mix.fullEvery > 0 ||
         !policy.mix.fullLayers.empty())
         return {};
     if (routed.on() && (routed.budgetKind != BudgetKind::Count || routed.role != Role::Keys))
@@ -66,11 +68,25 @@ double ratio(double a, double b) {
 
 } // namespace
 
+Seconds medianOf(std::vector<double> readings) {
+    Seconds seconds;
+    seconds.runs = static_cast<int>(readings.size());
+    if (readings.empty())
+        return seconds;
+    std::sort(readings.begin(), readings.end());
+    const std::size_t middle = readings.size() / 2;
+    seconds.median =
+        readings.size() % 2 == 1 ? readings[middle] : (readings[middle - 1] + readings[middle]) / 2;
+    if (readings.size() > 1)
+        seconds.spread = readings.back() - readings.front();
+    return seconds;
+}
+
 void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens) {
     const auto headDim = static_cast<std::uint64_t>(shape.headDim);
     const auto kvHeads = static_cast<std::uint64_t>(shape.kvHeads);
     const DenseCost dense = denseCostPerToken(shape);
-    arm.attentionFlops = 4 * headDim * arm.pairs;
+    arm.attentionFlops = 4 * headDim * arm.pairs + 2 * arm.farMacs;
     arm.denseFlops = 2 * (dense.layers + dense.logits) * tokens;
     arm.kvBytes = 0;
     arm.routerBytes = 0;
@@ -98,7 +114,9 @@ void finishCost(Cost& cost, const ModelShape& shape, const AttentionPolicy& poli
     const auto routerMacs = static_cast<double>(cost.hybrid.routerMacs + cost.hybrid.extraPassMacs);
     cost.density = ratio(static_cast<double>(cost.hybrid.pairs), fullPairs);
     cost.pairsRatio =
-        ratio(static_cast<double>(cost.hybrid.pairs) + routerMacs / (2.0 * shape.headDim), fullPairs);
+        ratio(static_cast<double>(cost.hybrid.pairs) +
+                  (routerMacs + static_cast<double>(cost.hybrid.farMacs)) / (2.0 * shape.headDim),
+              fullPairs);
     cost.flopsRatio =
         ratio(static_cast<double>(cost.hybrid.attentionFlops + cost.hybrid.denseFlops) + 2 * routerMacs,
               static_cast<double>(cost.full.attentionFlops + cost.full.denseFlops));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace fovea {
 
@@ -18,13 +19,19 @@ struct Seconds {
     bool operator==(const Seconds&) const = default;
 };
 
+/// Median and spread of readings, seconds.
+[[nodiscard]] Seconds medianOf(std::vector<double> readings);
+
 /// One arm's cost over the whole text. Counts are by formula (mechanisms.md section 7), seconds by a clock.
 struct ArmCost {
-    std::uint64_t pairs = 0;          ///< planned (query, key) pairs over layers and heads
+    std::uint64_t pairs = 0;          ///< planned (query, key) pairs over layers and heads, and farEntries
+    std::uint64_t farEntries = 0;     ///< summaries read, pairs of reason far
+    std::uint64_t farMacs = 0;        ///< multiply-adds of linear and recurrent states
+    std::uint64_t farStateBytes = 0;  ///< summaries and states beside the cache, once the text is read
     std::uint64_t pairsComputed = 0;  ///< lanes x keys of the tiles touched
     std::uint64_t routerMacs = 0;     ///< the router's multiply-adds
     std::uint64_t extraPassMacs = 0;  ///< a full pass that a signal needs (surprisal), probe rows
-    std::uint64_t attentionFlops = 0; ///< 4 D per pair
+    std::uint64_t attentionFlops = 0; ///< 4 D per pair, 2 per multiply-add of a state
     std::uint64_t denseFlops = 0;     ///< everything but attention, logits included
     std::uint64_t kvBytes = 0;        ///< keys and values that stay readable, f32
     std::uint64_t routerBytes = 0;    ///< rounded keys beside the cache
@@ -39,7 +46,7 @@ struct ArmCost {
 struct Cost {
     ArmCost full, hybrid;
     double density = 0;    ///< hybrid pairs / full causal pairs
-    double pairsRatio = 0; ///< (pairs + router MACs / 2D) / full pairs
+    double pairsRatio = 0; ///< (pairs + router and state MACs / 2D) / full pairs
     double flopsRatio = 0; ///< attention, router and dense layers
     double kvBytesRatio = 0;
     std::optional<double> secondsRatio;

@@ -5,6 +5,7 @@
 #include "core/model/Forward.h"
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <omp.h>
 
@@ -100,6 +101,29 @@ double divergenceOfKeptMass(double rho) {
     return 0.5 * (kept + (1 - rho) * std::numbers::ln2 + std::log(2 / (1 + rho)));
 }
 
+double divergenceOfScaledMass(double rho, double factor) {
+    const double kept = rho * factor, away = std::max(0.0, 1 - kept);
+    double sum = (1 - rho + away) * std::numbers::ln2;
+    if (rho > 0 && factor > 0)
+        sum += rho * std::log(2 / (1 + factor)) + kept * std::log(2 * factor / (1 + factor));
+    else
+        sum += rho * std::numbers::ln2;
+    return 0.5 * sum;
+}
+
+double divergenceOfRow(const TileSource& source, int head, std::size_t query) {
+    const AttentionRow row = makeRow(head, query, source);
+    double sum = 0, mass = 0;
+    for (std::size_t j = 0; j <= query; ++j) {
+        const double p = static_cast<double>(row.full[j]), q = static_cast<double>(row.hybrid[j]);
+        if (std::isnan(q) || q < 0)
+            return std::numeric_limits<double>::quiet_NaN();
+        mass += q;
+        sum += (p > 0 ? p * std::log(2 * p / (p + q)) : 0) + (q > 0 ? q * std::log(2 * q / (p + q)) : 0);
+    }
+    return 0.5 * (sum + std::max(0.0, 1 - mass) * std::numbers::ln2); // what a sink logit takes lies on no key
+}
+
 double projectedNorm(const Model& model, int layer, ConstMatrixView o, int threads) {
     return std::sqrt(projectedSquares(model, layer, o, nullptr, threadsOr(threads)));
 }
@@ -113,6 +137,17 @@ LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const 
     const std::size_t tokens = arms.full.rows;
     FOVEA_ASSERT(arms.hybrid.rows == tokens && arms.fullLse.size() == tokens * heads);
     FOVEA_ASSERT(arms.hybridLse.size() == tokens * heads);
+    const std::span<const float> exactLse = arms.exactLse.empty() ? arms.hybridLse : arms.exactLse;
+    FOVEA_ASSERT(exactLse.size() == tokens * heads);
+    // A head's kind: 0 one softmax over the keys it reads, 1 a sink logit too, 2 anything else.
+    std::vector<int> kinds(heads, 0);
+    for (std::size_t h = 0; h < heads; ++h) {
+        const HeadParts& parts = plan.partsOf(static_cast<int>(h));
+        const bool other = parts.far.on() || plan.silentRows(static_cast<int>(h)) != nullptr ||
+                           plan.policyOf(static_cast<int>(h)).mix.positions != Positions::Original ||
+                           parts.routed.store == Store::Direction8;
+        kinds[h] = other ? 2 : parts.always.sinkLogit ? 1 : 0;
+    }
 
     const std::vector<double> maxNorm = runningMaxNorm(arms.v, kvHeads, headDim, threads);
     const double largest =
@@ -127,17 +162,21 @@ LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const 
             for (std::size_t i = b * kRows; i < std::min((b + 1) * kRows, tokens); ++i) {
                 const double lse = static_cast<double>(arms.fullLse[i * heads + h]);
                 const double rho =
-                    std::clamp(std::exp(static_cast<double>(arms.hybridLse[i * heads + h]) - lse), 0.0, 1.0);
+                    std::clamp(std::exp(static_cast<double>(exactLse[i * heads + h]) - lse), 0.0, 1.0);
                 const float* o = arms.full.row(i) + h * headDim;
                 const double error = squaredDistance(o, arms.hybrid.row(i) + h * headDim, headDim);
                 const double rounding = kernelRounding(model.precision) * largest +
                                         2 * logRounding(model.precision) * (1 + std::abs(lse)) * maxNorm[i * kvHeads + g];
                 const double bound = 2 * (1 - rho) * maxNorm[i * kvHeads + g] + rounding;
                 s.mass += rho;
-                s.divergence += divergenceOfKeptMass(rho);
+                s.divergence +=
+                    kinds[h] == 0
+                        ? divergenceOfKeptMass(rho)
+                        : divergenceOfScaledMass(
+                              rho, std::exp(lse - static_cast<double>(arms.hybridLse[i * heads + h])));
                 s.error += error;
                 s.norm += squaredNorm(o, headDim);
-                if (bound > 0)
+                if (bound > 0 && kinds[h] == 0)
                     s.bound = std::max(s.bound, std::sqrt(error) / bound);
                 if (rho < s.worstMass) {
                     s.worstMass = rho;
@@ -173,12 +212,17 @@ LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const 
         result.rowDivergence += head.divergence / rows / static_cast<double>(heads);
     }
     result.worstRowMass = std::min(worst, 1.0);
+    const bool states = std::find(kinds.begin(), kinds.end(), 2) != kinds.end();
+    if (states && !plan.full)
+        result.rowDivergence = std::numeric_limits<double>::quiet_NaN();
+    if (std::find(kinds.begin(), kinds.end(), 0) == kinds.end())
+        result.boundRatio = std::numeric_limits<double>::quiet_NaN();
     if (!plan.full && arms.fullProjected > 0)
         result.outputError =
             std::sqrt(projectedSquares(model, plan.layer, arms.full, &arms.hybrid, threads)) /
             arms.fullProjected;
-    result.pairs = plan.pairs();
-    result.pairsComputed = plan.pairsComputed();
+    result.pairs = plan.pairs() + arms.farEntries;
+    result.pairsComputed = plan.pairsComputed() + arms.farEntries;
     result.routerMacs = plan.routing ? plan.routing->macs : 0;
     return result;
 }

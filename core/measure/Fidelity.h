@@ -1,6 +1,7 @@
 #pragma once
 #include "core/base/Matrix.h"
 #include "core/kernels/Attention.h"
+#include "core/measure/MapTile.h"
 #include "core/model/Model.h"
 #include "core/plan/AttentionPlan.h"
 #include <cstdint>
@@ -16,16 +17,18 @@ struct LayerFidelity {
     double massRecall =
         0; ///< mean over heads and queries of the full-attention probability on kept keys, 0..1
     double outputError = 0;   ///< |y - y^| / |y| after the output projection, Frobenius over the text
-    double rowDivergence = 0; ///< mean Jensen-Shannon divergence of p and p^, nats
+    /// Mean Jensen-Shannon divergence of p and p^, nats; NaN where no p^ per token exists or is known in closed
+    /// form (far fields: sampledDivergence).
+    double rowDivergence = 0;
     double worstRowMass = 1;  ///< least kept mass of any (head, query) ...
     int worstHead = 0;
     std::uint32_t worstQuery = 0;
     /// Largest |o - o^| / (2 (1-rho) max|v| + the kernel's promised rounding) over heads and queries; > 1 is
-    /// a bug.
+    /// a bug. Over heads where the bound holds: one softmax over the read keys and nothing else; NaN: none.
     double boundRatio = 0;
     std::vector<float> headMass;        ///< [H] mean kept mass
     std::vector<float> headOutputError; ///< [H] |o_h - o^_h| / |o_h|
-    std::uint64_t pairs = 0;            ///< planned, over heads
+    std::uint64_t pairs = 0;            ///< planned, over heads, and summaries read
     std::uint64_t pairsComputed = 0;
     std::uint64_t routerMacs = 0;
     bool operator==(const LayerFidelity&) const = default;
@@ -39,6 +42,9 @@ struct LayerArms {
     std::span<const float> fullLse;   ///< [T*H]
     std::span<const float> hybridLse; ///< [T*H]
     double fullProjected = 0;         ///< |full Wo|, Frobenius (projectedNorm)
+    /// [T*H] of the keys that are read alone; empty: hybridLse is that.
+    std::span<const float> exactLse = {};
+    std::uint64_t farEntries = 0; ///< summaries read
 };
 
 /// Isolated fidelity of one layer over the whole text. Kept mass needs no second pass: rho = exp(LSE^ - LSE),
@@ -52,6 +58,12 @@ struct LayerArms {
 /// Jensen-Shannon divergence, in nats, of p and p^ when p^ is p restricted to keys of mass `rho` and
 /// renormalised.
 [[nodiscard]] double divergenceOfKeptMass(double rho);
+/// The same when p^ is `factor` times p on those keys and the rest of it lies on no key (a sink logit).
+[[nodiscard]] double divergenceOfScaledMass(double rho, double factor);
+
+/// Jensen-Shannon divergence of p and p^ of one row of head `head`, a far field spread over its tokens as views
+/// do (FarShare.h); NaN for recurrent states and for weights that are negative.
+[[nodiscard]] double divergenceOfRow(const TileSource& source, int head, std::size_t query);
 
 /// What one head does in the full run, from `rows` evenly spaced queries (all when T <= rows).
 struct HeadStats {

@@ -2,6 +2,7 @@
 // nothing of the size of the map is ever held and a coarse cell never rests on another cell's rounding.
 #include "core/measure/MapTile.h"
 #include "core/measure/Exponential.h"
+#include "core/measure/FarShare.h"
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -23,6 +24,8 @@ CellState stateOf(Reason reason) {
 struct Scratch {
     Matrix logits{kSub, kSub};
     std::vector<std::uint8_t> reason; ///< [kSub x keys of the tile], Reason of each pair
+    std::vector<float> far;           ///< as reason: p^ of pairs of reason Far; empty without a far field
+    std::vector<Reason> farReason;    ///< of one row
     std::array<float, kSub> value{};  ///< of the pairs of one row of the logit tile
     std::array<float, kSub> kept{};   ///< 1 where the pair is kept
     // The rows of one row of cells, pooled key by key: loops over keys, which vectorise.
@@ -44,6 +47,12 @@ struct Grid {
     std::size_t cell, query, key, queryEnd, keyEnd;
 };
 
+Grid gridOf(const TileKey& key, std::size_t tokens) {
+    const std::size_t cell = std::size_t{1} << key.level;
+    const std::size_t query = key.row * kTile * cell, first = key.col * kTile * cell;
+    return {cell, query, first, std::min(query + kTile * cell, tokens), std::min(first + kTile * cell, tokens)};
+}
+
 float magnitude(float x) {
     return x < 0 ? -x : x;
 }
@@ -51,19 +60,16 @@ float magnitude(float x) {
 class TileMaker {
 public:
     TileMaker(MapTile& tile, const TileSource& source)
-        : m_tile(tile), m_source(source), m_heads(static_cast<std::size_t>(source.input.heads)) {
-        const std::size_t tokens = source.input.k.rows;
-        m_grid.cell = std::size_t{1} << tile.key.level;
-        m_grid.query = tile.key.row * kTile * m_grid.cell;
-        m_grid.key = tile.key.col * kTile * m_grid.cell;
-        m_grid.queryEnd = std::min(m_grid.query + kTile * m_grid.cell, tokens);
-        m_grid.keyEnd = std::min(m_grid.key + kTile * m_grid.cell, tokens);
-    }
+        : m_tile(tile), m_source(source), m_heads(static_cast<std::size_t>(source.input.heads)),
+          m_grid(gridOf(tile.key, source.input.k.rows)),
+          m_far(source, tile.key.head, {std::min(m_grid.key, m_grid.keyEnd), m_grid.keyEnd}) {}
     [[nodiscard]] const Grid& grid() const { return m_grid; }
     [[nodiscard]] Scratch makeScratch() const {
         Scratch scratch;
         if (m_grid.keyEnd > m_grid.key)
             scratch.reason.resize(kSub * (m_grid.keyEnd - m_grid.key));
+        if (m_far.any())
+            scratch.far.resize(scratch.reason.size());
         return scratch;
     }
 
@@ -158,22 +164,36 @@ private:
                 continue;
             }
             std::fill(row, end, static_cast<std::uint8_t>(Reason::Skipped));
-            for (const KeptKey& kept : m_source.plan->keptKeys(m_tile.key.head, query))
+            const std::vector<KeptKey> keys = m_source.plan->keptKeys(m_tile.key.head, query);
+            for (const KeptKey& kept : keys)
                 if (kept.key >= m_grid.key && kept.key < m_grid.keyEnd)
                     row[static_cast<std::ptrdiff_t>(kept.key - m_grid.key)] =
                         static_cast<std::uint8_t>(kept.reason);
+            if (m_far.any() && query >= m_grid.key)
+                readFar(query, keys, &*row, scratch.far.data() + (query - first) * width, scratch);
         }
+    }
+
+    void readFar(std::size_t query, std::span<const KeptKey> kept, std::uint8_t* reason, float* weight,
+                 Scratch& scratch) const {
+        const std::size_t keys = std::min(m_grid.keyEnd, query + 1) - m_grid.key;
+        scratch.farReason.assign(keys, Reason::Skipped);
+        std::fill_n(weight, keys, 0.0F);
+        m_far.row(query, kept, m_grid.key, {weight, keys}, scratch.farReason);
+        for (std::size_t j = 0; j < keys; ++j)
+            if (scratch.farReason[j] == Reason::Far)
+                reason[j] = static_cast<std::uint8_t>(Reason::Far);
     }
 
     /// Values of `keys` pairs of one row of the logit tile into scratch.value, kept flags into scratch.kept.
     /// False when the row's hybrid is not known.
-    bool fillRow(std::size_t query, std::size_t r, const std::uint8_t* reason, std::size_t keys,
-                 Scratch& scratch) const {
+    bool fillRow(std::size_t query, std::size_t r, const std::uint8_t* reason, const float* far,
+                 std::size_t keys, Scratch& scratch) const {
         const std::size_t at = query * m_heads + static_cast<std::size_t>(m_tile.key.head);
         float* value = scratch.value.data();
         float* kept = scratch.kept.data();
         for (std::size_t j = 0; j < keys; ++j)
-            kept[j] = reason[j] < static_cast<std::uint8_t>(Reason::Skipped) ? 1.0F : 0.0F;
+            kept[j] = reason[j] < static_cast<std::uint8_t>(Reason::Far) ? 1.0F : 0.0F;
         const MapQuantity quantity = m_tile.key.quantity;
         const bool covered = keys == 0 || reason[0] != kUncovered;
         if (quantity == MapQuantity::Kept)
@@ -195,14 +215,18 @@ private:
         else
             for (std::size_t j = 0; j < keys; ++j)
                 value[j] = kept[j] * fastExp(s[j] - hybrid) - fastExp(s[j] - full);
+        if (far != nullptr)
+            for (std::size_t j = 0; j < keys; ++j)
+                value[j] += far[j];
         return true;
     }
 
     void poolRow(std::size_t query, std::size_t r, std::size_t key, std::size_t keys,
                  Scratch& scratch) const {
         const std::size_t width = m_grid.keyEnd - m_grid.key;
-        const std::uint8_t* reason = scratch.reason.data() + r * width + (key - m_grid.key);
-        const bool known = fillRow(query, r, reason, keys, scratch);
+        const std::size_t at = r * width + (key - m_grid.key);
+        const std::uint8_t* reason = scratch.reason.data() + at;
+        const bool known = fillRow(query, r, reason, m_far.any() ? scratch.far.data() + at : nullptr, keys, scratch);
         scratch.known = scratch.known && known;
         float* kept = scratch.pooledKept.data();
         std::uint8_t* strongest = scratch.strongest.data();
@@ -252,7 +276,8 @@ private:
     MapTile& m_tile;
     const TileSource& m_source;
     std::size_t m_heads;
-    Grid m_grid{};
+    Grid m_grid;
+    FarShare m_far;
     std::vector<double> m_kept; ///< [kTile*kTile] kept pairs
 };
 
@@ -309,7 +334,10 @@ AttentionRow makeRow(int head, std::size_t query, const TileSource& source) {
     }
     const float hybrid =
         source.hybridLse.empty() ? std::numeric_limits<float>::quiet_NaN() : source.hybridLse[at];
-    for (const KeptKey& kept : source.plan->keptKeys(head, query)) {
+    const std::vector<KeptKey> read = source.plan->keptKeys(head, query);
+    if (const FarShare far(source, head, {0, keys}); far.any())
+        far.row(query, read, 0, row.hybrid, row.reason);
+    for (const KeptKey& kept : read) {
         row.reason[kept.key] = kept.reason;
         row.hybrid[kept.key] = std::exp(s[kept.key] - hybrid);
     }

@@ -28,7 +28,7 @@ struct TileKey {
 
 /// 256 x 256 values, row-major, and their states. Max: the largest p (for Difference the one of largest
 /// magnitude). Mass: sum over keys, mean over the cell's queries. Kept: share of the cell's causal pairs that
-/// are kept. Cells of rows that the plan or its log-sum-exp does not cover yet: NaN, Skipped (not for Full
+/// are read exactly (a far field's tokens are not). Hybrid spreads a far field over its tokens (FarShare.h). Cells of rows that the plan or its log-sum-exp does not cover yet: NaN, Skipped (not for Full
 /// without a plan).
 struct MapTile {
     TileKey key;

@@ -35,6 +35,7 @@ Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::str
     auto header = readModelHeader(file, work);
     FOVEA_TRY(header);
     auto model = std::make_shared<Model>();
+    model->endOfText = header->vocabulary.eos;
     auto tokenizer = makeTokenizer(std::move(header->vocabulary));
     FOVEA_TRY(tokenizer);
     model->tokenizer = std::move(*tokenizer);
@@ -52,14 +53,14 @@ Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::str
         const auto* embedding = header->gguf.findTensor("token_embd.weight");
         FOVEA_TRY(requireMemory("the model in " + std::string(precisionName(options->precision)),
                                 weightBytes(model->shape, options->precision) + embedding->bytes +
-                                    unpackingBytes(model->shape),
+                                    (options->stored ? 2 * file.size() : 0) + unpackingBytes(model->shape),
                                 memoryLimit(options->maxMemory), ""));
     }
     auto hash = sha256Hex(file, work);
     FOVEA_TRY(hash);
     model->info.sha256 = std::move(*hash);
     if (options) {
-        auto weights = Weights::read(file, *header, options->precision, model->info.warnings, work);
+        auto weights = Weights::read(file, *header, *options, model->info.warnings, work);
         FOVEA_TRY(weights);
         model->weights = std::move(*weights);
     }
@@ -103,6 +104,10 @@ std::uint64_t weightBytes(const ModelShape& shape, Precision precision) {
     const auto norms =
         static_cast<std::uint64_t>(2 * shape.layers + 1) * static_cast<std::uint64_t>(shape.width) * 4;
     return matrices + norms;
+}
+
+std::uint64_t rowWeightBytes(const Model& model) {
+    return model.weights->stored ? model.weights->stored->bytes() : weightBytes(model.shape, model.precision);
 }
 
 } // namespace fovea

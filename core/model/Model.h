@@ -18,11 +18,15 @@ struct Model {
     Precision precision = Precision::F32;
     std::shared_ptr<const Tokenizer> tokenizer;
     std::shared_ptr<const Weights> weights;
+    std::int64_t endOfText = -1; ///< the token after which generation stops; -1: none is named
 };
 
 struct LoadOptions {
     Precision precision = Precision::F32;
     std::uint64_t maxMemory = 0; ///< bytes, 0: what the machine has
+    /// Keep the matrices as the file stores them beside the unpacked ones, for single rows (StoredMatrix): a
+    /// third of the bytes per token to read. F32 only.
+    bool stored = false;
 };
 
 /// Shape, information and tokenizer without weight data: what the model card shows before a load, and `inspect`.
@@ -35,6 +39,9 @@ struct LoadOptions {
 
 /// Bytes that the weights of `shape` take once unpacked in `precision`.
 [[nodiscard]] std::uint64_t weightBytes(const ModelShape& shape, Precision precision);
+
+/// Bytes of weights that one token reads (TokenPass): as stored, or unpacked. Loaded models only.
+[[nodiscard]] std::uint64_t rowWeightBytes(const Model& model);
 
 /// `name` is a path, or a catalogue name ("smollm2"); empty: $FOVEA_MODEL, else the cached default model.
 /// Io with what is missing, its SHA-256 and how to get it, when there is none.

@@ -226,8 +226,7 @@ RowProductLoop rowProduct() {
 #if defined(__x86_64__)
     const char* forced = std::getenv("FOVEA_ISA");
     const std::string_view limit = forced != nullptr ? forced : "";
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                      __builtin_cpu_supports("f16c");
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); // and so F16C
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (avx512 && limit != "portable" && limit != "avx2")

@@ -17,10 +17,12 @@ std::size_t size(int n) {
 
 class WeightReader {
 public:
-    WeightReader(const ByteSource& source, const ModelHeader& header, Precision precision,
+    WeightReader(const ByteSource& source, const ModelHeader& header, const LoadOptions& options,
                  std::vector<std::string>& warnings, const WorkContext& work)
         : m_source(source), m_header(header), m_warnings(warnings), m_work(work),
-          m_weights(std::make_shared<Weights>(precision)) {
+          m_weights(std::make_shared<Weights>(options.precision)) {
+        if (options.stored)
+            m_weights->stored = std::make_unique<StoredWeights>();
         for (const auto& tensor : header.gguf.tensors)
             m_total += tensor.bytes;
     }
@@ -45,6 +47,9 @@ public:
             FOVEA_TRY(readRows(output ? *output : *embedding, first, strip.view(), row));
             m_weights->vocabulary.push_back(m_weights->backend.pack(strip.view()));
         }
+        if (m_weights->stored)
+            FOVEA_TRY(readStored(output ? *output : *embedding, size(shape.vocabulary), width,
+                                 m_weights->stored->vocabulary, row));
         AlignedBuffer<std::byte> bytes(static_cast<std::size_t>(embedding->bytes));
         FOVEA_TRY(readBytes(*embedding, 0, bytes.data(), bytes.size()));
         m_weights->embedding = EmbeddingTable(embedding->type, width, std::move(bytes));
@@ -91,6 +96,31 @@ private:
         FOVEA_TRY(readMatrix(blk + "ffn_down.weight", down.view(), row));
         layer.down = m_weights->backend.pack(down.view());
         m_weights->layers.push_back(std::move(layer));
+        if (!m_weights->stored)
+            return {};
+        StoredLayer stored;
+        const auto read = [&](const char* name, std::size_t out, std::size_t in, StoredMatrix& to,
+                              const auto& place) {
+            return readStored(*m_header.gguf.findTensor(blk + name), out, in, to, place);
+        };
+        FOVEA_TRY(read("attn_q.weight", q, m, stored.q, halfSplit));
+        FOVEA_TRY(read("attn_k.weight", kv, m, stored.k, halfSplit));
+        FOVEA_TRY(read("attn_v.weight", kv, m, stored.v, row));
+        FOVEA_TRY(read("attn_output.weight", m, q, stored.output, row));
+        FOVEA_TRY(read("ffn_gate.weight", f, m, stored.gate, row));
+        FOVEA_TRY(read("ffn_up.weight", f, m, stored.up, row));
+        FOVEA_TRY(read("ffn_down.weight", m, f, stored.down, row));
+        m_weights->stored->layers.push_back(std::move(stored));
+        return {};
+    }
+
+    /// A tensor once more, as it is.
+    template <class Place>
+    Result<> readStored(const GgufTensor& tensor, std::size_t out, std::size_t in, StoredMatrix& to,
+                        const Place& place) {
+        m_raw.resize(static_cast<std::size_t>(tensor.bytes));
+        FOVEA_TRY(readBytes(tensor, 0, m_raw.data(), m_raw.size()));
+        to = StoredMatrix::pack(tensor.type, m_raw, out, in, place);
         return {};
     }
 
@@ -189,10 +219,20 @@ void EmbeddingTable::look(std::size_t id, float* out) const {
     dequantise(m_type, m_bytes.data() + id * rowBytes, m_width, out);
 }
 
+std::uint64_t StoredWeights::bytes() const {
+    std::uint64_t sum = vocabulary.bytes();
+    for (const StoredLayer& layer : layers)
+        for (const StoredMatrix* m :
+             {&layer.q, &layer.k, &layer.v, &layer.output, &layer.gate, &layer.up, &layer.down})
+            sum += m->bytes();
+    return sum;
+}
+
 Result<std::shared_ptr<const Weights>> Weights::read(const ByteSource& source, const ModelHeader& header,
-                                                     Precision precision, std::vector<std::string>& warnings,
+                                                     const LoadOptions& options,
+                                                     std::vector<std::string>& warnings,
                                                      const WorkContext& work) {
-    return WeightReader(source, header, precision, warnings, work).read();
+    return WeightReader(source, header, options, warnings, work).read();
 }
 
 } // namespace fovea

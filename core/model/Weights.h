@@ -5,6 +5,7 @@
 #include "core/files/ByteSource.h"
 #include "core/model/Dense.h"
 #include "core/model/ModelHeader.h"
+#include "core/model/StoredMatrix.h"
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -22,6 +23,17 @@ struct LayerWeights {
     DenseWeight output; ///< [M x H*D]
     DenseWeight gateUp; ///< [2F x M]: gate rows, then up
     DenseWeight down;   ///< [M x F]
+};
+
+/// The same matrices as the file stores them, for products with single rows.
+struct StoredLayer {
+    StoredMatrix q, k, v; ///< q and k in half-split order
+    StoredMatrix output, gate, up, down;
+};
+struct StoredWeights {
+    std::vector<StoredLayer> layers; ///< [L]
+    StoredMatrix vocabulary;         ///< [V x M]
+    [[nodiscard]] std::uint64_t bytes() const;
 };
 
 /// The rows of token_embd as the file stores them: small, and unpacked exactly when looked up.
@@ -47,7 +59,7 @@ public:
     /// `warnings`. Errors: Io, Cancelled. Throws std::bad_alloc. Beyond the result it holds one matrix in
     /// f32, or one vocabulary strip.
     [[nodiscard]] static Result<std::shared_ptr<const Weights>>
-    read(const ByteSource& source, const ModelHeader& header, Precision precision,
+    read(const ByteSource& source, const ModelHeader& header, const LoadOptions& options,
          std::vector<std::string>& warnings, const WorkContext& work);
 
     explicit Weights(Precision precision) : backend(precision) {}
@@ -58,6 +70,7 @@ public:
     std::vector<float> outputNorm;       ///< [M]
     std::vector<DenseWeight> vocabulary; ///< strips of [1024 x M], the last one ragged
     std::vector<double> ropeFrequencies; ///< [D/2], radians per position
+    std::unique_ptr<StoredWeights> stored; ///< null unless LoadOptions::stored
 };
 
 } // namespace fovea

@@ -68,6 +68,13 @@ std::vector<std::uint32_t> HeadPlan::keysOf(std::size_t query) const {
     return keys;
 }
 
+const std::vector<std::uint8_t>* AttentionPlan::silentRows(int head) const {
+    if (!routing)
+        return nullptr;
+    const RoutedChoices* choices = routing->units[routing->unitOfHead[static_cast<std::size_t>(head)]].get();
+    return choices != nullptr && !choices->silent.empty() ? &choices->silent : nullptr;
+}
+
 std::uint64_t AttentionPlan::pairs() const {
     std::uint64_t sum = 0;
     for (const auto& head : heads)
@@ -112,7 +119,7 @@ std::vector<KeptKey> AttentionPlan::keptKeys(int head, std::size_t query) const 
             routing ? routing->units[routing->unitOfHead[static_cast<std::size_t>(head)]].get() : nullptr;
         const bool chosen =
             choices != nullptr &&
-            (!choices->row(query).empty() || (!choices->queryRole.empty() && choices->queryRole[query] != 0));
+            (!choices->row(query).empty() || (!choices->queryRole.empty() && choices->queryRole[query] == kReadsAll));
         if (!chosen)
             kept[0].reason = Reason::Local;
     }
@@ -148,9 +155,13 @@ Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy, co
     FOVEA_ASSERT(routing != nullptr || !policy->routed.on());
     plan.routing = std::move(routing);
     const LocalReads local(policy->local);
+    // A state answers for a query that reads no key; summaries and nothing at all do not.
+    const bool state = policy->far.far == Far::Linear || policy->far.far == Far::Recurrent;
+    const auto unread = state ? PlanBuilder::Unread::Nothing : PlanBuilder::Unread::Self;
     if (!plan.routing) {
-        plan.heads.assign(heads, std::make_shared<const HeadPlan>(
-                                     PlanBuilder(local, *always, nullptr, facts->tokens, rows).build()));
+        plan.heads.assign(heads,
+                          std::make_shared<const HeadPlan>(
+                              PlanBuilder(local, *always, nullptr, facts->tokens, rows, unread).build()));
         return plan;
     }
     FOVEA_ASSERT(plan.routing->unitOfHead.size() == heads);
@@ -162,7 +173,7 @@ Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy, co
             const RoutedChoices* choices = plan.routing->units[unit].get();
             const RowRange planned = choices != nullptr ? rows : RowRange{rows.first, rows.first};
             ofUnit[unit] = std::make_shared<const HeadPlan>(
-                PlanBuilder(local, *always, choices, facts->tokens, planned).build());
+                PlanBuilder(local, *always, choices, facts->tokens, planned, unread).build());
         }
         plan.heads.push_back(ofUnit[unit]);
     }

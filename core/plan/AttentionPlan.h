@@ -11,8 +11,8 @@
 namespace fovea {
 
 /// What each query block of one head (or of all heads sharing the pattern) reads. Every (query, key) pair
-/// occurs in at most one item; keys are <= the query; every active query reads at least one key. Blocks are
-/// sorted by first query; items by first key, Gather items last. Immutable.
+/// occurs in at most one item; keys are <= the query; every active query reads at least one key; queries of
+/// no block read none. Blocks are sorted by first query; items by first key, Gather items last. Immutable.
 struct HeadPlan {
     std::size_t tokens = 0; ///< T
     RowRange rows;          ///< the queries planned; the whole text unless a rectangle was asked
@@ -54,6 +54,12 @@ struct AttentionPlan {
     [[nodiscard]] const AttentionPolicy& policyOf(int head) const {
         return ofHead.empty() ? *policy : *ofHead[static_cast<std::size_t>(head)];
     }
+    /// As policyOf, for the five parts; a layer that the mix keeps full has the parts of full attention.
+    [[nodiscard]] const HeadParts& partsOf(int head) const {
+        return ofHead.empty() ? policy->partsOf(layer, head) : policyOf(head);
+    }
+    /// 1 for queries that read nothing and get no softmax (RoutedChoices::silent); null: none in this head.
+    [[nodiscard]] const std::vector<std::uint8_t>* silentRows(int head) const;
     [[nodiscard]] std::uint64_t pairs() const;         ///< over heads
     [[nodiscard]] std::uint64_t pairsComputed() const; ///< over heads
     /// The keys query `query` of head `head` reads, ascending, with reasons. Cost: its length.

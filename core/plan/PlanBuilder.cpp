@@ -73,9 +73,9 @@ struct PlanBuilder::Lanes {
 };
 
 PlanBuilder::PlanBuilder(const LocalReads& local, const AlwaysReads& always, const RoutedChoices* routed,
-                         std::size_t tokens, RowRange rows)
-    : m_local(local), m_always(always), m_routed(routed), m_tokens(tokens), m_rows(rows), m_masks(tokens, 0),
-      m_touched((tokens + kBlock - 1) / kBlock, 0) {
+                         std::size_t tokens, RowRange rows, Unread unread)
+    : m_local(local), m_always(always), m_routed(routed), m_tokens(tokens), m_rows(rows), m_unread(unread),
+      m_masks(tokens, 0), m_touched((tokens + kBlock - 1) / kBlock, 0) {
     FOVEA_ASSERT(rows.first <= rows.last && rows.last <= tokens);
     FOVEA_ASSERT(routed == nullptr || rows.first == rows.last ||
                  (routed->rows.first <= rows.first && routed->rows.last >= rows.last));
@@ -83,7 +83,34 @@ PlanBuilder::PlanBuilder(const LocalReads& local, const AlwaysReads& always, con
 
 bool PlanBuilder::inQueryRole(std::size_t query) const {
     return m_always.queryRole[query] != 0 ||
-           (m_routed != nullptr && !m_routed->queryRole.empty() && m_routed->queryRole[query] != 0);
+           (m_routed != nullptr && !m_routed->queryRole.empty() && m_routed->queryRole[query] == kReadsAll);
+}
+
+bool PlanBuilder::keysMissing() const {
+    return m_routed != nullptr && m_routed->silentHaveNoKeys;
+}
+
+/// Rows of a text in which silent tokens have no keys: bands have holes, so every key is a mask. Few rows read at
+/// all, and few keys.
+void PlanBuilder::collectSparse(const Lanes& lanes) {
+    for (std::size_t t = 0; t < lanes.count; ++t) {
+        if ((lanes.active & bit(t)) == 0)
+            continue;
+        const std::size_t query = lanes.first + t;
+        const bool full = inQueryRole(query);
+        const std::span<const std::uint32_t> chosen = m_routed->row(query);
+        for (std::size_t key = 0; key <= query; ++key) {
+            if (m_routed->silent[key] != 0)
+                continue;
+            const bool always = m_always.queryRole[query] != 0 || m_always.reads(query, key);
+            if (m_local.contains(query, key))
+                addMask(key, bit(t), Reason::Local);
+            else if (always)
+                addMask(key, bit(t), Reason::Always);
+            else if (full || std::binary_search(chosen.begin(), chosen.end(), static_cast<std::uint32_t>(key)))
+                addMask(key, bit(t), Reason::Routed);
+        }
+    }
 }
 
 void PlanBuilder::countPairs(Reason reason, std::uint64_t pairs) {
@@ -116,7 +143,7 @@ HeadPlan PlanBuilder::build() {
         if (!phases)
             addRows(first, last - first);
         for (std::size_t query = first; query < last; ++query)
-            if (inQueryRole(query))
+            if (inQueryRole(query) && !keysMissing())
                 queryRows.push_back(static_cast<std::uint32_t>(query));
         first = last;
     }
@@ -137,7 +164,7 @@ void PlanBuilder::addRows(std::size_t first, std::size_t count) {
     for (std::size_t t = 0; t < count; ++t) {
         const std::size_t query = first + t;
         const auto hi = static_cast<std::uint32_t>(query + 1);
-        if (inQueryRole(query)) {
+        if (inQueryRole(query) && !keysMissing()) {
             lanes.band[t] = {hi, hi};
             continue;
         }
@@ -146,13 +173,15 @@ void PlanBuilder::addRows(std::size_t first, std::size_t count) {
             continue;
         }
         lanes.active |= bit(t);
-        lanes.band[t] = {static_cast<std::uint32_t>(m_local.bandFirst(query)), hi};
+        lanes.band[t] = {keysMissing() ? hi : static_cast<std::uint32_t>(m_local.bandFirst(query)), hi};
         lanes.end = query + 1;
     }
     if (lanes.active == 0)
         return;
     lanes.measure();
     collectMasks(lanes);
+    if (lanes.active == 0)
+        return;
 
     QueryBlock block;
     block.queryBegin = static_cast<std::uint32_t>(first);
@@ -264,8 +293,12 @@ void PlanBuilder::addMask(std::size_t key, std::uint64_t lanesReading, Reason re
 }
 
 /// Fills the masks in order of precedence, so that each pair counts for its first reason, and gives a lane
-/// that reads nothing its own key as band.
+/// that reads nothing its own key as band, or puts it out.
 void PlanBuilder::collectMasks(Lanes& lanes) {
+    if (keysMissing()) {
+        collectSparse(lanes); // a query that is not silent reads itself at least: nothing is left to do
+        return;
+    }
     std::uint64_t reading = 0;
     for (std::size_t t = 0; t < lanes.count; ++t) {
         if ((lanes.active & bit(t)) == 0)
@@ -319,6 +352,10 @@ void PlanBuilder::collectMasks(Lanes& lanes) {
         }
     if ((lanes.active & ~reading) == 0)
         return;
+    if (m_unread == Unread::Nothing) {
+        lanes.active &= reading;
+        return;
+    }
     for (std::size_t t = 0; t < lanes.count; ++t)
         if ((lanes.active & ~reading & bit(t)) != 0) {
             lanes.band[t].lo = lanes.band[t].hi - 1;

@@ -12,9 +12,11 @@ namespace fovea {
 /// blocks of their own. Cost: one step per planned key outside the band, plus T/64 steps per block.
 class PlanBuilder {
 public:
+    /// What becomes of a query that no part gives a key: it reads itself, or nothing (a state stands there).
+    enum class Unread : std::uint8_t { Self, Nothing };
     /// `routed` may be null; its rows must cover `rows`. The referenced values must outlive the builder.
     PlanBuilder(const LocalReads& local, const AlwaysReads& always, const RoutedChoices* routed,
-                std::size_t tokens, RowRange rows);
+                std::size_t tokens, RowRange rows, Unread unread = Unread::Self);
     [[nodiscard]] HeadPlan build();
 
 private:
@@ -26,6 +28,8 @@ private:
     void addPhaseRows(const std::vector<std::uint32_t>& queries);
     void emitStrided(const Lanes& lanes);
     void collectMasks(Lanes& lanes);
+    void collectSparse(const Lanes& lanes);
+    [[nodiscard]] bool keysMissing() const;
     void addMask(std::size_t key, std::uint64_t lanesReading, Reason reason);
     void emitTiles(const Lanes& lanes);
     bool emitMixedTile(const Lanes& lanes, std::size_t tile);
@@ -42,6 +46,7 @@ private:
     const RoutedChoices* m_routed;
     std::size_t m_tokens;
     RowRange m_rows;
+    Unread m_unread;
     HeadPlan m_plan;
     std::vector<std::uint64_t> m_masks;   ///< [T] lanes of the block that read the key, outside the band
     std::vector<std::uint64_t> m_touched; ///< [T/64] keys whose mask is not empty

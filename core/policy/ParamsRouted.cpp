@@ -39,6 +39,20 @@ void setSignal(Policy& p, const std::string& signal) {
     const SignalSpec* spec = findSignal(p.routed.signal);
     if (spec != nullptr && spec->role != Role::Both)
         p.routed.role = spec->role;
+    // What the new signal cannot take falls back to what it can.
+    const Offers offers = offersOf(p.routed.signal);
+    if (offers == Offers::Pages && p.routed.granularity == Granularity::Token)
+        p.routed.granularity = Granularity::Page;
+    if (offers == Offers::Blocks && p.routed.granularity != Granularity::Block) {
+        p.routed.granularity = Granularity::Block;
+        p.routed.page = p.routed.queryBlock = 64;
+    }
+    if (offers != Offers::Rows && p.routed.store == Store::Evict)
+        p.routed.store = Store::All;
+    if (offers != Offers::Tokens) {
+        p.routed.choice = Choice::Query;
+        p.routed.scope = Scope::Prefix;
+    }
 }
 
 std::vector<std::string_view> signalChoices() {
@@ -233,22 +247,26 @@ void appendRouted(std::vector<ParamSpec>& s) {
     {
         ParamSpec& p =
             row(s, "Routed", "routed.bits", "bits", "bits", "bits",
-                "Rounding of query and key in group_dot and head_dot; 1 keeps the signs.", Integer);
+                "Rounding of query and key in group_dot, head_dot and indexer; 1 keeps the signs.", Integer);
         p.minimum = 1;
         p.maximum = 8;
         p.get = [](const Policy& x) -> Value { return x.routed.bits; };
         p.set = [](Policy& x, const Value& v) { x.routed.bits = whole(v); };
         p.active = [](const Policy& x) {
-            return routed(x) && (x.routed.signal == "group_dot" || x.routed.signal == "head_dot");
+            return routed(x) && (x.routed.signal == "group_dot" || x.routed.signal == "head_dot" ||
+                                 x.routed.signal == "indexer");
         };
     }
     {
         ParamSpec& p =
-            row(s, "Routed", "routed.seed", "seed", "seed", "", "Seed of the random signal.", Integer);
+            row(s, "Routed", "routed.seed", "seed", "seed", "", "Seed of random draws: the random signal, random blocks, hashes, samples.", Integer);
         p.maximum = 0x1p63;
         p.get = [](const Policy& x) -> Value { return static_cast<std::int64_t>(x.routed.seed); };
         p.set = [](Policy& x, const Value& v) { x.routed.seed = static_cast<std::uint64_t>(whole(v)); };
-        p.active = [](const Policy& x) { return routed(x) && x.routed.signal == "random"; };
+        p.active = [](const Policy& x) {
+            return sparse(x) && (x.routed.randomBlocks > 0 || x.routed.signal == "random" || x.routed.signal == "lsh" ||
+                                 x.routed.signal == "query_sparsity");
+        };
     }
     constexpr auto kRouted = &Policy::routed;
     named<kRouted, &RoutedPart::granularity, kGranularities>(

@@ -26,6 +26,12 @@ void appendControls(std::vector<PolicyPreset>& presets);
     return policy;
 }
 
+/// Head policies by turns for the first four heads: a preset does not know how many a model has, and few models
+/// have fewer.
+[[nodiscard]] inline std::vector<std::string> alternating(const std::string& even, const std::string& odd) {
+    return {even, odd, even, odd};
+}
+
 /// Window 128, 4 sinks, `budget` keys per query by `signal`.
 [[nodiscard]] inline AttentionPolicy routedBy(std::string name, std::string signal, double budget) {
     AttentionPolicy policy = windowed(std::move(name), 128, 4);

@@ -21,10 +21,6 @@ void appendFixed(std::vector<PolicyPreset>& presets) {
         "2004.05150", windowed("window 128", 128, 0));
     add("window-sinks", "the last 128 keys and the first 4", kDropIn, "2309.17453",
         windowed("window 128 + 4 sinks", 128, 4));
-    AttentionPolicy streaming = windowed("StreamingLLM: 4 sinks + window 252", 252, 4);
-    streaming.mix.positions = Positions::Cache;
-    add("streaming", "4 sinks and a window of 252, positions counted inside the cache", kDropIn, "2309.17453",
-        streaming);
     AttentionPolicy dilated = windowed("dilated", 128, 0);
     dilated.local.dilation = 2;
     add("dilated", "128 keys, every second one (reach 255)", kTrained, "2004.05150", dilated);
@@ -65,6 +61,23 @@ void appendFixed(std::vector<PolicyPreset>& presets) {
     duo.mix.fullHeads = 0.5;
     add("duo", "half of the heads, those that copy most, read everything; the others 64 sinks and window 256",
         kAdapted, "2410.10819", duo);
+    AttentionPolicy bigbird = windowed("BigBird ITC, causal", 192, 64);
+    bigbird.routed.page = bigbird.routed.queryBlock = 64;
+    bigbird.routed.randomBlocks = 3;
+    add("bigbird-itc", "blocks of 64: window of three, the first one, three earlier ones at random; causal form",
+        kTrained, "2007.14062", bigbird);
+    add("bigbird-etc", "window of three blocks of 84; the first 256 tokens stand in for the extra global ones",
+        kTrained, "2007.14062", windowed("BigBird ETC, causal", 252, 256));
+    AttentionPolicy strided = windowed("Sparse Transformer, strided", 64, 0);
+    {
+        // Every 64th key before the query, back to the first: 4,096 of them reach 262,000 tokens.
+        AttentionPolicy far = windowed("", 4096, 0);
+        far.local.dilation = 64;
+        strided.headPolicies.push_back({"strided", far});
+        strided.mix.heads = {alternating("", "strided")};
+    }
+    add("strided", "the last 64 keys; the second and fourth head every 64th key back to the start (published: 128, heads merged)", kTrained,
+        "1904.10509", strided);
     AttentionPolicy gemma3 = windowed("5 windowed : 1 full (Gemma 3)", 512, 0);
     gemma3.mix.fullEvery = 6;
     add("gemma3", "five layers of window 512 to one full layer", kDropIn, "2503.19786", gemma3);

@@ -73,11 +73,60 @@ Result<> checkRouted(const RoutedPart& routed) {
         routed.budgetKind != BudgetKind::Count && routed.budgetKind != BudgetKind::Fraction)
         return badField("routed.budget_kind", "top_p or threshold", "role queries takes count or fraction");
     if (routed.choice == Choice::Sequence && routed.scope == Scope::Prefix && routed.ranksKeys() &&
-        signal->sees == Sees::Row)
+        (signal->sees == Sees::Row || signal->sees == Sees::Running))
         return badField("routed.scope", "prefix",
                         routed.signal +
                             " ranks a key only once later queries are seen, so choice sequence needs scope "
                             "sequence (and looks ahead)");
+    return {};
+}
+
+/// What a signal's choices are made of decides which other fields have a meaning.
+Result<> checkOffers(const AttentionPolicy& policy) {
+    const RoutedPart& routed = policy.routed;
+    const Offers offers = offersOf(routed.signal);
+    const bool tokens = offers == Offers::Tokens && routed.granularity == Granularity::Token;
+    const auto granularity = [&] { return formatParam(*findParam("routed.granularity"), findParam("routed.granularity")->get(policy)); };
+    if (offers == Offers::Pages && routed.granularity == Granularity::Token)
+        return badField("routed.granularity", "token", routed.signal + " ranks pages: page and block are accepted");
+    if (offers == Offers::Blocks && routed.granularity != Granularity::Block)
+        return badField("routed.granularity", granularity(), routed.signal + " ranks blocks: block is accepted");
+    if (routed.signal == "antidiagonal" &&
+        (routed.page % routed.stride != 0 || routed.queryBlock % routed.stride != 0))
+        return badField("routed.stride", std::to_string(routed.stride),
+                        "a number that divides page " + std::to_string(routed.page) + " and query_block " +
+                            std::to_string(routed.queryBlock) + " is accepted");
+    if (offers == Offers::Buckets && routed.budgetKind != BudgetKind::Count &&
+        routed.budgetKind != BudgetKind::Fraction)
+        return badField("routed.budget_kind", routed.budgetKind == BudgetKind::TopP ? "top_p" : "threshold",
+                        routed.signal + " takes whole buckets: count and fraction are accepted");
+    if (offers == Offers::Buckets && routed.sharing == Sharing::Layer)
+        return badField("routed.share", "layer",
+                        routed.signal + " hashes the keys of one key-value head: signal, head and group are accepted");
+    const bool perText = offers == Offers::Tokens && routed.signal != "indexer" && routed.signal != "key_distinct";
+    if (routed.choice == Choice::Sequence && routed.ranksKeys() && (!perText || !tokens))
+        return badField("routed.choice", "sequence",
+                        routed.signal + " in " + granularity() + "s chooses anew for each query: query is accepted");
+    if (routed.scope == Scope::Sequence && routed.ranksKeys() && !tokens)
+        return badField("routed.scope", "sequence",
+                        routed.signal + " in " + granularity() + "s ranks what stands before: prefix is accepted");
+    if (routed.store == Store::Evict && offers != Offers::Rows)
+        return badField("routed.store", "evict",
+                        routed.signal + " does not follow the rows: accumulated, observed, value_attention and "
+                                        "last_row can evict");
+    if (routed.store == Store::Evict && policy.local.dilation > 1)
+        return badField("local.dilation", std::to_string(policy.local.dilation),
+                        "a dilated window comes back to keys that eviction dropped: 1 is accepted");
+    if (routed.reach == Reach::Routed && routed.role != Role::Both)
+        return badField("routed.reach", "routed", "needs role both: keys to read and queries that read them");
+    if (routed.unrouted != Unrouted::Local && !routed.ranksQueries())
+        return badField("routed.unrouted", routed.unrouted == Unrouted::Mean ? "mean" : "skip",
+                        "needs queries to be ranked: role queries or both");
+    if (policy.mix.dynamic != Dynamic::None &&
+        (!tokens || !routed.ranksKeys() || routed.budgetKind != BudgetKind::Count ||
+         routed.choice != Choice::Query))
+        return badField("mix.dynamic", policy.mix.dynamic == Dynamic::Entropy ? "entropy" : "deficit",
+                        "shares a count of single keys per query: other budgets, choices and granularities take none");
     return {};
 }
 
@@ -123,7 +172,8 @@ Result<> checkParts(const AttentionPolicy& policy) {
         FOVEA_TRY(checkParam(*findParam(key), findParam(key)->get(policy)));
     if (policy.routed.pool % 2 == 0)
         return badField("routed.pool", std::to_string(policy.routed.pool), "odd numbers are accepted");
-    return checkRouted(policy.routed);
+    FOVEA_TRY(checkRouted(policy.routed));
+    return checkOffers(policy);
 }
 
 Result<> checkNames(const AttentionPolicy& policy) {

@@ -1,8 +1,11 @@
 #include "core/route/Router.h"
 #include "core/base/Check.h"
 #include "core/policy/SignalSpec.h"
+#include "core/route/DynamicBudget.h"
 #include "core/route/ReadSets.h"
 #include "core/route/RowChoice.h"
+#include "core/route/SetChoice.h"
+#include "core/route/Sharing.h"
 #include "core/route/Signal.h"
 #include "core/route/TextChoice.h"
 #include <atomic>
@@ -93,6 +96,27 @@ void fillFromText(const TextChoice& text, const std::vector<float>& scores, cons
     choices.nanScores += text.nanScores;
 }
 
+/// Empties the rows of queries that `keeps` refuses.
+template <class Keeps>
+void keepRows(RoutedChoices& choices, const Keeps& keeps) {
+    std::size_t kept = 0;
+    std::size_t begin = 0;
+    for (std::size_t query = choices.rows.first; query < choices.rows.last; ++query) {
+        const std::size_t r = query - choices.rows.first;
+        const std::size_t end = choices.rowBegin[r + 1];
+        for (; begin < end && keeps(query); ++begin, ++kept) {
+            choices.keys[kept] = choices.keys[begin];
+            choices.scores[kept] = choices.scores[begin];
+            choices.ranks[kept] = choices.ranks[begin];
+        }
+        begin = end;
+        choices.rowBegin[r + 1] = static_cast<std::uint32_t>(kept);
+    }
+    choices.keys.resize(kept);
+    choices.scores.resize(kept);
+    choices.ranks.resize(kept);
+}
+
 std::vector<std::uint8_t> notPinned(const std::vector<std::uint8_t>& pinned, std::size_t count) {
     std::vector<std::uint8_t> eligible(count);
     for (std::size_t token = 0; token < count; ++token)
@@ -105,14 +129,24 @@ struct Job {
     const AttentionPolicy& policy;
     const ModelShape& shape;
     const RouteInput& input;
-    const Signal& signal;
+    const Signal* signal; ///< null: sets are chosen, or nothing is ranked
+    UnitKind kind;
     const Candidates& candidates;
     RowRange rows;
     int threads;
 
+    [[nodiscard]] SharedSignal shared() const { return {*signal, kind}; }
+
     [[nodiscard]] SignalInput inputOf(std::size_t unit, bool wholeText) const {
         return {policy.routed, shape,   input,       unit, wholeText ? candidates.tokens() : rows.last,
-                rows,          threads, dotKernels()};
+                rows,          threads, dotKernels(), &candidates};
+    }
+    /// Set choosers see the rows of whole query blocks.
+    [[nodiscard]] SetInput setInputOf(std::size_t unit) const {
+        const RowRange needed = rowsNeeded(policy.routed, rows, candidates.tokens());
+        return {{policy.routed, shape, input, unit, needed.last, needed, 1, dotKernels(), &candidates},
+                kind,
+                candidates};
     }
 };
 
@@ -121,8 +155,8 @@ void routeQueries(const Job& job, std::size_t unit, RoutedChoices& choices, std:
     const RoutedPart& routed = job.policy.routed;
     const bool ahead = routed.scope == Scope::Sequence;
     const SignalInput in = job.inputOf(unit, ahead);
-    std::vector<float> scores = job.signal.queries(in);
-    macs += job.signal.macs(in);
+    std::vector<float> scores = job.shared().queries(in);
+    macs += job.shared().macs(in);
     const TextChoice text =
         chooseTokens(scores, notPinned(job.candidates.always().queryRole, in.keys),
                      routed.effectiveQueryKind(), routed.effectiveQueryBudget(), routed.scope);
@@ -140,8 +174,8 @@ void routeTextKeys(const Job& job, std::size_t unit, RoutedChoices& choices, std
     const RoutedPart& routed = job.policy.routed;
     const bool ahead = looksAhead(job.policy);
     const SignalInput in = job.inputOf(unit, ahead);
-    const std::vector<float> scores = job.signal.tokens(in);
-    macs += job.signal.macs(in);
+    const std::vector<float> scores = job.shared().tokens(in);
+    macs += job.shared().macs(in);
     std::vector<std::uint8_t> eligible(in.keys);
     for (std::size_t token = 0; token < in.keys; ++token)
         eligible[token] = job.candidates.always().contains(token) ? 0 : 1;
@@ -160,20 +194,18 @@ Result<> routeQueryKeys(const Job& job, const std::vector<std::size_t>& units,
         inputs.push_back(job.inputOf(unit, routed.scope == Scope::Sequence || spec.sees == Sees::Ahead));
     std::vector<std::unique_ptr<PairScorer>> pairs(units.size());
     std::vector<std::vector<float>> tokens(units.size());
-    for (std::size_t n = 0; n < units.size(); ++n)
-        if (job.signal.pairs != nullptr)
-            pairs[n] = job.signal.pairs(inputs[n]);
+    for (std::size_t n = 0; n < units.size(); ++n) // each rounds or draws on all threads
+        if (job.signal->pairs != nullptr)
+            pairs[n] = job.shared().pairs(inputs[n]);
         else
-            tokens[n] = job.signal.tokens(inputs[n]);
+            tokens[n] = job.shared().tokens(inputs[n]);
+    const DynamicBudget budget(job.policy, job.kind, unitsOf(job.kind, job.shape), job.inputOf(0, false));
+    macs += budget.macs();
 
     // Blocks lie on multiples of 64, so that a range of rows is cut as the whole text is.
     const std::size_t firstBlock = job.rows.first / kRowBlock;
     const std::size_t blocks = (job.rows.last + kRowBlock - 1) / kRowBlock - firstBlock;
     std::vector<BlockChoices> results(units.size() * blocks);
-    std::vector<RowChooser> choosers;
-    for (std::size_t n = 0; n < units.size(); ++n)
-        choosers.emplace_back(routed, job.candidates, dotKernels(), pairs[n].get(),
-                              job.signal.pairs != nullptr ? nullptr : &tokens[n], job.signal.tokensAreMass);
     std::vector<decltype(RowChooser::makeScratch(dotKernels()))> scratch;
     for (int thread = 0; thread < job.threads; ++thread)
         scratch.push_back(RowChooser::makeScratch(dotKernels()));
@@ -185,24 +217,105 @@ Result<> routeQueryKeys(const Job& job, const std::vector<std::size_t>& units,
         const std::size_t block = blocks - 1 - task / units.size();
         const std::size_t first = std::max(job.rows.first, (firstBlock + block) * kRowBlock);
         const std::size_t last = std::min(job.rows.last, (firstBlock + block + 1) * kRowBlock);
-        choosers[n].choose(first, last, *scratch[static_cast<std::size_t>(omp_get_thread_num())],
-                           results[n * blocks + block]);
+        for (std::size_t row = first; row < last;) {
+            const std::size_t next = std::min(last, budget.changesAfter(row));
+            RoutedPart part = routed;
+            part.budget = budget.at(units[n], row);
+            RowChooser(part, job.candidates, dotKernels(), pairs[n].get(), pairs[n] ? nullptr : &tokens[n],
+                       job.signal->tokensAreMass)
+                .choose(row, next, *scratch[static_cast<std::size_t>(omp_get_thread_num())],
+                        results[n * blocks + block]);
+            row = next;
+        }
     });
     if (cancel.cancelled())
         return fail(ErrorCode::Cancelled, "cancelled");
     parallelFor(units.size(), job.threads, [&](std::size_t n) {
         join(std::span(results).subspan(n * blocks, blocks), *choices[n]);
-        if (job.signal.pairs == nullptr) // one score per token: counted once
+        if (job.signal->pairs == nullptr) // one score per token: counted once
             for (std::size_t token = 0; token < tokens[n].size(); ++token)
                 if (tokens[n][token] != tokens[n][token] && !job.candidates.always().contains(token))
                     ++choices[n]->nanScores;
     });
     for (const SignalInput& in : inputs)
-        macs += job.signal.macs(in);
+        macs += job.shared().macs(in);
     return {};
 }
 
+/// Sets of keys: the choosers of all units first, since some must go through the text row by row.
+Result<> routeSets(const Job& job, const std::vector<std::size_t>& units,
+                   std::vector<std::shared_ptr<RoutedChoices>>& choices, std::uint64_t& macs,
+                   const CancelToken& cancel) {
+    std::vector<std::unique_ptr<SetChooser>> choosers(units.size());
+    parallelFor(units.size(), job.threads, [&](std::size_t n) {
+        if (!cancel.cancelled())
+            choosers[n] = makeSetChooser(job.setInputOf(units[n]));
+    });
+    if (cancel.cancelled())
+        return fail(ErrorCode::Cancelled, "cancelled");
+    const std::size_t firstBlock = job.rows.first / kRowBlock;
+    const std::size_t blocks = (job.rows.last + kRowBlock - 1) / kRowBlock - firstBlock;
+    std::vector<BlockChoices> results(units.size() * blocks);
+    parallelFor(results.size(), job.threads, [&](std::size_t task) {
+        if (cancel.cancelled())
+            return;
+        const std::size_t n = task % units.size();
+        const std::size_t block = blocks - 1 - task / units.size();
+        choosers[n]->choose(std::max(job.rows.first, (firstBlock + block) * kRowBlock),
+                            std::min(job.rows.last, (firstBlock + block + 1) * kRowBlock),
+                            results[n * blocks + block]);
+    });
+    if (cancel.cancelled())
+        return fail(ErrorCode::Cancelled, "cancelled");
+    for (std::size_t n = 0; n < units.size(); ++n) {
+        join(std::span(results).subspan(n * blocks, blocks), *choices[n]);
+        macs += choosers[n]->macs();
+    }
+    return {};
+}
+
+/// What query roles leave to the others (mechanisms.md section 1, reach and unrouted).
+void applyRoles(const RoutedPart& routed, const AlwaysReads& always, RoutedChoices& choices) {
+    if (routed.reach == Reach::Routed) {
+        for (std::uint8_t& role : choices.queryRole)
+            role = role != 0 ? kReadsRouted : 0;
+        keepRows(choices, [&](std::size_t query) { return choices.queryRole[query] != 0; });
+    }
+    if (routed.unrouted == Unrouted::Local)
+        return;
+    choices.silent.assign(choices.queryRole.size(), 0);
+    for (std::size_t token = 0; token < choices.silent.size(); ++token)
+        choices.silent[token] = choices.queryRole[token] == 0 && always.queryRole[token] == 0 ? 1 : 0;
+    choices.silentHaveNoKeys = routed.unrouted == Unrouted::Skip;
+    keepRows(choices, [&](std::size_t query) { return choices.silent[query] == 0; });
+}
+
 } // namespace
+
+std::uint64_t choiceBytes(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {
+    const RoutedPart& routed = policy.routed;
+    if (!routed.on())
+        return 0;
+    const double most = (static_cast<double>(tokens) + 1) / 2;
+    const auto page = static_cast<double>(routed.page);
+    double keys = 0;
+    if (!routed.signal.empty() && routed.ranksKeys()) {
+        keys = routed.budgetKind == BudgetKind::Count      ? routed.budget
+               : routed.budgetKind == BudgetKind::Fraction ? routed.budget * most
+                                                           : most;
+        if (routed.granularity != Granularity::Token)
+            keys += page + static_cast<double>(routed.queryBlock);
+        if (routed.signal == "lsh")
+            keys *= static_cast<double>(routed.rounds);
+        if (routed.signal == "vertical_slash")
+            keys += static_cast<double>(routed.diagonals);
+        if (routed.signal == "recent_window" || routed.signal == "flexprefill")
+            keys = most;
+    }
+    keys += static_cast<double>(routed.randomBlocks) * page;
+    const auto units = static_cast<double>(unitsOf(unitKindOf(routed), shape));
+    return static_cast<std::uint64_t>(10 * units * std::min(keys, most) * static_cast<double>(tokens));
+}
 
 Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shape, const RouteInput& input,
                            RowRange rows, int onlyHead, const WorkContext& work) {
@@ -225,32 +338,43 @@ Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shap
         return routing;
     }
     const Signal* signal = signalNamed(policy.routed.signal);
-    if (signal == nullptr)
+    const bool sets = choosesSets(policy.routed);
+    if (findSignal(policy.routed.signal) == nullptr && !policy.routed.signal.empty())
         return fail(ErrorCode::BadValue,
                     "routed.signal is \"" + policy.routed.signal + "\", which is not known");
+    if (signal == nullptr && !sets && !policy.routed.signal.empty())
+        return fail(ErrorCode::BadValue, "routed.granularity is token; " + policy.routed.signal +
+                                             " ranks pages: page and block are accepted");
     FOVEA_ASSERT(input.q.rows == facts.tokens && input.k.rows == facts.tokens);
     if (policy.routed.signal == "surprisal" && facts.surprisal.size() != facts.tokens)
         return fail(ErrorCode::BadValue,
                     "routed.signal is surprisal, which needs a full run of this text first; none is at hand");
+    if (policy.routed.signal == "hidden_norm" && input.hiddenNorm.size() != facts.tokens)
+        return fail(ErrorCode::BadValue,
+                    "routed.signal is hidden_norm, which needs the residual stream's lengths; none are at hand");
+    if (policy.routed.signal == "rarity" && facts.ids.size() != facts.tokens)
+        return fail(ErrorCode::BadValue, "routed.signal is rarity, which needs the tokens' ids; none are at hand");
     auto always = alwaysReads(policy, facts);
     if (!always)
         return tl::make_unexpected(always.error());
     FOVEA_TRY(work.checkpoint());
 
+    const UnitKind kind = unitKindOf(policy.routed);
     const LocalReads local(policy.local);
     const Candidates candidates(local, *always, policy.routed.scope, facts.tokens);
     const Job job{policy,
                   shape,
                   input,
-                  *signal,
+                  signal,
+                  kind,
                   candidates,
                   rows,
                   work.threads > 0 ? work.threads : omp_get_max_threads()};
 
     for (std::size_t head = 0; head < heads; ++head)
-        routing.unitOfHead.push_back(static_cast<std::uint16_t>(unitOf(signal->unit, shape, head)));
+        routing.unitOfHead.push_back(static_cast<std::uint16_t>(unitOf(kind, shape, head)));
     std::vector<std::size_t> units;
-    for (std::size_t unit = 0; unit < unitsOf(signal->unit, shape); ++unit)
+    for (std::size_t unit = 0; unit < unitsOf(kind, shape); ++unit)
         if (onlyHead < 0 || unit == routing.unitOfHead[static_cast<std::size_t>(onlyHead)])
             units.push_back(unit);
 
@@ -260,9 +384,11 @@ Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shap
         choices[n]->rows = rows;
         choices[n]->rowBegin.push_back(0);
     }
-    if (!policy.routed.ranksKeys())
+    if (policy.routed.signal.empty() || !policy.routed.ranksKeys())
         for (auto& unit : choices)
             *unit = *nothing;
+    else if (sets)
+        FOVEA_TRY(routeSets(job, units, choices, routing.macs, work.cancel));
     else if (policy.routed.choice == Choice::Query)
         FOVEA_TRY(routeQueryKeys(job, units, choices, routing.macs, work.cancel));
     else
@@ -270,12 +396,16 @@ Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shap
             FOVEA_TRY(work.checkpoint());
             routeTextKeys(job, units[n], *choices[n], routing.macs);
         }
-    if (policy.routed.ranksQueries())
+    if (policy.routed.ranksQueries() && !policy.routed.signal.empty())
         for (std::size_t n = 0; n < units.size(); ++n) {
             FOVEA_TRY(work.checkpoint());
             routeQueries(job, units[n], *choices[n], routing.macs);
+            applyRoles(policy.routed, *always, *choices[n]);
         }
-    routing.units.resize(unitsOf(signal->unit, shape));
+    if (policy.routed.randomBlocks > 0)
+        for (std::size_t n = 0; n < units.size(); ++n)
+            addRandomBlocks(job.setInputOf(units[n]), *choices[n]);
+    routing.units.resize(unitsOf(kind, shape));
     for (std::size_t n = 0; n < units.size(); ++n)
         routing.units[units[n]] = std::move(choices[n]);
     routing.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

@@ -45,6 +45,11 @@ struct RowRange {
     bool operator==(const RowRange&) const = default;
 };
 
+/// Values of RoutedChoices::queryRole: the query reads everything before it, or, of the router's keys, those
+/// that others may not read (reach routed).
+inline constexpr std::uint8_t kReadsAll = 1;
+inline constexpr std::uint8_t kReadsRouted = 2;
+
 /// The router's choices for one unit (a head, or the heads of one key-value head), rows of a range. Sorted
 /// keys per row.
 struct RoutedChoices {
@@ -57,7 +62,7 @@ struct RoutedChoices {
         threshold; ///< [rows] bar of the row: tau, or the score of the last chosen; NaN if none
     std::vector<std::uint32_t> budget; ///< [rows] keys the row was allowed
     std::vector<std::uint8_t>
-        queryRole; ///< [T up to rows.last] 1: the token reads everything before it (router's choice only)
+        queryRole; ///< [T up to rows.last] kReadsAll or kReadsRouted; 0: none (router's choice only)
     std::vector<float> queryScore;        ///< as queryRole, empty when no query role is routed
     std::vector<float> queryThreshold;    ///< as queryScore: the bar when the token was decided; NaN for none
     std::vector<std::uint32_t> queryRank; ///< as queryScore: 1 = best when the token was decided
@@ -65,6 +70,7 @@ struct RoutedChoices {
     std::uint64_t nanScores = 0;            ///< ranked last and counted
     /// As queryRole, 1: the query reads no key at all and gets no softmax (unrouted mean or skip). Empty: none.
     std::vector<std::uint8_t> silent;
+    bool silentHaveNoKeys = false; ///< nobody reads a silent token either (unrouted skip)
     [[nodiscard]] std::span<const std::uint32_t> row(std::size_t query) const {
         const std::size_t r = query - rows.first;
         return std::span(keys).subspan(rowBegin[r], rowBegin[r + 1] - rowBegin[r]);
@@ -80,6 +86,10 @@ struct LayerRouting {
     std::uint64_t macs = 0;                ///< the router's own multiply-adds, for the cost bar
     double seconds = 0;                    ///< measured, this call
 };
+
+/// Bytes that one layer's choices may take: 10 for every key of every row and unit (key, score, rank), at most
+/// half the text per row on average. A budget of many keys is what this is asked for: pages, prefill patterns.
+[[nodiscard]] std::uint64_t choiceBytes(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens);
 
 /// Ranks and chooses for rows `rows` of one layer, all heads (or only the unit that `onlyHead` >= 0 belongs
 /// to). Exactly as mechanisms.md: candidates are keys j <= i outside local and always; ties go to the later

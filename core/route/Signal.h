@@ -11,6 +11,8 @@
 // policy/SignalSpec.cpp.
 namespace fovea {
 
+class Candidates;
+
 /// Heads that choose as one.
 enum class UnitKind : std::uint8_t { Head, Group, All };
 
@@ -24,6 +26,7 @@ struct SignalInput {
     RowRange rows;        ///< queries that will be ranked
     int threads = 1;
     const DotKernels& dots;
+    const Candidates* candidates = nullptr; ///< what local and always leave open; null: not asked for
 
     [[nodiscard]] std::size_t headDim() const { return static_cast<std::size_t>(shape.headDim); }
     /// Query head `head`, or key-value head: [T x D].
@@ -123,6 +126,16 @@ std::vector<float> queryPeak(const SignalInput& in);
 std::unique_ptr<PairScorer> randomPairs(const SignalInput& in);
 std::vector<float> randomTokens(const SignalInput& in);
 std::vector<float> randomQueries(const SignalInput& in);
+std::vector<float> querySparsity(const SignalInput& in);
+std::uint64_t querySparsityMacs(const SignalInput& in);
+std::vector<float> rowEntropy(const SignalInput& in);
+std::vector<float> localDeficit(const SignalInput& in);
+std::unique_ptr<PairScorer> indexer(const SignalInput& in);
+std::unique_ptr<PairScorer> keyDistinct(const SignalInput& in);
+std::vector<float> position(const SignalInput& in);
+std::vector<float> special(const SignalInput& in);
+std::vector<float> hiddenNorm(const SignalInput& in);
+std::vector<float> rarity(const SignalInput& in);
 std::unique_ptr<PairScorer> oracle(const SignalInput& in);
 std::vector<float> oracleTokens(const SignalInput& in);
 } // namespace signals

@@ -1,6 +1,6 @@
 #include "core/route/Signal.h"
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 namespace fovea {
 
@@ -35,7 +35,17 @@ std::uint64_t oracleMacs(const SignalInput& in) {
 
 using namespace signals;
 
-constexpr std::array<Signal, 9> kTable = {{
+std::uint64_t distinctMacs(const SignalInput& in) {
+    return scoreMacs(in, in.rows) + 2 * normMacs(in);
+}
+std::uint64_t indexerMacs(const SignalInput& in) {
+    return rowMacs(in) * static_cast<std::uint64_t>(in.shape.heads);
+}
+std::uint64_t hiddenMacs(const SignalInput& in) {
+    return std::uint64_t{in.keys} * static_cast<std::uint64_t>(in.shape.width);
+}
+
+constexpr Signal kTable[] = {
     {"group_dot", UnitKind::Group, groupDot, groupDotTokens, nullptr, pairMacs, false},
     {"head_dot", UnitKind::Head, headDot, headDotTokens, nullptr, pairMacs, false},
     {"key_norm", UnitKind::Group, nullptr, keyNorm, nullptr, normMacs, false},
@@ -43,16 +53,25 @@ constexpr std::array<Signal, 9> kTable = {{
     {"surprisal", UnitKind::All, nullptr, surprisal, surprisal, noMacs, false},
     {"received", UnitKind::Head, nullptr, received, nullptr, receivedMacs, true},
     {"query_peak", UnitKind::Head, nullptr, nullptr, queryPeak, prefixMacs, false},
+    {"query_sparsity", UnitKind::Head, nullptr, nullptr, querySparsity, querySparsityMacs, false},
+    {"row_entropy", UnitKind::Head, nullptr, nullptr, rowEntropy, prefixMacs, false},
+    {"local_deficit", UnitKind::Head, nullptr, nullptr, localDeficit, prefixMacs, false},
+    {"indexer", UnitKind::All, indexer, nullptr, nullptr, indexerMacs, false},
+    {"key_distinct", UnitKind::Group, keyDistinct, nullptr, nullptr, distinctMacs, false},
+    {"position", UnitKind::All, nullptr, position, nullptr, noMacs, false},
+    {"special", UnitKind::All, nullptr, special, special, noMacs, false},
+    {"hidden_norm", UnitKind::All, nullptr, hiddenNorm, hiddenNorm, hiddenMacs, false},
+    {"rarity", UnitKind::All, nullptr, rarity, rarity, noMacs, false},
     {"random", UnitKind::Head, randomPairs, randomTokens, randomQueries, noMacs, false},
     {"oracle", UnitKind::Head, oracle, oracleTokens, nullptr, oracleMacs, false},
-}};
+};
 
 } // namespace
 
 const Signal* signalNamed(std::string_view name) {
     const auto found =
-        std::find_if(kTable.begin(), kTable.end(), [&](const Signal& s) { return s.name == name; });
-    return found == kTable.end() ? nullptr : &*found;
+        std::find_if(std::begin(kTable), std::end(kTable), [&](const Signal& s) { return s.name == name; });
+    return found == std::end(kTable) ? nullptr : &*found;
 }
 
 } // namespace fovea

@@ -31,7 +31,17 @@ def report(*options):
     equal([l["layer"] for l in doc["fidelity"]["layers"]], list(range(shape["layers"])), "a row per layer")
     check(all(l["regime"] == "isolated" for l in doc["fidelity"]["layers"]), "labelled isolated")
     close(doc["fidelity"]["delta_nll"], doc["hybrid"]["mean_nll"] - doc["full"]["mean_nll"], "delta of the means", 1e-5)
-    check(doc["ladder"] is None and doc["ladder_note"], "the ladder is null with its note")
+    if "--ladder-steps" in options:
+        check(doc["ladder"] is None and doc["ladder_note"], "no ladder was asked for: null with its note")
+    else:
+        ladder = doc["ladder"]
+        equal(ladder["prompt"], T - T // 4, "the ladder's border")
+        equal(ladder["steps"], min(16, T // 4), "the ladder's steps")
+        for rung in ("full_cached", "full_uncached", "hybrid_cached", "hybrid_uncached"):
+            check(ladder[rung]["seconds_per_token"]["median"] > 0, f"{rung} was timed")
+            check(ladder[rung]["kv_bytes"] > 0, f"{rung} holds keys and values")
+        equal(ladder["full_cached"]["steps_timed"], ladder["steps"], "every cached step is timed")
+        check(1 <= ladder["full_uncached"]["steps_timed"] <= 3, "a few uncached steps are timed")
     equal(doc["trained_for_policy"], "drop-in", "trained-ness")
     equal(sorted({g["gate"] for g in doc["gates"]}), list(range(1, 9)), "eight gates")
     for gate in doc["gates"]:
@@ -50,10 +60,12 @@ equal(plain["hybrid"]["pairs"], banded(plain["tokens"], 16, 4) * units, "pairs o
 equal(plain["hybrid"]["how"], "skipped", "work is skipped, not masked")
 equal(plain["routing"], [], "nothing is routed")
 check(plain["full"]["seconds"]["spread"] is None, "one run has no spread")
+check(plain["ladder"]["hybrid_cached"]["kv_bytes"] < plain["ladder"]["full_cached"]["kv_bytes"] or plain["tokens"] < 90,
+      "a window's cache is smaller")
 check(plain["fidelity"]["next_token_kl"] > 0.001, "a narrow window is not full attention")
 
 # The whole budget is full attention.
-whole = report("--window", "all")
+whole = report("--window", "all", "--ladder-steps", "0")
 close(whole["fidelity"]["next_token_kl"], 0, "KL of window all", 1e-9)
 equal(whole["fidelity"]["top1_agreement"], 1, "top-1 of window all")
 equal(whole["hybrid"]["pairs"], whole["full"]["pairs"], "pairs of window all")

@@ -86,12 +86,11 @@ void tst_Gates::everyGateHoldsOrSaysWhyNot() {
         const GateResult& g = (*gates)[i];
         QCOMPARE(g.gate, static_cast<int>(i + 1));
         QVERIFY(!g.name.empty() && !g.detail.empty());
-        const bool notYet = g.gate == 2 || g.gate == 4;
         const bool noRouter = g.gate == 6 && (!policy.routed.on() || policy.routed.role != Role::Keys);
         QVERIFY2(g.ok.value_or(true), (g.name + ": " + g.detail).c_str());
         if (!noRouter)
-            QCOMPARE(g.ok.has_value(), !notYet);
-        if (g.gate == 1 || g.gate == 3 || g.gate == 5 || g.gate == 7)
+            QVERIFY(g.ok.has_value());
+        if (g.gate <= 5 || g.gate == 7)
             QVERIFY(g.value.has_value());
     }
 }
@@ -105,7 +104,7 @@ void tst_Gates::lookAhead_isNotClaimed() {
         QVERIFY(looksAhead(policy));
         const Result<std::vector<GateResult>> gates = checkGates(*fullRun(), policy, 100, {});
         QVERIFY2(gates, gates ? "" : gates.error().message.c_str());
-        QVERIFY(!(*gates)[2].ok);
+        QVERIFY(!(*gates)[1].ok && !(*gates)[2].ok);
         QVERIFY((*gates)[2].detail.find("looks ahead") != std::string::npos);
     }
 }

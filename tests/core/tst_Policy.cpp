@@ -2,6 +2,8 @@
 #include "core/policy/ParamSpec.h"
 #include "core/policy/PolicyJson.h"
 #include "core/policy/SignalSpec.h"
+#include "core/route/SetChoice.h"
+#include "core/route/Sharing.h"
 #include "core/route/Signal.h"
 #include <QtTest>
 #include <cmath>
@@ -44,15 +46,13 @@ AttentionPolicy everyField() {
     p.routed.budget = 0.1;
     p.routed.queryBudgetKind = BudgetKind::Fraction;
     p.routed.queryBudget = 1.0 / 3;
-    p.routed.choice = Choice::Sequence;
-    p.routed.scope = Scope::Sequence;
     p.routed.seed = 0x7FFFFFFFFFFFFFFFULL;
     p.routed.granularity = Granularity::Block;
     p.routed.sharing = Sharing::Layer;
     p.routed.page = 48;
     p.routed.queryBlock = 64;
     p.routed.phase = Phase::Prefill;
-    p.routed.store = Store::Evict;
+    p.routed.store = Store::Direction8;
     p.routed.reach = Reach::Routed;
     p.routed.unrouted = Unrouted::Skip;
     p.routed.randomBlocks = 3;
@@ -67,7 +67,6 @@ AttentionPolicy everyField() {
     p.mix.fullOffset = 2;
     p.mix.fullLayers = {5, 11, 17};
     p.mix.fullHeads = 0.25;
-    p.mix.dynamic = Dynamic::Deficit;
     p.mix.probeEvery = 33;
     p.mix.positions = Positions::Cache;
     p.mix.layers = {"", "wide", "full"};
@@ -129,6 +128,8 @@ void tst_Policy::json_comesBackUnchanged() {
         policies.push_back(preset.policy);
     AttentionPolicy all = *presetPolicy("default");
     all.routed.budget = static_cast<double>(kAll);
+    all.routed.choice = Choice::Sequence;
+    all.routed.scope = Scope::Sequence;
     policies.push_back(all);
     for (const AttentionPolicy& policy : policies) {
         const auto back = policyFromJson(policyToJson(policy));
@@ -339,7 +340,10 @@ void tst_Policy::presets_areValidAndNamed() {
         const auto checked = validated(*policy);
         QVERIFY2(checked.has_value(), checked ? "" : checked.error().message.c_str());
         QVERIFY(!preset.help.empty());
-        QVERIFY(!looksAhead(*policy));
+        // Published prefill methods that see the whole prompt or query block; no other preset may look ahead.
+        const bool labelled = preset.name == "vertical-slash" || preset.name == "block-sparse" ||
+                              preset.name == "flexprefill" || preset.name == "xattention";
+        QCOMPARE(looksAhead(*policy), labelled);
     }
     QVERIFY(presetPolicy("key_norm").has_value()); // hyphen and underscore are the same
     const auto unknown = presetPolicy("nonsense");
@@ -371,12 +375,18 @@ void tst_Policy::summary_saysWhatIsOn() {
 
 void tst_Policy::signals_haveCardsAndFormulas() {
     for (const SignalSpec& spec : signalSpecs()) {
+        RoutedPart routed;
+        routed.signal = spec.name;
+        routed.granularity = Granularity::Block;
+        QCOMPARE(unitKindOf(routed) == UnitKind::Group, spec.perGroup);
+        QVERIFY(choosesSets(routed));
+        QVERIFY(!spec.help.empty() && !spec.cost.empty() && !seesText(spec.sees).empty());
         const Signal* signal = signalNamed(spec.name);
-        QVERIFY(signal != nullptr);
-        QCOMPARE(signal->unit == UnitKind::Group, spec.perGroup);
+        QCOMPARE(signal != nullptr, offersOf(spec.name) == Offers::Tokens);
+        if (signal == nullptr)
+            continue;
         QCOMPARE(signal->queries != nullptr, spec.role != Role::Keys);
-        QCOMPARE(signal->tokens != nullptr, spec.role != Role::Queries);
-        QVERIFY(!spec.help.empty() && !spec.cost.empty());
+        QCOMPARE(signal->tokens != nullptr || signal->pairs != nullptr, spec.role != Role::Queries);
     }
     QVERIFY(findSignal("") == nullptr);
     QVERIFY(signalNamed("GROUP_DOT") == nullptr);
@@ -392,6 +402,19 @@ void tst_Policy::looksAhead_isSaid() {
     QVERIFY(looksAhead(p));
     p.local.window = kAll;
     QVERIFY(!looksAhead(p));
+    // Given the border, rows behind it do not look ahead; rows of the prompt do.
+    p = *presetPolicy("snapkv");
+    QVERIFY(!looksAhead(p) && routingSees(p) == Sees::Border);
+    p.routed.phase = Phase::All;
+    QVERIFY(looksAhead(p));
+    p = *presetPolicy("block-sparse");
+    QVERIFY(looksAhead(p) && routingSees(p) == Sees::Block);
+    p.routed.queryBlock = 1;
+    QVERIFY(!looksAhead(p));
+    p.routed.signal = "page_mean"; // scores with the block's first query
+    p.routed.queryBlock = 64;
+    QVERIFY(!looksAhead(p));
+    QVERIFY(routingSees(*presetPolicy("h2o")) == Sees::Running);
 }
 
 QTEST_APPLESS_MAIN(tst_Policy)

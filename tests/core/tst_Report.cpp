@@ -131,6 +131,18 @@ void tst_Report::report_hasEveryKey() {
     QCOMPARE(doc["hybrid"]["seconds"]["spread"].get<double>(), 0.25);
     QVERIFY(doc["full"]["seconds"]["spread"].is_null()); // one warm run
     QVERIFY(doc["ladder"].is_null() && doc["ladder_note"].is_string());
+    Ladder ladder;
+    ladder.prompt = 75;
+    ladder.steps = 16;
+    ladder.hybridUncached = {{0.5, 0.25, 3}, 0, 1000};
+    const Json timed = Json::parse(reportJson(*filled(), someGates(), 2, &ladder));
+    QVERIFY(!timed.contains("ladder_note"));
+    for (const char* key : {"full_cached", "full_uncached", "hybrid_cached", "hybrid_uncached"})
+        QVERIFY2(timed["ladder"].contains(key), key);
+    QCOMPARE(timed["ladder"]["prompt"].get<int>(), 75);
+    QCOMPARE(timed["ladder"]["hybrid_uncached"]["seconds_per_token"]["median"].get<double>(), 0.5);
+    QCOMPARE(timed["ladder"]["hybrid_uncached"]["steps_timed"].get<int>(), 3);
+    QCOMPARE(timed["ladder"]["hybrid_uncached"]["kv_bytes"].get<int>(), 1000);
     QCOMPARE(doc["fidelity"]["topk_sampled_rows"].get<int>(), 24);
     QCOMPARE(doc["fidelity"]["layers"][1]["layer"].get<int>(), 1);
     QCOMPARE(doc["fidelity"]["layers"][0]["regime"].get<std::string>(), std::string("isolated"));

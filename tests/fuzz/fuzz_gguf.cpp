@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     model.shape = header->shape;
     model.tokenizer = *tokenizer;
     std::vector<std::string> warnings;
-    auto weights = Weights::read(source, *header, Precision::F32, warnings, work);
+    auto weights = Weights::read(source, *header, {Precision::F32, 0, true}, warnings, work);
     if (!weights)
         std::abort(); // everything that can be wrong was checked before
     model.weights = *weights;

@@ -31,7 +31,7 @@ void addRouting(PairFacts& facts, const AttentionPlan& plan) {
     const auto query = static_cast<std::size_t>(facts.query);
     if (!unit)
         return;
-    if (query < unit->queryRole.size() && unit->queryRole[query] != 0 && facts.reason == Reason::Routed)
+    if (query < unit->queryRole.size() && unit->queryRole[query] == kReadsAll && facts.reason == Reason::Routed)
         facts.role = Role::Queries;
     if (facts.role == Role::Queries) {
         if (query < unit->queryScore.size()) {
@@ -89,7 +89,10 @@ std::vector<std::uint8_t> queryRoles(const AttentionPlan& plan, int head) {
     if (!plan.routing || plan.routing->unitOfHead.size() <= static_cast<std::size_t>(head))
         return {};
     const auto& unit = plan.routing->units[plan.routing->unitOfHead[static_cast<std::size_t>(head)]];
-    return unit ? unit->queryRole : std::vector<std::uint8_t>();
+    std::vector<std::uint8_t> roles = unit ? unit->queryRole : std::vector<std::uint8_t>();
+    for (std::uint8_t& role : roles) // one that reads the routed keys only draws no row of its own
+        role = role == kReadsAll ? 1 : 0;
+    return roles;
 }
 
 std::optional<PairFacts> pairFacts(const Snapshot& snapshot, int layer, int head, int query, int key) {

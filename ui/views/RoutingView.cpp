@@ -305,9 +305,7 @@ void RoutingView::refreshHeader()
         m_header->setText(tr("Nothing is routed: choose a signal and a count under Routed."));
         return;
     }
-    const QString sees = signal->sees == Sees::Fixed ? tr("known when the token arrives")
-                         : signal->sees == Sees::Row ? tr("sees the query and keys up to it")
-                                                     : tr("sees the whole text");
+    const QString sees = tr(seesText(signal->sees).data());
     QString text = tr("L%4 H%5, isolated: %1, role %2, %3.")
                        .arg(QString::fromStdString(policy.routed.signal))
                        .arg(QString::fromStdString(std::string(roleName(policy.routed.role))))

@@ -1,0 +1,146 @@
+#include "app/Command.h"
+#include "app/Output.h"
+#include "app/RunText.h"
+#include "app/Usage.h"
+#include "core/engine/Generate.h"
+#include "core/engine/TextStage.h"
+#include "core/export/GenerateJson.h"
+#include "core/files/AtomicFile.h"
+#include "core/text/Display.h"
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+
+namespace fovea::app {
+
+namespace {
+
+struct Options {
+    TextRunOptions text;
+    std::string tokens = "64";
+    std::string temperature = "0";
+    std::string topK = "0";
+    std::string topP = "1";
+    std::string seed = "1";
+};
+
+Outcome<double> parseReal(const std::string& option, const std::string& text, double least, double most) {
+    char* end = nullptr;
+    const double value = std::strtod(text.c_str(), &end);
+    if (text.empty() || *end != 0 || !std::isfinite(value) || value < least || value > most) {
+        char range[64];
+        std::snprintf(range, sizeof range, "a number from %g to %g", least, most);
+        return badUsage(option + " is \"" + text + "\"; " + range + " is accepted");
+    }
+    return value;
+}
+
+Outcome<GenerateOptions> readOptions(const Options& options) {
+    GenerateOptions read;
+    Outcome<std::int64_t> tokens = parseWhole("--tokens", options.tokens, 1, 1 << 20);
+    FOVEA_TRY(tokens);
+    Outcome<double> temperature = parseReal("--temperature", options.temperature, 0, 100);
+    FOVEA_TRY(temperature);
+    Outcome<std::int64_t> topK = parseWhole("--top-k", options.topK, 0, 1 << 24);
+    FOVEA_TRY(topK);
+    Outcome<double> topP = parseReal("--top-p", options.topP, 0, 1);
+    FOVEA_TRY(topP);
+    Outcome<std::int64_t> seed =
+        parseWhole("--sample-seed", options.seed, 0, std::numeric_limits<std::int64_t>::max());
+    FOVEA_TRY(seed);
+    read.tokens = static_cast<std::size_t>(*tokens);
+    read.sampling = {*temperature, *topK, *topP, static_cast<std::uint64_t>(*seed)};
+    return read;
+}
+
+std::string armText(const char* name, const GeneratedArm& arm, const Model& model) {
+    char line[160];
+    std::snprintf(line, sizeof line, "\n%s, %zu tokens%s, %.2f ms per token, cache %.1f MB:\n", name,
+                  arm.ids.size(), arm.ended ? " to the end of the text" : "", 1000 * arm.perToken.median,
+                  static_cast<double>(arm.kvBytes) / 1e6);
+    std::string text = line;
+    for (std::size_t i = 0; i + (arm.ended ? 1 : 0) < arm.ids.size(); ++i) {
+        const std::string piece = model.tokenizer->piece(arm.ids[i]);
+        for (const char c : piece) // control characters of a model's answer stay off the terminal
+            text += c == '\n' || static_cast<unsigned char>(c) >= 0x20 ? c : ' ';
+    }
+    return text + "\n";
+}
+
+Outcome<> run(const Options& options, Session& session) {
+    const OutputOptions& output = options.text.output;
+    Outcome<GenerateOptions> wanted = readOptions(options);
+    FOVEA_TRY(wanted);
+    Outcome<TextRun> made = prepareRun(options.text, "default", session);
+    FOVEA_TRY(made);
+    TextRun& run = *made;
+    Result<std::shared_ptr<const Model>> model =
+        loadModel(run.request.modelPath,
+                  {run.request.precision, run.request.maxMemory, run.request.precision == Precision::F32},
+                  run.work);
+    FOVEA_TRY(model);
+    Result<Tokens> prompt = tokenizeText(**model, run.request, run.work);
+    FOVEA_TRY(prompt);
+    Result<Generation> generated = generate(*model, *prompt, run.request, *wanted, run.work);
+    FOVEA_TRY(generated);
+    session.clearProgress();
+    DocumentHead head;
+    head.model = model->get();
+    head.policy = &run.policy;
+    head.threads = Session::threadCount(run.threads);
+    head.textHash = sha256Hex(*run.request.text);
+    head.pastContext = generated->pastContext;
+    if (generated->pastContext)
+        printNote("prompt and continuation are past the model's context of " +
+                      std::to_string((*model)->shape.context) + "; the result is labelled",
+                  output.quiet);
+    const std::string document = generateJson(head, prompt->size(), *wanted, *generated);
+    if (!output.out.empty())
+        FOVEA_TRY(save(output.out, document));
+    if (output.json)
+        return print(document);
+    std::string text = std::to_string(prompt->size()) + " tokens of prompt, " + run.policy.summary() +
+                       "; drop-in: the weights never saw this policy\n";
+    text += armText("full attention", generated->full, **model);
+    text += armText("hybrid attention", generated->hybrid, **model);
+    text += generated->divergence
+                ? "\nthe arms differ from step " + std::to_string(*generated->divergence) + " on\n"
+                : "\nthe arms never differ\n";
+    return print(text);
+}
+
+} // namespace
+
+Command addGenerate(CLI::App& program) {
+    auto options = std::make_shared<Options>();
+    CLI::App* app = program.add_subcommand(
+        "generate", "Continues a text with full and with hybrid attention, each with its own cache, and says "
+                    "where they part. Greedy unless a temperature is given. Without a policy option: the "
+                    "preset \"default\".");
+    addTextRunOptions(*app, options->text, "Also write the JSON document to this file.");
+    app->add_option("--tokens", options->tokens, "Tokens to add, at most. Default: 64.")
+        ->type_name("N")
+        ->group("Sampling");
+    app->add_option("--temperature", options->temperature,
+                    "0: the most likely token each time. Default: 0.")
+        ->type_name("X")
+        ->group("Sampling");
+    app->add_option("--top-k", options->topK, "Only the K most likely tokens; 0: all. Default: 0.")
+        ->type_name("K")
+        ->group("Sampling");
+    app->add_option("--top-p", options->topP,
+                    "Only the fewest tokens whose probability reaches P. Default: 1.")
+        ->type_name("P")
+        ->group("Sampling");
+    app->add_option("--sample-seed", options->seed,
+                    "Seed of the draws; both arms draw alike. (--seed is the router's.) Default: 1.")
+        ->type_name("N")
+        ->group("Sampling");
+    app->footer("Step 0 is the first token after the prompt.\n\nExamples:\n"
+                "  fovea generate page.txt --tokens 100\n"
+                "  fovea generate page.txt --window 64 --sinks 4 --temperature 0.8 --top-p 0.95\n"
+                "  fovea generate --text 'The capital of France is' --policy window-sinks --json");
+    return {app, [options](Session& session) { return run(*options, session); }};
+}
+
+} // namespace fovea::app

@@ -1,0 +1,255 @@
+#include "core/engine/Decode.h"
+#include "core/base/Memory.h"
+#include "core/base/Stopwatch.h"
+#include "core/engine/TextStage.h"
+#include "core/measure/NextToken.h"
+#include "core/model/Forward.h"
+#include "core/plan/StoredKeys.h"
+#include <algorithm>
+#include <cmath>
+
+namespace fovea {
+
+namespace {
+
+/// Signals that rank earlier queries again need their rows: a query role by the query's own logits, a set per
+/// text by everybody's.
+bool needsQueries(const AttentionPolicy& policy) {
+    const auto needs = [](const RoutedPart& routed) {
+        return routed.on() && (routed.ranksQueries() || routed.choice == Choice::Sequence);
+    };
+    bool any = needs(policy.routed);
+    for (const NamedHeadParts& named : policy.headPolicies)
+        any = any || needs(named.parts.routed);
+    return any;
+}
+
+bool usesSurprisal(const AttentionPolicy& policy) {
+    bool any = policy.routed.signal == "surprisal";
+    for (const NamedHeadParts& named : policy.headPolicies)
+        any = any || named.parts.routed.signal == "surprisal";
+    return any;
+}
+
+float lengthOf(std::span<const float> x) {
+    double sum = 0;
+    for (const float value : x)
+        sum += static_cast<double>(value) * static_cast<double>(value);
+    return static_cast<float>(std::sqrt(sum));
+}
+
+} // namespace
+
+struct Decoder::Data {
+    std::shared_ptr<const Model> model;
+    AttentionPolicy policy;
+    DecodeOptions options;
+    TokenPass pass;
+    std::vector<KvCache> caches;           ///< [L]
+    std::vector<std::vector<float>> queries; ///< [L] rows of H*D, where the router needs them again
+    std::vector<std::vector<float>> norms; ///< [L] of every token's residual stream
+    std::vector<std::shared_ptr<LayerState>> states;
+    std::shared_ptr<TokenFacts> facts = std::make_shared<TokenFacts>();
+    std::shared_ptr<const AttentionPolicy> active; ///< pinned positions cut to the text so far
+    std::vector<float> hidden, logits;
+    bool logitsKnown = false;
+    StepSeconds last;
+    double promptSeconds = 0;
+
+    Data(std::shared_ptr<const Model> m, const AttentionPolicy& p, const DecodeOptions& o, int threads)
+        : model(m), policy(p), options(o), pass(std::move(m), threads),
+          queries(static_cast<std::size_t>(model->shape.layers)),
+          norms(static_cast<std::size_t>(model->shape.layers)),
+          states(static_cast<std::size_t>(model->shape.layers)) {
+        for (int layer = 0; layer < model->shape.layers; ++layer) {
+            caches.emplace_back(keyWidth(), retentionOf(policy, layer));
+            caches.back().reserve(options.tokens);
+            states[static_cast<std::size_t>(layer)] = std::make_shared<LayerState>();
+        }
+        logits.resize(static_cast<std::size_t>(model->shape.vocabulary));
+    }
+
+    [[nodiscard]] std::size_t keyWidth() const {
+        return static_cast<std::size_t>(model->shape.kvHeads * model->shape.headDim);
+    }
+    [[nodiscard]] std::size_t queryWidth() const {
+        return static_cast<std::size_t>(model->shape.heads * model->shape.headDim);
+    }
+
+    /// Facts of one more token.
+    void addFacts(std::int32_t id, std::optional<float> surprisal) {
+        Tokens one;
+        one.ids = {id};
+        one.spans.resize(1);
+        one.pieces = {model->tokenizer->piece(id)};
+        const TokenFacts more = makeFacts(*model->tokenizer, one, {});
+        facts->special.push_back(more.special[0]);
+        facts->punctuation.push_back(more.punctuation[0]);
+        facts->ids.push_back(id);
+        if (surprisal)
+            facts->surprisal.push_back(std::isnan(*surprisal) ? 0.0F : *surprisal);
+        ++facts->tokens;
+        if (pinsTokens(policy))
+            active = std::make_shared<const AttentionPolicy>(pinnedWithin(policy, facts->tokens));
+    }
+
+    Result<> attendRow(const TokenInput& in, std::span<float> o, const WorkContext& work) {
+        const auto layer = static_cast<std::size_t>(in.layer);
+        const ModelShape& shape = model->shape;
+        KvCache& cache = caches[layer];
+        cache.append(in.k.data(), in.v.data());
+        const std::size_t tokens = in.token + 1;
+        // Stride 0: every row of the view is the new one, and only the new one is asked for.
+        ConstMatrixView q{in.q.data(), tokens, in.q.size(), 0};
+        norms[layer].push_back(lengthOf(in.x));
+        if (needsQueries(policy)) {
+            queries[layer].insert(queries[layer].end(), in.q.begin(), in.q.end());
+            q = {queries[layer].data(), tokens, in.q.size()};
+        }
+        const LayerTask task{shape,
+                             active,
+                             facts,
+                             in.layer,
+                             -1,
+                             {in.token, tokens},
+                             options.isa,
+                             model->precision,
+                             states[layer],
+                             norms[layer],
+                             cache.whole() ? nullptr : &cache.keyRows()};
+        const AttentionInput input{q,           cache.keys(),  cache.values(),          shape.heads,
+                                   shape.kvHeads, shape.headDim, shape.attentionScale()};
+        const MatrixView out{o.data(), tokens, o.size(), 0};
+        const Result<HybridLayer> done = runLayer(task, input, {}, {out, {}}, work);
+        FOVEA_TRY(done);
+        last.router += done->routerSeconds;
+        last.plan += done->planSeconds;
+        last.attention += done->attentionSeconds;
+        return {};
+    }
+
+    Result<> readPrompt(std::span<const std::int32_t> ids, TokenFacts known, const WorkContext& work) {
+        const Stopwatch watch(promptSeconds);
+        FOVEA_ASSERT(known.tokens == ids.size());
+        *facts = std::move(known);
+        facts->prompt = ids.size();
+        facts->ids.assign(ids.begin(), ids.end());
+        active = std::make_shared<const AttentionPolicy>(pinnedWithin(policy, ids.size()));
+        const ModelShape& shape = model->shape;
+        const Attend attendAll = [&](const LayerInput& in, MatrixView o) -> Result<> {
+            const auto layer = static_cast<std::size_t>(in.layer);
+            for (std::size_t i = 0; i < ids.size(); ++i)
+                caches[layer].append(in.k.row(i), in.v.row(i));
+            for (std::size_t i = 0; i < ids.size(); ++i)
+                norms[layer].push_back(lengthOf({in.x.row(i), in.x.cols}));
+            if (needsQueries(policy)) {
+                queries[layer].reserve(std::max(options.tokens, ids.size()) * queryWidth());
+                queries[layer].assign(in.q.data, in.q.data + ids.size() * queryWidth());
+            }
+            const LayerTask task{shape, active, facts, in.layer, -1, {0, ids.size()}, options.isa,
+                                 model->precision, states[layer], norms[layer]};
+            const AttentionInput input{in.q,          in.k,          in.v,                   shape.heads,
+                                       shape.kvHeads, shape.headDim, shape.attentionScale()};
+            FOVEA_TRY(runLayer(task, input, {}, {o, {}}, work));
+            work.report("reading the prompt", in.layer + 1, shape.layers);
+            return work.checkpoint();
+        };
+        const Result<Matrix> done = forward(*model, ids, attendAll, work);
+        FOVEA_TRY(done);
+        const float* newest = done->view().row(ids.size() - 1);
+        hidden.assign(newest, newest + done->cols());
+        return {};
+    }
+
+    Result<> read(std::int32_t id, std::optional<float> surprisal, const WorkContext& work) {
+        if (id < 0 || id >= model->shape.vocabulary)
+            return fail(ErrorCode::BadValue, "token id " + std::to_string(id) +
+                                                 " is outside the vocabulary of " +
+                                                 std::to_string(model->shape.vocabulary));
+        if (!surprisal && usesSurprisal(policy)) {
+            const std::span<const float> before = known();
+            surprisal =
+                static_cast<float>(scoreRow(before).logNormaliser) - before[static_cast<std::size_t>(id)];
+        }
+        last = {};
+        const Stopwatch watch(last.total);
+        const std::size_t position = facts->tokens;
+        addFacts(id, surprisal);
+        const Result<std::span<const float>> state =
+            pass.run(id, position,
+                     [&](const TokenInput& in, std::span<float> o) { return attendRow(in, o, work); }, work);
+        FOVEA_TRY(state);
+        hidden.assign(state->begin(), state->end());
+        logitsKnown = false;
+        return {};
+    }
+
+    std::span<const float> known() {
+        if (!logitsKnown)
+            pass.logits(hidden, logits);
+        logitsKnown = true;
+        return logits;
+    }
+};
+
+Decoder::Decoder(std::unique_ptr<Data> data) : m_data(std::move(data)) {}
+Decoder::Decoder(Decoder&&) noexcept = default;
+Decoder& Decoder::operator=(Decoder&&) noexcept = default;
+Decoder::~Decoder() = default;
+
+Result<Decoder> Decoder::start(std::shared_ptr<const Model> model, const AttentionPolicy& policy,
+                               std::span<const std::int32_t> ids, TokenFacts facts,
+                               const DecodeOptions& options, const WorkContext& work) {
+    if (ids.empty())
+        return fail(ErrorCode::BadValue, "the prompt has no token; at least one is needed.");
+    const Result<AttentionPolicy> legal = validated(policy);
+    FOVEA_TRY(legal);
+    const ModelShape& shape = model->shape;
+    DecodeOptions planned = options;
+    planned.tokens = std::max(options.tokens, ids.size());
+    const std::size_t width = static_cast<std::size_t>(shape.kvHeads * shape.headDim);
+    std::uint64_t bytes = 0;
+    for (int layer = 0; layer < shape.layers; ++layer) {
+        bytes += KvCache::bytesFor(width, retentionOf(*legal, layer), planned.tokens);
+        if (needsQueries(*legal))
+            bytes += planned.tokens * static_cast<std::uint64_t>(shape.heads * shape.headDim) * sizeof(float);
+    }
+    FOVEA_TRY(requireMemory("keys and values of " + std::to_string(planned.tokens) + " tokens", bytes,
+                            memoryLimit(options.maxMemory), "fewer tokens would fit"));
+    auto data = std::make_unique<Data>(std::move(model), *legal, planned, work.threads);
+    FOVEA_TRY(data->readPrompt(ids, std::move(facts), work));
+    return Decoder(std::move(data));
+}
+
+Result<> Decoder::step(std::int32_t id, std::optional<float> surprisal, const WorkContext& work) {
+    return m_data->read(id, surprisal, work);
+}
+
+std::span<const float> Decoder::hidden() const {
+    return m_data->hidden;
+}
+
+std::span<const float> Decoder::logits() {
+    return m_data->known();
+}
+
+std::size_t Decoder::tokens() const {
+    return m_data->facts->tokens;
+}
+
+std::uint64_t Decoder::kvBytes() const {
+    std::uint64_t bytes = 0;
+    for (const KvCache& cache : m_data->caches)
+        bytes += cache.bytes();
+    return bytes;
+}
+
+const StepSeconds& Decoder::lastStep() const {
+    return m_data->last;
+}
+
+double Decoder::promptSeconds() const {
+    return m_data->promptSeconds;
+}
+
+} // namespace fovea

@@ -1,0 +1,45 @@
+#include "core/export/GenerateJson.h"
+#include "core/export/JsonParts.h"
+
+namespace fovea {
+
+using json::Json;
+
+namespace {
+
+Json armJson(const GeneratedArm& arm, const Model& model) {
+    Json pieces = Json::array();
+    for (const std::int32_t id : arm.ids)
+        pieces.push_back(json::utf8(model.tokenizer->piece(id)));
+    Json per = json::seconds(arm.perToken);
+    per["runs"] = arm.perToken.runs;
+    return {{"text", json::utf8(arm.text(model))},
+            {"ids", arm.ids},
+            {"pieces", pieces},
+            {"stopped", arm.ended ? "end of text" : "length"},
+            {"seconds_per_token", per},
+            {"prompt_seconds", json::number(arm.promptSeconds)},
+            {"kv_bytes", arm.kvBytes}};
+}
+
+} // namespace
+
+std::string generateJson(const DocumentHead& head, std::size_t promptTokens, const GenerateOptions& options,
+                         const Generation& generation) {
+    Json out = json::document("generate", head);
+    out["tokens"] = promptTokens;
+    const Sampling& sampling = options.sampling;
+    out["sampling"] = {{"tokens", options.tokens},
+                       {"temperature", json::number(sampling.temperature)},
+                       {"top_k", sampling.topK},
+                       {"top_p", json::number(sampling.topP)},
+                       {"seed", sampling.seed},
+                       {"greedy", sampling.temperature <= 0}};
+    out["full"] = armJson(generation.full, *head.model);
+    out["hybrid"] = armJson(generation.hybrid, *head.model);
+    out["divergence_step"] = generation.divergence ? Json(*generation.divergence) : Json();
+    out["trained_for_policy"] = "drop-in";
+    return json::write(out);
+}
+
+} // namespace fovea

@@ -1,0 +1,115 @@
+#pragma once
+#include "core/kernels/FarLoops.h"
+
+namespace fovea::kernels {
+
+/// FarLoops over the vectors of `V`: F, the compiler's own vector of kLanes floats. Included by one file per
+/// instruction set.
+template <class V>
+struct FarTile {
+    using F = typename V::F;
+    static constexpr int kLanes = V::kLanes;
+    static constexpr std::size_t kL = V::kLanes;
+
+    static F load(const float* p) {
+        F a;
+        __builtin_memcpy(&a, p, sizeof(a));
+        return a;
+    }
+    static void store(float* p, F a) { __builtin_memcpy(p, &a, sizeof(a)); }
+
+    /// Rows x (2 vectors) of c at once, so that each b is read once for Rows rows.
+    template <int Rows, int Vectors>
+    static void micro(const float* a, std::size_t aRow, std::size_t aCol, const float* b, std::size_t bRow,
+                      float* c, std::size_t cRow, std::size_t depth) {
+        F sum[Rows][Vectors];
+#pragma GCC unroll 8
+        for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 8
+            for (int v = 0; v < Vectors; ++v)
+                sum[i][v] = load(c + static_cast<std::size_t>(i) * cRow + static_cast<std::size_t>(v) * kL);
+        for (std::size_t k = 0; k < depth; ++k, a += aCol, b += bRow) {
+            F x[Vectors];
+#pragma GCC unroll 8
+            for (int v = 0; v < Vectors; ++v)
+                x[v] = load(b + static_cast<std::size_t>(v) * kL);
+#pragma GCC unroll 8
+            for (int i = 0; i < Rows; ++i) {
+                const F y = a[static_cast<std::size_t>(i) * aRow] - F{}; // all lanes
+#pragma GCC unroll 8
+                for (int v = 0; v < Vectors; ++v)
+                    sum[i][v] += x[v] * y;
+            }
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 8
+            for (int v = 0; v < Vectors; ++v)
+                store(c + static_cast<std::size_t>(i) * cRow + static_cast<std::size_t>(v) * kL, sum[i][v]);
+    }
+
+    template <int Rows>
+    static void strip(const float* a, std::size_t aRow, std::size_t aCol, const float* b, std::size_t bRow,
+                      float* c, std::size_t cRow, std::size_t columns, std::size_t depth) {
+        std::size_t n = 0;
+        for (; n + 2 * kL <= columns; n += 2 * kL)
+            micro<Rows, 2>(a, aRow, aCol, b + n, bRow, c + n, cRow, depth);
+        for (; n + kL <= columns; n += kL)
+            micro<Rows, 1>(a, aRow, aCol, b + n, bRow, c + n, cRow, depth);
+        for (; n < columns; ++n)
+            for (std::size_t i = 0; i < static_cast<std::size_t>(Rows); ++i) {
+                float sum = c[i * cRow + n];
+                for (std::size_t k = 0; k < depth; ++k)
+                    sum += a[i * aRow + k * aCol] * b[k * bRow + n];
+                c[i * cRow + n] = sum;
+            }
+    }
+
+    static void multiplyAdd(const float* a, std::size_t aRow, std::size_t aCol, const float* b,
+                            std::size_t bRow, float* c, std::size_t cRow, std::size_t rows,
+                            std::size_t columns, std::size_t depth) {
+        std::size_t i = 0;
+        for (; i + 4 <= rows; i += 4)
+            strip<4>(a + i * aRow, aRow, aCol, b, bRow, c + i * cRow, cRow, columns, depth);
+        for (; i < rows; ++i)
+            strip<1>(a + i * aRow, aRow, aCol, b, bRow, c + i * cRow, cRow, columns, depth);
+    }
+
+    static float dot(const float* a, const float* b, std::size_t n) {
+        F sum{};
+        std::size_t i = 0;
+        for (; i + kL <= n; i += kL)
+            sum += load(a + i) * load(b + i);
+        float total = 0;
+        for (int l = 0; l < kLanes; ++l)
+            total += sum[l];
+        for (; i < n; ++i)
+            total += a[i] * b[i];
+        return total;
+    }
+
+    static void addScaled(float factor, const float* x, float* y, std::size_t n) {
+        std::size_t i = 0;
+        for (; i + kL <= n; i += kL)
+            store(y + i, load(y + i) + load(x + i) * factor);
+        for (; i < n; ++i)
+            y[i] += x[i] * factor;
+    }
+
+    static void addDifference(const float* plus, const float* minus, float factor, float* out,
+                              std::size_t n) {
+        if (minus == nullptr) {
+            addScaled(factor, plus, out, n);
+            return;
+        }
+        std::size_t i = 0;
+        for (; i + kL <= n; i += kL)
+            store(out + i, load(out + i) + (load(plus + i) - load(minus + i)) * factor);
+        for (; i < n; ++i)
+            out[i] += (plus[i] - minus[i]) * factor;
+    }
+
+    static constexpr FarLoops kTable{multiplyAdd, dot, addScaled, addDifference};
+};
+
+} // namespace fovea::kernels

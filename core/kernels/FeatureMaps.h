@@ -1,0 +1,42 @@
+#pragma once
+#include "core/kernels/FarLoops.h"
+#include "core/policy/AttentionPolicy.h"
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace fovea {
+
+/// The feature maps of linear attention (mechanisms.md rule 11). With x' = x sqrt(scale), phi(q).phi(k) stands
+/// for e^(x'.y'). Random features are SplitMix64 of (seed, layer, key-value head, row, column): no state, so
+/// cached decoding draws what prefill drew. Immutable, thread-safe.
+class Features {
+public:
+    /// `randomFeatures`: of performer and trig, 0: 256; trig takes half as many frequencies. `dim`: D.
+    Features(FeatureMap map, std::size_t dim, std::size_t randomFeatures, std::uint64_t seed, int layer,
+             std::size_t kvHead);
+    [[nodiscard]] FeatureMap map() const { return m_map; }
+    [[nodiscard]] std::size_t count() const { return m_count; } ///< r
+    /// Features of `rows` vectors of D at x, `stride` apart: phi = e^exponent[i] * out[i*count() ...]. The
+    /// exponent is the vector's own (its greatest feature for performer, |x'|^2/2 for trig, else 0), so that
+    /// nothing overflows and no other key is looked at.
+    void of(const float* x, std::size_t stride, std::size_t rows, float scale, const kernels::FarLoops& loops,
+            float* out, float* exponent) const;
+    /// Multiply-adds of one vector's features.
+    [[nodiscard]] std::uint64_t macs() const;
+    /// Can phi(q).phi(k) be negative?
+    [[nodiscard]] bool isSigned() const { return m_map == FeatureMap::Trig; }
+    /// [r x D] random directions, row by row; empty where the map has none. For tests.
+    [[nodiscard]] std::vector<float> directions() const;
+
+private:
+    FeatureMap m_map;
+    std::size_t m_dim, m_count, m_rows = 0;
+    std::vector<float> m_transposed; ///< [D x m_rows]
+};
+
+/// phi(q).phi(k) by the map's definition, in double: for views, tests and rows that cancel. Shapes: D.
+[[nodiscard]] double featureProduct(const Features& features, const float* q, const float* k, std::size_t dim,
+                                    float scale);
+
+} // namespace fovea

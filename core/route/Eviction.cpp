@@ -1,0 +1,256 @@
+// Choices that follow the hybrid's own attention, row after row: what a row reads depends on the softmax of the
+// rows before it over what those read. With store evict a key that is dropped is gone for good, as in a cache of
+// fixed size; with store all it keeps its score and may come back.
+// accumulated: Zhang et al., H2O, 2023, 2306.14048: A_j, the sum of p^ over rows and the unit's heads; observed:
+// divided by the rows that could see j; value_attention: Guo et al., VATP, 2024, 2406.12335: A_j |v_j|_1;
+// last_row: Oren et al., TOVA, 2024, 2401.06104: p^ of the row before, mean over heads.
+// Differs: H2O and TOVA run a prompt with full attention first; that is phase decode. Without it the rows of the
+// prompt are evicted under way, so decoding and prefill are one computation.
+#include "core/route/SetChoice.h"
+#include "core/route/TextChoice.h"
+#include <cmath>
+#include <limits>
+
+namespace fovea {
+
+namespace {
+
+enum class Score : std::uint8_t { Accumulated, Observed, ValueAttention, LastRow };
+
+Score scoreNamed(const std::string& signal) {
+    return signal == "last_row"          ? Score::LastRow
+           : signal == "observed"        ? Score::Observed
+           : signal == "value_attention" ? Score::ValueAttention
+                                         : Score::Accumulated;
+}
+
+class Eviction final : public SetChooser {
+public:
+    explicit Eviction(const SetInput& in)
+        : SetChooser(in), m_kind(scoreNamed(in.routed().signal)), m_evicts(in.routed().store == Store::Evict),
+          m_dim(in.signal.headDim()), m_firstKv(in.signal.kvHeadOf(in.firstHead())),
+          m_kvHeads(in.signal.kvHeadOf(in.firstHead() + in.heads() - 1) + 1 - m_firstKv) {
+        Run run(*this);
+        for (std::size_t query = 0; query < in.signal.rows.last; ++query)
+            run.row(query);
+    }
+
+    void choose(std::size_t first, std::size_t last, BlockChoices& out) const override {
+        const std::size_t offset = m_in.signal.rows.first;
+        for (std::size_t query = first; query < last; ++query) {
+            const std::size_t r = query - offset;
+            RowAppender appender(out);
+            for (std::size_t n = m_rowBegin[r]; n < m_rowBegin[r + 1]; ++n)
+                appender.add(m_rows.keys[n], m_rows.scores[n], m_rows.ranks[n]);
+            appender.finish(m_rows.threshold[r], m_rows.budget[r]);
+        }
+        if (first == offset)
+            out.nanScores += m_rows.nanScores;
+    }
+    [[nodiscard]] std::uint64_t macs() const override { return m_macs; }
+
+private:
+    /// The state of the sequence of rows. Keys that may still be read sit in slots, 16 to a packed group.
+    class Run {
+    public:
+        explicit Run(Eviction& owner)
+            : m(owner), m_in(owner.m_in), m_heads(m_in.heads()), m_slotOf(m_in.signal.rows.last, kNoSlot),
+              m_score(m_in.signal.rows.last, 0.0) {
+            m.m_rowBegin.push_back(0);
+        }
+
+        void row(std::size_t query) {
+            insert(query);
+            const Candidates::Row candidates = m_in.candidates.of(query, m_blocked);
+            m_offer.start(0);
+            m_routed.clear();
+            if (!m_in.fullRow(query))
+                choose(query, candidates);
+            attend(query);
+        }
+
+    private:
+        static constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
+
+        void insert(std::size_t key) {
+            if (m_free.empty()) {
+                const auto first = static_cast<std::uint32_t>(m_keyOf.size());
+                for (std::size_t n = kGroupKeys; n-- > 0;)
+                    m_free.push_back(first + static_cast<std::uint32_t>(n));
+                m_keyOf.resize(first + kGroupKeys, kNoSlot);
+                for (std::size_t kv = 0; kv < m.m_kvHeads; ++kv) {
+                    m_packed.resize(std::max(m_packed.size(), kv + 1));
+                    m_packed[kv].resize(m_keyOf.size() * m.m_dim, 0.0F);
+                }
+            }
+            const std::uint32_t slot = m_free.back();
+            m_free.pop_back();
+            m_keyOf[slot] = static_cast<std::uint32_t>(key);
+            m_slotOf[key] = slot;
+            for (std::size_t kv = 0; kv < m.m_kvHeads; ++kv) {
+                const float* row = m_in.signal.key(m.m_firstKv + kv).row(key);
+                float* group = m_packed[kv].data() + slot / kGroupKeys * kGroupKeys * m.m_dim + slot % kGroupKeys;
+                for (std::size_t d = 0; d < m.m_dim; ++d)
+                    group[d * kGroupKeys] = row[d];
+            }
+        }
+        void drop(std::size_t key) {
+            m_keyOf[m_slotOf[key]] = kNoSlot;
+            m_free.push_back(m_slotOf[key]);
+            m_slotOf[key] = kNoSlot;
+        }
+
+        [[nodiscard]] float scoreOfKey(std::size_t key, std::size_t query) const {
+            if (key == query) // no row has read it yet
+                return std::numeric_limits<float>::infinity();
+            double score = m_score[key];
+            if (m.m_kind == Score::Observed)
+                score /= static_cast<double>(query - key);
+            if (m.m_kind == Score::ValueAttention)
+                score *= valueLength(key);
+            return static_cast<float>(score);
+        }
+        /// |v_j|_1, over the unit's key-value heads.
+        [[nodiscard]] double valueLength(std::size_t key) const {
+            double sum = 0;
+            for (std::size_t kv = 0; kv < m.m_kvHeads; ++kv) {
+                const float* row = m_in.signal.value(m.m_firstKv + kv).row(key);
+                for (std::size_t d = 0; d < m.m_dim; ++d)
+                    sum += std::fabs(static_cast<double>(row[d]));
+            }
+            return sum;
+        }
+
+        void choose(std::size_t query, const Candidates::Row& candidates) {
+            const RoutedPart& routed = m_in.routed();
+            const std::size_t end = std::min(candidates.end, query + 1);
+            m_offer.start(routed.budgetKind == BudgetKind::TopP ? end : 0);
+            m_alive.clear();
+            for (const std::uint32_t key : m_keyOf)
+                if (key < end && (candidates.blocked[key / 64] >> (key % 64) & 1U) == 0)
+                    m_alive.push_back(key);
+            for (const std::uint32_t key : m_alive)
+                m_offer.add(key, scoreOfKey(key, query));
+            if (routed.budgetKind == BudgetKind::TopP) {
+                for (const std::uint32_t key : m_keyOf)
+                    if (key < query)
+                        m_offer.allMass += std::max(0.0, static_cast<double>(scoreOfKey(key, query)));
+                double open = 0;
+                for (const std::uint32_t key : m_alive) {
+                    const float score = key < query ? scoreOfKey(key, query) : 0.0F;
+                    m_offer.mass[key] = score > 0 ? static_cast<double>(score) : 0.0;
+                    open += m_offer.mass[key];
+                }
+                m_offer.heldMass = m_offer.allMass - open;
+            }
+            m_allowed = allowed(routed.budgetKind, routed.budget, candidates.count);
+            const std::size_t chosen = chooseFrom(m_offer, routed.budgetKind, routed.budget, m_allowed);
+            m_bar = barOf(m_offer, routed.budgetKind, routed.budget, chosen);
+            for (std::size_t place = 0; place < chosen; ++place)
+                m_routed.push_back(std::uint64_t{tokenOf(m_offer.ranked[place])} << 32 | place);
+            std::sort(m_routed.begin(), m_routed.end());
+            if (m.m_evicts)
+                for (std::size_t place = chosen; place < m_offer.ranked.size(); ++place)
+                    if (tokenOf(m_offer.ranked[place]) != query) // its own row may still need it
+                        drop(tokenOf(m_offer.ranked[place]));
+        }
+
+        /// The row's softmax over what it reads, added to the scores of the keys.
+        void attend(std::size_t query) {
+            const std::size_t groups = m_keyOf.size() / kGroupKeys;
+            const std::size_t slots = m_keyOf.size();
+            const bool full = m_in.fullRow(query);
+            m_reads.assign(slots, 0);
+            for (std::size_t slot = 0; slot < slots; ++slot) {
+                const std::uint32_t key = m_keyOf[slot];
+                if (key == kNoSlot)
+                    continue;
+                m_reads[slot] = full || m_in.candidates.local().contains(query, key) ||
+                                        m_in.candidates.always().reads(query, key)
+                                    ? 1
+                                    : 0;
+            }
+            for (const std::uint64_t entry : m_routed)
+                m_reads[m_slotOf[static_cast<std::size_t>(entry >> 32)]] = 1;
+            std::uint64_t reading = 0;
+            for (const std::uint8_t reads : m_reads)
+                reading += reads;
+            if (reading == 0) // a row that reads nothing reads itself
+                m_reads[m_slotOf[query]] = static_cast<std::uint8_t>(++reading);
+            m.m_macs += reading * m_heads * m.m_dim;
+            if (m.m_kind == Score::LastRow)
+                for (const std::uint32_t key : m_keyOf)
+                    if (key != kNoSlot)
+                        m_score[key] = 0;
+            m_logits.resize(slots);
+            const double share = m.m_kind == Score::LastRow ? 1.0 / static_cast<double>(m_heads) : 1.0;
+            for (std::size_t h = 0; h < m_heads; ++h) {
+                const std::size_t head = m_in.firstHead() + h;
+                const std::size_t kv = m_in.signal.kvHeadOf(head) - m.m_firstKv;
+                m_in.signal.dots.floatTile(m_packed[kv].data(), groups, m_in.scale(),
+                                           m_in.signal.query(head).row(query), m.m_dim, 1, m.m_dim,
+                                           m_logits.data(), slots);
+                for (std::size_t slot = 0; slot < slots; ++slot)
+                    if (m_reads[slot] == 0)
+                        m_logits[slot] = -std::numeric_limits<float>::infinity();
+                const float peak = m_in.signal.dots.greatest(m_logits.data(), slots);
+                if (!(std::fabs(peak) <= std::numeric_limits<float>::max()))
+                    continue; // nothing finite to weigh
+                const double total = m_in.signal.dots.exponentials(m_logits.data(), slots, 1, peak);
+                for (std::size_t slot = 0; slot < slots; ++slot)
+                    if (m_reads[slot] != 0)
+                        m_score[m_keyOf[slot]] += share * static_cast<double>(m_logits[slot]) / total;
+            }
+            record(query);
+        }
+
+        void record(std::size_t query) {
+            if (query < m_in.signal.rows.first)
+                return;
+            RowAppender appender(m.m_rows);
+            for (const std::uint64_t entry : m_routed) {
+                const auto place = static_cast<std::uint32_t>(entry);
+                appender.add(static_cast<std::size_t>(entry >> 32), scoreOf(m_offer.ranked[place]),
+                             place + std::size_t{1});
+            }
+            const bool full = m_in.fullRow(query);
+            appender.finish(full ? std::numeric_limits<float>::quiet_NaN() : m_bar, full ? 0 : m_allowed);
+            m.m_rows.nanScores += m_offer.nanScores;
+            m.m_rowBegin.push_back(m.m_rows.keys.size());
+        }
+
+        Eviction& m;
+        const SetInput& m_in;
+        std::size_t m_heads;
+        std::vector<std::uint32_t> m_keyOf; ///< [slots] kNoSlot: free
+        std::vector<std::uint32_t> m_slotOf;
+        std::vector<std::uint32_t> m_free;
+        std::vector<std::vector<float>> m_packed; ///< [kv][slots / 16][D][16]
+        std::vector<double> m_score;
+        std::vector<std::uint64_t> m_blocked;
+        std::vector<std::uint32_t> m_alive;
+        std::vector<std::uint64_t> m_routed; ///< key << 32 | place
+        std::vector<std::uint8_t> m_reads;
+        std::vector<float> m_logits;
+        Offer m_offer;
+        std::size_t m_allowed = 0;
+        float m_bar = 0;
+    };
+
+    Score m_kind;
+    bool m_evicts;
+    std::size_t m_dim;
+    std::size_t m_firstKv;
+    std::size_t m_kvHeads;
+    BlockChoices m_rows; ///< of the rows asked for
+    std::vector<std::size_t> m_rowBegin;
+    std::uint64_t m_macs = 0;
+};
+
+} // namespace
+
+std::unique_ptr<SetChooser> sets::eviction(const SetInput& in) {
+    return std::make_unique<Eviction>(in);
+}
+
+} // namespace fovea

@@ -1,0 +1,143 @@
+// Pages (aligned runs of `page` keys, chosen per query) and blocks (such runs, chosen for `query_block` queries
+// as one). A count budget of k keys takes ceil(k / page) pages; a chosen page is read as far as its keys are
+// candidates of the row. A block scores with its first query, so it looks at nothing that any of its rows may
+// not see (signals that pool their queries excepted, they say so); the pages from that query's own to the row's
+// are always read, as the published block methods keep the diagonal.
+#include "core/route/Pages.h"
+#include "core/route/TextChoice.h"
+#include <cmath>
+#include <limits>
+
+namespace fovea {
+
+namespace {
+
+class PageChooser final : public SetChooser {
+public:
+    PageChooser(const SetInput& in, std::unique_ptr<PageScorer> scorer)
+        : SetChooser(in), m_scorer(std::move(scorer)), m_page(static_cast<std::size_t>(in.routed().page)),
+          m_queryBlock(in.routed().granularity == Granularity::Block
+                           ? static_cast<std::size_t>(in.routed().queryBlock)
+                           : 0) {}
+
+    void choose(std::size_t first, std::size_t last, BlockChoices& out) const override {
+        Scratch s;
+        s.anchor = std::numeric_limits<std::size_t>::max();
+        for (std::size_t query = first; query < last; ++query) {
+            if (m_in.fullRow(query)) {
+                RowAppender(out).finish(std::numeric_limits<float>::quiet_NaN(), 0);
+                continue;
+            }
+            const std::size_t anchor = anchorOf(query);
+            if (anchor != s.anchor || m_queryBlock == 0)
+                chooseAt(anchor, s, out);
+            append(query, s, out);
+        }
+    }
+    [[nodiscard]] std::uint64_t macs() const override { return m_scorer->macs(); }
+
+private:
+    struct Scratch {
+        std::size_t anchor = 0;
+        std::size_t pages = 0;      ///< pages that begin at or before the anchor
+        std::vector<float> scores;  ///< [pages]
+        Offer offer;
+        std::vector<std::uint32_t> rank; ///< [pages] 1 = best; 0: not chosen
+        std::size_t allowed = 0;         ///< keys
+        float bar = 0;
+        std::vector<std::uint64_t> blocked;
+    };
+
+    /// The query a choice is made with: the block's first that routes at all.
+    [[nodiscard]] std::size_t anchorOf(std::size_t query) const {
+        if (m_queryBlock == 0)
+            return query;
+        std::size_t anchor = query / m_queryBlock * m_queryBlock;
+        while (anchor < query && m_in.fullRow(anchor))
+            ++anchor;
+        return anchor;
+    }
+
+    /// The choice of one query, or of the block whose first query is `anchor`.
+    void chooseAt(std::size_t anchor, Scratch& s, BlockChoices& out) const {
+        const RoutedPart& routed = m_in.routed();
+        s.anchor = anchor;
+        s.pages = anchor / m_page + 1;
+        s.scores.resize(s.pages);
+        m_scorer->scores(anchor, s.pages, s.scores.data());
+        s.offer.start(s.pages);
+        const Candidates::Row row = m_in.candidates.of(anchor, s.blocked);
+        const bool topP = routed.budgetKind == BudgetKind::TopP;
+        const float peak = topP && !m_scorer->areMass() ? m_in.signal.dots.greatest(s.scores.data(), s.pages)
+                                                        : 0.0F;
+        for (std::size_t p = 0; p < s.pages; ++p) {
+            const std::size_t first = p * m_page;
+            const std::size_t seen = std::min(m_page, anchor + 1 - first);
+            std::size_t open = 0;
+            if (m_queryBlock == 0 || p + 1 < s.pages)
+                open = first < row.end ? countCandidates(row, first, first + seen) : 0;
+            if (open > 0)
+                s.offer.add(p, s.scores[p]);
+            if (topP) {
+                double mass = weight(s.scores[p], peak);
+                if (!m_scorer->areMass())
+                    mass *= static_cast<double>(seen);
+                const double share = static_cast<double>(open) / static_cast<double>(seen);
+                s.offer.mass[p] = mass * share;
+                s.offer.heldMass += mass * (1 - share);
+                s.offer.allMass += mass;
+            }
+        }
+        out.nanScores += s.offer.nanScores;
+        s.allowed = routed.budgetKind == BudgetKind::Fraction
+                        ? allowed(routed.budgetKind, routed.budget, s.offer.ranked.size()) * m_page
+                        : allowed(routed.budgetKind, routed.budget, row.count);
+        const std::size_t chosen =
+            chooseFrom(s.offer, routed.budgetKind, routed.budget, (s.allowed + m_page - 1) / m_page);
+        s.bar = barOf(s.offer, routed.budgetKind, routed.budget, chosen);
+        s.rank.assign(s.pages, 0);
+        for (std::size_t place = 0; place < chosen; ++place)
+            s.rank[tokenOf(s.offer.ranked[place])] = static_cast<std::uint32_t>(place + 1);
+    }
+
+    [[nodiscard]] double weight(float score, float peak) const {
+        if (score != score)
+            return 0;
+        return m_scorer->areMass() ? static_cast<double>(score)
+                                   : std::exp(static_cast<double>(score) - static_cast<double>(peak));
+    }
+
+    void append(std::size_t query, Scratch& s, BlockChoices& out) const {
+        RowAppender appender(out);
+        const Candidates::Row row = m_in.candidates.of(query, s.blocked);
+        const std::size_t end = std::min(row.end, query + 1);
+        for (std::size_t p = 0; p * m_page < end; ++p) {
+            const bool diagonal = m_queryBlock > 0 && p + 1 >= s.pages;
+            if (!diagonal && (p >= s.pages || s.rank[p] == 0))
+                continue;
+            const float score = p < s.pages ? s.scores[p] : 0.0F; // later pages had none yet
+            forEachCandidate(row, p * m_page, std::min(end, (p + 1) * m_page), [&](std::size_t key) {
+                appender.add(key, score, diagonal ? 1 : s.rank[p]);
+            });
+        }
+        appender.finish(s.bar, s.allowed);
+    }
+
+    std::unique_ptr<PageScorer> m_scorer;
+    std::size_t m_page;
+    std::size_t m_queryBlock; ///< 0: each query chooses
+};
+
+} // namespace
+
+std::unique_ptr<SetChooser> sets::pages(const SetInput& in) {
+    const std::string& signal = in.routed().signal;
+    std::unique_ptr<PageScorer> scorer = signal == "page_mean"      ? pages::mean(in)
+                                         : signal == "page_bound"   ? pages::bound(in)
+                                         : signal == "block_pool"   ? pages::blockPool(in)
+                                         : signal == "antidiagonal" ? pages::antidiagonal(in)
+                                                                    : pages::ofTokens(in);
+    return std::make_unique<PageChooser>(in, std::move(scorer));
+}
+
+} // namespace fovea

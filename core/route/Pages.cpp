@@ -1,0 +1,217 @@
+#include "core/route/Pages.h"
+#include <cmath>
+#include <limits>
+
+namespace fovea {
+
+namespace {
+
+std::size_t pagesOf(std::size_t keys, std::size_t page) {
+    return (keys + page - 1) / page;
+}
+
+/// Pages that the rows see, summed: every row sees those that begin at or before it (at or before its block's
+/// first query, once per block).
+std::uint64_t pagesSeen(const SetInput& in) {
+    const auto page = static_cast<std::uint64_t>(in.routed().page);
+    const std::uint64_t step =
+        in.routed().granularity == Granularity::Block ? static_cast<std::uint64_t>(in.routed().queryBlock) : 1;
+    std::uint64_t seen = 0;
+    for (std::uint64_t query = in.signal.rows.first; query < in.signal.rows.last; query += step)
+        seen += query / page + 1;
+    return seen;
+}
+
+/// q against one statistic (or two) of each page, floats. `Bound`: maximum and minimum of every channel instead
+/// of the mean. Complete pages are packed once; a query's own unfinished page is done up to the query.
+template <bool Bound>
+class PageStatistics final : public PageScorer {
+public:
+    explicit PageStatistics(const SetInput& in)
+        : m_in(in), m_page(static_cast<std::size_t>(in.routed().page)), m_dim(in.signal.headDim()),
+          m_groups(pagesOf(pagesOf(in.signal.keys, m_page), kGroupKeys)), m_firstKv(in.signal.kvHeadOf(in.firstHead())),
+          m_kvHeads(in.signal.kvHeadOf(in.firstHead() + in.heads() - 1) + 1 - m_firstKv),
+          m_packed(m_kvHeads * kSides * m_groups * kGroupKeys * m_dim) {
+        const std::size_t pages = pagesOf(in.signal.keys, m_page);
+        std::vector<float> rows(kGroupKeys * m_dim);
+        for (std::size_t kv = 0; kv < m_kvHeads; ++kv)
+            for (std::size_t side = 0; side < kSides; ++side)
+                for (std::size_t g = 0; g < m_groups; ++g) {
+                    const std::size_t count = std::min(kGroupKeys, pages - g * kGroupKeys);
+                    for (std::size_t p = 0; p < count; ++p)
+                        statistic(m_firstKv + kv, (g * kGroupKeys + p) * m_page, in.signal.keys, side,
+                                  rows.data() + p * m_dim);
+                    packFloats(rows.data(), m_dim, count, m_dim, groupAt(kv, side) + g * kGroupKeys * m_dim);
+                }
+    }
+
+    void scores(std::size_t query, std::size_t pages, float* out) const override {
+        std::vector<float> row(m_groups * kGroupKeys), sides(kSides * m_dim), own(m_dim);
+        std::fill_n(out, pages, 0.0F);
+        const float scale = m_in.scale() / static_cast<float>(m_in.heads());
+        const std::size_t groups = pagesOf(pages, kGroupKeys);
+        const std::size_t ownPage = query / m_page;
+        const bool unfinished = (query + 1) % m_page != 0 && ownPage < pages;
+        for (std::size_t head = m_in.firstHead(); head < m_in.firstHead() + m_in.heads(); ++head) {
+            const float* q = m_in.signal.query(head).row(query);
+            const std::size_t kv = m_in.signal.kvHeadOf(head) - m_firstKv;
+            for (std::size_t side = 0; side < kSides; ++side) {
+                float* part = sides.data() + side * m_dim;
+                for (std::size_t d = 0; d < m_dim; ++d)
+                    part[d] = !Bound ? q[d] : side == 0 ? std::max(q[d], 0.0F) : std::min(q[d], 0.0F);
+                if constexpr (Bound)
+                    for (std::size_t d = 0; d < m_dim; ++d)
+                        if (q[d] != q[d])
+                            part[d] = q[d];
+                m_in.signal.dots.floatTile(groupAt(kv, side), groups, scale, part, m_dim, 1, m_dim,
+                                           row.data(), row.size());
+                if (unfinished) {
+                    statistic(m_firstKv + kv, ownPage * m_page, query + 1, side, own.data());
+                    float sum = 0;
+                    for (std::size_t d = 0; d < m_dim; ++d)
+                        sum += part[d] * own[d];
+                    row[ownPage] = scale * sum;
+                }
+                for (std::size_t p = 0; p < pages; ++p)
+                    out[p] += row[p];
+            }
+        }
+    }
+
+    [[nodiscard]] std::uint64_t macs() const override {
+        return pagesSeen(m_in) * m_in.heads() * kSides * m_dim;
+    }
+
+private:
+    static constexpr std::size_t kSides = Bound ? 2 : 1;
+
+    /// Mean (or maximum, minimum) of keys [first, min(first + page, end)).
+    void statistic(std::size_t kvHead, std::size_t first, std::size_t end, std::size_t side, float* out) const {
+        const ConstMatrixView k = m_in.signal.key(kvHead);
+        const std::size_t last = std::min(first + m_page, end);
+        std::copy_n(k.row(first), m_dim, out);
+        for (std::size_t key = first + 1; key < last; ++key) {
+            const float* row = k.row(key);
+            for (std::size_t d = 0; d < m_dim; ++d)
+                if constexpr (Bound) {
+                    const bool takes = side == 0 ? row[d] > out[d] : row[d] < out[d];
+                    out[d] = takes || row[d] != row[d] ? row[d] : out[d];
+                } else {
+                    out[d] += row[d];
+                }
+        }
+        if constexpr (!Bound)
+            for (std::size_t d = 0; d < m_dim; ++d)
+                out[d] /= static_cast<float>(last - first);
+    }
+    [[nodiscard]] const float* groupAt(std::size_t kv, std::size_t side) const {
+        return m_packed.data() + (kv * kSides + side) * m_groups * kGroupKeys * m_dim;
+    }
+    [[nodiscard]] float* groupAt(std::size_t kv, std::size_t side) {
+        return m_packed.data() + (kv * kSides + side) * m_groups * kGroupKeys * m_dim;
+    }
+
+    const SetInput m_in;
+    std::size_t m_page;
+    std::size_t m_dim;
+    std::size_t m_groups;
+    std::size_t m_firstKv;
+    std::size_t m_kvHeads;
+    AlignedBuffer<float> m_packed; ///< [kv][side][groups][D][16]
+};
+
+/// Pages by a signal of single keys.
+class TokenPages final : public PageScorer {
+public:
+    explicit TokenPages(const SetInput& in)
+        : m_in(in), m_page(static_cast<std::size_t>(in.routed().page)), m_signal(*signalNamed(in.routed().signal)) {
+        // One scorer per natural unit of the signal inside ours (at least one).
+        for (std::size_t head = in.firstHead(); head < in.firstHead() + in.heads(); ++head) {
+            SignalInput part = in.signal;
+            part.unit = m_signal.unit == UnitKind::Head    ? head
+                        : m_signal.unit == UnitKind::Group ? part.kvHeadOf(head)
+                                                           : 0;
+            if (!m_units.empty() && m_units.back() == part.unit)
+                continue;
+            m_units.push_back(part.unit);
+            if (m_signal.pairs != nullptr)
+                m_pairs.push_back(m_signal.pairs(part));
+            else
+                m_tokens.push_back(m_signal.tokens(part));
+            m_macs += m_signal.macs(part);
+        }
+    }
+
+    void scores(std::size_t query, std::size_t pages, float* out) const override {
+        const std::size_t seen = query + 1;
+        std::vector<float> row((seen + kGroupKeys - 1) / kGroupKeys * kGroupKeys);
+        std::fill_n(out, pages, 0.0F);
+        const float share = 1.0F / static_cast<float>(m_units.size());
+        for (std::size_t n = 0; n < m_units.size(); ++n) {
+            float factor = 1;
+            bool mass = false;
+            if (m_signal.pairs != nullptr) {
+                m_pairs[n]->tile(query, 1, 0, seen, row.data(), row.size());
+                const RankUse use = m_pairs[n]->use(query);
+                mass = use.logitFactor != 0;
+                factor = mass ? use.logitFactor : use.scoreFactor;
+            } else {
+                std::copy_n(m_tokens[n].begin(), seen, row.begin());
+            }
+            for (std::size_t p = 0; p < pages; ++p) {
+                const std::size_t first = p * m_page;
+                const std::size_t last = std::min(seen, first + m_page);
+                out[p] += share * (mass ? logMean(row.data() + first, last - first, factor)
+                                        : best(row.data() + first, last - first, factor));
+            }
+        }
+    }
+    [[nodiscard]] std::uint64_t macs() const override { return m_macs; }
+
+private:
+    /// ln of the mean of exp(factor * x).
+    static float logMean(const float* x, std::size_t count, float factor) {
+        float peak = -std::numeric_limits<float>::infinity();
+        for (std::size_t j = 0; j < count; ++j) {
+            if (x[j] != x[j])
+                return x[j];
+            peak = std::max(peak, factor * x[j]);
+        }
+        double sum = 0;
+        for (std::size_t j = 0; j < count; ++j)
+            sum += std::exp(static_cast<double>(factor * x[j] - peak));
+        return peak + static_cast<float>(std::log(sum / static_cast<double>(count)));
+    }
+    /// The greatest; NaN only if all are.
+    static float best(const float* x, std::size_t count, float factor) {
+        float greatest = std::numeric_limits<float>::quiet_NaN();
+        for (std::size_t j = 0; j < count; ++j)
+            if (!(factor * x[j] <= greatest) && x[j] == x[j])
+                greatest = factor * x[j];
+        return greatest;
+    }
+
+    const SetInput m_in;
+    std::size_t m_page;
+    const Signal& m_signal;
+    std::vector<std::size_t> m_units;
+    std::vector<std::unique_ptr<PairScorer>> m_pairs;
+    std::vector<std::vector<float>> m_tokens;
+    std::uint64_t m_macs = 0;
+};
+
+} // namespace
+
+std::unique_ptr<PageScorer> pages::mean(const SetInput& in) {
+    return std::make_unique<PageStatistics<false>>(in);
+}
+
+std::unique_ptr<PageScorer> pages::bound(const SetInput& in) {
+    return std::make_unique<PageStatistics<true>>(in);
+}
+
+std::unique_ptr<PageScorer> pages::ofTokens(const SetInput& in) {
+    return std::make_unique<TokenPages>(in);
+}
+
+} // namespace fovea

@@ -1,0 +1,38 @@
+#pragma once
+#include "core/route/SetChoice.h"
+#include <memory>
+#include <vector>
+
+namespace fovea {
+
+/// Scores aligned pages of keys. Immutable and thread-safe once made.
+class PageScorer {
+public:
+    PageScorer() = default;
+    PageScorer(const PageScorer&) = delete;
+    PageScorer& operator=(const PageScorer&) = delete;
+    virtual ~PageScorer() = default;
+    /// out[p], p < pages, of pages that begin at or before `query`; statistics cover keys <= `query` only
+    /// (or <= the last of its query block, for signals that look ahead inside it). High first.
+    virtual void scores(std::size_t query, std::size_t pages, float* out) const = 0;
+    /// What the scores are: the mass of the whole page, or the logarithm of the mean weight of its keys.
+    [[nodiscard]] virtual bool areMass() const { return false; }
+    [[nodiscard]] virtual std::uint64_t macs() const = 0;
+};
+
+namespace pages {
+/// page_mean: q . mean of the page's keys (Lu et al., MoBA, 2025, 2502.13189).
+std::unique_ptr<PageScorer> mean(const SetInput& in);
+/// page_bound: sum over channels c of max(q_c m_c, q_c M_c), m and M the page's channel minimum and maximum:
+/// never below any q.k of the page (Tang et al., Quest, 2024, 2406.10774).
+std::unique_ptr<PageScorer> bound(const SetInput& in);
+/// A signal that scores single keys: the mean weight where it estimates mass, else its best key.
+std::unique_ptr<PageScorer> ofTokens(const SetInput& in);
+/// block_pool: softmax over key blocks of mean(Q block).mean(K block) (Jiang et al., MInference, 2024,
+/// 2407.02490; Lai et al., FlexPrefill, 2025, 2502.20766).
+std::unique_ptr<PageScorer> blockPool(const SetInput& in);
+/// antidiagonal: strided antidiagonal sums of QK' (Xu et al., XAttention, 2025, 2503.16428).
+std::unique_ptr<PageScorer> antidiagonal(const SetInput& in);
+} // namespace pages
+
+} // namespace fovea

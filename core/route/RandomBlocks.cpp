@@ -1,0 +1,74 @@
+#include "core/base/SplitMix64.h"
+#include "core/route/SetChoice.h"
+#include <functional>
+#include <limits>
+
+namespace fovea {
+
+void addRandomBlocks(const SetInput& in, RoutedChoices& choices) {
+    const RoutedPart& routed = in.routed();
+    const auto page = static_cast<std::size_t>(routed.page);
+    const auto queryBlock = static_cast<std::size_t>(routed.queryBlock);
+    RoutedChoices merged = choices;
+    merged.rowBegin.assign(1, 0);
+    merged.keys.clear();
+    merged.scores.clear();
+    merged.ranks.clear();
+    std::vector<std::uint64_t> blocked;
+    std::vector<std::pair<std::size_t, float>> drawn; // key block and its draw, ascending
+    std::vector<Ranked> order;
+    std::size_t block = std::numeric_limits<std::size_t>::max();
+    for (std::size_t query = choices.rows.first; query < choices.rows.last; ++query) {
+        const std::size_t r = query - choices.rows.first;
+        if (!in.fullRow(query) && query / queryBlock != block) {
+            block = query / queryBlock;
+            drawn.clear();
+            order.clear();
+            // Blocks with a candidate of the query block's first query; pinned rows have none.
+            const std::size_t first = block * queryBlock;
+            std::size_t anchor = first;
+            while (anchor < query && in.fullRow(anchor))
+                ++anchor;
+            const Candidates::Row row = in.candidates.of(anchor, blocked);
+            for (std::size_t kb = 0; (kb + 1) * page <= first; ++kb)
+                if (countCandidates(row, kb * page, (kb + 1) * page) > 0)
+                    order.push_back(rankedOf(unitFloat(splitMix64(routed.seed, in.signal.input.layer,
+                                                                  in.firstHead(), block, kb)),
+                                             static_cast<std::uint32_t>(kb)));
+            const std::size_t count = std::min(order.size(), static_cast<std::size_t>(routed.randomBlocks));
+            std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+                              std::greater<>());
+            for (std::size_t n = 0; n < count; ++n)
+                drawn.emplace_back(tokenOf(order[n]), scoreOf(order[n]));
+            std::sort(drawn.begin(), drawn.end());
+        }
+        std::size_t at = choices.rowBegin[r];
+        const std::size_t end = choices.rowBegin[r + 1];
+        const auto chosen = [&] {
+            merged.keys.push_back(choices.keys[at]);
+            merged.scores.push_back(choices.scores[at]);
+            merged.ranks.push_back(choices.ranks[at]);
+            ++at;
+        };
+        if (!in.fullRow(query)) {
+            const Candidates::Row row = in.candidates.of(query, blocked);
+            for (const auto& [kb, draw] : drawn)
+                forEachCandidate(row, kb * page, (kb + 1) * page, [&, score = draw](std::size_t key) {
+                    while (at < end && choices.keys[at] < key)
+                        chosen();
+                    if (at < end && choices.keys[at] == key)
+                        return; // the signal chose it too
+                    merged.keys.push_back(static_cast<std::uint32_t>(key));
+                    merged.scores.push_back(score);
+                    merged.ranks.push_back(65535);
+                });
+            merged.budget[r] += static_cast<std::uint32_t>(routed.randomBlocks * routed.page);
+        }
+        while (at < end)
+            chosen();
+        merged.rowBegin.push_back(static_cast<std::uint32_t>(merged.keys.size()));
+    }
+    choices = std::move(merged);
+}
+
+} // namespace fovea

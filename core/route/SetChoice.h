@@ -1,0 +1,128 @@
+#pragma once
+#include "core/route/RowChoice.h"
+#include "core/route/Signal.h"
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+// Mechanisms that choose sets of keys rather than rank single keys per query: pages, blocks, hash buckets,
+// choices at the prompt's border, eviction. One file each; makeSetChooser is the table.
+namespace fovea {
+
+/// What one unit's choice is made from. Views only; the referenced values must outlive the chooser.
+struct SetInput {
+    SignalInput signal;   ///< of one unit; `keys` counts what the rows may need
+    UnitKind kind;        ///< what a unit is
+    const Candidates& candidates;
+
+    [[nodiscard]] const RoutedPart& routed() const { return signal.routed; }
+    [[nodiscard]] std::size_t tokens() const { return candidates.tokens(); }
+    [[nodiscard]] std::size_t border() const;    ///< P, at most T
+    [[nodiscard]] std::size_t firstHead() const; ///< of the unit's query heads, which are neighbours
+    [[nodiscard]] std::size_t heads() const;
+    [[nodiscard]] float scale() const { return signal.shape.attentionScale(); }
+    [[nodiscard]] bool fullRow(std::size_t query) const {
+        return candidates.always().queryRole[query] != 0;
+    }
+};
+
+/// Chooses keys for the rows of one unit. Immutable once made; `choose` may run on several threads.
+class SetChooser {
+public:
+    explicit SetChooser(const SetInput& in) : m_in(in) {}
+    SetChooser(const SetChooser&) = delete;
+    SetChooser& operator=(const SetChooser&) = delete;
+    virtual ~SetChooser() = default;
+    /// Appends queries [first, last), at most 64.
+    virtual void choose(std::size_t first, std::size_t last, BlockChoices& out) const = 0;
+    /// Multiply-adds of this unit for the input's rows, what had to be done before them included.
+    [[nodiscard]] virtual std::uint64_t macs() const = 0;
+
+protected:
+    const SetInput m_in;
+};
+
+/// The chooser of a policy whose routed part does not rank single keys per query; null: it does.
+[[nodiscard]] std::unique_ptr<SetChooser> makeSetChooser(const SetInput& in);
+/// Is there one?
+[[nodiscard]] bool choosesSets(const RoutedPart& routed);
+/// Rows before the first asked that a chooser must see: its query block begins earlier.
+[[nodiscard]] RowRange rowsNeeded(const RoutedPart& routed, RowRange rows, std::size_t tokens);
+
+/// Appends one row key by key, in ascending order of keys.
+class RowAppender {
+public:
+    explicit RowAppender(BlockChoices& out) : m_out(out), m_before(out.keys.size()) {}
+    /// `rank` counts from 1.
+    void add(std::size_t key, float score, std::size_t rank) {
+        m_out.keys.push_back(static_cast<std::uint32_t>(key));
+        m_out.scores.push_back(score);
+        m_out.ranks.push_back(static_cast<std::uint16_t>(std::min<std::size_t>(rank, 65535)));
+    }
+    void finish(float threshold, std::size_t budget) {
+        m_out.counts.push_back(static_cast<std::uint32_t>(m_out.keys.size() - m_before));
+        m_out.threshold.push_back(threshold);
+        m_out.budget.push_back(static_cast<std::uint32_t>(std::min<std::size_t>(budget, kAll)));
+    }
+
+private:
+    BlockChoices& m_out;
+    std::size_t m_before;
+};
+
+/// Calls f(key) for every candidate of `row` in [first, last), ascending.
+template <class F>
+void forEachCandidate(const Candidates::Row& row, std::size_t first, std::size_t last, F&& f) {
+    last = std::min(last, row.end);
+    for (std::size_t key = first; key < last; ++key)
+        if ((row.blocked[key / 64] >> (key % 64) & 1U) == 0)
+            f(key);
+}
+[[nodiscard]] std::size_t countCandidates(const Candidates::Row& row, std::size_t first, std::size_t last);
+
+/// Places that may be chosen, with their scores and masses: one choice by any kind of budget.
+struct Offer {
+    std::vector<Ranked> ranked;  ///< score and place
+    std::vector<double> mass;    ///< [places] estimated mass a place would add; read for top_p only
+    double heldMass = 0;         ///< mass that is read anyway
+    double allMass = 0;
+    std::uint64_t nanScores = 0;
+
+    void start(std::size_t places) {
+        ranked.clear();
+        mass.assign(places, 0);
+        heldMass = allMass = 0;
+        nanScores = 0;
+    }
+    void add(std::size_t place, float score) {
+        ranked.push_back(rankedOf(score, static_cast<std::uint32_t>(place)));
+        nanScores += score != score ? 1U : 0U;
+    }
+};
+/// Sorts the offer best first and returns how many of it are chosen. `allowed`: places, for count and
+/// fraction.
+[[nodiscard]] std::size_t chooseFrom(Offer& offer, BudgetKind kind, double budget, std::size_t allowed);
+/// The bar of such a choice: tau, or the score of the last chosen; NaN for none.
+[[nodiscard]] float barOf(const Offer& offer, BudgetKind kind, double budget, std::size_t chosen);
+
+/// Softmax weights of one query head against keys [0, count), the query's own softmax over them: [count].
+/// A logit that is not a number weighs nothing.
+void softmaxRow(const SetInput& in, std::size_t head, std::size_t query, std::size_t count,
+                std::vector<float>& out);
+
+namespace sets {
+std::unique_ptr<SetChooser> pages(const SetInput& in);         ///< PageChoice.cpp: page and block granularity
+std::unique_ptr<SetChooser> recentWindow(const SetInput& in);  ///< PromptChoice.cpp
+std::unique_ptr<SetChooser> verticalSlash(const SetInput& in); ///< PromptChoice.cpp
+std::unique_ptr<SetChooser> flexPrefill(const SetInput& in);   ///< FlexPrefill.cpp
+std::unique_ptr<SetChooser> eviction(const SetInput& in);      ///< Eviction.cpp
+std::unique_ptr<SetChooser> lsh(const SetInput& in);           ///< Buckets.cpp
+std::unique_ptr<SetChooser> centroid(const SetInput& in);      ///< Buckets.cpp
+} // namespace sets
+
+/// Random blocks (Zaheer et al., Big Bird, 2020, 2007.14062): adds to every row of `choices` the candidates of
+/// `randomBlocks` blocks of `page` keys that end before the row's query block, drawn without state from (seed,
+/// layer, head, query block, key block). Causal.
+void addRandomBlocks(const SetInput& in, RoutedChoices& choices);
+
+} // namespace fovea
