@@ -131,11 +131,12 @@ private:
                 attendSummaries(m_task.plan, m_in, sums, kind, wanted, m_task.isa, branch, m_work);
             FOVEA_TRY(entries);
             m_done.entries += *entries;
-            m_done.stateBytes += sums.stateBytes();
             for (std::size_t h = 0; h < m_heads; ++h)
                 if (wanted[h] != 0)
                     combine(h, branch);
         }
+        for (const auto& [m, sums] : m_state->sums) // kinds of the same m share them
+            m_done.stateBytes += sums.stateBytes();
         return {};
     }
 
@@ -312,13 +313,18 @@ private:
         const auto mine = static_cast<float>(g), theirs = static_cast<float>(1 - g);
         for (std::size_t d = 0; d < m_dim; ++d)
             out[d] = mine * out[d] + theirs * far[d];
-        lse(query, head) -= static_cast<float>(std::log(g)); // g = 0: no exact key weighs anything
+        if (lse(query, head) > kNoMass) // g = 0: no exact key weighs anything
+            lse(query, head) -= static_cast<float>(std::log(g));
     }
 
     /// e^z joins each row's denominator with value 0.
     void addSink(std::size_t head, double z) {
         for (std::size_t query = m_task.rows.first; query < m_task.rows.last; ++query) {
             float& mass = lse(query, head);
+            if (std::isnan(mass)) { // a signed state's denominator was negative: no mass to set beside the sink's
+                ++m_done.undefinedRows;
+                continue;
+            }
             const double both = logAdd(static_cast<double>(mass), z);
             const auto factor = static_cast<float>(std::exp(static_cast<double>(mass) - both));
             for (std::size_t d = 0; d < m_dim; ++d)

@@ -35,7 +35,6 @@ struct FarWork {
 };
 
 struct FarTask {
-    const ModelShape& shape;
     const AttentionPlan& plan;
     RowRange rows;
     int head = -1; ///< >= 0: only this head

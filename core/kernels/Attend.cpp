@@ -48,6 +48,7 @@ std::vector<Task> tasksOf(const AttentionPlan& plan, const AttentionInput& in, i
         const HeadPlan& head = *plan.heads[first];
         for (std::uint32_t b = 0; b < head.blocks.size(); ++b) {
             const QueryBlock& block = head.blocks[b];
+            FOVEA_ASSERT(!split || block.queryCount <= kernels::kShortRows);
             std::uint64_t keys = 0;
             std::uint32_t begin = block.itemBegin;
             const auto push = [&](std::uint32_t itemEnd, std::int64_t part) {

@@ -17,8 +17,13 @@ struct FarTile {
         return a;
     }
     static void store(float* p, F a) { __builtin_memcpy(p, &a, sizeof(a)); }
+    static F loadFirst(const float* p, std::size_t lanes) {
+        F a{};
+        __builtin_memcpy(&a, p, lanes * sizeof(float));
+        return a;
+    }
 
-    /// Rows x (2 vectors) of c at once, so that each b is read once for Rows rows.
+    /// Rows x (Vectors vectors) of c at once, so that each b is read once for Rows rows.
     template <int Rows, int Vectors>
     static void micro(const float* a, std::size_t aRow, std::size_t aCol, const float* b, std::size_t bRow,
                       float* c, std::size_t cRow, std::size_t depth) {
@@ -56,12 +61,15 @@ struct FarTile {
             micro<Rows, 2>(a, aRow, aCol, b + n, bRow, c + n, cRow, depth);
         for (; n + kL <= columns; n += kL)
             micro<Rows, 1>(a, aRow, aCol, b + n, bRow, c + n, cRow, depth);
-        for (; n < columns; ++n)
+        // A column must have the bits it has in the middle of a wider matrix, or rows taken one by one would differ
+        // from a whole text: the last lanes go through vectors too, since a compiler may or may not fuse the
+        // multiply and the add of a scalar loop.
+        if (const std::size_t rest = columns - n; rest > 0)
             for (std::size_t i = 0; i < static_cast<std::size_t>(Rows); ++i) {
-                float sum = c[i * cRow + n];
+                F sum = loadFirst(c + i * cRow + n, rest);
                 for (std::size_t k = 0; k < depth; ++k)
-                    sum += a[i * aRow + k * aCol] * b[k * bRow + n];
-                c[i * cRow + n] = sum;
+                    sum += loadFirst(b + k * bRow + n, rest) * (a[i * aRow + k * aCol] - F{});
+                __builtin_memcpy(c + i * cRow + n, &sum, rest * sizeof(float));
             }
     }
 

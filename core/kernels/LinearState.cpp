@@ -1,11 +1,10 @@
 #include "core/kernels/LinearState.h"
 #include "core/base/Check.h"
+#include "core/base/Parallel.h"
 #include "core/kernels/Branch.h"
 #include "core/plan/RowRuns.h"
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <new>
 #include <omp.h>
 
 namespace fovea {
@@ -157,7 +156,8 @@ void LinearState::chunk(Head& head, std::size_t kvHead, RowRange rows, const Att
                 taken += hi > lo ? hi - lo : 0;
             }
             double denominator = 0, reference = head.any ? head.exponent : -std::numeric_limits<double>::infinity();
-            bool direct = unread < taken;
+            // Signed terms cancel: what a subtraction leaves of them may be rounding alone.
+            bool direct = unread < taken || (head.features.isSigned() && taken > 0);
             if (!direct) {
                 for (const KeyRun& gap : s.gaps)
                     for (std::size_t j = std::max<std::size_t>(gap.lo, base);
@@ -193,7 +193,7 @@ void LinearState::chunk(Head& head, std::size_t kvHead, RowRange rows, const Att
                         for (std::size_t j = std::max<std::size_t>(run.lo, m_options.sinks);
                              j < std::min<std::size_t>(run.hi, base); ++j)
                             add(j, -productAt(head, in, kvHead, h, query, j, phi, reference, s, loops));
-                    direct = !head.features.isSigned() && !(denominator > kLeastLeft * before);
+                    direct = !(denominator > kLeastLeft * before);
                 }
             }
             if (direct) {
@@ -258,25 +258,19 @@ Result<> LinearState::attend(const AttentionPlan& plan, const AttentionInput& in
     const int threads = std::min(work.threads > 0 ? work.threads : omp_get_max_threads(), in.kvHeads);
     const kernels::FarLoops& loops = kernels::farLoopsOf(isa);
     const LocalReads local(m_options.local);
-    std::atomic<bool> failed{false};
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (std::ptrdiff_t g = 0; g < static_cast<std::ptrdiff_t>(m_heads.size()); ++g) {
-        try {
-            Scratch scratch;
-            Head& head = m_heads[static_cast<std::size_t>(g)];
-            for (std::size_t first = rows.first; first < rows.last && !work.cancel.cancelled();) {
-                const std::size_t last = std::min(rows.last, (first / kBlock + 1) * kBlock);
-                const std::size_t band = std::min(local.bandFirst(first), first + 1);
-                join(head, in, static_cast<std::size_t>(g), std::max(head.end, band / kBlock * kBlock), loops);
-                chunk(head, static_cast<std::size_t>(g), {first, last}, plan, in, wanted, loops, scratch, branch);
-                first = last;
-            }
-        } catch (...) { // memory; must not cross the region
-            failed.store(true);
+    parallelFor(m_heads.size(), threads, [&](std::size_t g) {
+        Scratch scratch;
+        for (std::size_t first = rows.first; first < rows.last && !work.cancel.cancelled();) {
+            // Where state and single keys part follows from the block, not from the rows asked of it: a row alone
+            // has the bits it has in the whole text.
+            const std::size_t block = first / kBlock * kBlock;
+            const std::size_t last = std::min(rows.last, block + kBlock);
+            const std::size_t band = std::min(local.bandFirst(block), block + 1);
+            join(m_heads[g], in, g, std::max(m_heads[g].end, band / kBlock * kBlock), loops);
+            chunk(m_heads[g], g, {first, last}, plan, in, wanted, loops, scratch, branch);
+            first = last;
         }
-    }
-    if (failed.load())
-        throw std::bad_alloc();
+    });
     if (work.cancel.cancelled())
         return fail(ErrorCode::Cancelled, "cancelled");
     m_nextRow = rows.last;

@@ -2,11 +2,9 @@
 // multiplied by the value and whose update gate takes the key without a matrix.
 #include "core/kernels/RecurrentState.h"
 #include "core/base/Check.h"
+#include "core/base/Parallel.h"
 #include "core/base/SplitMix64.h"
-#include <array>
-#include <atomic>
 #include <cmath>
-#include <new>
 #include <omp.h>
 
 namespace fovea {
@@ -38,8 +36,7 @@ RecurrentWeights recurrentWeights(std::size_t dim, std::uint64_t seed, int layer
 RecurrentState::RecurrentState(std::size_t heads, std::size_t dim, std::uint64_t seed, int layer)
     : m_dim(dim), m_h(heads * dim, 0.0F) {
     for (std::size_t h = 0; h < heads; ++h) {
-        m_weights.push_back(recurrentWeights(dim, seed, layer, h));
-        const RecurrentWeights& w = m_weights.back();
+        const RecurrentWeights w = recurrentWeights(dim, seed, layer, h);
         std::vector<float> columns;
         for (const std::vector<float>* matrix : {&w.wr, &w.wz, &w.wn, &w.ur, &w.un})
             for (std::size_t c = 0; c < dim; ++c)
@@ -51,22 +48,13 @@ RecurrentState::RecurrentState(std::size_t heads, std::size_t dim, std::uint64_t
 
 Result<> RecurrentState::run(const AttentionInput& in, std::size_t first, std::span<const std::uint8_t> wanted,
                              Isa isa, MatrixView out, const WorkContext& work) {
-    FOVEA_ASSERT(first >= m_rows && m_weights.size() == static_cast<std::size_t>(in.heads));
+    FOVEA_ASSERT(first >= m_rows && m_transposed.size() == static_cast<std::size_t>(in.heads));
     const int threads = work.threads > 0 ? work.threads : omp_get_max_threads();
     const kernels::FarLoops& loops = kernels::farLoopsOf(isa);
-    std::atomic<bool> failed{false};
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (std::ptrdiff_t h = 0; h < static_cast<std::ptrdiff_t>(m_weights.size()); ++h) {
-        if (wanted[static_cast<std::size_t>(h)] == 0)
-            continue;
-        try {
-            runHead(in, static_cast<std::size_t>(h), first, out, loops, work);
-        } catch (...) { // memory; must not cross the region
-            failed.store(true);
-        }
-    }
-    if (failed.load())
-        throw std::bad_alloc();
+    parallelFor(m_transposed.size(), threads, [&](std::size_t h) {
+        if (wanted[h] != 0)
+            runHead(in, h, first, out, loops, work);
+    });
     if (work.cancel.cancelled())
         return fail(ErrorCode::Cancelled, "cancelled");
     m_rows = first + out.rows;
@@ -110,10 +98,10 @@ void RecurrentState::runHead(const AttentionInput& in, std::size_t head, std::si
     }
 }
 
-void recurrentOracle(const AttentionInput& in, const RecurrentState& state, MatrixView out) {
+void recurrentOracle(const AttentionInput& in, std::uint64_t seed, int layer, MatrixView out) {
     const auto d = static_cast<std::size_t>(in.headDim);
     for (std::size_t head = 0; head < static_cast<std::size_t>(in.heads); ++head) {
-        const RecurrentWeights& w = state.weights(head);
+        const RecurrentWeights w = recurrentWeights(static_cast<std::size_t>(in.headDim), seed, layer, head);
         const std::size_t kvHead = head / static_cast<std::size_t>(in.heads / in.kvHeads);
         std::vector<double> h(d), rh(d), next(d);
         for (std::size_t t = 0; t < out.rows; ++t) {

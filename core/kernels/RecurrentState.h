@@ -21,8 +21,8 @@ struct RecurrentWeights {
 class RecurrentState {
 public:
     RecurrentState(std::size_t heads, std::size_t dim, std::uint64_t seed, int layer);
-    /// Fills out [rows x H*D], row r = h after token `first` + r, for the heads with wanted[h] != 0. Rows must
-    /// follow those of the last call, or come after them. Parallel over heads; same bits at any thread count.
+    /// Fills out [rows x H*D], row r = h after token `first` + r, for the heads with wanted[h] != 0, which must
+    /// be the same in every call. Rows must follow those of the last call, or come after them. q is not read. Parallel over heads; same bits at any thread count.
     /// Cost: 5 D^2 multiply-adds per row and head. Errors: Cancelled.
     [[nodiscard]] Result<> run(const AttentionInput& in, std::size_t first, std::span<const std::uint8_t> wanted,
                                Isa isa, MatrixView out, const WorkContext& work);
@@ -30,19 +30,17 @@ public:
     [[nodiscard]] std::size_t rows() const { return m_rows; }
     [[nodiscard]] std::uint64_t stateBytes() const { return m_h.size() * sizeof(float); }
     [[nodiscard]] std::uint64_t macsPerRow() const { return 5 * m_dim * m_dim; } ///< of one head
-    [[nodiscard]] const RecurrentWeights& weights(std::size_t head) const { return m_weights[head]; }
 
 private:
     void runHead(const AttentionInput& in, std::size_t head, std::size_t first, MatrixView out,
                  const kernels::FarLoops& loops, const WorkContext& work);
 
     std::size_t m_dim, m_rows = 0;
-    std::vector<RecurrentWeights> m_weights;
     std::vector<std::vector<float>> m_transposed; ///< [H] Wr, Wz, Wn, Ur, Un, each [D x D] column by column
     std::vector<float> m_h;                       ///< [H x D]
 };
 
-/// The obvious twin, in double, from token 0. For tests.
-void recurrentOracle(const AttentionInput& in, const RecurrentState& state, MatrixView out);
+/// The obvious twin, in double, from token 0, with the weights of (seed, layer). For tests.
+void recurrentOracle(const AttentionInput& in, std::uint64_t seed, int layer, MatrixView out);
 
 } // namespace fovea

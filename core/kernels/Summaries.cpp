@@ -4,9 +4,12 @@
 // claims more mass than its c tokens hold.
 #include "core/kernels/Summaries.h"
 #include "core/base/Check.h"
+#include "core/base/Parallel.h"
 #include "core/kernels/FarLoops.h"
 #include "core/plan/RowRuns.h"
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <map>
 #include <omp.h>
 
@@ -58,9 +61,6 @@ public:
         addItems(block.activeLanes, end, out);
         return out;
     }
-    /// Whole blocks that lanes read nothing of, by bit; after make() until the next one.
-    [[nodiscard]] const BlockRuns& runs() const { return m_runs; }
-
 private:
     void addLane(std::uint32_t lane, BlockEntries& out) {
         const std::uint64_t bit = std::uint64_t{1} << lane;
@@ -155,16 +155,13 @@ Pooled poolPlan(const HeadPlan& plan, std::size_t m, std::size_t first, int thre
     Pooled pooled;
     pooled.blocks.resize(plan.blocks.size());
     std::vector<EntryMaker> makers(static_cast<std::size_t>(threads), EntryMaker(m, plan.tokens));
-    const auto count = static_cast<std::ptrdiff_t>(plan.blocks.size());
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (std::ptrdiff_t b = 0; b < count; ++b) {
-        const auto at = static_cast<std::size_t>(b);
-        pooled.blocks[at] =
-            makers[static_cast<std::size_t>(omp_get_thread_num())].make(plan, plan.blocks[at]);
-    }
+    parallelFor(plan.blocks.size(), threads, [&](std::size_t b) {
+        pooled.blocks[b] = makers[static_cast<std::size_t>(omp_get_thread_num())].make(plan, plan.blocks[b]);
+    });
     pooled.plan = std::make_shared<HeadPlan>();
     HeadPlan& out = *pooled.plan;
     out.tokens = plan.tokens;
+    out.rows = {plan.rows.first - first, plan.rows.last - first};
     for (std::size_t b = 0; b < plan.blocks.size(); ++b) {
         const BlockEntries& entries = pooled.blocks[b];
         pooled.entries += entries.entries;
@@ -474,24 +471,21 @@ Result<std::uint64_t> attendSummaries(const AttentionPlan& plan, const Attention
         first = last;
     }
     std::vector<Scratch> scratch;
-    for (int t = 0; t < threads; ++t) // before the region: an exception must not cross it
+    for (int t = 0; t < threads; ++t)
         scratch.push_back({EntrySoftmax(job.loops, job.dim), {}, {}, {}, {}, {}});
     std::vector<std::uint64_t> read(tasks.size(), 0);
-    const auto count = static_cast<std::ptrdiff_t>(tasks.size());
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (std::ptrdiff_t n = 0; n < count; ++n) {
+    parallelFor(tasks.size(), threads, [&](std::size_t n) {
         if (work.cancel.cancelled())
-            continue;
-        const Task& task = tasks[static_cast<std::size_t>(n)];
+            return;
+        const Task& task = tasks[n];
         const HeadPlan& head = *plan.heads[task.first];
         const BlockEntries& block = pools.find(&head)->second.blocks[task.block];
         Scratch& s = scratch[static_cast<std::size_t>(omp_get_thread_num())];
         if (options.top == 0)
             addParts(job, block, head, head.blocks[task.block], task.first, task.last, s);
         else
-            read[static_cast<std::size_t>(n)] =
-                addTop(job, block, head, head.blocks[task.block], task.first, isa, s);
-    }
+            read[n] = addTop(job, block, head, head.blocks[task.block], task.first, isa, s);
+    });
     if (work.cancel.cancelled())
         return fail(ErrorCode::Cancelled, "cancelled");
     if (options.top > 0) {

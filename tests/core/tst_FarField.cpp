@@ -210,7 +210,7 @@ void tst_FarField::recurrence_matchesItsOracle() {
         Matrix fast(t, 128), slow(t, 128);
         const std::vector<std::uint8_t> wanted(4, 1);
         QVERIFY(state.run(c.input(), 0, wanted, defaultIsa(), fast.view(), {}));
-        recurrentOracle(c.input(), state, slow.view());
+        recurrentOracle(c.input(), 7, 3, slow.view());
         QVERIFY(furthest(fast.view(), slow.view(), t) < 1e-5);
         QVERIFY(furthest(fast.view(), Matrix(t, 128).view(), t) > 1e-2);
     }
@@ -219,8 +219,6 @@ void tst_FarField::recurrence_matchesItsOracle() {
 void tst_FarField::rowByRow_equalsTheWholeText() {
     const Case c(150, 32, 4, 2);
     for (const auto& [name, policy] : policies()) {
-        if (name.startsWith("trig"))
-            continue; // its denominator may come near zero, which magnifies any rounding: the negative control
         Run whole = emptyRun(c), grown = emptyRun(c);
         const auto done = runInto(whole, c, policy, {0, 150});
         QVERIFY2(done, done ? "" : done.error().message.c_str());
@@ -228,13 +226,24 @@ void tst_FarField::rowByRow_equalsTheWholeText() {
         QVERIFY(runInto(grown, c, policy, {0, 70}, state));
         for (std::size_t i = 70; i < 150; ++i)
             QVERIFY(runInto(grown, c, policy, {i, i + 1}, state));
-        const double off = furthest(whole.o.view(), grown.o.view(), 150);
-        QVERIFY2(off < 2e-5, qPrintable(name + ": " + QString::number(off)));
+        // o = n/d moves by o^2/n per change of d: where trig's signed denominator is near zero, the last bits of the
+        // exact part are seen in o, and no more than that is.
+        const bool isSigned = policy.far.far == Far::Linear && policy.far.map == FeatureMap::Trig;
+        const auto offOf = [&](const Run& run, std::size_t i) {
+            double largest = 1, off = 0;
+            for (std::size_t col = 0; col < 128; ++col) {
+                const auto a = static_cast<double>(whole.o.view()(i, col));
+                largest = std::max(largest, std::abs(a));
+                off = std::max(off, std::abs(a - static_cast<double>(run.o.view()(i, col))));
+            }
+            return off / (isSigned ? largest * largest : 1);
+        };
+        for (std::size_t i = 0; i < 150; ++i)
+            QVERIFY2(offOf(grown, i) < 2e-5, qPrintable(QString("%1 row %2: %3").arg(name).arg(i).arg(offOf(grown, i))));
         Run single = emptyRun(c); // without a state, as for a rectangle
         QVERIFY(runInto(single, c, policy, {100, 120}));
         for (std::size_t i = 100; i < 120; ++i)
-            for (std::size_t col = 0; col < 128; ++col)
-                QVERIFY2(std::abs(single.o.view()(i, col) - whole.o.view()(i, col)) < 2e-5F, qPrintable(name));
+            QVERIFY2(offOf(single, i) < 2e-5, qPrintable(QString("%1 row %2 alone: %3").arg(name).arg(i).arg(offOf(single, i))));
     }
 }
 

@@ -50,6 +50,7 @@ class tst_Summaries : public QObject {
 private slots:
     void matchesItsOracle_data();
     void matchesItsOracle();
+    void longText_hasMorePooledKeysThanOnePart();
     void oneRowEqualsTheWholeText();
     void anEntryNeverClaimsMoreThanItsTokensHold();
     void union_isOneSoftmaxOverKeysAndMeans();
@@ -100,6 +101,19 @@ void tst_Summaries::matchesItsOracle() {
                         counted += summaryEntries(*plan.heads[static_cast<std::size_t>(h)], c.input(), h, i, options).size();
                 QCOMPARE(*entries, counted);
             }
+}
+
+/// More than 1,024 summaries before a query block: pooled keys are an ordinary plan of many rows.
+void tst_Summaries::longText_hasMorePooledKeysThanOnePart() {
+    const std::size_t t = 2600;
+    const Case c(t, 32, 2, 1);
+    const AttentionPlan plan = layerPlan(headPlan(t, {0, t}, windowAndSinks(20, 0)), 2);
+    const SummaryOptions options{2, true, 0};
+    const std::vector<std::uint8_t> wanted(2, 1);
+    Branch fast(0, t, 2, 32), slow(0, t, 2, 32);
+    QVERIFY(attendSummaries(plan, c.input(), sumsOf(c, 2), options, wanted, defaultIsa(), fast, {}));
+    attendSummariesOracle(plan, c.input(), options, wanted, slow);
+    QVERIFY(distance(fast, slow) < 2e-5);
 }
 
 void tst_Summaries::oneRowEqualsTheWholeText() {
