@@ -5,31 +5,13 @@
 #include "core/measure/NextToken.h"
 #include "core/model/Forward.h"
 #include "core/plan/StoredKeys.h"
+#include "core/policy/SignalSpec.h"
 #include <algorithm>
 #include <cmath>
 
 namespace fovea {
 
 namespace {
-
-/// Signals that rank earlier queries again need their rows: a query role by the query's own logits, a set per
-/// text by everybody's.
-bool needsQueries(const AttentionPolicy& policy) {
-    const auto needs = [](const RoutedPart& routed) {
-        return routed.on() && (routed.ranksQueries() || routed.choice == Choice::Sequence);
-    };
-    bool any = needs(policy.routed);
-    for (const NamedHeadParts& named : policy.headPolicies)
-        any = any || needs(named.parts.routed);
-    return any;
-}
-
-bool usesSurprisal(const AttentionPolicy& policy) {
-    bool any = policy.routed.signal == "surprisal";
-    for (const NamedHeadParts& named : policy.headPolicies)
-        any = any || named.parts.routed.signal == "surprisal";
-    return any;
-}
 
 float lengthOf(std::span<const float> x) {
     double sum = 0;
@@ -53,7 +35,6 @@ struct Decoder::Data {
     std::shared_ptr<const AttentionPolicy> active; ///< pinned positions cut to the text so far
     std::vector<float> hidden, logits;
     bool logitsKnown = false;
-    StepSeconds last;
     double promptSeconds = 0;
 
     Data(std::shared_ptr<const Model> m, const AttentionPolicy& p, const DecodeOptions& o, int threads)
@@ -102,7 +83,7 @@ struct Decoder::Data {
         // Stride 0: every row of the view is the new one, and only the new one is asked for.
         ConstMatrixView q{in.q.data(), tokens, in.q.size(), 0};
         norms[layer].push_back(lengthOf(in.x));
-        if (needsQueries(policy)) {
+        if (readsEarlierQueries(policy)) {
             queries[layer].insert(queries[layer].end(), in.q.begin(), in.q.end());
             q = {queries[layer].data(), tokens, in.q.size()};
         }
@@ -122,9 +103,6 @@ struct Decoder::Data {
         const MatrixView out{o.data(), tokens, o.size(), 0};
         const Result<HybridLayer> done = runLayer(task, input, {}, {out, {}}, work);
         FOVEA_TRY(done);
-        last.router += done->routerSeconds;
-        last.plan += done->planSeconds;
-        last.attention += done->attentionSeconds;
         return {};
     }
 
@@ -142,7 +120,7 @@ struct Decoder::Data {
                 caches[layer].append(in.k.row(i), in.v.row(i));
             for (std::size_t i = 0; i < ids.size(); ++i)
                 norms[layer].push_back(lengthOf({in.x.row(i), in.x.cols}));
-            if (needsQueries(policy)) {
+            if (readsEarlierQueries(policy)) {
                 queries[layer].reserve(std::max(options.tokens, ids.size()) * queryWidth());
                 queries[layer].assign(in.q.data, in.q.data + ids.size() * queryWidth());
             }
@@ -166,13 +144,11 @@ struct Decoder::Data {
             return fail(ErrorCode::BadValue, "token id " + std::to_string(id) +
                                                  " is outside the vocabulary of " +
                                                  std::to_string(model->shape.vocabulary));
-        if (!surprisal && usesSurprisal(policy)) {
+        if (!surprisal && policy.routesBy("surprisal")) {
             const std::span<const float> before = known();
             surprisal =
                 static_cast<float>(scoreRow(before).logNormaliser) - before[static_cast<std::size_t>(id)];
         }
-        last = {};
-        const Stopwatch watch(last.total);
         const std::size_t position = facts->tokens;
         addFacts(id, surprisal);
         const Result<std::span<const float>> state =
@@ -211,7 +187,7 @@ Result<Decoder> Decoder::start(std::shared_ptr<const Model> model, const Attenti
     std::uint64_t bytes = 0;
     for (int layer = 0; layer < shape.layers; ++layer) {
         bytes += KvCache::bytesFor(width, retentionOf(*legal, layer), planned.tokens);
-        if (needsQueries(*legal))
+        if (readsEarlierQueries(*legal))
             bytes += planned.tokens * static_cast<std::uint64_t>(shape.heads * shape.headDim) * sizeof(float);
     }
     FOVEA_TRY(requireMemory("keys and values of " + std::to_string(planned.tokens) + " tokens", bytes,
@@ -242,10 +218,6 @@ std::uint64_t Decoder::kvBytes() const {
     for (const KvCache& cache : m_data->caches)
         bytes += cache.bytes();
     return bytes;
-}
-
-const StepSeconds& Decoder::lastStep() const {
-    return m_data->last;
 }
 
 double Decoder::promptSeconds() const {

@@ -17,11 +17,6 @@ struct DecodeOptions {
     std::uint64_t maxMemory = 0; ///< bytes, 0: what the machine has
 };
 
-/// What one step took. The stages lie inside `total`.
-struct StepSeconds {
-    double total = 0, router = 0, plan = 0, attention = 0;
-};
-
 /// Cached decoding of one text under one policy: the prompt once, whole (`forward`), then token by token.
 /// Each layer keeps rotated keys and values of the tokens that its later queries may still read (KvCache);
 /// every new row goes through runLayer, router -> plan -> kernel, the same functions as a whole text, so that
@@ -47,7 +42,6 @@ public:
     [[nodiscard]] std::span<const float> logits();       ///< [V] after the newest token; computed once
     [[nodiscard]] std::size_t tokens() const;            ///< read so far
     [[nodiscard]] std::uint64_t kvBytes() const;         ///< keys and values as stored now
-    [[nodiscard]] const StepSeconds& lastStep() const;   ///< logits not included
     [[nodiscard]] double promptSeconds() const;
 
 private:

@@ -69,6 +69,7 @@ bool sameWork(AttentionPolicy a, AttentionPolicy b) {
 struct Engine::Stages {
     std::optional<ModelKey> modelOf;
     std::shared_ptr<const Model> model;
+    std::vector<float> retrieval; ///< the model's retrieval scores, once asked for
 
     std::optional<Request> textOf; ///< what tokens, facts and full run belong to
     std::shared_ptr<const Tokens> tokens;
@@ -162,6 +163,7 @@ private:
         if (!stages.model || stages.modelOf != key) {
             stages.dropText();
             stages.model.reset();
+            stages.retrieval.clear();
             Result<std::shared_ptr<const Model>> model =
                 loadModel(request.modelPath, {request.precision, request.maxMemory}, *m_work);
             FOVEA_TRY(model);
@@ -180,8 +182,7 @@ private:
             Result<Tokens> tokens = tokenizeText(*stages.model, request, *m_work);
             FOVEA_TRY(tokens);
             stages.tokens = std::make_shared<const Tokens>(std::move(*tokens));
-            stages.facts =
-                std::make_shared<const TokenFacts>(makeFacts(*stages.model->tokenizer, *stages.tokens, {}));
+            stages.facts = factsOf(stages, {});
             stages.textHash = sha256Hex(*request.text);
         } else if (stages.full && !sameFullRun(*stages.textOf, request)) {
             stages.full.reset();
@@ -202,13 +203,22 @@ private:
     Result<> knowRetrievalHeads(Stages& stages) {
         if (m_snapshot.request->policy.mix.fullHeads <= 0 || !stages.facts->retrieval.empty())
             return {};
-        m_work->report("retrieval heads", 0, 1);
-        Result<std::vector<float>> scores = retrievalScores(*stages.model, m_snapshot.request->isa, *m_work);
-        FOVEA_TRY(scores);
-        auto facts = std::make_shared<TokenFacts>(*stages.facts);
-        facts->retrieval = std::move(*scores);
-        stages.facts = std::move(facts);
+        if (stages.retrieval.empty()) {
+            m_work->report("retrieval heads", 0, 1);
+            Result<std::vector<float>> scores = retrievalScores(*stages.model, m_snapshot.request->isa, *m_work);
+            FOVEA_TRY(scores);
+            stages.retrieval = std::move(*scores);
+        }
+        stages.facts = factsOf(stages, stages.facts->surprisal);
         return {};
+    }
+
+    /// What is known of the text, and of the model where policies ask.
+    template <class Stages>
+    [[nodiscard]] static std::shared_ptr<const TokenFacts> factsOf(const Stages& stages, std::span<const float> nll) {
+        auto facts = std::make_shared<TokenFacts>(makeFacts(*stages.model->tokenizer, *stages.tokens, nll));
+        facts->retrieval = stages.retrieval;
+        return facts;
     }
 
     Result<> fitMemory() const {
@@ -270,7 +280,7 @@ private:
             m_snapshot.full = std::make_shared<const FullRun>(soFar);
             deliverSnapshot();
             // Surprisal is known only after the last layer.
-            if (visible && policy.routed.signal != "surprisal") {
+            if (visible && !policy.routesBy("surprisal")) {
                 Result<VisibleLayer> done =
                     runVisible(m_snapshot, policy, layer, -1, {0, m_snapshot.tokens->size()}, *m_work);
                 if (!done) {
@@ -287,10 +297,7 @@ private:
         FOVEA_TRY(visibleFailed);
         FOVEA_TRY(full);
         stages.full = std::move(*full);
-        auto facts = std::make_shared<TokenFacts>(
-            makeFacts(*m_snapshot.model->tokenizer, *m_snapshot.tokens, stages.full->nll));
-        facts->retrieval = stages.facts->retrieval;
-        stages.facts = std::move(facts);
+        stages.facts = factsOf(stages, stages.full->nll);
         m_snapshot.full = stages.full;
         m_snapshot.facts = stages.facts;
         deliverSnapshot();

@@ -1,11 +1,10 @@
 #include "core/engine/Gates.h"
 #include "core/engine/Build.h"
+#include "core/engine/DecodeGates.h"
+#include "core/engine/GateMeasure.h"
 #include "core/engine/Sweep.h"
 #include "core/engine/TextStage.h"
 #include "core/files/AtomicFile.h"
-#include "core/measure/NextToken.h"
-#include "core/model/Forward.h"
-#include "core/plan/StoredKeys.h"
 #include "core/policy/PolicyJson.h"
 #include "core/policy/SignalSpec.h"
 #include <algorithm>
@@ -18,23 +17,8 @@ namespace fovea {
 
 namespace {
 
-/// Two kernel runs of 5e-6 each, of max |o|; in bf16 of 5e-3 each.
-double kernelTolerance(Precision precision) {
-    return precision == Precision::BF16 ? 1e-2 : 1e-5;
-}
 constexpr double kBoundTolerance = 1e-4;
-/// Of the largest hidden value: rounding that 30 layers carry on, and a near tie of the router that it tips
-/// over. A token that is really seen too early moves its neighbours by a tenth and more.
-constexpr double kRoundingTolerance = 1e-3;
-constexpr double kTieTolerance = 0.1;
-constexpr std::size_t kDecodeSteps = 32;
 constexpr std::size_t kLadderSteps = 8;
-
-std::string digits(double value) {
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.4g", value);
-    return text.data();
-}
 
 /// The first tokens of a snapshot with their own full run.
 Result<std::shared_ptr<const Snapshot>> cut(const Snapshot& whole, std::size_t maxTokens,
@@ -54,8 +38,7 @@ Result<std::shared_ptr<const Snapshot>> cut(const Snapshot& whole, std::size_t m
     Result<std::shared_ptr<const FullRun>> full = runFull(*part->model, *part->tokens, request, {}, work);
     FOVEA_TRY(full);
     part->full = std::move(*full);
-    part->facts = std::make_shared<const TokenFacts>(
-        makeFacts(*part->model->tokenizer, *part->tokens, part->full->nll));
+    part->facts = std::make_shared<const TokenFacts>(firstFacts(*whole.facts, maxTokens));
     part->pastContext = maxTokens > static_cast<std::size_t>(part->model->shape.context);
     part->visible.reset();
     part->isolated.reset();
@@ -63,26 +46,10 @@ Result<std::shared_ptr<const Snapshot>> cut(const Snapshot& whole, std::size_t m
     return std::shared_ptr<const Snapshot>(std::move(part));
 }
 
-double largest(ConstMatrixView x) {
-    double most = 0;
-    for (std::size_t r = 0; r < x.rows; ++r)
-        for (std::size_t c = 0; c < x.cols; ++c)
-            most = std::max(most, std::abs(static_cast<double>(x(r, c))));
-    return most;
-}
-
-/// Over rows [first, last).
-double largestDifference(ConstMatrixView a, ConstMatrixView b, std::size_t first, std::size_t last) {
-    double most = 0;
-    for (std::size_t r = first; r < last; ++r)
-        for (std::size_t c = 0; c < a.cols; ++c)
-            most = std::max(most, std::abs(static_cast<double>(a(r, c)) - static_cast<double>(b(r, c))));
-    return most;
-}
-
-/// The policy with a budget that covers everything, three ways; the last two go through the router.
-std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, std::size_t tokens) {
-    AttentionPolicy base = policy.withParts(policy.headPolicies.empty() ? policy : policy.partsOf(0, 0));
+/// The parts of one kind of head with a budget that covers everything, three ways; the last two go through the
+/// router.
+std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, const HeadParts& parts, std::size_t tokens) {
+    AttentionPolicy base = policy.withParts(parts);
     base.mix.dynamic = Dynamic::None;
     base.always.sinkLogit.reset();
     base.routed.reach = Reach::Everything;
@@ -118,10 +85,8 @@ std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, std::siz
 
 class GateRun {
 public:
-    GateRun(const Snapshot& snapshot, AttentionPolicy policy, const WorkContext& work, const Ladder* ladder,
-            bool timeLadder)
-        : m_snapshot(snapshot), m_policy(std::move(policy)), m_work(work), m_ladder(ladder),
-          m_timeLadder(timeLadder) {}
+    GateRun(const Snapshot& snapshot, AttentionPolicy policy, const WorkContext& work, const Ladder* ladder)
+        : m_snapshot(snapshot), m_policy(std::move(policy)), m_work(work), m_ladder(ladder) {}
 
     Result<std::vector<GateResult>> all() {
         std::vector<GateResult> gates;
@@ -147,7 +112,13 @@ private:
         GateResult gate{1,   "full budget equals full attention",          {},
                         0.0, kernelTolerance(m_snapshot.model->precision), {}};
         std::string worst;
-        for (const AttentionPolicy& asked : fullBudgets(m_policy, tokens())) {
+        std::vector<AttentionPolicy> budgets = fullBudgets(m_policy, m_policy, tokens());
+        for (const NamedHeadParts& named : m_policy.headPolicies)
+            for (AttentionPolicy& more : fullBudgets(m_policy, named.parts, tokens())) {
+                more.name += " of " + named.name;
+                budgets.push_back(std::move(more));
+            }
+        for (const AttentionPolicy& asked : budgets) {
             const Result<AttentionPolicy> policy = validated(asked);
             FOVEA_TRY(policy);
             for (int layer = 0; layer < m_snapshot.model->shape.layers; ++layer) {
@@ -176,114 +147,11 @@ private:
             }
         }
         gate.ok = *gate.value <= *gate.tolerance;
-        gate.detail = "largest |o - o^| / max |o|, window T, routed count T and routed fraction 1 in every "
-                      "layer; worst: " +
-                      worst;
+        gate.detail = "largest |o - o^| / max |o| in every layer under ";
+        for (std::size_t n = 0; n < budgets.size(); ++n)
+            gate.detail += (n > 0 ? ", " : "") + budgets[n].name;
+        gate.detail += "; worst: " + worst;
         return gate;
-    }
-
-    /// Two measures. Same inputs: each row after the border alone, over a cache of the full run's keys and
-    /// values, against the same row of the whole layer: choices must agree, so only the kernel's rounding is
-    /// left. Propagated: the text's own tokens decoded one by one against the whole text run at once; where a
-    /// router ranks, rounding of 30 layers may decide between keys of equal score.
-    Result<GateResult> cachedEqualsUncached() {
-        const bool ranks = m_policy.routed.on() || !m_policy.headPolicies.empty();
-        const double allowed = ranks ? kTieTolerance : kRoundingTolerance;
-        GateResult gate{2, "cached decoding equals uncached", {}, {}, kernelTolerance(m_snapshot.model->precision), {}};
-        if (looksAhead(m_policy)) {
-            gate.detail = "not claimed: this policy looks ahead (" + m_policy.routed.signal + ")";
-            return gate;
-        }
-        const std::size_t border = promptBorder(tokens());
-        const std::size_t steps = std::min(kDecodeSteps, tokens() - border);
-        if (steps == 0) {
-            gate.detail = "does not apply: nothing is left to decode after the prompt";
-            return gate;
-        }
-        const Result<double> alike = rowsAlone(border, steps);
-        FOVEA_TRY(alike);
-        gate.value = *alike;
-        const Model& model = *m_snapshot.model;
-        const std::vector<std::int32_t>& ids = m_snapshot.tokens->ids;
-        const std::span<const float> surprisal = m_snapshot.facts->surprisal;
-        const Result<Matrix> whole = hybridHidden(ids, m_snapshot.facts);
-        FOVEA_TRY(whole);
-        const double scale = std::max(largest(whole->view()), 1e-30);
-        Result<Decoder> decoder = Decoder::start(
-            m_snapshot.model, m_policy, std::span(ids).first(border),
-            firstFacts(*m_snapshot.facts, border),
-            {m_snapshot.request->isa, border + steps, m_snapshot.request->maxMemory}, m_work);
-        FOVEA_TRY(decoder);
-        std::vector<float> logits(static_cast<std::size_t>(model.shape.vocabulary));
-        std::size_t sameTop = 0;
-        double worst = 0;
-        std::size_t worstAt = border;
-        for (std::size_t at = border; at < border + steps; ++at) {
-            FOVEA_TRY(decoder->step(
-                ids[at], at < surprisal.size() ? std::optional(surprisal[at]) : std::nullopt, m_work));
-            const ConstMatrixView mine{decoder->hidden().data(), 1, decoder->hidden().size()};
-            const double difference =
-                largestDifference(whole->view().rowRange(at, 1), mine, 0, 1) / scale;
-            if (!(difference <= worst)) {
-                worst = difference;
-                worstAt = at;
-            }
-            logitRows(model, whole->view(), at, {logits.data(), 1, logits.size()}, m_work.threads);
-            sameTop += scoreRow(logits).top1 == scoreRow(decoder->logits()).top1 ? 1 : 0;
-        }
-        gate.ok = *alike <= kernelTolerance(m_snapshot.model->precision) && worst <= allowed;
-        gate.detail = "largest |o - o^| / max |o| of " + std::to_string(steps) + " rows after the first " +
-                      std::to_string(border) +
-                      " in every layer, each alone over its cache against the whole text, same inputs; "
-                      "propagated, token by token, hidden states differ by at most " +
-                      digits(worst) + " of the largest (at most " + digits(allowed) +
-                      (ranks ? ": rounding decides between keys of equal score" : "") + "), worst at token " +
-                      std::to_string(worstAt) + ", same most likely token at " + std::to_string(sameTop) +
-                      " of " + std::to_string(steps);
-        return gate;
-    }
-
-    /// Largest difference of attention outputs, over the largest output of the layer.
-    Result<double> rowsAlone(std::size_t border, std::size_t steps) {
-        const ModelShape& shape = m_snapshot.model->shape;
-        double worst = 0;
-        std::vector<std::shared_ptr<TokenFacts>> facts;
-        for (std::size_t at = border; at < border + steps; ++at) {
-            facts.push_back(std::make_shared<TokenFacts>(firstFacts(*m_snapshot.facts, at + 1)));
-            facts.back()->prompt = border;
-        }
-        for (int layer = 0; layer < shape.layers; ++layer) {
-            FOVEA_TRY(m_work.checkpoint());
-            const LayerActivations& full = *m_snapshot.full->layers[static_cast<std::size_t>(layer)];
-            Matrix whole;
-            FOVEA_TRY(runVisible(m_snapshot, m_policy, layer, -1, {0, tokens()}, m_work, &whole));
-            const double scale = std::max(largest(whole.view()), 1e-30);
-            KvCache cache(full.k.cols(), retentionOf(m_policy, layer));
-            for (std::size_t j = 0; j < border; ++j)
-                cache.append(full.k.view().row(j), full.v.view().row(j));
-            std::vector<float> o(full.o.cols());
-            for (std::size_t at = border; at < border + steps; ++at) {
-                cache.append(full.k.view().row(at), full.v.view().row(at));
-                const LayerTask task{shape,
-                                     std::make_shared<const AttentionPolicy>(pinnedWithin(m_policy, at + 1)),
-                                     facts[at - border],
-                                     layer,
-                                     -1,
-                                     {at, at + 1},
-                                     m_snapshot.request->isa,
-                                     m_snapshot.model->precision,
-                                     nullptr,
-                                     {},
-                                     cache.whole() ? nullptr : &cache.keyRows()};
-                const AttentionInput input{full.q.view().rowRange(0, at + 1), cache.keys(),  cache.values(),
-                                           shape.heads,                       shape.kvHeads, shape.headDim,
-                                           shape.attentionScale()};
-                FOVEA_TRY(runLayer(task, input, {}, {{o.data(), at + 1, o.size(), 0}, {}}, m_work));
-                const ConstMatrixView row{o.data(), 1, o.size()};
-                worst = std::max(worst, largestDifference(whole.view().rowRange(at, 1), row, 0, 1) / scale);
-            }
-        }
-        return worst;
     }
 
     /// A token's own block of 64 queries shares tiles with it: where its keys join them, masked lanes change
@@ -291,7 +159,7 @@ private:
     Result<GateResult> causality() {
         GateResult gate{3, "no future token moves an earlier output", {}, {}, kRoundingTolerance, {}};
         if (looksAhead(m_policy)) {
-            gate.detail = "not claimed: this policy looks ahead (" + m_policy.routed.signal + ")";
+            gate.detail = "not claimed: this policy looks ahead (" + m_policy.summary() + ")";
             return gate;
         }
         if (tokens() < 2) {
@@ -341,7 +209,7 @@ private:
         changed.ids[at] = (changed.ids[at] + 97) % model.shape.vocabulary;
         changed.pieces[at] = model.tokenizer->piece(changed.ids[at]);
         std::vector<float> nll;
-        if (m_policy.routed.signal == "surprisal") {
+        if (m_policy.routesBy("surprisal")) {
             const Result<std::shared_ptr<const FullRun>> full =
                 runFull(model, changed, *m_snapshot.request, {}, m_work);
             FOVEA_TRY(full);
@@ -357,34 +225,14 @@ private:
                                m_work);
     }
 
+    Result<GateResult> cachedEqualsUncached() { return checkCached(m_snapshot, m_policy, m_work); }
+
     Result<GateResult> ladder() {
-        GateResult gate{4, "full and hybrid, cached and uncached, reported together", {}, {}, {}, {}};
-        if (!m_timeLadder && m_ladder == nullptr) {
-            gate.detail = "not run: no ladder was asked for; no speed-up against an uncached arm is shown";
-            return gate;
-        }
-        Result<Ladder> own;
-        if (m_ladder == nullptr) {
-            if (tokens() < 4) {
-                gate.detail = "does not apply: nothing is left to decode after the prompt";
-                return gate;
-            }
-            own = runLadder(m_snapshot, m_policy, kLadderSteps, m_work);
-            FOVEA_TRY(own);
-        }
-        const Ladder& ladder = m_ladder != nullptr ? *m_ladder : *own;
-        gate.ok = true;
-        gate.detail = "seconds per token after " + std::to_string(ladder.prompt) + ":";
-        for (const Ladder::Named& named : ladder.rungs()) {
-            const Seconds& seconds = named.rung->perToken;
-            *gate.ok = *gate.ok && seconds.runs > 0 && seconds.median > 0;
-            gate.detail += " " + std::string(named.name) + " " + digits(seconds.median) + " (" +
-                           std::to_string(seconds.runs) + " of " + std::to_string(ladder.steps) +
-                           " steps timed)";
-        }
-        gate.value = ladder.fullCached.perToken.median / ladder.hybridCached.perToken.median;
-        gate.detail += "; the number is full over hybrid, both cached";
-        return gate;
+        if (m_ladder != nullptr)
+            return ladderGate(*m_ladder);
+        return GateResult{4,  "full and hybrid, cached and uncached, reported together",
+                          {}, {},
+                          {}, "not run: no ladder was timed; no speed-up against an uncached arm is shown"};
     }
 
     Result<> runHybrid() {
@@ -403,8 +251,6 @@ private:
         const ArmCost& arm = cost.hybrid;
         const SignalSpec* signal = m_policy.routed.on() ? findSignal(m_policy.routed.signal) : nullptr;
         const bool routerWorks = signal && !signal->cost.starts_with("0");
-        const Result<bool> candidates = leavesCandidates();
-        FOVEA_TRY(candidates);
         const Result<std::string> counted = countByKeys();
         FOVEA_TRY(counted);
         std::string wrong = *counted;
@@ -412,7 +258,8 @@ private:
             wrong = "fewer pairs computed than planned";
         else if (cost.pairsRatio < cost.density)
             wrong = "the ratio with the router is below the one without";
-        else if (routerWorks && *candidates && arm.routerMacs + arm.extraPassMacs == 0)
+        // Where everything is read nothing was chosen, and a router may have had nothing to do.
+        else if (routerWorks && cost.density < 1 && arm.routerMacs + arm.extraPassMacs == 0)
             wrong = "the router's work is not counted";
         else if (arm.total.runs == 0 || arm.router.runs == 0)
             wrong = "the router's seconds are not measured";
@@ -426,23 +273,6 @@ private:
                                 std::to_string(arm.pairsComputed) + " computed; measured: router " +
                                 digits(arm.router.median) + " s of " + digits(arm.total.median) + " s";
         return gate;
-    }
-
-    /// Is any key outside local and always, in any layer? In a short text a wide window leaves nothing to
-    /// rank.
-    Result<bool> leavesCandidates() {
-        auto unrouted = std::make_shared<AttentionPolicy>(m_policy);
-        unrouted->routed = {};
-        const ModelShape& shape = m_snapshot.model->shape;
-        for (int layer = 0; layer < shape.layers; ++layer) {
-            if (m_policy.fullInLayer(layer))
-                continue;
-            const Result<AttentionPlan> plan =
-                makePlan(unrouted, shape, layer, m_snapshot.facts, nullptr, {0, tokens()});
-            FOVEA_TRY(plan);
-            return plan->pairs() < static_cast<std::uint64_t>(shape.heads) * causalPairs(tokens());
-        }
-        return false;
     }
 
     /// Compares one layer's planned pairs with a count of the keys that each query reads; empty when they
@@ -462,14 +292,15 @@ private:
 
     Result<GateResult> controls() {
         GateResult gate{6, "random and oracle stand beside the router", {}, {}, {}, {}};
-        if (!m_policy.routed.on()) {
+        if (!m_policy.anyParts([](const HeadParts& parts) { return parts.routed.on(); })) {
             gate.detail = "does not apply: nothing is routed";
             return gate;
         }
         FOVEA_TRY(runHybrid());
         gate.value = m_propagated->fidelity.nextTokenKl;
-        gate.detail =
-            "next-token KL at the same budget: " + m_policy.routed.signal + " " + digits(*gate.value);
+        gate.detail = "next-token KL at the same budget: " +
+                      (m_policy.routed.signal.empty() ? std::string("this policy") : m_policy.routed.signal) + " " +
+                      digits(*gate.value);
         bool both = true;
         for (const PointKind kind : {PointKind::RandomControl, PointKind::OracleControl}) {
             const std::string name = kind == PointKind::RandomControl ? "random" : "oracle";
@@ -547,7 +378,6 @@ private:
     AttentionPolicy m_policy;
     const WorkContext& m_work;
     const Ladder* m_ladder;
-    bool m_timeLadder;
     std::shared_ptr<const PropagatedResult> m_propagated;
 };
 
@@ -561,7 +391,13 @@ Result<std::vector<GateResult>> checkGates(const Snapshot& withFullRun, const At
         FOVEA_TRY(legal);
         const Result<std::shared_ptr<const Snapshot>> snapshot = cut(withFullRun, maxTokens, work);
         FOVEA_TRY(snapshot);
-        return GateRun(**snapshot, *legal, work, ladder, timeLadder).all();
+        std::optional<Ladder> own;
+        if (timeLadder && ladder == nullptr && (*snapshot)->tokens->size() >= 4) {
+            Result<Ladder> timed = runLadder(**snapshot, *legal, kLadderSteps, work);
+            FOVEA_TRY(timed);
+            own = std::move(*timed);
+        }
+        return GateRun(**snapshot, *legal, work, own ? &*own : ladder).all();
     } catch (const std::bad_alloc&) {
         return fail(ErrorCode::OutOfMemory, "check: not enough memory; fewer tokens need less.");
     }

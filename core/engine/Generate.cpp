@@ -62,7 +62,7 @@ std::string GeneratedArm::text(const Model& model) const {
 Result<Generation> generate(std::shared_ptr<const Model> model, const Tokens& prompt, const Request& request,
                             const GenerateOptions& options, const WorkContext& work) {
     std::vector<float> surprisal;
-    if (request.policy.routed.signal == "surprisal") {
+    if (request.policy.routesBy("surprisal")) {
         const Result<std::shared_ptr<const FullRun>> full = runFull(*model, prompt, request, {}, work);
         FOVEA_TRY(full);
         surprisal = (*full)->nll;

@@ -8,18 +8,6 @@ namespace fovea {
 
 namespace {
 
-/// Fields of the policy that no code runs yet are refused, never ignored. Whoever builds one takes its line out.
-Result<> built(const AttentionPolicy& p) {
-    const auto missing = [](const std::string& field) {
-        return fail(ErrorCode::Unsupported, field + " is set; this version does not run it yet");
-    };
-    if (p.mix.positions == Positions::Cache)
-        return missing("mix.positions");
-    if (p.routed.store == Store::Direction8)
-        return missing("routed.store direction8");
-    return {};
-}
-
 /// Heads of one layer that do the same.
 struct HeadSet {
     std::shared_ptr<const AttentionPolicy> policy;
@@ -37,6 +25,11 @@ Result<std::vector<HeadSet>> headSets(const LayerTask& task) {
         if (row.size() > static_cast<std::size_t>(task.shape.heads))
             return fail(ErrorCode::BadValue, "mix.heads names " + std::to_string(row.size()) +
                                                  " heads; this model has " + std::to_string(task.shape.heads));
+    for (const std::int64_t wanted : whole.mix.fullLayers)
+        if (wanted >= task.shape.layers)
+            return fail(ErrorCode::BadValue, "mix.full_layers: layer " + std::to_string(wanted) +
+                                                 " does not exist; this model's layers are 0 to " +
+                                                 std::to_string(task.shape.layers - 1));
     std::vector<HeadSet> sets;
     if (!whole.mixesHeads() && whole.mix.layers.empty()) {
         sets.push_back({task.policy, {}});
@@ -91,7 +84,6 @@ Result<std::shared_ptr<const LayerRouting>> routeSet(const LayerTask& task, cons
             if (one->units[unit])
                 joined.units[unit] = std::move(one->units[unit]);
         joined.macs += one->macs;
-        joined.seconds += one->seconds;
     }
     return std::make_shared<const LayerRouting>(std::move(joined));
 }
@@ -99,10 +91,7 @@ Result<std::shared_ptr<const LayerRouting>> routeSet(const LayerTask& task, cons
 } // namespace
 
 std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x) {
-    const auto asks = [](const HeadParts& parts) { return parts.routed.signal == "hidden_norm"; };
-    const bool any = asks(policy) || std::any_of(policy.headPolicies.begin(), policy.headPolicies.end(),
-                                                 [&](const NamedHeadParts& named) { return asks(named.parts); });
-    return any ? rowNorms(x, x.rows, 1) : std::vector<float>();
+    return policy.routesBy("hidden_norm") ? rowNorms(x, x.rows, 1) : std::vector<float>();
 }
 
 Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
@@ -115,7 +104,6 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
     std::vector<AttentionPlan> plans;
     std::vector<std::size_t> setOf(static_cast<std::size_t>(task.shape.heads), 0);
     for (const HeadSet& set : *sets) {
-        FOVEA_TRY(built(*set.policy));
         for (const int head : set.heads)
             setOf[static_cast<std::size_t>(head)] = plans.size();
         const bool asked = task.head < 0 || set.heads.empty() ||
@@ -165,7 +153,7 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
         }
         FOVEA_TRY(attend(*plan, input, out, {task.isa, task.head, task.precision}, work));
         if (epilogue) {
-            const FarTask far{task.shape, layer.plan, task.rows, task.head, task.isa,
+            const FarTask far{layer.plan, task.rows, task.head, task.isa,
                               task.state ? &task.state->far : nullptr};
             const Result<FarWork> done = applyFarField(far, input, out, exactLse, work);
             FOVEA_TRY(done);

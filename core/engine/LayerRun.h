@@ -10,13 +10,8 @@
 
 namespace fovea {
 
-/// What a layer keeps from one call to the next while a text grows row by row (cached decoding): each
-/// mechanism with state over rows derives its own. Null: everything follows from q, k, v alone.
+/// What a layer keeps from one call to the next while a text grows row by row (cached decoding).
 struct LayerState {
-    LayerState() = default;
-    LayerState(const LayerState&) = delete;
-    LayerState& operator=(const LayerState&) = delete;
-    virtual ~LayerState() = default;
     FarState far;
 };
 

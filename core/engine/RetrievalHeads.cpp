@@ -36,7 +36,7 @@ Result<std::vector<float>> retrievalScores(const Model& model, Isa isa, const Wo
         const AttentionInput input{in.q,          in.k,          in.v,
                                    shape.heads,   shape.kvHeads, shape.headDim,
                                    shape.attentionScale()};
-        FOVEA_TRY(attend(plan, input, {o, {}}, {isa, -1}, work));
+        FOVEA_TRY(attend(plan, input, {o, {}}, {isa, -1, model.precision}, work));
         Matrix logits(kNeedle, ids.size());
         for (std::size_t h = 0; h < heads; ++h) {
             logitTile(input, static_cast<int>(h), kNeedle, 0, logits.view(), isa);
@@ -54,13 +54,11 @@ Result<std::vector<float>> retrievalScores(const Model& model, Isa isa, const Wo
     Matrix next(kNeedle, static_cast<std::size_t>(shape.vocabulary));
     logitRows(model, hidden->view(), kNeedle, next.view(), work.threads);
     std::vector<float> scores(static_cast<std::size_t>(shape.layers) * heads, 0.0F);
-    std::size_t right = 0;
     for (std::size_t r = 0; r + 1 < kNeedle; ++r) {
         const float* row = next.view().row(r);
         const auto best = std::max_element(row, row + shape.vocabulary) - row;
         if (best != ids[r + 1])
             continue;
-        ++right;
         for (std::size_t n = 0; n < scores.size(); ++n)
             scores[n] += static_cast<float>(onTarget[n * kNeedle + r]);
     }

@@ -2,7 +2,6 @@
 #include "core/base/Cancel.h"
 #include "core/kernels/Attention.h"
 #include "core/model/Model.h"
-#include <memory>
 #include <vector>
 
 namespace fovea {

@@ -5,6 +5,11 @@
 
 namespace fovea {
 
+RouteInput Snapshot::routeInput(int layer) const {
+    const LayerActivations& a = *full->layers.at(static_cast<std::size_t>(layer));
+    return {layer, a.q.view(), a.k.view(), a.v.view(), a.lse, facts.get(), a.hiddenNorm};
+}
+
 AttentionInput Snapshot::attentionInput(int layer) const {
     const LayerActivations& a = *full->layers.at(static_cast<std::size_t>(layer));
     const ModelShape& shape = model->shape;

@@ -100,6 +100,8 @@ struct Snapshot {
     [[nodiscard]] std::optional<TileSource> tileSource(int layer) const;
     /// The attention input of a layer of the full run, which must be there.
     [[nodiscard]] AttentionInput attentionInput(int layer) const;
+    /// What a router may see of a layer of the full run, which must be there.
+    [[nodiscard]] RouteInput routeInput(int layer) const;
     /// One provenance line for exports: program, model, text, policy, cell, regime, trained-ness, instruction
     /// set.
     [[nodiscard]] std::string provenance() const;

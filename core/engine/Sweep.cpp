@@ -1,4 +1,5 @@
 #include "core/engine/Sweep.h"
+#include "core/engine/RetrievalHeads.h"
 #include "core/policy/SignalSpec.h"
 #include <algorithm>
 #include <charconv>
@@ -93,17 +94,28 @@ Result<> runPoint(const Snapshot& withFullRun, SweepPoint& point, bool isolated,
 
 std::optional<AttentionPolicy> controlPolicy(const AttentionPolicy& policy, PointKind kind) {
     const std::string signal = kind == PointKind::OracleControl ? "oracle" : "random";
-    const RoutedPart& routed = policy.routed;
-    if (kind == PointKind::Policy || !routed.on() || routed.signal == signal)
-        return {};
+    const auto ranks = [](const HeadParts& parts) { return !parts.routed.signal.empty(); };
+    const auto same = [&](const HeadParts& parts) { return ranks(parts) && parts.routed.signal == signal; };
     // A bar or a mass is a number of that signal: another signal under it would spend another budget.
-    if (routed.budgetKind == BudgetKind::Threshold || routed.budgetKind == BudgetKind::TopP)
+    const auto spendsOtherwise = [&](const HeadParts& parts) {
+        return ranks(parts) && (parts.routed.budgetKind == BudgetKind::Threshold ||
+                                parts.routed.budgetKind == BudgetKind::TopP);
+    };
+    if (kind == PointKind::Policy || !policy.anyParts(ranks) || policy.anyParts(same) ||
+        policy.anyParts(spendsOtherwise))
         return {};
     AttentionPolicy control = policy;
-    control.routed.signal = signal;
-    control.routed.bits = RoutedPart{}.bits;
-    if (control.routed.store == Store::Evict) // the controls rank anew each time
-        control.routed.store = Store::All;
+    const auto replace = [&](RoutedPart& routed) {
+        if (routed.signal.empty())
+            return;
+        routed.signal = signal;
+        routed.bits = RoutedPart{}.bits;
+        if (routed.store == Store::Evict) // the controls rank anew each time
+            routed.store = Store::All;
+    };
+    replace(control.routed);
+    for (NamedHeadParts& named : control.headPolicies)
+        replace(named.parts.routed);
     control.name = signal + " control";
     const Result<AttentionPolicy> legal = validated(control);
     return legal ? std::optional(*legal) : std::nullopt;
@@ -210,12 +222,23 @@ Result<> runSweep(const Snapshot& withFullRun, std::vector<SweepPoint>& points, 
     WorkContext inner = work; // one point's own progress would make the bar jump
     inner.progress = {};
     try {
+        Snapshot known = withFullRun;
+        const bool ranksHeads = std::any_of(points.begin(), points.end(), [](const SweepPoint& point) {
+            return point.policy.mix.fullHeads > 0;
+        });
+        if (ranksHeads && known.facts->retrieval.empty()) {
+            Result<std::vector<float>> scores = retrievalScores(*known.model, known.request->isa, inner);
+            FOVEA_TRY(scores);
+            auto facts = std::make_shared<TokenFacts>(*known.facts);
+            facts->retrieval = std::move(*scores);
+            known.facts = std::move(facts);
+        }
         for (std::size_t i = 0; i < points.size(); ++i) {
             FOVEA_TRY(work.checkpoint());
             work.report("sweeping policies", static_cast<double>(i), static_cast<double>(points.size()));
             if (points[i].done)
                 continue;
-            FOVEA_TRY(runPoint(withFullRun, points[i], isolated, inner));
+            FOVEA_TRY(runPoint(known, points[i], isolated, inner));
             if (pointDone)
                 pointDone(i);
         }

@@ -113,7 +113,6 @@ TokenFacts makeFacts(const Tokenizer& tokenizer, const Tokens& tokens, std::span
     TokenFacts facts;
     facts.tokens = tokens.size();
     facts.ids = tokens.ids;
-    facts.ids = tokens.ids;
     facts.special.resize(tokens.size());
     facts.punctuation.resize(tokens.size());
     for (std::size_t i = 0; i < tokens.size(); ++i) {

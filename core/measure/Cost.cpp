@@ -13,13 +13,20 @@ std::uint64_t unsignedOf(std::int64_t value) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(value, 0));
 }
 
-/// Tokens whose keys and values must stay readable in one layer. Routing alone keeps them all.
+/// Tokens whose keys and values must stay readable in one layer, by formula (mechanisms.md section 7). Routing
+/// alone keeps them all; so does one head of several that needs them, and a row outside the phase. What the
+/// decoder here keeps (StoredKeys.h) may be more: all for dilation and eviction.
 std::uint64_t tokensStored(const AttentionPolicy& policy, int layer, std::uint64_t tokens) {
-    // Decoding with a far field keeps all tokens here, though a state alone would not need them.
-    if (policy.fullInLayer(layer) || policy.routed.on() || policy.always.special || policy.always.punctuation ||
-        policy.far.on())
+    const RoutedPart& routed = policy.routed;
+    const bool evicts = routed.store == Store::Evict && routed.budgetKind == BudgetKind::Count;
+    // A far field's state alone would not need the tokens; decoding keeps them.
+    if (policy.fullInLayer(layer) || (routed.on() && !evicts) || policy.always.special ||
+        policy.always.punctuation || policy.far.on() || policy.mixesHeads() || !policy.mix.layers.empty() ||
+        routed.phase != Phase::All)
         return tokens;
     std::uint64_t always = unsignedOf(policy.always.sinks);
+    if (evicts)
+        always += static_cast<std::uint64_t>(routed.budget);
     for (const PinnedRange& range : policy.always.pinned) {
         if (range.role != Role::Keys)
             return tokens; // a token in query role reads everything before it
@@ -44,7 +51,8 @@ std::optional<double> breakEven(const Cost& cost, const ModelShape& shape, const
                                 std::size_t tokens) {
     const RoutedPart& routed = policy.routed;
     if (cost.hybrid.extraPassMacs > 0 || cost.hybrid.pairs >= cost.full.pairs || policy.far.on() || policy.mix.fullEvery > 0 ||
-        !policy.mix.fullLayers.empty())
+        !policy.mix.fullLayers.empty() || policy.mixesHeads() || !policy.mix.layers.empty() ||
+        routed.phase != Phase::All)
         return {};
     if (routed.on() && (routed.budgetKind != BudgetKind::Count || routed.role != Role::Keys))
         return {};
@@ -90,7 +98,8 @@ void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& poli
     arm.denseFlops = 2 * (dense.layers + dense.logits) * tokens;
     arm.kvBytes = 0;
     arm.routerBytes = 0;
-    const bool rounded = policy.routed.signal == "group_dot" || policy.routed.signal == "head_dot";
+    const bool rounded =
+        policy.routesBy("group_dot") || policy.routesBy("head_dot") || policy.routesBy("indexer");
     const std::uint64_t roundedKey = (headDim * unsignedOf(policy.routed.bits) + 7) / 8 + sizeof(float);
     for (int layer = 0; layer < shape.layers; ++layer) {
         arm.kvBytes += 2 * kvHeads * headDim * sizeof(float) * tokensStored(policy, layer, tokens);
@@ -100,7 +109,7 @@ void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& poli
 }
 
 std::uint64_t extraPassMacs(const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens) {
-    if (policy.routed.signal != "surprisal")
+    if (!policy.routesBy("surprisal"))
         return 0;
     const DenseCost dense = denseCostPerToken(shape);
     const std::uint64_t patterns =

@@ -196,7 +196,6 @@ AttentionPlan joinPlans(std::shared_ptr<const AttentionPolicy> whole, std::span<
         if (part.routing) {
             routing->units.insert(routing->units.end(), part.routing->units.begin(), part.routing->units.end());
             routing->macs += part.routing->macs;
-            routing->seconds += part.routing->seconds;
         } else {
             routing->units.push_back(nullptr); // nothing was routed for these heads
         }

@@ -98,9 +98,7 @@ AttentionPolicy pinnedWithin(AttentionPolicy policy, std::size_t tokens) {
 }
 
 bool pinsTokens(const AttentionPolicy& policy) {
-    return !policy.always.pinned.empty() ||
-           std::any_of(policy.headPolicies.begin(), policy.headPolicies.end(),
-                       [](const NamedHeadParts& named) { return !named.parts.always.pinned.empty(); });
+    return policy.anyParts([](const HeadParts& parts) { return !parts.always.pinned.empty(); });
 }
 
 } // namespace fovea

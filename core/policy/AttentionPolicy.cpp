@@ -94,7 +94,7 @@ AttentionPolicy AttentionPolicy::withParts(const HeadParts& parts) const {
 
 std::string AttentionPolicy::summary() const {
     std::string text;
-    if (readsAll())
+    if (readsAll() && mix.heads.empty() && mix.layers.empty())
         return "full attention";
     const auto add = [&](const std::string& part) { text.append(text.empty() ? "" : ", ").append(part); };
     const auto value = [&](std::string_view key) {

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/base/Result.h"
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -185,9 +186,20 @@ struct AttentionPolicy : HeadParts {
 
     /// Is every key of every query read by every head in this layer, whatever the text?
     [[nodiscard]] bool fullInLayer(int layer) const;
+    /// Does `asks` hold for the policy's own parts or for those of any head policy?
+    template <class F>
+    [[nodiscard]] bool anyParts(F&& asks) const {
+        return asks(static_cast<const HeadParts&>(*this)) ||
+               std::any_of(headPolicies.begin(), headPolicies.end(),
+                           [&](const NamedHeadParts& named) { return asks(named.parts); });
+    }
+    /// Does any head route by this signal?
+    [[nodiscard]] bool routesBy(std::string_view signal) const {
+        return anyParts([&](const HeadParts& parts) { return parts.routed.signal == signal; });
+    }
     /// Do heads of a layer differ?
     [[nodiscard]] bool mixesHeads() const { return !mix.heads.empty() || mix.fullHeads > 0; }
-    /// The parts of one head of one layer;
+    /// The parts of one head of one layer. Heads kept full by mix.full_heads are not known here.
     [[nodiscard]] const HeadParts& partsOf(int layer, int head) const;
     /// One policy without layer and head names that does in this layer what `parts` says.
     [[nodiscard]] AttentionPolicy withParts(const HeadParts& parts) const;

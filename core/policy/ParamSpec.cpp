@@ -32,6 +32,11 @@ std::span<const ParamSpec> paramSpecs() {
     return specs;
 }
 
+bool isBudgetKey(std::string_view key) {
+    return key == "routed.count" || key == "routed.fraction" || key == "routed.top_p" ||
+           key == "routed.threshold" || key == "routed.query_count" || key == "routed.query_fraction";
+}
+
 const ParamSpec* findParam(std::string_view wanted) {
     const auto same = [&](std::string_view other) {
         return std::equal(wanted.begin(), wanted.end(), other.begin(), other.end(),

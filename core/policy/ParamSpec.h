@@ -46,6 +46,9 @@ struct ParamSpec {
 /// By key or by option, hyphen and underscore the same; nullptr if unknown.
 [[nodiscard]] const ParamSpec* findParam(std::string_view name);
 
+/// One row per kind of a budget: the file writes them as budget_kind and budget instead.
+[[nodiscard]] bool isBudgetKey(std::string_view key);
+
 /// Reads `text` as the value of `spec` ("all", "1e3", "5,11,17", "on") within its range; BadValue names
 /// option, value, range.
 [[nodiscard]] Result<ParamValue> parseParam(const ParamSpec& spec, std::string_view text);

@@ -25,7 +25,7 @@ void appendFar(std::vector<ParamSpec>& s) {
                          "What stands for the keys that nobody reads: nothing, means of blocks, a linear "
                          "state, or a recurrent one.",
                          Name);
-    named<kFar, &FarPart::far, kFars>(far, sparse);
+    named<kFar, &FarPart::far, kFars>(far, [](const Policy&) { return true; }); // gated, it halves even window all
     far.set = [](Policy& p, const Value& v) {
         for (std::size_t n = 0; n < kFars.size(); ++n)
             if (kFars[n] == name(v))

@@ -82,9 +82,22 @@ constexpr std::array<std::string_view, 3> kStores{"all", "evict", "direction8"};
 constexpr std::array<std::string_view, 2> kReaches{"everything", "routed"};
 constexpr std::array<std::string_view, 3> kUnrouted{"local", "mean", "skip"};
 
+bool byQueryBlock(const Policy& p) {
+    return sparse(p) && (p.routed.granularity == Granularity::Block || p.routed.randomBlocks > 0);
+}
+
+/// Does anything draw from the seed? Random features and the untrained recurrence do too.
+bool draws(const Policy& p) {
+    const bool features = p.far.far == Far::Linear &&
+                          (p.far.map == FeatureMap::Performer || p.far.map == FeatureMap::Trig);
+    return p.far.far == Far::Recurrent || features ||
+           (sparse(p) && (p.routed.randomBlocks > 0 || p.routed.signal == "random" || p.routed.signal == "lsh" ||
+                          p.routed.signal == "query_sparsity"));
+}
+
 bool paged(const Policy& p) {
     return sparse(p) && (p.routed.granularity != Granularity::Token || p.routed.randomBlocks > 0 ||
-                         p.routed.store == Store::Direction8);
+                         p.routed.store == Store::Direction8 || p.routed.signal == "flexprefill");
 }
 
 } // namespace
@@ -259,14 +272,11 @@ void appendRouted(std::vector<ParamSpec>& s) {
     }
     {
         ParamSpec& p =
-            row(s, "Routed", "routed.seed", "seed", "seed", "", "Seed of random draws: the random signal, random blocks, hashes, samples.", Integer);
+            row(s, "Routed", "routed.seed", "seed", "seed", "", "Seed of random draws: the random signal, random blocks, hashes, samples, random features.", Integer);
         p.maximum = 0x1p63;
         p.get = [](const Policy& x) -> Value { return static_cast<std::int64_t>(x.routed.seed); };
         p.set = [](Policy& x, const Value& v) { x.routed.seed = static_cast<std::uint64_t>(whole(v)); };
-        p.active = [](const Policy& x) {
-            return sparse(x) && (x.routed.randomBlocks > 0 || x.routed.signal == "random" || x.routed.signal == "lsh" ||
-                                 x.routed.signal == "query_sparsity");
-        };
+        p.active = draws;
     }
     constexpr auto kRouted = &Policy::routed;
     named<kRouted, &RoutedPart::granularity, kGranularities>(
@@ -281,7 +291,7 @@ void appendRouted(std::vector<ParamSpec>& s) {
     plain<kRouted, &RoutedPart::queryBlock>(
         row(s, "Routed", "routed.query_block", "query-block", "query block", "queries",
             "Queries that choose as one, aligned. Above 1 some signals look ahead inside it.", Integer),
-        1, 256, paged);
+        1, 256, byQueryBlock);
     named<kRouted, &RoutedPart::sharing, kSharings>(
         row(s, "Routed", "routed.share", "route-share", "choose as one", "",
             "Heads that make one choice: as the signal is published, each head, the heads of a key-value "

@@ -21,12 +21,6 @@ constexpr std::string_view kBudgetKeys[] = {"routed.count", "routed.fraction", "
                                             "routed.threshold"};
 constexpr std::string_view kQueryBudgetKeys[] = {"routed.query_count", "routed.query_fraction"};
 
-bool isBudget(std::string_view key) {
-    return std::find(std::begin(kBudgetKeys), std::end(kBudgetKeys), key) != std::end(kBudgetKeys) ||
-           std::find(std::begin(kQueryBudgetKeys), std::end(kQueryBudgetKeys), key) !=
-               std::end(kQueryBudgetKeys);
-}
-
 tl::unexpected<Error> refuse(std::string_view path, const JsonTree& value, const std::string& accepted) {
     return fail(ErrorCode::BadValue, std::string(path) + " is " + value.quoted() + "; " + accepted);
 }
@@ -177,7 +171,7 @@ std::string keysOf(std::string_view section) {
             names.append(names.empty() ? "" : ", ").append(path.substr(section.size() + 1));
     };
     for (const ParamSpec& spec : paramSpecs())
-        if (!isBudget(spec.key) && spec.key != "always.pinned_role")
+        if (!isBudgetKey(spec.key) && spec.key != "always.pinned_role")
             add(spec.key);
     if (section == "routed")
         names += ", budget, query_budget_kind, query_budget";
@@ -236,14 +230,14 @@ Result<> readSection(AttentionPolicy& policy, std::string_view section, const Js
                                                     key == "query_budget" || key == "query_budget_kind");
         const auto specs = paramSpecs();
         const bool known = std::any_of(specs.begin(), specs.end(), [&](const ParamSpec& spec) {
-            return spec.key == path && !isBudget(path) && path != "always.pinned_role";
+            return spec.key == path && !isBudgetKey(path) && path != "always.pinned_role";
         });
         if (!budget && !known)
             return fail(ErrorCode::BadValue, path + " is not a key of a policy; " + std::string(section) +
                                                  " has " + keysOf(section));
     }
     for (const ParamSpec& spec : paramSpecs()) { // table order: the signal comes before its role
-        if (spec.key.substr(0, section.size() + 1) != std::string(section) + "." || isBudget(spec.key) ||
+        if (spec.key.substr(0, section.size() + 1) != std::string(section) + "." || isBudgetKey(spec.key) ||
             spec.key == "routed.budget_kind" || spec.key == "always.pinned_role")
             continue;
         const JsonTree* value = node.find(spec.key.substr(section.size() + 1));
@@ -330,7 +324,7 @@ Json pinnedJson(const std::vector<PinnedRange>& pinned) {
 Json sectionJson(const AttentionPolicy& p, std::string_view section) {
     Json out = Json::object();
     for (const ParamSpec& spec : paramSpecs()) {
-        if (spec.key.substr(0, section.size() + 1) != std::string(section) + "." || isBudget(spec.key) ||
+        if (spec.key.substr(0, section.size() + 1) != std::string(section) + "." || isBudgetKey(spec.key) ||
             spec.key == "always.pinned_role")
             continue;
         const std::string key(spec.key.substr(section.size() + 1));
@@ -386,59 +380,6 @@ Json document(const AttentionPolicy& p, bool named) {
     return doc;
 }
 
-/// The same policy with everything that does nothing at its default.
-AttentionPolicy canonicalParts(AttentionPolicy p) {
-    if (p.readsAll())
-        return AttentionPolicy().withParts({});
-    const AttentionPolicy plain;
-    if (p.local.window <= 1)
-        p.local.dilation = 1;
-    if (p.routed.ranksQueries() && !p.routed.signal.empty()) {
-        const double budget = p.routed.effectiveQueryBudget();
-        p.routed.queryBudgetKind = p.routed.effectiveQueryKind();
-        p.routed.queryBudget = budget;
-    } else {
-        p.routed.queryBudgetKind = plain.routed.queryBudgetKind;
-        p.routed.queryBudget = plain.routed.queryBudget;
-    }
-    if (!p.routed.signal.empty() && !p.routed.ranksKeys()) {
-        p.routed.budgetKind = plain.routed.budgetKind;
-        p.routed.budget = plain.routed.budget;
-        p.routed.choice = plain.routed.choice;
-    }
-    if (p.routed.signal.empty()) {
-        const RoutedPart given = p.routed;
-        p.routed = {};
-        p.routed.phase = given.phase;
-        p.routed.randomBlocks = given.randomBlocks;
-        p.routed.page = given.page;
-        p.routed.queryBlock = given.queryBlock;
-        p.routed.seed = given.seed;
-    }
-    for (const ParamSpec& spec : paramSpecs())
-        if (spec.section != "Mix" && spec.active != nullptr && !spec.active(p) && !isBudget(spec.key) &&
-            spec.key != "routed.role" && spec.key != "routed.budget_kind" && spec.key != "always.pinned_role")
-            spec.set(p, spec.get(plain));
-    return p;
-}
-
-AttentionPolicy canonical(const AttentionPolicy& given) {
-    AttentionPolicy p = given;
-    if (p.headPolicies.empty() && p.readsAll())
-        return {};
-    static_cast<HeadParts&>(p) = canonicalParts(given.withParts(given));
-    for (NamedHeadParts& entry : p.headPolicies)
-        entry.parts = canonicalParts(given.withParts(entry.parts));
-    if (p.mix.fullEvery == 0 || p.mix.fullOffset == p.mix.fullEvery - 1)
-        p.mix.fullOffset = -1;
-    if (p.mix.dynamic == Dynamic::None)
-        p.mix.probeEvery = MixPart().probeEvery;
-    std::sort(p.mix.fullLayers.begin(), p.mix.fullLayers.end());
-    p.mix.fullLayers.erase(std::unique(p.mix.fullLayers.begin(), p.mix.fullLayers.end()),
-                           p.mix.fullLayers.end());
-    return p;
-}
-
 } // namespace
 
 Result<AttentionPolicy> policyFromJson(std::string_view text) {
@@ -484,28 +425,12 @@ Result<AttentionPolicy> policyFromJson(std::string_view text) {
     return validated(std::move(policy));
 }
 
+std::string compactJson(const AttentionPolicy& policy) {
+    return document(policy, false).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string policyToJson(const AttentionPolicy& policy) {
     return document(policy, true).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-std::string policyHash(const AttentionPolicy& policy) {
-    return sha256Hex(document(canonical(policy), false).dump(-1, ' ', false, Json::error_handler_t::replace));
-}
-
-std::string presetsJson() {
-    Json doc;
-    doc["fovea"] = "policies";
-    doc["version"] = 1;
-    doc["policies"] = Json::array();
-    for (const PolicyPreset& preset : policyPresets())
-        doc["policies"].push_back({{"name", preset.name},
-                                   {"family", preset.family},
-                                   {"help", preset.help},
-                                   {"published_weights", preset.weights},
-                                   {"source", preset.source},
-                                   {"looks_ahead", looksAhead(preset.policy)},
-                                   {"summary", preset.policy.summary()}});
-    return doc.dump(2) + "\n";
 }
 
 } // namespace fovea

@@ -11,6 +11,8 @@ namespace fovea {
 [[nodiscard]] Result<AttentionPolicy> policyFromJson(std::string_view text);
 /// The whole policy as one document, two-space indent; policyFromJson gives it back unchanged.
 [[nodiscard]] std::string policyToJson(const AttentionPolicy& policy);
+/// The same on one line and without its name: what is hashed.
+[[nodiscard]] std::string compactJson(const AttentionPolicy& policy);
 /// SHA-256 of the compact form without the name: equal for policies that do the same.
 [[nodiscard]] std::string policyHash(const AttentionPolicy& policy);
 

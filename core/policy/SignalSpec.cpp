@@ -157,8 +157,8 @@ std::string_view seesText(Sees sees) {
     return "sees the whole text";
 }
 
-Sees routingSees(const AttentionPolicy& policy) {
-    const RoutedPart& routed = policy.routed;
+Sees routingSees(const HeadParts& parts) {
+    const RoutedPart& routed = parts.routed;
     const SignalSpec* signal = findSignal(routed.signal);
     if (signal == nullptr)
         return routed.signal.empty() ? Sees::Fixed : Sees::Ahead;
@@ -171,11 +171,26 @@ Sees routingSees(const AttentionPolicy& policy) {
     return signal->sees;
 }
 
-bool looksAhead(const AttentionPolicy& policy) {
-    if (!policy.routed.on() || (policy.local.window == kAll && policy.local.dilation == 1))
+bool looksAhead(const HeadParts& parts) {
+    if (!parts.routed.on() || (parts.local.window == kAll && parts.local.dilation == 1))
         return false;
-    const Sees sees = routingSees(policy);
+    const Sees sees = routingSees(parts);
     return sees == Sees::Ahead || sees == Sees::Block;
+}
+
+bool looksAhead(const AttentionPolicy& policy) {
+    return policy.anyParts([](const HeadParts& parts) { return looksAhead(parts); });
+}
+
+bool readsEarlierQueries(const AttentionPolicy& policy) {
+    return policy.anyParts([&](const HeadParts& parts) {
+        const RoutedPart& routed = parts.routed;
+        const Offers offers = offersOf(routed.signal);
+        return routed.on() &&
+               (routed.ranksQueries() || routed.choice == Choice::Sequence ||
+                routed.granularity == Granularity::Block || offers == Offers::Rows || offers == Offers::Prompt ||
+                policy.mix.dynamic != Dynamic::None);
+    });
 }
 
 } // namespace fovea

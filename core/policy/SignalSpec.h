@@ -40,10 +40,14 @@ enum class Offers : std::uint8_t {
 
 [[nodiscard]] std::span<const SignalSpec> signalSpecs();
 [[nodiscard]] const SignalSpec* findSignal(std::string_view name); ///< nullptr if unknown
-/// What the policy's routing sees, query block and phase considered; Fixed where nothing is routed.
-[[nodiscard]] Sees routingSees(const AttentionPolicy& policy);
-/// Does this policy's routing look ahead (signal, choice, scope, query block or phase)? One that is given the
-/// prompt's border P and routes only rows behind it does not.
+/// What the routing of one head sees, query block and phase considered; Fixed where nothing is routed.
+[[nodiscard]] Sees routingSees(const HeadParts& parts);
+/// Does this routing look ahead (signal, choice, scope, query block or phase)? One that is given the prompt's
+/// border P and routes only rows behind it does not.
+[[nodiscard]] bool looksAhead(const HeadParts& parts);
+/// Does the routing of any head?
 [[nodiscard]] bool looksAhead(const AttentionPolicy& policy);
+/// Does ranking a row read the queries of rows before it? Cached decoding then keeps them.
+[[nodiscard]] bool readsEarlierQueries(const AttentionPolicy& policy);
 
 } // namespace fovea

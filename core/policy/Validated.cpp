@@ -163,6 +163,16 @@ Result<> checkParts(const AttentionPolicy& policy) {
         if (spec.section != "Routed")
             FOVEA_TRY(checkParam(spec, spec.get(policy)));
     FOVEA_TRY(checkFar(policy.far, policy.combine));
+    if (policy.far.on() && policy.combine.combine == Combine::Gated && policy.always.sinkLogit)
+        return badField("always.sink_logit", formatParam(*findParam("always.sink_logit"), *policy.always.sinkLogit),
+                        "a gated sum has no one denominator for it to join: off is accepted");
+    // Fields that no code runs yet are refused, never ignored. Whoever builds one takes its line out.
+    if (policy.mix.positions == Positions::Cache)
+        return fail(ErrorCode::Unsupported,
+                    "mix.positions is cache; this version does not run it yet, and original is accepted");
+    if (policy.routed.store == Store::Direction8)
+        return fail(ErrorCode::Unsupported,
+                    "routed.store is direction8; this version does not run it yet, and all and evict are accepted");
     for (const std::string_view key : {"routed.random_blocks", "routed.page", "routed.query_block", "routed.seed"})
         FOVEA_TRY(checkParam(*findParam(key), findParam(key)->get(policy)));
     if (policy.routed.signal.empty())

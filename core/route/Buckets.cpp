@@ -2,7 +2,7 @@
 // lsh: Kitaev et al., Reformer, 2020, 2001.04451: bucket = argmax[xR; -xR] of the normalised vector, united over
 // `rounds` rotations. Differs: keys and queries have vectors of their own, buckets are not sorted and cut into
 // chunks (which shift as the text grows), and their number is the greatest power of two <= (i + 1) / budget,
-// at most 512.
+// 2 to 512; 1 where the budget holds every candidate.
 // centroid: Roy et al., Routing Transformer, 2020, 2003.05997: spherical k-means; a query reads the cluster whose
 // centroid is nearest. Differs: online (MacQueen's k-means over the keys in their order): every `budget`-th key
 // founds a cluster, each other key joins the nearest, whose centroid is the mean of its members' directions. No
@@ -35,7 +35,7 @@ protected:
     [[nodiscard]] static std::size_t buckets(std::size_t seen, std::size_t size, const Candidates::Row& row) {
         if (size >= row.count) // a bucket that could hold every candidate: one is enough
             return 1;
-        return std::clamp<std::size_t>(seen / std::max<std::size_t>(1, size), 1, kMostBuckets);
+        return std::clamp<std::size_t>(seen / std::max<std::size_t>(1, size), 2, kMostBuckets); // x and -x at least
     }
 };
 

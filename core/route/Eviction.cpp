@@ -55,7 +55,7 @@ private:
     public:
         explicit Run(Eviction& owner)
             : m(owner), m_in(owner.m_in), m_heads(m_in.heads()), m_slotOf(m_in.signal.rows.last, kNoSlot),
-              m_score(m_in.signal.rows.last, 0.0) {
+              m_score(m_in.signal.rows.last, 0.0), m_length(m_in.signal.rows.last, 0.0) {
             m.m_rowBegin.push_back(0);
         }
 
@@ -87,6 +87,8 @@ private:
             m_free.pop_back();
             m_keyOf[slot] = static_cast<std::uint32_t>(key);
             m_slotOf[key] = slot;
+            if (m.m_kind == Score::ValueAttention)
+                m_length[key] = valueLength(key);
             for (std::size_t kv = 0; kv < m.m_kvHeads; ++kv) {
                 const float* row = m_in.signal.key(m.m_firstKv + kv).row(key);
                 float* group = m_packed[kv].data() + slot / kGroupKeys * kGroupKeys * m.m_dim + slot % kGroupKeys;
@@ -107,7 +109,7 @@ private:
             if (m.m_kind == Score::Observed)
                 score /= static_cast<double>(query - key);
             if (m.m_kind == Score::ValueAttention)
-                score *= valueLength(key);
+                score *= m_length[key];
             return static_cast<float>(score);
         }
         /// |v_j|_1, over the unit's key-value heads.
@@ -177,7 +179,7 @@ private:
                 reading += reads;
             if (reading == 0) // a row that reads nothing reads itself
                 m_reads[m_slotOf[query]] = static_cast<std::uint8_t>(++reading);
-            m.m_macs += reading * m_heads * m.m_dim;
+            m.m_macs += std::uint64_t{slots} * m_heads * m.m_dim; // every slot is scored, read or not
             if (m.m_kind == Score::LastRow)
                 for (const std::uint32_t key : m_keyOf)
                     if (key != kNoSlot)
@@ -227,6 +229,7 @@ private:
         std::vector<std::uint32_t> m_free;
         std::vector<std::vector<float>> m_packed; ///< [kv][slots / 16][D][16]
         std::vector<double> m_score;
+        std::vector<double> m_length; ///< [keys] |v_j|_1, for value_attention
         std::vector<std::uint64_t> m_blocked;
         std::vector<std::uint32_t> m_alive;
         std::vector<std::uint64_t> m_routed; ///< key << 32 | place

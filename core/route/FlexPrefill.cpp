@@ -86,16 +86,19 @@ public:
         for (std::size_t query = first; query < last; ++query) {
             const Candidates::Row row = m_in.candidates.of(query, blocked);
             RowAppender appender(out);
+            if (m_in.fullRow(query)) {
+                appender.finish(std::numeric_limits<float>::quiet_NaN(), 0);
+                continue;
+            }
             // Rows behind the prompt, if they route at all, read as its last block does.
             const std::size_t own = m_blocks > 0 ? std::min(query / m_block, m_blocks - 1) : 0;
-            if (!m_in.fullRow(query))
-                forEachCandidate(row, 0, query + 1, [&](std::size_t key) {
-                    const std::size_t b = key / m_block;
-                    const float mass = b < m_blocks && m_blocks > 0 ? m_mass[own * m_blocks + b] : 0.0F;
-                    if (b >= own || m_kept[own * m_blocks + b] != 0)
-                        appender.add(key, mass, 1);
-                });
-            appender.finish(static_cast<float>(m_in.routed().budget), std::min<std::size_t>(m_budget, kAll));
+            forEachCandidate(row, 0, query + 1, [&](std::size_t key) {
+                const std::size_t b = key / m_block;
+                if (b >= own || m_kept[own * m_blocks + b] != 0)
+                    appender.add(key, b < m_blocks ? m_mass[b] : 0.0F, 1);
+            });
+            // Coverage is no bar that a key's score stands above or below.
+            appender.finish(std::numeric_limits<float>::quiet_NaN(), std::min<std::size_t>(m_budget, kAll));
         }
     }
     [[nodiscard]] std::uint64_t macs() const override { return m_macs; }
@@ -131,10 +134,9 @@ private:
         const std::size_t columnCount = queryAware ? least : blocksFor(columns, least);
         const std::size_t diagonalCount = queryAware ? least : blocksFor(diagonals, least);
         m_budget = std::max(m_budget, std::max(columnCount, diagonalCount) * m_block);
-        m_mass.resize(m_blocks * m_blocks);
+        m_mass.resize(m_blocks);
         for (std::size_t b = 0; b < m_blocks; ++b)
-            for (std::size_t c = 0; c <= b; ++c)
-                m_mass[b * m_blocks + c] += static_cast<float>(column[c] / static_cast<double>(m_in.heads()));
+            m_mass[b] += static_cast<float>(column[b] / static_cast<double>(m_in.heads()));
         column.front() = std::numeric_limits<double>::infinity();
         diagonal.front() = std::numeric_limits<double>::infinity();
         const std::vector<std::size_t> byColumn = descending(column);
@@ -214,7 +216,7 @@ private:
     std::size_t m_block;
     std::size_t m_blocks;
     std::vector<std::uint8_t> m_kept; ///< [query block][key block]
-    std::vector<float> m_mass;        ///< the same: mass of the column of blocks
+    std::vector<float> m_mass;        ///< [key block] share of the observed rows' attention
     std::size_t m_budget = 0;
     std::uint64_t m_macs = 0;
 };

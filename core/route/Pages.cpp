@@ -18,7 +18,7 @@ std::uint64_t pagesSeen(const SetInput& in) {
         in.routed().granularity == Granularity::Block ? static_cast<std::uint64_t>(in.routed().queryBlock) : 1;
     std::uint64_t seen = 0;
     for (std::uint64_t query = in.signal.rows.first; query < in.signal.rows.last; query += step)
-        seen += query / page + 1;
+        seen += in.fullRow(query) && step == 1 ? 0 : query / page + 1;
     return seen;
 }
 

@@ -1,5 +1,6 @@
 #include "core/route/Router.h"
 #include "core/base/Check.h"
+#include "core/base/Parallel.h"
 #include "core/policy/SignalSpec.h"
 #include "core/route/DynamicBudget.h"
 #include "core/route/ReadSets.h"
@@ -8,9 +9,6 @@
 #include "core/route/Sharing.h"
 #include "core/route/Signal.h"
 #include "core/route/TextChoice.h"
-#include <atomic>
-#include <chrono>
-#include <new>
 #include <omp.h>
 
 namespace fovea {
@@ -29,25 +27,6 @@ std::size_t unitOf(UnitKind kind, const ModelShape& shape, std::size_t head) {
     return kind == UnitKind::Head    ? head
            : kind == UnitKind::Group ? static_cast<std::size_t>(shape.kvHeadOf(static_cast<int>(head)))
                                      : 0;
-}
-
-/// Runs f(n) for n below `count` on `threads` threads. An exception (only memory can fail) is carried out of
-/// the region.
-template <class F>
-void parallelFor(std::size_t count, int threads, const F& f) {
-    std::atomic<bool> failed{false};
-    const auto last = static_cast<std::int64_t>(count);
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (std::int64_t n = 0; n < last; ++n) {
-        try {
-            if (!failed.load(std::memory_order_relaxed))
-                f(static_cast<std::size_t>(n));
-        } catch (...) {
-            failed.store(true, std::memory_order_relaxed);
-        }
-    }
-    if (failed.load())
-        throw std::bad_alloc();
 }
 
 /// Copies the blocks' rows, in order, into one unit's choices.
@@ -144,7 +123,9 @@ struct Job {
     /// Set choosers see the rows of whole query blocks.
     [[nodiscard]] SetInput setInputOf(std::size_t unit) const {
         const RowRange needed = rowsNeeded(policy.routed, rows, candidates.tokens());
-        return {{policy.routed, shape, input, unit, needed.last, needed, 1, dotKernels(), &candidates},
+        const SignalSpec* spec = findSignal(policy.routed.signal);
+        const std::size_t keys = spec != nullptr && spec->sees == Sees::Ahead ? candidates.tokens() : needed.last;
+        return {{policy.routed, shape, input, unit, keys, needed, 1, dotKernels(), &candidates},
                 kind,
                 candidates};
     }
@@ -172,7 +153,7 @@ void routeQueries(const Job& job, std::size_t unit, RoutedChoices& choices, std:
 /// One set of keys for the text.
 void routeTextKeys(const Job& job, std::size_t unit, RoutedChoices& choices, std::uint64_t& macs) {
     const RoutedPart& routed = job.policy.routed;
-    const bool ahead = looksAhead(job.policy);
+    const bool ahead = looksAhead(static_cast<const HeadParts&>(job.policy));
     const SignalInput in = job.inputOf(unit, ahead);
     const std::vector<float> scores = job.shared().tokens(in);
     macs += job.shared().macs(in);
@@ -292,8 +273,9 @@ void applyRoles(const RoutedPart& routed, const AlwaysReads& always, RoutedChoic
 
 } // namespace
 
-std::uint64_t choiceBytes(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {
-    const RoutedPart& routed = policy.routed;
+namespace {
+
+std::uint64_t choiceBytesOf(const RoutedPart& routed, const ModelShape& shape, std::size_t tokens) {
     if (!routed.on())
         return 0;
     const double most = (static_cast<double>(tokens) + 1) / 2;
@@ -317,9 +299,17 @@ std::uint64_t choiceBytes(const AttentionPolicy& policy, const ModelShape& shape
     return static_cast<std::uint64_t>(10 * units * std::min(keys, most) * static_cast<double>(tokens));
 }
 
+} // namespace
+
+std::uint64_t choiceBytes(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {
+    std::uint64_t most = choiceBytesOf(policy.routed, shape, tokens);
+    for (const NamedHeadParts& named : policy.headPolicies)
+        most = std::max(most, choiceBytesOf(named.parts.routed, shape, tokens));
+    return most;
+}
+
 Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shape, const RouteInput& input,
                            RowRange rows, int onlyHead, const WorkContext& work) {
-    const auto begin = std::chrono::steady_clock::now();
     FOVEA_ASSERT(input.facts != nullptr && rows.first <= rows.last && rows.last <= input.facts->tokens);
     const TokenFacts& facts = *input.facts;
     LayerRouting routing;
@@ -396,19 +386,18 @@ Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shap
             FOVEA_TRY(work.checkpoint());
             routeTextKeys(job, units[n], *choices[n], routing.macs);
         }
+    if (policy.routed.randomBlocks > 0) // before roles, which empty rows
+        for (std::size_t n = 0; n < units.size(); ++n)
+            addRandomBlocks(job.setInputOf(units[n]), *choices[n]);
     if (policy.routed.ranksQueries() && !policy.routed.signal.empty())
         for (std::size_t n = 0; n < units.size(); ++n) {
             FOVEA_TRY(work.checkpoint());
             routeQueries(job, units[n], *choices[n], routing.macs);
             applyRoles(policy.routed, *always, *choices[n]);
         }
-    if (policy.routed.randomBlocks > 0)
-        for (std::size_t n = 0; n < units.size(); ++n)
-            addRandomBlocks(job.setInputOf(units[n]), *choices[n]);
     routing.units.resize(unitsOf(kind, shape));
     for (std::size_t n = 0; n < units.size(); ++n)
         routing.units[units[n]] = std::move(choices[n]);
-    routing.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return routing;
 }
 

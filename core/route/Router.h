@@ -84,7 +84,6 @@ struct LayerRouting {
     std::vector<std::shared_ptr<const RoutedChoices>> units;
     std::vector<std::uint16_t> unitOfHead; ///< [H]
     std::uint64_t macs = 0;                ///< the router's own multiply-adds, for the cost bar
-    double seconds = 0;                    ///< measured, this call
 };
 
 /// Bytes that one layer's choices may take: 10 for every key of every row and unit (key, score, rank), at most

@@ -1,4 +1,5 @@
 #include "core/route/Sharing.h"
+#include "core/policy/SignalSpec.h"
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -39,7 +40,7 @@ public:
             return;
         const RankUse use = m_parts[0]->use(m_firstQuery);
         m_probability = use.probability;
-        m_mass = use.logitFactor != 0;
+        m_mass = findSignal(in.routed.signal)->estimatesMass;
         if (!m_probability)
             return;
         const std::size_t stride = (in.rows.last + kGroupKeys - 1) / kGroupKeys * kGroupKeys;

@@ -1,3 +1,4 @@
+#include "core/route/Candidates.h"
 #include "core/route/Signal.h"
 #include <algorithm>
 #include <iterator>
@@ -12,8 +13,12 @@ std::uint64_t scoreMacs(const SignalInput& in, RowRange rows) {
 
 namespace {
 
+/// Rows that route; those outside a phase rank nothing.
 std::uint64_t rowMacs(const SignalInput& in) {
-    return scoreMacs(in, in.rows);
+    std::uint64_t pairs = 0;
+    for (std::size_t query = in.rows.first; query < in.rows.last; ++query)
+        pairs += in.candidates != nullptr && in.candidates->always().queryRole[query] != 0 ? 0 : query + 1;
+    return pairs * in.headDim();
 }
 std::uint64_t prefixMacs(const SignalInput& in) {
     return scoreMacs(in, {0, in.keys});

@@ -51,7 +51,9 @@ const Text& realText() {
         request.maxTokens = kTokens;
         t.tokens = *tokenizeText(*t.model, request, {});
         const auto full = *runFull(*t.model, t.tokens, request, {}, {});
-        t.facts = std::make_shared<const TokenFacts>(makeFacts(*t.model->tokenizer, t.tokens, full->nll));
+        TokenFacts facts = makeFacts(*t.model->tokenizer, t.tokens, full->nll);
+        facts.prompt = kPrompt; // the border is the same in both arms
+        t.facts = std::make_shared<const TokenFacts>(std::move(facts));
         return t;
     }();
     return text;
@@ -121,6 +123,46 @@ void tst_Decoder::cachedEqualsUncached_data() {
     AttentionPolicy sequence = routedBy("key_norm");
     sequence.routed.choice = Choice::Sequence;
     QTest::newRow("one set for the text") << sequence;
+    // Choices that look back at earlier queries: a row ranked with the newest query in their place differs.
+    for (const char* signal : {"accumulated", "observed", "value_attention", "last_row"}) {
+        AttentionPolicy evicting = routedBy(signal);
+        evicting.routed.store = Store::Evict;
+        QTest::newRow(signal) << evicting;
+    }
+    AttentionPolicy recent = routedBy("recent_window");
+    recent.routed.phase = Phase::Decode;
+    QTest::newRow("recent_window") << recent;
+    AttentionPolicy pages = routedBy("page_bound");
+    pages.routed.granularity = Granularity::Page;
+    pages.routed.page = 8;
+    pages.routed.budget = 16;
+    QTest::newRow("pages") << pages;
+    pages.routed.granularity = Granularity::Block;
+    pages.routed.signal = "group_dot";
+    pages.routed.queryBlock = 16;
+    QTest::newRow("blocks, by the block's first query") << pages;
+    AttentionPolicy dynamic = routedBy("head_dot");
+    dynamic.mix.dynamic = Dynamic::Entropy;
+    dynamic.mix.probeEvery = 8;
+    QTest::newRow("dynamic budgets") << dynamic;
+    QTest::newRow("lsh") << routedBy("lsh");
+    QTest::newRow("hidden_norm queries") << routedBy("hidden_norm", Role::Queries);
+    AttentionPolicy summaries = windowOf(20, 2);
+    summaries.far.far = Far::Summaries;
+    summaries.far.m = 8;
+    QTest::newRow("summaries") << summaries;
+    AttentionPolicy linear = windowOf(20, 2);
+    linear.far.far = Far::Linear;
+    linear.combine.combine = Combine::Shared;
+    QTest::newRow("linear") << linear;
+    AttentionPolicy recurrent = windowOf(20, 2);
+    recurrent.far.far = Far::Recurrent;
+    recurrent.combine.combine = Combine::Gated;
+    QTest::newRow("recurrent") << recurrent;
+    AttentionPolicy mixed = windowOf(12, 2);
+    mixed.headPolicies = {{"routes", routedBy("accumulated")}};
+    mixed.mix.heads = {{"routes", "", "full"}};
+    QTest::newRow("heads differ") << mixed;
 }
 
 void tst_Decoder::cachedEqualsUncached() {

@@ -259,7 +259,6 @@ void tst_ParamSpec::options_giveThePolicyBack() {
     p.mix.fullOffset = 2;
     p.mix.fullLayers = {5, 11, 17};
     p.mix.fullHeads = 0.25;
-    p.mix.positions = Positions::Cache;
     policies.push_back(p);
     for (AttentionPolicy& policy : policies) {
         policy.name.clear(); // a name has no option

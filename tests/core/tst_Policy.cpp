@@ -52,7 +52,6 @@ AttentionPolicy everyField() {
     p.routed.page = 48;
     p.routed.queryBlock = 64;
     p.routed.phase = Phase::Prefill;
-    p.routed.store = Store::Direction8;
     p.routed.reach = Reach::Routed;
     p.routed.unrouted = Unrouted::Skip;
     p.routed.randomBlocks = 3;
@@ -62,13 +61,12 @@ AttentionPolicy everyField() {
     p.routed.stride = 16;
     p.routed.diagonals = 77;
     p.far = {Far::Linear, 32, false, 9, FeatureMap::Performer, 128};
-    p.combine = {Combine::Gated, 0.25, 0.5};
+    p.combine = {Combine::Shared, 0.25, 0.5};
     p.mix.fullEvery = 6;
     p.mix.fullOffset = 2;
     p.mix.fullLayers = {5, 11, 17};
     p.mix.fullHeads = 0.25;
     p.mix.probeEvery = 33;
-    p.mix.positions = Positions::Cache;
     p.mix.layers = {"", "wide", "full"};
     p.mix.heads = {{"wide", ""}, {"", "full"}};
     HeadParts wide;
@@ -150,6 +148,13 @@ void tst_Policy::headPolicies_areReadAndResolved() {
     QCOMPARE(policy->partsOf(2, 1).local.window, 99); // a head's name stands above its layer's
     QCOMPARE(policy->partsOf(7, 0).local.window, 8);  // layers beyond the list
     QVERIFY(policyHash(*policy) != policyHash(*policyFromJson(in(R"("local":{"window":8})"))));
+    // What a head does is said of the policy: no full attention, and ahead when any head looks ahead.
+    const auto ahead = policyFromJson(in(R"("head_policies":{"a":{"local":{"window":8},"routed":{"signal":"received"}}},
+                                           "mix":{"heads":["a"]})"));
+    QVERIFY2(ahead.has_value(), ahead ? "" : ahead.error().message.c_str());
+    QVERIFY(looksAhead(*ahead));
+    QVERIFY(!looksAhead(*policy));
+    QVERIFY(ahead->summary() != "full attention");
 }
 
 void tst_Policy::badDocuments_nameThePath_data() {
@@ -206,6 +211,8 @@ void tst_Policy::badDocuments_nameThePath_data() {
     row("unknown name", in(R"("mix":{"layers":["wide"]})"), {"mix.layers[0]", "wide"});
     row("linear in a union", in(R"("far":{"far":"linear"},"combine":{"combine":"union"})"), {"combine.combine", "shared"});
     row("recurrent, shared", in(R"("far":{"far":"recurrent"},"combine":{"combine":"shared"})"), {"combine.combine", "gated"});
+    row("sink in a gated sum", in(R"("always":{"sink_logit":1},"far":{"far":"recurrent"},"combine":{"combine":"gated"})"),
+        {"always.sink_logit", "off"});
     row("pool", in(R"("routed":{"signal":"key_norm","pool":4})"), {"routed.pool", "odd"});
     row("page", in(R"("routed":{"page":0})"), {"routed.page", "1 to 4096"});
     row("blocks", in(R"("routed":{"random_blocks":9})"), {"routed.random_blocks", "8"});

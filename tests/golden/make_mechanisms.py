@@ -354,8 +354,8 @@ def evicting(case, signal, budget, heads, evict=True):
 def lsh(case, seed, rounds, size, h, T):
     """Reformer (2001.04451): argmax [xR; -xR]; the newest keys of the bucket, united over rounds; buckets from i + 1."""
     L, memo = case.L, {}
-    columns = 1
-    while columns * 2 <= max(1, T // size):
+    columns = 2
+    while columns * 2 <= T // size:
         columns *= 2
     columns //= 2
 
@@ -375,9 +375,11 @@ def lsh(case, seed, rounds, size, h, T):
         return max(range(n), key=lambda b: y[b])
 
     def rows(i):
-        n = 1
+        n = 2  # x and -x at least
         while n * 2 <= (i + 1) // size:
             n *= 2
+        if size >= len(case.candidates(i)):
+            n = 1
         found = set()
         for r in range(rounds):
             b = bucket(L.query(h, i), r, n)

@@ -17,13 +17,13 @@ public:
         : m_snapshot(snapshot), m_head(head), m_query(query),
           m_source(*coveredSource(snapshot, layer, head, query)),
           m_row(makeRow(head, static_cast<std::size_t>(query), m_source)) {
-        const AttentionPolicy& policy = snapshot.request->policy;
-        if (!covered() || fullLayer() || !policy.routed.on() || !snapshot.full)
+        if (!covered() || fullLayer() || !snapshot.full)
             return;
-        const LayerActivations& l = *snapshot.full->layers[static_cast<std::size_t>(layer)];
-        const RouteInput input{layer, l.q.view(), l.k.view(), l.v.view(), l.lse, snapshot.facts.get()};
-        if (auto scores =
-                signalScores(policy, snapshot.model->shape, input, head, static_cast<std::size_t>(query), {}))
+        const AttentionPolicy& policy = m_source.plan->policyOf(head);
+        if (!policy.routed.on())
+            return;
+        if (auto scores = signalScores(policy, snapshot.model->shape, snapshot.routeInput(layer), head,
+                                       static_cast<std::size_t>(query), {}))
             m_scores = std::move(*scores);
     }
     [[nodiscard]] const AttentionRow& row() const { return m_row; }

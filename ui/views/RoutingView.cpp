@@ -60,19 +60,6 @@ private:
     int m_layer = -1, m_head = -1, m_headsPerKv = 1;
 };
 
-RouteInput inputOf(const Snapshot& snapshot, int layer)
-{
-    const LayerActivations& acts = *snapshot.full->layers[static_cast<std::size_t>(layer)];
-    RouteInput in;
-    in.layer = layer;
-    in.q = acts.q.view();
-    in.k = acts.k.view();
-    in.v = acts.v.view();
-    in.fullLse = acts.lse;
-    in.facts = snapshot.facts.get();
-    return in;
-}
-
 AttentionPolicy withSignal(AttentionPolicy policy, const char* signal)
 {
     policy.routed.signal = signal;
@@ -184,7 +171,7 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
     lanes->keyUses.assign(tokens, 0);
     lanes->routed.assign(tokens, 0);
     lanes->oracle.assign(tokens, 0);
-    const RouteInput input = inputOf(s, layer);
+    const RouteInput input = s.routeInput(layer);
     const WorkContext work;
 
     const auto all = route(policy, shape, input, {0, tokens}, head, work);

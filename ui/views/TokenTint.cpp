@@ -83,11 +83,8 @@ TokenTint routerScore(const TintPlace& at, const Snapshot& snapshot) {
         return waiting(at.kind, QObject::tr("This policy routes nothing: choose a router."));
     if (policy.fullInLayer(at.layer))
         return waiting(at.kind, QObject::tr("Layer %1 is full: nothing is routed there.").arg(at.layer));
-    const LayerActivations& layer = *snapshot.full->layers[static_cast<std::size_t>(at.layer)];
-    const RouteInput input{at.layer,       layer.q.view(), layer.k.view(),
-                           layer.v.view(), layer.lse,      snapshot.facts.get()};
-    const auto scores =
-        signalScores(policy, snapshot.model->shape, input, at.head, static_cast<std::size_t>(at.token), {});
+    const auto scores = signalScores(policy, snapshot.model->shape, snapshot.routeInput(at.layer), at.head,
+                                     static_cast<std::size_t>(at.token), {});
     if (!scores)
         return waiting(at.kind, QString::fromStdString(scores.error().message));
     TokenTint tint;
