@@ -7,9 +7,10 @@
 #include "core/export/GenerateJson.h"
 #include "core/files/AtomicFile.h"
 #include "core/text/Display.h"
-#include <cmath>
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
-#include <cstdlib>
+#include <limits>
 
 namespace fovea::app {
 
@@ -25,9 +26,9 @@ struct Options {
 };
 
 Outcome<double> parseReal(const std::string& option, const std::string& text, double least, double most) {
-    char* end = nullptr;
-    const double value = std::strtod(text.c_str(), &end);
-    if (text.empty() || *end != 0 || !std::isfinite(value) || value < least || value > most) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value); // in no locale's way
+    if (error != std::errc() || end != text.data() + text.size() || !(value >= least && value <= most)) {
         char range[64];
         std::snprintf(range, sizeof range, "a number from %g to %g", least, most);
         return badUsage(option + " is \"" + text + "\"; " + range + " is accepted");
@@ -53,18 +54,26 @@ Outcome<GenerateOptions> readOptions(const Options& options) {
     return read;
 }
 
+/// A model's answer with its lines and indents, but nothing that a terminal would obey or turn around.
+std::string shownText(std::string_view answer) {
+    std::string text;
+    while (!answer.empty()) {
+        const std::size_t end = std::min(answer.find('\n'), answer.size());
+        std::string_view line = answer.substr(0, end);
+        const std::size_t indent = std::min(line.find_first_not_of(' '), line.size());
+        text.append(indent, ' ').append(displayText(line.substr(indent), std::string::npos));
+        text.append(end < answer.size() ? "\n" : "");
+        answer.remove_prefix(std::min(end + 1, answer.size()));
+    }
+    return text;
+}
+
 std::string armText(const char* name, const GeneratedArm& arm, const Model& model) {
     char line[160];
     std::snprintf(line, sizeof line, "\n%s, %zu tokens%s, %.2f ms per token, cache %.1f MB:\n", name,
                   arm.ids.size(), arm.ended ? " to the end of the text" : "", 1000 * arm.perToken.median,
                   static_cast<double>(arm.kvBytes) / 1e6);
-    std::string text = line;
-    for (std::size_t i = 0; i + (arm.ended ? 1 : 0) < arm.ids.size(); ++i) {
-        const std::string piece = model.tokenizer->piece(arm.ids[i]);
-        for (const char c : piece) // control characters of a model's answer stay off the terminal
-            text += c == '\n' || static_cast<unsigned char>(c) >= 0x20 ? c : ' ';
-    }
-    return text + "\n";
+    return line + shownText(arm.text(model)) + "\n";
 }
 
 Outcome<> run(const Options& options, Session& session) {
@@ -100,7 +109,7 @@ Outcome<> run(const Options& options, Session& session) {
     if (output.json)
         return print(document);
     std::string text = std::to_string(prompt->size()) + " tokens of prompt, " + run.policy.summary() +
-                       "; drop-in: the weights never saw this policy\n";
+                       (isFull(run.policy, (*model)->shape) ? "\n" : "; drop-in: the weights never saw this policy\n");
     text += armText("full attention", generated->full, **model);
     text += armText("hybrid attention", generated->hybrid, **model);
     text += generated->divergence

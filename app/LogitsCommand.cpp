@@ -64,45 +64,68 @@ std::vector<TokenScore> bestOf(const float* logits, std::size_t vocabulary, std:
     return top;
 }
 
-Outcome<std::vector<PositionScores>> scorePositions(const Model& model, const Matrix& hidden,
+/// Logits of blocks of 64 rows, cut from the text's beginning, whatever is asked: a row's bits may depend on the
+/// rows it is multiplied with, and a position shown must be the position saved.
+class LogitBlocks {
+public:
+    LogitBlocks(const Model& model, const Matrix& hidden, const WorkContext& work)
+        : m_model(model), m_hidden(hidden), m_work(work) {}
+    [[nodiscard]] std::size_t first() const { return m_first; }
+    [[nodiscard]] ConstMatrixView rows() const { return m_logits.view(); }
+    /// Computes the block that holds `row`.
+    Result<> load(std::size_t row) {
+        FOVEA_TRY(m_work.checkpoint());
+        const std::size_t first = row / kLogitRows * kLogitRows;
+        if (m_logits.rows() > 0 && first == m_first)
+            return {};
+        m_first = first;
+        m_logits = Matrix(std::min(kLogitRows, m_hidden.rows() - first),
+                          static_cast<std::size_t>(m_model.shape.vocabulary));
+        logitRows(m_model, m_hidden.view(), first, m_logits.view(), m_work.threads);
+        return {};
+    }
+
+private:
+    const Model& m_model;
+    const Matrix& m_hidden;
+    const WorkContext& m_work;
+    std::size_t m_first = 0;
+    Matrix m_logits;
+};
+
+Outcome<std::vector<PositionScores>> scorePositions(LogitBlocks& blocks,
                                                     const std::vector<std::size_t>& positions,
                                                     std::size_t top, const WorkContext& work) {
-    const auto vocabulary = static_cast<std::size_t>(model.shape.vocabulary);
     std::vector<PositionScores> rows;
-    Matrix logits(1, vocabulary);
     for (const std::size_t index : positions) {
-        FOVEA_TRY(work.checkpoint());
-        logitRows(model, hidden.view(), index, logits.view(), work.threads);
-        const double normaliser = scoreRow({logits.view().row(0), vocabulary}).logNormaliser;
-        rows.push_back({index, bestOf(logits.view().row(0), vocabulary, top, normaliser)});
+        FOVEA_TRY(blocks.load(index));
+        const ConstMatrixView logits = blocks.rows();
+        const float* row = logits.row(index - blocks.first());
+        rows.push_back({index, bestOf(row, logits.cols, top, scoreRow({row, logits.cols}).logNormaliser)});
         work.report("next-token distributions", static_cast<double>(rows.size()),
                     static_cast<double>(positions.size()));
     }
     return rows;
 }
 
-/// The T x V matrix, 64 rows at a time.
-Outcome<> saveLogits(const Model& model, const Matrix& hidden, const std::string& path,
+/// The T x V matrix, a block at a time.
+Outcome<> saveLogits(LogitBlocks& blocks, std::size_t tokens, std::size_t vocabulary, const std::string& path,
                      const WorkContext& work) {
     const auto output = [](const Error& error) {
         return error.code == ErrorCode::Cancelled ? Failure(error) : Failure(kFailed, error.message);
     };
-    const auto vocabulary = static_cast<std::size_t>(model.shape.vocabulary);
     const SaveGuard guard;
     Result<AtomicFile> file = AtomicFile::create(path);
     if (!file)
         return tl::make_unexpected(output(file.error()));
-    std::string bytes = npyHeader({hidden.rows(), vocabulary});
-    for (std::size_t row = 0; row < hidden.rows(); row += kLogitRows) {
-        FOVEA_TRY(work.checkpoint());
-        const std::size_t rows = std::min(kLogitRows, hidden.rows() - row);
-        Matrix logits(rows, vocabulary);
-        logitRows(model, hidden.view(), row, logits.view(), work.threads);
-        appendNpy(bytes, logits.view());
+    std::string bytes = npyHeader({tokens, vocabulary});
+    for (std::size_t row = 0; row < tokens; row += kLogitRows) {
+        FOVEA_TRY(blocks.load(row));
+        appendNpy(bytes, blocks.rows());
         if (const Result<> done = file->append(bytes); !done)
             return tl::make_unexpected(output(done.error()));
         bytes.clear();
-        work.report("writing logits", static_cast<double>(row + rows), static_cast<double>(hidden.rows()));
+        work.report("writing logits", static_cast<double>(row + blocks.rows().rows), static_cast<double>(tokens));
     }
     if (const Result<> done = file->commit(); !done)
         return tl::make_unexpected(output(done.error()));
@@ -155,11 +178,13 @@ Outcome<> run(const Options& options, Session& session) {
         hidden = hybrid->hidden;
         nll = hybrid->fidelity.hybridNll;
     }
+    LogitBlocks blocks(model, *hidden, run.work);
     Outcome<std::vector<PositionScores>> rows =
-        scorePositions(model, *hidden, *positions, static_cast<std::size_t>(*top), run.work);
+        scorePositions(blocks, *positions, static_cast<std::size_t>(*top), run.work);
     FOVEA_TRY(rows);
     if (!options.logits.empty())
-        FOVEA_TRY(saveLogits(model, *hidden, options.logits, run.work));
+        FOVEA_TRY(saveLogits(blocks, hidden->rows(), static_cast<std::size_t>(model.shape.vocabulary),
+                             options.logits, run.work));
     session.clearProgress();
     const OutputOptions& output = options.text.output;
     const std::string document = logitsJson(run.head(), *run.snapshot->tokens, nll, *rows);

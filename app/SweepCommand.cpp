@@ -116,10 +116,6 @@ Outcome<> run(const Options& options, Session& session) {
     for (const std::string& note : notes)
         printNote(note, output.quiet);
     Engine engine;
-    // The full run of all points must know the model's retrieval heads if any of them asks for them.
-    for (const SweepPoint& point : *points)
-        if (point.policy.mix.fullHeads > 0)
-            run.request.policy.mix.fullHeads = point.policy.mix.fullHeads;
     FOVEA_TRY(runEngine(run, engine, output.quiet, session));
 
     std::size_t done = 0;

@@ -16,7 +16,7 @@ import resource
 import subprocess
 import tempfile
 
-DEFAULT = "window,window-sinks,streaming,key-norm,default,oracle,quest,summaries,linear,performer,reformer,h2o,interleave-1-1"
+DEFAULT = "window,window-sinks,key-norm,default,oracle,quest,summaries,linear,performer,reformer,h2o,interleave-1-1"
 
 
 def slope(points):
