@@ -14,15 +14,17 @@ struct Part {
     QString name;
     double pairs = 0;
     QColor colour;
-    bool hatched = false; ///< the router's work: not attention
+    bool hatched = false;   ///< work that is not pairs: multiply-adds / 2D
+    bool always = true;     ///< listed even when it is zero
 };
 
-std::array<Part, 5> parts(const PairsByReason& p) {
+std::array<Part, 6> parts(const PairsByReason& p) {
     const Theme& theme = Theme::current();
     return {Part{QStringLiteral("local"), static_cast<double>(p.pairs[0]), theme.reason[0]},
             Part{QStringLiteral("always"), static_cast<double>(p.pairs[1]), theme.reason[1]},
             Part{QStringLiteral("routed"), static_cast<double>(p.pairs[2]), theme.reason[2]},
-            Part{QStringLiteral("far"), static_cast<double>(p.pairs[3]), theme.reason[3]},
+            Part{QStringLiteral("far"), static_cast<double>(p.pairs[3]), theme.reason[3], false, false},
+            Part{QStringLiteral("state"), p.statePairs, theme.reason[3], true, false},
             Part{QStringLiteral("router"), p.routerPairs, theme.ink2, true}};
 }
 
@@ -124,7 +126,7 @@ void PairsBar::paintEvent(QPaintEvent*) {
     // Two columns of swatch, name, share.
     int index = 0;
     for (const Part& part : all) {
-        if (part.name == QLatin1String("far") && part.pairs == 0)
+        if (!part.always && part.pairs == 0)
             continue;
         const int column = index % 2, row = index / 2;
         const int left = column * (width() / 2), top = y + row * kLine;

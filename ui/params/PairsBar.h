@@ -11,6 +11,7 @@ namespace fovea::ui {
 struct PairsByReason {
     std::array<std::uint64_t, 4> pairs{}; ///< local, always, routed, far
     double routerPairs = 0;               ///< the router's multiply-adds as pairs (MACs / 2D)
+    double statePairs = 0;                ///< those of linear and recurrent states
     std::uint64_t fullPairs = 0;          ///< of the same layers and heads
     QString over;                         ///< "all layers", "layer 12"
     bool old = false;                     ///< of an earlier policy

@@ -52,6 +52,7 @@ std::optional<PairsByReason> pairsOf(const Snapshot& snapshot) {
         result.pairs = snapshot.isolated->pairsByReason;
         result.fullPairs = causalPairs(tokens) * heads * static_cast<std::uint64_t>(shape.layers);
         result.routerPairs = static_cast<double>(snapshot.isolated->cost.hybrid.routerMacs) / macsPerPair;
+        result.statePairs = static_cast<double>(snapshot.isolated->cost.hybrid.farMacs) / macsPerPair;
         result.over = QStringLiteral("all layers");
         return result;
     }
@@ -77,6 +78,8 @@ std::optional<PairsByReason> pairsOf(const Snapshot& snapshot) {
             result.routerPairs =
                 static_cast<double>(plan.routing->macs) / macsPerPair / static_cast<double>(sharers);
         }
+        result.pairs[static_cast<std::size_t>(Reason::Far)] += snapshot.visible->far.entries;
+        result.statePairs = static_cast<double>(snapshot.visible->far.macs) / macsPerPair;
         result.over = only >= 0 ? QStringLiteral("L%1 H%2, in view").arg(plan.layer).arg(only)
                                 : QStringLiteral("layer %1").arg(plan.layer);
         return result;

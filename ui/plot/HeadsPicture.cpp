@@ -46,7 +46,8 @@ std::optional<Spread> spreadOf(const HeadsScene& scene) {
 
 float unitOf(const Spread& spread, double value) {
     const double range = spread.largest - spread.least;
-    return range > 0 ? static_cast<float>((value - spread.least) / range) : 0.5F;
+    // All alike: on a scale from 0 to 1, so that a kept mass of 0 is never drawn as half.
+    return static_cast<float>(range > 0 ? (value - spread.least) / range : std::clamp(value, 0.0, 1.0));
 }
 
 double gaps(const HeadsScene& scene) {
