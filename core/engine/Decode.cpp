@@ -190,6 +190,8 @@ Result<Decoder> Decoder::start(std::shared_ptr<const Model> model, const Attenti
         if (readsEarlierQueries(*legal))
             bytes += planned.tokens * static_cast<std::uint64_t>(shape.heads * shape.headDim) * sizeof(float);
     }
+    const FarMemory far = farFieldMemory(*legal, shape, planned.tokens);
+    bytes += far.working + far.state * static_cast<std::uint64_t>(shape.layers);
     FOVEA_TRY(requireMemory("keys and values of " + std::to_string(planned.tokens) + " tokens", bytes,
                             memoryLimit(options.maxMemory), "fewer tokens would fit"));
     auto data = std::make_unique<Data>(std::move(model), *legal, planned, work.threads);

@@ -225,9 +225,10 @@ private:
         const Request& request = *m_snapshot.request;
         const std::size_t tokens = m_snapshot.tokens->size();
         const auto need = [&](std::size_t t) {
-            // Choices: of the visible layer, and of another while its blocks are joined.
+            // Choices: of the visible layer, and of another while its blocks are joined. A far field: one layer's.
+            const FarMemory far = farFieldMemory(request.policy, m_snapshot.model->shape, t);
             return Engine::memoryNeeded(m_snapshot.model->shape, request.precision, t) +
-                   3 * choiceBytes(request.policy, m_snapshot.model->shape, t);
+                   3 * choiceBytes(request.policy, m_snapshot.model->shape, t) + far.state + far.working;
         };
         // What this process holds already (weights, an earlier run) is not free, but it is ours.
         const std::uint64_t ours = memoryLimit(0) + std::min(residentBytes(), ~memoryLimit(0));

@@ -37,6 +37,12 @@ double loneEpsilon(FeatureMap map) {
     return map == FeatureMap::Performer || map == FeatureMap::Trig ? 0 : 1e-6;
 }
 
+/// Does a row read other keys than its local band and the sinks? A linear state must then give keys back.
+bool readsBelowItsBand(const HeadParts& parts) {
+    return parts.routed.on() || parts.local.dilation > 1 || !parts.always.pinned.empty() || parts.always.special ||
+           parts.always.punctuation;
+}
+
 /// Rows of a head plan that belong to no block.
 std::vector<std::uint8_t> unplannedRows(const HeadPlan& plan, RowRange rows) {
     std::vector<std::uint8_t> out(rows.last - rows.first, 1);
@@ -166,12 +172,10 @@ private:
         const HeadParts& p = parts(head);
         if (p.far.far != Far::Linear || !wants(head))
             return {};
-        const bool subtracts = p.routed.on() || p.local.dilation > 1 || !p.always.pinned.empty() ||
-                               p.always.special || p.always.punctuation;
         return LinearOptions{p.far.map,     static_cast<std::size_t>(p.far.features),
                              p.routed.seed, m_task.plan.layer,
                              p.local,       static_cast<std::size_t>(p.always.sinks),
-                             subtracts};
+                             readsBelowItsBand(p)};
     }
 
     Result<> addLinear() {
@@ -388,6 +392,42 @@ bool hasFarField(const AttentionPlan& plan) {
             return true;
     }
     return false;
+}
+
+FarMemory farFieldMemory(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {
+    const auto t = static_cast<std::uint64_t>(tokens);
+    const auto of = [](std::int64_t x) { return static_cast<std::uint64_t>(x); };
+    const std::uint64_t heads = of(shape.heads), kvHeads = of(shape.kvHeads), dim = of(shape.headDim);
+    constexpr std::uint64_t kFloat = sizeof(float);
+    const std::uint64_t rows = t * heads * dim * kFloat; // a branch's output
+    FarMemory memory;
+    const auto add = [&](const HeadParts& parts) {
+        switch (parts.far.far) {
+        case Far::None:
+            return;
+        case Far::Summaries:
+            memory.state += 2 * (t + t / of(parts.far.m)) * kvHeads * dim * kFloat;
+            memory.working = std::max(memory.working, rows + t * heads * kFloat);
+            return;
+        case Far::Linear: {
+            const std::uint64_t r =
+                featureCount(parts.far.map, dim, static_cast<std::size_t>(parts.far.features));
+            memory.state += kvHeads * r * (dim + 1) * kFloat;
+            if (readsBelowItsBand(parts) && parts.far.map != FeatureMap::Taylor2)
+                memory.state += kvHeads * t * (r + 1) * kFloat;
+            memory.working = std::max(memory.working, rows + 2 * t * heads * of(sizeof(double)));
+            return;
+        }
+        case Far::Recurrent:
+            memory.state += heads * (5 * dim + 1) * dim * kFloat;
+            memory.working = std::max(memory.working, rows);
+            return;
+        }
+    };
+    add(policy);
+    for (const NamedHeadParts& head : policy.headPolicies)
+        add(head.parts);
+    return memory;
 }
 
 Result<FarWork> applyFarField(const FarTask& task, const AttentionInput& in, AttentionOutput out,

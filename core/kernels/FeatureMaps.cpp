@@ -62,7 +62,21 @@ std::vector<double> orthogonalRows(std::size_t rows, std::size_t dim, std::uint6
     return w;
 }
 
-std::size_t countOf(FeatureMap map, std::size_t dim, std::size_t randomFeatures) {
+void softmaxOf(const float* x, std::size_t dim, float sign, float* out) {
+    float most = sign * x[0], sum = 0;
+    for (std::size_t d = 1; d < dim; ++d)
+        most = std::max(most, sign * x[d]);
+    for (std::size_t d = 0; d < dim; ++d)
+        sum += out[d] = std::exp(sign * x[d] - most);
+    for (std::size_t d = 0; d < dim; ++d)
+        out[d] /= sum;
+}
+
+} // namespace
+
+std::size_t featureCount(FeatureMap map, std::size_t dim, std::size_t randomFeatures) {
+    if (randomFeatures == 0)
+        randomFeatures = kPublishedFeatures;
     switch (map) {
     case FeatureMap::Elu1:
         return dim;
@@ -78,22 +92,10 @@ std::size_t countOf(FeatureMap map, std::size_t dim, std::size_t randomFeatures)
     return 2 * dim;
 }
 
-void softmaxOf(const float* x, std::size_t dim, float sign, float* out) {
-    float most = sign * x[0], sum = 0;
-    for (std::size_t d = 1; d < dim; ++d)
-        most = std::max(most, sign * x[d]);
-    for (std::size_t d = 0; d < dim; ++d)
-        sum += out[d] = std::exp(sign * x[d] - most);
-    for (std::size_t d = 0; d < dim; ++d)
-        out[d] /= sum;
-}
-
-} // namespace
-
 Features::Features(FeatureMap map, std::size_t dim, std::size_t randomFeatures, std::uint64_t seed, int layer,
                    std::size_t kvHead)
     : m_map(map), m_dim(dim),
-      m_count(countOf(map, dim, randomFeatures == 0 ? kPublishedFeatures : randomFeatures)) {
+      m_count(featureCount(map, dim, randomFeatures)) {
     if (map == FeatureMap::Performer)
         m_rows = m_count;
     else if (map == FeatureMap::Trig)

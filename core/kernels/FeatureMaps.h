@@ -35,6 +35,9 @@ private:
     std::vector<float> m_transposed; ///< [D x m_rows]
 };
 
+/// r of a map; `randomFeatures` as above.
+[[nodiscard]] std::size_t featureCount(FeatureMap map, std::size_t dim, std::size_t randomFeatures);
+
 /// phi(q).phi(k) by the map's definition, in double: for views, tests and rows that cancel. Shapes: D.
 [[nodiscard]] double featureProduct(const Features& features, const float* q, const float* k, std::size_t dim,
                                     float scale);

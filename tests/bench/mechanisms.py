@@ -11,7 +11,10 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
+
+GROUP = 6
 
 # preset -> (where the number stands, starting value at 20 % of 2,000 tokens, least, greatest); the number is a count of
 # keys unless it is below 1.
@@ -41,6 +44,13 @@ KNOBS = {
 def run(*command):
     done = subprocess.run(command, capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
+
+
+def sweep(options, folder, names):
+    """The points of these policies, or the program's error."""
+    code, out, err = run(options.program, "sweep", options.text, "--max-tokens", options.tokens, "--policies",
+                         ",".join(os.path.join(folder, n + ".json") for n in names), "--no-controls", "--json", "--quiet")
+    return json.loads(out)["points"] if code == 0 else err.strip()
 
 
 def place(policy, path, value):
@@ -84,34 +94,29 @@ def main():
     for turn in range(options.rounds):
         todo = [n for n, w in work.items() if n not in refused and
                 (n not in results or (w["knob"] and abs(results[n]["cost"]["density"] / options.pairs - 1) > 0.05))]
-        while todo:
-            files = []
-            for name in todo:
-                path = os.path.join(folder, name + ".json")
-                json.dump(work[name]["policy"], open(path, "w"))
-                files.append(path)
-            code, out, err = run(options.program, "sweep", options.text, "--max-tokens", options.tokens, "--policies",
-                                 ",".join(files), "--no-controls", "--json", "--quiet")
-            if code == 0:
-                break
-            bad = [n for n in todo if os.path.join(folder, n + ".json") in err or f"\"{n}\"" in err]
-            if not bad:  # one of them fails while it runs: find it alone
-                for name, path in zip(todo, files):
-                    one, _, why = run(options.program, "sweep", options.text, "--max-tokens", options.tokens, "--policies",
-                                      path, "--no-controls", "--json", "--quiet")
-                    if one != 0:
-                        bad.append(name)
-                        refused[name] = why.strip()
-                if not bad:
-                    raise SystemExit(err)
-            for name in bad:
-                refused.setdefault(name, err.strip())
-            todo = [n for n in todo if n not in refused]
+        points = []
+        for first in range(0, len(todo), GROUP):
+            group = todo[first:first + GROUP]
+            for name in group:
+                json.dump(work[name]["policy"], open(os.path.join(folder, name + ".json"), "w"))
+            done = sweep(options, folder, group)
+            if isinstance(done, str):  # one of them fails: each alone tells which, and why
+                for name in group:
+                    one = sweep(options, folder, [name])
+                    if isinstance(one, str):
+                        refused[name] = one
+                    else:
+                        points += one
+            else:
+                points += done
+            print(f"round {turn + 1}: {min(first + GROUP, len(todo))} of {len(todo)}", file=sys.stderr, flush=True)
         if not todo:
             break
-        for point in json.loads(out)["points"]:
+        for point in points:
             name = point["policy"]["name"]
-            results[name] = point
+            off = lambda p: abs(p["cost"]["density"] - options.pairs)
+            if name not in results or off(point) < off(results[name]):
+                results[name] = point
             w = work[name]
             if not w["knob"] or turn + 1 == options.rounds:
                 continue
@@ -131,7 +136,8 @@ def main():
              "|---|---|---|---|---|---|---|---|---|---|"]
     for name in presets:
         if name in refused:
-            lines.append(f"| {name} | refused: {refused[name].replace('fovea: ', '')} | | | | | | | | |")
+            why = refused[name].replace("fovea: ", "")
+            lines.append(f"| {name} | refused: {why} | | | | | | | | |")
             continue
         p = results[name]
         w = work[name]

@@ -115,6 +115,7 @@ private slots:
     void linearState_matchesItsOracle();
     void recurrence_matchesItsOracle();
     void rowByRow_equalsTheWholeText();
+    void memory_isBoundedBeforehand();
     void futureTokensMoveNothing();
     void sameBitsAtAnyThreadCount();
     void everythingRead_isFullAttention();
@@ -214,6 +215,20 @@ void tst_FarField::recurrence_matchesItsOracle() {
         QVERIFY(furthest(fast.view(), slow.view(), t) < 1e-5);
         QVERIFY(furthest(fast.view(), Matrix(t, 128).view(), t) > 1e-2);
     }
+}
+
+void tst_FarField::memory_isBoundedBeforehand() {
+    const Case c(150, 32, 4, 2);
+    for (const auto& [name, policy] : policies()) {
+        Run run = emptyRun(c);
+        QVERIFY(runInto(run, c, policy, {0, 150}));
+        const FarMemory memory = farFieldMemory(policy, shapeOf(4, 2, 32), 150);
+        QVERIFY2(memory.state >= run.layer.far.stateBytes && run.layer.far.stateBytes > 0, qPrintable(name));
+        QVERIFY2(memory.state < 20 * run.layer.far.stateBytes + (std::uint64_t{1} << 20), qPrintable(name));
+        QVERIFY2(memory.working >= run.o.rows() * run.o.cols() * sizeof(float), qPrintable(name));
+    }
+    const FarMemory none = farFieldMemory(AttentionPolicy{}, shapeOf(4, 2, 32), 150);
+    QVERIFY(none.state == 0 && none.working == 0);
 }
 
 void tst_FarField::rowByRow_equalsTheWholeText() {
