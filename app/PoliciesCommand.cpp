@@ -16,6 +16,8 @@ struct Options {
 };
 
 std::string causal(const AttentionPolicy& policy) {
+    if (policy.bidirectional())
+        return "looks ahead: for bidirectional models only, refused on causal ones";
     return looksAhead(policy) ? "looks ahead" : "causal";
 }
 

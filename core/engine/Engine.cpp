@@ -118,6 +118,7 @@ public:
         m_snapshot.request = std::make_shared<const Request>(request);
         const Result<AttentionPolicy> policy = validated(request.policy);
         FOVEA_TRY(policy);
+        FOVEA_TRY(requireCausal(*policy));
         m_snapshot.policyHash = policyHash(*policy);
 
         stages.setSharedWork(request);

@@ -61,6 +61,7 @@ std::string GeneratedArm::text(const Model& model) const {
 
 Result<Generation> generate(std::shared_ptr<const Model> model, const Tokens& prompt, const Request& request,
                             const GenerateOptions& options, const WorkContext& work) {
+    FOVEA_TRY(requireCausal(request.policy));
     std::vector<float> surprisal;
     if (request.policy.routesBy("surprisal")) {
         const Result<std::shared_ptr<const FullRun>> full = runFull(*model, prompt, request, {}, work);

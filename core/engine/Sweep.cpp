@@ -184,6 +184,7 @@ Result<std::vector<SweepPoint>> sweepPolicies(const SweepPlan& plan) {
         }
         Result<AttentionPolicy> legal = validated(point.policy);
         FOVEA_TRY(legal);
+        FOVEA_TRY(requireCausal(*legal));
         point.policy = std::move(*legal);
         point.policy.name = point.policy.summary();
         for (std::size_t a = 0; a < specs.size(); ++a)

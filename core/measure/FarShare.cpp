@@ -76,6 +76,7 @@ void FarShare::row(std::size_t query, std::span<const KeptKey> kept, std::size_t
     case Far::Recurrent:
         forUnread(kept, range, [&](std::size_t j) { put(j, std::nan("")); });
         break;
+    case Far::Projection: // no causal model runs it
     case Far::None:
         break;
     }

@@ -1,5 +1,6 @@
 #include "core/plan/AttentionPlan.h"
 #include "core/base/Check.h"
+#include "core/plan/BidirectionalPlan.h"
 #include "core/plan/PlanBuilder.h"
 #include <algorithm>
 
@@ -102,6 +103,11 @@ std::vector<KeptKey> AttentionPlan::keptKeys(int head, std::size_t query) const 
         return kept;
     }
     const AttentionPolicy& own = policyOf(head);
+    if (own.bidirectional()) {
+        for (const std::uint32_t key : keys)
+            kept.push_back({key, bidirectionalReason(own, layer, facts->tokens, query, key)});
+        return kept;
+    }
     const LocalReads local(own.local);
     const auto always = alwaysReads(own, *facts);
     FOVEA_ASSERT(always.has_value()); // planning would have failed
@@ -131,6 +137,7 @@ Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy, co
                                std::shared_ptr<const LayerRouting> routing, RowRange rows) {
     FOVEA_ASSERT(policy != nullptr && facts != nullptr && layer >= 0 && layer < shape.layers);
     FOVEA_ASSERT(rows.first <= rows.last && rows.last <= facts->tokens);
+    FOVEA_TRY(requireCausal(*policy));
     for (const std::int64_t wanted : policy->mix.fullLayers)
         if (wanted >= shape.layers)
             return fail(ErrorCode::BadValue, "mix.full_layers: layer " + std::to_string(wanted) +

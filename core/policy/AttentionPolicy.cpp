@@ -89,6 +89,7 @@ AttentionPolicy AttentionPolicy::withParts(const HeadParts& parts) const {
     single.mix.dynamic = mix.dynamic;
     single.mix.probeEvery = mix.probeEvery;
     single.mix.positions = mix.positions;
+    single.mix.parity = mix.parity;
     return single;
 }
 
@@ -102,7 +103,7 @@ std::string AttentionPolicy::summary() const {
         return formatParam(*spec, spec->get(*this));
     };
     if (local.window > 0) {
-        add("window " + value("local.window"));
+        add("window " + value("local.window") + (local.sides == Sides::Both ? " to both sides" : ""));
         if (local.dilation > 1)
             add("dilation " + value("local.dilation"));
     }
@@ -152,7 +153,8 @@ std::string AttentionPolicy::summary() const {
     if (far.on()) {
         std::string part = far.far == Far::Summaries ? "summaries of " + value("far.m")
                            : far.far == Far::Linear  ? "linear " + value("far.map")
-                                                     : std::string("recurrent");
+                           : far.far == Far::Projection ? "projection of " + value("far.m") + " tokens a row"
+                                                        : std::string("recurrent");
         if (combine.combine != Combine::Union)
             part += ", " + value("combine.combine");
         add(part);
@@ -161,6 +163,8 @@ std::string AttentionPolicy::summary() const {
         add("budgets by " + value("mix.dynamic"));
     if (mix.positions == Positions::Cache)
         add("cache positions");
+    if (mix.parity != Parity::None)
+        add("parity " + value("mix.parity"));
     if (text.empty())
         text = "each query itself";
     if (mix.fullEvery > 0)

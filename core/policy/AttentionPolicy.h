@@ -24,11 +24,16 @@ enum class Reason : std::uint8_t { Local, Always, Routed, Far, Skipped };
 [[nodiscard]] std::string_view reasonName(Reason reason); ///< "local", ... as in the JSON documents
 [[nodiscard]] std::string_view roleName(Role role);
 
+/// Which side of the query its window lies on. Both needs a bidirectional model.
+enum class Sides : std::uint8_t { Earlier, Both };
+
 struct LocalPart {
-    std::int64_t window = kAll;     ///< keys, self included; 0: off; kAll: full attention
+    /// Keys, self included; 0: off; kAll: full attention. To both sides: half of it on either, and the query itself.
+    std::int64_t window = kAll;
     std::int64_t dilation = 1;      ///< tokens between keys of the window, 1..64
     std::int64_t chunk = 0;         ///< tokens; 0: off
     std::int64_t chunkPrevious = 0; ///< 0 or 1: the whole previous chunk too
+    Sides sides = Sides::Earlier;
     bool operator==(const LocalPart&) const = default;
 };
 
@@ -109,14 +114,15 @@ struct RoutedPart {
     [[nodiscard]] double effectiveQueryBudget() const { return queriesTakeBudget() ? budget : queryBudget; }
 };
 
-/// What stands for the keys that are read by no other part.
-enum class Far : std::uint8_t { None, Summaries, Linear, Recurrent };
+/// What stands for the keys that are read by no other part. Projection: K' = EK and V' = FV over the whole text, a
+/// row of E for `m` tokens (Linformer, 2006.04768); needs a bidirectional model of one length.
+enum class Far : std::uint8_t { None, Summaries, Linear, Recurrent, Projection };
 /// The feature map of the linear state (mechanisms.md rule 11).
 enum class FeatureMap : std::uint8_t { Elu1, Performer, Trig, Taylor2, Hedgehog };
 
 struct FarPart {
     Far far = Far::None;
-    std::int64_t m = 16;  ///< tokens of a summary's aligned block, 2..1024
+    std::int64_t m = 16;  ///< tokens of a summary's aligned block, or n / k of a projection, 2..1024
     bool logCount = true; ///< a summary of c tokens has its logit raised by ln c
     std::int64_t top = 0; ///< only the that many summaries of greatest logit; 0: all
     FeatureMap map = FeatureMap::Elu1;
@@ -140,6 +146,8 @@ struct CombinePart {
 enum class Dynamic : std::uint8_t { None, Entropy, Deficit };
 /// Cache: RoPE position of a key = its rank among the keys that are read.
 enum class Positions : std::uint8_t { Original, Cache };
+/// BigBird: the block pattern as its reference code reads it, later blocks and double counting included (rule 1).
+enum class Parity : std::uint8_t { None, BigBird };
 
 struct MixPart {
     /// [L] names of head policies, "" for the policy's own parts, "full" for full attention; empty: own parts.
@@ -153,6 +161,7 @@ struct MixPart {
     Dynamic dynamic = Dynamic::None;
     std::int64_t probeEvery = 64; ///< rows between the rows scored in full for `dynamic`
     Positions positions = Positions::Original;
+    Parity parity = Parity::None;
     bool operator==(const MixPart&) const = default;
 };
 
@@ -166,8 +175,11 @@ struct HeadParts {
     bool operator==(const HeadParts&) const = default;
     /// Reads every key of every query, whatever the text?
     [[nodiscard]] bool readsAll() const {
-        return local.window == kAll && local.dilation == 1 && !always.sinkLogit && !far.on();
+        return local.window == kAll && local.dilation == 1 && local.sides == Sides::Earlier && !always.sinkLogit &&
+               !far.on();
     }
+    /// Does it read keys behind the query, or mixtures of them?
+    [[nodiscard]] bool readsLater() const { return local.sides == Sides::Both || far.far == Far::Projection; }
 };
 
 struct NamedHeadParts {
@@ -197,6 +209,10 @@ struct AttentionPolicy : HeadParts {
     [[nodiscard]] bool routesBy(std::string_view signal) const {
         return anyParts([&](const HeadParts& parts) { return parts.routed.signal == signal; });
     }
+    /// Does it need a bidirectional (encoder) model? Then no causal model runs it (requireCausal).
+    [[nodiscard]] bool bidirectional() const {
+        return mix.parity != Parity::None || anyParts([](const HeadParts& parts) { return parts.readsLater(); });
+    }
     /// Do heads of a layer differ?
     [[nodiscard]] bool mixesHeads() const { return !mix.heads.empty() || mix.fullHeads > 0; }
     /// The parts of one head of one layer. Heads kept full by mix.full_heads are not known here.
@@ -210,6 +226,10 @@ struct AttentionPolicy : HeadParts {
 /// The one gate for values from sliders, command line and files: every field within its ParamSpec range, no
 /// NaN, the signal known and able to take the role. BadValue names the field's path, the value and the range.
 [[nodiscard]] Result<AttentionPolicy> validated(AttentionPolicy policy);
+
+/// Unsupported, for a policy that needs a bidirectional model: one sentence with the reason and what runs instead.
+/// Every model that this program loads is a causal decoder, so whoever runs a policy asks this first.
+[[nodiscard]] Result<> requireCausal(const AttentionPolicy& policy);
 
 /// Named policies: "default" (decision 5), "full", "window", "window-sinks", ... BadValue lists the names.
 struct PolicyPreset {

@@ -4,7 +4,7 @@ namespace fovea::params {
 
 namespace {
 
-constexpr std::array<std::string_view, 4> kFars{"none", "summaries", "linear", "recurrent"};
+constexpr std::array<std::string_view, 5> kFars{"none", "summaries", "linear", "recurrent", "projection"};
 constexpr std::array<std::string_view, 5> kMaps{"elu1", "performer", "trig", "taylor2", "hedgehog"};
 constexpr std::array<std::string_view, 3> kCombines{"union", "shared", "gated"};
 
@@ -23,7 +23,7 @@ void appendFar(std::vector<ParamSpec>& s) {
     constexpr auto kCombine = &Policy::combine;
     ParamSpec& far = row(s, "Far", "far.far", "far", "far field", "",
                          "What stands for the keys that nobody reads: nothing, means of blocks, a linear "
-                         "state, or a recurrent one.",
+                         "state, a recurrent one, or projections of the whole text (bidirectional models only).",
                          Name);
     named<kFar, &FarPart::far, kFars>(far, [](const Policy&) { return true; }); // gated, it halves even window all
     far.set = [](Policy& p, const Value& v) {
@@ -35,12 +35,14 @@ void appendFar(std::vector<ParamSpec>& s) {
             p.combine.combine = Combine::Shared;
         if (p.far.far == Far::Recurrent)
             p.combine.combine = Combine::Gated;
-        if (p.far.far == Far::Summaries && p.combine.combine == Combine::Shared)
+        if ((p.far.far == Far::Summaries && p.combine.combine == Combine::Shared) || p.far.far == Far::Projection)
             p.combine.combine = Combine::Union;
     };
     plain<kFar, &FarPart::m>(row(s, "Far", "far.m", "far-m", "summary block", "tokens",
-                                 "Tokens whose unread keys and values one summary is the mean of.", Integer),
-                             2, 1024, summaries);
+                                 "Tokens whose unread keys and values one summary is the mean of, or that one row of a "
+                                 "projection mixes.",
+                                 Integer),
+                             2, 1024, [](const Policy& p) { return summaries(p) || p.far.far == Far::Projection; });
     plain<kFar, &FarPart::logCount>(
         row(s, "Far", "far.log_count", "far-log-count", "log count", "",
             "A summary of c tokens has its logit raised by ln c, as if all c were read at their mean.",

@@ -6,6 +6,7 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kDynamics{"none", "entropy", "deficit"};
 constexpr std::array<std::string_view, 2> kPositions{"original", "cache"};
+constexpr std::array<std::string_view, 2> kParities{"none", "bigbird"};
 
 bool routedCount(const Policy& p) {
     return sparse(p) && p.routed.on() && p.routed.ranksKeys() && p.routed.budgetKind == BudgetKind::Count;
@@ -67,6 +68,12 @@ void appendMix(std::vector<ParamSpec>& s) {
             "keys that are read.",
             Name),
         sparse);
+    named<kMix, &MixPart::parity, kParities>(
+        row(s, "Mix", "mix.parity", "parity", "parity", "",
+            "bigbird: blocks of page keys as the reference code reads them, later ones and double counting included. "
+            "Needs a bidirectional model.",
+            Name),
+        [](const Policy& p) { return sparse(p) && p.routed.randomBlocks > 0; });
 }
 
 } // namespace fovea::params

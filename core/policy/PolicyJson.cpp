@@ -207,13 +207,6 @@ Result<> readHeads(const JsonTree& node, std::vector<std::vector<std::string>>& 
     return {};
 }
 
-/// BigBird's published form counts overlapping blocks twice and reads the future.
-Result<> readParity(const std::string& path, const JsonTree& node) {
-    if (node.kind == Kind::Null || (node.kind == Kind::Text && node.text == "none"))
-        return {};
-    return refuse(path, node, "none is accepted: bigbird's parity mode is bidirectional, and causal models only run here");
-}
-
 Result<> readSection(AttentionPolicy& policy, std::string_view section, const JsonTree& node) {
     if (node.kind != Kind::Object)
         return refuse(section, node, "an object is accepted");
@@ -222,10 +215,6 @@ Result<> readSection(AttentionPolicy& policy, std::string_view section, const Js
         const std::string path = std::string(section) + "." + key;
         if (section == "mix" && (key == "layers" || key == "heads"))
             continue;
-        if (section == "mix" && key == "parity") {
-            FOVEA_TRY(readParity(path, node.list[n]));
-            continue;
-        }
         const bool budget = section == "routed" && (key == "budget" || key == "budget_kind" ||
                                                     key == "query_budget" || key == "query_budget_kind");
         const auto specs = paramSpecs();
@@ -414,7 +403,8 @@ Result<AttentionPolicy> policyFromJson(std::string_view text) {
             continue;
         }
         if (key == "parity") {
-            FOVEA_TRY(readParity(key, value));
+            if (value.kind != Kind::Null)
+                FOVEA_TRY(setParam(policy, *findParam("mix.parity"), key, value));
             continue;
         }
         if (key != "head_policies")

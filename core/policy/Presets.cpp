@@ -20,11 +20,6 @@ const std::vector<PolicyPreset>& policyPresets() {
 Result<AttentionPolicy> presetPolicy(std::string_view name) {
     std::string wanted(name);
     std::replace(wanted.begin(), wanted.end(), '_', '-');
-    if (wanted == "linformer")
-        return fail(ErrorCode::BadValue,
-                    "linformer is for bidirectional models of a fixed length: its projections E and F mix later keys "
-                    "into earlier ones (2006.04768), and this program's models are causal; summaries is the "
-                    "nearest that applies");
     std::string names;
     for (const PolicyPreset& preset : policyPresets()) {
         if (preset.name == wanted)

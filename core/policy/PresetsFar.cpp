@@ -51,6 +51,11 @@ void appendFar(std::vector<PolicyPreset>& presets) {
     add("seed-local", "the seed block's window alone", kTrained, "", seedBlock("seed, local only", 1));
     add("seed-recurrent", "the seed block's recurrence alone: read without a query", kTrained, "",
         seedBlock("seed, recurrent only", 0));
+    AttentionPolicy linformer = windowed("Linformer, means of 4", 0, 0);
+    linformer.far.far = Far::Projection;
+    linformer.far.m = 4;
+    add("linformer", "128 projections of 512 keys and values in their place (k x n matrices E and F, for one fixed n)",
+        kTrained, "2006.04768", linformer);
     AttentionPolicy v4 = windowed("window 128 + top 512 summaries of 4", 128, 0);
     v4.far.far = Far::Summaries;
     v4.far.m = 4;

@@ -45,6 +45,11 @@ void appendFixed(std::vector<PolicyPreset>& presets) {
     longformer.always.pinned = {{0, 0, Role::Both}};
     add("longformer", "window 512; the first token, and all you pin, reads all before it and is read by all after",
         kTrained, "2004.05150", longformer);
+    AttentionPolicy symmetric = windowed("Longformer, symmetric", 512, 0);
+    symmetric.local.sides = Sides::Both;
+    symmetric.always.pinned = {{0, 0, Role::Both}};
+    add("longformer-sym", "256 keys to either side; the first token, and all you pin, reads and is read by all",
+        kTrained, "2004.05150", symmetric);
     add("sepllm", "4 sinks, window 224, the latest 32 separators", kDropIn, "2412.12094", [] {
         AttentionPolicy policy = windowed("SepLLM", 224, 4);
         policy.always.punctuation = true;
@@ -65,6 +70,12 @@ void appendFixed(std::vector<PolicyPreset>& presets) {
     bigbird.routed.page = bigbird.routed.queryBlock = 64;
     bigbird.routed.randomBlocks = 3;
     add("bigbird-itc", "blocks of 64: window of three, the first one, three earlier ones at random; causal form",
+        kTrained, "2007.14062", bigbird);
+    bigbird.name = "BigBird ITC, parity";
+    bigbird.local.sides = Sides::Both;
+    bigbird.mix.parity = Parity::BigBird;
+    add("bigbird-parity",
+        "blocks of 64 as the reference code reads them: window of three, first and last, three at random, some twice",
         kTrained, "2007.14062", bigbird);
     add("bigbird-etc", "window of three blocks of 84; the first 256 tokens stand in for the extra global ones",
         kTrained, "2007.14062", windowed("BigBird ETC, causal", 252, 256));

@@ -16,6 +16,7 @@ std::string presetsJson() {
                                    {"published_weights", preset.weights},
                                    {"source", preset.source},
                                    {"looks_ahead", looksAhead(preset.policy)},
+                                   {"bidirectional", preset.policy.bidirectional()},
                                    {"summary", preset.policy.summary()}});
     return doc.dump(2) + "\n";
 }

@@ -172,6 +172,8 @@ Sees routingSees(const HeadParts& parts) {
 }
 
 bool looksAhead(const HeadParts& parts) {
+    if (parts.readsLater())
+        return true;
     if (!parts.routed.on() || (parts.local.window == kAll && parts.local.dilation == 1))
         return false;
     const Sees sees = routingSees(parts);
@@ -179,7 +181,7 @@ bool looksAhead(const HeadParts& parts) {
 }
 
 bool looksAhead(const AttentionPolicy& policy) {
-    return policy.anyParts([](const HeadParts& parts) { return looksAhead(parts); });
+    return policy.bidirectional() || policy.anyParts([](const HeadParts& parts) { return looksAhead(parts); });
 }
 
 bool readsEarlierQueries(const AttentionPolicy& policy) {

@@ -45,7 +45,7 @@ enum class Offers : std::uint8_t {
 /// Does this routing look ahead (signal, choice, scope, query block or phase)? One that is given the prompt's
 /// border P and routes only rows behind it does not.
 [[nodiscard]] bool looksAhead(const HeadParts& parts);
-/// Does the routing of any head?
+/// Does the routing of any head, or is the policy one for bidirectional models?
 [[nodiscard]] bool looksAhead(const AttentionPolicy& policy);
 /// Does ranking a row read the queries of rows before it? Cached decoding then keeps them.
 [[nodiscard]] bool readsEarlierQueries(const AttentionPolicy& policy);

@@ -140,9 +140,52 @@ Result<> checkFar(const FarPart& far, const CombinePart& combine) {
     if (far.far == Far::Recurrent && combine.combine != Combine::Gated)
         return badField("combine.combine", combine.combine == Combine::Union ? "union" : "shared",
                         "a recurrent state has no mass of its own: gated is accepted");
+    if (far.far == Far::Projection && combine.combine != Combine::Union)
+        return badField("combine.combine", combine.combine == Combine::Shared ? "shared" : "gated",
+                        "projected keys are all that is read, in one softmax: union is accepted");
     if (far.far == Far::Summaries && combine.combine == Combine::Shared)
         return badField("combine.combine", "shared",
                         "summaries have logits and join one softmax: union and gated are accepted");
+    return {};
+}
+
+/// What a bidirectional plan can hold (plan/BidirectionalPlan.h); the rest is defined for earlier keys only.
+Result<> checkBothSides(const AttentionPolicy& policy) {
+    const auto only = [&](std::string_view key, const std::string& why) {
+        return badField(key, formatParam(*findParam(key), findParam(key)->get(policy)), why);
+    };
+    const bool parity = policy.mix.parity == Parity::BigBird;
+    if (policy.local.sides == Sides::Earlier)
+        return parity ? only("local.sides", "parity bigbird reads later keys: both is accepted") : Result<>();
+    if (policy.local.dilation > 1)
+        return only("local.dilation", "a window to both sides has every key: 1 is accepted");
+    if (policy.local.chunk > 0)
+        return only("local.chunk", "a chunk ends at the query: with sides both, 0 is accepted");
+    if (policy.far.on())
+        return only("far.far", "a far field stands for earlier keys: with sides both, none is accepted");
+    if (policy.always.special && policy.always.specialCap > 0)
+        return only("always.special_cap", "\"the latest\" is told from one side: with sides both, 0 is accepted");
+    if (policy.always.punctuation && policy.always.punctuationCap > 0)
+        return only("always.punctuation_cap", "\"the latest\" is told from one side: with sides both, 0 is accepted");
+    if (!policy.routed.signal.empty() || policy.routed.phase != Phase::All)
+        return only(policy.routed.signal.empty() ? "routed.phase" : "routed.signal",
+                    "routers rank earlier keys: with sides both nothing is routed");
+    if (!parity)
+        return policy.routed.randomBlocks == 0
+                   ? Result<>()
+                   : only("routed.random_blocks", "with sides both they are BigBird's: parity bigbird, or 0, is accepted");
+    const std::int64_t block = policy.routed.page;
+    if (policy.routed.queryBlock != block)
+        return only("routed.query_block", "parity bigbird has square blocks: page = " + std::to_string(block) +
+                                              " is accepted");
+    if (policy.local.window != 3 * block)
+        return only("local.window", "parity bigbird has a window of three blocks: 3 page = " +
+                                        std::to_string(3 * block) + " is accepted");
+    if (policy.always.sinks != block)
+        return only("always.sinks", "parity bigbird always reads the first block: page = " + std::to_string(block) +
+                                        " is accepted");
+    if (!policy.always.pinned.empty() || policy.always.special || policy.always.punctuation)
+        return badField("always", "more than sinks", "parity bigbird always reads its first and last block only");
     return {};
 }
 
@@ -175,6 +218,7 @@ Result<> checkParts(const AttentionPolicy& policy) {
                     "routed.store is direction8; this version does not run it yet, and all and evict are accepted");
     for (const std::string_view key : {"routed.random_blocks", "routed.page", "routed.query_block", "routed.seed"})
         FOVEA_TRY(checkParam(*findParam(key), findParam(key)->get(policy)));
+    FOVEA_TRY(checkBothSides(policy));
     if (policy.routed.signal.empty())
         return {};
     for (const std::string_view key : {"routed.bits", "routed.rounds", "routed.observe", "routed.pool",

@@ -15,6 +15,12 @@ for policy in listed["policies"]:
     equal(again.returncode, 0, f"fovea policies {policy['name']} ({again.stderr})")
 refused(run("policies", "no-such"), 2, "no policy is named", "h2o")
 
+bidirectional = [p["name"] for p in listed["policies"] if p["bidirectional"]]
+equal(bidirectional, ["longformer-sym", "bigbird-parity", "linformer"], "presets that need a bidirectional model")
+check(all(p["looks_ahead"] for p in listed["policies"] if p["bidirectional"]), "those look ahead")
+table = run("policies").stdout.decode()
+equal(" ".join(table.split()).count("for bidirectional models only, refused on causal ones"), 3, "the table says so")
+
 need_model()
 text = (TEXT * 3)[:1000]
 
@@ -24,7 +30,14 @@ def checked(name):
 
 
 with concurrent.futures.ThreadPoolExecutor(2) as pool:
-    for name, done in pool.map(checked, names):
+    for name, done in pool.map(checked, [n for n in names if n not in bidirectional]):
         equal(done.returncode, 0, f"fovea check --policy {name} ({done.stderr.strip()[:300]})")
-refused(run("check", "--text", text, "--policy", "linformer", "--quiet"), 2, "linformer", "bidirectional")
+for name in bidirectional:
+    for command in ("check", "analyze", "attention", "sweep", "generate"):
+        refused(run(command, "--text", text, "--policy", name, "--quiet"), 2, name, "this model is causal",
+                "bidirectional (encoder) model")
+    # A list stops at it before anything is run, and says which one it was.
+    refused(run("sweep", "--text", text, "--policies", f"window,{name}", "--quiet"), 2, name, "this model is causal")
+refused(run("check", "--text", text, "--policy", "window", "--sides", "both", "--quiet"), 2, "this policy reads later keys")
+refused(run("check", "--text", text, "--policy", "longformer-sym", "--dilation", "2", "--quiet"), 2, "local.dilation is 2")
 finish()

@@ -205,7 +205,8 @@ void tst_Policy::badDocuments_nameThePath_data() {
     row("pinned without end", in(R"("always":{"pinned":[{"first":0,"last":2000000000}]})"),
         {"always.pinned"});
     row("layers", in(R"("mix":{"full_layers":[1,-2]})"), {"mix.full_layers"});
-    row("parity", in(R"("parity":"bigbird")"), {"parity", "bidirectional"});
+    row("parity", in(R"("parity":"bigbird")"), {"local.sides", "parity bigbird"});
+    row("parity's name", in(R"("mix":{"parity":"reformer"})"), {"mix.parity", "bigbird"});
     row("head policy", in(R"("head_policies":{"a":{"local":{"window":-1}}})"), {"head_policies.a", "local.window"});
     row("head policy's key", in(R"("head_policies":{"a":{"mix":{}}})"), {"head_policies.a.mix"});
     row("unknown name", in(R"("mix":{"layers":["wide"]})"), {"mix.layers[0]", "wide"});
@@ -349,7 +350,8 @@ void tst_Policy::presets_areValidAndNamed() {
         QVERIFY(!preset.help.empty());
         // Published prefill methods that see the whole prompt or query block; no other preset may look ahead.
         const bool labelled = preset.name == "vertical-slash" || preset.name == "block-sparse" ||
-                              preset.name == "flexprefill" || preset.name == "xattention";
+                              preset.name == "flexprefill" || preset.name == "xattention" ||
+                              preset.policy.bidirectional();
         QCOMPARE(looksAhead(*policy), labelled);
     }
     QVERIFY(presetPolicy("key_norm").has_value()); // hyphen and underscore are the same

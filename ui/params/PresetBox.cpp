@@ -25,6 +25,8 @@ QString describe(const PolicyPreset& preset) {
                     ? PresetBox::tr("Published on ordinary weights (%1). ").arg(text(preset.source))
                     : PresetBox::tr("Published with %1 weights (%2), dropped in here. ")
                           .arg(text(preset.weights), text(preset.source));
+    if (preset.policy.bidirectional())
+        return line + PresetBox::tr("Looks ahead: for bidirectional models only, and refused on causal ones.");
     line += looksAhead(preset.policy) ? PresetBox::tr("Looks ahead.") : PresetBox::tr("Causal.");
     return line;
 }

@@ -84,6 +84,8 @@ void RequestModel::setParam(const ParamSpec& spec, const ParamValue& value) {
     auto policy = validated(std::move(changed));
     if (!policy)
         return refuse(policy.error());
+    if (const auto runs = requireCausal(*policy); !runs)
+        return refuse(runs.error());
     emit accepted(key);
     if (*policy == m_request.policy)
         return;
@@ -109,6 +111,10 @@ void RequestModel::setPolicy(const AttentionPolicy& policy, const QString& why) 
     auto legal = validated(policy);
     if (!legal) {
         emit rejected(QString(), QString::fromStdString(legal.error().message));
+        return;
+    }
+    if (const auto runs = requireCausal(*legal); !runs) {
+        emit rejected(QString(), QString::fromStdString(runs.error().message));
         return;
     }
     emit accepted(QString());
