@@ -7,8 +7,7 @@ Written from the formulas alone: no block sums, no chunks, no log-sum-exp merge,
 positive and trigonometric orthogonal random features 2009.14794, second-order Taylor 2402.18668 (all D*D products),
 softmax features 2402.04347 with U = identity, a shared normaliser 2410.10254 with one maximum, mean-pooled summaries
 with log count, sink logit, and the seed block's recurrence. Random numbers are SplitMix64 as the program's.
-performer-pytorch was not compared: it draws its own directions, adds 1e-4 inside its stabilised features and takes
-its maximum over all keys, which looks ahead.
+performer-pytorch itself is run by make_peers.py.
 """
 import json
 import math
