@@ -403,6 +403,7 @@ FarMemory farFieldMemory(const AttentionPolicy& policy, const ModelShape& shape,
     FarMemory memory;
     const auto add = [&](const HeadParts& parts) {
         switch (parts.far.far) {
+        case Far::Projection: // refused before memory is asked for
         case Far::None:
             return;
         case Far::Summaries:
