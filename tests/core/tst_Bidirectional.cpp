@@ -355,7 +355,7 @@ void tst_Bidirectional::kernel_equalsOracle() {
             compare(planOf(one.policy, one.tokens, 4), c, one.name);
         }
         for (const std::int64_t block : {64, 84, 16})
-            for (const std::size_t more : {0, 5}) {
+            for (const std::size_t more : {std::size_t{0}, std::size_t{5}}) {
                 const std::size_t tokens = static_cast<std::size_t>(block) * 8 + more;
                 const Case c(tokens, dim, 4, 2);
                 compare(planOf(parity(block, 1), tokens, 4), c, "parity");
