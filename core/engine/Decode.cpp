@@ -4,6 +4,7 @@
 #include "core/engine/TextStage.h"
 #include "core/measure/NextToken.h"
 #include "core/model/Forward.h"
+#include "core/model/Weights.h"
 #include "core/plan/StoredKeys.h"
 #include "core/policy/SignalSpec.h"
 #include <algorithm>
@@ -99,7 +100,8 @@ struct Decoder::Data {
                              norms[layer],
                              cache.whole() ? nullptr : &cache.keyRows()};
         const AttentionInput input{q,           cache.keys(),  cache.values(),          shape.heads,
-                                   shape.kvHeads, shape.headDim, shape.attentionScale()};
+                                   shape.kvHeads, shape.headDim, shape.attentionScale(),
+                                   0,           model->weights->ropeFrequencies};
         const MatrixView out{o.data(), tokens, o.size(), 0};
         const Result<HybridLayer> done = runLayer(task, input, {}, {out, {}}, work);
         FOVEA_TRY(done);
@@ -127,7 +129,8 @@ struct Decoder::Data {
             const LayerTask task{shape, active, facts, in.layer, -1, {0, ids.size()}, options.isa,
                                  model->precision, states[layer], norms[layer]};
             const AttentionInput input{in.q,          in.k,          in.v,                   shape.heads,
-                                       shape.kvHeads, shape.headDim, shape.attentionScale()};
+                                       shape.kvHeads, shape.headDim, shape.attentionScale(),
+                                       0,             model->weights->ropeFrequencies};
             FOVEA_TRY(runLayer(task, input, {}, {o, {}}, work));
             work.report("reading the prompt", in.layer + 1, shape.layers);
             return work.checkpoint();

@@ -4,6 +4,7 @@
 #include "core/engine/TextStage.h"
 #include "core/measure/NextToken.h"
 #include "core/model/Forward.h"
+#include "core/model/Weights.h"
 #include "core/plan/StoredKeys.h"
 #include "core/policy/SignalSpec.h"
 
@@ -130,7 +131,8 @@ private:
                                      cache.whole() ? nullptr : &cache.keyRows()};
                 const AttentionInput input{full.q.view().rowRange(0, at + 1), cache.keys(),  cache.values(),
                                            shape.heads,                       shape.kvHeads, shape.headDim,
-                                           shape.attentionScale()};
+                                           shape.attentionScale(),            0,
+                                           m_snapshot.model->weights->ropeFrequencies};
                 FOVEA_TRY(runLayer(task, input, {}, {{o.data(), at + 1, o.size(), 0}, {}}, m_work));
                 const ConstMatrixView row{o.data(), 1, o.size()};
                 worst = std::max(worst, largestDifference(whole.view().rowRange(at, 1), row, 0, 1) / scale);

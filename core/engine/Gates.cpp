@@ -63,6 +63,8 @@ std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, const He
     window.name = "window T";
     if (base.far.on() && base.local.window == 0 && !base.routed.on())
         return {window}; // a pure far field has no budget to raise (mechanisms.md rule 5)
+    if (base.mix.positions == Positions::Cache || base.routed.store == Store::Direction8)
+        return {window}; // nothing is routed beside positions of the cache; what is read in 8 bits is not exact
 
     AttentionPolicy count = base;
     if (count.routed.signal.empty())

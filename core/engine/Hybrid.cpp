@@ -4,6 +4,8 @@
 #include "core/engine/Engine.h"
 #include "core/engine/LayerRun.h"
 #include "core/model/Forward.h"
+#include "core/model/Weights.h"
+#include "core/plan/Recast.h"
 #include "core/route/Norms.h"
 #include <algorithm>
 #include <chrono>
@@ -49,8 +51,10 @@ std::vector<std::uint32_t> evenlySpaced(std::size_t tokens, std::size_t count) {
     return rows;
 }
 
-AttentionInput inputOf(const ModelShape& shape, ConstMatrixView q, ConstMatrixView k, ConstMatrixView v) {
-    return {q, k, v, shape.heads, shape.kvHeads, shape.headDim, shape.attentionScale()};
+AttentionInput inputOf(const Model& model, ConstMatrixView q, ConstMatrixView k, ConstMatrixView v) {
+    const ModelShape& shape = model.shape;
+    return {q, k, v, shape.heads, shape.kvHeads, shape.headDim, shape.attentionScale(), 0,
+            model.weights->ropeFrequencies};
 }
 
 float relativeDistance(ConstMatrixView a, ConstMatrixView b) {
@@ -119,7 +123,7 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
             layer->lse.resize(tokens.size() * static_cast<std::size_t>(shape.heads));
         }
         const AttentionPlan plan = fullPlan(shape, in.layer, tokens.size());
-        const AttentionInput input = inputOf(shape, in.q, in.k, in.v);
+        const AttentionInput input = inputOf(model, in.q, in.k, in.v);
         {
             const Stopwatch watch(attention);
             FOVEA_TRY(attend(plan, input, {o, layer->lse}, {request.isa, -1, model.precision}, work));
@@ -187,7 +191,7 @@ Result<VisibleLayer> runVisible(const Snapshot& withFullRun, const AttentionPoli
         runLayer(task, withFullRun.attentionInput(layer), full.lse, {o.view(), visible.lse}, work, exactLse);
     FOVEA_TRY(done);
     visible.far = done->far;
-    if (hasFarField(done->plan))
+    if (hasFarField(done->plan) || recastOf(done->plan) != Recast::None)
         visible.exactLse = std::move(exactLse);
     visible.plan = std::make_shared<const AttentionPlan>(std::move(done->plan));
     visible.attentionSeconds = done->attentionSeconds;
@@ -258,7 +262,7 @@ Result<Matrix> runHybridHidden(const Model& model, std::span<const std::int32_t>
     const Attend attendHybrid = [&](const LayerInput& in, MatrixView o) -> Result<> {
         const std::vector<float> norms = hiddenNormsFor(policy, in.x);
         const LayerTask task{model.shape, shared, facts, in.layer, -1, {0, ids.size()}, isa, model.precision, nullptr, norms};
-        FOVEA_TRY(runLayer(task, inputOf(model.shape, in.q, in.k, in.v), {}, {o, {}}, work));
+        FOVEA_TRY(runLayer(task, inputOf(model, in.q, in.k, in.v), {}, {o, {}}, work));
         return work.checkpoint();
     };
     return forward(model, ids, attendHybrid, work);
@@ -285,7 +289,7 @@ Result<PropagatedResult> runPropagated(const Snapshot& withFullRun, const Attent
         const std::vector<float> norms = hiddenNormsFor(policy, in.x);
         const LayerTask task{shape,          shared,  withFullRun.facts, in.layer, -1,
                              {0, ids.size()}, withFullRun.request->isa, model.precision, nullptr, norms};
-        const Result<HybridLayer> done = runLayer(task, inputOf(shape, in.q, in.k, in.v), {}, {o, {}}, work);
+        const Result<HybridLayer> done = runLayer(task, inputOf(model, in.q, in.k, in.v), {}, {o, {}}, work);
         FOVEA_TRY(done);
         const Stopwatch watch(aside);
         addLayer(arm, *done);

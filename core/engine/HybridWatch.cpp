@@ -1,5 +1,6 @@
 #include "core/engine/HybridWatch.h"
 #include "core/engine/LayerRun.h"
+#include "core/model/Weights.h"
 
 namespace fovea {
 
@@ -14,7 +15,8 @@ Result<> watchHybrid(const Snapshot& snapshot, const AttentionPolicy& policy, co
         const LayerTask task{shape,       shared,  snapshot.facts, in.layer, -1, {0, tokens}, snapshot.request->isa,
                              snapshot.model->precision, nullptr, norms};
         const AttentionInput input{
-            in.q, in.k, in.v, shape.heads, shape.kvHeads, shape.headDim, shape.attentionScale()};
+            in.q, in.k, in.v, shape.heads, shape.kvHeads, shape.headDim, shape.attentionScale(), 0,
+            snapshot.model->weights->ropeFrequencies};
         const Result<HybridLayer> done = runLayer(task, input, {}, {o, lse}, work);
         FOVEA_TRY(done);
         FOVEA_TRY(watch({in, done->plan, lse}));

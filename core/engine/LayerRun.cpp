@@ -101,6 +101,16 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
     const Result<std::vector<HeadSet>> sets = headSets(task);
     FOVEA_TRY(sets);
     const RouteInput routeInput{task.layer, input.q, input.k, input.v, fullLse, task.facts.get(), task.hiddenNorm};
+    StoredForm ownForm;
+    StoredForm& stored = task.state ? task.state->stored : ownForm;
+    const bool storesForm = std::any_of(sets->begin(), sets->end(), [&](const HeadSet& set) {
+        return set.policy->routed.on() && set.policy->routed.store == Store::Direction8 &&
+               !set.policy->fullInLayer(task.layer);
+    });
+    if (storesForm) {
+        const Stopwatch watch(layer.attentionSeconds);
+        stored.take(input, task.rows.first, work.threads);
+    }
     std::vector<AttentionPlan> plans;
     std::vector<std::size_t> setOf(static_cast<std::size_t>(task.shape.heads), 0);
     for (const HeadSet& set : *sets) {
@@ -111,7 +121,11 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
         std::shared_ptr<const LayerRouting> routing;
         if (asked) {
             const Stopwatch watch(layer.routerSeconds);
-            Result<std::shared_ptr<const LayerRouting>> routed = routeSet(task, set, routeInput, work);
+            RouteInput ranked = routeInput;
+            // The oracle is a control: it knows what the model made.
+            if (set.policy->routed.store == Store::Direction8 && set.policy->routed.signal != "oracle" && storesForm)
+                ranked.k = stored.keys();
+            Result<std::shared_ptr<const LayerRouting>> routed = routeSet(task, set, ranked, work);
             FOVEA_TRY(routed);
             routing = std::move(*routed);
         }
@@ -136,31 +150,37 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
     } else {
         layer.plan = joinPlans(task.policy, plans, setOf);
     }
+    std::optional<RecastPlans> recast;
     {
-        const Stopwatch watch(layer.attentionSeconds);
-        const bool epilogue = hasFarField(layer.plan);
-        std::vector<float> lse;
-        if (epilogue && out.lse.empty()) {
-            lse.resize(task.rows.last * static_cast<std::size_t>(input.heads));
-            out.lse = lse;
-        }
-        const AttentionPlan* plan = &layer.plan;
-        AttentionPlan stored;
-        if (task.keyRows != nullptr) {
-            FOVEA_ASSERT(!epilogue); // a far field reads every key: all are stored
-            stored = onStoredKeys(layer.plan, *task.keyRows);
-            plan = &stored;
-        }
-        FOVEA_TRY(attend(*plan, input, out, {task.isa, task.head, task.precision}, work));
-        if (epilogue) {
-            const FarTask far{layer.plan, task.rows, task.head, task.isa,
-                              task.state ? &task.state->far : nullptr};
-            const Result<FarWork> done = applyFarField(far, input, out, exactLse, work);
-            FOVEA_TRY(done);
-            layer.far = *done;
-        } else if (!exactLse.empty()) {
-            std::copy(out.lse.begin(), out.lse.end(), exactLse.begin());
-        }
+        const Stopwatch watch(layer.planSeconds);
+        recast = splitRecast(layer.plan);
+    }
+    const Stopwatch watch(layer.attentionSeconds);
+    const bool epilogue = hasFarField(layer.plan);
+    std::vector<float> lse;
+    if ((epilogue || recast) && out.lse.empty()) {
+        lse.resize(task.rows.last * static_cast<std::size_t>(input.heads));
+        out.lse = lse;
+    }
+    FOVEA_ASSERT(task.keyRows == nullptr || !epilogue); // a far field reads every key: all are stored
+    const AttentionOptions options{task.isa, task.head, task.precision};
+    if (recast) {
+        if (task.keyRows != nullptr)
+            *recast = {onStoredKeys(recast->asMade, *task.keyRows), onStoredKeys(recast->recast, *task.keyRows)};
+        FOVEA_TRY(attendRecast(*recast, input, storesForm ? &stored : nullptr, task.rows, out, options, work, exactLse));
+        exactLse = {};
+    } else if (task.keyRows != nullptr) {
+        FOVEA_TRY(attend(onStoredKeys(layer.plan, *task.keyRows), input, out, options, work));
+    } else {
+        FOVEA_TRY(attend(layer.plan, input, out, options, work));
+    }
+    if (epilogue) {
+        const FarTask far{layer.plan, task.rows, task.head, task.isa, task.state ? &task.state->far : nullptr};
+        const Result<FarWork> done = applyFarField(far, input, out, exactLse, work);
+        FOVEA_TRY(done);
+        layer.far = *done;
+    } else if (!exactLse.empty()) {
+        std::copy(out.lse.begin(), out.lse.end(), exactLse.begin());
     }
     return layer;
 }

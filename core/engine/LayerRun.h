@@ -1,5 +1,6 @@
 #pragma once
 #include "core/engine/FarField.h"
+#include "core/engine/RecastAttend.h"
 #include "core/kernels/Attention.h"
 #include "core/plan/AttentionPlan.h"
 #include "core/plan/StoredKeys.h"
@@ -13,6 +14,7 @@ namespace fovea {
 /// What a layer keeps from one call to the next while a text grows row by row (cached decoding).
 struct LayerState {
     FarState far;
+    StoredForm stored;
 };
 
 /// Which rows of which layer to run, and under what policy.
@@ -46,7 +48,8 @@ struct HybridLayer {
 /// Router -> plan -> kernel -> far field of one layer for `task.rows`, given q, k, v of all rows up to the last: the one
 /// place where a policy becomes attention, for whole texts, rectangles and single rows of cached decoding.
 /// `fullLse`: see RouteInput; may be empty. Fills rows `task.rows` of `out`, lse
-/// as applyFarField says; `exactLse`: there too. Errors: those of route and
+/// as applyFarField says; `exactLse`: there too, but by the model's own logits where keys are recast (Recast.h), so
+/// that kept mass = e^(exactLse - fullLse). Errors: those of route and
 /// makePlan, Cancelled. Throws std::bad_alloc.
 [[nodiscard]] Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
                                            std::span<const float> fullLse, AttentionOutput out,

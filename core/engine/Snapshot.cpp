@@ -1,6 +1,7 @@
 #include "core/engine/Snapshot.h"
 #include "core/engine/Build.h"
 #include "core/engine/Request.h"
+#include "core/model/Weights.h"
 #include <algorithm>
 
 namespace fovea {
@@ -19,7 +20,9 @@ AttentionInput Snapshot::attentionInput(int layer) const {
             shape.heads,
             shape.kvHeads,
             shape.headDim,
-            shape.attentionScale()};
+            shape.attentionScale(),
+            0,
+            model->weights ? std::span<const double>(model->weights->ropeFrequencies) : std::span<const double>()};
 }
 
 std::optional<TileSource> Snapshot::tileSource(int layer) const {

@@ -31,6 +31,9 @@ struct AttentionInput {
     /// only, k and v all keys up to its last query (Tq < T, bottom-right causal). The plan's positions are
     /// those of the whole text and lie in [firstQuery, firstQuery + Tq).
     std::size_t firstQuery = 0;
+    /// [D/2] radians per position, as q and k were rotated (Rope.h); read only where a policy moves keys to other
+    /// positions, empty elsewhere.
+    std::span<const double> ropeFrequencies = {};
 };
 
 struct AttentionOutput {

@@ -1,4 +1,5 @@
 #include "core/measure/AttentionColumn.h"
+#include "core/kernels/RecastForm.h"
 #include "core/measure/FarShare.h"
 #include <algorithm>
 #include <cmath>
@@ -29,6 +30,12 @@ AttentionColumn makeColumn(int head, std::size_t key, const TileSource& source) 
     column.hybrid.assign(queries, std::numeric_limits<float>::quiet_NaN());
     const RowRange rows = source.plan->heads[h]->rows;
     const FarShare far(source, head, {key, key + 1});
+    const Recast recast = recastOf(*source.plan, head);
+    Matrix recastLogits;
+    if (recast != Recast::None) {
+        recastLogits = Matrix(queries, 1);
+        recastLogitTile(*source.plan, source.input, head, key, key, recastLogits.view(), source.isa);
+    }
     for (std::size_t query = std::max(key, rows.first); query < std::min(tokens, rows.last); ++query) {
         const std::size_t i = query - key;
         const std::vector<KeptKey> kept = source.plan->keptKeys(head, query);
@@ -41,8 +48,10 @@ AttentionColumn makeColumn(int head, std::size_t key, const TileSource& source) 
             continue;
         }
         column.reason[i] = found->reason;
+        const bool isRecast = recast != Recast::None && found->reason == reasonOf(recast);
         if (!source.hybridLse.empty())
-            column.hybrid[i] = std::exp(logit(i) - source.hybridLse[query * heads + h]);
+            column.hybrid[i] =
+                std::exp((isRecast ? recastLogits.view()(i, 0) : logit(i)) - source.hybridLse[query * heads + h]);
     }
     return column;
 }

@@ -1,4 +1,5 @@
 #include "core/measure/Cost.h"
+#include "core/model/Direction8.h"
 #include "core/model/Forward.h"
 #include "core/plan/AttentionPlan.h"
 #include "core/policy/SignalSpec.h"
@@ -38,6 +39,17 @@ std::uint64_t tokensStored(const AttentionPolicy& policy, int layer, std::uint64
         reach = unsignedOf(std::min(local.window, kAll) - 1) * unsignedOf(local.dilation) + 1;
     reach = std::max(reach, unsignedOf(local.chunk) * (1 + unsignedOf(local.chunkPrevious)));
     return std::min(tokens, reach + always);
+}
+
+/// Of those tokens, the ones that stand in the exact tier of a cache of 8-bit directions: window and always keys.
+std::uint64_t tokensExact(const AttentionPolicy& policy, int layer, std::uint64_t stored) {
+    if (policy.routed.store != Store::Direction8 || !policy.routed.on() || policy.fullInLayer(layer) ||
+        policy.mixesHeads() || !policy.mix.layers.empty() || policy.always.special || policy.always.punctuation)
+        return stored;
+    AttentionPolicy unrouted = policy;
+    unrouted.routed = {};
+    unrouted.far = {};
+    return tokensStored(unrouted, layer, stored);
 }
 
 /// Largest B with A(B) = T B - B (B - 1) / 2 <= pairs per row pattern: the fixed row length that costs as
@@ -90,19 +102,33 @@ Seconds medianOf(std::vector<double> readings) {
     return seconds;
 }
 
+TierBytes tierBytes(const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens) {
+    const auto headDim = static_cast<std::uint64_t>(shape.headDim);
+    const auto vectors = 2 * static_cast<std::uint64_t>(shape.kvHeads); // of a token, in one layer
+    TierBytes bytes;
+    for (int layer = 0; layer < shape.layers; ++layer) {
+        const std::uint64_t stored = tokensStored(policy, layer, tokens);
+        const std::uint64_t exact = tokensExact(policy, layer, stored);
+        bytes.exact += vectors * headDim * sizeof(float) * exact;
+        bytes.cold += vectors * direction8::bytesOf(static_cast<std::size_t>(shape.headDim)) * (stored - exact);
+        bytes.f32 += vectors * headDim * sizeof(float) * tokens;
+    }
+    return bytes;
+}
+
 void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens) {
     const auto headDim = static_cast<std::uint64_t>(shape.headDim);
     const auto kvHeads = static_cast<std::uint64_t>(shape.kvHeads);
     const DenseCost dense = denseCostPerToken(shape);
     arm.attentionFlops = 4 * headDim * arm.pairs + 2 * arm.farMacs;
     arm.denseFlops = 2 * (dense.layers + dense.logits) * tokens;
-    arm.kvBytes = 0;
+    const TierBytes tiers = tierBytes(shape, policy, tokens);
+    arm.kvBytes = tiers.exact + tiers.cold;
     arm.routerBytes = 0;
     const bool rounded =
         policy.routesBy("group_dot") || policy.routesBy("head_dot") || policy.routesBy("indexer");
     const std::uint64_t roundedKey = (headDim * unsignedOf(policy.routed.bits) + 7) / 8 + sizeof(float);
     for (int layer = 0; layer < shape.layers; ++layer) {
-        arm.kvBytes += 2 * kvHeads * headDim * sizeof(float) * tokensStored(policy, layer, tokens);
         if (rounded && !policy.fullInLayer(layer))
             arm.routerBytes += kvHeads * roundedKey * tokens;
     }

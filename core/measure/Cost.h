@@ -55,6 +55,12 @@ struct Cost {
         true; ///< how: "skipped" when no tile without a planned pair was computed, else "simulated"
 };
 
+/// Keys and values by formula: tokens in f32 and tokens as 8-bit directions (D + 4 bytes a vector); all in f32.
+struct TierBytes {
+    std::uint64_t exact = 0, cold = 0, f32 = 0;
+};
+[[nodiscard]] TierBytes tierBytes(const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens);
+
 /// What needs no run: flops, readable keys and values, rounded keys beside the cache. `arm.pairs` must be
 /// set.
 void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens);

@@ -3,6 +3,7 @@
 // |o - o^| = (1 - rho) |mean of dropped v - o^| <= 2 (1 - rho) max |v|.
 #include "core/measure/Fidelity.h"
 #include "core/model/Forward.h"
+#include "core/plan/Recast.h"
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -144,8 +145,7 @@ LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const 
     for (std::size_t h = 0; h < heads; ++h) {
         const HeadParts& parts = plan.partsOf(static_cast<int>(h));
         const bool other = parts.far.on() || plan.silentRows(static_cast<int>(h)) != nullptr ||
-                           plan.policyOf(static_cast<int>(h)).mix.positions != Positions::Original ||
-                           parts.routed.store == Store::Direction8;
+                           recastOf(plan, static_cast<int>(h)) != Recast::None;
         kinds[h] = other ? 2 : parts.always.sinkLogit ? 1 : 0;
     }
 

@@ -1,6 +1,7 @@
 // Exact map tiles. Every tile, also a coarse one, is made from all of its pairs, 64 x 64 at a time, so
 // nothing of the size of the map is ever held and a coarse cell never rests on another cell's rounding.
 #include "core/measure/MapTile.h"
+#include "core/kernels/RecastForm.h"
 #include "core/measure/Exponential.h"
 #include "core/measure/FarShare.h"
 #include <algorithm>
@@ -23,6 +24,7 @@ CellState stateOf(Reason reason) {
 /// What one thread needs for a strip of queries.
 struct Scratch {
     Matrix logits{kSub, kSub};
+    Matrix recast; ///< [kSub x kSub] the logits that p^ follows from; empty where no key is recast
     std::vector<std::uint8_t> reason; ///< [kSub x keys of the tile], Reason of each pair
     std::vector<float> far;           ///< as reason: p^ of pairs of reason Far; empty without a far field
     std::vector<Reason> farReason;    ///< of one row
@@ -62,7 +64,8 @@ public:
     TileMaker(MapTile& tile, const TileSource& source)
         : m_tile(tile), m_source(source), m_heads(static_cast<std::size_t>(source.input.heads)),
           m_grid(gridOf(tile.key, source.input.k.rows)),
-          m_far(source, tile.key.head, {std::min(m_grid.key, m_grid.keyEnd), m_grid.keyEnd}) {}
+          m_far(source, tile.key.head, {std::min(m_grid.key, m_grid.keyEnd), m_grid.keyEnd}),
+          m_recast(source.plan != nullptr ? recastOf(*source.plan, tile.key.head) : Recast::None) {}
     [[nodiscard]] const Grid& grid() const { return m_grid; }
     [[nodiscard]] Scratch makeScratch() const {
         Scratch scratch;
@@ -70,6 +73,8 @@ public:
             scratch.reason.resize(kSub * (m_grid.keyEnd - m_grid.key));
         if (m_far.any())
             scratch.far.resize(scratch.reason.size());
+        if (m_recast != Recast::None)
+            scratch.recast = Matrix(kSub, kSub);
         return scratch;
     }
 
@@ -86,6 +91,8 @@ public:
             if (m_tile.key.quantity != MapQuantity::Kept) {
                 const MatrixView s(scratch.logits.view().data, rows, keys, kSub);
                 logitTile(m_source.input, m_tile.key.head, first, key, s, m_source.isa);
+                if (m_recast != Recast::None)
+                    recast(first, key, s, scratch);
             }
             const std::size_t cellRows = std::min(kSub, m_grid.cell);
             for (std::size_t begin = 0; begin < rows; begin += cellRows) {
@@ -174,6 +181,26 @@ private:
         }
     }
 
+    /// The logits `s` with those of recast keys in their place, into scratch.recast.
+    void recast(std::size_t first, std::size_t key, MatrixView s, Scratch& scratch) const {
+        const MatrixView to(scratch.recast.view().data, s.rows, s.cols, kSub);
+        const auto wanted = static_cast<std::uint8_t>(reasonOf(m_recast));
+        const std::size_t width = m_grid.keyEnd - m_grid.key;
+        const auto isRecast = [&](std::size_t r, std::size_t j) {
+            return scratch.reason[r * width + (key - m_grid.key) + j] == wanted;
+        };
+        bool any = false;
+        for (std::size_t r = 0; r < s.rows; ++r)
+            for (std::size_t j = 0; j < s.cols; ++j)
+                any = any || isRecast(r, j);
+        if (any)
+            recastLogitTile(*m_source.plan, m_source.input, m_tile.key.head, first, key, to, m_source.isa);
+        for (std::size_t r = 0; r < s.rows; ++r)
+            for (std::size_t j = 0; j < s.cols; ++j)
+                if (!isRecast(r, j))
+                    to(r, j) = s(r, j);
+    }
+
     void readFar(std::size_t query, std::span<const KeptKey> kept, std::uint8_t* reason, float* weight,
                  Scratch& scratch) const {
         const std::size_t keys = std::min(m_grid.keyEnd, query + 1) - m_grid.key;
@@ -209,12 +236,13 @@ private:
             m_source.hybridLse.empty() ? std::numeric_limits<float>::quiet_NaN() : m_source.hybridLse[at];
         if (!covered || std::isnan(hybrid))
             return false;
+        const float* read = scratch.recast.empty() ? s : scratch.recast.view().row(r);
         if (quantity == MapQuantity::Hybrid)
             for (std::size_t j = 0; j < keys; ++j)
-                value[j] = kept[j] * fastExp(s[j] - hybrid);
+                value[j] = kept[j] * fastExp(read[j] - hybrid);
         else
             for (std::size_t j = 0; j < keys; ++j)
-                value[j] = kept[j] * fastExp(s[j] - hybrid) - fastExp(s[j] - full);
+                value[j] = kept[j] * fastExp(read[j] - hybrid) - fastExp(s[j] - full);
         if (far != nullptr)
             for (std::size_t j = 0; j < keys; ++j)
                 value[j] += far[j];
@@ -278,6 +306,7 @@ private:
     std::size_t m_heads;
     Grid m_grid;
     FarShare m_far;
+    Recast m_recast;
     std::vector<double> m_kept; ///< [kTile*kTile] kept pairs
 };
 
@@ -337,9 +366,16 @@ AttentionRow makeRow(int head, std::size_t query, const TileSource& source) {
     const std::vector<KeptKey> read = source.plan->keptKeys(head, query);
     if (const FarShare far(source, head, {0, keys}); far.any())
         far.row(query, read, 0, row.hybrid, row.reason);
+    const Recast recast = recastOf(*source.plan, head);
+    Matrix moved;
+    if (recast != Recast::None) {
+        moved = Matrix(1, keys);
+        recastLogitTile(*source.plan, source.input, head, query, 0, moved.view(), source.isa);
+    }
     for (const KeptKey& kept : read) {
         row.reason[kept.key] = kept.reason;
-        row.hybrid[kept.key] = std::exp(s[kept.key] - hybrid);
+        const bool isRecast = recast != Recast::None && kept.reason == reasonOf(recast);
+        row.hybrid[kept.key] = std::exp((isRecast ? moved.view()(0, kept.key) : s[kept.key]) - hybrid);
     }
     return row;
 }

@@ -1,5 +1,6 @@
 #include "core/model/Rope.h"
 #include "core/base/Check.h"
+#include <algorithm>
 #include <cmath>
 
 namespace fovea {
@@ -31,6 +32,31 @@ RopeTable makeRopeTable(std::span<const double> frequencies, std::size_t tokens,
         }
     }
     return table;
+}
+
+void RopeTurn::set(std::span<const double> frequencies, std::int64_t positions) {
+    if (positions == m_positions)
+        return;
+    FOVEA_ASSERT(frequencies.size() == m_cosines.size());
+    m_positions = positions;
+    for (std::size_t m = 0; m < frequencies.size(); ++m) {
+        const double angle = static_cast<double>(positions) * frequencies[m];
+        m_cosines[m] = static_cast<float>(std::cos(angle));
+        m_sines[m] = static_cast<float>(std::sin(angle));
+    }
+}
+
+void RopeTurn::apply(const float* x, float* to) const {
+    const std::size_t half = m_cosines.size();
+    if (m_positions == 0) {
+        std::copy_n(x, 2 * half, to);
+        return;
+    }
+    for (std::size_t m = 0; m < half; ++m) {
+        const float a = x[m], b = x[m + half];
+        to[m] = a * m_cosines[m] - b * m_sines[m];
+        to[m + half] = a * m_sines[m] + b * m_cosines[m];
+    }
 }
 
 } // namespace fovea

@@ -55,7 +55,6 @@ KvRetention retentionOf(const AttentionPolicy& policy, int layer) {
         std::any_of(always.pinned.begin(), always.pinned.end(),
                     [](const PinnedRange& range) { return range.role != Role::Keys; });
     const bool mixed = policy.mixesHeads() || !policy.mix.layers.empty() || policy.far.on() ||
-                       policy.mix.positions == Positions::Cache ||
                        policy.always.sinkLogit.has_value() || // an epilogue sees the text's own positions
                        policy.routed.phase != Phase::All ||   // some rows read everything
                        policy.local.dilation > 1;             // strided tiles span keys that are not read

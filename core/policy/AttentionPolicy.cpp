@@ -144,6 +144,8 @@ std::string AttentionPolicy::summary() const {
         }
         if (routed.granularity != Granularity::Token)
             part += " in " + value("routed.granularity") + "s of " + value("routed.page");
+        if (routed.newest > 0 && routed.budgetKind == BudgetKind::Threshold)
+            part += ", the newest " + value("routed.newest");
         if (routed.phase != Phase::All)
             part += " (" + value("routed.phase") + " rows)";
         if (routed.store != Store::All)

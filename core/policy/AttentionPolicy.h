@@ -99,6 +99,8 @@ struct RoutedPart {
     std::int64_t observe = 64;     ///< last rows of the prompt that recent_window and vertical_slash look at
     std::int64_t pool = 5;         ///< keys over which recent_window takes the mean, odd, 1..63
     std::int64_t stride = 8;       ///< of antidiagonal: every stride-th antidiagonal of a block, 1..64
+    /// With a threshold on pages: only the newest that many pages at or above it; 0: all of them.
+    std::int64_t newest = 0;
     std::int64_t diagonals = 1000; ///< of vertical_slash: offsets kept beside `budget` columns
     std::uint64_t seed = 1;
     bool operator==(const RoutedPart&) const = default;

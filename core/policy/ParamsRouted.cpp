@@ -292,6 +292,13 @@ void appendRouted(std::vector<ParamSpec>& s) {
         row(s, "Routed", "routed.query_block", "query-block", "query block", "queries",
             "Queries that choose as one, aligned. Above 1 some signals look ahead inside it.", Integer),
         1, 256, byQueryBlock);
+    plain<kRouted, &RoutedPart::newest>(
+        row(s, "Routed", "routed.newest", "newest-pages", "newest pages", "pages",
+            "Of the pages that reach the score only the newest that many; 0: all of them.", Integer),
+        0, 4096, [](const Policy& p) {
+            return routedKeys(p) && p.routed.budgetKind == BudgetKind::Threshold &&
+                   p.routed.granularity == Granularity::Page;
+        });
     named<kRouted, &RoutedPart::sharing, kSharings>(
         row(s, "Routed", "routed.share", "route-share", "choose as one", "",
             "Heads that make one choice: as the signal is published, each head, the heads of a key-value "

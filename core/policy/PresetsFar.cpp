@@ -56,6 +56,19 @@ void appendFar(std::vector<PolicyPreset>& presets) {
     linformer.far.m = 4;
     add("linformer", "128 projections of 512 keys and values in their place (k x n matrices E and F, for one fixed n)",
         kTrained, "2006.04768", linformer);
+    AttentionPolicy cached = seedBlock("seed cache: window 64 + recurrence + 2 stored pages of 16", 0.731);
+    cached.routed.signal = "stored_dot";
+    cached.routed.granularity = Granularity::Page;
+    cached.routed.page = 16;
+    cached.routed.budget = 32;
+    cached.routed.store = Store::Direction8;
+    add("seed-cache", "the seed block, and the 2 best pages of 16 from a cache of 8-bit directions", kTrained, "", cached);
+    cached.name = "seed cache, posted rule: the newest 2 pages above 0.02";
+    cached.routed.budgetKind = BudgetKind::Threshold;
+    cached.routed.budget = 0.02;
+    cached.routed.newest = 2;
+    add("seed-cache-posted", "as seed-cache by the posted rule: the newest 2 pages with a stored logit of 0.02 or more",
+        kTrained, "", cached);
     AttentionPolicy v4 = windowed("window 128 + top 512 summaries of 4", 128, 0);
     v4.far.far = Far::Summaries;
     v4.far.m = 4;

@@ -21,6 +21,10 @@ void appendFixed(std::vector<PolicyPreset>& presets) {
         "2004.05150", windowed("window 128", 128, 0));
     add("window-sinks", "the last 128 keys and the first 4", kDropIn, "2309.17453",
         windowed("window 128 + 4 sinks", 128, 4));
+    AttentionPolicy streaming = windowed("StreamingLLM: window 128 + 4 sinks, cache positions", 128, 4);
+    streaming.mix.positions = Positions::Cache;
+    add("streaming", "the last 128 keys and the first 4, at their places in the cache instead of the text", kDropIn,
+        "2309.17453", streaming);
     AttentionPolicy dilated = windowed("dilated", 128, 0);
     dilated.local.dilation = 2;
     add("dilated", "128 keys, every second one (reach 255)", kTrained, "2004.05150", dilated);

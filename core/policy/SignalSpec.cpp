@@ -30,6 +30,10 @@ constexpr SignalSpec kSignals[] = {
      "sum over channels of max(q*min, q*max) of a page, never below any of its logits; high first (2406.10774). "
      "One choice per head; top_p reads the bound as if it were the logit",
      Role::Keys, Sees::Row, false, true, "2D*i/page"},
+    {"stored_dot",
+     "greatest logit of a page by its keys as they are stored (`store` direction8: 8 bits a channel), local and "
+     "always keys left out; high first. One choice per head",
+     Role::Keys, Sees::Row, false, false, "i*D per head, int8 where keys are stored so"},
     {"block_pool",
      "softmax of mean query times mean key of blocks; high first (2407.02490, 2502.20766). One choice per head",
      Role::Keys, Sees::Block, false, true, "D*i/(page*query_block)"},
@@ -120,9 +124,10 @@ const SignalSpec* findSignal(std::string_view name) {
 }
 
 Offers offersOf(std::string_view signal) {
-    constexpr std::array<std::pair<std::string_view, Offers>, 13> kOthers = {{
+    constexpr std::array<std::pair<std::string_view, Offers>, 14> kOthers = {{
         {"page_mean", Offers::Pages},
         {"page_bound", Offers::Pages},
+        {"stored_dot", Offers::Pages},
         {"block_pool", Offers::Blocks},
         {"antidiagonal", Offers::Blocks},
         {"lsh", Offers::Buckets},

@@ -189,6 +189,37 @@ Result<> checkBothSides(const AttentionPolicy& policy) {
     return {};
 }
 
+/// Positions in the cache: a window and sinks alone keep every distance but that to the sinks, so no other key need
+/// be moved.
+Result<> checkPositions(const AttentionPolicy& policy) {
+    const bool moved = policy.local.sides != Sides::Earlier || policy.local.window < 1 || policy.local.dilation != 1 || policy.local.chunk > 0 ||
+                       !policy.always.pinned.empty() || policy.always.special || policy.always.punctuation ||
+                       policy.routed.on() || policy.far.on();
+    if (policy.mix.positions == Positions::Cache && moved)
+        return fail(ErrorCode::Unsupported,
+                    "mix.positions is cache; with it a window of dilation 1 and sinks are accepted and nothing else "
+                    "(no later keys, chunk, pinned, special or separator tokens, routing or far field)");
+    return {};
+}
+
+/// Keys behind the window in 8 bits: who reads them must be a row that routes, and the router must not count on what
+/// the row then reads exactly.
+Result<> checkStored(const AttentionPolicy& policy) {
+    const RoutedPart& routed = policy.routed;
+    const Offers offers = offersOf(routed.signal);
+    const bool queries = std::any_of(policy.always.pinned.begin(), policy.always.pinned.end(),
+                                     [](const PinnedRange& range) { return range.role != Role::Keys; });
+    const bool other = policy.local.sides != Sides::Earlier || policy.local.window < 1 || queries || routed.role != Role::Keys || routed.phase != Phase::All ||
+                       routed.choice != Choice::Query || routed.granularity == Granularity::Block ||
+                       (!routed.signal.empty() && offers != Offers::Tokens && offers != Offers::Pages);
+    if (routed.store == Store::Direction8 && other)
+        return fail(ErrorCode::Unsupported,
+                    "routed.store is direction8; with it a window of at least 1, role keys, phase all, choice query, "
+                    "tokens or pages and a signal that ranks single keys or pages are accepted, and no pinned token in "
+                    "query role");
+    return {};
+}
+
 Result<> checkParts(const AttentionPolicy& policy) {
     // Ranges first: the table's row writes them out position by position.
     for (const PinnedRange& range : policy.always.pinned)
@@ -209,20 +240,15 @@ Result<> checkParts(const AttentionPolicy& policy) {
     if (policy.far.on() && policy.combine.combine == Combine::Gated && policy.always.sinkLogit)
         return badField("always.sink_logit", formatParam(*findParam("always.sink_logit"), *policy.always.sinkLogit),
                         "a gated sum has no one denominator for it to join: off is accepted");
-    // Fields that no code runs yet are refused, never ignored. Whoever builds one takes its line out.
-    if (policy.mix.positions == Positions::Cache)
-        return fail(ErrorCode::Unsupported,
-                    "mix.positions is cache; this version does not run it yet, and original is accepted");
-    if (policy.routed.store == Store::Direction8)
-        return fail(ErrorCode::Unsupported,
-                    "routed.store is direction8; this version does not run it yet, and all and evict are accepted");
+    FOVEA_TRY(checkPositions(policy));
+    FOVEA_TRY(checkStored(policy));
     for (const std::string_view key : {"routed.random_blocks", "routed.page", "routed.query_block", "routed.seed"})
         FOVEA_TRY(checkParam(*findParam(key), findParam(key)->get(policy)));
     FOVEA_TRY(checkBothSides(policy));
     if (policy.routed.signal.empty())
         return {};
     for (const std::string_view key : {"routed.bits", "routed.rounds", "routed.observe", "routed.pool",
-                                       "routed.stride", "routed.diagonals"})
+                                       "routed.newest", "routed.stride", "routed.diagonals"})
         FOVEA_TRY(checkParam(*findParam(key), findParam(key)->get(policy)));
     if (policy.routed.pool % 2 == 0)
         return badField("routed.pool", std::to_string(policy.routed.pool), "odd numbers are accepted");

@@ -5,6 +5,7 @@
 // are always read, as the published block methods keep the diagonal.
 #include "core/route/Pages.h"
 #include "core/route/TextChoice.h"
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -92,8 +93,14 @@ private:
         s.allowed = routed.budgetKind == BudgetKind::Fraction
                         ? allowed(routed.budgetKind, routed.budget, s.offer.ranked.size()) * m_page
                         : allowed(routed.budgetKind, routed.budget, row.count);
-        const std::size_t chosen =
+        std::size_t chosen =
             chooseFrom(s.offer, routed.budgetKind, routed.budget, (s.allowed + m_page - 1) / m_page);
+        if (routed.budgetKind == BudgetKind::Threshold && routed.newest > 0) {
+            // Newest first among those that reach the bar.
+            const auto end = s.offer.ranked.begin() + static_cast<std::ptrdiff_t>(chosen);
+            std::sort(s.offer.ranked.begin(), end, [](Ranked a, Ranked b) { return tokenOf(a) > tokenOf(b); });
+            chosen = std::min(chosen, static_cast<std::size_t>(routed.newest));
+        }
         s.bar = barOf(s.offer, routed.budgetKind, routed.budget, chosen);
         s.rank.assign(s.pages, 0);
         for (std::size_t place = 0; place < chosen; ++place)
@@ -134,6 +141,7 @@ std::unique_ptr<SetChooser> sets::pages(const SetInput& in) {
     const std::string& signal = in.routed().signal;
     std::unique_ptr<PageScorer> scorer = signal == "page_mean"      ? pages::mean(in)
                                          : signal == "page_bound"   ? pages::bound(in)
+                                         : signal == "stored_dot"   ? pages::storedDot(in)
                                          : signal == "block_pool"   ? pages::blockPool(in)
                                          : signal == "antidiagonal" ? pages::antidiagonal(in)
                                                                     : pages::ofTokens(in);

@@ -19,7 +19,7 @@ GROUP = 6
 # preset -> (where the number stands, starting value at 20 % of 2,000 tokens, least, greatest); the number is a count of
 # keys unless it is below 1.
 KNOBS = {
-    "window": ("local.window", 211), "window-sinks": ("local.window", 207),
+    "window": ("local.window", 211), "window-sinks": ("local.window", 207), "streaming": ("local.window", 207),
     "dilated": ("local.window", 211), "dilated-heads": ("local.window", 211), "chunked": ("local.chunk", 400),
     "chunked-prev": ("local.chunk", 140), "longformer": ("local.window", 207), "sepllm": ("local.window", 170),
     "separators": ("local.window", 60), "gemma3": ("local.window", 40), "gemma2": ("local.window", 10),
@@ -28,7 +28,7 @@ KNOBS = {
     "default": ("routed.budget", 76), "head-dot": ("routed.budget", 76), "key-norm": ("routed.budget", 76),
     "random": ("routed.budget", 76), "oracle": ("routed.budget", 76), "query-peak": ("routed.query_budget", 60),
     "based": ("local.window", 200), "lolcats": ("local.window", 200), "seed": ("local.window", 211),
-    "seed-local": ("local.window", 211),
+    "seed-local": ("local.window", 211), "seed-cache": ("local.window", 180), "seed-cache-posted": ("local.window", 180),
     "summaries": ("local.window", 140), "nsa": ("routed.budget", 100), "landmark": ("local.window", 100),
     "v4": ("local.window", 80), "v4-128": ("local.window", 190), "vatp": ("routed.budget", 90),
     "reformer": ("routed.budget", 64), "routing": ("routed.budget", 128), "colt5": ("local.window", 190),

@@ -88,6 +88,9 @@ void tst_Decoder::cachedEqualsUncached_data() {
     QTest::newRow("window 1") << windowOf(1);
     QTest::newRow("window and sinks") << windowOf(20, 4);
     QTest::newRow("window wider than the prompt") << windowOf(120, 4);
+    AttentionPolicy streaming = windowOf(20, 4);
+    streaming.mix.positions = Positions::Cache;
+    QTest::newRow("cache positions") << streaming;
     AttentionPolicy dilated = windowOf(12, 3);
     dilated.local.dilation = 3;
     QTest::newRow("dilated") << dilated;
@@ -159,6 +162,15 @@ void tst_Decoder::cachedEqualsUncached_data() {
     recurrent.far.far = Far::Recurrent;
     recurrent.combine.combine = Combine::Gated;
     QTest::newRow("recurrent") << recurrent;
+    AttentionPolicy stored = recurrent;
+    stored.routed.signal = "stored_dot";
+    stored.routed.store = Store::Direction8;
+    stored.routed.granularity = Granularity::Page;
+    stored.routed.page = 8;
+    stored.routed.budget = 16;
+    QTest::newRow("8-bit cold tier") << stored;
+    stored.routed.budget = kTokens; // no page to choose: what is left is the rounding of codes
+    QTest::newRow("8-bit cold tier, all pages") << stored;
     AttentionPolicy mixed = windowOf(12, 2);
     mixed.headPolicies = {{"routes", routedBy("accumulated")}};
     mixed.mix.heads = {{"routes", "", "full"}};

@@ -60,6 +60,7 @@ AttentionPolicy everyField() {
     p.routed.pool = 7;
     p.routed.stride = 16;
     p.routed.diagonals = 77;
+    p.routed.newest = 5;
     p.far = {Far::Linear, 32, false, 9, FeatureMap::Performer, 128};
     p.combine = {Combine::Shared, 0.25, 0.5};
     p.mix.fullEvery = 6;
@@ -92,6 +93,7 @@ private slots:
     void hash_isOfWhatThePolicyDoes();
     void validated_refuses_data();
     void validated_refuses();
+    void recastKeys_refuseWhatTheyCannotMove();
     void presets_areValidAndNamed();
     void defaultPreset_isDecision5();
     void summary_saysWhatIsOn();
@@ -338,6 +340,55 @@ void tst_Policy::validated_refuses() {
     QVERIFY(!result.has_value());
     QCOMPARE(result.error().code, ErrorCode::BadValue);
     QVERIFY2(QString::fromStdString(result.error().message).startsWith(path), result.error().message.c_str());
+}
+
+/// What reads keys otherwise than the model made them says what it takes, one field at a time.
+void tst_Policy::recastKeys_refuseWhatTheyCannotMove() {
+    using Change = void (*)(AttentionPolicy&);
+    const Change moved[] = {[](AttentionPolicy& p) { p.local.dilation = 2; },
+                            [](AttentionPolicy& p) { p.local.window = 0; },
+                            [](AttentionPolicy& p) { p.local.chunk = 32; },
+                            [](AttentionPolicy& p) { p.always.pinned = {{9, 9, Role::Keys}}; },
+                            [](AttentionPolicy& p) { p.always.special = true; },
+                            [](AttentionPolicy& p) { p.always.punctuation = true; },
+                            [](AttentionPolicy& p) { p.routed.signal = "key_norm"; },
+                            [](AttentionPolicy& p) { p.routed.randomBlocks = 1; },
+                            [](AttentionPolicy& p) { p.far.far = Far::Summaries; }};
+    const Change stored[] = {[](AttentionPolicy& p) { p.local.window = 0; },
+                             [](AttentionPolicy& p) { p.always.pinned = {{9, 9, Role::Both}}; },
+                             [](AttentionPolicy& p) { p.routed.phase = Phase::Decode; },
+                             [](AttentionPolicy& p) { p.routed.granularity = Granularity::Block; },
+                             [](AttentionPolicy& p) { p.routed.signal = "lsh"; p.routed.granularity = Granularity::Token; },
+                             [](AttentionPolicy& p) { p.routed.signal = "random"; p.routed.role = Role::Both; }};
+    const auto refuses = [](const char* preset, const char* field, Change change) {
+        AttentionPolicy policy = *presetPolicy(preset);
+        QVERIFY2(validated(policy), preset);
+        change(policy);
+        const auto result = validated(policy);
+        QVERIFY(!result);
+        QCOMPARE(result.error().code, ErrorCode::Unsupported);
+        QVERIFY2(QString::fromStdString(result.error().message).startsWith(field), result.error().message.c_str());
+    };
+    for (const Change change : moved)
+        refuses("streaming", "mix.positions is cache; with it", change);
+    for (const Change change : stored)
+        refuses("seed-cache", "routed.store is direction8; with it", change);
+    AttentionPolicy named = *presetPolicy("streaming"); // in head policies too
+    AttentionPolicy dilated = named;
+    dilated.local.dilation = 2;
+    named.headPolicies = {{"dilated", dilated}};
+    QVERIFY(!validated(named));
+    AttentionPolicy layers = *presetPolicy("streaming");
+    layers.mix.fullEvery = 3;
+    QVERIFY(validated(layers));
+    QVERIFY(layers.summary().find("cache positions") != std::string::npos);
+    AttentionPolicy original = *presetPolicy("streaming");
+    original.mix.positions = Positions::Original;
+    QVERIFY(policyHash(original) != policyHash(*presetPolicy("streaming")));
+    AttentionPolicy posted = *presetPolicy("seed-cache-posted");
+    QVERIFY(posted.summary().find("the newest 2") != std::string::npos);
+    posted.routed.newest = 3;
+    QVERIFY(policyHash(posted) != policyHash(*presetPolicy("seed-cache-posted")));
 }
 
 void tst_Policy::presets_areValidAndNamed() {
