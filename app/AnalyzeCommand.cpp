@@ -9,6 +9,7 @@
 #include "core/engine/Gates.h"
 #include "core/engine/HybridWatch.h"
 #include "core/engine/Ladder.h"
+#include "core/engine/StoredTier.h"
 #include "core/export/Report.h"
 #include "core/export/RoutingChoices.h"
 #include "core/files/AtomicFile.h"
@@ -185,9 +186,17 @@ Outcome<> run(const Options& options, Session& session) {
     Result<std::vector<GateResult>> gates =
         checkGates(*run.snapshot, run.policy, kGateTokens, run.work, timed, false);
     FOVEA_TRY(gates);
+    std::optional<StoredTier> stored;
+    if (storesTier(run.policy)) {
+        Result<StoredTier> measured = measureStoredTier(*run.snapshot, run.policy, run.work);
+        FOVEA_TRY(measured);
+        stored = *measured;
+    }
+    const StoredTier* tier = stored ? &*stored : nullptr;
     session.clearProgress();
-    const std::string report = reportJson(*run.snapshot, *gates, Session::threadCount(run.threads), timed);
-    FOVEA_TRY(print(output.json ? report : analyzeTable(*run.snapshot, *gates, timed)));
+    const std::string report =
+        reportJson(*run.snapshot, *gates, Session::threadCount(run.threads), timed, tier);
+    FOVEA_TRY(print(output.json ? report : analyzeTable(*run.snapshot, *gates, timed, tier)));
     return output.out.empty() ? Outcome<>() : saveFolder(run, options, report, session);
 }
 

@@ -81,6 +81,18 @@ std::string fidelityRows(const PropagatedResult& run, const IsolatedResult& isol
     return text;
 }
 
+std::string tierRows(const StoredTier& tier) {
+    std::string text = formatted("  keys and values    %s exact and %s in 8 bits; all in f32 %s (counted; decoding here keeps f32)\n",
+                                 formatBytes(tier.exactBytes).c_str(), formatBytes(tier.coldBytes).c_str(),
+                                 formatBytes(tier.f32Bytes).c_str());
+    text += formatted("  rounding           key %.5f   value %.5f   output %.5f against the same policy with nothing rounded\n",
+                      tier.keyError, tier.valueError, tier.quantisationError);
+    text += formatted("  promotion          %.4f of the promoted keys are the oracle's too\n", tier.promotionHits);
+    text += formatted("  output error       %.4f with promotion, %.4f without (before the output projection)\n",
+                      tier.promotedError, tier.unpromotedError);
+    return text + "                     (isolated: each layer gets the full run's activations)\n";
+}
+
 std::string ladderRows(const Ladder& ladder) {
     std::string text =
         formatted("  milliseconds per token, %zu tokens after the first %zu (measured; without a cache the "
@@ -119,7 +131,7 @@ std::string gatesTable(const std::vector<GateResult>& gates) {
 }
 
 std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>& gates,
-                         const Ladder* ladder) {
+                         const Ladder* ladder, const StoredTier* tier) {
     const AttentionPolicy& policy = snapshot.request->policy;
     std::string text = formatted("%zu tokens, ", snapshot.tokens->size()) + snapshot.model->info.name + ", " +
                        policy.summary() + "\n";
@@ -130,6 +142,8 @@ std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>
         text += formatted("; past the model's context of %d tokens", snapshot.model->shape.context);
     text += "\n\nCost\n" + costRows(snapshot.propagated->cost);
     text += "\nFidelity\n" + fidelityRows(*snapshot.propagated, *snapshot.isolated);
+    if (tier != nullptr)
+        text += "\nCold tier\n" + tierRows(*tier);
     const RoutingRecord& routing = *snapshot.propagated->routing;
     if (policy.routed.on())
         text += formatted("\nRouting\n  %zu rows (layer, head or head group, token, role) by ",

@@ -1,6 +1,7 @@
 #include "core/engine/Decode.h"
 #include "core/base/Memory.h"
 #include "core/base/Stopwatch.h"
+#include "core/engine/StoredTier.h"
 #include "core/engine/TextStage.h"
 #include "core/measure/NextToken.h"
 #include "core/model/Forward.h"
@@ -190,6 +191,8 @@ Result<Decoder> Decoder::start(std::shared_ptr<const Model> model, const Attenti
     std::uint64_t bytes = 0;
     for (int layer = 0; layer < shape.layers; ++layer) {
         bytes += KvCache::bytesFor(width, retentionOf(*legal, layer), planned.tokens);
+        if (storesTier(*legal)) // what is read back of the cold tier stands beside it in f32 (StoredForm)
+            bytes += 2 * width * planned.tokens * sizeof(float);
         if (readsEarlierQueries(*legal))
             bytes += planned.tokens * static_cast<std::uint64_t>(shape.heads * shape.headDim) * sizeof(float);
     }

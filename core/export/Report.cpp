@@ -145,6 +145,20 @@ Json fidelityJson(const Snapshot& snapshot) {
     return doc;
 }
 
+Json tierJson(const StoredTier& tier) {
+    return {{"regime", "isolated"},
+            {"exact_bytes", tier.exactBytes},
+            {"cold_bytes", tier.coldBytes},
+            {"f32_bytes", tier.f32Bytes},
+            {"key_error", number(tier.keyError)},
+            {"value_error", number(tier.valueError)},
+            {"quantisation_error", number(tier.quantisationError)},
+            {"promoted_keys", tier.promotedKeys},
+            {"promotion_hits", number(tier.promotionHits)},
+            {"output_error", number(tier.promotedError)},
+            {"output_error_unpromoted", number(tier.unpromotedError)}};
+}
+
 Json gatesJson(const std::vector<GateResult>& gates) {
     Json array = Json::array();
     for (const GateResult& g : gates)
@@ -217,7 +231,7 @@ Json valueJson(const ParamValue& value) {
 } // namespace
 
 std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates, int threads,
-                       const Ladder* ladder) {
+                       const Ladder* ladder, const StoredTier* tier) {
     const PropagatedResult* run = snapshot.propagated.get();
     const IsolatedResult* isolated = snapshot.isolated.get();
     const Cost none;
@@ -228,6 +242,8 @@ std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& 
     doc["hybrid"] = hybridJson(cost, run ? number(run->fidelity.hybridMeanNll) : Json());
     doc["cost"] = costJson(cost);
     doc["fidelity"] = fidelityJson(snapshot);
+    if (tier != nullptr)
+        doc["cold_tier"] = tierJson(*tier);
     doc["ladder"] = ladder != nullptr ? ladderJson(*ladder) : Json();
     if (ladder == nullptr)
         doc["ladder_note"] = "not run: no ladder was asked for, or the text is too short for one";

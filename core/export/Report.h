@@ -2,6 +2,7 @@
 #include "core/engine/Gates.h"
 #include "core/engine/Ladder.h"
 #include "core/engine/Snapshot.h"
+#include "core/engine/StoredTier.h"
 #include "core/engine/Sweep.h"
 #include <string>
 #include <vector>
@@ -10,9 +11,10 @@ namespace fovea {
 
 /// JSON and CSV of commands.md, to the letter. Numbers are finite or null, shortest round trip, '.' as
 /// decimal point.
-/// `ladder` null: the document says that it was not asked for.
+/// `ladder` null: the document says that it was not asked for. `tier` null: the policy has no cold tier.
 [[nodiscard]] std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates,
-                                     int threads, const Ladder* ladder = nullptr);
+                                     int threads, const Ladder* ladder = nullptr,
+                                     const StoredTier* tier = nullptr);
 /// The verdicts alone: the document of `check`.
 [[nodiscard]] std::string checkJson(const Snapshot& snapshot, const std::vector<GateResult>& gates,
                                     int threads);

@@ -64,6 +64,25 @@ check(plain["ladder"]["hybrid_cached"]["kv_bytes"] < plain["ladder"]["full_cache
       "a window's cache is smaller")
 check(plain["fidelity"]["next_token_kl"] > 0.001, "a narrow window is not full attention")
 
+# Positions of the cache: the same pairs, another answer once the sinks have left the window.
+moved = report("--window", "16", "--sinks", "4", "--rope-positions", "cache", "--ladder-steps", "0")
+equal(moved["hybrid"]["pairs"], plain["hybrid"]["pairs"], "pairs of positions in the cache")
+check(moved["fidelity"]["next_token_kl"] != plain["fidelity"]["next_token_kl"], "positions in the cache change the answer")
+check(all(l["bound_ratio"] is None for l in moved["fidelity"]["layers"]), "no bound is claimed for moved keys")
+check("cold_tier" not in plain, "no cold tier where none is stored")
+
+# A cold tier of 8 bits: bytes by formula, and what it loses.
+tiered = report("--policy", "seed-cache", "--window", "16", "--ladder-steps", "0")
+tier, T, shape = tiered["cold_tier"], tiered["tokens"], tiered["model"]
+vectors = 2 * shape["kv_heads"] * shape["layers"]
+equal(tier["exact_bytes"], vectors * 16 * shape["head_dim"] * 4, "bytes of the hot tier")
+equal(tier["cold_bytes"], vectors * (T - 16) * (shape["head_dim"] + 4), "bytes of the cold tier")
+equal(tiered["hybrid"]["kv_bytes"], tier["exact_bytes"] + tier["cold_bytes"], "both tiers are counted")
+for key in ("key_error", "value_error", "quantisation_error"):
+    check(0 < tier[key] < 0.05, f"{key} is that of 8 bits")
+check(0.2 < tier["promotion_hits"] <= 1 and tier["promoted_keys"] > 0, "promotion is compared with the oracle's")
+check(tier["output_error"] > 0 and tier["output_error_unpromoted"] > 0, "output error with and without promotion")
+
 # The whole budget is full attention.
 whole = report("--window", "all", "--ladder-steps", "0")
 close(whole["fidelity"]["next_token_kl"], 0, "KL of window all", 1e-9)

@@ -1,0 +1,124 @@
+#include "core/engine/StoredTier.h"
+#include "core/engine/LayerRun.h"
+#include "core/engine/Request.h"
+#include "core/measure/Cost.h"
+#include "core/model/Direction8.h"
+#include <algorithm>
+#include <cmath>
+
+namespace fovea {
+
+namespace {
+
+/// Sum of squares of a - b, and of b.
+struct Difference {
+    double error = 0, norm = 0;
+    void add(ConstMatrixView a, ConstMatrixView b) {
+        for (std::size_t r = 0; r < b.rows; ++r)
+            for (std::size_t c = 0; c < b.cols; ++c) {
+                const double x = static_cast<double>(b(r, c)), d = static_cast<double>(a(r, c)) - x;
+                error += d * d;
+                norm += x * x;
+            }
+    }
+    [[nodiscard]] double relative() const { return norm > 0 ? std::sqrt(error / norm) : 0; }
+};
+
+/// The policy with `change` made to the routed part of all its heads.
+template <class F>
+std::shared_ptr<const AttentionPolicy> with(const AttentionPolicy& policy, const F& change) {
+    auto changed = std::make_shared<AttentionPolicy>(policy);
+    change(changed->routed);
+    for (NamedHeadParts& named : changed->headPolicies)
+        change(named.parts.routed);
+    return changed;
+}
+
+void rankByOracle(RoutedPart& routed) {
+    if (routed.signal.empty())
+        return;
+    routed.signal = "oracle";
+    routed.store = Store::All;
+    if (routed.budgetKind == BudgetKind::Threshold && routed.newest > 0) {
+        routed.budgetKind = BudgetKind::Count;
+        routed.budget = static_cast<double>(routed.newest * routed.page);
+    }
+    routed.newest = 0;
+}
+
+/// Keys of `mine` that `theirs` chose too; both choose by heads.
+std::uint64_t hits(const LayerRouting& mine, const LayerRouting& theirs, std::size_t tokens, std::uint64_t& chosen) {
+    std::uint64_t found = 0;
+    for (std::size_t head = 0; head < mine.unitOfHead.size(); ++head) {
+        const RoutedChoices* a = mine.units[mine.unitOfHead[head]].get();
+        const RoutedChoices* b = theirs.units[theirs.unitOfHead[head]].get();
+        for (std::size_t query = 0; a != nullptr && b != nullptr && query < tokens; ++query) {
+            const auto keys = a->row(query), oracle = b->row(query);
+            chosen += keys.size();
+            for (const std::uint32_t key : keys)
+                found += std::binary_search(oracle.begin(), oracle.end(), key) ? 1U : 0U;
+        }
+    }
+    return found;
+}
+
+} // namespace
+
+bool storesTier(const AttentionPolicy& policy) {
+    return policy.anyParts(
+        [](const HeadParts& parts) { return parts.routed.on() && parts.routed.store == Store::Direction8; });
+}
+
+Result<StoredTier> measureStoredTier(const Snapshot& withFullRun, const AttentionPolicy& policy,
+                                     const WorkContext& work) {
+    const Model& model = *withFullRun.model;
+    const std::size_t tokens = withFullRun.tokens->size();
+    const auto asIs = std::make_shared<const AttentionPolicy>(policy);
+    const auto exact = with(policy, [](RoutedPart& routed) { routed.store = Store::All; });
+    const auto unpromoted = with(policy, [](RoutedPart& routed) { routed = {}; });
+    const auto oracle = with(policy, rankByOracle);
+    StoredTier tier;
+    Difference keys, values, quantised, promoted, without;
+    std::uint64_t found = 0;
+    for (int layer = 0; layer < model.shape.layers; ++layer) {
+        FOVEA_TRY(work.checkpoint());
+        work.report("cold tier", layer, model.shape.layers);
+        const LayerActivations& full = *withFullRun.full->layers.at(static_cast<std::size_t>(layer));
+        const AttentionInput input = withFullRun.attentionInput(layer);
+        const auto run = [&](std::shared_ptr<const AttentionPolicy> how, Matrix& o) {
+            const LayerTask task{model.shape, std::move(how), withFullRun.facts, layer, -1, {0, tokens},
+                                 withFullRun.request->isa, model.precision, nullptr, full.hiddenNorm};
+            return runLayer(task, input, full.lse, {o.view(), {}}, work);
+        };
+        Matrix o(tokens, full.o.cols()), other(tokens, full.o.cols());
+        const Result<HybridLayer> mine = run(asIs, o);
+        FOVEA_TRY(mine);
+        promoted.add(o.view(), full.o.view());
+        const Result<HybridLayer> best = run(oracle, other);
+        FOVEA_TRY(best);
+        if (mine->plan.routing && best->plan.routing)
+            found += hits(*mine->plan.routing, *best->plan.routing, tokens, tier.promotedKeys);
+        FOVEA_TRY(run(unpromoted, other));
+        without.add(other.view(), full.o.view());
+        FOVEA_TRY(run(exact, other));
+        quantised.add(o.view(), other.view());
+        Matrix back(tokens, input.k.cols);
+        direction8::readBackRows(input.k, input.headDim, 0, tokens, back.view(), work.threads);
+        keys.add(back.view(), input.k);
+        direction8::readBackRows(input.v, input.headDim, 0, tokens, back.view(), work.threads);
+        values.add(back.view(), input.v);
+    }
+    const TierBytes bytes = tierBytes(model.shape, policy, tokens);
+    tier.exactBytes = bytes.exact;
+    tier.coldBytes = bytes.cold;
+    tier.f32Bytes = bytes.f32;
+    tier.keyError = keys.relative();
+    tier.valueError = values.relative();
+    tier.quantisationError = quantised.relative();
+    tier.promotedError = promoted.relative();
+    tier.unpromotedError = without.relative();
+    tier.promotionHits = tier.promotedKeys > 0 ? static_cast<double>(found) / static_cast<double>(tier.promotedKeys) : 0;
+    return tier;
+}
+
+} // namespace fovea
