@@ -88,6 +88,37 @@ Result<std::shared_ptr<const LayerRouting>> routeSet(const LayerTask& task, cons
     return std::make_shared<const LayerRouting>(std::move(joined));
 }
 
+/// Kernel and far field of a planned layer. `recast`: its two parts, if any head recasts; `stored`: their stored form.
+Result<FarWork> attendPlanned(const LayerTask& task, const AttentionInput& input, const AttentionPlan& plan,
+                              std::optional<RecastPlans>& recast, const StoredForm* stored, AttentionOutput out,
+                              std::span<float> exactLse, const WorkContext& work) {
+    const bool epilogue = hasFarField(plan);
+    std::vector<float> lse;
+    if ((epilogue || recast) && out.lse.empty()) {
+        lse.resize(task.rows.last * static_cast<std::size_t>(input.heads));
+        out.lse = lse;
+    }
+    FOVEA_ASSERT(task.keyRows == nullptr || !epilogue); // a far field reads every key: all are stored
+    const AttentionOptions options{task.isa, task.head, task.precision};
+    if (recast) {
+        if (task.keyRows != nullptr)
+            *recast = {onStoredKeys(recast->asMade, *task.keyRows), onStoredKeys(recast->recast, *task.keyRows)};
+        FOVEA_TRY(attendRecast(*recast, input, stored, task.rows, out, options, work, exactLse));
+        exactLse = {};
+    } else if (task.keyRows != nullptr) {
+        FOVEA_TRY(attend(onStoredKeys(plan, *task.keyRows), input, out, options, work));
+    } else {
+        FOVEA_TRY(attend(plan, input, out, options, work));
+    }
+    if (epilogue) {
+        const FarTask far{plan, task.rows, task.head, task.isa, task.state ? &task.state->far : nullptr};
+        return applyFarField(far, input, out, exactLse, work);
+    }
+    if (!exactLse.empty())
+        std::copy(out.lse.begin(), out.lse.end(), exactLse.begin());
+    return FarWork{};
+}
+
 } // namespace
 
 std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x) {
@@ -155,32 +186,13 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
         const Stopwatch watch(layer.planSeconds);
         recast = splitRecast(layer.plan);
     }
-    const Stopwatch watch(layer.attentionSeconds);
-    const bool epilogue = hasFarField(layer.plan);
-    std::vector<float> lse;
-    if ((epilogue || recast) && out.lse.empty()) {
-        lse.resize(task.rows.last * static_cast<std::size_t>(input.heads));
-        out.lse = lse;
-    }
-    FOVEA_ASSERT(task.keyRows == nullptr || !epilogue); // a far field reads every key: all are stored
-    const AttentionOptions options{task.isa, task.head, task.precision};
-    if (recast) {
-        if (task.keyRows != nullptr)
-            *recast = {onStoredKeys(recast->asMade, *task.keyRows), onStoredKeys(recast->recast, *task.keyRows)};
-        FOVEA_TRY(attendRecast(*recast, input, storesForm ? &stored : nullptr, task.rows, out, options, work, exactLse));
-        exactLse = {};
-    } else if (task.keyRows != nullptr) {
-        FOVEA_TRY(attend(onStoredKeys(layer.plan, *task.keyRows), input, out, options, work));
-    } else {
-        FOVEA_TRY(attend(layer.plan, input, out, options, work));
-    }
-    if (epilogue) {
-        const FarTask far{layer.plan, task.rows, task.head, task.isa, task.state ? &task.state->far : nullptr};
-        const Result<FarWork> done = applyFarField(far, input, out, exactLse, work);
-        FOVEA_TRY(done);
-        layer.far = *done;
-    } else if (!exactLse.empty()) {
-        std::copy(out.lse.begin(), out.lse.end(), exactLse.begin());
+    {
+        // In a scope of its own: a watch that outlives the return would add its seconds to a layer already moved from.
+        const Stopwatch watch(layer.attentionSeconds);
+        const Result<FarWork> far =
+            attendPlanned(task, input, layer.plan, recast, storesForm ? &stored : nullptr, out, exactLse, work);
+        FOVEA_TRY(far);
+        layer.far = *far;
     }
     return layer;
 }
