@@ -16,8 +16,8 @@ import tempfile
 
 GROUP = 6
 
-# preset -> (where the number stands, starting value at 20 % of 2,000 tokens, least, greatest); the number is a count of
-# keys unless it is below 1.
+# preset -> (where the number stands, starting value at 20 % of 2,000 tokens); a count of keys, which is scaled to the length
+# of the text, unless it is below 1.
 KNOBS = {
     "window": ("local.window", 211), "window-sinks": ("local.window", 207), "streaming": ("local.window", 207),
     "dilated": ("local.window", 211), "dilated-heads": ("local.window", 211), "chunked": ("local.chunk", 400),
@@ -86,6 +86,8 @@ def main():
         policy = json.loads(run(options.program, "policies", name)[1])
         policy["name"] = name
         knob = KNOBS.get(name)
+        if knob and knob[1] >= 1:
+            knob = (knob[0], max(1, round(knob[1] * min(1, int(options.tokens) / 2000))))
         if knob:
             place(policy, *knob)
         work[name] = {"policy": policy, "knob": knob, "value": knob[1] if knob else None, "seen": []}
