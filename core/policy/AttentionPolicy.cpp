@@ -148,10 +148,10 @@ std::string AttentionPolicy::summary() const {
             part += ", the newest " + value("routed.newest");
         if (routed.phase != Phase::All)
             part += " (" + value("routed.phase") + " rows)";
-        if (routed.store != Store::All)
-            part += ", " + value("routed.store");
         add(part);
     }
+    if (routed.on() && routed.store != Store::All)
+        add(value("routed.store"));
     if (far.on()) {
         std::string part = far.far == Far::Summaries ? "summaries of " + value("far.m")
                            : far.far == Far::Linear  ? "linear " + value("far.map")
@@ -178,6 +178,12 @@ std::string AttentionPolicy::summary() const {
     if (!headPolicies.empty())
         add(std::to_string(headPolicies.size()) + " head policies");
     return text;
+}
+
+bool sameButName(const AttentionPolicy& a, const AttentionPolicy& b) {
+    AttentionPolicy named = a;
+    named.name = b.name;
+    return named == b;
 }
 
 } // namespace fovea

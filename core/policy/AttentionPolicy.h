@@ -106,6 +106,8 @@ struct RoutedPart {
     bool operator==(const RoutedPart&) const = default;
     /// Does a signal rank, or are random blocks drawn?
     [[nodiscard]] bool on() const { return !signal.empty() || randomBlocks > 0; }
+    /// Are routed keys read, and ranked, from length and 8-bit direction?
+    [[nodiscard]] bool storesDirections() const { return on() && store == Store::Direction8; }
     [[nodiscard]] bool ranksKeys() const { return role != Role::Queries; }
     [[nodiscard]] bool ranksQueries() const { return role != Role::Keys; }
     /// Does role queries take `budget`, since no budget of its own is given?
@@ -211,6 +213,10 @@ struct AttentionPolicy : HeadParts {
     [[nodiscard]] bool routesBy(std::string_view signal) const {
         return anyParts([&](const HeadParts& parts) { return parts.routed.signal == signal; });
     }
+    /// Does any head read keys from 8-bit directions?
+    [[nodiscard]] bool storesDirections() const {
+        return anyParts([](const HeadParts& parts) { return parts.routed.storesDirections(); });
+    }
     /// Does it need a bidirectional (encoder) model? Then no causal model runs it (requireCausal).
     [[nodiscard]] bool bidirectional() const {
         return mix.parity != Parity::None || anyParts([](const HeadParts& parts) { return parts.readsLater(); });
@@ -224,6 +230,9 @@ struct AttentionPolicy : HeadParts {
     /// One short line for people: "window 128, sinks 4, group_dot 32".
     [[nodiscard]] std::string summary() const;
 };
+
+/// A name changes nothing that is computed.
+[[nodiscard]] bool sameButName(const AttentionPolicy& a, const AttentionPolicy& b);
 
 /// The one gate for values from sliders, command line and files: every field within its ParamSpec range, no
 /// NaN, the signal known and able to take the role. BadValue names the field's path, the value and the range.
@@ -243,6 +252,8 @@ struct PolicyPreset {
     AttentionPolicy policy;
 };
 [[nodiscard]] const std::vector<PolicyPreset>& policyPresets();
+/// The preset that does the same, whatever the policy is called; null: none.
+[[nodiscard]] const PolicyPreset* presetOf(const AttentionPolicy& policy);
 [[nodiscard]] Result<AttentionPolicy> presetPolicy(std::string_view name);
 
 } // namespace fovea

@@ -33,8 +33,8 @@ std::span<const ParamSpec> paramSpecs() {
 }
 
 bool isBudgetKey(std::string_view key) {
-    return key == "routed.count" || key == "routed.fraction" || key == "routed.top_p" ||
-           key == "routed.threshold" || key == "routed.query_count" || key == "routed.query_fraction";
+    return std::find(std::begin(kBudgetKeys), std::end(kBudgetKeys), key) != std::end(kBudgetKeys) ||
+           std::find(std::begin(kQueryBudgetKeys), std::end(kQueryBudgetKeys), key) != std::end(kQueryBudgetKeys);
 }
 
 const ParamSpec* findParam(std::string_view wanted) {

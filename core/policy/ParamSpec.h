@@ -48,6 +48,10 @@ struct ParamSpec {
 
 /// One row per kind of a budget: the file writes them as budget_kind and budget instead.
 [[nodiscard]] bool isBudgetKey(std::string_view key);
+/// Those rows by BudgetKind: of keys, and of queries (count and fraction only).
+inline constexpr std::string_view kBudgetKeys[] = {"routed.count", "routed.fraction", "routed.top_p",
+                                                   "routed.threshold"};
+inline constexpr std::string_view kQueryBudgetKeys[] = {"routed.query_count", "routed.query_fraction"};
 
 /// Reads `text` as the value of `spec` ("all", "1e3", "5,11,17", "on") within its range; BadValue names
 /// option, value, range.

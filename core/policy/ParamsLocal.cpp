@@ -22,7 +22,7 @@ void appendLocal(std::vector<ParamSpec>& s) {
     plain<kLocal, &LocalPart::dilation>(
         row(s, "Local", "local.dilation", "dilation", "dilation", "tokens",
             "Step between the keys of the window: the same number of keys, further back.", Integer),
-        1, 64, [](const Policy& p) { return p.local.window > 1; });
+        1, 64, [](const Policy& p) { return p.local.sides == Sides::Both || p.local.window > 1; });
     ParamSpec& chunk =
         row(s, "Local", "local.chunk", "chunk", "chunk", "tokens",
             "Each query also reads its own aligned chunk of this many tokens, up to itself. 0: off. Needs a "

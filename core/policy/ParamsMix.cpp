@@ -65,9 +65,11 @@ void appendMix(std::vector<ParamSpec>& s) {
     named<kMix, &MixPart::positions, kPositions>(
         row(s, "Mix", "mix.positions", "rope-positions", "positions", "",
             "original: keys keep their place in the text. cache: a key's position is its rank among the "
-            "keys that are read.",
+            "keys that are read, which moves the sinks.",
             Name),
-        sparse);
+        [](const Policy& p) {
+            return sparse(p) && p.anyParts([](const HeadParts& parts) { return parts.always.sinks > 0; });
+        });
     named<kMix, &MixPart::parity, kParities>(
         row(s, "Mix", "mix.parity", "parity", "parity", "",
             "bigbird: blocks of page keys as the reference code reads them, later ones and double counting included. "

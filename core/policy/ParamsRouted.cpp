@@ -47,7 +47,9 @@ void setSignal(Policy& p, const std::string& signal) {
         p.routed.granularity = Granularity::Block;
         p.routed.page = p.routed.queryBlock = 64;
     }
-    if (offers != Offers::Rows && p.routed.store == Store::Evict)
+    const bool stored = p.routed.role == Role::Keys && (offers == Offers::Tokens || offers == Offers::Pages);
+    if ((offers != Offers::Rows && p.routed.store == Store::Evict) ||
+        (!stored && p.routed.store == Store::Direction8))
         p.routed.store = Store::All;
     if (offers != Offers::Tokens) {
         p.routed.choice = Choice::Query;
@@ -316,7 +318,7 @@ void appendRouted(std::vector<ParamSpec>& s) {
             "all: every key stays. evict: a key that is dropped once is gone. direction8: keys outside the "
             "window are kept, and read, as length and 8-bit direction.",
             Name),
-        routedKeys);
+        [](const Policy& p) { return routedKeys(p) || (sparse(p) && p.routed.randomBlocks > 0); });
     named<kRouted, &RoutedPart::reach, kReaches>(
         row(s, "Routed", "routed.reach", "reach", "reach", "",
             "What tokens in query role read: everything before them, or the routed keys, which then nobody "

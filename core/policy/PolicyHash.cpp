@@ -35,6 +35,7 @@ AttentionPolicy canonicalParts(AttentionPolicy p) {
         p.routed.page = given.page;
         p.routed.queryBlock = given.queryBlock;
         p.routed.seed = given.seed;
+        p.routed.store = given.store;
     }
     for (const ParamSpec& spec : paramSpecs())
         if (spec.section != "Mix" && spec.active != nullptr && !spec.active(p) && !isBudgetKey(spec.key) &&

@@ -16,10 +16,6 @@ using Kind = JsonTree::Kind;
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kSections[] = {"local", "always", "routed", "far", "combine", "mix"};
-// Written as budget_kind and budget rather than one key per kind.
-constexpr std::string_view kBudgetKeys[] = {"routed.count", "routed.fraction", "routed.top_p",
-                                            "routed.threshold"};
-constexpr std::string_view kQueryBudgetKeys[] = {"routed.query_count", "routed.query_fraction"};
 
 tl::unexpected<Error> refuse(std::string_view path, const JsonTree& value, const std::string& accepted) {
     return fail(ErrorCode::BadValue, std::string(path) + " is " + value.quoted() + "; " + accepted);

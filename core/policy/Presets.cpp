@@ -17,6 +17,14 @@ const std::vector<PolicyPreset>& policyPresets() {
     return presets;
 }
 
+const PolicyPreset* presetOf(const AttentionPolicy& policy) {
+    const auto& presets = policyPresets();
+    const auto found = std::find_if(presets.begin(), presets.end(), [&](const PolicyPreset& preset) {
+        return sameButName(preset.policy, policy);
+    });
+    return found == presets.end() ? nullptr : &*found;
+}
+
 Result<AttentionPolicy> presetPolicy(std::string_view name) {
     std::string wanted(name);
     std::replace(wanted.begin(), wanted.end(), '_', '-');

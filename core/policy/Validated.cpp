@@ -23,9 +23,8 @@ std::string signalNames() {
 }
 
 Result<> checkBudget(std::string_view path, BudgetKind kind, double budget) {
-    static constexpr std::string_view keys[] = {"routed.count", "routed.fraction", "routed.top_p",
-                                                "routed.threshold"};
-    const ParamSpec& spec = *findParam(keys[static_cast<std::size_t>(kind)]);
+    const std::string_view key = kBudgetKeys[static_cast<std::size_t>(kind)];
+    const ParamSpec& spec = *findParam(key);
     const bool whole = kind == BudgetKind::Count;
     if (std::isfinite(budget) && budget >= spec.minimum && budget <= spec.maximum &&
         (!whole || budget == std::floor(budget)))
@@ -38,7 +37,7 @@ Result<> checkBudget(std::string_view path, BudgetKind kind, double budget) {
                         formatParam(*findParam("routed.threshold"), spec.maximum) + " is accepted" +
                         (kind == BudgetKind::Count
                              ? ""
-                             : " for " + std::string(keys[static_cast<std::size_t>(kind)]).substr(7)));
+                             : " for " + std::string(key.substr(7))));
 }
 
 Result<> checkRouted(const RoutedPart& routed) {
@@ -192,13 +191,14 @@ Result<> checkBothSides(const AttentionPolicy& policy) {
 /// Positions in the cache: a window and sinks alone keep every distance but that to the sinks, so no other key need
 /// be moved.
 Result<> checkPositions(const AttentionPolicy& policy) {
-    const bool moved = policy.local.sides != Sides::Earlier || policy.local.window < 1 || policy.local.dilation != 1 || policy.local.chunk > 0 ||
-                       !policy.always.pinned.empty() || policy.always.special || policy.always.punctuation ||
-                       policy.routed.on() || policy.far.on();
+    const bool moved = policy.local.sides != Sides::Earlier || policy.local.window < 1 ||
+                       policy.local.dilation != 1 || policy.local.chunk > 0 || !policy.always.pinned.empty() ||
+                       policy.always.special || policy.always.punctuation || policy.routed.on() ||
+                       policy.routed.phase != Phase::All || policy.far.on();
     if (policy.mix.positions == Positions::Cache && moved)
         return fail(ErrorCode::Unsupported,
                     "mix.positions is cache; with it a window of dilation 1 and sinks are accepted and nothing else "
-                    "(no later keys, chunk, pinned, special or separator tokens, routing or far field)");
+                    "(no later keys, chunk, pinned, special or separator tokens, routing, phase or far field)");
     return {};
 }
 
@@ -209,8 +209,8 @@ Result<> checkStored(const AttentionPolicy& policy) {
     const Offers offers = offersOf(routed.signal);
     const bool queries = std::any_of(policy.always.pinned.begin(), policy.always.pinned.end(),
                                      [](const PinnedRange& range) { return range.role != Role::Keys; });
-    const bool other = policy.local.sides != Sides::Earlier || policy.local.window < 1 || queries || routed.role != Role::Keys || routed.phase != Phase::All ||
-                       routed.choice != Choice::Query || routed.granularity == Granularity::Block ||
+    const bool other = policy.local.sides != Sides::Earlier || policy.local.window < 1 || queries ||
+                       routed.role != Role::Keys || routed.phase != Phase::All || routed.choice != Choice::Query || routed.granularity == Granularity::Block ||
                        (!routed.signal.empty() && offers != Offers::Tokens && offers != Offers::Pages);
     if (routed.store == Store::Direction8 && other)
         return fail(ErrorCode::Unsupported,

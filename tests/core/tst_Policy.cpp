@@ -273,6 +273,18 @@ void tst_Policy::hash_isOfWhatThePolicyDoes() {
     b = a;
     b.local.window = 129;
     QVERIFY(policyHash(a) != policyHash(b));
+    // Random blocks are read from what is stored, with or without a signal.
+    a = {};
+    a.local.window = 8;
+    a.routed.randomBlocks = 2;
+    b = a;
+    b.routed.store = Store::Direction8;
+    QVERIFY(policyHash(a) != policyHash(b));
+    QVERIFY(b.summary() != a.summary());
+    // A signal that cannot rank stored keys takes them as made.
+    b = *presetPolicy("seed-cache");
+    findParam("routed.signal")->set(b, std::string("lsh"));
+    QVERIFY2(validated(b), b.summary().c_str());
 }
 
 void tst_Policy::validated_refuses_data() {
@@ -353,6 +365,7 @@ void tst_Policy::recastKeys_refuseWhatTheyCannotMove() {
                             [](AttentionPolicy& p) { p.always.punctuation = true; },
                             [](AttentionPolicy& p) { p.routed.signal = "key_norm"; },
                             [](AttentionPolicy& p) { p.routed.randomBlocks = 1; },
+                            [](AttentionPolicy& p) { p.routed.phase = Phase::Prefill; },
                             [](AttentionPolicy& p) { p.far.far = Far::Summaries; }};
     const Change stored[] = {[](AttentionPolicy& p) { p.local.window = 0; },
                              [](AttentionPolicy& p) { p.always.pinned = {{9, 9, Role::Both}}; },
