@@ -1,7 +1,6 @@
 #include "core/engine/Decode.h"
 #include "core/base/Memory.h"
 #include "core/base/Stopwatch.h"
-#include "core/engine/StoredTier.h"
 #include "core/engine/TextStage.h"
 #include "core/measure/NextToken.h"
 #include "core/model/Forward.h"
@@ -47,7 +46,9 @@ struct Decoder::Data {
         for (int layer = 0; layer < model->shape.layers; ++layer) {
             caches.emplace_back(keyWidth(), retentionOf(policy, layer));
             caches.back().reserve(options.tokens);
-            states[static_cast<std::size_t>(layer)] = std::make_shared<LayerState>();
+            auto& state = states[static_cast<std::size_t>(layer)] = std::make_shared<LayerState>();
+            if (policy.storesDirections())
+                state->stored.reserve(options.tokens, keyWidth());
         }
         logits.resize(static_cast<std::size_t>(model->shape.vocabulary));
     }
@@ -100,9 +101,7 @@ struct Decoder::Data {
                              states[layer],
                              norms[layer],
                              cache.whole() ? nullptr : &cache.keyRows()};
-        const AttentionInput input{q,           cache.keys(),  cache.values(),          shape.heads,
-                                   shape.kvHeads, shape.headDim, shape.attentionScale(),
-                                   0,           model->weights->ropeFrequencies};
+        const AttentionInput input = attentionInputOf(*model, q, cache.keys(), cache.values());
         const MatrixView out{o.data(), tokens, o.size(), 0};
         const Result<HybridLayer> done = runLayer(task, input, {}, {out, {}}, work);
         FOVEA_TRY(done);
@@ -129,9 +128,7 @@ struct Decoder::Data {
             }
             const LayerTask task{shape, active, facts, in.layer, -1, {0, ids.size()}, options.isa,
                                  model->precision, states[layer], norms[layer]};
-            const AttentionInput input{in.q,          in.k,          in.v,                   shape.heads,
-                                       shape.kvHeads, shape.headDim, shape.attentionScale(),
-                                       0,             model->weights->ropeFrequencies};
+            const AttentionInput input = attentionInputOf(*model, in.q, in.k, in.v);
             FOVEA_TRY(runLayer(task, input, {}, {o, {}}, work));
             work.report("reading the prompt", in.layer + 1, shape.layers);
             return work.checkpoint();
@@ -191,13 +188,12 @@ Result<Decoder> Decoder::start(std::shared_ptr<const Model> model, const Attenti
     std::uint64_t bytes = 0;
     for (int layer = 0; layer < shape.layers; ++layer) {
         bytes += KvCache::bytesFor(width, retentionOf(*legal, layer), planned.tokens);
-        if (storesTier(*legal)) // what is read back of the cold tier stands beside it in f32 (StoredForm)
-            bytes += 2 * width * planned.tokens * sizeof(float);
         if (readsEarlierQueries(*legal))
             bytes += planned.tokens * static_cast<std::uint64_t>(shape.heads * shape.headDim) * sizeof(float);
     }
-    const FarMemory far = farFieldMemory(*legal, shape, planned.tokens);
-    bytes += far.working + far.state * static_cast<std::uint64_t>(shape.layers);
+    for (const LayerMemory& memory :
+         {farFieldMemory(*legal, shape, planned.tokens), recastMemory(*legal, shape, planned.tokens)})
+        bytes += memory.working + memory.state * static_cast<std::uint64_t>(shape.layers);
     FOVEA_TRY(requireMemory("keys and values of " + std::to_string(planned.tokens) + " tokens", bytes,
                             memoryLimit(options.maxMemory), "fewer tokens would fit"));
     auto data = std::make_unique<Data>(std::move(model), *legal, planned, work.threads);

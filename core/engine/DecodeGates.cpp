@@ -25,7 +25,7 @@ public:
     /// left. Propagated: the text's own tokens decoded one by one against the whole text run at once; where a
     /// router ranks, rounding of 30 layers may decide between keys of equal score.
     Result<GateResult> run() {
-        const bool ranks = m_policy.routed.on() || !m_policy.headPolicies.empty();
+        const bool ranks = m_policy.anyParts([](const HeadParts& parts) { return parts.routed.on(); });
         const double allowed = ranks ? kTieTolerance : kRoundingTolerance;
         GateResult gate{2, "cached decoding equals uncached", {}, {}, kernelTolerance(m_snapshot.model->precision), {}};
         if (looksAhead(m_policy)) {
@@ -137,10 +137,8 @@ private:
                                      state,
                                      std::span(full.hiddenNorm).first(at + 1),
                                      cache.whole() ? nullptr : &cache.keyRows()};
-                const AttentionInput input{full.q.view().rowRange(0, at + 1), cache.keys(),  cache.values(),
-                                           shape.heads,                       shape.kvHeads, shape.headDim,
-                                           shape.attentionScale(),            0,
-                                           m_snapshot.model->weights->ropeFrequencies};
+                const AttentionInput input = attentionInputOf(
+                    *m_snapshot.model, full.q.view().rowRange(0, at + 1), cache.keys(), cache.values());
                 FOVEA_TRY(runLayer(task, input, {}, {{o.data(), at + 1, o.size(), 0}, {}}, m_work));
                 const ConstMatrixView row{o.data(), 1, o.size()};
                 worst = std::max(worst, largestDifference(whole.view().rowRange(at, 1), row, 0, 1) / scale);
@@ -162,8 +160,13 @@ Result<GateResult> checkCached(const Snapshot& withFullRun, const AttentionPolic
     return CachedGate(withFullRun, policy, work).run();
 }
 
-GateResult ladderGate(const Ladder& ladder) {
+GateResult ladderGate(const Ladder* timed) {
     GateResult gate{4, "full and hybrid, cached and uncached, reported together", {}, {}, {}, {}};
+    if (timed == nullptr) {
+        gate.detail = "not run: no ladder was timed; no speed-up against an uncached arm is shown";
+        return gate;
+    }
+    const Ladder& ladder = *timed;
     gate.ok = true;
     gate.detail = "seconds per token after " + std::to_string(ladder.prompt) + ":";
     for (const Ladder::Named& named : ladder.rungs()) {

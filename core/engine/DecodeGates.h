@@ -8,7 +8,7 @@ namespace fovea {
 [[nodiscard]] Result<GateResult> checkCached(const Snapshot& withFullRun, const AttentionPolicy& policy,
                                              const WorkContext& work);
 
-/// Gate 4 for a ladder that was timed: ok when all four rungs are there.
-[[nodiscard]] GateResult ladderGate(const Ladder& ladder);
+/// Gate 4: ok when all four rungs of a timed ladder are there; no verdict for null, when none was timed.
+[[nodiscard]] GateResult ladderGate(const Ladder* ladder);
 
 } // namespace fovea

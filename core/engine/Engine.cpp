@@ -1,5 +1,6 @@
 #include "core/engine/Engine.h"
 #include "core/base/Memory.h"
+#include "core/engine/RecastAttend.h"
 #include "core/engine/RetrievalHeads.h"
 #include "core/engine/TextStage.h"
 #include "core/files/AtomicFile.h"
@@ -55,13 +56,6 @@ bool sameText(const Request& a, const Request& b) {
 bool sameFullRun(const Request& done, const Request& wanted) {
     return sameModel(done, wanted) && sameText(done, wanted) && done.isa == wanted.isa &&
            (done.headStats || !wanted.headStats);
-}
-
-/// A name changes nothing that is computed.
-bool sameWork(AttentionPolicy a, AttentionPolicy b) {
-    a.name.clear();
-    b.name.clear();
-    return a == b;
 }
 
 } // namespace
@@ -125,7 +119,7 @@ public:
         FOVEA_TRY(readModel(stages));
         FOVEA_TRY(readText(stages));
         FOVEA_TRY(fitMemory());
-        if (stages.policyOf && !sameWork(*stages.policyOf, *policy))
+        if (stages.policyOf && !sameButName(*stages.policyOf, *policy))
             stages.dropPolicyResults();
         stages.policyOf = *policy;
         clipVisible();
@@ -210,7 +204,9 @@ private:
             FOVEA_TRY(scores);
             stages.retrieval = std::move(*scores);
         }
-        stages.facts = factsOf(stages, stages.facts->surprisal);
+        auto facts = std::make_shared<TokenFacts>(*stages.facts);
+        facts->retrieval = stages.retrieval;
+        stages.facts = std::move(facts);
         return {};
     }
 
@@ -226,10 +222,13 @@ private:
         const Request& request = *m_snapshot.request;
         const std::size_t tokens = m_snapshot.tokens->size();
         const auto need = [&](std::size_t t) {
-            // Choices: of the visible layer, and of another while its blocks are joined. A far field: one layer's.
-            const FarMemory far = farFieldMemory(request.policy, m_snapshot.model->shape, t);
+            // Choices: of the visible layer, and of another while its blocks are joined. Far field and recast keys:
+            // one layer's.
+            const LayerMemory far = farFieldMemory(request.policy, m_snapshot.model->shape, t);
+            const LayerMemory recast = recastMemory(request.policy, m_snapshot.model->shape, t);
             return Engine::memoryNeeded(m_snapshot.model->shape, request.precision, t) +
-                   3 * choiceBytes(request.policy, m_snapshot.model->shape, t) + far.state + far.working;
+                   3 * choiceBytes(request.policy, m_snapshot.model->shape, t) + far.state + far.working +
+                   recast.state + recast.working;
         };
         // What this process holds already (weights, an earlier run) is not free, but it is ours.
         const std::uint64_t ours = memoryLimit(0) + std::min(residentBytes(), ~memoryLimit(0));

@@ -394,13 +394,13 @@ bool hasFarField(const AttentionPlan& plan) {
     return false;
 }
 
-FarMemory farFieldMemory(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {
+LayerMemory farFieldMemory(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {
     const auto t = static_cast<std::uint64_t>(tokens);
     const auto of = [](std::int64_t x) { return static_cast<std::uint64_t>(x); };
     const std::uint64_t heads = of(shape.heads), kvHeads = of(shape.kvHeads), dim = of(shape.headDim);
     constexpr std::uint64_t kFloat = sizeof(float);
     const std::uint64_t rows = t * heads * dim * kFloat; // a branch's output
-    FarMemory memory;
+    LayerMemory memory;
     const auto add = [&](const HeadParts& parts) {
         switch (parts.far.far) {
         case Far::Projection: // refused before memory is asked for
@@ -414,7 +414,7 @@ FarMemory farFieldMemory(const AttentionPolicy& policy, const ModelShape& shape,
             const std::uint64_t r =
                 featureCount(parts.far.map, dim, static_cast<std::size_t>(parts.far.features));
             memory.state += kvHeads * r * (dim + 1) * kFloat;
-            if (readsBelowItsBand(parts) && parts.far.map != FeatureMap::Taylor2)
+            if (readsBelowItsBand(parts) && parts.far.map != FeatureMap::Taylor2 && parts.far.map != FeatureMap::Trig)
                 memory.state += kvHeads * t * (r + 1) * kFloat;
             memory.working = std::max(memory.working, rows + 2 * t * heads * of(sizeof(double)));
             return;

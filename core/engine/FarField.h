@@ -46,12 +46,13 @@ struct FarTask {
 /// Does anything remain to be done once the exact part is known: a far field, a sink logit, silent rows?
 [[nodiscard]] bool hasFarField(const AttentionPlan& plan);
 
-/// What the far field of one layer takes in memory for a text of `tokens`, bytes, an upper bound: `state` lives on
-/// between rows (cached decoding holds it for every layer), `working` for the call.
-struct FarMemory {
+/// What the far field of one layer takes in memory for a text of `tokens`, bytes: `state` lives on between rows
+/// (cached decoding holds it for every layer), `working` for the call. A list that grows may take half as much again
+/// for a moment.
+struct LayerMemory {
     std::uint64_t state = 0, working = 0;
 };
-[[nodiscard]] FarMemory farFieldMemory(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens);
+[[nodiscard]] LayerMemory farFieldMemory(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens);
 
 /// Completes rows `task.rows` of a layer whose exact part `attend` has written: far field, sink logit and rows
 /// outside the plan. `out.lse` must be there; it enters as log-sum-exp of the exact part and leaves as that

@@ -51,12 +51,6 @@ std::vector<std::uint32_t> evenlySpaced(std::size_t tokens, std::size_t count) {
     return rows;
 }
 
-AttentionInput inputOf(const Model& model, ConstMatrixView q, ConstMatrixView k, ConstMatrixView v) {
-    const ModelShape& shape = model.shape;
-    return {q, k, v, shape.heads, shape.kvHeads, shape.headDim, shape.attentionScale(), 0,
-            model.weights->ropeFrequencies};
-}
-
 float relativeDistance(ConstMatrixView a, ConstMatrixView b) {
     double error = 0, norm = 0;
     for (std::size_t r = 0; r < a.rows; ++r)
@@ -123,7 +117,7 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
             layer->lse.resize(tokens.size() * static_cast<std::size_t>(shape.heads));
         }
         const AttentionPlan plan = fullPlan(shape, in.layer, tokens.size());
-        const AttentionInput input = inputOf(model, in.q, in.k, in.v);
+        const AttentionInput input = attentionInputOf(model, in.q, in.k, in.v);
         {
             const Stopwatch watch(attention);
             FOVEA_TRY(attend(plan, input, {o, layer->lse}, {request.isa, -1, model.precision}, work));
@@ -262,7 +256,7 @@ Result<Matrix> runHybridHidden(const Model& model, std::span<const std::int32_t>
     const Attend attendHybrid = [&](const LayerInput& in, MatrixView o) -> Result<> {
         const std::vector<float> norms = hiddenNormsFor(policy, in.x);
         const LayerTask task{model.shape, shared, facts, in.layer, -1, {0, ids.size()}, isa, model.precision, nullptr, norms};
-        FOVEA_TRY(runLayer(task, inputOf(model, in.q, in.k, in.v), {}, {o, {}}, work));
+        FOVEA_TRY(runLayer(task, attentionInputOf(model, in.q, in.k, in.v), {}, {o, {}}, work));
         return work.checkpoint();
     };
     return forward(model, ids, attendHybrid, work);
@@ -289,7 +283,7 @@ Result<PropagatedResult> runPropagated(const Snapshot& withFullRun, const Attent
         const std::vector<float> norms = hiddenNormsFor(policy, in.x);
         const LayerTask task{shape,          shared,  withFullRun.facts, in.layer, -1,
                              {0, ids.size()}, withFullRun.request->isa, model.precision, nullptr, norms};
-        const Result<HybridLayer> done = runLayer(task, inputOf(model, in.q, in.k, in.v), {}, {o, {}}, work);
+        const Result<HybridLayer> done = runLayer(task, attentionInputOf(model, in.q, in.k, in.v), {}, {o, {}}, work);
         FOVEA_TRY(done);
         const Stopwatch watch(aside);
         addLayer(arm, *done);

@@ -14,9 +14,7 @@ Result<> watchHybrid(const Snapshot& snapshot, const AttentionPolicy& policy, co
         const std::vector<float> norms = hiddenNormsFor(policy, in.x);
         const LayerTask task{shape,       shared,  snapshot.facts, in.layer, -1, {0, tokens}, snapshot.request->isa,
                              snapshot.model->precision, nullptr, norms};
-        const AttentionInput input{
-            in.q, in.k, in.v, shape.heads, shape.kvHeads, shape.headDim, shape.attentionScale(), 0,
-            snapshot.model->weights->ropeFrequencies};
+        const AttentionInput input = attentionInputOf(*snapshot.model, in.q, in.k, in.v);
         const Result<HybridLayer> done = runLayer(task, input, {}, {o, lse}, work);
         FOVEA_TRY(done);
         FOVEA_TRY(watch({in, done->plan, lse}));

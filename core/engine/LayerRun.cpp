@@ -1,6 +1,8 @@
 #include "core/engine/LayerRun.h"
 #include "core/base/Stopwatch.h"
 #include "core/engine/RetrievalHeads.h"
+#include "core/model/Model.h"
+#include "core/model/Weights.h"
 #include "core/route/Norms.h"
 #include <algorithm>
 
@@ -121,6 +123,12 @@ Result<FarWork> attendPlanned(const LayerTask& task, const AttentionInput& input
 
 } // namespace
 
+AttentionInput attentionInputOf(const Model& model, ConstMatrixView q, ConstMatrixView k, ConstMatrixView v) {
+    const ModelShape& shape = model.shape;
+    return {q, k, v, shape.heads, shape.kvHeads, shape.headDim, shape.attentionScale(), 0,
+            model.weights ? std::span<const double>(model.weights->ropeFrequencies) : std::span<const double>()};
+}
+
 std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x) {
     return policy.routesBy("hidden_norm") ? rowNorms(x, x.rows, 1) : std::vector<float>();
 }
@@ -131,32 +139,31 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
     HybridLayer layer;
     const Result<std::vector<HeadSet>> sets = headSets(task);
     FOVEA_TRY(sets);
-    const RouteInput routeInput{task.layer, input.q, input.k, input.v, fullLse, task.facts.get(), task.hiddenNorm};
+    RouteInput routeInput{task.layer, input.q, input.k, input.v, fullLse, task.facts.get(), task.hiddenNorm};
+    const auto isAsked = [&](const HeadSet& set) {
+        return task.head < 0 || set.heads.empty() ||
+               std::find(set.heads.begin(), set.heads.end(), task.head) != set.heads.end();
+    };
     StoredForm ownForm;
     StoredForm& stored = task.state ? task.state->stored : ownForm;
     const bool storesForm = std::any_of(sets->begin(), sets->end(), [&](const HeadSet& set) {
-        return set.policy->routed.on() && set.policy->routed.store == Store::Direction8 &&
-               !set.policy->fullInLayer(task.layer);
+        return isAsked(set) && set.policy->routed.storesDirections() && !set.policy->fullInLayer(task.layer);
     });
     if (storesForm) {
         const Stopwatch watch(layer.attentionSeconds);
         stored.take(input, task.rows.first, work.threads);
+        routeInput.storedK = stored.keys();
     }
     std::vector<AttentionPlan> plans;
     std::vector<std::size_t> setOf(static_cast<std::size_t>(task.shape.heads), 0);
     for (const HeadSet& set : *sets) {
         for (const int head : set.heads)
             setOf[static_cast<std::size_t>(head)] = plans.size();
-        const bool asked = task.head < 0 || set.heads.empty() ||
-                           std::find(set.heads.begin(), set.heads.end(), task.head) != set.heads.end();
+        const bool asked = isAsked(set);
         std::shared_ptr<const LayerRouting> routing;
         if (asked) {
             const Stopwatch watch(layer.routerSeconds);
-            RouteInput ranked = routeInput;
-            // The oracle is a control: it knows what the model made.
-            if (set.policy->routed.store == Store::Direction8 && set.policy->routed.signal != "oracle" && storesForm)
-                ranked.k = stored.keys();
-            Result<std::shared_ptr<const LayerRouting>> routed = routeSet(task, set, ranked, work);
+            Result<std::shared_ptr<const LayerRouting>> routed = routeSet(task, set, routeInput, work);
             FOVEA_TRY(routed);
             routing = std::move(*routed);
         }

@@ -34,6 +34,12 @@ struct LayerTask {
     const KeyRows* keyRows = nullptr;
 };
 
+struct Model;
+
+/// q [Tq x H*D], k and v [T x G*D] of one layer of `model`, row 0 of q being query 0.
+[[nodiscard]] AttentionInput attentionInputOf(const Model& model, ConstMatrixView q, ConstMatrixView k,
+                                              ConstMatrixView v);
+
 /// What LayerTask::hiddenNorm wants of a layer's input x [T x M]; empty where the policy does not ask for it.
 [[nodiscard]] std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x);
 

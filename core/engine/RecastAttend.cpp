@@ -8,26 +8,39 @@
 
 namespace fovea {
 
-namespace {
-constexpr std::size_t kGrowRows = 256;
-constexpr std::size_t kMostSinks = 256; // the range of always.sinks
-} // namespace
+void StoredForm::reserve(std::size_t rows, std::size_t columns) {
+    if (m_keys.rows() >= rows)
+        return;
+    for (Matrix* matrix : {&m_keys, &m_values}) {
+        Matrix larger(rows, columns);
+        if (m_rows > 0)
+            std::copy_n(matrix->view().data, m_rows * columns, larger.view().data);
+        *matrix = std::move(larger);
+    }
+}
 
 void StoredForm::take(const AttentionInput& in, std::size_t firstRow, int threads) {
     if (firstRow < m_rows)
         m_rows = 0;
-    if (m_keys.rows() < in.k.rows) {
-        const std::size_t room = std::max(in.k.rows, m_rows == 0 ? 0 : m_rows + std::max(kGrowRows, m_rows / 2));
-        for (Matrix* matrix : {&m_keys, &m_values}) {
-            Matrix larger(room, in.k.cols);
-            if (m_rows > 0)
-                std::copy_n(matrix->view().data, m_rows * in.k.cols, larger.view().data);
-            *matrix = std::move(larger);
-        }
-    }
+    if (m_keys.rows() < in.k.rows) // whoever knows the length has reserved
+        reserve(std::max(in.k.rows, m_rows + m_rows / 2), in.k.cols);
     direction8::readBackRows(in.k, in.headDim, m_rows, in.k.rows, m_keys.view(), threads);
     direction8::readBackRows(in.v, in.headDim, m_rows, in.k.rows, m_values.view(), threads);
     m_rows = in.k.rows;
+}
+
+LayerMemory recastMemory(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {
+    const bool stored = policy.storesDirections();
+    const bool turned = policy.mix.positions == Positions::Cache;
+    const auto floats = [&](int heads) {
+        return static_cast<std::uint64_t>(heads) * static_cast<std::uint64_t>(shape.headDim) * tokens * sizeof(float);
+    };
+    LayerMemory memory;
+    if (stored)
+        memory.state = 2 * floats(shape.kvHeads); // StoredForm
+    if (stored || turned)
+        memory.working = (turned ? 2 : 1) * floats(shape.heads); // the second part's output, the turned queries
+    return memory;
 }
 
 Result<> attendRecast(const RecastPlans& plans, const AttentionInput& in, const StoredForm* stored, RowRange rows,
@@ -50,22 +63,27 @@ Result<> attendRecast(const RecastPlans& plans, const AttentionInput& in, const 
     const AttentionOutput partOut{part.o.view(), part.lse};
     AttentionInput own = in;
     own.firstQuery = rows.first;
+    own.q = in.q.rowRange(rows.first, rows.last - rows.first);
     if (stored == nullptr) { // sinks alone, which are the first rows of any cache: bf16 packs what it is given
-        const std::size_t most = std::min(in.k.rows, kMostSinks);
-        own.k = in.k.rowRange(0, most);
-        own.v = in.v.rowRange(0, most);
+        std::size_t sinks = 0;
+        for (int h = 0; h < in.heads; ++h)
+            if (recastOf(plans.recast, h) == Recast::Position)
+                sinks = std::max(sinks, static_cast<std::size_t>(plans.recast.partsOf(h).always.sinks));
+        own.k = in.k.rowRange(0, std::min(in.k.rows, sinks));
+        own.v = in.v.rowRange(0, std::min(in.k.rows, sinks));
     }
     if (!asMadeLse.empty()) {
-        own.q = in.q.rowRange(rows.first, rows.last - rows.first);
         FOVEA_TRY(attend(plans.recast, own, partOut, options, work));
         forRows([&](std::size_t at, std::size_t n) {
             asMadeLse[at] =
                 static_cast<float>(logAdd(static_cast<double>(out.lse[at]), static_cast<double>(part.lse[n])));
         });
     }
-    const Matrix q = recastQueries(plans.recast, in, rows, options.onlyHead, work.threads);
-    own.q = q.view();
-    if (stored != nullptr) {
+    Matrix turned;
+    if (stored == nullptr) {
+        turned = turnedQueries(plans.recast, in, rows, options.onlyHead, work.threads);
+        own.q = turned.view();
+    } else {
         own.k = stored->keys();
         own.v = stored->values();
     }

@@ -1,4 +1,5 @@
 #include "core/engine/RetrievalHeads.h"
+#include "core/engine/LayerRun.h"
 #include "core/base/SplitMix64.h"
 #include "core/model/Forward.h"
 #include <algorithm>
@@ -33,9 +34,7 @@ Result<std::vector<float>> retrievalScores(const Model& model, Isa isa, const Wo
     std::vector<std::uint8_t> onTarget(static_cast<std::size_t>(shape.layers) * heads * kNeedle, 0);
     const Attend attendFull = [&](const LayerInput& in, MatrixView o) -> Result<> {
         const AttentionPlan plan = fullPlan(shape, in.layer, ids.size());
-        const AttentionInput input{in.q,          in.k,          in.v,
-                                   shape.heads,   shape.kvHeads, shape.headDim,
-                                   shape.attentionScale()};
+        const AttentionInput input = attentionInputOf(model, in.q, in.k, in.v);
         FOVEA_TRY(attend(plan, input, {o, {}}, {isa, -1, model.precision}, work));
         Matrix logits(kNeedle, ids.size());
         for (std::size_t h = 0; h < heads; ++h) {

@@ -1,7 +1,7 @@
 #include "core/engine/Snapshot.h"
 #include "core/engine/Build.h"
+#include "core/engine/LayerRun.h"
 #include "core/engine/Request.h"
-#include "core/model/Weights.h"
 #include <algorithm>
 
 namespace fovea {
@@ -13,16 +13,7 @@ RouteInput Snapshot::routeInput(int layer) const {
 
 AttentionInput Snapshot::attentionInput(int layer) const {
     const LayerActivations& a = *full->layers.at(static_cast<std::size_t>(layer));
-    const ModelShape& shape = model->shape;
-    return {a.q.view(),
-            a.k.view(),
-            a.v.view(),
-            shape.heads,
-            shape.kvHeads,
-            shape.headDim,
-            shape.attentionScale(),
-            0,
-            model->weights ? std::span<const double>(model->weights->ropeFrequencies) : std::span<const double>()};
+    return attentionInputOf(*model, a.q.view(), a.k.view(), a.v.view());
 }
 
 std::optional<TileSource> Snapshot::tileSource(int layer) const {

@@ -2,9 +2,9 @@
 #include "core/engine/LayerRun.h"
 #include "core/engine/Request.h"
 #include "core/measure/Cost.h"
-#include "core/model/Direction8.h"
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace fovea {
 
@@ -64,11 +64,6 @@ std::uint64_t hits(const LayerRouting& mine, const LayerRouting& theirs, std::si
 
 } // namespace
 
-bool storesTier(const AttentionPolicy& policy) {
-    return policy.anyParts(
-        [](const HeadParts& parts) { return parts.routed.on() && parts.routed.store == Store::Direction8; });
-}
-
 Result<StoredTier> measureStoredTier(const Snapshot& withFullRun, const AttentionPolicy& policy,
                                      const WorkContext& work) {
     const Model& model = *withFullRun.model;
@@ -85,13 +80,15 @@ Result<StoredTier> measureStoredTier(const Snapshot& withFullRun, const Attentio
         work.report("cold tier", layer, model.shape.layers);
         const LayerActivations& full = *withFullRun.full->layers.at(static_cast<std::size_t>(layer));
         const AttentionInput input = withFullRun.attentionInput(layer);
-        const auto run = [&](std::shared_ptr<const AttentionPolicy> how, Matrix& o) {
+        const auto run = [&](std::shared_ptr<const AttentionPolicy> how, Matrix& o,
+                             std::shared_ptr<LayerState> state = nullptr) {
             const LayerTask task{model.shape, std::move(how), withFullRun.facts, layer, -1, {0, tokens},
-                                 withFullRun.request->isa, model.precision, nullptr, full.hiddenNorm};
+                                 withFullRun.request->isa, model.precision, std::move(state), full.hiddenNorm};
             return runLayer(task, input, full.lse, {o.view(), {}}, work);
         };
         Matrix o(tokens, full.o.cols()), other(tokens, full.o.cols());
-        const Result<HybridLayer> mine = run(asIs, o);
+        const auto state = std::make_shared<LayerState>();
+        const Result<HybridLayer> mine = run(asIs, o, state);
         FOVEA_TRY(mine);
         promoted.add(o.view(), full.o.view());
         const Result<HybridLayer> best = run(oracle, other);
@@ -102,11 +99,10 @@ Result<StoredTier> measureStoredTier(const Snapshot& withFullRun, const Attentio
         without.add(other.view(), full.o.view());
         FOVEA_TRY(run(exact, other));
         quantised.add(o.view(), other.view());
-        Matrix back(tokens, input.k.cols);
-        direction8::readBackRows(input.k, input.headDim, 0, tokens, back.view(), work.threads);
-        keys.add(back.view(), input.k);
-        direction8::readBackRows(input.v, input.headDim, 0, tokens, back.view(), work.threads);
-        values.add(back.view(), input.v);
+        if (state->stored.keys().rows == tokens) { // not in a layer that is full
+            keys.add(state->stored.keys(), input.k);
+            values.add(state->stored.values(), input.v);
+        }
     }
     const TierBytes bytes = tierBytes(model.shape, policy, tokens);
     tier.exactBytes = bytes.exact;
@@ -117,7 +113,8 @@ Result<StoredTier> measureStoredTier(const Snapshot& withFullRun, const Attentio
     tier.quantisationError = quantised.relative();
     tier.promotedError = promoted.relative();
     tier.unpromotedError = without.relative();
-    tier.promotionHits = tier.promotedKeys > 0 ? static_cast<double>(found) / static_cast<double>(tier.promotedKeys) : 0;
+    tier.promotionHits = tier.promotedKeys > 0 ? static_cast<double>(found) / static_cast<double>(tier.promotedKeys)
+                                               : std::numeric_limits<double>::quiet_NaN();
     return tier;
 }
 

@@ -10,17 +10,15 @@ namespace fovea {
 struct StoredTier {
     std::uint64_t exactBytes = 0, coldBytes = 0; ///< counted, keys and values: hot and always tokens; the others
     std::uint64_t f32Bytes = 0;                  ///< all tokens in f32
-    double keyError = 0, valueError = 0;         ///< |x - x^| / |x| of every key and value read back from the cold tier
+    double keyError = 0, valueError = 0;         ///< |x - x^| / |x| of all tokens' keys and values, were they cold
     double quantisationError = 0; ///< |o^ - o'| / |o'|, o': the same policy with nothing rounded, ranking included
-    double promotionHits = 0;     ///< share of promoted keys that the oracle promotes too, at the greatest budget
+    /// Share of promoted keys that the oracle, at the greatest budget, promotes too; NaN: none was promoted.
+    double promotionHits = 0;
     std::uint64_t promotedKeys = 0; ///< (head, query, key) triples
     double promotedError = 0;     ///< |o^ - o| / |o| against full attention
     double unpromotedError = 0;   ///< the same with no page promoted
     bool operator==(const StoredTier&) const = default;
 };
-
-/// Does any head store so?
-[[nodiscard]] bool storesTier(const AttentionPolicy& policy);
 
 /// Runs every layer four times from the full run's activations: the policy, with nothing rounded, with nothing
 /// promoted, and with the oracle's choice (a posted rule's `newest` pages count as its budget). Errors: those of

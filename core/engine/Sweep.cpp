@@ -67,12 +67,6 @@ Result<std::vector<std::string>> rangeTexts(const ParamSpec& spec, std::string_v
     return bad("has more than " + std::to_string(kMostPoints) + " values");
 }
 
-bool samePolicy(AttentionPolicy a, AttentionPolicy b) {
-    a.name.clear();
-    b.name.clear();
-    return a == b;
-}
-
 constexpr double kNotAsked = std::numeric_limits<double>::quiet_NaN();
 
 Result<> runPoint(const Snapshot& withFullRun, SweepPoint& point, bool isolated, const WorkContext& work) {
@@ -205,7 +199,7 @@ Result<std::vector<SweepPoint>> sweepPolicies(const SweepPlan& plan) {
         for (const PointKind kind : {PointKind::RandomControl, PointKind::OracleControl}) {
             const std::optional<AttentionPolicy> control = controlPolicy(point.policy, kind);
             const auto same = [&](const SweepPoint& p) {
-                return p.kind == kind && samePolicy(p.policy, *control);
+                return p.kind == kind && sameButName(p.policy, *control);
             };
             if (!control || std::any_of(withControls.begin(), withControls.end(), same))
                 continue;

@@ -10,8 +10,10 @@ namespace fovea {
 
 inline constexpr float kNoMass = -std::numeric_limits<float>::infinity();
 
-/// ln(e^a + e^b); -inf stands for no mass.
+/// ln(e^a + e^b); -inf stands for no mass; NaN if either is.
 [[nodiscard]] inline double logAdd(double a, double b) {
+    if (std::isnan(a) || std::isnan(b))
+        return a + b;
     const double most = std::max(a, b);
     if (!(most > -std::numeric_limits<double>::infinity()))
         return most;
@@ -21,9 +23,9 @@ inline constexpr float kNoMass = -std::numeric_limits<float>::infinity();
 /// (o, lse) of one row becomes that of the softmax over both key sets, which must be disjoint: with L = ln(e^La
 /// + e^Lb), o = e^(La-L) oa + e^(Lb-L) ob. Exact but for rounding (mechanisms.md section 3).
 inline void mergeRow(float* o, float& lse, const float* other, float otherLse, std::size_t dim) {
-    if (!(otherLse > kNoMass))
+    if (otherLse == kNoMass)
         return;
-    if (!(lse > kNoMass)) {
+    if (lse == kNoMass) {
         std::copy_n(other, dim, o);
         lse = otherLse;
         return;

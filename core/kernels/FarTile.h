@@ -64,13 +64,24 @@ struct FarTile {
         // A column must have the bits it has in the middle of a wider matrix, or rows taken one by one would differ
         // from a whole text: the last lanes go through vectors too, since a compiler may or may not fuse the
         // multiply and the add of a scalar loop.
-        if (const std::size_t rest = columns - n; rest > 0)
-            for (std::size_t i = 0; i < static_cast<std::size_t>(Rows); ++i) {
-                F sum = loadFirst(c + i * cRow + n, rest);
-                for (std::size_t k = 0; k < depth; ++k)
-                    sum += loadFirst(b + k * bRow + n, rest) * (a[i * aRow + k * aCol] - F{});
-                __builtin_memcpy(c + i * cRow + n, &sum, rest * sizeof(float));
-            }
+        if (n < columns)
+            lastLanes<Rows>(a, aRow, aCol, b + n, bRow, c + n, cRow, columns - n, depth);
+    }
+
+    /// As micro, for fewer lanes than a vector has.
+    template <int Rows>
+    static void lastLanes(const float* a, std::size_t aRow, std::size_t aCol, const float* b, std::size_t bRow,
+                          float* c, std::size_t cRow, std::size_t lanes, std::size_t depth) {
+        F sum[Rows];
+        for (int i = 0; i < Rows; ++i)
+            sum[i] = loadFirst(c + static_cast<std::size_t>(i) * cRow, lanes);
+        for (std::size_t k = 0; k < depth; ++k, a += aCol, b += bRow) {
+            const F x = loadFirst(b, lanes);
+            for (int i = 0; i < Rows; ++i)
+                sum[i] += x * (a[static_cast<std::size_t>(i) * aRow] - F{});
+        }
+        for (int i = 0; i < Rows; ++i)
+            __builtin_memcpy(c + static_cast<std::size_t>(i) * cRow, &sum[i], lanes * sizeof(float));
     }
 
     static void multiplyAdd(const float* a, std::size_t aRow, std::size_t aCol, const float* b,

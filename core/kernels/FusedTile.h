@@ -1,5 +1,6 @@
 #pragma once
 #include "core/kernels/KeyRanges.h"
+#include "core/kernels/LaneLists.h"
 #include "core/kernels/OnlineSoftmax.h"
 #include "core/kernels/TileLoops.h"
 #include "core/kernels/ValueLoops.h"
@@ -51,12 +52,12 @@ public:
 private:
     explicit FusedTile(const BlockTask& task)
         : m_task(task), m_block(*task.block), m_dim(task.headDim), m_pitch(paddedDim(task.headDim)),
-          m_wordPitch(wordPitch(task.headDim)), m_steps((task.headDim + kPair - 1) / kPair),
+          m_steps((task.headDim + kPair - 1) / kPair),
           m_queries(static_cast<int>(task.block->queryCount)), m_ranges(task.scratch + 5 * kB, task.scratch + 6 * kB),
-          m_qT(task.scratch + 7 * kB + kB * kB), m_packed(m_qT + 2 * kB * m_pitch), m_zeros(m_packed + kB * m_pitch),
+          m_qT(task.scratch + 7 * kB + kB * kB), m_zeros(m_qT + 3 * kB * m_pitch),
           m_soft{task.scratch,          task.scratch + kB,     task.scratch + 2 * kB, task.scratch + 3 * kB,
                  task.scratch + 4 * kB, task.scratch + 7 * kB, m_qT + kB * m_pitch,   m_pitch},
-          m_values(m_dim, m_queries, m_ranges, m_soft.p, m_soft.o, m_packed) {}
+          m_values(m_dim, m_queries, m_ranges, m_soft.p, m_soft.o, m_qT + 2 * kB * m_pitch), m_lists(task, m_soft, m_rows) {}
 
     [[nodiscard]] std::size_t queryOf(int lane) const {
         return m_block.queryList < 0 ? m_block.queryBegin + static_cast<std::size_t>(lane)
@@ -153,6 +154,7 @@ private:
         finishGathers();
         m_times = times;
         m_bias = times == 1 ? 0.0F : ::log2f(static_cast<float>(times));
+        m_lists.setBias(m_bias);
     }
 
     /// Every pair of the item into its lane's list.
@@ -174,23 +176,17 @@ private:
                     if (key < bound.lo || key >= bound.hi)
                         continue;
                 }
-                list(t, key);
+                m_lists.add(t, key);
             }
         }
     }
 
-    void list(int t, std::uint32_t key) {
-        m_listed[t][m_lengths[t]] = key;
-        if (++m_lengths[t] == kB)
-            finishList(t);
-    }
-
     void setKey(int j, std::size_t key) {
-        m_keys[j] = keyOf(key);
+        m_keys[j] = Loops::keyRow(m_task, key);
         if constexpr (kPair == 2) {
             m_valueRows[j] = m_task.packedV + key * (m_pitch / 2); // half a row of words each, to be fetched
         } else {
-            m_valueRows[j] = valueOf(key);
+            m_valueRows[j] = Loops::valueRow(m_task, key);
         }
     }
     void setGathered(int j, std::size_t key) {
@@ -215,7 +211,7 @@ private:
                 continue;
             }
             for (; lanes != 0; lanes &= lanes - 1) {
-                list(__builtin_ctzll(lanes), key);
+                m_lists.add(__builtin_ctzll(lanes), key);
             }
         }
     }
@@ -223,9 +219,7 @@ private:
     void finishGathers() {
         if (m_gathered > 0)
             finishTile();
-        for (int t = 0; t < m_queries; ++t)
-            if (m_lengths[t] > 0)
-                finishList(t);
+        m_lists.flush(m_queries);
     }
 
     void finishTile() {
@@ -238,107 +232,6 @@ private:
         logitsOf<ItemKind::Gather>(m_gathered);
         m_values.addRows(ItemKind::Gather, m_gathered, m_valueRows);
         m_gathered = 0;
-    }
-
-    /// One lane and its list of keys: vectors run along the head dims, then along the keys, then along the
-    /// head dims.
-    [[gnu::noinline]] void finishList(int t) {
-        const std::uint32_t* keys = m_listed[t];
-        const int count = m_lengths[t];
-        m_lengths[t] = 0;
-        alignas(64) float s[kB];
-        alignas(64) float words[kPair == 2 ? kMaxHeadDim / 2 : 1];
-        if constexpr (kPair == 2)
-            Loops::wordRow(m_rows[t], m_dim, m_wordPitch, m_task.scale * kLog2e, words);
-        float top = -kInfinity;
-        for (int j = 0; j < count; ++j) {
-            const float* value = valueOf(keys[j]);
-            const float* next = keyOf(keys[j + 2 < count ? j + 2 : count - 1]);
-            for (int d = 0; d < m_dim; d += kLine)
-                __builtin_prefetch(value + d, 0, 3);
-            for (int d = 0; d < m_steps; d += kLine)
-                __builtin_prefetch(next + d, 0, 3);
-            if constexpr (kPair == 2)
-                s[j] = dot(words, keyOf(keys[j]), static_cast<int>(m_wordPitch)) + (m_soft.negMax[t] + m_bias);
-            else
-                s[j] =
-                    dot(m_rows[t], keyOf(keys[j]), m_dim) * (m_task.scale * kLog2e) + (m_soft.negMax[t] + m_bias);
-            top = s[j] > top ? s[j] : top;
-        }
-        if (top > m_soft.bar[t]) {
-            m_soft.top[t] = top;
-            m_soft.raiseMax(t, t + 1, 0);
-            for (int j = 0; j < count; ++j)
-                s[j] -= m_soft.delta[t];
-        }
-        for (int j = count; j % kL != 0; ++j)
-            s[j] = 0.0F;
-        F sum = V::set1(0.0F);
-        for (int j = 0; j < count; j += kL) {
-            F p = Loops::exp2(V::load(s + j));
-            if (count - j < kL)
-                p = V::select(V::lanes((std::uint64_t{1} << (count - j)) - 1), p, V::set1(0.0F));
-            V::store(s + j, p);
-            sum = V::add(sum, p);
-        }
-        m_soft.sum[t] += V::sum(sum);
-        float* o = m_soft.o + static_cast<std::size_t>(t) * m_pitch;
-        int d = 0;
-        const int width = kPair == 2 ? static_cast<int>(m_pitch) : m_dim; // words are zero up to the pitch
-        for (; d + 4 * kL <= width; d += 4 * kL)
-            listedValues<4>(s, keys, count, d, o + d);
-        for (; d + kL <= width; d += kL)
-            listedValues<1>(s, keys, count, d, o + d);
-        for (; d < width; ++d)
-            for (int j = 0; j < count; ++j)
-                o[d] += s[j] * m_task.v[keys[j] * m_task.vStride + static_cast<std::size_t>(d)];
-    }
-
-    [[nodiscard]] const float* keyOf(std::size_t key) const {
-        return kPair == 2 ? m_task.packedK + key * m_wordPitch : m_task.k + key * m_task.kStride;
-    }
-    /// The row that holds the key's values; in bf16 it holds its neighbour's too.
-    [[nodiscard]] const float* valueOf(std::size_t key) const {
-        return kPair == 2 ? m_task.packedV + key / 2 * m_pitch : m_task.v + key * m_task.vStride;
-    }
-
-    [[gnu::always_inline]] static float dot(const float* a, const float* b, int count) {
-        F even = V::set1(0.0F);
-        F odd = V::set1(0.0F);
-        int d = 0;
-        for (; d + 2 * kL <= count; d += 2 * kL) {
-            even = V::dot(V::load(a + d), V::load(b + d), even);
-            odd = V::dot(V::load(a + d + kL), V::load(b + d + kL), odd);
-        }
-        for (; d + kL <= count; d += kL)
-            even = V::dot(V::load(a + d), V::load(b + d), even);
-        float rest = 0.0F;
-        for (; d < count; ++d)
-            rest += a[d] * b[d];
-        return V::sum(V::add(even, odd)) + rest;
-    }
-
-    template <int Dims>
-    [[gnu::always_inline]] void listedValues(const float* p, const std::uint32_t* keys, int count, int d,
-                                             float* o) const {
-        F sum[Dims];
-#pragma GCC unroll 8
-        for (int n = 0; n < Dims; ++n)
-            sum[n] = V::load(o + n * kL);
-        for (int j = 0; j < count; ++j) {
-            const float* v = valueOf(keys[j]) + d;
-            const F weight = V::set1(p[j]);
-#pragma GCC unroll 8
-            for (int n = 0; n < Dims; ++n) {
-                F x = V::load(v + n * kL);
-                if constexpr (kPair == 2)
-                    x = keys[j] % 2 == 0 ? V::low(x) : V::high(x);
-                sum[n] = V::fma(weight, x, sum[n]);
-            }
-        }
-#pragma GCC unroll 8
-        for (int n = 0; n < Dims; ++n)
-            V::store(o + n * kL, sum[n]);
     }
 
     template <ItemKind Kind>
@@ -478,16 +371,15 @@ private:
     const QueryBlock& m_block;
     int m_dim;
     std::size_t m_pitch;
-    std::size_t m_wordPitch; ///< of packed keys
     int m_steps;             ///< words of a head dim
     int m_queries;
     int m_vectors = 0;
     KeyRanges<V> m_ranges;
     float* m_qT; ///< [D][lanes], times scale * log2(e), in words
-    float* m_packed;
     const float* m_zeros;
     OnlineSoftmax<V> m_soft;
     ValueLoops<V> m_values;
+    LaneLists<V> m_lists;
     /// With the halves of words at both ends and the keys that are fetched ahead.
     static constexpr int kKeyRows = kB + 2 * (kPair - 1) + V::kKeys;
     const float* m_keys[kKeyRows]; ///< rows of the item's keys, the last one repeated
@@ -496,8 +388,6 @@ private:
     std::uint32_t m_times = 1;      ///< multiplicity of the item at hand and of the keys that wait
     float m_bias = 0;               ///< its base-2 logarithm
     int m_gathered = 0;             ///< keys that wait for a full Gather tile
-    std::uint32_t m_listed[kB][kB]; ///< keys that wait, per lane
-    int m_lengths[kB] = {};
 };
 
 } // namespace fovea::kernels

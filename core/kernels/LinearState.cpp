@@ -55,7 +55,7 @@ void LinearState::join(Head& head, const AttentionInput& in, std::size_t kvHead,
     const std::size_t r = head.features.count();
     std::vector<float> phi(kBlock * r);
     std::vector<float> exponents(kBlock);
-    const bool keeps = m_options.subtracts && m_options.map != FeatureMap::Taylor2;
+    const bool keeps = m_options.subtracts && m_options.map != FeatureMap::Taylor2 && !head.features.isSigned();
     while (head.end < end) {
         const std::size_t first = head.end, count = std::min(kBlock, end - first);
         head.features.of(in.k.row(first) + kvHead * m_dim, in.k.stride, count, in.scale, loops, phi.data(),

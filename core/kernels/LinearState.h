@@ -39,8 +39,8 @@ struct LinearOptions {
 /// 2006.16236), chunked: 64 keys join at a time, in f32, and the keys between the state's end and the query
 /// are added pair by pair. Performer: each key brings its own exponent, and the state a running maximum that is
 /// raised lazily: never a maximum over keys that a query may not read. Exact keys of a row that are in the
-/// state are subtracted; where less than 1/1024 is left of a denominator, or fewer keys are unread than would
-/// be subtracted, the row is summed key by key in f64 instead.
+/// state are subtracted; where less than 1/1024 is left of a denominator, fewer keys are unread than would be
+/// subtracted, or features are signed (trig), the row is summed key by key in f64 instead.
 class LinearState {
 public:
     LinearState(LinearOptions options, std::size_t kvHeads, std::size_t dim);

@@ -15,7 +15,7 @@ const float* queryOf(const AttentionInput& in, std::size_t query, std::size_t he
 
 } // namespace
 
-Matrix recastQueries(const AttentionPlan& plan, const AttentionInput& in, RowRange rows, int head, int threads) {
+Matrix turnedQueries(const AttentionPlan& plan, const AttentionInput& in, RowRange rows, int head, int threads) {
     const auto dim = static_cast<std::size_t>(in.headDim);
     const auto heads = static_cast<std::size_t>(in.heads);
     const int team = threads > 0 ? threads : omp_get_max_threads();
@@ -29,10 +29,9 @@ Matrix recastQueries(const AttentionPlan& plan, const AttentionInput& in, RowRan
         const std::size_t query = rows.first + static_cast<std::size_t>(r);
         for (std::size_t h = 0; h < heads; ++h) {
             const int asked = static_cast<int>(h);
-            const Recast recast = recastOf(plan, asked);
-            if ((head >= 0 && asked != head) || recast == Recast::None)
+            if ((head >= 0 && asked != head) || recastOf(plan, asked) != Recast::Position)
                 continue;
-            turn.set(in.ropeFrequencies, recast == Recast::Position ? turnOf(plan.partsOf(asked), query) : 0);
+            turn.set(in.ropeFrequencies, turnOf(plan.partsOf(asked), query));
             turn.apply(queryOf(in, query, h), q.row(static_cast<std::size_t>(r)) + h * dim);
         }
     }

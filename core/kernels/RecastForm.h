@@ -5,9 +5,9 @@
 
 namespace fovea {
 
-/// Rows `rows` of q as the recast keys of each head are scored with, other heads' left alone: q.row(r) of the
-/// result is query rows.first + r. `head` < 0: all. Opens an OpenMP region of `threads`. Throws std::bad_alloc.
-[[nodiscard]] Matrix recastQueries(const AttentionPlan& plan, const AttentionInput& in, RowRange rows, int head,
+/// Rows `rows` of q moved to where their sinks' ranks put them (Recast::Position), for the heads that recast so; the
+/// others' are 0. Row r of the result is query rows.first + r. `head` < 0: all. Opens an OpenMP region of `threads`. Throws std::bad_alloc.
+[[nodiscard]] Matrix turnedQueries(const AttentionPlan& plan, const AttentionInput& in, RowRange rows, int head,
                                    int threads);
 
 /// As logitTile, with every key of the tile in the form in which `head` reads its recast keys: views take those

@@ -24,6 +24,14 @@ struct TileLoops {
         }
     }
 
+    [[nodiscard]] static const float* keyRow(const BlockTask& task, std::size_t key) {
+        return V::kPair == 2 ? task.packedK + key * wordPitch(task.headDim) : task.k + key * task.kStride;
+    }
+    /// The row that holds the key's values; in bf16 it holds its neighbour's too.
+    [[nodiscard]] static const float* valueRow(const BlockTask& task, std::size_t key) {
+        return V::kPair == 2 ? task.packedV + key / 2 * paddedDim(task.headDim) : task.v + key * task.vStride;
+    }
+
     /// s[k][n] += sum over d of rows[k][d] * columns[d][n], d in words: the only hot loop of QK.
     template <int Keys, int Vectors>
     [[gnu::always_inline]] static void dots(const float* const (&rows)[Keys], const float* columns, int steps,

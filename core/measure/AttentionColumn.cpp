@@ -48,7 +48,7 @@ AttentionColumn makeColumn(int head, std::size_t key, const TileSource& source) 
             continue;
         }
         column.reason[i] = found->reason;
-        const bool isRecast = recast != Recast::None && found->reason == reasonOf(recast);
+        const bool isRecast = found->reason == reasonOf(recast);
         if (!source.hybridLse.empty())
             column.hybrid[i] =
                 std::exp((isRecast ? recastLogits.view()(i, 0) : logit(i)) - source.hybridLse[query * heads + h]);

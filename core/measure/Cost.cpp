@@ -43,7 +43,7 @@ std::uint64_t tokensStored(const AttentionPolicy& policy, int layer, std::uint64
 
 /// Of those tokens, the ones that stand in the exact tier of a cache of 8-bit directions: window and always keys.
 std::uint64_t tokensExact(const AttentionPolicy& policy, int layer, std::uint64_t stored) {
-    if (policy.routed.store != Store::Direction8 || !policy.routed.on() || policy.fullInLayer(layer) ||
+    if (!policy.routed.storesDirections() || policy.fullInLayer(layer) ||
         policy.mixesHeads() || !policy.mix.layers.empty() || policy.always.special || policy.always.punctuation)
         return stored;
     AttentionPolicy unrouted = policy;
@@ -125,13 +125,19 @@ void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& poli
     const TierBytes tiers = tierBytes(shape, policy, tokens);
     arm.kvBytes = tiers.exact + tiers.cold;
     arm.routerBytes = 0;
-    const bool rounded =
-        policy.routesBy("group_dot") || policy.routesBy("head_dot") || policy.routesBy("indexer");
-    const std::uint64_t roundedKey = (headDim * unsignedOf(policy.routed.bits) + 7) / 8 + sizeof(float);
-    for (int layer = 0; layer < shape.layers; ++layer) {
-        if (rounded && !policy.fullInLayer(layer))
+    std::uint64_t bits = 0; // the most that any head keeps
+    const auto rounds = [&](const HeadParts& parts) {
+        const std::string& signal = parts.routed.signal;
+        if (signal == "group_dot" || signal == "head_dot" || signal == "indexer")
+            bits = std::max(bits, unsignedOf(parts.routed.bits));
+    };
+    rounds(policy);
+    for (const NamedHeadParts& named : policy.headPolicies)
+        rounds(named.parts);
+    const std::uint64_t roundedKey = bits > 0 ? (headDim * bits + 7) / 8 + sizeof(float) : 0;
+    for (int layer = 0; layer < shape.layers; ++layer)
+        if (!policy.fullInLayer(layer))
             arm.routerBytes += kvHeads * roundedKey * tokens;
-    }
 }
 
 std::uint64_t extraPassMacs(const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens) {

@@ -1,6 +1,7 @@
 // Exact map tiles. Every tile, also a coarse one, is made from all of its pairs, 64 x 64 at a time, so
 // nothing of the size of the map is ever held and a coarse cell never rests on another cell's rounding.
 #include "core/measure/MapTile.h"
+#include "core/base/Parallel.h"
 #include "core/kernels/RecastForm.h"
 #include "core/measure/Exponential.h"
 #include "core/measure/FarShare.h"
@@ -24,7 +25,8 @@ CellState stateOf(Reason reason) {
 /// What one thread needs for a strip of queries.
 struct Scratch {
     Matrix logits{kSub, kSub};
-    Matrix recast; ///< [kSub x kSub] the logits that p^ follows from; empty where no key is recast
+    Matrix recast; ///< [kSub x kSub] as logits, recast keys in the form in which they are read; empty: none is
+    const float* read = nullptr; ///< of the two, the one that p^ follows from
     std::vector<std::uint8_t> reason; ///< [kSub x keys of the tile], Reason of each pair
     std::vector<float> far;           ///< as reason: p^ of pairs of reason Far; empty without a far field
     std::vector<Reason> farReason;    ///< of one row
@@ -59,13 +61,18 @@ float magnitude(float x) {
     return x < 0 ? -x : x;
 }
 
+bool showsHybrid(MapQuantity quantity) {
+    return quantity == MapQuantity::Hybrid || quantity == MapQuantity::Difference;
+}
+
 class TileMaker {
 public:
     TileMaker(MapTile& tile, const TileSource& source)
         : m_tile(tile), m_source(source), m_heads(static_cast<std::size_t>(source.input.heads)),
           m_grid(gridOf(tile.key, source.input.k.rows)),
           m_far(source, tile.key.head, {std::min(m_grid.key, m_grid.keyEnd), m_grid.keyEnd}),
-          m_recast(source.plan != nullptr ? recastOf(*source.plan, tile.key.head) : Recast::None) {}
+          m_recast(source.plan != nullptr && showsHybrid(tile.key.quantity) ? recastOf(*source.plan, tile.key.head)
+                                                                            : Recast::None) {}
     [[nodiscard]] const Grid& grid() const { return m_grid; }
     [[nodiscard]] Scratch makeScratch() const {
         Scratch scratch;
@@ -91,6 +98,7 @@ public:
             if (m_tile.key.quantity != MapQuantity::Kept) {
                 const MatrixView s(scratch.logits.view().data, rows, keys, kSub);
                 logitTile(m_source.input, m_tile.key.head, first, key, s, m_source.isa);
+                scratch.read = s.data;
                 if (m_recast != Recast::None)
                     recast(first, key, s, scratch);
             }
@@ -193,8 +201,10 @@ private:
         for (std::size_t r = 0; r < s.rows; ++r)
             for (std::size_t j = 0; j < s.cols; ++j)
                 any = any || isRecast(r, j);
-        if (any)
-            recastLogitTile(*m_source.plan, m_source.input, m_tile.key.head, first, key, to, m_source.isa);
+        if (!any)
+            return;
+        recastLogitTile(*m_source.plan, m_source.input, m_tile.key.head, first, key, to, m_source.isa);
+        scratch.read = to.data;
         for (std::size_t r = 0; r < s.rows; ++r)
             for (std::size_t j = 0; j < s.cols; ++j)
                 if (!isRecast(r, j))
@@ -236,7 +246,7 @@ private:
             m_source.hybridLse.empty() ? std::numeric_limits<float>::quiet_NaN() : m_source.hybridLse[at];
         if (!covered || std::isnan(hybrid))
             return false;
-        const float* read = scratch.recast.empty() ? s : scratch.recast.view().row(r);
+        const float* read = scratch.read + r * kSub;
         if (quantity == MapQuantity::Hybrid)
             for (std::size_t j = 0; j < keys; ++j)
                 value[j] = kept[j] * fastExp(read[j] - hybrid);
@@ -327,17 +337,16 @@ MapTile makeTile(const TileKey& key, const TileSource& source, int threads) {
     const std::size_t strips = (grid.queryEnd - grid.query + strip - 1) / strip;
     const int team = std::min(threads > 0 ? threads : omp_get_max_threads(), static_cast<int>(strips));
     std::vector<Scratch> scratch;
-    for (int t = 0; t < team; ++t) // before the region: an exception must not cross it
+    for (int t = 0; t < team; ++t)
         scratch.push_back(maker.makeScratch());
-#pragma omp parallel for schedule(dynamic, 1) num_threads(team)
-    for (std::size_t s = 0; s < strips; ++s) {
+    parallelFor(strips, team, [&](std::size_t s) {
         // The last strip has the longest rows: heaviest first.
         const std::size_t begin = grid.query + (strips - 1 - s) * strip;
         const std::size_t end = std::min(begin + strip, grid.queryEnd);
         for (std::size_t first = begin; first < end; first += kSub)
             maker.addQueries(first, std::min(first + kSub, end),
                              scratch[static_cast<std::size_t>(omp_get_thread_num())]);
-    }
+    });
     maker.finish();
     return tile;
 }
@@ -374,7 +383,7 @@ AttentionRow makeRow(int head, std::size_t query, const TileSource& source) {
     }
     for (const KeptKey& kept : read) {
         row.reason[kept.key] = kept.reason;
-        const bool isRecast = recast != Recast::None && kept.reason == reasonOf(recast);
+        const bool isRecast = kept.reason == reasonOf(recast);
         row.hybrid[kept.key] = std::exp((isRecast ? moved.view()(0, kept.key) : s[kept.key]) - hybrid);
     }
     return row;

@@ -5,33 +5,15 @@
 
 namespace fovea::direction8 {
 
-namespace {
-constexpr std::size_t kMostDim = 256;
-} // namespace
-
-float encode(const float* x, std::size_t count, std::int8_t* codes) {
+void readBack(const float* x, std::size_t count, float* to) {
     double squares = 0;
     for (std::size_t d = 0; d < count; ++d)
         squares += static_cast<double>(x[d]) * static_cast<double>(x[d]);
     const auto length = static_cast<float>(std::sqrt(squares));
-    const bool usable = std::isfinite(length) && length > 0;
-    const double factor = usable ? 127 / static_cast<double>(length) : 0;
-    for (std::size_t d = 0; d < count; ++d)
-        codes[d] = usable ? static_cast<std::int8_t>(std::nearbyint(factor * static_cast<double>(x[d]))) : std::int8_t{0};
-    return length;
-}
-
-void decode(const std::int8_t* codes, float length, std::size_t count, float* to) {
     const float step = std::isfinite(length) ? length / 127 : std::numeric_limits<float>::quiet_NaN();
-    for (std::size_t d = 0; d < count; ++d)
-        to[d] = step * static_cast<float>(codes[d]);
-}
-
-void readBack(const float* x, std::size_t count, float* to) {
-    FOVEA_ASSERT(count <= kMostDim);
-    std::int8_t codes[kMostDim];
-    const float length = encode(x, count, codes);
-    decode(codes, length, count, to);
+    const double factor = std::isfinite(length) && length > 0 ? 127 / static_cast<double>(length) : 0;
+    for (std::size_t d = 0; d < count; ++d) // the code, -127 to 127, times the step
+        to[d] = step * (factor > 0 ? static_cast<float>(std::nearbyint(factor * static_cast<double>(x[d]))) : 0.0F);
 }
 
 void readBackRows(ConstMatrixView x, int headDim, std::size_t first, std::size_t last, MatrixView to, int threads) {

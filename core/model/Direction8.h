@@ -1,17 +1,13 @@
 #pragma once
 #include "core/base/Matrix.h"
 #include <cstddef>
-#include <cstdint>
 
 namespace fovea {
 
 /// A vector as length and direction: |x| in f32, and round(127 x / |x|) in 8 bits a channel, nearest even. Reading
 /// it back is off by at most |x| / 254 a channel. The form of the seed block's cold tier (mechanisms.md 2.2).
 namespace direction8 {
-/// Returns |x|; a length that is not finite gives codes of 0.
-float encode(const float* x, std::size_t count, std::int8_t* codes);
-void decode(const std::int8_t* codes, float length, std::size_t count, float* to);
-/// What is read back of `x`, `count` <= 256. A length that is not finite reads back as NaN.
+/// What is read back of `x`. A length that is not finite reads back as NaN.
 void readBack(const float* x, std::size_t count, float* to);
 /// Rows [first, last) of `x` [T x G*headDim], each head of a row a vector of its own, into the rows of `to`.
 /// Opens an OpenMP region of `threads`.

@@ -69,6 +69,17 @@ std::vector<std::uint32_t> HeadPlan::keysOf(std::size_t query) const {
     return keys;
 }
 
+std::uint64_t computedPairs(const HeadPlan& plan, const PlanItem& item, std::uint32_t lanes) {
+    if (item.kind != ItemKind::Gather)
+        return std::uint64_t{item.count} * lanes;
+    std::uint64_t pairs = 0;
+    for (std::size_t n = item.data; n < item.data + item.count; ++n) {
+        const std::uint64_t reading = plan.gatherLanes[n];
+        pairs += pairByPair(reading, lanes) ? static_cast<std::uint64_t>(std::popcount(reading)) : lanes;
+    }
+    return pairs;
+}
+
 const std::vector<std::uint8_t>* AttentionPlan::silentRows(int head) const {
     if (!routing)
         return nullptr;

@@ -33,6 +33,9 @@ struct HeadPlan {
     [[nodiscard]] std::vector<std::uint32_t> keysOf(std::size_t query) const;
 };
 
+/// Pairs that a block of `lanes` queries computes for one of its items: whole tiles, or pairByPair's pairs.
+[[nodiscard]] std::uint64_t computedPairs(const HeadPlan& plan, const PlanItem& item, std::uint32_t lanes);
+
 struct KeptKey {
     std::uint32_t key = 0;
     Reason reason = Reason::Local;

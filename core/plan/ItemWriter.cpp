@@ -84,20 +84,9 @@ void ItemWriter::sortBlock() {
 void ItemWriter::closeBlock() {
     m_block.itemEnd = static_cast<std::uint32_t>(m_plan.items.size());
     for (std::size_t i = m_block.itemBegin; i < m_block.itemEnd; ++i)
-        m_plan.pairsComputed += computedBy(m_plan.items[i], m_block.queryCount);
+        m_plan.pairsComputed += computedPairs(m_plan, m_plan.items[i], m_block.queryCount);
     m_plan.blocks.push_back(m_block);
     std::fill(m_touched.begin(), m_touched.end(), 0);
-}
-
-std::uint64_t ItemWriter::computedBy(const PlanItem& item, std::uint32_t lanes) const {
-    if (item.kind != ItemKind::Gather)
-        return std::uint64_t{item.count} * lanes;
-    std::uint64_t pairs = 0;
-    for (std::size_t n = item.data; n < item.data + item.count; ++n) {
-        const std::uint64_t reading = m_plan.gatherLanes[n];
-        pairs += pairByPair(reading, lanes) ? static_cast<std::uint64_t>(std::popcount(reading)) : lanes;
-    }
-    return pairs;
 }
 
 HeadPlan ItemWriter::finish() {

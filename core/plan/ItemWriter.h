@@ -74,7 +74,6 @@ public:
 private:
     bool mixedTile(const Lanes& lanes, std::size_t tile);
     void bitmask(std::size_t keyFirst, std::size_t keyLast, const std::uint64_t* lanesOfKeys);
-    [[nodiscard]] std::uint64_t computedBy(const PlanItem& item, std::uint32_t lanes) const;
 
     HeadPlan m_plan;
     QueryBlock m_block;                   ///< the open one

@@ -20,7 +20,6 @@ public:
         for (HeadPlan* side : {&m_asMade, &m_recast}) {
             side->tokens = plan.tokens;
             side->rows = plan.rows;
-            side->queryLists = plan.queryLists;
         }
         for (const QueryBlock& block : plan.blocks)
             addBlock(block);
@@ -44,23 +43,19 @@ private:
             m_recast.blocks.push_back(theirs);
     }
 
-    [[nodiscard]] std::size_t queryOf(const QueryBlock& block, std::size_t lane) const {
-        return block.queryList < 0 ? block.queryBegin + lane
-                                   : m_plan.queryLists[static_cast<std::size_t>(block.queryList) + lane];
-    }
-
     void addItem(const QueryBlock& block, const PlanItem& item) {
-        // Strided tiles hold a window; so does a tile behind the last lane's first key.
-        const std::size_t last = queryOf(block, block.queryCount - 1);
+        FOVEA_ASSERT(item.stride == 1 && block.queryList < 0); // neither is planned where something is recast
+        // A tile behind the last lane's first key is window alone.
+        const std::size_t last = std::size_t{block.queryBegin} + block.queryCount - 1;
         const bool window = item.kind != ItemKind::Gather && item.key >= m_local.bandFirst(last);
-        if (item.stride > 1 || window)
+        if (window)
             return copy(block, item, m_asMade);
         Masks mine{}, theirs{};
         std::uint64_t anyMine = 0, anyTheirs = 0;
         for (std::uint32_t j = 0; j < item.count; ++j) {
             for (std::uint64_t left = lanesOf(block, item, j); left != 0; left &= left - 1) {
                 const auto lane = static_cast<std::size_t>(std::countr_zero(left));
-                (isAsMade(queryOf(block, lane), keyOf(item, j)) ? mine : theirs)[j] |= std::uint64_t{1} << lane;
+                (isAsMade(block.queryBegin + lane, keyOf(item, j)) ? mine : theirs)[j] |= std::uint64_t{1} << lane;
             }
             anyMine |= mine[j];
             anyTheirs |= theirs[j];
@@ -150,15 +145,7 @@ private:
     }
 
     static void add(const QueryBlock& block, const PlanItem& item, HeadPlan& to) {
-        std::uint64_t computed = std::uint64_t{item.count} * block.queryCount;
-        if (item.kind == ItemKind::Gather) {
-            computed = 0;
-            for (std::uint32_t n = item.data; n < item.data + item.count; ++n)
-                computed += pairByPair(to.gatherLanes[n], block.queryCount)
-                                ? static_cast<std::uint64_t>(std::popcount(to.gatherLanes[n]))
-                                : block.queryCount;
-        }
-        to.pairsComputed += computed;
+        to.pairsComputed += computedPairs(to, item, block.queryCount);
         to.items.push_back(item);
     }
 
@@ -172,19 +159,25 @@ struct Parts {
     std::shared_ptr<const HeadPlan> whole, asMade, recast;
 };
 
-Parts partsOf(const AttentionPlan& plan, int head) {
+/// `always`: of each policy of the layer, made when a head asks.
+Parts partsOf(const AttentionPlan& plan, int head, std::map<const HeadParts*, AlwaysReads>& always) {
     const std::shared_ptr<const HeadPlan>& whole = plan.heads[static_cast<std::size_t>(head)];
     const Recast recast = recastOf(plan, head);
-    if (recast == Recast::None) {
+    if (recast == Recast::None || whole->blocks.empty()) {
         HeadPlan nothing;
         nothing.tokens = whole->tokens;
         nothing.rows = whole->rows;
         return {whole, whole, std::make_shared<const HeadPlan>(std::move(nothing))};
     }
-    std::optional<AlwaysReads> always;
-    if (recast == Recast::Stored)
-        always = alwaysReads(plan.partsOf(head), *plan.facts).value(); // planning made them too
-    Splitter split(*whole, plan.partsOf(head), always ? &*always : nullptr);
+    const HeadParts& rules = plan.partsOf(head);
+    const AlwaysReads* reads = nullptr;
+    if (recast == Recast::Stored) {
+        auto known = always.find(&rules);
+        if (known == always.end()) // planning made them too, so they can be made
+            known = always.emplace(&rules, alwaysReads(rules, *plan.facts).value()).first;
+        reads = &known->second;
+    }
+    Splitter split(*whole, rules, reads);
     Parts parts{nullptr, std::make_shared<const HeadPlan>(split.takeAsMade()),
                 std::make_shared<const HeadPlan>(split.takeRecast())};
     FOVEA_ASSERT(parts.asMade->pairs + parts.recast->pairs == whole->pairs);
@@ -202,7 +195,7 @@ Recast recastOf(const AttentionPlan& plan, int head) {
     const AttentionPolicy& policy = plan.policyOf(head);
     if (policy.mix.positions == Positions::Cache && policy.always.sinks > 0)
         return Recast::Position;
-    return policy.routed.on() && policy.routed.store == Store::Direction8 ? Recast::Stored : Recast::None;
+    return policy.routed.storesDirections() ? Recast::Stored : Recast::None;
 }
 
 Recast recastOf(const AttentionPlan& plan) {
@@ -221,11 +214,12 @@ std::optional<RecastPlans> splitRecast(AttentionPlan& plan) {
     if (recastOf(plan) == Recast::None)
         return {};
     std::map<const HeadPlan*, Parts> done;
+    std::map<const HeadParts*, AlwaysReads> always;
     RecastPlans result{plan, plan};
     for (std::size_t h = 0; h < plan.heads.size(); ++h) {
         Parts& parts = done[plan.heads[h].get()];
         if (!parts.whole)
-            parts = partsOf(plan, static_cast<int>(h));
+            parts = partsOf(plan, static_cast<int>(h), always);
         plan.heads[h] = parts.whole;
         result.asMade.heads[h] = parts.asMade;
         result.recast.heads[h] = parts.recast;

@@ -30,6 +30,8 @@ enum class Recast : std::uint8_t {
 
 /// One plan as two that share no pair: keys as the model made them, and recast keys. Heads that recast nothing
 /// stand in the first alone.
+/// Neither part keeps all that a HeadPlan says of itself: an active lane may read no key of it (its row has no mass
+/// there), and pairs are not told apart by reason.
 struct RecastPlans {
     AttentionPlan asMade, recast;
 };

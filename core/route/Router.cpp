@@ -1,6 +1,7 @@
 #include "core/route/Router.h"
 #include "core/base/Check.h"
 #include "core/base/Parallel.h"
+#include "core/model/Direction8.h"
 #include "core/policy/SignalSpec.h"
 #include "core/route/DynamicBudget.h"
 #include "core/route/ReadSets.h"
@@ -271,10 +272,6 @@ void applyRoles(const RoutedPart& routed, const AlwaysReads& always, RoutedChoic
     keepRows(choices, [&](std::size_t query) { return choices.silent[query] == 0; });
 }
 
-} // namespace
-
-namespace {
-
 std::uint64_t choiceBytesOf(const RoutedPart& routed, const ModelShape& shape, std::size_t tokens) {
     if (!routed.on())
         return 0;
@@ -302,10 +299,11 @@ std::uint64_t choiceBytesOf(const RoutedPart& routed, const ModelShape& shape, s
 } // namespace
 
 std::uint64_t choiceBytes(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {
-    std::uint64_t most = choiceBytesOf(policy.routed, shape, tokens);
+    // Policies of heads that choose as a group or a layer have units of their own: they add up.
+    std::uint64_t sum = choiceBytesOf(policy.routed, shape, tokens);
     for (const NamedHeadParts& named : policy.headPolicies)
-        most = std::max(most, choiceBytesOf(named.parts.routed, shape, tokens));
-    return most;
+        sum += choiceBytesOf(named.parts.routed, shape, tokens);
+    return sum;
 }
 
 Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shape, const RouteInput& input,
@@ -348,18 +346,23 @@ Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shap
     if (!always)
         return tl::make_unexpected(always.error());
     FOVEA_TRY(work.checkpoint());
+    const int threads = work.threads > 0 ? work.threads : omp_get_max_threads();
+    // Keys are ranked as they would be read; the oracle is a control, which knows what the model made.
+    RouteInput ranked = input;
+    Matrix readBack;
+    if (policy.routed.storesDirections() && policy.routed.signal != "oracle") {
+        if (ranked.storedK.rows == 0) {
+            readBack = Matrix(input.k.rows, input.k.cols);
+            direction8::readBackRows(input.k, shape.headDim, 0, input.k.rows, readBack.view(), threads);
+            ranked.storedK = readBack.view();
+        }
+        ranked.k = ranked.storedK;
+    }
 
     const UnitKind kind = unitKindOf(policy.routed);
     const LocalReads local(policy.local);
     const Candidates candidates(local, *always, policy.routed.scope, facts.tokens);
-    const Job job{policy,
-                  shape,
-                  input,
-                  signal,
-                  kind,
-                  candidates,
-                  rows,
-                  work.threads > 0 ? work.threads : omp_get_max_threads()};
+    const Job job{policy, shape, ranked, signal, kind, candidates, rows, threads};
 
     for (std::size_t head = 0; head < heads; ++head)
         routing.unitOfHead.push_back(static_cast<std::uint16_t>(unitOf(kind, shape, head)));

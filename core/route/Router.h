@@ -36,6 +36,9 @@ struct RouteInput {
     const TokenFacts* facts = nullptr;
     /// [T] length of each token's residual stream entering the layer; empty: not known here.
     std::span<const float> hiddenNorm = {};
+    /// `k` as it is read back from 8-bit directions, which a policy of routed.store direction8 ranks by; empty:
+    /// read back here when it is needed.
+    ConstMatrixView storedK = {};
 };
 
 /// Rows [first, last) of a text. Work on a visible rectangle routes and plans just these.

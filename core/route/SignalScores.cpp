@@ -18,6 +18,7 @@ Result<std::vector<float>> signalScores(const AttentionPolicy& policy, const Mod
     open.routed.role = Role::Keys;
     open.routed.budgetKind = BudgetKind::Threshold;
     open.routed.budget = kNoBar;
+    open.routed.newest = 0;
     Result<LayerRouting> routing = route(open, shape, input, {query, query + 1}, head, work);
     FOVEA_TRY(routing);
     const RoutedChoices& choices = *routing->units[routing->unitOfHead[static_cast<std::size_t>(head)]];

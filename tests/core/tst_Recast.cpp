@@ -155,6 +155,8 @@ private slots:
     void stored_equalsTheRestatement_data();
     void stored_equalsTheRestatement();
     void stored_rowsAlone_equalTheWholeText();
+    void stored_splitsByReasonWhateverElseIsRead();
+    void stored_rankingIsTheSameForViews();
     void stored_formIsWithinItsRounding();
     void stored_bytesAreCounted();
 };
@@ -394,6 +396,94 @@ void tst_Recast::stored_equalsTheRestatement() {
         }
     }
     QVERIFY(promoted > 100);
+}
+
+void tst_Recast::stored_splitsByReasonWhateverElseIsRead() {
+    AttentionPolicy base;
+    base.local.window = 6;
+    base.always.sinks = 3;
+    base.routed.signal = "stored_dot";
+    base.routed.granularity = Granularity::Page;
+    base.routed.page = 8;
+    base.routed.budget = 24;
+    base.routed.store = Store::Direction8;
+    std::vector<AttentionPolicy> policies(6, base);
+    policies[1].local.chunk = 20;
+    policies[1].local.chunkPrevious = 1;
+    policies[2].local.dilation = 3;
+    policies[3].always.punctuation = true;
+    policies[3].always.punctuationCap = 5;
+    policies[4].routed = {};
+    policies[4].routed.randomBlocks = 2;
+    policies[4].routed.page = 8;
+    policies[4].routed.store = Store::Direction8;
+    policies[5].routed.signal = "head_dot";
+    policies[5].routed.granularity = Granularity::Token;
+    ModelShape shape;
+    shape.layers = 1;
+    shape.heads = 2;
+    shape.kvHeads = 1;
+    shape.headDim = 6;
+    for (const std::size_t t : {std::size_t{65}, std::size_t{200}, std::size_t{300}}) {
+        Matrix q(t, 12), k(t, 6), v(t, 6);
+        std::uint64_t state = t;
+        for (Matrix* m : {&q, &k, &v})
+            for (std::size_t n = 0; n < m->rows() * m->cols(); ++n)
+                m->view().data[n] = unitFloat(state = splitMix64(state)) - 0.5F;
+        const auto facts = factsOf(t);
+        for (std::size_t n = 0; n < t; n += 7)
+            facts->punctuation[n] = 1;
+        for (const AttentionPolicy& policy : policies) {
+            QVERIFY(validated(policy));
+            const auto shared = std::make_shared<const AttentionPolicy>(policy);
+            const RouteInput in{0, q.view(), k.view(), v.view(), {}, facts.get()};
+            const auto routed = std::make_shared<const LayerRouting>(route(policy, shape, in, {0, t}, -1, {}).value());
+            AttentionPlan plan = makePlan(shared, shape, 0, facts, routed, {0, t}).value();
+            const auto parts = splitRecast(plan);
+            QVERIFY(parts.has_value());
+            for (int head = 0; head < 2; ++head)
+                for (std::size_t i = 0; i < t; ++i) {
+                    std::vector<std::uint32_t> asMade, stored;
+                    for (const KeptKey& kept : plan.keptKeys(head, i))
+                        (kept.reason == Reason::Routed ? stored : asMade).push_back(kept.key);
+                    const auto h = static_cast<std::size_t>(head);
+                    QVERIFY(parts->asMade.heads[h]->keysOf(i) == asMade);
+                    QVERIFY(parts->recast.heads[h]->keysOf(i) == stored);
+                }
+        }
+    }
+}
+
+/// A view that routes one row anew, from the model's own keys, gets what the run chose and every page's score.
+void tst_Recast::stored_rankingIsTheSameForViews() {
+    for (const bool posted : {false, true}) {
+        const Stored g(posted);
+        Matrix o(g.tokens, g.q.cols());
+        const auto facts = factsOf(g.tokens);
+        const LayerTask task{g.shape, std::make_shared<const AttentionPolicy>(g.policy), facts, 0, -1, {0, g.tokens},
+                             defaultIsa()};
+        const auto done = runLayer(task, g.input, {}, {o.view(), {}}, {});
+        QVERIFY(done);
+        const RouteInput in{0, g.q.view(), g.k.view(), g.v.view(), {}, facts.get()};
+        const auto again = route(g.policy, g.shape, in, {0, g.tokens}, -1, {});
+        QVERIFY(again);
+        for (std::size_t unit = 0; unit < again->units.size(); ++unit) {
+            QVERIFY(again->units[unit]->keys == done->plan.routing->units[unit]->keys);
+            QVERIFY(again->units[unit]->scores == done->plan.routing->units[unit]->scores);
+        }
+        const std::size_t query = g.tokens - 1;
+        const auto scores = signalScores(g.policy, g.shape, in, 0, query, {});
+        QVERIFY(scores);
+        std::size_t known = 0;
+        for (const KeptKey& kept : done->plan.keptKeys(0, query))
+            QVERIFY(std::isnan((*scores)[kept.key]) == (kept.reason != Reason::Routed));
+        for (const float score : *scores)
+            known += std::isnan(score) ? 0 : 1;
+        std::size_t local = 0;
+        for (const KeptKey& kept : done->plan.keptKeys(0, query))
+            local += kept.reason != Reason::Routed ? 1 : 0;
+        QCOMPARE(known, query + 1 - local); // every candidate, not the newest pages alone
+    }
 }
 
 void tst_Recast::stored_rowsAlone_equalTheWholeText() {
