@@ -187,7 +187,7 @@ Outcome<> run(const Options& options, Session& session) {
         checkGates(*run.snapshot, run.policy, kGateTokens, run.work, timed, false);
     FOVEA_TRY(gates);
     std::optional<StoredTier> stored;
-    if (storesTier(run.policy)) {
+    if (run.policy.storesDirections()) {
         Result<StoredTier> measured = measureStoredTier(*run.snapshot, run.policy, run.work);
         FOVEA_TRY(measured);
         stored = *measured;

@@ -87,7 +87,9 @@ std::string tierRows(const StoredTier& tier) {
                                  formatBytes(tier.f32Bytes).c_str());
     text += formatted("  rounding           key %.5f   value %.5f   output %.5f against the same policy with nothing rounded\n",
                       tier.keyError, tier.valueError, tier.quantisationError);
-    text += formatted("  promotion          %.4f of the promoted keys are the oracle's too\n", tier.promotionHits);
+    text += tier.promotedKeys > 0
+                ? formatted("  promotion          %.4f of the promoted keys are the oracle's too\n", tier.promotionHits)
+                : "  promotion          nothing was promoted\n";
     text += formatted("  output error       %.4f with promotion, %.4f without (before the output projection)\n",
                       tier.promotedError, tier.unpromotedError);
     return text + "                     (isolated: each layer gets the full run's activations)\n";

@@ -134,8 +134,8 @@ Outcome<AttentionPolicy> readPolicy(const PolicyOptions& options, std::vector<st
         if (options.options[i]->count() == 0)
             continue;
         const ParamSpec& spec = specs[i];
-        const bool keyBudget = spec.key == "routed.count" || spec.key == "routed.fraction" ||
-                               spec.key == "routed.top_p" || spec.key == "routed.threshold";
+        const bool keyBudget =
+            std::find(std::begin(kBudgetKeys), std::end(kBudgetKeys), spec.key) != std::end(kBudgetKeys);
         if (keyBudget && budget != nullptr)
             return badUsage("--" + std::string(budget->option) + " and --" + std::string(spec.option) +
                             " are two kinds of the same budget; one of them is accepted");

@@ -34,6 +34,7 @@ Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& pr
                                           : readPolicy(options.policy, notes);
     FOVEA_TRY(policy);
     run.policy = std::move(*policy);
+    FOVEA_TRY(requireCausal(run.policy)); // before files are made or the model is read
     Outcome<int> threads = readThreads(options.run);
     FOVEA_TRY(threads);
     run.threads = *threads;

@@ -110,6 +110,8 @@ Outcome<std::shared_ptr<const std::string>> readTextFile(const std::string& path
     if (bytes.empty())
         return badUsage((path == "-" ? "standard input" : path) +
                         " is empty; a text of at least one byte is accepted");
+    if (bytes.compare(0, 4, "GGUF") == 0)
+        return badUsage(path + " is a GGUF model, not a text; a text is accepted here, and --model takes a model");
     return std::make_shared<const std::string>(std::move(bytes));
 }
 

@@ -1,3 +1,4 @@
+#include "core/export/Session.h"
 #include "core/files/AtomicFile.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
@@ -324,6 +325,20 @@ private slots:
         QCOMPARE(s.selection.layer(), 3);
         QCOMPARE(s.selection.head(), 1);
         QVERIFY(!s.window.isWindowModified());
+    }
+
+    void session_ofABidirectionalPolicy_isRefusedAndChangesNothing() {
+        const QString path = m_dir.filePath(QStringLiteral("both.json"));
+        Session session;
+        session.request.policy = *presetPolicy("bigbird-parity");
+        QFile file(path);
+        QVERIFY(file.open(QIODevice::WriteOnly));
+        file.write(QByteArray::fromStdString(sessionToJson(session)));
+        file.close();
+        Stage s;
+        const AttentionPolicy before = s.requests.request().policy;
+        s.window.documents().open({path});
+        QVERIFY(s.requests.request().policy == before);
     }
 
     void session_unwritable_saysWhy() {

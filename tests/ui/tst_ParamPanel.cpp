@@ -1,3 +1,4 @@
+#include "ui/params/PairsBar.h"
 #include "ui/params/ParamPanel.h"
 #include "ui/params/Sections.h"
 #include "ui/params/SliderScale.h"
@@ -208,6 +209,31 @@ private slots:
         QTest::mouseClick(local, Qt::LeftButton, {}, QPoint(8, local->height() / 2));
         QCOMPARE(s.policy().local.window, 0);
         QVERIFY(s.policy().routed.on());
+    }
+
+    void mixSwitch_knowsEveryField() {
+        Stage s;
+        s.requests.setPolicy(*presetPolicy("streaming"), QStringLiteral("streaming"));
+        auto* mix = s.find<QCheckBox>("params.section.Mix");
+        QVERIFY(mix->isChecked()); // positions of the cache are part of it
+        QTest::mouseClick(mix, Qt::LeftButton, {}, QPoint(8, mix->height() / 2));
+        QVERIFY(s.policy().mix == MixPart{});
+        QVERIFY(sectionOn(*presetPolicy("dynamic-entropy"), "Mix"));
+        QVERIFY(!sectionOn(*presetPolicy("default"), "Mix"));
+    }
+
+    void pairsBar_hasALineForEveryPart() {
+        PairsBar bar;
+        PairsByReason pairs;
+        pairs.fullPairs = 100;
+        pairs.pairs = {10, 1, 5, 0};
+        bar.show(pairs, {});
+        const int plain = bar.sizeHint().height();
+        pairs.statePairs = 40;
+        pairs.pairs[3] = 2;
+        bar.show(pairs, {});
+        QVERIFY(bar.sizeHint().height() > plain);
+        QVERIFY(bar.sentence().contains(QStringLiteral("state 40")));
     }
 
     void inactive_rowsAreDisabledAndSayWhy() {

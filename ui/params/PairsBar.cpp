@@ -2,6 +2,7 @@
 #include "ui/plot/Theme.h"
 #include <QPainter>
 #include <QPainterPath>
+#include <algorithm>
 
 namespace fovea::ui {
 
@@ -15,7 +16,7 @@ struct Part {
     double pairs = 0;
     QColor colour;
     bool hatched = false;   ///< work that is not pairs: multiply-adds / 2D
-    bool always = true;     ///< listed even when it is zero
+    bool shownAtZero = true;
 };
 
 std::array<Part, 6> parts(const PairsByReason& p) {
@@ -26,6 +27,10 @@ std::array<Part, 6> parts(const PairsByReason& p) {
             Part{QStringLiteral("far"), static_cast<double>(p.pairs[3]), theme.reason[3], false, false},
             Part{QStringLiteral("state"), p.statePairs, theme.reason[3], true, false},
             Part{QStringLiteral("router"), p.routerPairs, theme.ink2, true}};
+}
+
+bool isListed(const Part& part) {
+    return part.shownAtZero || part.pairs > 0;
 }
 
 QString percent(double share) {
@@ -42,7 +47,12 @@ PairsBar::PairsBar(QWidget* parent) : QWidget(parent) {
 }
 
 QSize PairsBar::sizeHint() const {
-    return {200, kLine * 4 + kBar + 12};
+    int listed = 4;
+    if (m_pairs) {
+        const auto all = parts(*m_pairs);
+        listed = static_cast<int>(std::count_if(all.begin(), all.end(), isListed));
+    }
+    return {200, kLine * (2 + (listed + 1) / 2) + kBar + 12};
 }
 
 void PairsBar::show(const std::optional<PairsByReason>& pairs, const QString& whyNone) {
@@ -50,6 +60,7 @@ void PairsBar::show(const std::optional<PairsByReason>& pairs, const QString& wh
     m_whyNone = whyNone;
     setAccessibleName(sentence());
     setToolTip(sentence());
+    updateGeometry(); // a far field or a state takes a line of the list
     update();
 }
 
@@ -126,7 +137,7 @@ void PairsBar::paintEvent(QPaintEvent*) {
     // Two columns of swatch, name, share.
     int index = 0;
     for (const Part& part : all) {
-        if (!part.always && part.pairs == 0)
+        if (!isListed(part))
             continue;
         const int column = index % 2, row = index / 2;
         const int left = column * (width() / 2), top = y + row * kLine;

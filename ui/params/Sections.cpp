@@ -17,8 +17,7 @@ bool sectionOn(const AttentionPolicy& policy, std::string_view section) {
         return policy.routed.on();
     if (section == "Far")
         return policy.far.on();
-    return policy.mix.fullEvery > 0 || !policy.mix.fullLayers.empty() || policy.mix.fullHeads > 0 ||
-           !policy.headPolicies.empty();
+    return !(policy.mix == MixPart{}) || !policy.headPolicies.empty();
 }
 
 AttentionPolicy withoutSection(AttentionPolicy policy, std::string_view section) {

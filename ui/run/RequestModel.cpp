@@ -5,17 +5,10 @@ namespace fovea::ui {
 
 namespace {
 
-bool samePolicy(AttentionPolicy a, const AttentionPolicy& b) {
-    a.name = b.name;
-    return a == b;
-}
-
 /// A policy changed by hand keeps no name unless it happens to be a preset.
 std::string nameOf(const AttentionPolicy& policy) {
-    for (const PolicyPreset& preset : policyPresets())
-        if (samePolicy(preset.policy, policy))
-            return preset.policy.name;
-    return {};
+    const PolicyPreset* preset = presetOf(policy);
+    return preset != nullptr ? preset->policy.name : std::string();
 }
 
 bool sameText(const std::shared_ptr<const std::string>& a, const std::shared_ptr<const std::string>& b) {
@@ -32,7 +25,7 @@ public:
         std::size_t maxTokens = 0;
         AttentionPolicy policy;
         bool operator==(const State& o) const {
-            return sameText(text, o.text) && maxTokens == o.maxTokens && samePolicy(policy, o.policy);
+            return sameText(text, o.text) && maxTokens == o.maxTokens && sameButName(policy, o.policy);
         }
     };
     static State of(const Request& request) { return {request.text, request.maxTokens, request.policy}; }

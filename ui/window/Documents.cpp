@@ -172,6 +172,9 @@ void Documents::openSession(const QString& path) {
     if (!session)
         return fault(QStringLiteral("%1: %2").arg(QFileInfo(path).fileName(),
                                                   QString::fromStdString(session.error().message)));
+    if (const Result<> causal = requireCausal(session->request.policy); !causal)
+        return fault(QStringLiteral("%1: %2").arg(QFileInfo(path).fileName(),
+                                                  QString::fromStdString(causal.error().message)));
     m_bar.clear(kOpenTopic);
     m_bar.clear(kLengthTopic);
     const QScopedValueRollback guard(m_settling, true);
