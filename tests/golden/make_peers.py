@@ -46,22 +46,9 @@ from transformers import BigBirdConfig, LongformerConfig
 from transformers.models.big_bird.modeling_big_bird import BigBirdBlockSparseAttention, BigBirdModel
 from transformers.models.longformer.modeling_longformer import LongformerSelfAttention
 
+from draws import draw
+
 torch.set_default_dtype(torch.float64)
-MASK = (1 << 64) - 1
-
-
-def mix(x):
-    x = (x + 0x9E3779B97F4A7C15) & MASK
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
-    return x ^ (x >> 31)
-
-
-def draw(*numbers):
-    state = mix(numbers[0])
-    for n in numbers[1:]:
-        state = mix(state ^ n)
-    return state
 
 
 def hidden(tokens, width, salt):
