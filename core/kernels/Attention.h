@@ -62,8 +62,9 @@ struct AttentionOptions {
 /// (key-value head, query block), heaviest first; same bits at any thread count. A plan of up to 8 rows, as
 /// decoding has, is split along the keys too, by fixed parts of 1,024 that are merged in their order, and is
 /// f32 in either precision: it would cost more to pack the keys than to read them. Errors: Cancelled (polled
-/// per block); Unsupported (bf16AttentionAvailable). Thread-safe. Scratch: about 64 KB per thread and, in
-/// bf16, half the size of K and V, allocated before the region.
+/// per block); Unsupported (bf16AttentionAvailable). Thread-safe. Scratch: about 64 KB per thread and a copy
+/// of K and V (in bf16 half their size; in f32 only of plans that read a key 64 times and more), allocated
+/// before the region.
 [[nodiscard]] Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOutput out,
                               const AttentionOptions& options, const WorkContext& work);
 

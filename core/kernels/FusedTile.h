@@ -73,7 +73,7 @@ private:
         for (int t = 0; t < kB; ++t)
             m_rows[t] = t < m_queries && active(t) ? m_task.q + rowOf(t) * m_task.qStride + column : m_zeros;
         m_vectors = (m_queries + kL - 1) / kL;
-        Loops::transposeRows(m_rows, m_vectors, m_dim, m_task.scale * kLog2e, m_qT);
+        Loops::transposeRows(m_rows, m_vectors, m_dim, m_task.scale * kLog2e, m_qT, m_steps * kPair);
         if constexpr (kPair == 2)
             pairDims();
         m_soft.reset(m_queries);
@@ -89,15 +89,17 @@ private:
             m_soft.finish(m_task, head, [this](int t) { return rowOf(t); });
     }
 
-    /// Rows 2i and 2i+1 of Q transposed become row i of words.
+    /// Rows 2i and 2i+1 of Q transposed become row i of words, panel by panel.
     void pairDims() {
-        if (m_dim % 2 != 0)
-            for (int t = 0; t < m_vectors * kL; t += kL)
-                V::store(m_qT + m_dim * kB + t, V::set1(0.0F));
-        for (int i = 0; i < m_steps; ++i)
-            for (int t = 0; t < m_vectors * kL; t += kL)
-                V::store(m_qT + i * kB + t,
-                         V::pairs(V::load(m_qT + 2 * i * kB + t), V::load(m_qT + (2 * i + 1) * kB + t)));
+        constexpr int kPanel = Loops::kPanel;
+        for (int t = 0; t < m_vectors * kL; t += kL) {
+            float* panel = m_qT + Loops::panelAt(t, m_steps * kPair);
+            if (m_dim % 2 != 0)
+                V::store(panel + m_dim * kPanel, V::set1(0.0F));
+            for (int i = 0; i < m_steps; ++i)
+                V::store(panel + i * kPanel,
+                         V::pairs(V::load(panel + 2 * i * kPanel), V::load(panel + (2 * i + 1) * kPanel)));
+        }
     }
 
     void runItem(const PlanItem& item) {
@@ -234,45 +236,47 @@ private:
         m_gathered = 0;
     }
 
+    /// A panel of queries stays in the first-level cache while the item's keys pass.
     template <ItemKind Kind>
     void logitsOf(int count) {
-        int j = 0;
-        for (; j + V::kKeys <= count; j += V::kKeys)
-            keyGroup<Kind, V::kKeys>(j);
-        for (; j < count; j += kPair)
-            keyGroup<Kind, kPair>(j);
+        for (int v = 0; v < m_vectors; v += V::kQueryVectors) {
+            int j = 0;
+            for (; j + V::kKeys <= count; j += V::kKeys)
+                keyGroup<Kind, V::kKeys>(j, v);
+            // 64 keys are ten groups of six and one of four: one by one they would take a quarter of the time.
+            if constexpr (V::kKeys > 4)
+                if (j + 4 <= count) {
+                    keyGroup<Kind, 4>(j, v);
+                    j += 4;
+                }
+            for (; j < count; j += kPair)
+                keyGroup<Kind, kPair>(j, v);
+        }
     }
 
-    /// The vectors that read some of keys [j, j+Keys), from the first to the last.
+    /// Of the panel that begins at vector v those that read some of keys [j, j+Keys), from the first to the last.
     template <ItemKind Kind, int Keys>
-    void keyGroup(int j) {
-        int first = 0;
-        int last = m_vectors;
-        if constexpr (Kind == ItemKind::Bound || Kind == ItemKind::Bitmask) {
-            first = kVectors;
-            last = 0;
-            for (int v = 0; v < m_vectors; ++v)
-                if (m_ranges.vectorLo[v] < j + Keys && m_ranges.vectorHi[v] > j) {
-                    first = v < first ? v : first;
-                    last = v + 1;
-                }
-        }
+    [[gnu::always_inline]] void keyGroup(int j, int v) {
         constexpr int kMost = V::kQueryVectors;
-        int v = first;
-        for (; v + kMost <= last; v += kMost)
+        int last = m_vectors - v < kMost ? m_vectors : v + kMost;
+        if constexpr (Kind == ItemKind::Bound || Kind == ItemKind::Bitmask) {
+            const auto reads = [&](int n) { return m_ranges.vectorLo[n] < j + Keys && m_ranges.vectorHi[n] > j; };
+            while (last > v && !reads(last - 1))
+                --last;
+            while (v < last && !reads(v))
+                ++v;
+        }
+        if (last - v == kMost)
             weights<Kind, Keys, kMost>(j, v);
-        if constexpr (kMost > 3) {
+        if constexpr (kMost > 3)
             if (last - v == 3)
                 weights<Kind, Keys, 3>(j, v);
-        }
-        if constexpr (kMost > 2) {
+        if constexpr (kMost > 2)
             if (last - v == 2)
                 weights<Kind, Keys, 2>(j, v);
-        }
-        if constexpr (kMost > 1) {
+        if constexpr (kMost > 1)
             if (last - v == 1)
                 weights<Kind, Keys, 1>(j, v);
-        }
     }
 
     template <ItemKind Kind>
@@ -296,8 +300,9 @@ private:
             for (int n = 0; n < Vectors; ++n)
                 s[k][n] = V::add(V::load(m_soft.negMax + (v + n) * kL), V::set1(m_bias));
         }
-        prefetch<Keys>(j);
-        Loops::template dots<Keys, Vectors>(rows, m_qT + v * kL, m_steps, s);
+        if (v < V::kQueryVectors) // the other panels find them there
+            prefetch<Keys>(j);
+        Loops::template dots<Keys, Vectors>(rows, m_qT + Loops::panelAt(v * kL, m_steps * kPair), m_steps, s);
         if constexpr (Kind != ItemKind::Full)
 #pragma GCC unroll 8
             for (int k = 0; k < Keys; ++k)
@@ -338,7 +343,7 @@ private:
                 } else {
                     sum = V::add(sum, p);
                 }
-                V::store(m_soft.p + (j + k) / kPair * kB + (v + n) * kL, p);
+                V::store(&m_soft.weight((j + k) / kPair, (v + n) * kL), p);
             }
             V::store(m_soft.sum + (v + n) * kL, sum);
         }
@@ -375,7 +380,7 @@ private:
     int m_queries;
     int m_vectors = 0;
     KeyRanges<V> m_ranges;
-    float* m_qT; ///< [D][lanes], times scale * log2(e), in words
+    float* m_qT; ///< panels of D rows, times scale * log2(e), in words
     const float* m_zeros;
     OnlineSoftmax<V> m_soft;
     ValueLoops<V> m_values;

@@ -19,7 +19,7 @@ struct LogitTile {
             const float* rows[kB];
             for (int t = 0; t < kB; ++t)
                 rows[t] = t < keys ? task.k + (key + static_cast<std::size_t>(t)) * task.kStride : zeros;
-            Loops::transposeRows(rows, (keys + kL - 1) / kL, task.headDim, task.scale, keysT);
+            Loops::transposeRows(rows, (keys + kL - 1) / kL, task.headDim, task.scale, keysT, task.headDim);
             std::size_t row = 0;
             for (; row + V::kKeys <= task.rows; row += V::kKeys)
                 plainLogits<V::kKeys>(task, keysT, row, key, keys);
@@ -43,7 +43,7 @@ private:
 #pragma GCC unroll 8
                 for (int n = 0; n < V::kQueryVectors; ++n)
                     s[r][n] = V::set1(0.0F);
-            Loops::template dots<Rows, V::kQueryVectors>(rows, keysT + v * kL, task.headDim, s);
+            Loops::template dots<Rows, V::kQueryVectors>(rows, keysT + Loops::panelAt(v * kL, task.headDim), task.headDim, s);
             alignas(64) float lanes[Rows][V::kQueryVectors * kL];
 #pragma GCC unroll 8
             for (int r = 0; r < Rows; ++r)

@@ -1,5 +1,5 @@
 #pragma once
-#include "core/kernels/BlockKernel.h"
+#include "core/kernels/TileLoops.h"
 #include <cmath>
 
 namespace fovea::kernels {
@@ -10,6 +10,7 @@ namespace fovea::kernels {
 template <class V>
 struct OnlineSoftmax {
     using F = typename V::F;
+    using Loops = TileLoops<V>;
     static constexpr int kL = V::kLanes;
     static constexpr int kB = static_cast<int>(kBlock);
     static constexpr int kPair = V::kPair;
@@ -22,9 +23,11 @@ struct OnlineSoftmax {
     float* sum;
     float* top;    ///< greatest logit of a tile, minus the kept maximum
     float* delta;  ///< by how much the last raise moved it
-    float* p;      ///< [keys][lanes], in words
+    float* p;      ///< panels of 64 rows, one a key, in words
     float* o;      ///< [lanes][pitch]
     std::size_t pitch;
+
+    [[nodiscard]] float& weight(int j, int t) const { return p[Loops::panelAt(t, kB) + j * Loops::kPanel]; }
 
     void reset(int queries) {
         for (int t = 0; t < kB; t += kL) {
@@ -53,7 +56,7 @@ struct OnlineSoftmax {
             const float factor = std::exp2f(-growth);
             sum[t] *= factor;
             for (int j = 0; j < keys / kPair; ++j)
-                p[j * kB + t] = scaled(p[j * kB + t], factor);
+                weight(j, t) = scaled(weight(j, t), factor);
             float* row = o + static_cast<std::size_t>(t) * pitch;
             for (std::size_t d = 0; d < pitch; d += kL)
                 V::store(row + d, V::mul(V::load(row + d), V::set1(factor)));

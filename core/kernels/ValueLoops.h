@@ -70,7 +70,7 @@ private:
             if (m_ranges.groupHi[g] <= m_ranges.groupLo[g])
                 continue;
             const int lane = g * V::kQueries;
-            const float* p = m_p + lo * kB + lane;
+            const float* p = m_p + Loops::panelAt(lane, kB) + lo * Loops::kPanel;
             const float* v = values + static_cast<std::size_t>(lo) * stride;
             float* o = m_o + static_cast<std::size_t>(lane) * m_pitch + from * kL;
             weightedSum<V::kQueries, Dims>(p, v, stride, keys, o);
@@ -86,7 +86,7 @@ private:
 #pragma GCC unroll 8
             for (int n = 0; n < Dims; ++n)
                 sum[t][n] = V::load(o + static_cast<std::size_t>(t) * m_pitch + n * kL);
-        for (int j = 0; j < keys; ++j, p += kB, v += stride) {
+        for (int j = 0; j < keys; ++j, p += Loops::kPanel, v += stride) {
             F x[Dims];
 #pragma GCC unroll 8
             for (int n = 0; n < Dims; ++n)
@@ -147,7 +147,7 @@ private:
             const int g = t / V::kQueries;
             float* o = m_o + static_cast<std::size_t>(t) * m_pitch;
             for (int j = m_ranges.groupLo[g]; j < m_ranges.groupHi[g] && j < count; ++j) {
-                const float p = part(m_p[j / kPair * kB + t], j);
+                const float p = part(m_p[Loops::panelAt(t, kB) + j / kPair * Loops::kPanel], j);
                 if (p == 0.0F)
                     continue;
                 const float* v = values + static_cast<std::size_t>(j / kPair) * stride;
