@@ -140,6 +140,8 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
     const Result<std::vector<HeadSet>> sets = headSets(task);
     FOVEA_TRY(sets);
     RouteInput routeInput{task.layer, input.q, input.k, input.v, fullLse, task.facts.get(), task.hiddenNorm};
+    if (task.state)
+        routeInput.kept = &task.state->router;
     const auto isAsked = [&](const HeadSet& set) {
         return task.head < 0 || set.heads.empty() ||
                std::find(set.heads.begin(), set.heads.end(), task.head) != set.heads.end();

@@ -4,6 +4,7 @@
 #include "core/kernels/Attention.h"
 #include "core/plan/AttentionPlan.h"
 #include "core/plan/StoredKeys.h"
+#include "core/route/RoundedKeys.h"
 #include "core/route/Router.h"
 #include <memory>
 #include <span>
@@ -15,6 +16,7 @@ namespace fovea {
 struct LayerState {
     FarState far;
     StoredForm stored;
+    RouterState router;
 };
 
 /// Which rows of which layer to run, and under what policy.

@@ -349,6 +349,8 @@ Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shap
     const int threads = work.threads > 0 ? work.threads : omp_get_max_threads();
     // Keys are ranked as they would be read; the oracle is a control, which knows what the model made.
     RouteInput ranked = input;
+    if (sets)
+        ranked.kept = nullptr; // choosers of different units are made at the same time
     Matrix readBack;
     if (policy.routed.storesDirections() && policy.routed.signal != "oracle") {
         if (ranked.storedK.rows == 0) {

@@ -10,6 +10,8 @@
 
 namespace fovea {
 
+class RouterState;
+
 /// What is known of a text without running attention. Shared by all layers. Sizes T.
 struct TokenFacts {
     std::size_t tokens = 0;
@@ -39,6 +41,8 @@ struct RouteInput {
     /// `k` as it is read back from 8-bit directions, which a policy of routed.store direction8 ranks by; empty:
     /// read back here when it is needed.
     ConstMatrixView storedK = {};
+    /// What earlier calls on the same growing text have rounded; null: nothing is kept (RoundedKeys.h).
+    RouterState* kept = nullptr;
 };
 
 /// Rows [first, last) of a text. Work on a visible rectangle routes and plans just these.

@@ -45,12 +45,18 @@ void PairScorer::keyScores(std::size_t, std::size_t, std::span<const std::uint32
 RoundedDots::RoundedDots(const SignalInput& in, std::size_t kvHead, std::size_t firstHead, std::size_t heads)
     : PairScorer(in.dots), m_dim(in.headDim()), m_firstQuery(in.rows.first),
       m_logitFactor(in.shape.attentionScale() / static_cast<float>(heads)),
-      m_keys(groupsOf(in.keys) * in.dots.groupBytes(in.headDim())),
+      m_own(in.dots, m_dim, static_cast<int>(in.routed.bits)),
+      m_keys(in.input.kept == nullptr ? m_own
+                                      : in.input.kept->keys(in.dots, kvHead, m_dim, static_cast<int>(in.routed.bits),
+                                                            in.routed.storesDirections())),
       m_queries((in.rows.last - in.rows.first) * in.dots.queryBytes(in.headDim())),
-      m_keySteps(groupsOf(in.keys) * kGroupKeys), m_querySteps(in.rows.last - in.rows.first) {
+      m_querySteps(in.rows.last - in.rows.first) {
     FOVEA_ASSERT(m_dim <= kMostDim);
-    const std::size_t groups = groupsOf(in.keys);
-    const std::size_t keyTasks = (groups + kTaskGroups - 1) / kTaskGroups;
+    m_keys.grow(in.keys);
+    const ConstMatrixView k = in.key(kvHead);
+    const std::size_t firstGroup = m_keys.firstNew();
+    const std::size_t lastGroup = std::max(firstGroup, m_keys.groups());
+    const std::size_t keyTasks = (lastGroup - firstGroup + kTaskGroups - 1) / kTaskGroups;
     const std::size_t queries = in.rows.last - in.rows.first;
     const std::size_t queryTasks = (queries + kTaskQueries - 1) / kTaskQueries;
     const auto tasks = static_cast<std::int64_t>(keyTasks + queryTasks);
@@ -58,26 +64,14 @@ RoundedDots::RoundedDots(const SignalInput& in, std::size_t kvHead, std::size_t 
     for (std::int64_t task = 0; task < tasks; ++task) {
         const auto n = static_cast<std::size_t>(task);
         if (n < keyTasks) {
-            roundKeys(in, kvHead, n * kTaskGroups, std::min(groups, (n + 1) * kTaskGroups));
+            const std::size_t group = firstGroup + n * kTaskGroups;
+            m_keys.round(k, group, std::min(lastGroup, group + kTaskGroups));
         } else {
             const std::size_t first = in.rows.first + (n - keyTasks) * kTaskQueries;
             roundQueries(in, {first, std::min(in.rows.last, first + kTaskQueries)}, firstHead, heads);
         }
     }
-}
-
-void RoundedDots::roundKeys(const SignalInput& in, std::size_t kvHead, std::size_t firstGroup,
-                            std::size_t lastGroup) {
-    const ConstMatrixView k = in.key(kvHead);
-    const int bits = static_cast<int>(in.routed.bits);
-    std::int8_t rounded[kGroupKeys * kMostDim];
-    for (std::size_t g = firstGroup; g < lastGroup; ++g) {
-        const std::size_t first = g * kGroupKeys;
-        const std::size_t count = std::min(kGroupKeys, in.keys - first);
-        for (std::size_t j = 0; j < count; ++j)
-            m_keySteps[first + j] = m_dots.round(k.row(first + j), m_dim, bits, rounded + j * m_dim);
-        m_dots.packKeys(rounded, count, m_dim, m_keys.data() + g * m_dots.groupBytes(m_dim));
-    }
+    m_keys.finish();
 }
 
 void RoundedDots::roundQueries(const SignalInput& in, RowRange rows, std::size_t firstHead,
@@ -100,13 +94,13 @@ void RoundedDots::roundQueries(const SignalInput& in, RowRange rows, std::size_t
 
 void RoundedDots::tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
                        std::size_t stride) const {
-    m_dots.intTile(groupAt(key), groupsOf(keys), m_keySteps.data() + key, queryAt(query), rows, m_dim, out,
+    m_dots.intTile(m_keys.groupAt(key), groupsOf(keys), m_keys.stepsAt(key), queryAt(query), rows, m_dim, out,
                    stride);
 }
 
 void RoundedDots::sift(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys,
                        SiftRow* sift) const {
-    m_dots.intSift(groupAt(key), groupsOf(keys), m_keySteps.data() + key, queryAt(query), rows, m_dim,
+    m_dots.intSift(m_keys.groupAt(key), groupsOf(keys), m_keys.stepsAt(key), queryAt(query), rows, m_dim,
                    static_cast<std::uint32_t>(key), sift);
 }
 
@@ -120,10 +114,10 @@ void RoundedDots::keyScores(std::size_t query, std::size_t rows, std::span<const
         const std::size_t count = std::min(kGroupKeys, keys.size() - first);
         for (std::size_t n = 0; n < count; ++n) {
             const std::size_t key = keys[first + n];
-            const unsigned char* from = groupAt(key) + key % kGroupKeys * 4;
+            const unsigned char* from = m_keys.groupAt(key) + key % kGroupKeys * 4;
             for (std::size_t at = 0; at < bytes; at += kGroupKeys * 4)
                 std::memcpy(group + at + n * 4, from + at, 4);
-            steps[n] = m_keySteps[key];
+            steps[n] = *m_keys.stepsAt(key);
         }
         for (std::size_t r = 0; r < rows; r += kGroupRows)
             m_dots.intTile(group, 1, steps, queryAt(query + r), std::min(kGroupRows, rows - r), m_dim,

@@ -1,4 +1,5 @@
 #pragma once
+#include "core/route/RoundedKeys.h"
 #include "core/route/Signal.h"
 
 namespace fovea {
@@ -7,8 +8,8 @@ namespace fovea {
 /// key), score = query step times that.
 class RoundedDots final : public PairScorer {
 public:
-    /// Rounds keys [0, in.keys) of `kvHead`, and for queries in.rows the sum of heads [firstHead, firstHead +
-    /// heads).
+    /// Rounds keys [0, in.keys) of `kvHead` that in.input.kept does not hold yet, and for queries in.rows the sum of
+    /// heads [firstHead, firstHead + heads).
     RoundedDots(const SignalInput& in, std::size_t kvHead, std::size_t firstHead, std::size_t heads);
     void tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
               std::size_t stride) const override;
@@ -23,18 +24,14 @@ private:
     [[nodiscard]] const unsigned char* queryAt(std::size_t query) const {
         return m_queries.data() + (query - m_firstQuery) * m_dots.queryBytes(m_dim);
     }
-    [[nodiscard]] const unsigned char* groupAt(std::size_t key) const {
-        return m_keys.data() + key / kGroupKeys * m_dots.groupBytes(m_dim);
-    }
-    void roundKeys(const SignalInput& in, std::size_t kvHead, std::size_t firstGroup, std::size_t lastGroup);
     void roundQueries(const SignalInput& in, RowRange rows, std::size_t firstHead, std::size_t heads);
 
     std::size_t m_dim;
     std::size_t m_firstQuery;
     float m_logitFactor; ///< attention scale, divided by the heads that were summed
-    AlignedBuffer<unsigned char> m_keys;
+    RoundedKeys m_own; ///< empty where the keys are kept for the next call
+    RoundedKeys& m_keys;
     AlignedBuffer<unsigned char> m_queries;
-    AlignedBuffer<float> m_keySteps;
     AlignedBuffer<float> m_querySteps;
 };
 

@@ -1,5 +1,6 @@
 #include "core/base/SplitMix64.h"
 #include "core/route/Dots.h"
+#include "core/route/RoundedKeys.h"
 #include "core/route/Selection.h"
 #include <QtTest>
 #include <cmath>
@@ -49,6 +50,8 @@ private slots:
     void floatTile_isTheSum();
     void round_isSymmetricAndNearestEven_data() { eachSet(); }
     void round_isSymmetricAndNearestEven();
+    void roundedKeys_growAsIfRoundedAtOnce_data() { eachSet(); }
+    void roundedKeys_growAsIfRoundedAtOnce();
     void filter_keepsWhatIsNotBelow_data() { eachSet(); }
     void filter_keepsWhatIsNotBelow();
     void exponentials_areCloseToExp_data() { eachSet(); }
@@ -392,6 +395,29 @@ void tst_Dots::ranked_ordersAsTheRule() {
     QVERIFY(rankedOf(-0.0F, 8) > rankedOf(0.0F, 7));
     QVERIFY(rankedOf(-kNan, 8) == rankedOf(kNan, 8));
     QVERIFY(std::isnan(scoreOf(rankedOf(kNan, 3))));
+}
+
+void tst_Dots::roundedKeys_growAsIfRoundedAtOnce() {
+    QFETCH(QString, isa);
+    constexpr std::size_t kKeys = 53, kDim = 20; // the last group is not full
+    Matrix k(kKeys, kDim);
+    std::uint64_t state = 7;
+    for (std::size_t n = 0; n < kKeys * kDim; ++n)
+        k.view().data[n] = unitFloat(state = splitMix64(state)) - 0.5F;
+    const auto take = [&](RoundedKeys& keys, std::size_t count) {
+        keys.grow(count);
+        keys.round(k.view(), keys.firstNew(), keys.groups());
+        keys.finish();
+    };
+    RoundedKeys whole(set(isa), kDim, 8), grown(set(isa), kDim, 8);
+    take(whole, kKeys);
+    for (const std::size_t count : {1UL, 2UL, 16UL, 17UL, 40UL, 53UL})
+        take(grown, count);
+    QCOMPARE(grown.groups(), whole.groups());
+    QCOMPARE(grown.firstNew(), std::size_t{3}); // full groups are not rounded again
+    QVERIFY(std::memcmp(grown.groupAt(0), whole.groupAt(0), whole.groups() * set(isa).groupBytes(kDim)) == 0);
+    for (std::size_t key = 0; key < kKeys; ++key)
+        QCOMPARE(*grown.stepsAt(key), *whole.stepsAt(key));
 }
 
 QTEST_APPLESS_MAIN(tst_Dots)

@@ -1,0 +1,62 @@
+#pragma once
+#include "core/base/Matrix.h"
+#include "core/model/ModelShape.h"
+#include "core/policy/AttentionPolicy.h"
+#include "core/route/Dots.h"
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace fovea {
+
+/// Keys of one key-value head, rounded to `bits` and packed for the integer dots of the router. A key is rounded by
+/// itself, so a text that grows adds its new keys only.
+class RoundedKeys {
+public:
+    RoundedKeys(const DotKernels& dots, std::size_t dim, int bits) : m_dots(&dots), m_dim(dim), m_bits(bits) {}
+
+    /// Room for keys [0, keys); the next ones to round are those of groups [firstNew(), groups()).
+    void grow(std::size_t keys);
+    [[nodiscard]] std::size_t firstNew() const { return m_rounded / kGroupKeys; }
+    [[nodiscard]] std::size_t groups() const { return (m_keys + kGroupKeys - 1) / kGroupKeys; }
+    /// Rounds rows of `k` [T x dim], T >= the keys grown to, into groups [first, last). Different groups may be
+    /// rounded by different threads.
+    void round(ConstMatrixView k, std::size_t first, std::size_t last);
+    /// Every new group has been rounded.
+    void finish() { m_rounded = m_keys; }
+
+    [[nodiscard]] const unsigned char* groupAt(std::size_t key) const {
+        return m_groups.data() + key / kGroupKeys * m_dots->groupBytes(m_dim);
+    }
+    [[nodiscard]] const float* stepsAt(std::size_t key) const { return m_steps.data() + key; }
+
+private:
+    const DotKernels* m_dots;
+    std::size_t m_dim;
+    int m_bits;
+    std::size_t m_keys = 0, m_rounded = 0;
+    std::vector<unsigned char> m_groups;
+    std::vector<float> m_steps; ///< whole groups
+};
+
+/// What the router keeps of one layer while a text grows token by token: the rows that it has seen must not change.
+/// One caller at a time.
+class RouterState {
+public:
+    /// Those of `kvHead` in this rounding; `stored`: of keys read back from 8-bit directions.
+    [[nodiscard]] RoundedKeys& keys(const DotKernels& dots, std::size_t kvHead, std::size_t dim, int bits, bool stored);
+
+private:
+    struct Kept {
+        std::size_t kvHead;
+        int bits;
+        bool stored;
+        std::unique_ptr<RoundedKeys> keys;
+    };
+    std::vector<Kept> m_kept;
+};
+
+/// Bytes that a layer's RouterState takes for `tokens` keys under `policy`; 0 where its signals round nothing.
+[[nodiscard]] std::uint64_t routerStateBytes(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens);
+
+} // namespace fovea
