@@ -87,9 +87,14 @@ def main():
         ours = list(runners)
         for flash in args.flash.split(","):
             runners[f"llama.cpp flash {flash}"] = Peer(args.model, tokens, args.threads, flash == "on")
+        for name, runner in list(runners.items()):
+            try:
+                runner.run()  # first-call costs apart
+            except (BrokenPipeError, json.JSONDecodeError):  # it has said why
+                print(json.dumps({"tokens": tokens, "runner": name, "not_run": "refused on this machine"}), flush=True)
+                ours.remove(name)
+                del runners[name]
         seconds = {name: [] for name in runners}
-        for name, runner in runners.items():
-            runner.run()  # first-call costs apart
         for _ in range(args.rounds):
             for name, runner in runners.items():
                 seconds[name].append(runner.run())
