@@ -394,7 +394,7 @@ std::uint64_t Engine::memoryNeeded(const ModelShape& shape, Precision precision,
     // A hybrid layer's output and log-sum-exp, its choices (32 keys of 10 bytes a row and head), its plan.
     const std::uint64_t hybrid =
         t * (queries + of(shape.heads)) * kFloat + t * of(shape.heads) * (32 * 10 + 96);
-    const std::uint64_t packed = 2 * keys * t * kFloat; // one layer's keys and values by head, while the kernel runs
+    const std::uint64_t packed = packedKeyBytes(shape, tokens); // one layer's, while the kernel runs
     const std::uint64_t record = t * of(shape.layers) * of(shape.heads) * 48;
     return weightBytes(shape, precision) + of(shape.layers) * layer + streams + hidden + logits + hybrid +
            packed + record + (std::uint64_t{64} << 20); // map tiles

@@ -36,8 +36,9 @@ bool isShort(const AttentionPlan& plan) {
 }
 
 /// `parts`: how many there are, numbered in the order of heads, blocks and items.
+/// `pairs`: computed ones of all tasks, at least: a gathered key is counted once.
 std::vector<Task> tasksOf(const AttentionPlan& plan, const AttentionInput& in, int onlyHead, bool split,
-                          std::int64_t& parts) {
+                          std::int64_t& parts, std::uint64_t& pairs) {
     const std::uint32_t heads = static_cast<std::uint32_t>(in.heads);
     const std::uint32_t group = heads / static_cast<std::uint32_t>(in.kvHeads);
     std::vector<Task> tasks;
@@ -62,6 +63,8 @@ std::vector<Task> tasksOf(const AttentionPlan& plan, const AttentionInput& in, i
             std::int64_t blockParts = 0;
             for (std::uint32_t i = block.itemBegin; i < block.itemEnd; ++i) {
                 keys += head.items[i].count;
+                const bool single = head.items[i].kind == ItemKind::Gather;
+                pairs += std::uint64_t{head.items[i].count} * (single ? 1 : block.queryCount) * (last - first);
                 if (split && keys >= kPartKeys && i + 1 < block.itemEnd)
                     push(i + 1, parts + blockParts++);
             }
@@ -79,11 +82,8 @@ std::vector<Task> tasksOf(const AttentionPlan& plan, const AttentionInput& in, i
 
 /// f32 rows of one head that lie side by side are read a third faster than rows with the other heads' between them,
 /// but copying them must not be a visible part of the work.
-bool worthPacking(const std::vector<Task>& tasks, const AttentionInput& in) {
+bool worthPacking(std::uint64_t pairs, const AttentionInput& in) {
     constexpr std::uint64_t kReadsPerKey = 64;
-    std::uint64_t pairs = 0;
-    for (const Task& task : tasks)
-        pairs += task.work;
     return in.kvHeads > 1 && pairs >= kReadsPerKey * in.k.rows * static_cast<std::uint64_t>(in.kvHeads);
 }
 
@@ -197,7 +197,8 @@ Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOu
     const bool bf16 = options.precision == Precision::BF16 && !split;
 
     std::int64_t partCount = 0;
-    const std::vector<Task> tasks = tasksOf(plan, in, options.onlyHead, split, partCount);
+    std::uint64_t pairs = 0;
+    const std::vector<Task> tasks = tasksOf(plan, in, options.onlyHead, split, partCount, pairs);
     const std::size_t partPitch = static_cast<std::size_t>(in.heads / in.kvHeads) * kernels::kShortRows *
                                   kernels::partFloats(in.headDim);
     AlignedBuffer<float> parts(static_cast<std::size_t>(partCount) * partPitch);
@@ -207,7 +208,7 @@ Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOu
     const kernels::Bf16Table* table = bf16 ? &kernels::bf16Of(options.emulateBf16) : nullptr;
     const auto attendBlock = bf16 ? table->attendBlock : kernels::kernelsOf(options.isa).attendBlock;
     PackedKeys packed;
-    if (bf16 || (!split && worthPacking(tasks, in))) {
+    if (bf16 || (!split && worthPacking(pairs, in))) {
         const std::size_t group = static_cast<std::size_t>(in.heads / in.kvHeads);
         const std::size_t only = static_cast<std::size_t>(std::max(options.onlyHead, 0)) / group;
         packed = options.onlyHead < 0 ? PackedKeys(in, table, 0, static_cast<std::size_t>(in.kvHeads))
@@ -237,6 +238,11 @@ Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOu
     if (partCount > 0)
         mergeShort(tasks, plan, in, out, parts.data(), partPitch);
     return {};
+}
+
+std::uint64_t packedKeyBytes(const ModelShape& shape, std::size_t tokens) {
+    const std::size_t rows = (tokens + kBlock - 1) / kBlock * kBlock;
+    return 2 * static_cast<std::uint64_t>(shape.kvHeads) * rows * kernels::paddedDim(shape.headDim) * sizeof(float);
 }
 
 void logitTile(const AttentionInput& in, int head, std::size_t query, std::size_t key, MatrixView s,

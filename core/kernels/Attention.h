@@ -63,10 +63,13 @@ struct AttentionOptions {
 /// decoding has, is split along the keys too, by fixed parts of 1,024 that are merged in their order, and is
 /// f32 in either precision: it would cost more to pack the keys than to read them. Errors: Cancelled (polled
 /// per block); Unsupported (bf16AttentionAvailable). Thread-safe. Scratch: about 64 KB per thread and a copy
-/// of K and V (in bf16 half their size; in f32 only of plans that read a key 64 times and more), allocated
-/// before the region.
+/// of K and V (in bf16 half their size; in f32 only where several key-value heads share a row and the plan's ranges hold 64
+/// pairs per key and more), allocated before the region.
 [[nodiscard]] Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOutput out,
                               const AttentionOptions& options, const WorkContext& work);
+
+/// Bytes of that copy in f32, the larger one.
+[[nodiscard]] std::uint64_t packedKeyBytes(const ModelShape& shape, std::size_t tokens);
 
 /// The obvious twin: plain double loops over the plan, one thread. For tests and small pictures.
 void attendOracle(const AttentionPlan& plan, const AttentionInput& in, AttentionOutput out);

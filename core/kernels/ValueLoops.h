@@ -4,8 +4,8 @@
 
 namespace fovea::kernels {
 
-/// O += P V of one tile: lanes are head dims, weights are broadcast. P [keys][lanes] and V [keys][pitch] are in
-/// words, O [lanes][pitch] in floats.
+/// O += P V of one tile: lanes are head dims, weights are broadcast. P (panels of 64 rows, one a key) and V
+/// [keys][pitch] are in words, O [lanes][pitch] in floats.
 template <class V>
 class ValueLoops {
     using F = typename V::F;

@@ -5,6 +5,7 @@
 #include "core/policy/SignalSpec.h"
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace fovea {
 
@@ -125,16 +126,18 @@ void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& poli
     const TierBytes tiers = tierBytes(shape, policy, tokens);
     arm.kvBytes = tiers.exact + tiers.cold;
     arm.routerBytes = 0;
-    std::uint64_t bits = 0; // the most that any head keeps
+    std::set<std::int64_t> roundings; // heads of one rounding share their keys
     const auto rounds = [&](const HeadParts& parts) {
         const std::string& signal = parts.routed.signal;
         if (signal == "group_dot" || signal == "head_dot" || signal == "indexer")
-            bits = std::max(bits, unsignedOf(parts.routed.bits));
+            roundings.insert(parts.routed.bits);
     };
     rounds(policy);
     for (const NamedHeadParts& named : policy.headPolicies)
         rounds(named.parts);
-    const std::uint64_t roundedKey = bits > 0 ? (headDim * bits + 7) / 8 + sizeof(float) : 0;
+    std::uint64_t roundedKey = 0;
+    for (const std::int64_t bits : roundings)
+        roundedKey += (headDim * unsignedOf(bits) + 7) / 8 + sizeof(float);
     for (int layer = 0; layer < shape.layers; ++layer)
         if (!policy.fullInLayer(layer))
             arm.routerBytes += kvHeads * roundedKey * tokens;

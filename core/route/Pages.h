@@ -26,8 +26,8 @@ std::unique_ptr<PageScorer> mean(const SetInput& in);
 /// page_bound: sum over channels c of max(q_c m_c, q_c M_c), m and M the page's channel minimum and maximum:
 /// never below any q.k of the page (Tang et al., Quest, 2024, 2406.10774).
 std::unique_ptr<PageScorer> bound(const SetInput& in);
-/// stored_dot: greatest scale q.k of the page's keys outside local and always, k as the router is given it (the
-/// stored form, RouteInput::k).
+/// stored_dot: greatest scale q.k of the page's keys outside local and always, k as it is read back
+/// (RouteInput::storedK).
 std::unique_ptr<PageScorer> storedDot(const SetInput& in);
 /// A signal that scores single keys: the mean weight where it estimates mass, else its best key.
 std::unique_ptr<PageScorer> ofTokens(const SetInput& in);

@@ -1,5 +1,6 @@
 #include "core/route/RoundedKeys.h"
 #include "core/base/Check.h"
+#include "core/route/SetChoice.h"
 #include <algorithm>
 #include <set>
 
@@ -15,9 +16,10 @@ void RoundedKeys::grow(std::size_t keys) {
     FOVEA_ASSERT(m_dim <= kMostDim);
     if (keys <= m_keys)
         return;
+    const std::size_t groups = (keys + kGroupKeys - 1) / kGroupKeys;
+    m_groups.resize(groups * m_dots->groupBytes(m_dim));
+    m_steps.resize(groups * kGroupKeys);
     m_keys = keys;
-    m_groups.resize(groups() * m_dots->groupBytes(m_dim));
-    m_steps.resize(groups() * kGroupKeys);
 }
 
 void RoundedKeys::round(ConstMatrixView k, std::size_t first, std::size_t last) {
@@ -44,7 +46,8 @@ RoundedKeys& RouterState::keys(const DotKernels& dots, std::size_t kvHead, std::
 std::uint64_t routerStateBytes(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {
     std::set<std::pair<std::int64_t, bool>> roundings;
     const auto add = [&](const RoutedPart& routed) {
-        if (routed.signal == "group_dot" || routed.signal == "head_dot" || routed.signal == "indexer")
+        const bool rounds = routed.signal == "group_dot" || routed.signal == "head_dot" || routed.signal == "indexer";
+        if (rounds && !choosesSets(routed)) // those keep nothing
             roundings.insert({routed.bits, routed.storesDirections()});
     };
     add(policy.routed);

@@ -17,7 +17,7 @@ public:
 
     /// Room for keys [0, keys); the next ones to round are those of groups [firstNew(), groups()).
     void grow(std::size_t keys);
-    [[nodiscard]] std::size_t firstNew() const { return m_rounded / kGroupKeys; }
+    [[nodiscard]] std::size_t firstNew() const { return m_rounded >= m_keys ? groups() : m_rounded / kGroupKeys; }
     [[nodiscard]] std::size_t groups() const { return (m_keys + kGroupKeys - 1) / kGroupKeys; }
     /// Rounds rows of `k` [T x dim], T >= the keys grown to, into groups [first, last). Different groups may be
     /// rounded by different threads.
@@ -56,7 +56,7 @@ private:
     std::vector<Kept> m_kept;
 };
 
-/// Bytes that a layer's RouterState takes for `tokens` keys under `policy`; 0 where its signals round nothing.
+/// Bytes that a layer's RouterState takes at most for `tokens` keys under `policy`; 0 where nothing is kept.
 [[nodiscard]] std::uint64_t routerStateBytes(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens);
 
 } // namespace fovea

@@ -333,6 +333,9 @@ Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shap
     if (signal == nullptr && !sets && !policy.routed.signal.empty())
         return fail(ErrorCode::BadValue, "routed.granularity is token; " + policy.routed.signal +
                                              " ranks pages: page and block are accepted");
+    if (signal != nullptr && policy.routed.ranksQueries() && signal->queries == nullptr)
+        return fail(ErrorCode::BadValue, "routed.signal is " + policy.routed.signal +
+                                             ", which ranks no queries; routed.role keys is accepted with it");
     FOVEA_ASSERT(input.q.rows == facts.tokens && input.k.rows == facts.tokens);
     if (policy.routed.signal == "surprisal" && facts.surprisal.size() != facts.tokens)
         return fail(ErrorCode::BadValue,

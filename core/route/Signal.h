@@ -51,7 +51,7 @@ struct RankUse {
     bool probability = false; ///< recorded score = exp(rank value - log-sum-exp over keys <= the query)
 };
 
-/// Ranks keys per query. Immutable and thread-safe once made.
+/// Ranks keys per query. Thread-safe once made, as long as none is being made from the same RouterState.
 class PairScorer {
 public:
     explicit PairScorer(const DotKernels& dots) : m_dots(dots) {}

@@ -35,6 +35,11 @@ special = tokenize(b"<|im_start|>", "--special-tokens")
 check(len(plain["ids"]) > 1, "special tokens are plain characters by default")
 equal(special["ids"], [1], "--special-tokens reads them")
 
+tokenize(b"GGUF is the name of a file format")
+refused = run("tokenize", "-", stdin=b"GGUF\x03\0\0\0" + b"\0" * 60)
+equal(refused.returncode, 2, "status of a model given as the text")
+check("standard input is a GGUF model" in refused.stderr, f"a model given as the text: {refused.stderr!r}")
+
 broken = tokenize(b"ab\xff\xfecd \xe2\x82")
 equal(broken["invalid_bytes"], 4, "invalid bytes are counted")
 equal(broken["first_invalid_byte"], 2, "and the first is named")

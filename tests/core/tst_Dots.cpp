@@ -414,6 +414,8 @@ void tst_Dots::roundedKeys_growAsIfRoundedAtOnce() {
     for (const std::size_t count : {1UL, 2UL, 16UL, 17UL, 40UL, 53UL})
         take(grown, count);
     QCOMPARE(grown.groups(), whole.groups());
+    QCOMPARE(grown.firstNew(), grown.groups()); // nothing is left to round
+    grown.grow(kKeys + 16);
     QCOMPARE(grown.firstNew(), std::size_t{3}); // full groups are not rounded again
     QVERIFY(std::memcmp(grown.groupAt(0), whole.groupAt(0), whole.groups() * set(isa).groupBytes(kDim)) == 0);
     for (std::size_t key = 0; key < kKeys; ++key)

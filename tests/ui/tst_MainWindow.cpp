@@ -22,10 +22,12 @@
 #include <QMimeData>
 #include <QPushButton>
 #include <QSettings>
+#include <QSignalSpy>
 #include <QSlider>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QUrl>
+#include <cmath>
 #include <set>
 
 using namespace fovea;
@@ -467,6 +469,53 @@ private slots:
         s.requests.setParam(*findParam("window"), ParamValue(std::int64_t{5}));
         QVERIFY(s.find<StatusLine>("status")->sentence().startsWith(QStringLiteral("updating")));
         QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+    }
+
+    /// Picks every row of the preset list. FOVEA_PRESETS_TEXT=FILE takes a longer text than the gate has time for.
+    void realModel_runsEveryPreset() {
+        const auto model = findModel("");
+        if (!model)
+            QSKIP("the default model is not cached: run app/fetch-model smollm2");
+        Stage s{LatestWorker::Runner{}};
+        std::string text = "The harbour master wrote the code in the log.\nThe code was forgotten.";
+        if (qEnvironmentVariableIsSet("FOVEA_PRESETS_TEXT")) {
+            QFile in(qEnvironmentVariable("FOVEA_PRESETS_TEXT"));
+            QVERIFY(in.open(QIODevice::ReadOnly));
+            text = in.readAll().toStdString();
+        }
+        s.window.documents().setText(text, QStringLiteral("text"), QStringLiteral("test"));
+        s.window.documents().openModel(QString::fromStdString(*model));
+        QTRY_VERIFY_WITH_TIMEOUT(s.runs.lastComplete() && !s.runs.updating(), 120'000);
+        QSignalSpy failures(&s.runs, &RunController::failed);
+        auto* list = s.find<QComboBox>("params.preset");
+        int refused = 0;
+        for (int row = 0; row < list->count(); ++row) {
+            const QVariant at = list->itemData(row, Qt::UserRole);
+            if (!at.isValid()) // a family's heading
+                continue;
+            const PolicyPreset& preset = policyPresets()[static_cast<std::size_t>(at.toInt())];
+            const std::string name(preset.name);
+            const AttentionPolicy before = s.requests.request().policy;
+            emit list->activated(row);
+            if (preset.policy.bidirectional()) { // refused in one sentence, and nothing changes
+                QVERIFY2(s.requests.request().policy == before, name.c_str());
+                const QString sentence = s.find<QLabel>("params.preset.error")->text();
+                QVERIFY2(sentence.contains(QString::fromStdString(name)) &&
+                             sentence.contains(QStringLiteral("this model is causal")),
+                         qPrintable(sentence));
+                ++refused;
+                continue;
+            }
+            QVERIFY2(sameButName(s.requests.request().policy, preset.policy), name.c_str());
+            QTRY_VERIFY2_WITH_TIMEOUT(!s.runs.updating(), name.c_str(), 300'000);
+            QVERIFY2(failures.isEmpty(), qPrintable(QString::fromStdString(name) + QStringLiteral(": ") +
+                                                    (failures.isEmpty() ? QString() : failures[0][0].toString())));
+            const SnapshotPtr done = s.runs.lastComplete();
+            QVERIFY2(sameButName(done->request->policy, preset.policy), name.c_str());
+            QVERIFY2(std::isfinite(done->propagated->fidelity.nextTokenKl), name.c_str());
+            QVERIFY2(s.find<StatusLine>("status")->sentence().startsWith(QStringLiteral("propagated")), name.c_str());
+        }
+        QCOMPARE(refused, 3);
     }
 
 private:

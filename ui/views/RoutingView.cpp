@@ -60,8 +60,10 @@ private:
     int m_layer = -1, m_head = -1, m_headsPerKv = 1;
 };
 
+/// What another signal would choose as keys: the controls rank no queries.
 AttentionPolicy withSignal(AttentionPolicy policy, const char* signal)
 {
+    policy.routed.role = Role::Keys;
     policy.routed.signal = signal;
     return policy;
 }
@@ -206,6 +208,8 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
                     ++seen[j];
                 }
         const std::span<const std::uint32_t> router = choices.row(row);
+        if (!policy.routed.ranksKeys())
+            continue; // no keys to compare with the oracle's
         chosen += static_cast<double>(router.size());
         const auto oracle = route(withSignal(policy, "oracle"), shape, input, {row, row + 1}, head, work);
         if (oracle) {
