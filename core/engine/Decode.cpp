@@ -194,7 +194,8 @@ Result<Decoder> Decoder::start(std::shared_ptr<const Model> model, const Attenti
     for (const LayerMemory& memory :
          {farFieldMemory(*legal, shape, planned.tokens), recastMemory(*legal, shape, planned.tokens)})
         bytes += memory.working + memory.state * static_cast<std::uint64_t>(shape.layers);
-    bytes += packedKeyBytes(shape, planned.tokens) + routerStateBytes(*legal, shape, planned.tokens) * static_cast<std::uint64_t>(shape.layers);
+    bytes += routerStateBytes(*legal, shape, planned.tokens) * static_cast<std::uint64_t>(shape.layers);
+    bytes += packedKeyBytes(shape, ids.size()); // while the prompt is read
     FOVEA_TRY(requireMemory("keys and values of " + std::to_string(planned.tokens) + " tokens", bytes,
                             memoryLimit(options.maxMemory), "fewer tokens would fit"));
     auto data = std::make_unique<Data>(std::move(model), *legal, planned, work.threads);
