@@ -161,7 +161,7 @@ def main():
         p = results[name]
         w = work[name]
         knob = f"{w['knob'][0].split('.')[1]} {start_of(p['policy'], w['knob'][0])}" if w["knob"] else "as published"
-        if name in far:
+        if name in far and abs(p["cost"]["density"] / options.pairs - 1) > 0.1:
             knob += f", {options.pairs:.0%} is out of reach"
         label = name + ("*" if presets[name]["looks_ahead"] else "")
         f = p["fidelity"]
