@@ -401,7 +401,7 @@ LayerMemory farFieldMemory(const AttentionPolicy& policy, const ModelShape& shap
     constexpr std::uint64_t kFloat = sizeof(float);
     const std::uint64_t rows = t * heads * dim * kFloat; // a branch's output
     LayerMemory memory;
-    const auto add = [&](const HeadParts& parts) {
+    policy.eachParts([&](const HeadParts& parts) {
         switch (parts.far.far) {
         case Far::Projection: // refused before memory is asked for
         case Far::None:
@@ -424,10 +424,7 @@ LayerMemory farFieldMemory(const AttentionPolicy& policy, const ModelShape& shap
             memory.working = std::max(memory.working, rows);
             return;
         }
-    };
-    add(policy);
-    for (const NamedHeadParts& head : policy.headPolicies)
-        add(head.parts);
+    });
     return memory;
 }
 

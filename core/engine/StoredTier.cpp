@@ -28,9 +28,7 @@ struct Difference {
 template <class F>
 std::shared_ptr<const AttentionPolicy> with(const AttentionPolicy& policy, const F& change) {
     auto changed = std::make_shared<AttentionPolicy>(policy);
-    change(changed->routed);
-    for (NamedHeadParts& named : changed->headPolicies)
-        change(named.parts.routed);
+    changed->eachParts([&](HeadParts& parts) { change(parts.routed); });
     return changed;
 }
 

@@ -99,17 +99,15 @@ std::optional<AttentionPolicy> controlPolicy(const AttentionPolicy& policy, Poin
         policy.anyParts(spendsOtherwise))
         return {};
     AttentionPolicy control = policy;
-    const auto replace = [&](RoutedPart& routed) {
+    control.eachParts([&](HeadParts& parts) {
+        RoutedPart& routed = parts.routed;
         if (routed.signal.empty())
             return;
         routed.signal = signal;
         routed.bits = RoutedPart{}.bits;
         if (routed.store == Store::Evict) // the controls rank anew each time
             routed.store = Store::All;
-    };
-    replace(control.routed);
-    for (NamedHeadParts& named : control.headPolicies)
-        replace(named.parts.routed);
+    });
     control.name = signal + " control";
     const Result<AttentionPolicy> legal = validated(control);
     return legal ? std::optional(*legal) : std::nullopt;

@@ -63,12 +63,12 @@ struct AttentionOptions {
 /// decoding has, is split along the keys too, by fixed parts of 1,024 that are merged in their order, and is
 /// f32 in either precision: it would cost more to pack the keys than to read them. Errors: Cancelled (polled
 /// per block); Unsupported (bf16AttentionAvailable). Thread-safe. Scratch: about 64 KB per thread and a copy
-/// of K and V (in bf16 half their size; in f32 only where several key-value heads share a row and the plan's ranges hold 64
-/// pairs per key and more), allocated before the region.
+/// of K and V, allocated before the region: in bf16 half their size, in f32 only where a row holds several
+/// key-value heads and the plan's ranges come to 64 pairs per key and more. Throws std::bad_alloc.
 [[nodiscard]] Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOutput out,
                               const AttentionOptions& options, const WorkContext& work);
 
-/// Bytes of that copy in f32, the larger one.
+/// Bytes of that copy for a text of `tokens`, at most: the one in f32.
 [[nodiscard]] std::uint64_t packedKeyBytes(const ModelShape& shape, std::size_t tokens);
 
 /// The obvious twin: plain double loops over the plan, one thread. For tests and small pictures.

@@ -11,14 +11,16 @@ namespace fovea::kernels {
 class PackedKeys {
 public:
     PackedKeys() = default;
-    /// Key-value heads [first, last). `table`: of bf16; null: f32. Nothing is copied yet.
+    /// Key-value heads [first, last); `in` must outlive it. `table`: of bf16; null: f32. Nothing is copied yet. Throws
+    /// std::bad_alloc.
     PackedKeys(const AttentionInput& in, const Bf16Table* table, std::size_t first, std::size_t last);
 
     /// Copies of 64 keys of one head, to be made in any order, by any thread.
     [[nodiscard]] std::size_t tasks() const { return m_heads * m_rows / kBlock; }
     void pack(std::size_t task);
 
-    /// Where the kernel finds the rows of key-value head `head`; `task` knows its head dim; it stays as it is when nothing is packed.
+    /// Points `task`, whose head dim is set, at the rows of key-value head `head`; where nothing is packed it keeps the
+    /// caller's.
     void describe(std::size_t head, BlockTask& task) const;
 
 private:
@@ -28,7 +30,7 @@ private:
     const AttentionInput* m_in = nullptr;
     const Bf16Table* m_table = nullptr;
     std::size_t m_first = 0, m_heads = 0;
-    std::size_t m_rows = 0; ///< of each head, whole blocks
+    std::size_t m_rows = 0;                     ///< of each head, whole blocks
     std::size_t m_keySize = 0, m_valueSize = 0; ///< floats or words of a head
     AlignedBuffer<float> m_keys, m_values;
 };

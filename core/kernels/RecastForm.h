@@ -6,7 +6,8 @@
 namespace fovea {
 
 /// Rows `rows` of q moved to where their sinks' ranks put them (Recast::Position), for the heads that recast so; the
-/// others' are 0. Row r of the result is query rows.first + r. `head` < 0: all. Opens an OpenMP region of `threads`. Throws std::bad_alloc.
+/// others' are 0. Row r of the result is query rows.first + r. `head` < 0: all. Opens an OpenMP region of `threads`.
+/// Throws std::bad_alloc.
 [[nodiscard]] Matrix turnedQueries(const AttentionPlan& plan, const AttentionInput& in, RowRange rows, int head,
                                    int threads);
 

@@ -127,14 +127,10 @@ void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& poli
     arm.kvBytes = tiers.exact + tiers.cold;
     arm.routerBytes = 0;
     std::set<std::int64_t> roundings; // heads of one rounding share their keys
-    const auto rounds = [&](const HeadParts& parts) {
-        const std::string& signal = parts.routed.signal;
-        if (signal == "group_dot" || signal == "head_dot" || signal == "indexer")
+    policy.eachParts([&](const HeadParts& parts) {
+        if (roundsKeys(parts.routed.signal))
             roundings.insert(parts.routed.bits);
-    };
-    rounds(policy);
-    for (const NamedHeadParts& named : policy.headPolicies)
-        rounds(named.parts);
+    });
     std::uint64_t roundedKey = 0;
     for (const std::int64_t bits : roundings)
         roundedKey += (headDim * unsignedOf(bits) + 7) / 8 + sizeof(float);

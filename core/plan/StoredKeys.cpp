@@ -85,14 +85,12 @@ KvRetention retentionOf(const AttentionPolicy& policy, int layer) {
 
 AttentionPolicy pinnedWithin(AttentionPolicy policy, std::size_t tokens) {
     const auto last = static_cast<std::int64_t>(tokens) - 1;
-    const auto cut = [&](std::vector<PinnedRange>& pinned) {
+    policy.eachParts([&](HeadParts& parts) {
+        std::vector<PinnedRange>& pinned = parts.always.pinned;
         std::erase_if(pinned, [&](const PinnedRange& range) { return range.first > last; });
         for (PinnedRange& range : pinned)
             range.last = std::min(range.last, last);
-    };
-    cut(policy.always.pinned);
-    for (NamedHeadParts& named : policy.headPolicies)
-        cut(named.parts.always.pinned);
+    });
     return policy;
 }
 

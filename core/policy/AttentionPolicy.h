@@ -209,6 +209,19 @@ struct AttentionPolicy : HeadParts {
                std::any_of(headPolicies.begin(), headPolicies.end(),
                            [&](const NamedHeadParts& named) { return asks(named.parts); });
     }
+    /// Calls `takes` with the policy's own parts, then with those of each head policy.
+    template <class F>
+    void eachParts(F&& takes) const {
+        takes(static_cast<const HeadParts&>(*this));
+        for (const NamedHeadParts& named : headPolicies)
+            takes(named.parts);
+    }
+    template <class F>
+    void eachParts(F&& changes) {
+        changes(static_cast<HeadParts&>(*this));
+        for (NamedHeadParts& named : headPolicies)
+            changes(named.parts);
+    }
     /// Does any head route by this signal?
     [[nodiscard]] bool routesBy(std::string_view signal) const {
         return anyParts([&](const HeadParts& parts) { return parts.routed.signal == signal; });

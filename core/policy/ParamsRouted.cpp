@@ -267,10 +267,7 @@ void appendRouted(std::vector<ParamSpec>& s) {
         p.maximum = 8;
         p.get = [](const Policy& x) -> Value { return x.routed.bits; };
         p.set = [](Policy& x, const Value& v) { x.routed.bits = whole(v); };
-        p.active = [](const Policy& x) {
-            return routed(x) && (x.routed.signal == "group_dot" || x.routed.signal == "head_dot" ||
-                                 x.routed.signal == "indexer");
-        };
+        p.active = [](const Policy& x) { return routed(x) && roundsKeys(x.routed.signal); };
     }
     {
         ParamSpec& p =

@@ -189,6 +189,10 @@ bool looksAhead(const AttentionPolicy& policy) {
     return policy.bidirectional() || policy.anyParts([](const HeadParts& parts) { return looksAhead(parts); });
 }
 
+bool roundsKeys(std::string_view signal) {
+    return signal == "group_dot" || signal == "head_dot" || signal == "indexer";
+}
+
 bool readsEarlierQueries(const AttentionPolicy& policy) {
     return policy.anyParts([&](const HeadParts& parts) {
         const RoutedPart& routed = parts.routed;

@@ -47,6 +47,8 @@ enum class Offers : std::uint8_t {
 [[nodiscard]] bool looksAhead(const HeadParts& parts);
 /// Does the routing of any head, or is the policy one for bidirectional models?
 [[nodiscard]] bool looksAhead(const AttentionPolicy& policy);
+/// Is the ranking made of keys that are rounded to routed.bits?
+[[nodiscard]] bool roundsKeys(std::string_view signal);
 /// Does ranking a row read the queries of rows before it? Cached decoding then keeps them.
 [[nodiscard]] bool readsEarlierQueries(const AttentionPolicy& policy);
 

@@ -1,29 +1,24 @@
 #include "core/route/RoundedKeys.h"
 #include "core/base/Check.h"
+#include "core/policy/SignalSpec.h"
 #include "core/route/SetChoice.h"
 #include <algorithm>
 #include <set>
 
 namespace fovea {
 
-namespace {
-
-constexpr std::size_t kMostDim = 256;
-
-} // namespace
-
 void RoundedKeys::grow(std::size_t keys) {
-    FOVEA_ASSERT(m_dim <= kMostDim);
+    FOVEA_ASSERT(m_dim <= kMostHeadDim);
     if (keys <= m_keys)
         return;
-    const std::size_t groups = (keys + kGroupKeys - 1) / kGroupKeys;
+    const std::size_t groups = keyGroups(keys);
     m_groups.resize(groups * m_dots->groupBytes(m_dim));
     m_steps.resize(groups * kGroupKeys);
     m_keys = keys;
 }
 
 void RoundedKeys::round(ConstMatrixView k, std::size_t first, std::size_t last) {
-    std::int8_t rounded[kGroupKeys * kMostDim];
+    std::int8_t rounded[kGroupKeys * kMostHeadDim];
     for (std::size_t g = first; g < last; ++g) {
         const std::size_t key = g * kGroupKeys;
         const std::size_t count = std::min(kGroupKeys, m_keys - key);
@@ -45,14 +40,11 @@ RoundedKeys& RouterState::keys(const DotKernels& dots, std::size_t kvHead, std::
 
 std::uint64_t routerStateBytes(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {
     std::set<std::pair<std::int64_t, bool>> roundings;
-    const auto add = [&](const RoutedPart& routed) {
-        const bool rounds = routed.signal == "group_dot" || routed.signal == "head_dot" || routed.signal == "indexer";
-        if (rounds && !choosesSets(routed)) // those keep nothing
+    policy.eachParts([&](const HeadParts& parts) {
+        const RoutedPart& routed = parts.routed;
+        if (roundsKeys(routed.signal) && !choosesSets(routed)) // sets keep nothing
             roundings.insert({routed.bits, routed.storesDirections()});
-    };
-    add(policy.routed);
-    for (const NamedHeadParts& named : policy.headPolicies)
-        add(named.parts.routed);
+    });
     // Packed keys are pairs of 16 bits at most; a vector that grows has room for as much again.
     const std::uint64_t key = static_cast<std::uint64_t>(shape.headDim) * 2 + sizeof(float);
     return 2 * roundings.size() * key * static_cast<std::uint64_t>(shape.kvHeads) * tokens;

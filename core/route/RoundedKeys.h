@@ -9,6 +9,13 @@
 
 namespace fovea {
 
+inline constexpr std::size_t kMostHeadDim = 256; ///< of Dots.h's loops
+
+/// Groups that hold so many keys.
+[[nodiscard]] constexpr std::size_t keyGroups(std::size_t keys) {
+    return (keys + kGroupKeys - 1) / kGroupKeys;
+}
+
 /// Keys of one key-value head, rounded to `bits` and packed for the integer dots of the router. A key is rounded by
 /// itself, so a text that grows adds its new keys only.
 class RoundedKeys {
@@ -18,7 +25,7 @@ public:
     /// Room for keys [0, keys); the next ones to round are those of groups [firstNew(), groups()).
     void grow(std::size_t keys);
     [[nodiscard]] std::size_t firstNew() const { return m_rounded >= m_keys ? groups() : m_rounded / kGroupKeys; }
-    [[nodiscard]] std::size_t groups() const { return (m_keys + kGroupKeys - 1) / kGroupKeys; }
+    [[nodiscard]] std::size_t groups() const { return keyGroups(m_keys); }
     /// Rounds rows of `k` [T x dim], T >= the keys grown to, into groups [first, last). Different groups may be
     /// rounded by different threads.
     void round(ConstMatrixView k, std::size_t first, std::size_t last);

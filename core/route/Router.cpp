@@ -300,9 +300,8 @@ std::uint64_t choiceBytesOf(const RoutedPart& routed, const ModelShape& shape, s
 
 std::uint64_t choiceBytes(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {
     // Policies of heads that choose as a group or a layer have units of their own: they add up.
-    std::uint64_t sum = choiceBytesOf(policy.routed, shape, tokens);
-    for (const NamedHeadParts& named : policy.headPolicies)
-        sum += choiceBytesOf(named.parts.routed, shape, tokens);
+    std::uint64_t sum = 0;
+    policy.eachParts([&](const HeadParts& parts) { sum += choiceBytesOf(parts.routed, shape, tokens); });
     return sum;
 }
 

@@ -8,13 +8,8 @@ namespace fovea {
 
 namespace {
 
-constexpr std::size_t kMostDim = 256;
 constexpr std::size_t kTaskGroups = 32; ///< key groups, and queries, that one task rounds
 constexpr std::size_t kTaskQueries = 256;
-
-std::size_t groupsOf(std::size_t keys) {
-    return (keys + kGroupKeys - 1) / kGroupKeys;
-}
 
 } // namespace
 
@@ -51,7 +46,7 @@ RoundedDots::RoundedDots(const SignalInput& in, std::size_t kvHead, std::size_t 
                                                             in.routed.storesDirections())),
       m_queries((in.rows.last - in.rows.first) * in.dots.queryBytes(in.headDim())),
       m_querySteps(in.rows.last - in.rows.first) {
-    FOVEA_ASSERT(m_dim <= kMostDim);
+    FOVEA_ASSERT(m_dim <= kMostHeadDim);
     m_keys.grow(in.keys);
     const ConstMatrixView k = in.key(kvHead);
     const std::size_t firstGroup = m_keys.firstNew();
@@ -77,8 +72,8 @@ RoundedDots::RoundedDots(const SignalInput& in, std::size_t kvHead, std::size_t 
 void RoundedDots::roundQueries(const SignalInput& in, RowRange rows, std::size_t firstHead,
                                std::size_t heads) {
     const int bits = static_cast<int>(in.routed.bits);
-    std::int8_t rounded[kMostDim];
-    float sum[kMostDim];
+    std::int8_t rounded[kMostHeadDim];
+    float sum[kMostHeadDim];
     for (std::size_t query = rows.first; query < rows.last; ++query) {
         std::fill(sum, sum + m_dim, 0.0F);
         for (std::size_t head = firstHead; head < firstHead + heads; ++head) {
@@ -94,20 +89,20 @@ void RoundedDots::roundQueries(const SignalInput& in, RowRange rows, std::size_t
 
 void RoundedDots::tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
                        std::size_t stride) const {
-    m_dots.intTile(m_keys.groupAt(key), groupsOf(keys), m_keys.stepsAt(key), queryAt(query), rows, m_dim, out,
+    m_dots.intTile(m_keys.groupAt(key), keyGroups(keys), m_keys.stepsAt(key), queryAt(query), rows, m_dim, out,
                    stride);
 }
 
 void RoundedDots::sift(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys,
                        SiftRow* sift) const {
-    m_dots.intSift(m_keys.groupAt(key), groupsOf(keys), m_keys.stepsAt(key), queryAt(query), rows, m_dim,
+    m_dots.intSift(m_keys.groupAt(key), keyGroups(keys), m_keys.stepsAt(key), queryAt(query), rows, m_dim,
                    static_cast<std::uint32_t>(key), sift);
 }
 
 void RoundedDots::keyScores(std::size_t query, std::size_t rows, std::span<const std::uint32_t> keys,
                             float* out, std::size_t stride) const {
     const std::size_t bytes = m_dots.groupBytes(m_dim);
-    unsigned char group[kGroupKeys * 4 * kMostDim / 2] = {};
+    unsigned char group[kGroupKeys * 4 * kMostHeadDim / 2] = {};
     float steps[kGroupKeys] = {};
     FOVEA_ASSERT(bytes <= sizeof group);
     for (std::size_t first = 0; first < keys.size(); first += kGroupKeys) {
@@ -132,9 +127,9 @@ RankUse RoundedDots::use(std::size_t query) const {
 
 TrueLogits::TrueLogits(const SignalInput& in, std::size_t head, bool probability)
     : PairScorer(in.dots), m_queries(in.query(head)), m_scale(in.shape.attentionScale()),
-      m_probability(probability), m_keys(groupsOf(in.keys) * kGroupKeys * in.headDim()) {
+      m_probability(probability), m_keys(keyGroups(in.keys) * kGroupKeys * in.headDim()) {
     const ConstMatrixView k = in.key(in.kvHeadOf(head));
-    for (std::size_t g = 0; g < groupsOf(in.keys); ++g) {
+    for (std::size_t g = 0; g < keyGroups(in.keys); ++g) {
         const std::size_t first = g * kGroupKeys;
         packFloats(k.row(first), k.stride, std::min(kGroupKeys, in.keys - first), k.cols,
                    m_keys.data() + first * k.cols);
@@ -143,7 +138,7 @@ TrueLogits::TrueLogits(const SignalInput& in, std::size_t head, bool probability
 
 void TrueLogits::tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
                       std::size_t stride) const {
-    m_dots.floatTile(m_keys.data() + key * m_queries.cols, groupsOf(keys), m_scale, m_queries.row(query),
+    m_dots.floatTile(m_keys.data() + key * m_queries.cols, keyGroups(keys), m_scale, m_queries.row(query),
                      m_queries.stride, rows, m_queries.cols, out, stride);
 }
 
