@@ -1,5 +1,6 @@
 #include "core/export/Session.h"
 #include "core/files/AtomicFile.h"
+#include "tests/support/WindowStage.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include "ui/window/Actions.h"
@@ -22,61 +23,17 @@
 #include <QMimeData>
 #include <QPushButton>
 #include <QSettings>
-#include <QSignalSpy>
 #include <QSlider>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QUrl>
-#include <cmath>
 #include <set>
 
 using namespace fovea;
 using namespace fovea::ui;
+using namespace fovea::test;
 
 namespace {
-
-/// Answers every request at once with an empty result.
-LatestWorker::Runner echo() {
-    LatestWorker::Runner r;
-    r.run = [](const Request& request, const Engine::Deliver& deliver,
-               const WorkContext&) -> Result<std::shared_ptr<const Snapshot>> {
-        auto snapshot = std::make_shared<Snapshot>();
-        snapshot->request = std::make_shared<const Request>(request);
-        snapshot->final = true;
-        deliver(snapshot);
-        return std::shared_ptr<const Snapshot>(snapshot);
-    };
-    return r;
-}
-
-Request start() {
-    Request request;
-    request.policy = *presetPolicy("default");
-    return request;
-}
-
-/// The window with an engine that answers at once (Echo) or the real one.
-struct Stage {
-    RequestModel requests{start()};
-    SelectionModel selection;
-    RunController runs;
-    MainWindow window;
-    explicit Stage(LatestWorker::Runner runner = echo())
-        : runs(requests, selection, std::move(runner)), window({runs, requests, selection}) {
-        window.documents().openSample();
-        requests.undoStack().clear();
-        window.show();
-        static_cast<void>(QTest::qWaitForWindowExposed(&window));
-    }
-    template <class T>
-    T* find(const char* name) {
-        T* found = window.findChild<T*>(QLatin1String(name));
-        if (found == nullptr)
-            qFatal("no widget %s", name);
-        return found;
-    }
-    [[nodiscard]] std::string text() const { return *requests.request().text; }
-};
 
 /// What a drag from a file manager does: enter, then drop, on whatever child is in the middle.
 void dropFiles(Stage& s, const QStringList& paths) {
@@ -427,95 +384,6 @@ private slots:
                      qPrintable(button->objectName() + QLatin1Char(' ') + button->text()));
             QVERIFY2(button->height() >= 24 && button->width() >= 24, qPrintable(button->objectName()));
         }
-    }
-
-    void realModel_runsTheSample_endToEnd() {
-        const auto model = findModel("");
-        if (!model)
-            QSKIP("the default model is not cached: run app/fetch-model smollm2");
-        Stage s{LatestWorker::Runner{}};
-        s.window.documents().setText("The harbour master wrote the code. \xFF The harbour master",
-                                     QStringLiteral("short"), QStringLiteral("test"));
-        s.window.documents().openModel(QString::fromStdString(*model));
-        QTRY_VERIFY_WITH_TIMEOUT(s.runs.lastComplete(), 60'000);
-        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
-        const QString status = s.find<StatusLine>("status")->sentence();
-        QVERIFY2(status.startsWith(QStringLiteral("propagated")), qPrintable(status));
-        QVERIFY2(!status.contains(QStringLiteral("...")), qPrintable(status));
-        QVERIFY(s.find<QLabel>("text.notice")->text().contains(QStringLiteral("not UTF-8")));
-        // The same status numbers as the snapshot's.
-        const auto& kl = s.runs.lastComplete()->propagated->fidelity.nextTokenKl;
-        QCOMPARE(s.find<QAbstractButton>("status.kl")->text(), QStringLiteral("KL ") + threeDigits(kl));
-        // A layer by key, and a drag of the real slider.
-        const int layer = s.selection.layer();
-        QTest::keyClick(&s.window, Qt::Key_PageDown);
-        QCOMPARE(s.selection.layer(), layer + 1);
-        auto* slider = s.find<QSlider>("params.local.window.slider");
-        QTest::mousePress(slider, Qt::LeftButton, {}, QPoint(slider->width() / 2, slider->height() / 2));
-        for (int x = slider->width() / 2; x > 20; x -= 4) {
-            QTest::mouseMove(slider, QPoint(x, slider->height() / 2));
-            QTest::qWait(5);
-            QVERIFY(s.runs.lastComplete());
-        }
-        QTest::mouseRelease(slider, Qt::LeftButton, {}, QPoint(20, slider->height() / 2));
-        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
-        QCOMPARE(s.runs.lastComplete()->request->policy.local.window,
-                 s.requests.request().policy.local.window);
-        QVERIFY(s.find<StatusLine>("status")->sentence().startsWith(QStringLiteral("propagated")));
-        // The card tells the truth about the open model.
-        QTest::mouseClick(s.find<QWidget>("top.model"), Qt::LeftButton);
-        QVERIFY(s.find<ModelCard>("model.card")->isVisible());
-        // Numbers of an older policy are marked.
-        s.requests.setParam(*findParam("window"), ParamValue(std::int64_t{5}));
-        QVERIFY(s.find<StatusLine>("status")->sentence().startsWith(QStringLiteral("updating")));
-        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
-    }
-
-    /// Picks every row of the preset list. FOVEA_PRESETS_TEXT=FILE takes a longer text than the gate has time for.
-    void realModel_runsEveryPreset() {
-        const auto model = findModel("");
-        if (!model)
-            QSKIP("the default model is not cached: run app/fetch-model smollm2");
-        Stage s{LatestWorker::Runner{}};
-        std::string text = "The harbour master wrote the code in the log.\nThe code was forgotten.";
-        if (qEnvironmentVariableIsSet("FOVEA_PRESETS_TEXT")) {
-            QFile in(qEnvironmentVariable("FOVEA_PRESETS_TEXT"));
-            QVERIFY(in.open(QIODevice::ReadOnly));
-            text = in.readAll().toStdString();
-        }
-        s.window.documents().setText(text, QStringLiteral("text"), QStringLiteral("test"));
-        s.window.documents().openModel(QString::fromStdString(*model));
-        QTRY_VERIFY_WITH_TIMEOUT(s.runs.lastComplete() && !s.runs.updating(), 120'000);
-        QSignalSpy failures(&s.runs, &RunController::failed);
-        auto* list = s.find<QComboBox>("params.preset");
-        int refused = 0;
-        for (int row = 0; row < list->count(); ++row) {
-            const QVariant at = list->itemData(row, Qt::UserRole);
-            if (!at.isValid()) // a family's heading
-                continue;
-            const PolicyPreset& preset = policyPresets()[static_cast<std::size_t>(at.toInt())];
-            const std::string name(preset.name);
-            const AttentionPolicy before = s.requests.request().policy;
-            emit list->activated(row);
-            if (preset.policy.bidirectional()) { // refused in one sentence, and nothing changes
-                QVERIFY2(s.requests.request().policy == before, name.c_str());
-                const QString sentence = s.find<QLabel>("params.preset.error")->text();
-                QVERIFY2(sentence.contains(QString::fromStdString(name)) &&
-                             sentence.contains(QStringLiteral("this model is causal")),
-                         qPrintable(sentence));
-                ++refused;
-                continue;
-            }
-            QVERIFY2(sameButName(s.requests.request().policy, preset.policy), name.c_str());
-            QTRY_VERIFY2_WITH_TIMEOUT(!s.runs.updating(), name.c_str(), 300'000);
-            QVERIFY2(failures.isEmpty(), qPrintable(QString::fromStdString(name) + QStringLiteral(": ") +
-                                                    (failures.isEmpty() ? QString() : failures[0][0].toString())));
-            const SnapshotPtr done = s.runs.lastComplete();
-            QVERIFY2(sameButName(done->request->policy, preset.policy), name.c_str());
-            QVERIFY2(std::isfinite(done->propagated->fidelity.nextTokenKl), name.c_str());
-            QVERIFY2(s.find<StatusLine>("status")->sentence().startsWith(QStringLiteral("propagated")), name.c_str());
-        }
-        QCOMPARE(refused, 3);
     }
 
 private:
