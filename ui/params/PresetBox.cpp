@@ -10,6 +10,8 @@ namespace fovea::ui {
 
 namespace {
 
+constexpr int kRowHeight = 24; // the least that a finger or a shaking hand hits
+
 QString text(std::string_view s) {
     return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));
 }
@@ -72,6 +74,7 @@ PresetBox::PresetBox(QWidget* parent) : QWidget(parent) {
         auto* item = new QStandardItem(text(presets[n].name));
         item->setData(static_cast<int>(n), Qt::UserRole);
         item->setToolTip(describe(presets[n]));
+        item->setSizeHint({m_list->fontMetrics().horizontalAdvance(item->text()), kRowHeight});
         items->appendRow(item);
     }
     m_list->setModel(items);
