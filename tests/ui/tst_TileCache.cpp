@@ -5,6 +5,7 @@
 #include <deque>
 
 using namespace fovea;
+#include <limits>
 using namespace fovea::ui;
 
 namespace {
@@ -203,6 +204,36 @@ private slots:
         QVERIFY(!found.current);
         QVERIFY(!cache.settled());
         const MapTile wanted = makeTile(key(MapQuantity::Hybrid), *whole->tileSource(1), 1);
+    /// A layer that reads everything is no exception: what its rectangle does not cover is not known yet.
+    void aRectangleOfFullAttentionIsNotTheWholeLayer() {
+        Queue queue;
+        TileCache cache(queue.fetch());
+        test::TinyOptions options;
+        options.tokens = 200;
+        options.policy = *presetPolicy("full");
+        const auto whole = test::tinySnapshot(options);
+        QVERIFY(whole->visible->plan->full);
+        auto part = std::make_shared<Snapshot>(*whole);
+        auto visible = std::make_shared<VisibleLayer>(*whole->visible);
+        visible->plan = std::make_shared<const AttentionPlan>(
+            makePlan(visible->plan->policy, whole->model->shape, 1, whole->facts, nullptr, {64, 128}).value());
+        QVERIFY(visible->plan->full);
+        for (std::size_t i = 0; i < visible->lse.size(); ++i)
+            if (i / 4 < 64 || i / 4 >= 128)
+                visible->lse[i] = std::numeric_limits<float>::quiet_NaN();
+        part->visible = visible;
+        cache.setSnapshot(part);
+        cache.want({key(MapQuantity::Hybrid)});
+        queue.finishAll();
+        QVERIFY(!cache.settled());
+        cache.setSnapshot(whole);
+        queue.finishAll();
+        const auto found = cache.find(key(MapQuantity::Hybrid));
+        QVERIFY(found.current);
+        for (std::size_t i = 0; i < 200; ++i)
+            QVERIFY(!std::isnan(found.tile->value[i * kTile]));
+    }
+
         const auto row = [](const MapTile& tile, std::size_t q) {
             return std::vector<float>(tile.value.begin() + static_cast<std::ptrdiff_t>(q * kTile),
                                       tile.value.begin() + static_cast<std::ptrdiff_t>((q + 1) * kTile));

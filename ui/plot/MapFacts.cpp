@@ -11,7 +11,7 @@ namespace {
 bool covers(const TileSource& source, int head, std::size_t query) {
     if (!source.plan || source.hybridLse.empty())
         return false;
-    if (source.plan->full)
+    if (source.plan->full) // then hybrid is full, whatever was computed
         return true;
     const auto& plan = source.plan->heads[static_cast<std::size_t>(head)];
     const std::size_t at =

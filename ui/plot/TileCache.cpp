@@ -113,8 +113,6 @@ bool TileCache::possible(const TileKey& key) const {
     if (!visible || !visible->plan || visible->layer != key.layer ||
         (visible->head >= 0 && visible->head != key.head))
         return false;
-    if (visible->plan->full)
-        return true;
     const auto& head = visible->plan->heads[static_cast<std::size_t>(key.head)];
     if (!head)
         return false;
@@ -129,12 +127,10 @@ TileCache::Stamp TileCache::stampFor(const TileKey& key) const {
         return stamp;
     const auto& plan = m_snapshot->visible->plan;
     stamp.policy = std::shared_ptr<const AttentionPolicy>(m_snapshot->request, &m_snapshot->request->policy);
-    if (!plan->full) {
-        const RowRange have = plan->heads[static_cast<std::size_t>(key.head)]->rows;
-        const RowRange need = rowsOf(key, m_snapshot->tokens->size());
-        if (have.first > need.first || have.last < need.last)
-            stamp.plan = plan;
-    }
+    const RowRange have = plan->heads[static_cast<std::size_t>(key.head)]->rows;
+    const RowRange need = rowsOf(key, m_snapshot->tokens->size());
+    if (have.first > need.first || have.last < need.last)
+        stamp.plan = plan;
     return stamp;
 }
 
