@@ -394,10 +394,14 @@ std::uint64_t Engine::memoryNeeded(const ModelShape& shape, Precision precision,
     // A hybrid layer's output and log-sum-exp, its choices (32 keys of 10 bytes a row and head), its plan.
     const std::uint64_t hybrid =
         t * (queries + of(shape.heads)) * kFloat + t * of(shape.heads) * (32 * 10 + 96);
-    const std::uint64_t packed = packedKeyBytes(shape, tokens); // one layer's, while the kernel runs
+    // While one layer's kernel runs, the copy of its keys and the cells it pools; logits come after the last layer.
+    const std::uint64_t count = (t + cellFor(tokens, kPictureCells) - 1) / cellFor(tokens, kPictureCells);
+    const std::uint64_t perCell = 2 * of(shape.heads) * kFloat;
+    const std::uint64_t kernel = packedKeyBytes(shape, tokens) + perCell * count * count;
+    const std::uint64_t pictures = perCell * of(shape.layers) * kPictureCells * kPictureCells;
     const std::uint64_t record = t * of(shape.layers) * of(shape.heads) * 48;
-    return weightBytes(shape, precision) + of(shape.layers) * layer + streams + hidden + logits + hybrid +
-           packed + record + (std::uint64_t{64} << 20); // map tiles
+    return weightBytes(shape, precision) + of(shape.layers) * layer + streams + hidden + pictures +
+           std::max(logits, kernel) + hybrid + record + (std::uint64_t{64} << 20); // map tiles
 }
 
 } // namespace fovea

@@ -118,9 +118,15 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
         }
         const AttentionPlan plan = fullPlan(shape, in.layer, tokens.size());
         const AttentionInput input = attentionInputOf(model, in.q, in.k, in.v);
+        AttentionCells cells;
+        if (request.headStats) {
+            const Stopwatch watch(aside);
+            cells = makeCells(shape.heads, tokens.size(), cellFor(tokens.size(), kPictureCells));
+        }
         {
             const Stopwatch watch(attention);
-            FOVEA_TRY(attend(plan, input, {o, layer->lse}, {request.isa, -1, model.precision}, work));
+            const AttentionOutput out{o, layer->lse, request.headStats ? &cells : nullptr};
+            FOVEA_TRY(attend(plan, input, out, {request.isa, -1, model.precision}, work));
         }
         const Stopwatch watch(aside);
         run->cost.pairs += plan.pairs();
@@ -132,8 +138,10 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
         layer->hiddenNorm = rowNorms(in.x, in.x.rows, 1);
         layer->o = copyOf(o);
         layer->projected = projectedNorm(model, in.layer, layer->o.view(), work.threads);
-        if (request.headStats)
+        if (request.headStats) {
             run->headStats.push_back(measureHeads(input, layer->lse, kStatRows, request.isa, work.threads));
+            layer->picture = pooledTo(cells, shape.heads, kPictureCells);
+        }
         run->layers.push_back(std::move(layer));
         work.report("full attention", in.layer + 1, shape.layers);
         if (layerDone)

@@ -34,7 +34,9 @@ struct Request {
     AttentionPolicy policy;
     VisibleRect visible;
     Depth depth = Depth::Propagated;
-    bool headStats = true; ///< the heads overview's own metrics, from 64 sampled rows
+    /// The heads overview's own metrics, from 64 sampled rows, and every head's picture, which the kernel pools under way:
+    /// a few percent of full attention's time.
+    bool headStats = true;
     std::uint64_t maxMemory = 0;
     Isa isa = defaultIsa();
     std::size_t maxTokens = 0; ///< keep only the first tokens; 0: all

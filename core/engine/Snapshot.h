@@ -14,6 +14,8 @@
 
 namespace fovea {
 
+inline constexpr std::size_t kPictureCells = 64;
+
 /// One layer of the full run: enough to recompute any tile, row or hybrid of it exactly.
 struct LayerActivations {
     Matrix q;               ///< [T x H*D] rotated
@@ -22,6 +24,7 @@ struct LayerActivations {
     Matrix o;               ///< [T x H*D] full attention's output
     std::vector<float> lse; ///< [T*H]
     std::vector<float> hiddenNorm; ///< [T] length of the residual stream entering the layer
+    AttentionCells picture; ///< every head's attention at a glance, at most kPictureCells per side; empty unless asked
     double projected = 0;   ///< |o Wo|, Frobenius: what output errors are relative to
 };
 

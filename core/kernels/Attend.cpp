@@ -119,6 +119,12 @@ BlockTask blockTask(const Task& task, const HeadPlan& head, const AttentionInput
     t.headDim = in.headDim;
     t.scale = in.scale;
     packed.describe(kvHead, t);
+    if (out.cells != nullptr && !kernels::listsPairs(t.block->queryCount)) {
+        t.cell = out.cells->cell;
+        t.cellCount = out.cells->count;
+        t.cellMass = &out.cells->mass[out.cells->at(task.first, 0, 0)];
+        t.cellTop = &out.cells->top[out.cells->at(task.first, 0, 0)];
+    }
     t.scratch = scratch;
     return t;
 }
@@ -179,6 +185,31 @@ void mergeShort(const std::vector<Task>& tasks, const AttentionPlan& plan, const
     }
 }
 
+/// Tiles lie on multiples of 64 where everything is read, so each is made of whole cells.
+bool canPool(const AttentionPlan& plan, const AttentionInput& in, const AttentionOutput& out, int onlyHead) {
+    const auto isTile = [](const PlanItem& item) {
+        return item.key % kBlock == 0 && item.count <= kBlock && item.stride == 1 && item.multiplicity == 1 &&
+               (item.kind == ItemKind::Full || item.kind == ItemKind::Bound);
+    };
+    const std::size_t tokens = in.k.rows;
+    const std::size_t heads = plan.heads.size();
+    const HeadPlan& head = *plan.heads.front();
+    const bool alike = std::all_of(plan.heads.begin(), plan.heads.end(),
+                                   [&](const auto& other) { return other == plan.heads.front(); });
+    return plan.full && alike && head.rows.first == 0 && head.rows.last == tokens && onlyHead < 0 &&
+           in.q.rows == tokens && out.cells->tokens == tokens && out.lse.size() == tokens * heads &&
+           out.cells->mass.size() == out.cells->at(heads, 0, 0) && out.cells->top.size() == out.cells->mass.size() &&
+           std::all_of(head.items.begin(), head.items.end(), isTile);
+}
+
+/// First query whose block is not pooled by a tile.
+std::size_t firstUnpooled(const AttentionPlan& plan, bool split, std::size_t tokens) {
+    if (split)
+        return 0;
+    const QueryBlock& last = plan.heads.front()->blocks.back();
+    return kernels::listsPairs(last.queryCount) ? last.queryBegin : tokens;
+}
+
 } // namespace
 
 Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOutput out,
@@ -205,6 +236,11 @@ Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOu
     const int threads = work.threads > 0 ? work.threads : omp_get_max_threads();
     const std::size_t pitch = (kernels::scratchFloats(in.headDim) + 15) / 16 * 16;
     AlignedBuffer<float> scratch(pitch * static_cast<std::size_t>(threads));
+    FOVEA_ASSERT(out.cells == nullptr || canPool(plan, in, out, options.onlyHead));
+    const bool pools = out.cells != nullptr && !split;
+    const std::size_t cellPitch =
+        pools ? kernels::cellScratchFloats(out.cells->count, (in.k.rows + kBlock - 1) / kBlock) : 0;
+    AlignedBuffer<float> cellScratch(cellPitch * static_cast<std::size_t>(threads));
     const kernels::Bf16Table* table = bf16 ? &kernels::bf16Of(options.emulateBf16) : nullptr;
     const auto attendBlock = bf16 ? table->attendBlock : kernels::kernelsOf(options.isa).attendBlock;
     PackedKeys packed;
@@ -230,13 +266,20 @@ Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOu
             float* own = scratch.data() + pitch * static_cast<std::size_t>(omp_get_thread_num());
             float* part =
                 task.part < 0 ? nullptr : parts.data() + static_cast<std::size_t>(task.part) * partPitch;
-            attendBlock(blockTask(task, *plan.heads[task.first], in, out, packed, part, own));
+            BlockTask block = blockTask(task, *plan.heads[task.first], in, out, packed, part, own);
+            if (pools)
+                block.cellScratch = cellScratch.data() + cellPitch * static_cast<std::size_t>(omp_get_thread_num());
+            else
+                block.cell = 0;
+            attendBlock(block);
         }
     }
     if (work.cancel.cancelled())
         return fail(ErrorCode::Cancelled, "cancelled");
     if (partCount > 0)
         mergeShort(tasks, plan, in, out, parts.data(), partPitch);
+    if (out.cells != nullptr)
+        fillCellRows(in, out.lse, firstUnpooled(plan, split, in.k.rows), *out.cells);
     return {};
 }
 

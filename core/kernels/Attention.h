@@ -1,6 +1,7 @@
 #pragma once
 #include "core/base/Cancel.h"
 #include "core/base/Matrix.h"
+#include "core/kernels/AttentionCells.h"
 #include "core/model/Precision.h"
 #include "core/plan/AttentionPlan.h"
 #include <optional>
@@ -40,6 +41,9 @@ struct AttentionOutput {
     MatrixView o; ///< [Tq x H*D]; rows outside the plan are left alone
     std::span<float>
         lse; ///< [Tq*H], token-major: log-sum-exp of each row's kept logits, natural log; may be empty
+    /// Filled with the pooled weights of a full plan over the whole text, for all heads, where lse is wanted too;
+    /// fresh from makeCells. Null: not wanted. Nothing else changes by a bit.
+    AttentionCells* cells = nullptr;
 };
 
 struct AttentionOptions {

@@ -39,6 +39,12 @@ struct BlockTask {
     /// Not null: nothing goes to o and lse, but [heads][kShortRows][partFloats] here: minus the kept maximum
     /// (log2), the sum, and O before division, for a part of the items.
     float* part = nullptr;
+    /// Cells of a full plan's blocks (AttentionCells.h); 0: not wanted, also for blocks that listsPairs takes.
+    std::size_t cell = 0;
+    std::size_t cellCount = 0;
+    float* cellMass = nullptr; ///< of the first head, [cellCount][cellCount]; the next head follows
+    float* cellTop = nullptr;
+    float* cellScratch = nullptr; ///< cellScratchFloats, 64-byte aligned
     int heads = 0;
     int headDim = 0; ///< 1..256
     float scale = 0;
@@ -90,6 +96,15 @@ inline constexpr std::size_t kShortRows = 8;
 /// Seven rows of per-lane numbers, P, Q transposed, O, packed V, and one row of zeros.
 [[nodiscard]] constexpr std::size_t scratchFloats(int headDim) {
     return kBlock * 7 + kBlock * kBlock + kBlock * 3 * paddedDim(headDim) + paddedDim(headDim);
+}
+
+/// A tile computes a whole vector of queries; blocks of so few are cheaper pair by pair (decoding).
+[[nodiscard]] constexpr bool listsPairs(std::size_t queries) {
+    return queries <= 2;
+}
+/// Sum and maximum of every lane in each of `cells`, and minus the maximum that was kept in each of `tiles`.
+[[nodiscard]] constexpr std::size_t cellScratchFloats(std::size_t cells, std::size_t tiles) {
+    return (2 * cells + tiles) * kBlock;
 }
 
 /// The code of one instruction set.

@@ -2,6 +2,7 @@
 #include "core/kernels/KeyRanges.h"
 #include "core/kernels/LaneLists.h"
 #include "core/kernels/OnlineSoftmax.h"
+#include "core/kernels/TileCells.h"
 #include "core/kernels/TileLoops.h"
 #include "core/kernels/ValueLoops.h"
 #include <cmath>
@@ -37,8 +38,6 @@ class FusedTile {
     static constexpr float kLog2e = 1.44269504088896340736F;
     static constexpr float kInfinity = __builtin_inff();
     static constexpr int kLine = 16; ///< floats of a cache line
-    /// A tile computes a whole vector of queries; so few are cheaper one by one (decoding).
-    static constexpr int kListedQueries = 2;
     static constexpr int kPair = V::kPair;
     static_assert(V::kKeys % kPair == 0 && V::kQueries % kPair == 0);
 
@@ -57,7 +56,7 @@ private:
           m_qT(task.scratch + 7 * kB + kB * kB), m_zeros(m_qT + 3 * kB * m_pitch),
           m_soft{task.scratch,          task.scratch + kB,     task.scratch + 2 * kB, task.scratch + 3 * kB,
                  task.scratch + 4 * kB, task.scratch + 7 * kB, m_qT + kB * m_pitch,   m_pitch},
-          m_values(m_dim, m_queries, m_ranges, m_soft.p, m_soft.o, m_qT + 2 * kB * m_pitch), m_lists(task, m_soft, m_rows) {}
+          m_values(m_dim, m_queries, m_ranges, m_soft.p, m_soft.o, m_qT + 2 * kB * m_pitch), m_lists(task, m_soft, m_rows), m_cells{task, m_soft} {}
 
     [[nodiscard]] std::size_t queryOf(int lane) const {
         return m_block.queryList < 0 ? m_block.queryBegin + static_cast<std::size_t>(lane)
@@ -78,11 +77,13 @@ private:
             pairDims();
         m_soft.reset(m_queries);
         for (std::uint32_t i = m_task.itemBegin; i < m_task.itemEnd; ++i)
-            if (m_queries <= kListedQueries)
+            if (listsPairs(m_block.queryCount))
                 listItem(m_task.items[i]);
             else
                 runItem(m_task.items[i]);
         finishGathers();
+        if (m_cells.wanted())
+            m_cells.finish(head, m_queries, m_vectors);
         if (m_task.part != nullptr)
             m_soft.finishPart(m_task, head);
         else
@@ -131,6 +132,8 @@ private:
             m_ranges.setBounds(m_task, item, first);
             logitsOf<ItemKind::Bound>(count);
         }
+        if (m_cells.wanted())
+            m_cells.add(item.key, static_cast<int>(item.count), m_vectors, whole ? nullptr : &m_ranges);
         const ItemKind kind = whole ? ItemKind::Full : ItemKind::Bound;
         if (kPair == 2 ? !dense : m_dim % kL != 0)
             m_values.addRows(kind, count, m_valueRows);
@@ -385,6 +388,7 @@ private:
     OnlineSoftmax<V> m_soft;
     ValueLoops<V> m_values;
     LaneLists<V> m_lists;
+    TileCells<V> m_cells;
     /// With the halves of words at both ends and the keys that are fetched ahead.
     static constexpr int kKeyRows = kB + 2 * (kPair - 1) + V::kKeys;
     const float* m_keys[kKeyRows]; ///< rows of the item's keys, the last one repeated

@@ -1,6 +1,7 @@
 // Exact map tiles. Every tile, also a coarse one, is made from all of its pairs, 64 x 64 at a time, so
 // nothing of the size of the map is ever held and a coarse cell never rests on another cell's rounding.
 #include "core/measure/MapTile.h"
+#include "core/base/Check.h"
 #include "core/base/Parallel.h"
 #include "core/kernels/RecastForm.h"
 #include "core/measure/Exponential.h"
@@ -348,6 +349,21 @@ MapTile makeTile(const TileKey& key, const TileSource& source, int threads) {
                              scratch[static_cast<std::size_t>(omp_get_thread_num())]);
     });
     maker.finish();
+    return tile;
+}
+
+MapTile pictureTile(const TileKey& key, const AttentionCells& picture) {
+    FOVEA_ASSERT(key.quantity == MapQuantity::Full && picture.cell == std::size_t{1} << key.level && picture.count <= kTile &&
+                 key.row == 0 && key.col == 0);
+    MapTile tile{key, std::vector<float>(kTile * kTile), std::vector<CellState>(kTile * kTile, CellState::Impossible), {}};
+    const std::vector<float>& from = key.pooling == Pooling::Mass ? picture.mass : picture.top;
+    for (std::size_t row = 0; row < picture.count; ++row)
+        for (std::size_t column = 0; column <= row; ++column) {
+            tile.value[row * kTile + column] = from[picture.at(static_cast<std::size_t>(key.head), row, column)];
+            tile.state[row * kTile + column] = CellState::Local;
+        }
+    if (key.level > 0)
+        tile.keptShare.assign(kTile * kTile, 1);
     return tile;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/kernels/Attention.h"
+#include "core/kernels/AttentionCells.h"
 #include "core/plan/AttentionPlan.h"
 #include <cstdint>
 #include <memory>
@@ -50,6 +51,11 @@ struct TileSource {
 /// Opens an OpenMP region of `threads` (0: all); same bits at any number. Exact from q, k and log-sum-exp: p
 /// = exp(s - LSE); nothing T x T is stored. Cost: 4^level * 65,536 dot products of D.
 [[nodiscard]] MapTile makeTile(const TileKey& key, const TileSource& source, int threads);
+
+/// The tile (0, 0) of the level at which `picture` has its cells: all of the text, without a second look at q and k, as
+/// if every causal cell were Local; mass and top to 1e-5 in f32, to the kernel's rounding in bf16. For
+/// MapQuantity::Full. Cost: 4,096 values.
+[[nodiscard]] MapTile pictureTile(const TileKey& key, const AttentionCells& picture);
 
 /// One row for tooltips, inspector and `attention`: p and p^ of query `query`, keys 0..query.
 struct AttentionRow {

@@ -67,6 +67,7 @@ private slots:
     void surprisalIsKnownAfterTheFullRun();
     void choices_addUpToTheRecord();
     void worthFinishing_whileTheFullRunIsShared();
+    void pictures_areThoseOfTheMap();
     void memoryNeeded_grows();
     void provenance_namesEverything();
 };
@@ -118,6 +119,36 @@ void tst_Engine::deliversFromTokensToPropagated() {
     QVERIFY(s.full->cost.total.median > s.full->cost.attention.median && s.full->cost.attention.median > 0);
     for (const LayerFidelity& f : s.isolated->layers)
         QVERIFY(f.boundRatio <= 1.0001);
+}
+
+/// What the kernel pooled under way, against tiles made from q, k and log-sum-exp afterwards.
+void tst_Engine::pictures_areThoseOfTheMap() {
+    FOVEA_NEED_MODEL();
+    Request request = test::requestOf(test::factText());
+    request.depth = Depth::Visible;
+    const SnapshotPtr s = runOf(request);
+    QVERIFY(s);
+    const std::size_t tokens = s->tokens->size();
+    for (const int layer : {0, 17, 29}) {
+        const AttentionCells& picture = s->full->layers[static_cast<std::size_t>(layer)]->picture;
+        QCOMPARE(picture.tokens, tokens);
+        QVERIFY(picture.cell > 1 && picture.count <= kPictureCells && picture.count > kPictureCells / 2);
+        TileSource source = *s->tileSource(layer);
+        source.plan = nullptr;
+        source.hybridLse = {};
+        for (const Pooling pooling : {Pooling::Max, Pooling::Mass}) {
+            const TileKey key{layer, 5, MapQuantity::Full, pooling, std::countr_zero(picture.cell), 0, 0};
+            const MapTile exact = makeTile(key, source, 0);
+            const MapTile pooled = pictureTile(key, picture);
+            for (std::size_t i = 0; i < exact.value.size(); ++i)
+                QVERIFY(std::abs(exact.value[i] - pooled.value[i]) < 1e-5F);
+            QVERIFY(exact.state == pooled.state);
+        }
+    }
+    request.headStats = false;
+    request.text = std::make_shared<const std::string>(*request.text + " More.");
+    const SnapshotPtr without = runOf(request);
+    QVERIFY(without && without->full->layers[0]->picture.cell == 0);
 }
 
 void tst_Engine::reusesStagesWhoseInputsAreEqual() {

@@ -146,6 +146,9 @@ inline std::shared_ptr<Snapshot> tinySnapshot(const TinyOptions& o = {}) {
         const AttentionInput in{a->q.view(),   a->k.view(),   a->v.view(),           shape.heads,
                                 shape.kvHeads, shape.headDim, shape.attentionScale()};
         tinyAttend(fullPlan(shape, layer, o.tokens), in, {a->o.view(), a->lse});
+        AttentionCells cells = makeCells(shape.heads, o.tokens, cellFor(o.tokens, kPictureCells));
+        fillCellRows(in, a->lse, 0, cells);
+        a->picture = pooledTo(cells, shape.heads, kPictureCells);
         full->layers.push_back(a);
         full->headStats.emplace_back();
         for (int h = 0; h < o.heads; ++h) {
