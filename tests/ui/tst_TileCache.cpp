@@ -1,11 +1,13 @@
 #include "tests/support/TinySnapshot.h"
+#include "ui/plot/MapRaster.h"
 #include "ui/plot/TileCache.h"
 #include <QSignalSpy>
 #include <QTest>
+#include <cmath>
 #include <deque>
+#include <limits>
 
 using namespace fovea;
-#include <limits>
 using namespace fovea::ui;
 
 namespace {
@@ -64,6 +66,36 @@ private slots:
         const MapTile made = makeTile(key(MapQuantity::Hybrid), *snapshot->tileSource(1), 1);
         QVERIFY(found.tile->value == made.value);
         QVERIFY(found.tile->state == made.state);
+    }
+
+    void theRunsOwnPictureStandsInAtOnce() {
+        Queue queue;
+        TileCache cache(queue.fetch());
+        test::TinyOptions options;
+        options.tokens = 600;
+        const auto snapshot = test::tinySnapshot(options);
+        cache.setSnapshot(snapshot);
+        const LayerActivations& layer = *snapshot->full->layers[1];
+        QCOMPARE(pictureLevelOf(layer), 4); // at most 64 cells a side
+        const TilePtr tile = cache.find(key(MapQuantity::Full, 0, 0, 4)).tile;
+        QVERIFY(tile);
+        const MapTile exact = makeTile(key(MapQuantity::Full, 0, 0, 4), *snapshot->tileSource(1), 1);
+        for (std::size_t i = 0; i < exact.value.size(); ++i)
+            QVERIFY(std::abs(exact.value[i] - tile->value[i]) < 1e-5F);
+        QVERIFY(!cache.find(key(MapQuantity::Hybrid, 0, 0, 4)).tile);
+        QVERIFY(!cache.find(key(MapQuantity::Full, 0, 0, 3)).tile);
+        // The map shows it wherever nothing better is there, and the exact tile where it is.
+        MapLayer content;
+        content.layer = content.head = 1;
+        content.tokens = 600;
+        content.pictureLevel = 4;
+        const TileLookup tiles = [&](const TileKey& wanted) { return cache.find(wanted).tile; };
+        const auto shown = [&] { return sampleCells(content, 500, 1, 20, 1, tiles); };
+        QVERIFY(shown().look[0] == CellLook::Attended);
+        QCOMPARE(shown().value[0], layer.picture.top[layer.picture.at(1, 500 / 16, 20 / 16)]);
+        cache.want({key(MapQuantity::Full, 1, 0)});
+        queue.finishAll();
+        QCOMPARE(shown().value[0], makeTile(key(MapQuantity::Full, 1, 0), *snapshot->tileSource(1), 1).value[244 * kTile + 20]);
     }
 
     void theNewestListChoosesTheNextFetch() {
@@ -172,6 +204,36 @@ private slots:
         QVERIFY(cache.find(key(MapQuantity::Full)).current);
     }
 
+    /// A layer that reads everything is no exception: what its rectangle does not cover is not known yet.
+    void aRectangleOfFullAttentionIsNotTheWholeLayer() {
+        Queue queue;
+        TileCache cache(queue.fetch());
+        test::TinyOptions options;
+        options.tokens = 200;
+        options.policy = *presetPolicy("full");
+        const auto whole = test::tinySnapshot(options);
+        QVERIFY(whole->visible->plan->full);
+        auto part = std::make_shared<Snapshot>(*whole);
+        auto visible = std::make_shared<VisibleLayer>(*whole->visible);
+        visible->plan = std::make_shared<const AttentionPlan>(
+            makePlan(visible->plan->policy, whole->model->shape, 1, whole->facts, nullptr, {64, 128}).value());
+        QVERIFY(visible->plan->full);
+        for (std::size_t i = 0; i < visible->lse.size(); ++i)
+            if (i / 4 < 64 || i / 4 >= 128)
+                visible->lse[i] = std::numeric_limits<float>::quiet_NaN();
+        part->visible = visible;
+        cache.setSnapshot(part);
+        cache.want({key(MapQuantity::Hybrid)});
+        queue.finishAll();
+        QVERIFY(!cache.settled());
+        cache.setSnapshot(whole);
+        queue.finishAll();
+        const auto found = cache.find(key(MapQuantity::Hybrid));
+        QVERIFY(found.current);
+        for (std::size_t i = 0; i < 200; ++i)
+            QVERIFY(!std::isnan(found.tile->value[i * kTile]));
+    }
+
     void aVisibleRectangleFillsItsRowsAndKeepsTheRest() {
         Queue queue;
         TileCache cache(queue.fetch());
@@ -204,36 +266,6 @@ private slots:
         QVERIFY(!found.current);
         QVERIFY(!cache.settled());
         const MapTile wanted = makeTile(key(MapQuantity::Hybrid), *whole->tileSource(1), 1);
-    /// A layer that reads everything is no exception: what its rectangle does not cover is not known yet.
-    void aRectangleOfFullAttentionIsNotTheWholeLayer() {
-        Queue queue;
-        TileCache cache(queue.fetch());
-        test::TinyOptions options;
-        options.tokens = 200;
-        options.policy = *presetPolicy("full");
-        const auto whole = test::tinySnapshot(options);
-        QVERIFY(whole->visible->plan->full);
-        auto part = std::make_shared<Snapshot>(*whole);
-        auto visible = std::make_shared<VisibleLayer>(*whole->visible);
-        visible->plan = std::make_shared<const AttentionPlan>(
-            makePlan(visible->plan->policy, whole->model->shape, 1, whole->facts, nullptr, {64, 128}).value());
-        QVERIFY(visible->plan->full);
-        for (std::size_t i = 0; i < visible->lse.size(); ++i)
-            if (i / 4 < 64 || i / 4 >= 128)
-                visible->lse[i] = std::numeric_limits<float>::quiet_NaN();
-        part->visible = visible;
-        cache.setSnapshot(part);
-        cache.want({key(MapQuantity::Hybrid)});
-        queue.finishAll();
-        QVERIFY(!cache.settled());
-        cache.setSnapshot(whole);
-        queue.finishAll();
-        const auto found = cache.find(key(MapQuantity::Hybrid));
-        QVERIFY(found.current);
-        for (std::size_t i = 0; i < 200; ++i)
-            QVERIFY(!std::isnan(found.tile->value[i * kTile]));
-    }
-
         const auto row = [](const MapTile& tile, std::size_t q) {
             return std::vector<float>(tile.value.begin() + static_cast<std::ptrdiff_t>(q * kTile),
                                       tile.value.begin() + static_cast<std::ptrdiff_t>((q + 1) * kTile));

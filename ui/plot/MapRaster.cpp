@@ -67,6 +67,9 @@ private:
             if ((kTile << (level + shift)) >= static_cast<std::size_t>(content.tokens))
                 break;
         }
+        if (const int shift = content.pictureLevel - level; quantity == MapQuantity::Full && shift > 0)
+            if (auto tile = tiles({content.layer, content.head, quantity, content.pooling, content.pictureLevel, 0, 0}))
+                return {std::move(tile), shift};
         return {};
     }
     std::vector<Slot> m_slots;

@@ -4,6 +4,7 @@
 #include <QMetaObject>
 #include <QPointer>
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 namespace fovea::ui {
@@ -72,6 +73,12 @@ std::size_t TileKeyHash::operator()(const TileKey& key) const {
     return splitMix64(static_cast<std::uint64_t>(key.layer), static_cast<std::uint64_t>(key.head),
                       static_cast<std::uint64_t>(key.quantity), static_cast<std::uint64_t>(key.pooling),
                       static_cast<std::uint64_t>(key.level), std::uint64_t{key.row}, std::uint64_t{key.col});
+}
+
+int pictureLevelOf(const LayerActivations& layer) {
+    // One of its cells spans four by four of the coarsest tile that a map asks for; level 0 is always exact.
+    static_assert(kPictureCells * 4 <= kTile);
+    return layer.picture.cell > 1 ? std::countr_zero(layer.picture.cell) : -1;
 }
 
 std::size_t tileBytes(const MapTile& tile) {
@@ -147,8 +154,15 @@ bool TileCache::isCurrent(const TileKey& key, const Stamp& stamp) const {
 
 TileCache::Found TileCache::find(const TileKey& key) {
     const auto it = m_entries.find(key);
-    if (it == m_entries.end())
-        return {};
+    if (it == m_entries.end()) {
+        const auto layer = layerOf(m_snapshot.get(), key.layer);
+        if (!layer || key.level != pictureLevelOf(*layer) || key.quantity != MapQuantity::Full || key.row + key.col != 0)
+            return {};
+        auto tile = std::make_shared<const MapTile>(pictureTile(key, layer->picture));
+        m_bytes += tileBytes(*tile);
+        m_entries.emplace(key, Entry{tile, stampFor(key), m_ages.insert(m_ages.end(), key)});
+        return {std::move(tile), true};
+    }
     m_ages.splice(m_ages.end(), m_ages, it->second.age);
     return {it->second.tile, isCurrent(key, it->second.stamp) && !it->second.stamp.plan};
 }

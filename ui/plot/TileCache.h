@@ -41,6 +41,7 @@ public:
         TilePtr tile; ///< null: never made
         bool current = false;
     };
+    /// A tile of the level of the run's own picture is made on the spot.
     [[nodiscard]] Found find(const TileKey& key);
     /// What is on screen, most wanted first; replaces the last list. Starts at most two fetches at a time, so
     /// that the next one is always chosen by the newest list.
@@ -90,6 +91,9 @@ private:
     std::shared_ptr<TileCache*> m_alive; ///< cleared by the destructor
     bool m_starting = false;
 };
+
+/// The level at which the layer's picture is a tile of its own, coarser than every tile that is asked for; -1: none.
+[[nodiscard]] int pictureLevelOf(const LayerActivations& layer);
 
 /// Bytes one tile takes in memory.
 [[nodiscard]] std::size_t tileBytes(const MapTile& tile);

@@ -301,6 +301,8 @@ MapLayer MapView::contentOf(MapQuantity quantity) const {
                         : MapScale(m_log ? ScaleKind::Log : ScaleKind::Linear);
     content.keptOverlay = m_keptOverlay;
     content.tokens = m_shown && m_shown->tokens ? static_cast<int>(m_shown->tokens->size()) : 0;
+    if (hasLayer(m_shown, content.layer))
+        content.pictureLevel = pictureLevelOf(*m_shown->full->layers[static_cast<std::size_t>(content.layer)]);
     if (m_shown && m_shown->visible && m_shown->visible->layer == content.layer && m_shown->visible->plan)
         content.queryRole = queryRoles(*m_shown->visible->plan, content.head);
     return content;
