@@ -1,10 +1,15 @@
 #include "tests/support/TinySnapshot.h"
+#include "ui/plot/MapScale.h"
 #include "ui/views/HeadsView.h"
 #include <QComboBox>
 #include <QHelpEvent>
 #include <QLabel>
+#include <QScrollArea>
+#include <QScrollBar>
 #include <QTest>
 #include <QToolTip>
+#include <algorithm>
+#include <cmath>
 
 using namespace fovea;
 using namespace fovea::ui;
@@ -70,10 +75,66 @@ private slots:
         for (int i = 1; i < combo->count(); ++i) {
             QTest::keyClick(combo, Qt::Key_Down);
             QCOMPARE(w.view.metric(), headMetrics()[std::size_t(i)].metric);
-            QVERIFY(headValue(*snapshot, w.view.metric(), 2, 3));
+            QVERIFY(w.view.metric() == HeadMetric::Picture ? w.view.grid().scene().picture(2, 3) != nullptr
+                                                           : headValue(*snapshot, w.view.metric(), 2, 3).has_value());
         }
         QCOMPARE(*headValue(*snapshot, HeadMetric::MeanDistance, 2, 3),
                  double(snapshot->full->headStats[2][3].meanDistance));
+    }
+
+    void aPictureIsTheHeadsMap() {
+        test::TinyOptions options;
+        options.tokens = 300; // cells of 8 tokens
+        const auto snapshot = test::tinySnapshot(options);
+        Window w(snapshot);
+        w.view.findChild<QComboBox*>(QStringLiteral("heads.metric"))->setCurrentText(QStringLiteral("attention map"));
+        const AttentionCells& cells = snapshot->full->layers[2]->picture;
+        QCOMPARE(cells.cell, std::size_t{8});
+        QCOMPARE(w.view.grid().scene().pictureCell, cells.cell);
+        const QImage* picture = w.view.grid().scene().picture(2, 3);
+        QVERIFY(picture);
+        const MapScale scale(ScaleKind::Log);
+        const auto& lse = snapshot->full->layers[2]->lse;
+        const AttentionInput in = snapshot->attentionInput(2);
+        float sink = 0; // of queries 288 to 295 on keys 0 to 7
+        Matrix logits(8, 8);
+        logitTile(in, 3, 288, 0, logits.view(), Isa::Portable);
+        for (std::size_t i = 0; i < 8; ++i)
+            for (std::size_t j = 0; j < 8; ++j)
+                sink = std::max(sink, std::exp(logits.view()(i, j) - lse[(288 + i) * 4 + 3]));
+        QVERIFY(std::abs(int(picture->constScanLine(36)[0]) - 1 - int(scale.index(sink))) <= 1);
+        QCOMPARE(int(picture->constScanLine(0)[30]), 0); // above the diagonal
+        // Above the diagonal the paper of what cannot be; on the sink's column its colour.
+        const QRectF cell = w.view.grid().cellRect(2, 3);
+        const QImage shown = w.view.grid().grab().toImage();
+        QCOMPARE(shown.pixel((cell.topRight() + QPointF(-4, 3)).toPoint()), Theme::light().impossible.rgb());
+        const QRgb first = shown.pixel((cell.bottomLeft() + QPointF(0.5, -3)).toPoint());
+        const auto place = [&](QRgb color) {
+            const auto& table = Ramp::weights(Theme::light()).table();
+            return int(std::find(table.begin(), table.end(), color) - table.begin());
+        };
+        int most = 0; // the pixel covers one or two cells each way
+        for (int row = 35; row < 38; ++row)
+            most = std::max({most, picture->constScanLine(row)[0] - 1, picture->constScanLine(row)[1] - 1});
+        QVERIFY(place(first) >= int(scale.index(sink)) / 2 && place(first) <= most);
+        QVERIFY(cell.width() >= 24 && cell.width() == cell.height());
+        QVERIFY(w.view.grid().minimumHeight() >= 3 * 24);
+    }
+
+    void picturesFollowTheViewsWidth() {
+        Window w(test::tinySnapshot());
+        w.view.findChild<QComboBox*>(QStringLiteral("heads.metric"))->setCurrentText(QStringLiteral("attention map"));
+        const auto* scroll = w.view.findChild<QScrollArea*>();
+        const auto widthAt = [&](int width) {
+            w.view.resize(width, 300);
+            QCoreApplication::processEvents();
+            return w.view.grid().cellRect(0, 0).width();
+        };
+        const double narrow = widthAt(260), wide = widthAt(420);
+        QVERIFY(wide > narrow);
+        QCOMPARE(scroll->horizontalScrollBar()->maximum(), 0);
+        QCOMPARE(widthAt(260), narrow);
+        QCOMPARE(scroll->horizontalScrollBar()->maximum(), 0);
     }
 
     void aClickAndTheArrowsChooseTheHead() {

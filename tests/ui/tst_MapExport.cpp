@@ -542,9 +542,16 @@ private slots:
         const Run run;
         const auto paths = exportPictures(*run.snapshot, run.folder.path().toStdString());
         QVERIFY2(paths, paths ? "" : paths.error().message.c_str());
-        QCOMPARE(paths->size(), std::size_t{5});
+        QCOMPARE(paths->size(), std::size_t{6});
         for (const std::string& path : *paths)
             QVERIFY(!QImage(QString::fromStdString(path)).isNull());
+        // The small maps: their upper half cannot be, and is by far the commonest colour but the panel's.
+        const QImage maps(QString::fromStdString(paths->back()));
+        std::size_t impossible = 0;
+        for (int y = 0; y < maps.height(); ++y)
+            for (int x = 0; x < maps.width(); ++x)
+                impossible += maps.pixel(x, y) == Theme::light().impossible.rgb() ? 1U : 0U;
+        QVERIFY(impossible > std::size_t{12} * 64 * 64);
     }
 
     void oneTokenAndAFullLayerAreDrawn() {

@@ -1,4 +1,5 @@
 #include "ui/plot/HeadsPicture.h"
+#include "ui/plot/HeadImages.h"
 #include "ui/plot/MapPicture.h"
 #include <QFontMetricsF>
 #include <algorithm>
@@ -10,8 +11,10 @@ namespace fovea::ui {
 namespace {
 
 constexpr double kGroupGap = 4, kLegendHeight = 44, kEdge = 8, kFullMark = 26, kHeadNumbers = 18;
+constexpr double kLeastPicture = 24, kLargestPicture = 96;
+constexpr double kScrollBar = 16; ///< kept free, or pictures would grow and shrink as it comes and goes
 
-constexpr std::array<HeadMetricSpec, 8> kMetrics{{
+constexpr std::array<HeadMetricSpec, 9> kMetrics{{
     {HeadMetric::KeptMass, "kept mass",
      "mean over queries of full attention's probability on the keys that the plan keeps, 0 to 1", true},
     {HeadMetric::OutputError, "output error",
@@ -26,6 +29,10 @@ constexpr std::array<HeadMetricSpec, 8> kMetrics{{
     {HeadMetric::MeanDistance, "mean distance", "mean distance from query to key, weighted by p, in tokens",
      false},
     {HeadMetric::PreviousShare, "previous-token share", "mean probability on the token before", false},
+    {HeadMetric::Picture, "attention map",
+     "full attention of every head at a glance, queries downwards: the largest probability in each of at most 64 x 64 "
+     "cells, 0.0001 to 1 on a logarithmic scale",
+     false},
 }};
 
 /// Least, middle and largest value; empty without values.
@@ -66,8 +73,12 @@ void paintLegend(QPainter& painter, const HeadsScene& scene, const QRectF& area)
     const QRectF bar(area.left(), area.top() + 16, std::min(area.width(), 240.0), 10);
     painter.setFont(Theme::axis());
     painter.setPen(theme.ink2);
-    painter.drawText(QRectF(area.left(), area.top(), area.width(), 14), Qt::AlignLeft | Qt::AlignVCenter,
-                     QString::fromUtf8(headMetric(scene.metric).name));
+    const bool picture = scene.metric == HeadMetric::Picture;
+    const QString title = !picture ? QString::fromUtf8(headMetric(scene.metric).name)
+                          : scene.pictureCell > 1
+                              ? QStringLiteral("largest p in %1 x %1 tokens, log").arg(scene.pictureCell)
+                              : QStringLiteral("p of each pair, log");
+    painter.drawText(QRectF(area.left(), area.top(), area.width(), 14), Qt::AlignLeft | Qt::AlignVCenter, title);
     QImage strip(std::max(2, static_cast<int>(bar.width())), 1, QImage::Format_ARGB32_Premultiplied);
     for (int x = 0; x < strip.width(); ++x)
         strip.setPixel(x, 0, ramp.at(static_cast<float>(x) / static_cast<float>(strip.width() - 1)));
@@ -75,6 +86,13 @@ void paintLegend(QPainter& painter, const HeadsScene& scene, const QRectF& area)
     painter.setBrush(Qt::NoBrush);
     painter.setPen(QPen(theme.controlEdge, 1));
     painter.drawRect(bar);
+    if (picture) {
+        const QRectF line(bar.left(), bar.bottom() + 2, bar.width(), 14);
+        painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, QStringLiteral("0.0001"));
+        painter.drawText(line, Qt::AlignCenter, QStringLiteral("0.01"));
+        painter.drawText(line, Qt::AlignRight | Qt::AlignVCenter, QStringLiteral("1"));
+        return;
+    }
     const std::optional<Spread> spread = spreadOf(scene);
     if (!spread)
         return;
@@ -144,9 +162,18 @@ std::optional<double> headValue(const Snapshot& snapshot, HeadMetric metric, int
         return of(stats.previousShare);
     case HeadMetric::KeptMass:
     case HeadMetric::OutputError:
+    case HeadMetric::Picture:
         break;
     }
     return std::nullopt;
+}
+
+int HeadsScene::knownCount() const {
+    int count = 0;
+    for (int l = 0; l < layers; ++l)
+        for (int h = 0; h < heads; ++h)
+            count += known(l, h) ? 1 : 0;
+    return count;
 }
 
 HeadsScene headsScene(const Snapshot& snapshot, const Snapshot* older, HeadMetric metric,
@@ -185,7 +212,8 @@ QRectF HeadsLayout::cell(const HeadsScene& scene, int layer, int head) const {
 HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area) {
     HeadsLayout layout;
     const double left = area.left() + kEdge + labelWidth(scene), top = area.top() + kHeadNumbers;
-    const double width = area.right() - kEdge - kFullMark - left - gaps(scene);
+    const double width = area.right() - kEdge - kFullMark - left - gaps(scene) -
+                         (scene.metric == HeadMetric::Picture ? kScrollBar : 0);
     const double height = area.bottom() - top - kLegendHeight - kEdge;
     const auto largest = [](double room, int count) {
         double cell = 12;
@@ -194,13 +222,22 @@ HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area) {
                 cell = size;
         return cell;
     };
-    layout.cellWidth = largest(width, scene.heads);
-    layout.cellHeight = std::min(largest(height, scene.layers), layout.cellWidth);
+    if (scene.metric == HeadMetric::Picture) {
+        layout.cellWidth = std::clamp(std::floor(width / std::max(1, scene.heads)), kLeastPicture, kLargestPicture);
+        layout.cellHeight = layout.cellWidth;
+    } else {
+        layout.cellWidth = largest(width, scene.heads);
+        layout.cellHeight = std::min(largest(height, scene.layers), layout.cellWidth);
+    }
     layout.grid =
         QRectF(left, top, layout.cellWidth * scene.heads + gaps(scene), layout.cellHeight * scene.layers);
     layout.legend =
         QRectF(area.left() + kEdge, layout.grid.bottom() + kEdge, area.width() - 2 * kEdge, kLegendHeight);
     return layout;
+}
+
+double leastHeadsWidth(const HeadsScene& scene) {
+    return layoutHeads(scene, {}).grid.right() + kFullMark + kEdge;
 }
 
 void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& layout) {
@@ -229,10 +266,17 @@ void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& l
     }
     const std::optional<Spread> spread = spreadOf(scene);
     const Ramp& ramp = Ramp::weights(theme);
+    const QRectF shown = painter.hasClipping() ? painter.clipBoundingRect() : QRectF(painter.viewport());
     for (int l = 0; l < scene.layers; ++l) {
         for (int h = 0; h < scene.heads; ++h) {
             const QRectF box = layout.cell(scene, l, h).adjusted(0, 0, -1, -1);
+            if (!shown.intersects(box))
+                continue;
             const std::optional<double>& value = scene.value(l, h);
+            if (const QImage* picture = scene.picture(l, h)) {
+                paintHeadImage(painter, *picture, box, theme);
+                continue;
+            }
             if (!value) { // not known yet: an empty frame
                 painter.setBrush(theme.paper);
                 painter.setPen(QPen(theme.divider, 1));

@@ -1,6 +1,7 @@
 #pragma once
 #include "core/engine/Snapshot.h"
 #include "ui/plot/Theme.h"
+#include <QImage>
 #include <QPainter>
 #include <QString>
 #include <optional>
@@ -19,6 +20,7 @@ enum class HeadMetric : std::uint8_t {
     KeysFor90,
     MeanDistance,
     PreviousShare,
+    Picture, ///< no number: the head's map, small
 };
 
 struct HeadMetricSpec {
@@ -30,7 +32,7 @@ struct HeadMetricSpec {
 [[nodiscard]] std::span<const HeadMetricSpec> headMetrics();
 [[nodiscard]] const HeadMetricSpec& headMetric(HeadMetric metric);
 
-/// The metric of one head, as far as the snapshot has it.
+/// The metric of one head, as far as the snapshot has it; none for HeadMetric::Picture.
 [[nodiscard]] std::optional<double> headValue(const Snapshot& snapshot, HeadMetric metric, int layer,
                                               int head);
 
@@ -38,6 +40,9 @@ struct HeadMetricSpec {
 struct HeadsScene {
     int layers = 0, heads = 0, kvHeads = 1;
     std::vector<std::optional<double>> values; ///< [L*H]
+    /// [L*H] of HeadMetric::Picture (HeadImages.h); null: not known yet.
+    std::vector<QImage> pictures;
+    std::size_t pictureCell = 0; ///< tokens per side of a picture's cell
     std::vector<bool> full;                    ///< [L] layers that the policy keeps full
     HeadMetric metric = HeadMetric::KeptMass;
     int selectedLayer = -1, selectedHead = -1;
@@ -47,6 +52,14 @@ struct HeadsScene {
     [[nodiscard]] const std::optional<double>& value(int layer, int head) const {
         return values[static_cast<std::size_t>(layer * heads + head)];
     }
+    [[nodiscard]] const QImage* picture(int layer, int head) const {
+        const auto at = static_cast<std::size_t>(layer * heads + head);
+        return at < pictures.size() && !pictures[at].isNull() ? &pictures[at] : nullptr;
+    }
+    [[nodiscard]] bool known(int layer, int head) const {
+        return value(layer, head).has_value() || picture(layer, head) != nullptr;
+    }
+    [[nodiscard]] int knownCount() const;
 };
 /// A scene of everything the snapshot knows; what it lacks comes from `older`, when that is of the same text
 /// and model.
@@ -56,11 +69,15 @@ struct HeadsScene {
 struct HeadsLayout {
     QRectF grid; ///< all cells
     QRectF legend;
-    double cellWidth = 12, cellHeight = 12; ///< 12, 24 or 48
+    double cellWidth = 12, cellHeight = 12; ///< 12, 24 or 48; pictures: square, 24 to 96
     [[nodiscard]] QRectF cell(const HeadsScene& scene, int layer, int head) const;
 };
-/// The largest cells that fit `area`; at least 12 px, so the layout may be larger than the area.
+/// The largest cells that fit `area`; at least 12 px, so the layout may be larger than the area. Pictures fit its width
+/// only.
 [[nodiscard]] HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area);
+/// Width from which on nothing is cut off.
+[[nodiscard]] double leastHeadsWidth(const HeadsScene& scene);
+/// Cells outside the painter's clip are left out.
 void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& layout);
 
 } // namespace fovea::ui

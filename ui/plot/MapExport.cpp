@@ -1,5 +1,6 @@
 #include "ui/plot/MapExport.h"
 #include "core/files/AtomicFile.h"
+#include "ui/plot/HeadImages.h"
 #include "ui/plot/HeadsPicture.h"
 #include "ui/plot/MapFacts.h"
 #include "ui/plot/TileCache.h"
@@ -222,8 +223,11 @@ Result<> exportHeads(const Snapshot& snapshot, const HeadsExportOptions& options
         return fail(ErrorCode::BadValue, "heads: there is no model to draw yet");
     scene.selectedLayer = options.layer;
     scene.selectedHead = options.head;
-    const double width = 520;
-    // Cells of 24 px wherever the model's layers make a page.
+    const bool maps = options.metric == HeadMetric::Picture;
+    if (maps)
+        HeadImages().addTo(scene, snapshot);
+    // Maps of 64 px; cells of 24 px wherever the model's layers make a page.
+    const double width = maps ? std::max(520.0, 64.0 * scene.heads + 4.0 * scene.kvHeads + 110) : 520.0;
     const HeadsLayout layout =
         layoutHeads(scene, QRectF(kMargin, kMargin + kHeading, width,
                                   scene.layers <= 40 ? 24.0 * scene.layers + 90 : 200));
@@ -232,7 +236,8 @@ Result<> exportHeads(const Snapshot& snapshot, const HeadsExportOptions& options
     const QSize size(
         static_cast<int>(std::ceil(width + 2 * kMargin)),
         static_cast<int>(std::ceil(foot + kLine * static_cast<double>(provenance.size() + 1) + kMargin)));
-    const QString heading = QStringLiteral("Heads by ") + QString::fromUtf8(headMetric(options.metric).name);
+    const QString heading = maps ? QStringLiteral("Attention maps of all heads")
+                                 : QStringLiteral("Heads by ") + QString::fromUtf8(headMetric(options.metric).name);
     return writePicture(path, size, options.scale,
                         heading + QLatin1Char('\n') + QString::fromStdString(snapshot.provenance()),
                         [&](QPainter& painter, bool) {
@@ -277,9 +282,12 @@ Result<std::vector<std::string>> exportPictures(const Snapshot& snapshot, const 
         heads.layer = snapshot.request->visible.layer;
         heads.head = snapshot.request->visible.head;
     }
-    const std::string path = folder + "/heads.png";
-    FOVEA_TRY(exportHeads(snapshot, heads, path));
-    paths.push_back(path);
+    for (const auto& [metric, name] :
+         {std::pair(HeadMetric::KeptMass, "heads.png"), std::pair(HeadMetric::Picture, "heads-maps.png")}) {
+        heads.metric = metric;
+        paths.push_back(folder + "/" + name);
+        FOVEA_TRY(exportHeads(snapshot, heads, paths.back()));
+    }
     return paths;
 }
 

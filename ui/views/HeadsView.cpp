@@ -43,6 +43,9 @@ void HeadsGrid::fitHeight() {
     // Cells never shrink below 12 px: a model with many layers scrolls.
     const HeadsLayout layout = gridLayout();
     setMinimumHeight(m_scene.layers == 0 ? 100 : static_cast<int>(std::ceil(layout.legend.bottom())));
+    // Pictures need some size to be read: a model with many heads scrolls sideways too.
+    const bool pictures = m_scene.metric == HeadMetric::Picture && m_scene.layers > 0;
+    setMinimumWidth(pictures ? std::max(160, static_cast<int>(std::ceil(leastHeadsWidth(m_scene)))) : 160);
 }
 
 QRectF HeadsGrid::cellRect(int layer, int head) const {
@@ -58,8 +61,9 @@ std::optional<std::pair<int, int>> HeadsGrid::cellAt(QPointF position) const {
     return std::nullopt;
 }
 
-void HeadsGrid::paintEvent(QPaintEvent*) {
+void HeadsGrid::paintEvent(QPaintEvent* event) {
     QPainter painter(this);
+    painter.setClipRect(event->rect());
     painter.fillRect(rect(), m_scene.theme.panel);
     HeadsLayout layout = gridLayout();
     if (m_scene.layers == 0)
@@ -123,12 +127,13 @@ bool HeadsGrid::event(QEvent* event) {
         const auto& [layer, head] = *cell;
         const HeadMetricSpec& spec = headMetric(m_scene.metric);
         const std::optional<double>& value = m_scene.value(layer, head);
+        const QString known = value ? QString::number(*value, 'g', 9)
+                              : m_scene.known(layer, head) ? tr("in cells of %1 x %1 tokens").arg(m_scene.pictureCell)
+                              : tr("not computed yet");
         QString text = tr("L%1 H%2: %3 %4\n%5")
                            .arg(layer)
                            .arg(head)
-                           .arg(QString::fromUtf8(spec.name),
-                                value ? QString::number(*value, 'g', 9) : tr("not computed yet"),
-                                QString::fromUtf8(spec.definition));
+                           .arg(QString::fromUtf8(spec.name), known, QString::fromUtf8(spec.definition));
         if (m_scene.full[static_cast<std::size_t>(layer)])
             text += tr("\nthe policy keeps this layer full");
         if (m_scene.old && spec.ofPolicy)
@@ -188,8 +193,8 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
     connect(&context.selection, &SelectionModel::cellChanged, this, [this] {
         rebuild();
         const QRectF cell = m_grid->cellRect(m_context.selection.layer(), m_context.selection.head());
-        m_scroll->ensureVisible(static_cast<int>(cell.center().x()), static_cast<int>(cell.center().y()), 30,
-                                30);
+        m_scroll->ensureVisible(static_cast<int>(cell.center().x()), static_cast<int>(cell.center().y()),
+                                static_cast<int>(cell.width() / 2) + 18, static_cast<int>(cell.height() / 2) + 18);
     });
     connect(&context.runs, &RunController::snapshotChanged, this, &HeadsView::rebuild);
     connect(&context.runs, &RunController::updatingChanged, this, &HeadsView::rebuild);
@@ -207,13 +212,14 @@ void HeadsView::rebuild() {
     else if (older && older->model)
         scene = headsScene(*older, nullptr, m_metric, Theme::current());
     scene.metric = m_metric;
+    if (const SnapshotPtr& shown = snapshot && snapshot->model ? snapshot : older; m_metric == HeadMetric::Picture && shown)
+        m_images.addTo(scene, *shown);
     scene.selectedLayer = m_context.selection.layer();
     scene.selectedHead = m_context.selection.head();
     if (scene.layers == 0)
         scene.empty = tr("One cell for every head of the model: waits for the model.");
     m_old = scene.old && m_context.runs.updating();
-    const auto known = static_cast<int>(
-        std::count_if(scene.values.begin(), scene.values.end(), [](const auto& v) { return v.has_value(); }));
+    const int known = scene.knownCount();
     const auto all = static_cast<int>(scene.values.size());
     QString title;
     if (m_old)

@@ -1,4 +1,5 @@
 #pragma once
+#include "ui/plot/HeadImages.h"
 #include "ui/plot/HeadsPicture.h"
 #include "ui/views/View.h"
 #include <QWidget>
@@ -52,6 +53,7 @@ private:
     void rebuild();
     ViewContext m_context;
     HeadMetric m_metric = HeadMetric::KeptMass;
+    HeadImages m_images;
     QComboBox* m_combo;
     QLabel* m_title;
     QScrollArea* m_scroll;
