@@ -2,6 +2,7 @@
 #include "core/export/Report.h"
 #include "core/files/AtomicFile.h"
 #include "ui/plot/CurvePlot.h"
+#include "ui/plot/ElidedLabel.h"
 #include "ui/plot/Theme.h"
 #include <QApplication>
 #include <QClipboard>
@@ -43,7 +44,7 @@ bool sameFullRun(const SnapshotPtr& a, const SnapshotPtr& b)
 
 CurveView::CurveView(ViewContext context, QWidget* parent)
     : QWidget(parent), m_context(context), m_cost(new QComboBox), m_fidelity(new QComboBox), m_start(new QPushButton),
-      m_cancel(new QToolButton), m_copy(new QToolButton), m_save(new QToolButton), m_state(new QLabel), m_plot(new CurvePlot)
+      m_cancel(new QToolButton), m_copy(new QToolButton), m_save(new QToolButton), m_state(new ElidedLabel), m_plot(new CurvePlot)
 {
     setObjectName(QStringLiteral("curve.view"));
     m_cost->setObjectName(QStringLiteral("curve.cost"));
@@ -68,10 +69,7 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     for (QToolButton* button : {m_cancel, m_copy, m_save})
         button->setMinimumHeight(24);
     m_state->setObjectName(QStringLiteral("curve.state"));
-    m_state->setTextFormat(Qt::PlainText);
-    m_state->setFont(Theme::second());
-    // One line: a wrapped one would take the plot's height. What does not fit stands in the tooltip.
-    m_state->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    m_state->setFont(Theme::second()); // one line: a wrapped one would take the plot's height
     m_state->setMinimumWidth(80);
 
     auto* bar = new QHBoxLayout;

@@ -1,4 +1,6 @@
 #include "ui/views/MapView.h"
+#include "ui/plot/ElidedLabel.h"
+#include "ui/plot/PlainTip.h"
 #include "ui/plot/MapFacts.h"
 #include <QButtonGroup>
 #include <QHBoxLayout>
@@ -162,10 +164,8 @@ void MapView::buildTools() {
         box->setKeyboardTracking(false);
         return box;
     };
-    m_title = new QLabel(this);
+    m_title = new ElidedLabel(this);
     m_title->setObjectName(QStringLiteral("map.title"));
-    m_title->setTextFormat(Qt::PlainText);
-    m_title->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     m_layer = spin(QStringLiteral("map.layer"), QStringLiteral("L"), tr("layer (PgUp, PgDn)"));
     m_head = spin(QStringLiteral("map.head"), QStringLiteral("H"), tr("head ([ and ])"));
     connect(m_layer, &QSpinBox::valueChanged, this,
@@ -378,7 +378,7 @@ void MapView::showState() {
     if (old)
         title += title.isEmpty() ? tr("updating") : tr(" \u2013 updating");
     m_title->setText(title);
-    m_title->setToolTip(m_shown ? QString::fromStdString(m_shown->provenance()).toHtmlEscaped() : QString());
+    m_title->setToolTip(plainTip(m_shown ? title + QLatin1Char('\n') + QString::fromStdString(m_shown->provenance()) : title));
     m_canvas->setAccessibleName(describe());
     setWindowTitle(tr("Map L%1 H%2, %3%4")
                        .arg(m_context.selection.layer())

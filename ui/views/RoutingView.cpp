@@ -2,6 +2,7 @@
 #include "core/policy/SignalSpec.h"
 #include "core/text/Display.h"
 #include "ui/models/RoutingTableModel.h"
+#include "ui/plot/ElidedLabel.h"
 #include "ui/plot/Theme.h"
 #include <QCheckBox>
 #include <QHBoxLayout>
@@ -79,15 +80,13 @@ double overlap(std::span<const std::uint32_t> chosen, std::span<const std::uint3
 } // namespace
 
 RoutingView::RoutingView(ViewContext context, QWidget* parent)
-    : QWidget(parent), m_context(context), m_header(new QLabel), m_badge(new QLabel),
+    : QWidget(parent), m_context(context), m_header(new ElidedLabel), m_badge(new QLabel),
       m_lanes(new RoutingLanes(context.selection)), m_find(new QLineEdit), m_thisCell(new QCheckBox), m_table(new QTableView),
       m_model(new RoutingTableModel(this)), m_filter(new RecordFilter(this))
 {
     setObjectName(QStringLiteral("routing.view"));
     m_header->setObjectName(QStringLiteral("routing.header"));
-    m_header->setTextFormat(Qt::PlainText);
     m_header->setFont(Theme::second());
-    m_header->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred); // one line: the tip has it whole
     m_badge->setObjectName(QStringLiteral("routing.badge"));
     m_badge->setTextFormat(Qt::PlainText);
     m_badge->setFont(Theme::section());

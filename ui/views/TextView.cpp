@@ -1,6 +1,7 @@
 #include "ui/views/TextView.h"
 #include "core/text/Display.h"
 #include "core/text/Utf8.h"
+#include "ui/plot/ElidedLabel.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/TextLegend.h"
 #include "ui/views/TokenCanvas.h"
@@ -86,11 +87,9 @@ void TextView::build() {
     m_colour->addItem(tr("surprisal"), static_cast<int>(TintKind::Surprisal));
     m_colour->addItem(tr("router score"), static_cast<int>(TintKind::RouterScore));
     m_colour->setMinimumHeight(24);
-    m_info = new QLabel(this);
+    m_info = new ElidedLabel(this);
     m_info->setObjectName(QStringLiteral("text.info"));
-    m_info->setTextFormat(Qt::PlainText);
     m_info->setFont(Theme::second());
-    m_info->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     auto* edit = new QPushButton(tr("Edit"), this);
     edit->setObjectName(QStringLiteral("text.edit"));
     edit->setToolTip(tr("Edit the text (F2)"));

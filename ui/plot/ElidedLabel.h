@@ -1,0 +1,25 @@
+#pragma once
+#include <QLabel>
+#include <QPainter>
+#include <QStyle>
+
+namespace fovea::ui {
+
+/// One line of plain text that ends in an ellipsis where it does not fit; text() has it whole, and so should the tip.
+class ElidedLabel : public QLabel {
+public:
+    explicit ElidedLabel(QWidget* parent = nullptr) : QLabel(parent) {
+        setTextFormat(Qt::PlainText);
+        setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    }
+
+protected:
+    void paintEvent(QPaintEvent*) override {
+        QPainter painter(this);
+        const QString shown = fontMetrics().elidedText(text(), Qt::ElideRight, contentsRect().width());
+        const Qt::Alignment at = QStyle::visualAlignment(layoutDirection(), alignment());
+        style()->drawItemText(&painter, contentsRect(), static_cast<int>(at), palette(), isEnabled(), shown, foregroundRole());
+    }
+};
+
+} // namespace fovea::ui
