@@ -114,6 +114,28 @@ private slots:
         QTRY_COMPARE(table->model()->rowCount(), 1);
     }
 
+    void aQuestionIsAskedOnce() {
+        const auto snapshot = routedSnapshot("group_dot");
+        Window w(snapshot);
+        QTRY_VERIFY(w.find<QLabel>("routing.header")->text().contains(QStringLiteral("The oracle makes")));
+        const std::uint64_t before = w.view.asked();
+        for (int n = 0; n < 5; ++n) // as a run does under way
+            w.runs.adopt(std::make_shared<Snapshot>(*snapshot));
+        QCOMPARE(w.view.asked(), before);
+        w.selection.pin(20);
+        QCOMPARE(w.view.asked(), before + 1);
+        auto next = std::make_shared<Snapshot>(*snapshot);
+        next->propagated = std::make_shared<PropagatedResult>(*snapshot->propagated);
+        w.runs.adopt(next);
+        QCOMPARE(w.view.asked(), before + 2);
+        auto other = std::make_shared<Snapshot>(*next);
+        auto request = std::make_shared<Request>(*next->request);
+        request->policy.routed.budget = 5;
+        other->request = request;
+        w.runs.adopt(other);
+        QCOMPARE(w.view.asked(), before + 3);
+    }
+
     void aLookAheadSignalSaysSo() {
         Window causal(routedSnapshot("group_dot"));
         QVERIFY(!causal.find<QLabel>("routing.badge")->isVisible());

@@ -100,7 +100,8 @@ void RoutingLanes::paintEvent(QPaintEvent*)
         painter.drawLine(lane.bottomLeft() + QPoint(0, 1), lane.bottomRight() + QPoint(0, 1));
     };
     label(lanes.score, m_data->query >= 0 ? tr("signal for #%1").arg(m_data->query)
-                                          : tr("signal, mean of %1 queries").arg(m_data->sampledQueries));
+                                          : m_data->scoredQueries == 1 ? tr("signal of the last query")
+                                          : tr("signal, mean of %1 queries").arg(m_data->scoredQueries));
     label(lanes.keys, tr("key role"));
     label(lanes.queries, tr("query role"));
     label(lanes.oracle, tr("oracle"));

@@ -12,7 +12,8 @@ struct RoutingLaneData {
     std::size_t tokens = 0;
     int layer = 0, head = 0, layers = 0, heads = 0;
     int query = -1;                       ///< the pinned query the scores and choices belong to; -1: sampled queries
-    std::size_t sampledQueries = 0;       ///< queries behind means and hits
+    std::size_t sampledQueries = 0;       ///< queries behind hits
+    std::size_t scoredQueries = 0;        ///< queries behind the signal's mean: one where a score sums up the rows before
     std::size_t sampledChoices = 0;       ///< keys the router chose for them; 0: no hit rates
     std::vector<float> score;             ///< [T] signal; NaN where token j was no candidate
     float threshold = 0;                  ///< bar of the pinned query; NaN: none

@@ -192,6 +192,10 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
             sampled.push_back((n + 1) * tokens / count - 1);
     }
     lanes->sampledQueries = sampled.size();
+    // A signal that follows the rows under way is made from the first row on each time; its last row sums them all up.
+    const SignalSpec* signal = findSignal(policy.routed.signal);
+    const bool lastOnly = signal != nullptr && signal->sees == Sees::Running;
+    lanes->scoredQueries = lastOnly ? 1 : sampled.size();
 
     std::vector<double> sum(tokens, 0);
     std::vector<std::uint32_t> seen(tokens, 0);
@@ -199,8 +203,9 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
     double oracleHits = 0;
     double randomHits = 0;
     for (const std::size_t row : sampled) {
-        const auto scores = signalScores(policy, shape, input, head, row, work);
-        if (scores)
+        if (const auto scores = lastOnly && row != sampled.back()
+                                    ? Result<std::vector<float>>(std::vector<float>())
+                                    : signalScores(policy, shape, input, head, row, work))
             for (std::size_t j = 0; j < scores->size(); ++j)
                 if (std::isfinite((*scores)[j])) {
                     sum[j] += static_cast<double>((*scores)[j]);
@@ -247,6 +252,13 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
     return lanes;
 }
 
+bool RoutingView::Question::operator==(const Question& other) const
+{
+    const auto same = [](const auto& a, const auto& b) { return !a.owner_before(b) && !b.owner_before(a); };
+    return same(activations, other.activations) && same(facts, other.facts) && same(propagated, other.propagated) &&
+           policy == other.policy && layer == other.layer && head == other.head && query == other.query;
+}
+
 void RoutingView::showEvent(QShowEvent* event)
 {
     QWidget::showEvent(event);
@@ -269,15 +281,24 @@ void RoutingView::refresh()
         refreshHeader();
         return;
     }
-    // While a slider moves only the newest question is answered: older answers are dropped by number.
-    const std::uint64_t asked = ++m_asked;
     const int head = m_context.selection.head();
     const int query = m_context.selection.query() < static_cast<int>(now->tokens->size()) ? m_context.selection.query() : -1;
+    Question question{now->full->layers[static_cast<std::size_t>(layer)], now->facts, now->propagated, now->request->policy,
+                      layer, head, query};
+    // A run delivers many snapshots; most change nothing here. The last one asks again if an answer never came.
+    if (m_question == question && (m_answered == m_asked || !now->final)) {
+        refreshHeader();
+        return;
+    }
+    m_question = std::move(question);
+    // While a slider moves only the newest question is answered: older answers are dropped by number.
+    const std::uint64_t asked = ++m_asked;
     m_context.runs.fetch<RoutingLaneData>(
         this, [now, layer, head, query] { return laneData(*now, layer, head, query); },
         [this, asked, now](std::shared_ptr<RoutingLaneData> lanes) {
             if (asked != m_asked)
                 return;
+            m_answered = asked;
             m_data = std::move(lanes);
             m_lanes->setData(m_data, now);
             refreshHeader();

@@ -1,6 +1,7 @@
 #pragma once
 #include "ui/views/RoutingLanes.h"
 #include "ui/views/View.h"
+#include <optional>
 
 class QLabel;
 class QLineEdit;
@@ -22,6 +23,9 @@ public:
     /// What the lanes show for one layer and head of `snapshot`. Any thread; cost: 64 sampled rows of three routers.
     [[nodiscard]] static std::shared_ptr<RoutingLaneData> laneData(const Snapshot& snapshot, int layer, int head, int query);
 
+    /// How often lane data were asked for: once per question, however many snapshots a run delivers.
+    [[nodiscard]] std::uint64_t asked() const { return m_asked; }
+
 protected:
     void showEvent(QShowEvent* event) override;
 
@@ -39,8 +43,18 @@ private:
     QTableView* m_table = nullptr;
     RoutingTableModel* m_model = nullptr;
     QSortFilterProxyModel* m_filter = nullptr;
+    /// What lane data depend on. The stages are only compared: they outlive no run by it.
+    struct Question {
+        std::weak_ptr<const LayerActivations> activations;
+        std::weak_ptr<const TokenFacts> facts;
+        std::weak_ptr<const PropagatedResult> propagated;
+        AttentionPolicy policy;
+        int layer = 0, head = 0, query = -1;
+        bool operator==(const Question& other) const;
+    };
+    std::optional<Question> m_question; ///< asked last
     std::shared_ptr<const RoutingLaneData> m_data;
-    std::uint64_t m_asked = 0;
+    std::uint64_t m_asked = 0, m_answered = 0;
     bool m_stale = true;
 };
 
