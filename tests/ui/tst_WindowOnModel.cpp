@@ -5,6 +5,7 @@
 #include "ui/window/StatusLine.h"
 #include <QAbstractButton>
 #include <QComboBox>
+#include <QElapsedTimer>
 #include <QFile>
 #include <QLabel>
 #include <QSettings>
@@ -72,14 +73,16 @@ private slots:
         QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
     }
 
-    /// Picks every row of the preset list. FOVEA_PRESETS_TEXT=FILE takes a longer text than the gate has time for.
+    /// Picks every row of the preset list. FOVEA_PRESETS_TEXT=FILE takes a longer text than the gate has time for, and
+    /// says what each preset took.
     void runsEveryPreset() {
         const auto model = findModel("");
         if (!model)
             QSKIP("the default model is not cached: run app/fetch-model smollm2");
         Stage s{LatestWorker::Runner{}};
         std::string text = "The harbour master wrote the code in the log.\nThe code was forgotten.";
-        if (qEnvironmentVariableIsSet("FOVEA_PRESETS_TEXT")) {
+        const bool longText = qEnvironmentVariableIsSet("FOVEA_PRESETS_TEXT");
+        if (longText) {
             QFile in(qEnvironmentVariable("FOVEA_PRESETS_TEXT"));
             QVERIFY(in.open(QIODevice::ReadOnly));
             text = in.readAll().toStdString();
@@ -88,6 +91,7 @@ private slots:
         s.window.documents().openModel(QString::fromStdString(*model));
         QTRY_VERIFY_WITH_TIMEOUT(s.runs.lastComplete() && !s.runs.updating(), 120'000);
         QSignalSpy failures(&s.runs, &RunController::failed);
+        const int patience = longText ? 1'800'000 : 300'000;
         auto* list = s.find<QComboBox>("params.preset");
         int refused = 0;
         for (int row = 0; row < list->count(); ++row) {
@@ -97,6 +101,8 @@ private slots:
             const PolicyPreset& preset = policyPresets()[static_cast<std::size_t>(at.toInt())];
             const std::string name(preset.name);
             const AttentionPolicy before = s.requests.request().policy;
+            QElapsedTimer watch;
+            watch.start();
             emit list->activated(row);
             if (preset.policy.bidirectional()) { // refused in one sentence, and nothing changes
                 QVERIFY2(s.requests.request().policy == before, name.c_str());
@@ -108,11 +114,13 @@ private slots:
                 continue;
             }
             QVERIFY2(sameButName(s.requests.request().policy, preset.policy), name.c_str());
-            QTRY_VERIFY2_WITH_TIMEOUT(!s.runs.updating(), name.c_str(), 300'000);
+            QTRY_VERIFY2_WITH_TIMEOUT(!s.runs.updating(), name.c_str(), patience);
             QVERIFY2(failures.isEmpty(), qPrintable(QString::fromStdString(name) + QStringLiteral(": ") +
                                                     (failures.isEmpty() ? QString() : failures[0][0].toString())));
             const SnapshotPtr done = s.runs.lastComplete();
             QVERIFY2(sameButName(done->request->policy, preset.policy), name.c_str());
+            if (longText)
+                qInfo("%s: %.1f s", name.c_str(), static_cast<double>(watch.elapsed()) / 1000);
             QVERIFY2(std::isfinite(done->propagated->fidelity.nextTokenKl), name.c_str());
             QVERIFY2(s.find<StatusLine>("status")->sentence().startsWith(QStringLiteral("propagated")), name.c_str());
         }
