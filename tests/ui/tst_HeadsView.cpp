@@ -117,8 +117,8 @@ private slots:
         for (int row = 35; row < 38; ++row)
             most = std::max({most, picture->constScanLine(row)[0] - 1, picture->constScanLine(row)[1] - 1});
         QVERIFY(place(first) >= int(scale.index(sink)) / 2 && place(first) <= most);
-        QVERIFY(cell.width() >= 24 && cell.width() == cell.height());
-        QVERIFY(w.view.grid().minimumHeight() >= 3 * 24);
+        QVERIFY(cell.width() >= 16 && cell.width() == cell.height());
+        QVERIFY(w.view.grid().minimumHeight() >= 3 * 16);
     }
 
     void picturesFollowTheViewsWidth() {

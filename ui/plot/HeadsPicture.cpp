@@ -11,8 +11,7 @@ namespace fovea::ui {
 namespace {
 
 constexpr double kGroupGap = 4, kLegendHeight = 44, kEdge = 8, kFullMark = 26, kHeadNumbers = 18;
-constexpr double kLeastPicture = 24, kLargestPicture = 96;
-constexpr double kScrollBar = 16; ///< kept free, or pictures would grow and shrink as it comes and goes
+constexpr double kLeastPicture = 16, kLargestPicture = 96;
 
 constexpr std::array<HeadMetricSpec, 9> kMetrics{{
     {HeadMetric::KeptMass, "kept mass",
@@ -30,8 +29,8 @@ constexpr std::array<HeadMetricSpec, 9> kMetrics{{
      false},
     {HeadMetric::PreviousShare, "previous-token share", "mean probability on the token before", false},
     {HeadMetric::Picture, "attention map",
-     "full attention of every head at a glance, queries downwards: the largest probability in each of at most 64 x 64 "
-     "cells, 0.0001 to 1 on a logarithmic scale",
+     "full attention of every head at a glance, queries downwards: the largest probability in each cell, 0.0001 to 1 on "
+     "a logarithmic scale; at most 64 cells a side",
      false},
 }};
 
@@ -57,6 +56,12 @@ float unitOf(const Spread& spread, double value) {
     return static_cast<float>(range > 0 ? (value - spread.least) / range : std::clamp(value, 0.0, 1.0));
 }
 
+/// Pictures are large, so the column that marks full layers is kept only where there are some.
+double markWidth(const HeadsScene& scene) {
+    const bool any = std::find(scene.full.begin(), scene.full.end(), true) != scene.full.end();
+    return scene.metric == HeadMetric::Picture && !any ? 0 : kFullMark;
+}
+
 double gaps(const HeadsScene& scene) {
     return kGroupGap * std::max(0, scene.kvHeads - 1);
 }
@@ -76,8 +81,8 @@ void paintLegend(QPainter& painter, const HeadsScene& scene, const QRectF& area)
     const bool picture = scene.metric == HeadMetric::Picture;
     const QString title = !picture ? QString::fromUtf8(headMetric(scene.metric).name)
                           : scene.pictureCell > 1
-                              ? QStringLiteral("largest p in %1 x %1 tokens, log").arg(scene.pictureCell)
-                              : QStringLiteral("p of each pair, log");
+                              ? QStringLiteral("largest full p in %1 x %1 tokens, log").arg(scene.pictureCell)
+                              : QStringLiteral("full p of each pair, log");
     painter.drawText(QRectF(area.left(), area.top(), area.width(), 14), Qt::AlignLeft | Qt::AlignVCenter, title);
     QImage strip(std::max(2, static_cast<int>(bar.width())), 1, QImage::Format_ARGB32_Premultiplied);
     for (int x = 0; x < strip.width(); ++x)
@@ -212,8 +217,7 @@ QRectF HeadsLayout::cell(const HeadsScene& scene, int layer, int head) const {
 HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area) {
     HeadsLayout layout;
     const double left = area.left() + kEdge + labelWidth(scene), top = area.top() + kHeadNumbers;
-    const double width = area.right() - kEdge - kFullMark - left - gaps(scene) -
-                         (scene.metric == HeadMetric::Picture ? kScrollBar : 0);
+    const double width = area.right() - kEdge - markWidth(scene) - left - gaps(scene);
     const double height = area.bottom() - top - kLegendHeight - kEdge;
     const auto largest = [](double room, int count) {
         double cell = 12;
@@ -237,7 +241,7 @@ HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area) {
 }
 
 double leastHeadsWidth(const HeadsScene& scene) {
-    return layoutHeads(scene, {}).grid.right() + kFullMark + kEdge;
+    return layoutHeads(scene, {}).grid.right() + markWidth(scene) + kEdge;
 }
 
 void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& layout) {

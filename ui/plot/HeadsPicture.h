@@ -69,7 +69,7 @@ struct HeadsScene {
 struct HeadsLayout {
     QRectF grid; ///< all cells
     QRectF legend;
-    double cellWidth = 12, cellHeight = 12; ///< 12, 24 or 48; pictures: square, 24 to 96
+    double cellWidth = 12, cellHeight = 12; ///< 12, 24 or 48; pictures: square, 16 to 96
     [[nodiscard]] QRectF cell(const HeadsScene& scene, int layer, int head) const;
 };
 /// The largest cells that fit `area`; at least 12 px, so the layout may be larger than the area. Pictures fit its width

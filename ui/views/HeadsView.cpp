@@ -1,5 +1,7 @@
 #include "ui/views/HeadsView.h"
+#include "ui/plot/ElidedLabel.h"
 #include "ui/plot/NumberText.h"
+#include "ui/plot/PlainTip.h"
 #include <QComboBox>
 #include <QHBoxLayout>
 #include <QHelpEvent>
@@ -78,6 +80,7 @@ void HeadsGrid::paintEvent(QPaintEvent* event) {
 
 void HeadsGrid::resizeEvent(QResizeEvent*) {
     fitHeight();
+    emit resized();
 }
 
 void HeadsGrid::mousePressEvent(QMouseEvent* event) {
@@ -138,7 +141,7 @@ bool HeadsGrid::event(QEvent* event) {
             text += tr("\nthe policy keeps this layer full");
         if (m_scene.old && spec.ofPolicy)
             text += tr("\nupdating: may be of the policy before");
-        QToolTip::showText(help->globalPos(), text, this);
+        QToolTip::showText(help->globalPos(), plainTip(text), this);
         return true;
     }
     if (event->type() == QEvent::FocusIn || event->type() == QEvent::FocusOut)
@@ -157,10 +160,8 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
         m_combo->addItem(QString::fromUtf8(spec.name));
         m_combo->setItemData(m_combo->count() - 1, QString::fromUtf8(spec.definition), Qt::ToolTipRole);
     }
-    m_title = new QLabel(this);
+    m_title = new ElidedLabel(this);
     m_title->setObjectName(QStringLiteral("heads.title"));
-    m_title->setTextFormat(Qt::PlainText);
-    m_title->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     m_grid = new HeadsGrid;
     m_scroll = new QScrollArea(this);
     m_scroll->setObjectName(QStringLiteral("heads.scroll"));
@@ -186,16 +187,18 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
 
     connect(m_combo, &QComboBox::currentIndexChanged, this, [this](int index) {
         m_metric = static_cast<HeadMetric>(index);
+        // Pictures fill the width, so the bar may not come and go with their height.
+        m_scroll->setVerticalScrollBarPolicy(m_metric == HeadMetric::Picture ? Qt::ScrollBarAlwaysOn : Qt::ScrollBarAsNeeded);
         rebuild();
+        QMetaObject::invokeMethod(this, &HeadsView::showSelected, Qt::QueuedConnection); // once it is laid out
     });
     connect(m_grid, &HeadsGrid::cellChosen, this,
             [this](int layer, int head) { m_context.selection.setCell(layer, head); });
     connect(&context.selection, &SelectionModel::cellChanged, this, [this] {
         rebuild();
-        const QRectF cell = m_grid->cellRect(m_context.selection.layer(), m_context.selection.head());
-        m_scroll->ensureVisible(static_cast<int>(cell.center().x()), static_cast<int>(cell.center().y()),
-                                static_cast<int>(cell.width() / 2) + 18, static_cast<int>(cell.height() / 2) + 18);
+        showSelected();
     });
+    connect(m_grid, &HeadsGrid::resized, this, &HeadsView::showSelected, Qt::QueuedConnection);
     connect(&context.runs, &RunController::snapshotChanged, this, &HeadsView::rebuild);
     connect(&context.runs, &RunController::updatingChanged, this, &HeadsView::rebuild);
     connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, &HeadsView::rebuild);
@@ -229,6 +232,12 @@ void HeadsView::rebuild() {
     m_title->setText(title);
     m_grid->setScene(std::move(scene));
     update();
+}
+
+void HeadsView::showSelected() {
+    const QRectF cell = m_grid->cellRect(m_context.selection.layer(), m_context.selection.head());
+    m_scroll->ensureVisible(static_cast<int>(cell.center().x()), static_cast<int>(cell.center().y()),
+                            static_cast<int>(cell.width() / 2) + 18, static_cast<int>(cell.height() / 2) + 18);
 }
 
 void HeadsView::paintEvent(QPaintEvent* event) {

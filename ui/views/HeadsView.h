@@ -22,6 +22,7 @@ public:
 
 signals:
     void cellChosen(int layer, int head);
+    void resized();
 
 protected:
     void paintEvent(QPaintEvent* event) override;
@@ -51,6 +52,7 @@ protected:
 
 private:
     void rebuild();
+    void showSelected(); ///< scrolls to the selected head
     ViewContext m_context;
     HeadMetric m_metric = HeadMetric::KeptMass;
     HeadImages m_images;
