@@ -10,6 +10,7 @@
 #include <QLabel>
 #include <QScrollArea>
 #include <QScrollBar>
+#include <QStyle>
 #include <QVBoxLayout>
 #include <algorithm>
 
@@ -139,6 +140,8 @@ ParamPanel::ParamPanel(RequestModel& requests, RunController& runs, QWidget* par
     inside->setObjectName(QStringLiteral("params.rows"));
     buildSections(inside);
     scroll->setWidget(inside);
+    // Rows are never cut: what is too narrow for them is widened, and the bar stands beside them.
+    scroll->setMinimumWidth(inside->minimumSizeHint().width() + style()->pixelMetric(QStyle::PM_ScrollBarExtent));
     column->addWidget(scroll, 1);
 
     m_pairs = new PairsBar(this);

@@ -169,6 +169,8 @@ void Style::drawComplexControl(ComplexControl control, const QStyleOptionComplex
         }
     }
     QProxyStyle::drawComplexControl(control, option, painter, widget);
+    if (control == CC_SpinBox) // the base style's own outline is lost on a dark window
+        panel(painter, option->rect, Qt::transparent, edgeColor(option), focused(option));
 }
 
 void Style::drawControl(ControlElement element, const QStyleOption* option, QPainter* painter,

@@ -94,8 +94,11 @@ void RoutingLanes::paintEvent(QPaintEvent*)
     const LaneRects lanes = laneRects(axisRect());
     const auto label = [&](const QRect& lane, const QString& text) {
         painter.setPen(theme.ink2);
-        painter.drawText(QRect(4, lane.top(), kLabelWidth - 8, lane.height()), Qt::AlignLeft | Qt::AlignVCenter | Qt::TextWordWrap,
-                         text);
+        const QRect box(4, lane.top(), kLabelWidth - 8, lane.height());
+        const int wrapped = Qt::AlignLeft | Qt::AlignVCenter | Qt::TextWordWrap;
+        const bool fits = painter.boundingRect(box, wrapped, text).height() <= box.height();
+        painter.drawText(box, fits ? wrapped : Qt::AlignLeft | Qt::AlignVCenter,
+                         fits ? text : painter.fontMetrics().elidedText(text, Qt::ElideRight, box.width()));
         painter.setPen(theme.divider);
         painter.drawLine(lane.bottomLeft() + QPoint(0, 1), lane.bottomRight() + QPoint(0, 1));
     };
