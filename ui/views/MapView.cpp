@@ -76,7 +76,7 @@ QToolButton* toolButton(QWidget* parent, const QString& name, const QString& tex
 
 MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_context(context) {
     setObjectName(QStringLiteral("map"));
-    setMinimumSize(320, 320);
+    setMinimumSize(320, 240); // in the lowest dock the map gives way, the legend does not
     m_tiles = new TileCache(
         [this](TileCache::Work work, TileCache::Done done) {
             m_context.runs.fetch<MapTile>(m_tiles, std::move(work), std::move(done));

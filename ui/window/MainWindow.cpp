@@ -200,7 +200,7 @@ void MainWindow::buildDocks() {
             [this](const QString& sentence) { m_errors->show(MessageBar::Hint, sentence); });
     connect(map, &QWidget::windowTitleChanged, mapBox, &QWidget::setWindowTitle);
     mapBox->setWindowTitle(map->windowTitle());
-    addDock(QStringLiteral("dock.map"), tr("Map"), mapBox, {320, 320});
+    addDock(QStringLiteral("dock.map"), tr("Map"), mapBox, {320, 240});
     addDock(QStringLiteral("dock.inspector"), tr("Inspector"), new InspectorView(m_context, this),
             {240, 160});
     addDock(QStringLiteral("dock.heads"), tr("Heads"), new HeadsView(m_context, this), {220, 160});
