@@ -1,20 +1,15 @@
 #include "ui/views/MapView.h"
-#include "ui/plot/ElidedLabel.h"
-#include "ui/plot/PlainTip.h"
 #include "ui/plot/MapFacts.h"
+#include "ui/plot/PlainTip.h"
+#include "ui/views/MapLegend.h"
 #include <QButtonGroup>
-#include <QHBoxLayout>
-#include <QKeyEvent>
 #include <QLabel>
-#include <QMenu>
 #include <QPainter>
 #include <QScreen>
 #include <QSpinBox>
 #include <QToolButton>
-#include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
-#include <string_view>
 
 namespace fovea::ui {
 
@@ -57,19 +52,6 @@ RowRange visibleRange(RowRange shown) {
         return whole;
     const std::size_t middle = (shown.first + shown.last) / 2 / kTile * kTile;
     return {middle - std::min(middle, kRectangle / 2), middle + kRectangle / 2};
-}
-
-QToolButton* toolButton(QWidget* parent, const QString& name, const QString& text, const QString& tip) {
-    auto* button = new QToolButton(parent);
-    button->setObjectName(name);
-    button->setText(text);
-    button->setToolTip(tip);
-    button->setAccessibleName(tip);
-    button->setCheckable(true);
-    button->setMinimumSize(24, 28);
-    button->setToolButtonStyle(Qt::ToolButtonTextOnly);
-    button->setFocusPolicy(Qt::TabFocus);
-    return button;
 }
 
 } // namespace
@@ -150,115 +132,6 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
 
 MapView::~MapView() {
     delete m_tip; // a window of its own
-}
-
-void MapView::buildTools() {
-    const auto spin = [this](const QString& name, const QString& prefix, const QString& tip) {
-        auto* box = new QSpinBox(this);
-        box->setObjectName(name);
-        box->setPrefix(prefix);
-        box->setToolTip(tip);
-        box->setAccessibleName(tip);
-        box->setMinimumHeight(28);
-        box->setMaximum(0);
-        box->setKeyboardTracking(false);
-        return box;
-    };
-    m_title = new ElidedLabel(this);
-    m_title->setObjectName(QStringLiteral("map.title"));
-    m_layer = spin(QStringLiteral("map.layer"), QStringLiteral("L"), tr("layer (PgUp, PgDn)"));
-    m_head = spin(QStringLiteral("map.head"), QStringLiteral("H"), tr("head ([ and ])"));
-    connect(m_layer, &QSpinBox::valueChanged, this,
-            [this](int layer) { m_context.selection.setCell(layer, m_context.selection.head()); });
-    connect(m_head, &QSpinBox::valueChanged, this,
-            [this](int head) { m_context.selection.setCell(m_context.selection.layer(), head); });
-
-    auto* modeBox = new QWidget(this);
-    modeBox->setObjectName(QStringLiteral("map.mode"));
-    auto* modeLine = new QHBoxLayout(modeBox);
-    modeLine->setContentsMargins(0, 0, 0, 0);
-    modeLine->setSpacing(0);
-    m_modes = new QButtonGroup(this);
-    const std::array<std::pair<QString, QString>, 4> modes{
-        {{tr("full"), tr("full attention (M goes on)")},
-         {tr("hybrid"), tr("hybrid attention (M goes on)")},
-         {tr("diff"), tr("hybrid minus full (M goes on)")},
-         {tr("kept"), tr("which keys the plan reads, by reason (M goes on)")}}};
-    const std::array<QString, 4> modeNames{QStringLiteral("map.mode.full"), QStringLiteral("map.mode.hybrid"),
-                                           QStringLiteral("map.mode.difference"),
-                                           QStringLiteral("map.mode.kept")};
-    for (int i = 0; i < 4; ++i) {
-        const auto at = static_cast<std::size_t>(i);
-        auto* button = toolButton(modeBox, modeNames[at], modes[at].first, modes[at].second);
-        m_modes->addButton(button, i);
-        modeLine->addWidget(button);
-    }
-    connect(m_modes, &QButtonGroup::idClicked, this,
-            [this](int id) { setMode(static_cast<MapQuantity>(id)); });
-
-    auto* arrangementBox = new QWidget(this);
-    arrangementBox->setObjectName(QStringLiteral("map.layout"));
-    auto* arrangementLine = new QHBoxLayout(arrangementBox);
-    arrangementLine->setContentsMargins(0, 0, 0, 0);
-    arrangementLine->setSpacing(0);
-    m_arrangements = new QButtonGroup(this);
-    const std::array<std::pair<QString, QString>, 3> arrangements{
-        {{tr("one"), tr("one map")},
-         {tr("two"), tr("full and hybrid side by side")},
-         {tr("three"), tr("and their difference")}}};
-    for (int i = 0; i < 3; ++i) {
-        const auto& [text, tip] = arrangements[static_cast<std::size_t>(i)];
-        auto* button = toolButton(arrangementBox, QStringLiteral("map.layout.%1").arg(i + 1), text, tip);
-        m_arrangements->addButton(button, i);
-        arrangementLine->addWidget(button);
-    }
-    connect(m_arrangements, &QButtonGroup::idClicked, this,
-            [this](int id) { setArrangement(static_cast<Arrangement>(id)); });
-
-    m_scale =
-        toolButton(this, QStringLiteral("map.scale"), tr("log"), tr("logarithmic or linear colours (L)"));
-    connect(m_scale, &QToolButton::clicked, this, [this](bool on) { setLogarithmic(on); });
-    m_pool = toolButton(this, QStringLiteral("map.pooling"), tr("mass"),
-                        tr("a pixel over several cells shows their mass instead of their maximum (P)"));
-    connect(m_pool, &QToolButton::clicked, this,
-            [this](bool on) { setPooling(on ? Pooling::Mass : Pooling::Max); });
-    m_overlay = toolButton(this, QStringLiteral("map.kept"), tr("lines"),
-                           tr("lines over every key that is not routed (K)"));
-    connect(m_overlay, &QToolButton::clicked, this, [this](bool on) { setKeptOverlay(on); });
-    m_export = toolButton(this, QStringLiteral("map.export"), tr("save"), tr("save this picture (Ctrl+E)"));
-    m_export->setCheckable(false);
-    connect(m_export, &QToolButton::clicked, this, &MapView::exportView);
-
-    m_canvas = new MapCanvas(this);
-    m_legend = new MapLegend(this);
-    m_tip = new QLabel(nullptr, Qt::ToolTip);
-    m_tip->setObjectName(QStringLiteral("map.tip"));
-    m_tip->setTextFormat(Qt::PlainText);
-    m_tip->setMargin(8);
-    m_tip->setFocusPolicy(Qt::NoFocus);
-
-    auto* first = new QHBoxLayout;
-    first->setSpacing(8);
-    first->addWidget(m_layer);
-    first->addWidget(m_head);
-    first->addWidget(m_title, 1);
-    first->addWidget(m_export);
-    auto* second = new QHBoxLayout;
-    second->setSpacing(8);
-    second->addWidget(modeBox);
-    second->addWidget(arrangementBox);
-    second->addWidget(m_scale);
-    second->addWidget(m_pool);
-    second->addWidget(m_overlay);
-    second->addStretch(1);
-    auto* all = new QVBoxLayout(this);
-    all->setContentsMargins(8, 6, 8, 4);
-    all->setSpacing(4);
-    all->addLayout(first);
-    all->addLayout(second);
-    all->addWidget(m_canvas, 1);
-    all->addWidget(m_legend);
-    setFocusProxy(m_canvas);
 }
 
 MapView::Arrangement MapView::arrangement() const {
@@ -588,183 +461,12 @@ void MapView::setKeptOverlay(bool on) {
     rebuild();
 }
 
-void MapView::nextMode() {
-    static constexpr std::array<MapQuantity, 4> kOrder{MapQuantity::Full, MapQuantity::Hybrid,
-                                                       MapQuantity::Difference, MapQuantity::Kept};
-    const int next = (static_cast<int>(m_mode) + 1) % 4;
-    const MapQuantity mode = kOrder[static_cast<std::size_t>(next)];
-    switch (arrangement()) {
-    case Arrangement::One:
-        setMode(mode);
-        break;
-    case Arrangement::Two:
-        setMode(mode == MapQuantity::Full ? MapQuantity::Hybrid : mode);
-        break;
-    case Arrangement::Three:
-        setMode(m_mode == MapQuantity::Kept ? MapQuantity::Difference : MapQuantity::Kept);
-        break;
-    }
-}
-
-void MapView::moveSelection(int queries, int keys) {
-    const int count = m_canvas->scene().count;
-    if (count == 0)
-        return;
-    Pair pair = m_context.selection.pinnedPair();
-    if (!pair.valid()) {
-        pair = m_context.selection.hoveredPair();
-        if (!pair.valid())
-            pair = {m_context.selection.query() >= 0 ? m_context.selection.query() : count - 1, 0};
-    } else {
-        pair.query = std::clamp(pair.query + queries, 0, count - 1);
-        pair.key = std::clamp(pair.key + keys, 0, count - 1);
-    }
-    m_context.selection.pinPair(pair);
-    m_canvas->reveal(pair);
-}
-
-void MapView::stepCell(int layers, int heads) {
-    if (!m_shown || !m_shown->model)
-        return;
-    const ModelShape& shape = m_shown->model->shape;
-    m_context.selection.setCell(std::clamp(m_context.selection.layer() + layers, 0, shape.layers - 1),
-                                std::clamp(m_context.selection.head() + heads, 0, shape.heads - 1));
-}
-
-void MapView::showMenu(Pair pair, const QPoint& global) {
-    auto* menu = new QMenu(this);
-    menu->setObjectName(QStringLiteral("map.menu"));
-    menu->setAttribute(Qt::WA_DeleteOnClose);
-    if (pair.valid())
-        menu->addAction(tr("Pin query %1 and key %2").arg(pair.query).arg(pair.key), this,
-                        [this, pair] { m_context.selection.pinPair(pair); });
-    menu->addAction(tr("Show all of the text\tF F"), m_canvas, &MapCanvas::fitAll);
-    menu->addSeparator();
-    menu->addAction(tr("Save this picture\tCtrl+E"), this, &MapView::exportView);
-    menu->addAction(tr("Save the numbers\tCtrl+Shift+E"), this, &MapView::exportNumbers);
-    menu->popup(global);
-}
-
-bool MapView::event(QEvent* event) {
-    // The view's own letters win over the window's while a picture has the focus.
-    if (event->type() == QEvent::ShortcutOverride) {
-        const auto* key = static_cast<QKeyEvent*>(event);
-        const bool plain = (key->modifiers() & ~(Qt::ShiftModifier | Qt::KeypadModifier)) == Qt::NoModifier;
-        static constexpr std::string_view kLetters = "MKPLF[]";
-        const bool letter =
-            key->key() < 0x80 && kLetters.find(static_cast<char>(key->key())) != std::string_view::npos;
-        const bool move = key->key() == Qt::Key_PageUp || key->key() == Qt::Key_PageDown ||
-                          key->key() == Qt::Key_Home || key->key() == Qt::Key_End ||
-                          (key->key() >= Qt::Key_Left && key->key() <= Qt::Key_Down);
-        if (plain && (letter || move) && m_canvas->hasFocus()) {
-            event->accept();
-            return true;
-        }
-    }
-    return QWidget::event(event);
-}
-
-void MapView::keyPressEvent(QKeyEvent* event) {
-    const bool control = event->modifiers() == Qt::ControlModifier;
-    const bool plain = (event->modifiers() & ~Qt::KeypadModifier) == Qt::NoModifier;
-    const bool fit = event->key() == Qt::Key_F && plain;
-    const bool again = std::exchange(m_lastKeyWasFit, fit);
-    if (fit) {
-        if (again || !m_context.selection.pinnedPair().valid())
-            m_canvas->fitAll();
-        else
-            m_canvas->fitPair(m_context.selection.pinnedPair());
-        return;
-    }
-    if (control && event->key() == Qt::Key_E)
-        return exportView();
-    if (!plain && !(control && (event->key() == Qt::Key_PageUp || event->key() == Qt::Key_PageDown)))
-        return QWidget::keyPressEvent(event);
-    switch (event->key()) {
-    case Qt::Key_M:
-        return nextMode();
-    case Qt::Key_K:
-        return setKeptOverlay(!m_keptOverlay);
-    case Qt::Key_P:
-        return setPooling(m_pooling == Pooling::Max ? Pooling::Mass : Pooling::Max);
-    case Qt::Key_L:
-        return setLogarithmic(!m_log);
-    case Qt::Key_Left:
-        return moveSelection(0, -1);
-    case Qt::Key_Right:
-        return moveSelection(0, 1);
-    case Qt::Key_Up:
-        return moveSelection(-1, 0);
-    case Qt::Key_Down:
-        return moveSelection(1, 0);
-    case Qt::Key_Home:
-        return moveSelection(-m_canvas->scene().count, 0);
-    case Qt::Key_End:
-        return moveSelection(m_canvas->scene().count, 0);
-    case Qt::Key_PageUp:
-        return control ? stepCell(0, -1) : stepCell(-1, 0);
-    case Qt::Key_PageDown:
-        return control ? stepCell(0, 1) : stepCell(1, 0);
-    case Qt::Key_BracketLeft:
-        return stepCell(0, -1);
-    case Qt::Key_BracketRight:
-        return stepCell(0, 1);
-    case Qt::Key_Return:
-    case Qt::Key_Enter:
-        if (m_context.selection.hoveredPair().valid())
-            m_context.selection.pinPair(m_context.selection.hoveredPair());
-        return;
-    case Qt::Key_Escape:
-        if (m_tip->isVisible())
-            showTip({});
-        else if (!m_context.selection.clearOneLevel())
-            QWidget::keyPressEvent(event);
-        return;
-    default:
-        QWidget::keyPressEvent(event);
-    }
-}
-
 void MapView::paintEvent(QPaintEvent* event) {
     QWidget::paintEvent(event);
     if (!m_markedOld)
         return;
     QPainter painter(this);
     painter.fillRect(QRect(0, 0, width(), 2), Theme::current().accent);
-}
-
-MapLegend::MapLegend(QWidget* parent) : QWidget(parent) {
-    setObjectName(QStringLiteral("map.legend"));
-    setAccessibleName(tr("legend of the map"));
-    QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Fixed);
-    policy.setHeightForWidth(true);
-    setSizePolicy(policy);
-}
-
-void MapLegend::setScene(const MapScene& scene) {
-    m_scene = scene;
-    const int height = heightForWidth(width());
-    if (height != this->height())
-        updateGeometry();
-    update();
-}
-
-int MapLegend::heightForWidth(int width) const {
-    return static_cast<int>(std::ceil(legendHeight(m_scene, width, devicePixelRatioF())));
-}
-
-QSize MapLegend::sizeHint() const {
-    return {300, heightForWidth(std::max(width(), 300))};
-}
-
-void MapLegend::paintEvent(QPaintEvent*) {
-    QPainter painter(this);
-    painter.setRenderHint(QPainter::Antialiasing, false);
-    paintMapLegend(painter, m_scene, QRectF(rect()), devicePixelRatioF());
-}
-
-void MapLegend::resizeEvent(QResizeEvent*) {
-    updateGeometry();
 }
 
 } // namespace fovea::ui

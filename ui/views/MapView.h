@@ -103,22 +103,4 @@ private:
     bool m_markedOld = false;
 };
 
-/// The always visible legend of a map.
-class MapLegend : public QWidget {
-    Q_OBJECT
-public:
-    explicit MapLegend(QWidget* parent = nullptr);
-    void setScene(const MapScene& scene);
-    [[nodiscard]] bool hasHeightForWidth() const override { return true; }
-    [[nodiscard]] int heightForWidth(int width) const override;
-    [[nodiscard]] QSize sizeHint() const override;
-
-protected:
-    void paintEvent(QPaintEvent* event) override;
-    void resizeEvent(QResizeEvent* event) override;
-
-private:
-    MapScene m_scene;
-};
-
 } // namespace fovea::ui

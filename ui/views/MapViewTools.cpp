@@ -1,0 +1,140 @@
+#include "ui/plot/ElidedLabel.h"
+#include "ui/views/MapLegend.h"
+#include "ui/views/MapView.h"
+#include <QButtonGroup>
+#include <QHBoxLayout>
+#include <QSpinBox>
+#include <QToolButton>
+#include <QVBoxLayout>
+#include <array>
+
+// The map view's controls and where they stand.
+namespace fovea::ui {
+
+namespace {
+
+QToolButton* toolButton(QWidget* parent, const QString& name, const QString& text, const QString& tip) {
+    auto* button = new QToolButton(parent);
+    button->setObjectName(name);
+    button->setText(text);
+    button->setToolTip(tip);
+    button->setAccessibleName(tip);
+    button->setCheckable(true);
+    button->setMinimumSize(24, 28);
+    button->setToolButtonStyle(Qt::ToolButtonTextOnly);
+    button->setFocusPolicy(Qt::TabFocus);
+    return button;
+}
+
+} // namespace
+
+void MapView::buildTools() {
+    const auto spin = [this](const QString& name, const QString& prefix, const QString& tip) {
+        auto* box = new QSpinBox(this);
+        box->setObjectName(name);
+        box->setPrefix(prefix);
+        box->setToolTip(tip);
+        box->setAccessibleName(tip);
+        box->setMinimumHeight(28);
+        box->setMaximum(0);
+        box->setKeyboardTracking(false);
+        return box;
+    };
+    m_title = new ElidedLabel(this);
+    m_title->setObjectName(QStringLiteral("map.title"));
+    m_layer = spin(QStringLiteral("map.layer"), QStringLiteral("L"), tr("layer (PgUp, PgDn)"));
+    m_head = spin(QStringLiteral("map.head"), QStringLiteral("H"), tr("head ([ and ])"));
+    connect(m_layer, &QSpinBox::valueChanged, this,
+            [this](int layer) { m_context.selection.setCell(layer, m_context.selection.head()); });
+    connect(m_head, &QSpinBox::valueChanged, this,
+            [this](int head) { m_context.selection.setCell(m_context.selection.layer(), head); });
+
+    auto* modeBox = new QWidget(this);
+    modeBox->setObjectName(QStringLiteral("map.mode"));
+    auto* modeLine = new QHBoxLayout(modeBox);
+    modeLine->setContentsMargins(0, 0, 0, 0);
+    modeLine->setSpacing(0);
+    m_modes = new QButtonGroup(this);
+    const std::array<std::pair<QString, QString>, 4> modes{
+        {{tr("full"), tr("full attention (M goes on)")},
+         {tr("hybrid"), tr("hybrid attention (M goes on)")},
+         {tr("diff"), tr("hybrid minus full (M goes on)")},
+         {tr("kept"), tr("which keys the plan reads, by reason (M goes on)")}}};
+    const std::array<QString, 4> modeNames{QStringLiteral("map.mode.full"), QStringLiteral("map.mode.hybrid"),
+                                           QStringLiteral("map.mode.difference"),
+                                           QStringLiteral("map.mode.kept")};
+    for (int i = 0; i < 4; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        auto* button = toolButton(modeBox, modeNames[at], modes[at].first, modes[at].second);
+        m_modes->addButton(button, i);
+        modeLine->addWidget(button);
+    }
+    connect(m_modes, &QButtonGroup::idClicked, this,
+            [this](int id) { setMode(static_cast<MapQuantity>(id)); });
+
+    auto* arrangementBox = new QWidget(this);
+    arrangementBox->setObjectName(QStringLiteral("map.layout"));
+    auto* arrangementLine = new QHBoxLayout(arrangementBox);
+    arrangementLine->setContentsMargins(0, 0, 0, 0);
+    arrangementLine->setSpacing(0);
+    m_arrangements = new QButtonGroup(this);
+    const std::array<std::pair<QString, QString>, 3> arrangements{
+        {{tr("one"), tr("one map")},
+         {tr("two"), tr("full and hybrid side by side")},
+         {tr("three"), tr("and their difference")}}};
+    for (int i = 0; i < 3; ++i) {
+        const auto& [text, tip] = arrangements[static_cast<std::size_t>(i)];
+        auto* button = toolButton(arrangementBox, QStringLiteral("map.layout.%1").arg(i + 1), text, tip);
+        m_arrangements->addButton(button, i);
+        arrangementLine->addWidget(button);
+    }
+    connect(m_arrangements, &QButtonGroup::idClicked, this,
+            [this](int id) { setArrangement(static_cast<Arrangement>(id)); });
+
+    m_scale =
+        toolButton(this, QStringLiteral("map.scale"), tr("log"), tr("logarithmic or linear colours (L)"));
+    connect(m_scale, &QToolButton::clicked, this, [this](bool on) { setLogarithmic(on); });
+    m_pool = toolButton(this, QStringLiteral("map.pooling"), tr("mass"),
+                        tr("a pixel over several cells shows their mass instead of their maximum (P)"));
+    connect(m_pool, &QToolButton::clicked, this,
+            [this](bool on) { setPooling(on ? Pooling::Mass : Pooling::Max); });
+    m_overlay = toolButton(this, QStringLiteral("map.kept"), tr("lines"),
+                           tr("lines over every key that is not routed (K)"));
+    connect(m_overlay, &QToolButton::clicked, this, [this](bool on) { setKeptOverlay(on); });
+    m_export = toolButton(this, QStringLiteral("map.export"), tr("save"), tr("save this picture (Ctrl+E)"));
+    m_export->setCheckable(false);
+    connect(m_export, &QToolButton::clicked, this, &MapView::exportView);
+
+    m_canvas = new MapCanvas(this);
+    m_legend = new MapLegend(this);
+    m_tip = new QLabel(nullptr, Qt::ToolTip);
+    m_tip->setObjectName(QStringLiteral("map.tip"));
+    m_tip->setTextFormat(Qt::PlainText);
+    m_tip->setMargin(8);
+    m_tip->setFocusPolicy(Qt::NoFocus);
+
+    auto* first = new QHBoxLayout;
+    first->setSpacing(8);
+    first->addWidget(m_layer);
+    first->addWidget(m_head);
+    first->addWidget(m_title, 1);
+    first->addWidget(m_export);
+    auto* second = new QHBoxLayout;
+    second->setSpacing(8);
+    second->addWidget(modeBox);
+    second->addWidget(arrangementBox);
+    second->addWidget(m_scale);
+    second->addWidget(m_pool);
+    second->addWidget(m_overlay);
+    second->addStretch(1);
+    auto* all = new QVBoxLayout(this);
+    all->setContentsMargins(8, 6, 8, 4);
+    all->setSpacing(4);
+    all->addLayout(first);
+    all->addLayout(second);
+    all->addWidget(m_canvas, 1);
+    all->addWidget(m_legend);
+    setFocusProxy(m_canvas);
+}
+
+} // namespace fovea::ui
