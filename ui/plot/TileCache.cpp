@@ -1,5 +1,6 @@
 #include "ui/plot/TileCache.h"
 #include "core/base/SplitMix64.h"
+#include "ui/plot/SameOwner.h"
 #include <QCoreApplication>
 #include <QMetaObject>
 #include <QPointer>
@@ -12,11 +13,6 @@ namespace fovea::ui {
 namespace {
 
 constexpr std::size_t kInFlight = 2;
-
-bool sameOwner(const std::weak_ptr<const LayerActivations>& a,
-               const std::weak_ptr<const LayerActivations>& b) {
-    return !a.owner_before(b) && !b.owner_before(a);
-}
 
 std::shared_ptr<const LayerActivations> layerOf(const Snapshot* snapshot, int layer) {
     if (!snapshot || !snapshot->full || layer < 0 ||

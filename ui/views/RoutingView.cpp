@@ -3,6 +3,7 @@
 #include "core/text/Display.h"
 #include "ui/models/RoutingTableModel.h"
 #include "ui/plot/ElidedLabel.h"
+#include "ui/plot/SameOwner.h"
 #include "ui/plot/Theme.h"
 #include <QCheckBox>
 #include <QHBoxLayout>
@@ -202,15 +203,17 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
     double chosen = 0;
     double oracleHits = 0;
     double randomHits = 0;
+    const auto addScores = [&](std::size_t row) {
+        const auto scores = signalScores(policy, shape, input, head, row, work);
+        for (std::size_t j = 0; scores && j < scores->size(); ++j)
+            if (std::isfinite((*scores)[j])) {
+                sum[j] += static_cast<double>((*scores)[j]);
+                ++seen[j];
+            }
+    };
     for (const std::size_t row : sampled) {
-        if (const auto scores = lastOnly && row != sampled.back()
-                                    ? Result<std::vector<float>>(std::vector<float>())
-                                    : signalScores(policy, shape, input, head, row, work))
-            for (std::size_t j = 0; j < scores->size(); ++j)
-                if (std::isfinite((*scores)[j])) {
-                    sum[j] += static_cast<double>((*scores)[j]);
-                    ++seen[j];
-                }
+        if (!lastOnly || row == sampled.back())
+            addScores(row);
         const std::span<const std::uint32_t> router = choices.row(row);
         if (!policy.routed.ranksKeys())
             continue; // no keys to compare with the oracle's
@@ -254,9 +257,8 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
 
 bool RoutingView::Question::operator==(const Question& other) const
 {
-    const auto same = [](const auto& a, const auto& b) { return !a.owner_before(b) && !b.owner_before(a); };
-    return same(activations, other.activations) && same(facts, other.facts) && same(propagated, other.propagated) &&
-           policy == other.policy && layer == other.layer && head == other.head && query == other.query;
+    return sameOwner(activations, other.activations) && sameOwner(facts, other.facts) &&
+           sameOwner(propagated, other.propagated) && policy == other.policy && layer == other.layer && head == other.head && query == other.query;
 }
 
 void RoutingView::showEvent(QShowEvent* event)

@@ -43,7 +43,7 @@ private:
     QTableView* m_table = nullptr;
     RoutingTableModel* m_model = nullptr;
     QSortFilterProxyModel* m_filter = nullptr;
-    /// What lane data depend on. The stages are only compared: they outlive no run by it.
+    /// What lane data depend on.
     struct Question {
         std::weak_ptr<const LayerActivations> activations;
         std::weak_ptr<const TokenFacts> facts;
