@@ -1,10 +1,12 @@
 #pragma once
-#include "core/engine/LatestWorker.h"
+#include "tests/support/Echo.h"
 #include "ui/run/RequestModel.h"
 #include "ui/run/RunController.h"
 #include "ui/run/SelectionModel.h"
 #include "ui/window/Documents.h"
 #include "ui/window/MainWindow.h"
+#include <QSettings>
+#include <QTemporaryDir>
 #include <QTest>
 #include <QUndoStack>
 #include <memory>
@@ -14,18 +16,13 @@ namespace fovea::test {
 
 using namespace fovea::ui;
 
-/// Answers every request at once with an empty result.
-inline LatestWorker::Runner echo() {
-    LatestWorker::Runner r;
-    r.run = [](const Request& request, const Engine::Deliver& deliver,
-               const WorkContext&) -> Result<std::shared_ptr<const Snapshot>> {
-        auto snapshot = std::make_shared<Snapshot>();
-        snapshot->request = std::make_shared<const Request>(request);
-        snapshot->final = true;
-        deliver(snapshot);
-        return std::shared_ptr<const Snapshot>(snapshot);
-    };
-    return r;
+/// Settings go to `folder` and nowhere else.
+inline void keepSettingsIn(const QTemporaryDir& folder) {
+    QVERIFY(folder.isValid());
+    QCoreApplication::setOrganizationName(QStringLiteral("FoveaTest"));
+    QCoreApplication::setApplicationName(QStringLiteral("FoveaTest"));
+    QSettings::setDefaultFormat(QSettings::IniFormat);
+    QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, folder.path());
 }
 
 inline Request start() {

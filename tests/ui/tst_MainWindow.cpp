@@ -61,13 +61,7 @@ class TestMainWindow : public QObject {
     Q_OBJECT
 
 private slots:
-    void initTestCase() {
-        QVERIFY(m_dir.isValid());
-        QCoreApplication::setOrganizationName(QStringLiteral("FoveaTest"));
-        QCoreApplication::setApplicationName(QStringLiteral("FoveaTest"));
-        QSettings::setDefaultFormat(QSettings::IniFormat);
-        QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, m_dir.path());
-    }
+    void initTestCase() { keepSettingsIn(m_dir); }
     void init() {
         QSettings().clear();
         Theme::apply(Theme::light());

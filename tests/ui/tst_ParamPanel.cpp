@@ -1,3 +1,4 @@
+#include "tests/support/Echo.h"
 #include "ui/params/PairsBar.h"
 #include "ui/params/ParamPanel.h"
 #include "ui/params/Sections.h"
@@ -23,20 +24,10 @@ struct Echo {
     std::mutex mutex;
     std::vector<Request> asked;
     LatestWorker::Runner runner() {
-        LatestWorker::Runner r;
-        r.run = [this](const Request& request, const Engine::Deliver& deliver,
-                       const WorkContext&) -> Result<std::shared_ptr<const Snapshot>> {
-            {
-                const std::lock_guard lock(mutex);
-                asked.push_back(request);
-            }
-            auto snapshot = std::make_shared<Snapshot>();
-            snapshot->request = std::make_shared<const Request>(request);
-            snapshot->final = true;
-            deliver(snapshot);
-            return std::shared_ptr<const Snapshot>(snapshot);
-        };
-        return r;
+        return test::echo([this](const Request& request) {
+            const std::lock_guard lock(mutex);
+            asked.push_back(request);
+        });
     }
 };
 

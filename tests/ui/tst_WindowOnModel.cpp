@@ -8,7 +8,6 @@
 #include <QElapsedTimer>
 #include <QFile>
 #include <QLabel>
-#include <QSettings>
 #include <QSignalSpy>
 #include <QSlider>
 #include <QTemporaryDir>
@@ -23,13 +22,7 @@ class TestWindowOnModel : public QObject {
     Q_OBJECT
 
 private slots:
-    void initTestCase() {
-        QVERIFY(m_dir.isValid());
-        QCoreApplication::setOrganizationName(QStringLiteral("FoveaTest"));
-        QCoreApplication::setApplicationName(QStringLiteral("FoveaTest"));
-        QSettings::setDefaultFormat(QSettings::IniFormat);
-        QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, m_dir.path());
-    }
+    void initTestCase() { keepSettingsIn(m_dir); }
 
     void runsTheSample_endToEnd() {
         const auto model = findModel("");
