@@ -59,11 +59,13 @@ Outcome<std::shared_ptr<const Snapshot>> repeated(const TextRun& run, int times)
     ArmTimes hybrid;
     Request request = run.request;
     request.headStats = false;
+    int n = 0;
     if (!run.request.headStats) { // a run that also made the heads' pictures is no measure of full attention
         full.add(first.full->cost);
         hybrid.add(first.propagated->cost.hybrid);
+        ++n;
     }
-    for (int n = run.request.headStats ? 0 : 1; n < times; ++n) {
+    for (; n < times; ++n) {
         Result<std::shared_ptr<const FullRun>> again =
             runFull(*first.model, *first.tokens, request, {}, run.work);
         FOVEA_TRY(again);

@@ -395,10 +395,9 @@ std::uint64_t Engine::memoryNeeded(const ModelShape& shape, Precision precision,
     const std::uint64_t hybrid =
         t * (queries + of(shape.heads)) * kFloat + t * of(shape.heads) * (32 * 10 + 96);
     // While one layer's kernel runs, the copy of its keys and the cells it pools; logits come after the last layer.
-    const std::uint64_t count = (t + cellFor(tokens, kPictureCells) - 1) / cellFor(tokens, kPictureCells);
-    const std::uint64_t perCell = 2 * of(shape.heads) * kFloat;
-    const std::uint64_t kernel = packedKeyBytes(shape, tokens) + perCell * count * count;
-    const std::uint64_t pictures = perCell * of(shape.layers) * kPictureCells * kPictureCells;
+    const std::uint64_t kernel =
+        packedKeyBytes(shape, tokens) + cellBytes(shape.heads, tokens, cellFor(tokens, kPictureCells));
+    const std::uint64_t pictures = of(shape.layers) * cellBytes(shape.heads, kPictureCells, 1);
     const std::uint64_t record = t * of(shape.layers) * of(shape.heads) * 48;
     return weightBytes(shape, precision) + of(shape.layers) * layer + streams + hidden + pictures +
            std::max(logits, kernel) + hybrid + record + (std::uint64_t{64} << 20); // map tiles

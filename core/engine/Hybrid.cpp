@@ -140,7 +140,7 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
         layer->projected = projectedNorm(model, in.layer, layer->o.view(), work.threads);
         if (request.headStats) {
             run->headStats.push_back(measureHeads(input, layer->lse, kStatRows, request.isa, work.threads));
-            layer->picture = pooledTo(cells, shape.heads, kPictureCells);
+            layer->picture = pooledTo(cells, kPictureCells);
         }
         run->layers.push_back(std::move(layer));
         work.report("full attention", in.layer + 1, shape.layers);

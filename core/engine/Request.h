@@ -35,7 +35,7 @@ struct Request {
     VisibleRect visible;
     Depth depth = Depth::Propagated;
     /// The heads overview's own metrics, from 64 sampled rows, and every head's picture, which the kernel pools under way:
-    /// a few percent of full attention's time.
+    /// 1 to 2 % of full attention's time.
     bool headStats = true;
     std::uint64_t maxMemory = 0;
     Isa isa = defaultIsa();

@@ -14,6 +14,7 @@
 
 namespace fovea {
 
+/// Most cells per side of a head's picture: what a small map of it can show.
 inline constexpr std::size_t kPictureCells = 64;
 
 /// One layer of the full run: enough to recompute any tile, row or hybrid of it exactly.

@@ -88,7 +88,8 @@ bool worthPacking(std::uint64_t pairs, const AttentionInput& in) {
 }
 
 BlockTask blockTask(const Task& task, const HeadPlan& head, const AttentionInput& in,
-                    const AttentionOutput& out, const PackedKeys& packed, float* part, float* scratch) {
+                    const AttentionOutput& out, const PackedKeys& packed, float* part, float* scratch,
+                    float* cellScratch) {
     const auto dim = static_cast<std::size_t>(in.headDim);
     const std::size_t kvHead = task.first / static_cast<std::uint32_t>(in.heads / in.kvHeads);
     BlockTask t;
@@ -119,7 +120,8 @@ BlockTask blockTask(const Task& task, const HeadPlan& head, const AttentionInput
     t.headDim = in.headDim;
     t.scale = in.scale;
     packed.describe(kvHead, t);
-    if (out.cells != nullptr && !kernels::listsPairs(t.block->queryCount)) {
+    if (cellScratch != nullptr && !kernels::listsPairs(t.block->queryCount)) {
+        t.cellScratch = cellScratch;
         t.cell = out.cells->cell;
         t.cellCount = out.cells->count;
         t.cellMass = &out.cells->mass[out.cells->at(task.first, 0, 0)];
@@ -266,12 +268,9 @@ Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOu
             float* own = scratch.data() + pitch * static_cast<std::size_t>(omp_get_thread_num());
             float* part =
                 task.part < 0 ? nullptr : parts.data() + static_cast<std::size_t>(task.part) * partPitch;
-            BlockTask block = blockTask(task, *plan.heads[task.first], in, out, packed, part, own);
-            if (pools)
-                block.cellScratch = cellScratch.data() + cellPitch * static_cast<std::size_t>(omp_get_thread_num());
-            else
-                block.cell = 0;
-            attendBlock(block);
+            float* cells =
+                pools ? cellScratch.data() + cellPitch * static_cast<std::size_t>(omp_get_thread_num()) : nullptr;
+            attendBlock(blockTask(task, *plan.heads[task.first], in, out, packed, part, own, cells));
         }
     }
     if (work.cancel.cancelled())

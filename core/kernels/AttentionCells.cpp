@@ -18,7 +18,7 @@ std::size_t cellsOf(std::size_t tokens, std::size_t cell) {
 AttentionCells makeCells(int heads, std::size_t tokens, std::size_t cell) {
     FOVEA_ASSERT(std::has_single_bit(cell) && cell <= kBlock);
     AttentionCells cells{tokens, cell, cellsOf(tokens, cell), {}, {}};
-    cells.mass.resize(static_cast<std::size_t>(heads) * cells.count * cells.count);
+    cells.mass.resize(cells.at(static_cast<std::size_t>(heads), 0, 0));
     cells.top.resize(cells.mass.size());
     return cells;
 }
@@ -27,17 +27,18 @@ std::size_t cellFor(std::size_t tokens, std::size_t most) {
     return std::min<std::size_t>(kBlock, std::bit_ceil(std::max<std::size_t>(1, cellsOf(tokens, most))));
 }
 
-AttentionCells pooledTo(const AttentionCells& cells, int heads, std::size_t most) {
+AttentionCells pooledTo(const AttentionCells& cells, std::size_t most) {
+    const std::size_t heads = cells.heads();
     std::size_t times = 1;
     while (cellsOf(cells.count, times) > most)
         times *= 2;
     AttentionCells out{cells.tokens, cells.cell * times, cellsOf(cells.count, times), {}, {}};
-    out.mass.resize(static_cast<std::size_t>(heads) * out.count * out.count);
+    out.mass.resize(out.at(heads, 0, 0));
     out.top.resize(out.mass.size());
     const auto queriesOf = [&](std::size_t row, std::size_t cell) {
         return static_cast<float>(std::min(cell, cells.tokens - row * cell));
     };
-    for (std::size_t head = 0; head < static_cast<std::size_t>(heads); ++head)
+    for (std::size_t head = 0; head < heads; ++head)
         for (std::size_t row = 0; row < cells.count; ++row) {
             const float share = queriesOf(row, cells.cell) / queriesOf(row / times, out.cell);
             for (std::size_t column = 0; column <= row; ++column) {
@@ -48,6 +49,11 @@ AttentionCells pooledTo(const AttentionCells& cells, int heads, std::size_t most
             }
         }
     return out;
+}
+
+std::uint64_t cellBytes(int heads, std::size_t tokens, std::size_t cell) {
+    const std::uint64_t count = cellsOf(tokens, cell);
+    return 2 * sizeof(float) * static_cast<std::uint64_t>(heads) * count * count;
 }
 
 void fillCellRows(const AttentionInput& in, std::span<const float> lse, std::size_t first, AttentionCells& cells) {

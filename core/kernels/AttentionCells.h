@@ -1,6 +1,7 @@
 #pragma once
 #include "core/base/Matrix.h"
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct AttentionCells {
     std::vector<float> mass; ///< [H][count][count] sum of p over the cell's keys, mean over its queries
     std::vector<float> top;  ///< [H][count][count] largest p; both 0 above the diagonal
 
+    [[nodiscard]] std::size_t heads() const { return count == 0 ? 0 : mass.size() / (count * count); }
     [[nodiscard]] std::size_t at(std::size_t head, std::size_t row, std::size_t column) const {
         return (head * count + row) * count + column;
     }
@@ -30,8 +32,11 @@ struct AttentionCells {
 /// the kernel for. The rest is pooledTo's.
 [[nodiscard]] std::size_t cellFor(std::size_t tokens, std::size_t most);
 
-/// The same picture with at most `most` cells per side, each pooled from whole cells of `cells`.
-[[nodiscard]] AttentionCells pooledTo(const AttentionCells& cells, int heads, std::size_t most);
+/// The same picture with at most `most` cells per side, each pooled from whole cells of `cells`. Throws std::bad_alloc.
+[[nodiscard]] AttentionCells pooledTo(const AttentionCells& cells, std::size_t most);
+
+/// Bytes of a layer's cells of size `cell`.
+[[nodiscard]] std::uint64_t cellBytes(int heads, std::size_t tokens, std::size_t cell);
 
 /// The kernel's share for queries [first, T) of all heads, by plain loops over p = exp(s - lse): for the few last rows
 /// of a text that no tile computes. `first` is a multiple of the cell; q holds all T rows.

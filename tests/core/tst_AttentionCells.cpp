@@ -156,7 +156,7 @@ void tst_AttentionCells::pooled_isTheExactMapTile() {
     Matrix o(layer.tokens, layer.q.cols());
     std::vector<float> lse(layer.tokens * 2);
     QVERIFY(attend(fullPlan(layer.shape, 0, layer.tokens), layer.input, {o.view(), lse, &cells}, {}, {}));
-    cells = pooledTo(cells, 2, (layer.tokens + cell - 1) / cell);
+    cells = pooledTo(cells, (layer.tokens + cell - 1) / cell);
     QCOMPARE(cells.cell, cell);
     const TileSource source{layer.input, lse, {}, nullptr, defaultIsa()};
     for (int head = 0; head < 2; ++head)
@@ -178,7 +178,7 @@ void tst_AttentionCells::cellFor_staysInTheTile() {
     QCOMPARE(cellFor(65, 64), std::size_t{2});
     QCOMPARE(cellFor(2000, 64), std::size_t{32});
     QCOMPARE(cellFor(32768, 64), std::size_t{64});
-    const AttentionCells large = pooledTo(makeCells(1, 32768, 64), 1, 64);
+    const AttentionCells large = pooledTo(makeCells(1, 32768, 64), 64);
     QCOMPARE(large.cell, std::size_t{512});
     QCOMPARE(large.count, std::size_t{64});
 }

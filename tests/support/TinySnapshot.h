@@ -148,7 +148,7 @@ inline std::shared_ptr<Snapshot> tinySnapshot(const TinyOptions& o = {}) {
         tinyAttend(fullPlan(shape, layer, o.tokens), in, {a->o.view(), a->lse});
         AttentionCells cells = makeCells(shape.heads, o.tokens, cellFor(o.tokens, kPictureCells));
         fillCellRows(in, a->lse, 0, cells);
-        a->picture = pooledTo(cells, shape.heads, kPictureCells);
+        a->picture = pooledTo(cells, kPictureCells);
         full->layers.push_back(a);
         full->headStats.emplace_back();
         for (int h = 0; h < o.heads; ++h) {

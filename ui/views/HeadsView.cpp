@@ -33,7 +33,7 @@ void HeadsGrid::setScene(HeadsScene scene) {
             name += QLatin1Char(' ') + threeDigits(*m_scene.value(l, h));
     }
     setAccessibleName(name);
-    fitHeight();
+    fitSize();
     update();
 }
 
@@ -41,7 +41,7 @@ HeadsLayout HeadsGrid::gridLayout() const {
     return layoutHeads(m_scene, QRectF(0, 0, width(), parentWidget() ? parentWidget()->height() : height()));
 }
 
-void HeadsGrid::fitHeight() {
+void HeadsGrid::fitSize() {
     // Cells never shrink below 12 px: a model with many layers scrolls.
     const HeadsLayout layout = gridLayout();
     setMinimumHeight(m_scene.layers == 0 ? 100 : static_cast<int>(std::ceil(layout.legend.bottom())));
@@ -79,7 +79,7 @@ void HeadsGrid::paintEvent(QPaintEvent* event) {
 }
 
 void HeadsGrid::resizeEvent(QResizeEvent*) {
-    fitHeight();
+    fitSize();
     emit resized();
 }
 

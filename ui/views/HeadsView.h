@@ -34,7 +34,7 @@ protected:
 private:
     [[nodiscard]] HeadsLayout gridLayout() const;
     [[nodiscard]] std::optional<std::pair<int, int>> cellAt(QPointF position) const;
-    void fitHeight();
+    void fitSize();
     HeadsScene m_scene;
 };
 
