@@ -552,6 +552,13 @@ private slots:
             for (int x = 0; x < maps.width(); ++x)
                 impossible += maps.pixel(x, y) == Theme::light().impossible.rgb() ? 1U : 0U;
         QVERIFY(impossible > std::size_t{12} * 64 * 64);
+        // The notes below the heads end before the margin.
+        for (const std::size_t of : {std::size_t{4}, std::size_t{5}}) {
+            const QImage heads(QString::fromStdString((*paths)[of]));
+            for (int y = heads.height() - 120; y < heads.height(); ++y)
+                for (int x = heads.width() - 8; x < heads.width(); ++x)
+                    QCOMPARE(heads.pixel(x, y), Theme::light().panel.rgb());
+        }
     }
 
     void oneTokenAndAFullLayerAreDrawn() {

@@ -31,12 +31,18 @@ bool endsWith(const std::string& path, std::string_view ending) {
 QStringList wrapped(const QString& text, double width) {
     const QFontMetricsF metrics(Theme::axis());
     QStringList lines{QString()};
-    for (const QString& part : text.split(QStringLiteral(" | "))) {
-        const QString longer = lines.back().isEmpty() ? part : lines.back() + QStringLiteral(" | ") + part;
+    const auto add = [&](const QString& piece, const QString& joint) {
+        const QString longer = lines.back().isEmpty() ? piece : lines.back() + joint + piece;
         if (metrics.horizontalAdvance(longer) > width && !lines.back().isEmpty())
-            lines.push_back(part);
+            lines.push_back(piece);
         else
             lines.back() = longer;
+    };
+    for (const QString& part : text.split(QStringLiteral(" | "))) {
+        const bool fits = metrics.horizontalAdvance(part) <= width;
+        const QStringList pieces = fits ? QStringList{part} : part.split(QLatin1Char(' '));
+        for (qsizetype n = 0; n < pieces.size(); ++n)
+            add(pieces[n], n == 0 ? QStringLiteral(" | ") : QStringLiteral(" "));
     }
     return lines;
 }
@@ -231,11 +237,12 @@ Result<> exportHeads(const Snapshot& snapshot, const HeadsExportOptions& options
     const HeadsLayout layout =
         layoutHeads(scene, QRectF(kMargin, kMargin + kHeading, width,
                                   scene.layers <= 40 ? 24.0 * scene.layers + 90 : 200));
-    const QStringList provenance = wrapped(QString::fromStdString(snapshot.provenance()), width - 8);
+    const QStringList notes = wrapped(QString::fromUtf8(headMetric(options.metric).definition), width - 8) +
+                              wrapped(QString::fromStdString(snapshot.provenance()), width - 8);
     const double foot = layout.legend.bottom() + 8;
     const QSize size(
         static_cast<int>(std::ceil(width + 2 * kMargin)),
-        static_cast<int>(std::ceil(foot + kLine * static_cast<double>(provenance.size() + 1) + kMargin)));
+        static_cast<int>(std::ceil(foot + kLine * static_cast<double>(notes.size()) + kMargin)));
     const QString heading = maps ? QStringLiteral("Attention maps of all heads")
                                  : QStringLiteral("Heads by ") + QString::fromUtf8(headMetric(options.metric).name);
     return writePicture(path, size, options.scale,
@@ -250,9 +257,7 @@ Result<> exportHeads(const Snapshot& snapshot, const HeadsExportOptions& options
                             painter.setFont(Theme::axis());
                             painter.setPen(scene.theme.ink3);
                             double y = foot;
-                            QStringList lines =
-                                wrapped(QString::fromUtf8(headMetric(options.metric).definition), width - 8);
-                            for (const QString& line : lines + provenance) {
+                            for (const QString& line : notes) {
                                 painter.drawText(QRectF(kMargin + 8, y, width, kLine),
                                                  Qt::AlignLeft | Qt::AlignVCenter, line);
                                 y += kLine;
