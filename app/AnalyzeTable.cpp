@@ -82,16 +82,20 @@ std::string fidelityRows(const PropagatedResult& run, const IsolatedResult& isol
 }
 
 std::string tierRows(const StoredTier& tier) {
-    std::string text = formatted("  keys and values    %s exact and %s in 8 bits; all in f32 %s (counted; decoding here keeps f32)\n",
-                                 formatBytes(tier.exactBytes).c_str(), formatBytes(tier.coldBytes).c_str(),
-                                 formatBytes(tier.f32Bytes).c_str());
-    text += formatted("  rounding           key %.5f   value %.5f   output %.5f against the same policy with nothing rounded\n",
+    std::string text = formatted(
+        "  keys and values    %s exact and %s in 8 bits; all in f32 %s (counted; decoding here keeps f32)\n",
+        formatBytes(tier.exactBytes).c_str(), formatBytes(tier.coldBytes).c_str(),
+        formatBytes(tier.f32Bytes).c_str());
+    text += formatted("  rounding           key %.5f   value %.5f   output %.5f against the same policy with "
+                      "nothing rounded\n",
                       tier.keyError, tier.valueError, tier.quantisationError);
     text += tier.promotedKeys > 0
-                ? formatted("  promotion          %.4f of the promoted keys are the oracle's too\n", tier.promotionHits)
+                ? formatted("  promotion          %.4f of the promoted keys are the oracle's too\n",
+                            tier.promotionHits)
                 : "  promotion          nothing was promoted\n";
-    text += formatted("  output error       %.4f with promotion, %.4f without (before the output projection)\n",
-                      tier.promotedError, tier.unpromotedError);
+    text +=
+        formatted("  output error       %.4f with promotion, %.4f without (before the output projection)\n",
+                  tier.promotedError, tier.unpromotedError);
     return text + "                     (isolated: each layer gets the full run's activations)\n";
 }
 
@@ -132,8 +136,8 @@ std::string gatesTable(const std::vector<GateResult>& gates) {
     return text;
 }
 
-std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>& gates,
-                         const Ladder* ladder, const StoredTier* tier) {
+std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>& gates, const Ladder* ladder,
+                         const StoredTier* tier) {
     const AttentionPolicy& policy = snapshot.request->policy;
     std::string text = formatted("%zu tokens, ", snapshot.tokens->size()) + snapshot.model->info.name + ", " +
                        policy.summary() + "\n";
@@ -152,8 +156,8 @@ std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>
                           routing.rows.size()) +
                 routing.signal + "; --out DIR writes them\n";
     text += "\nGates (first tokens of this text; fovea check runs them on more)\n" + gatesTable(gates);
-    text += "\nLadder\n" + (ladder != nullptr ? ladderRows(*ladder)
-                                              : "  not run; the seconds above are both uncached\n");
+    text += "\nLadder\n" +
+            (ladder != nullptr ? ladderRows(*ladder) : "  not run; the seconds above are both uncached\n");
     text += snapshot.provenance() + "\n";
     return text;
 }

@@ -138,10 +138,9 @@ Outcome<> run(const Options& options, Session& session) {
         Outcome<Request> made = makeRequest(options.run, {});
         FOVEA_TRY(made);
         request = std::move(*made);
-        Result<std::shared_ptr<const Model>> loaded =
-            loadModel(request.modelPath,
-                      {request.precision, request.maxMemory, decodes && request.precision == Precision::F32},
-                      work);
+        Result<std::shared_ptr<const Model>> loaded = loadModel(
+            request.modelPath,
+            {request.precision, request.maxMemory, decodes && request.precision == Precision::F32}, work);
         FOVEA_TRY(loaded);
         model = std::move(*loaded);
     }

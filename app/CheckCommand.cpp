@@ -76,7 +76,8 @@ Command addCheck(CLI::App& program) {
     options->text.maxTokens = "512"; // the gates run it some twenty times
     addTextRunOptions(*app, options->text, "Also write the JSON document to this file.");
     app->add_flag("--no-ladder", options->noLadder,
-                  "Do not time gate 4's ladder (cached and uncached steps of both arms), which takes most of the time; the "
+                  "Do not time gate 4's ladder (cached and uncached steps of both arms), which takes most of "
+                  "the time; the "
                   "gate then says that it was not run.");
     app->footer("Examples:\n  fovea check\n  fovea check page.txt --policy window-sinks --json");
     return {app, [options](Session& session) { return run(*options, session); }};

@@ -27,7 +27,8 @@ struct Options {
 
 Outcome<double> parseReal(const std::string& option, const std::string& text, double least, double most) {
     double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value); // in no locale's way
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), value); // in no locale's way
     if (error != std::errc() || end != text.data() + text.size() || !(value >= least && value <= most)) {
         char range[64];
         std::snprintf(range, sizeof range, "a number from %g to %g", least, most);
@@ -83,10 +84,9 @@ Outcome<> run(const Options& options, Session& session) {
     Outcome<TextRun> made = prepareRun(options.text, "default", session);
     FOVEA_TRY(made);
     TextRun& run = *made;
-    Result<std::shared_ptr<const Model>> model =
-        loadModel(run.request.modelPath,
-                  {run.request.precision, run.request.maxMemory, run.request.precision == Precision::F32},
-                  run.work);
+    Result<std::shared_ptr<const Model>> model = loadModel(
+        run.request.modelPath,
+        {run.request.precision, run.request.maxMemory, run.request.precision == Precision::F32}, run.work);
     FOVEA_TRY(model);
     Result<Tokens> prompt = tokenizeText(**model, run.request, run.work);
     FOVEA_TRY(prompt);
@@ -108,8 +108,9 @@ Outcome<> run(const Options& options, Session& session) {
         FOVEA_TRY(save(output.out, document));
     if (output.json)
         return print(document);
-    std::string text = std::to_string(prompt->size()) + " tokens of prompt, " + run.policy.summary() +
-                       (isFull(run.policy, (*model)->shape) ? "\n" : "; drop-in: the weights never saw this policy\n");
+    std::string text =
+        std::to_string(prompt->size()) + " tokens of prompt, " + run.policy.summary() +
+        (isFull(run.policy, (*model)->shape) ? "\n" : "; drop-in: the weights never saw this policy\n");
     text += armText("full attention", generated->full, **model);
     text += armText("hybrid attention", generated->hybrid, **model);
     text += generated->divergence
@@ -130,8 +131,7 @@ Command addGenerate(CLI::App& program) {
     app->add_option("--tokens", options->tokens, "Tokens to add, at most. Default: 64.")
         ->type_name("N")
         ->group("Sampling");
-    app->add_option("--temperature", options->temperature,
-                    "0: the most likely token each time. Default: 0.")
+    app->add_option("--temperature", options->temperature, "0: the most likely token each time. Default: 0.")
         ->type_name("X")
         ->group("Sampling");
     app->add_option("--top-k", options->topK, "Only the K most likely tokens; 0: all. Default: 0.")

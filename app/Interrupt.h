@@ -3,8 +3,8 @@
 
 namespace fovea::app {
 
-/// Holds SIGINT and SIGTERM back from the first line of main until installInterrupt takes them, or releaseSignals lets them
-/// end the process as usual (the window handles its own closing).
+/// Holds SIGINT and SIGTERM back from the first line of main until installInterrupt takes them, or
+/// releaseSignals lets them end the process as usual (the window handles its own closing).
 void holdSignals();
 void releaseSignals();
 

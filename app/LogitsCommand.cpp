@@ -64,8 +64,8 @@ std::vector<TokenScore> bestOf(const float* logits, std::size_t vocabulary, std:
     return top;
 }
 
-/// Logits of blocks of 64 rows, cut from the text's beginning, whatever is asked: a row's bits may depend on the
-/// rows it is multiplied with, and a position shown must be the position saved.
+/// Logits of blocks of 64 rows, cut from the text's beginning, whatever is asked: a row's bits may depend on
+/// the rows it is multiplied with, and a position shown must be the position saved.
 class LogitBlocks {
 public:
     LogitBlocks(const Model& model, const Matrix& hidden, const WorkContext& work)
@@ -125,7 +125,8 @@ Outcome<> saveLogits(LogitBlocks& blocks, std::size_t tokens, std::size_t vocabu
         if (const Result<> done = file->append(bytes); !done)
             return tl::make_unexpected(output(done.error()));
         bytes.clear();
-        work.report("writing logits", static_cast<double>(row + blocks.rows().rows), static_cast<double>(tokens));
+        work.report("writing logits", static_cast<double>(row + blocks.rows().rows),
+                    static_cast<double>(tokens));
     }
     if (const Result<> done = file->commit(); !done)
         return tl::make_unexpected(output(done.error()));

@@ -110,8 +110,10 @@ Outcome<std::shared_ptr<const std::string>> readTextFile(const std::string& path
     if (bytes.empty())
         return badUsage((path == "-" ? "standard input" : path) +
                         " is empty; a text of at least one byte is accepted");
-    // The magic is four letters, which a text about the format may begin with; no text goes on with its version.
-    if (bytes.compare(0, 4, "GGUF") == 0 && bytes.size() >= 8 && bytes.compare(5, 3, std::string(3, '\0')) == 0)
+    // The magic is four letters, which a text about the format may begin with; no text goes on with its
+    // version.
+    if (bytes.compare(0, 4, "GGUF") == 0 && bytes.size() >= 8 &&
+        bytes.compare(5, 3, std::string(3, '\0')) == 0)
         return badUsage((path == "-" ? "standard input" : path) +
                         " is a GGUF model, not a text; a text is accepted here, and --model takes a model");
     return std::make_shared<const std::string>(std::move(bytes));

@@ -74,7 +74,8 @@ std::string usageMessage(const CLI::App& program, const CLI::ParseError& error) 
     }
     if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
         const std::string message = error.what();
-        const bool twice = message.find("At Most") != std::string::npos || message.find("got ") != std::string::npos;
+        const bool twice =
+            message.find("At Most") != std::string::npos || message.find("got ") != std::string::npos;
         return word + (twice ? " is given more than once" : " needs a value") + more;
     }
     if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr)

@@ -7,8 +7,8 @@
 
 namespace fovea {
 
-/// Shared stop flag. Copies refer to the same flag. Thread-safe. Polled per (layer, 64-query block), per 4 MiB read
-/// and per 64 KiB tokenised, so a request stops within one block.
+/// Shared stop flag. Copies refer to the same flag. Thread-safe. Polled per (layer, 64-query block), per 4
+/// MiB read and per 64 KiB tokenised, so a request stops within one block.
 class CancelToken {
 public:
     CancelToken() : m_flag(std::make_shared<std::atomic<bool>>(false)) {}
@@ -28,7 +28,8 @@ struct Progress {
 };
 
 /// What long work carries with it: the stop flag, where to report, and what may be done between two blocks.
-/// `progress` and `between` are called on the thread that runs the work, never inside an OpenMP region, and may be empty.
+/// `progress` and `between` are called on the thread that runs the work, never inside an OpenMP region, and
+/// may be empty.
 struct WorkContext {
     CancelToken cancel;
     std::function<void(const Progress&)> progress;
@@ -36,14 +37,12 @@ struct WorkContext {
     std::function<void()> between;
     int threads = 0; ///< OpenMP threads of this work; 0: all
 
-    void report(std::string what, double done, double total) const
-    {
+    void report(std::string what, double done, double total) const {
         if (progress)
             progress({std::move(what), done, total});
     }
     /// Call between blocks: serves urgent work, then says whether to go on.
-    [[nodiscard]] Result<> checkpoint() const
-    {
+    [[nodiscard]] Result<> checkpoint() const {
         if (between)
             between();
         if (cancel.cancelled())

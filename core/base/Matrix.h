@@ -18,33 +18,29 @@ struct BasicMatrixView {
     std::size_t stride = 0;
 
     BasicMatrixView() = default;
-    BasicMatrixView(T* d, std::size_t r, std::size_t c, std::size_t s) : data(d), rows(r), cols(c), stride(s) {}
+    BasicMatrixView(T* d, std::size_t r, std::size_t c, std::size_t s)
+        : data(d), rows(r), cols(c), stride(s) {}
     BasicMatrixView(T* d, std::size_t r, std::size_t c) : data(d), rows(r), cols(c), stride(c) {}
     /// A view to change is also a view to read.
     template <class U>
-        requires(std::is_same_v<T, const U>)
-    BasicMatrixView(const BasicMatrixView<U>& o) : data(o.data), rows(o.rows), cols(o.cols), stride(o.stride) // NOLINT
-    {
-    }
+    requires(std::is_same_v<T, const U>) BasicMatrixView(const BasicMatrixView<U>& o)
+        : data(o.data), rows(o.rows), cols(o.cols), stride(o.stride) // NOLINT
+    {}
 
-    [[nodiscard]] T* row(std::size_t r) const
-    {
+    [[nodiscard]] T* row(std::size_t r) const {
         FOVEA_ASSERT(r < rows);
         return data + r * stride;
     }
-    [[nodiscard]] T& operator()(std::size_t r, std::size_t c) const
-    {
+    [[nodiscard]] T& operator()(std::size_t r, std::size_t c) const {
         FOVEA_ASSERT(r < rows && c < cols);
         return data[r * stride + c];
     }
     /// `count` columns from `first`, all rows: one head of a [T x H*D] matrix.
-    [[nodiscard]] BasicMatrixView columns(std::size_t first, std::size_t count) const
-    {
+    [[nodiscard]] BasicMatrixView columns(std::size_t first, std::size_t count) const {
         FOVEA_ASSERT(first + count <= cols);
         return {data + first, rows, count, stride};
     }
-    [[nodiscard]] BasicMatrixView rowRange(std::size_t first, std::size_t count) const
-    {
+    [[nodiscard]] BasicMatrixView rowRange(std::size_t first, std::size_t count) const {
         FOVEA_ASSERT(first + count <= rows);
         return {data + first * stride, count, cols, stride};
     }
@@ -60,8 +56,7 @@ class AlignedBuffer {
 
 public:
     AlignedBuffer() = default;
-    explicit AlignedBuffer(std::size_t count) : m_size(count)
-    {
+    explicit AlignedBuffer(std::size_t count) : m_size(count) {
         if (count == 0)
             return;
         if (count > (static_cast<std::size_t>(-1) / 2) / sizeof(T))
@@ -75,13 +70,11 @@ public:
     [[nodiscard]] T* data() { return m_data.get(); }
     [[nodiscard]] const T* data() const { return m_data.get(); }
     [[nodiscard]] std::size_t size() const { return m_size; }
-    [[nodiscard]] T& operator[](std::size_t i)
-    {
+    [[nodiscard]] T& operator[](std::size_t i) {
         FOVEA_ASSERT(i < m_size);
         return m_data[static_cast<std::ptrdiff_t>(i)];
     }
-    [[nodiscard]] const T& operator[](std::size_t i) const
-    {
+    [[nodiscard]] const T& operator[](std::size_t i) const {
         FOVEA_ASSERT(i < m_size);
         return m_data[static_cast<std::ptrdiff_t>(i)];
     }

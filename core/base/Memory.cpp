@@ -13,15 +13,13 @@ namespace {
 
 constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
 
-std::uint64_t readNumber(const std::string& path)
-{
+std::uint64_t readNumber(const std::string& path) {
     std::ifstream in(path);
     std::uint64_t value = 0;
     return (in >> value) ? value : kNone; // "max" is no number: no limit
 }
 
-std::uint64_t memAvailable()
-{
+std::uint64_t memAvailable() {
     std::ifstream in("/proc/meminfo");
     std::string key;
     while (in >> key) {
@@ -33,8 +31,7 @@ std::uint64_t memAvailable()
     return kNone;
 }
 
-std::uint64_t cgroupFree()
-{
+std::uint64_t cgroupFree() {
     std::ifstream in("/proc/self/cgroup");
     std::string line;
     std::uint64_t least = kNone;
@@ -57,8 +54,7 @@ std::uint64_t cgroupFree()
     return least;
 }
 
-std::uint64_t addressSpaceFree()
-{
+std::uint64_t addressSpaceFree() {
     rlimit limit{};
     if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return kNone;
@@ -67,15 +63,13 @@ std::uint64_t addressSpaceFree()
 
 } // namespace
 
-std::uint64_t memoryLimit(std::uint64_t maxMemory)
-{
+std::uint64_t memoryLimit(std::uint64_t maxMemory) {
     const std::uint64_t system = std::min({memAvailable(), cgroupFree(), addressSpaceFree()});
     const std::uint64_t shared = system == kNone ? kNone : system / 10 * 8;
     return maxMemory == 0 ? shared : std::min(shared, maxMemory);
 }
 
-std::string formatBytes(std::uint64_t bytes)
-{
+std::string formatBytes(std::uint64_t bytes) {
     constexpr std::array<const char*, 5> units{"B", "kB", "MB", "GB", "TB"};
     double value = static_cast<double>(bytes);
     std::size_t unit = 0;
@@ -84,20 +78,20 @@ std::string formatBytes(std::uint64_t bytes)
         ++unit;
     }
     std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), value < 9.95 && unit > 0 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+    std::snprintf(text.data(), text.size(), value < 9.95 && unit > 0 ? "%.1f %s" : "%.0f %s", value,
+                  units[unit]);
     return text.data();
 }
 
-Result<> requireMemory(const std::string& what, std::uint64_t need, std::uint64_t limit, const std::string& whatFits)
-{
+Result<> requireMemory(const std::string& what, std::uint64_t need, std::uint64_t limit,
+                       const std::string& whatFits) {
     if (need <= limit)
         return {};
     return fail(ErrorCode::TooLarge, what + " needs " + formatBytes(need) + "; " + formatBytes(limit) +
                                          " may be used" + (whatFits.empty() ? "." : "; " + whatFits + "."));
 }
 
-std::uint64_t residentBytes()
-{
+std::uint64_t residentBytes() {
     std::ifstream in("/proc/self/statm");
     std::uint64_t total = 0;
     std::uint64_t resident = 0;

@@ -5,8 +5,9 @@
 
 namespace fovea {
 
-/// Bytes Fovea may use: 80 % of the least of MemAvailable, cgroup v2 memory.max - memory.current at every level up,
-/// RLIMIT_AS, and `maxMemory` (0: no such limit). Linux overcommits, so a successful `new` proves nothing.
+/// Bytes Fovea may use: 80 % of the least of MemAvailable, cgroup v2 memory.max - memory.current at every
+/// level up, RLIMIT_AS, and `maxMemory` (0: no such limit). Linux overcommits, so a successful `new` proves
+/// nothing.
 [[nodiscard]] std::uint64_t memoryLimit(std::uint64_t maxMemory);
 
 /// "123 MB", "4.1 GB": three significant digits at most.

@@ -3,10 +3,9 @@
 
 namespace fovea {
 
-/// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014) as a stateless hash:
-/// the same inputs give the same number, so cached decoding draws what prefill drew.
-[[nodiscard]] constexpr std::uint64_t splitMix64(std::uint64_t x)
-{
+/// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014) as a stateless
+/// hash: the same inputs give the same number, so cached decoding draws what prefill drew.
+[[nodiscard]] constexpr std::uint64_t splitMix64(std::uint64_t x) {
     x += 0x9E3779B97F4A7C15ULL;
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
@@ -15,14 +14,15 @@ namespace fovea {
 
 /// Chains several numbers into one draw, order matters.
 template <class... Rest>
-[[nodiscard]] constexpr std::uint64_t splitMix64(std::uint64_t first, Rest... rest)
-{
+[[nodiscard]] constexpr std::uint64_t splitMix64(std::uint64_t first, Rest... rest) {
     std::uint64_t state = splitMix64(first);
     ((state = splitMix64(state ^ static_cast<std::uint64_t>(rest))), ...);
     return state;
 }
 
 /// A draw in [0, 1) with 24 bits, exact in float.
-[[nodiscard]] constexpr float unitFloat(std::uint64_t draw) { return static_cast<float>(draw >> 40) * 0x1p-24F; }
+[[nodiscard]] constexpr float unitFloat(std::uint64_t draw) {
+    return static_cast<float>(draw >> 40) * 0x1p-24F;
+}
 
 } // namespace fovea

@@ -36,8 +36,8 @@ struct BenchSpec {
 
 struct BenchResult {
     std::optional<double> readBytes; ///< decode: weights, keys and values that one token reads
-    Seconds seconds;        ///< median and spread of the rounds, after one warm-up round
-    double usefulFlops = 0; ///< 4 D per attended pair; prefill: the dense layers' and logits' too
+    Seconds seconds;                 ///< median and spread of the rounds, after one warm-up round
+    double usefulFlops = 0;          ///< 4 D per attended pair; prefill: the dense layers' and logits' too
     std::optional<double>
         maxError; ///< attention: largest |o - o64| / max |o64| over 64 sampled rows of every head, o64 in f64
 };

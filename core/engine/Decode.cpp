@@ -28,9 +28,9 @@ struct Decoder::Data {
     AttentionPolicy policy;
     DecodeOptions options;
     TokenPass pass;
-    std::vector<KvCache> caches;           ///< [L]
+    std::vector<KvCache> caches;             ///< [L]
     std::vector<std::vector<float>> queries; ///< [L] rows of H*D, where the router needs them again
-    std::vector<std::vector<float>> norms; ///< [L] of every token's residual stream
+    std::vector<std::vector<float>> norms;   ///< [L] of every token's residual stream
     std::vector<std::shared_ptr<LayerState>> states;
     std::shared_ptr<TokenFacts> facts = std::make_shared<TokenFacts>();
     std::shared_ptr<const AttentionPolicy> active; ///< pinned positions cut to the text so far
@@ -126,8 +126,9 @@ struct Decoder::Data {
                 queries[layer].reserve(std::max(options.tokens, ids.size()) * queryWidth());
                 queries[layer].assign(in.q.data, in.q.data + ids.size() * queryWidth());
             }
-            const LayerTask task{shape, active, facts, in.layer, -1, {0, ids.size()}, options.isa,
-                                 model->precision, states[layer], norms[layer]};
+            const LayerTask task{
+                shape,       active,           facts,         in.layer,    -1, {0, ids.size()},
+                options.isa, model->precision, states[layer], norms[layer]};
             const AttentionInput input = attentionInputOf(*model, in.q, in.k, in.v);
             FOVEA_TRY(runLayer(task, input, {}, {o, {}}, work));
             work.report("reading the prompt", in.layer + 1, shape.layers);
@@ -152,9 +153,9 @@ struct Decoder::Data {
         }
         const std::size_t position = facts->tokens;
         addFacts(id, surprisal);
-        const Result<std::span<const float>> state =
-            pass.run(id, position,
-                     [&](const TokenInput& in, std::span<float> o) { return attendRow(in, o, work); }, work);
+        const Result<std::span<const float>> state = pass.run(
+            id, position, [&](const TokenInput& in, std::span<float> o) { return attendRow(in, o, work); },
+            work);
         FOVEA_TRY(state);
         hidden.assign(state->begin(), state->end());
         logitsKnown = false;

@@ -24,10 +24,12 @@ struct DecodeOptions {
 /// After an error the text is cut in mid-token: start anew. Not thread-safe.
 class Decoder {
 public:
-    /// Runs the prompt `ids`. `facts`: what is known of it (makeFacts); its surprisal is needed by that signal
-    /// alone, its retrieval scores by mix.full_heads; its prompt length is set here. Errors: TooLarge before anything is allocated (keys and values of options.tokens), those of forward,
-    /// route and makePlan, Cancelled. Throws std::bad_alloc.
-    [[nodiscard]] static Result<Decoder> start(std::shared_ptr<const Model> model, const AttentionPolicy& policy,
+    /// Runs the prompt `ids`. `facts`: what is known of it (makeFacts); its surprisal is needed by that
+    /// signal alone, its retrieval scores by mix.full_heads; its prompt length is set here. Errors: TooLarge
+    /// before anything is allocated (keys and values of options.tokens), those of forward, route and
+    /// makePlan, Cancelled. Throws std::bad_alloc.
+    [[nodiscard]] static Result<Decoder> start(std::shared_ptr<const Model> model,
+                                               const AttentionPolicy& policy,
                                                std::span<const std::int32_t> ids, TokenFacts facts,
                                                const DecodeOptions& options, const WorkContext& work);
     Decoder(Decoder&&) noexcept;

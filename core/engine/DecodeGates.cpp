@@ -27,7 +27,8 @@ public:
     Result<GateResult> run() {
         const bool ranks = m_policy.anyParts([](const HeadParts& parts) { return parts.routed.on(); });
         const double allowed = ranks ? kTieTolerance : kRoundingTolerance;
-        GateResult gate{2, "cached decoding equals uncached", {}, {}, kernelTolerance(m_snapshot.model->precision), {}};
+        GateResult gate{
+            2, "cached decoding equals uncached", {}, {}, kernelTolerance(m_snapshot.model->precision), {}};
         if (looksAhead(m_policy)) {
             gate.detail = "not claimed: this policy looks ahead (" + m_policy.summary() + ")";
             return gate;
@@ -44,12 +45,12 @@ public:
         const Model& model = *m_snapshot.model;
         const std::vector<std::int32_t>& ids = m_snapshot.tokens->ids;
         const std::span<const float> surprisal = m_snapshot.facts->surprisal;
-        const Result<Matrix> whole = runHybridHidden(*m_snapshot.model, ids, m_snapshot.facts, m_policy, m_snapshot.request->isa, m_work);
+        const Result<Matrix> whole = runHybridHidden(*m_snapshot.model, ids, m_snapshot.facts, m_policy,
+                                                     m_snapshot.request->isa, m_work);
         FOVEA_TRY(whole);
         const double scale = std::max(largest(whole->view()), 1e-30);
         Result<Decoder> decoder = Decoder::start(
-            m_snapshot.model, m_policy, std::span(ids).first(border),
-            firstFacts(*m_snapshot.facts, border),
+            m_snapshot.model, m_policy, std::span(ids).first(border), firstFacts(*m_snapshot.facts, border),
             {m_snapshot.request->isa, border + steps, m_snapshot.request->maxMemory}, m_work);
         FOVEA_TRY(decoder);
         std::vector<float> logits(static_cast<std::size_t>(model.shape.vocabulary));
@@ -60,8 +61,7 @@ public:
             FOVEA_TRY(decoder->step(
                 ids[at], at < surprisal.size() ? std::optional(surprisal[at]) : std::nullopt, m_work));
             const ConstMatrixView mine{decoder->hidden().data(), 1, decoder->hidden().size()};
-            const double difference =
-                largestDifference(whole->view().rowRange(at, 1), mine, 0, 1) / scale;
+            const double difference = largestDifference(whole->view().rowRange(at, 1), mine, 0, 1) / scale;
             if (!(difference <= worst)) {
                 worst = difference;
                 worstAt = at;
@@ -69,26 +69,27 @@ public:
             logitRows(model, whole->view(), at, {logits.data(), 1, logits.size()}, m_work.threads);
             sameTop += scoreRow(logits).top1 == scoreRow(decoder->logits()).top1 ? 1 : 0;
         }
-        gate.ok = *alike <= kernelTolerance(m_snapshot.model->precision) && (magnifies() != nullptr || worst <= allowed);
-        gate.detail = "largest |o - o^| / max |o| of " + std::to_string(steps) + " rows after the first " +
-                      std::to_string(border) +
-                      " in every layer, each alone over its cache against the whole text, same inputs; "
-                      "propagated, token by token, hidden states differ by at most " +
-                      digits(worst) + " of the largest (" +
-                      (magnifies() != nullptr ? magnifies()
-                       : ranks                ? "at most " + digits(allowed) +
-                                           ": rounding decides between keys of equal score, so a fault of that size "
-                                           "would pass here"
-                                              : "at most " + digits(allowed)) +
-                      "), worst at token " +
-                      std::to_string(worstAt) + ", same most likely token at " + std::to_string(sameTop) +
-                      " of " + std::to_string(steps);
+        gate.ok = *alike <= kernelTolerance(m_snapshot.model->precision) &&
+                  (magnifies() != nullptr || worst <= allowed);
+        gate.detail =
+            "largest |o - o^| / max |o| of " + std::to_string(steps) + " rows after the first " +
+            std::to_string(border) +
+            " in every layer, each alone over its cache against the whole text, same inputs; "
+            "propagated, token by token, hidden states differ by at most " +
+            digits(worst) + " of the largest (" +
+            (magnifies() != nullptr ? magnifies()
+             : ranks                ? "at most " + digits(allowed) +
+                           ": rounding decides between keys of equal score, so a fault of that size "
+                           "would pass here"
+                     : "at most " + digits(allowed)) +
+            "), worst at token " + std::to_string(worstAt) + ", same most likely token at " +
+            std::to_string(sameTop) + " of " + std::to_string(steps);
         return gate;
     }
 
 private:
-    /// Why rounding grows from layer to layer in this policy, so that its propagated part says nothing of the cache;
-    /// null: it does not.
+    /// Why rounding grows from layer to layer in this policy, so that its propagated part says nothing of the
+    /// cache; null: it does not.
     [[nodiscard]] const char* magnifies() const {
         if (m_policy.anyParts([](const HeadParts& parts) {
                 return parts.far.far == Far::Linear && parts.far.map == FeatureMap::Trig;
@@ -97,12 +98,13 @@ private:
         if (m_policy.anyParts([](const HeadParts& parts) {
                 return parts.far.far == Far::Recurrent && parts.combine.gate == 0;
             }))
-            return "not judged: an untrained recurrence alone feeds the layers noise, which magnifies rounding";
+            return "not judged: an untrained recurrence alone feeds the layers noise, which magnifies "
+                   "rounding";
         return nullptr;
     }
 
-    /// Largest difference of attention outputs, over the largest output of the layer; what decoding carries from
-    /// row to row is carried here too.
+    /// Largest difference of attention outputs, over the largest output of the layer; what decoding carries
+    /// from row to row is carried here too.
     Result<double> rowsAlone(std::size_t border, std::size_t steps) {
         const ModelShape& shape = m_snapshot.model->shape;
         double worst = 0;
@@ -156,7 +158,8 @@ private:
 
 } // namespace
 
-Result<GateResult> checkCached(const Snapshot& withFullRun, const AttentionPolicy& policy, const WorkContext& work) {
+Result<GateResult> checkCached(const Snapshot& withFullRun, const AttentionPolicy& policy,
+                               const WorkContext& work) {
     return CachedGate(withFullRun, policy, work).run();
 }
 
@@ -173,8 +176,7 @@ GateResult ladderGate(const Ladder* timed) {
         const Seconds& seconds = named.rung->perToken;
         *gate.ok = *gate.ok && seconds.runs > 0 && seconds.median > 0;
         gate.detail += " " + std::string(named.name) + " " + digits(seconds.median) + " (" +
-                       std::to_string(seconds.runs) + " of " + std::to_string(ladder.steps) +
-                       " steps timed)";
+                       std::to_string(seconds.runs) + " of " + std::to_string(ladder.steps) + " steps timed)";
     }
     gate.value = ladder.fullCached.perToken.median / ladder.hybridCached.perToken.median;
     gate.detail += "; the number is full over hybrid, both cached";

@@ -3,8 +3,9 @@
 
 namespace fovea {
 
-/// Gate 2 on this model, text and policy: what cached decoding computes is what the whole text gets. Needs the
-/// full run. Cost: a hybrid run of the text and 32 decoded tokens, twice. Errors: those of decoding, Cancelled.
+/// Gate 2 on this model, text and policy: what cached decoding computes is what the whole text gets. Needs
+/// the full run. Cost: a hybrid run of the text and 32 decoded tokens, twice. Errors: those of decoding,
+/// Cancelled.
 [[nodiscard]] Result<GateResult> checkCached(const Snapshot& withFullRun, const AttentionPolicy& policy,
                                              const WorkContext& work);
 

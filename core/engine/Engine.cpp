@@ -200,7 +200,8 @@ private:
             return {};
         if (stages.retrieval.empty()) {
             m_work->report("retrieval heads", 0, 1);
-            Result<std::vector<float>> scores = retrievalScores(*stages.model, m_snapshot.request->isa, *m_work);
+            Result<std::vector<float>> scores =
+                retrievalScores(*stages.model, m_snapshot.request->isa, *m_work);
             FOVEA_TRY(scores);
             stages.retrieval = std::move(*scores);
         }
@@ -212,7 +213,8 @@ private:
 
     /// What is known of the text, and of the model where policies ask.
     template <class Stages>
-    [[nodiscard]] static std::shared_ptr<const TokenFacts> factsOf(const Stages& stages, std::span<const float> nll) {
+    [[nodiscard]] static std::shared_ptr<const TokenFacts> factsOf(const Stages& stages,
+                                                                   std::span<const float> nll) {
         auto facts = std::make_shared<TokenFacts>(makeFacts(*stages.model->tokenizer, *stages.tokens, nll));
         facts->retrieval = stages.retrieval;
         return facts;
@@ -222,8 +224,8 @@ private:
         const Request& request = *m_snapshot.request;
         const std::size_t tokens = m_snapshot.tokens->size();
         const auto need = [&](std::size_t t) {
-            // Choices: of the visible layer, and of another while its blocks are joined. Far field and recast keys:
-            // one layer's.
+            // Choices: of the visible layer, and of another while its blocks are joined. Far field and recast
+            // keys: one layer's.
             const LayerMemory far = farFieldMemory(request.policy, m_snapshot.model->shape, t);
             const LayerMemory recast = recastMemory(request.policy, m_snapshot.model->shape, t);
             return Engine::memoryNeeded(m_snapshot.model->shape, request.precision, t) +
@@ -394,7 +396,8 @@ std::uint64_t Engine::memoryNeeded(const ModelShape& shape, Precision precision,
     // A hybrid layer's output and log-sum-exp, its choices (32 keys of 10 bytes a row and head), its plan.
     const std::uint64_t hybrid =
         t * (queries + of(shape.heads)) * kFloat + t * of(shape.heads) * (32 * 10 + 96);
-    // While one layer's kernel runs, the copy of its keys and the cells it pools; logits come after the last layer.
+    // While one layer's kernel runs, the copy of its keys and the cells it pools; logits come after the last
+    // layer.
     const std::uint64_t kernel =
         packedKeyBytes(shape, tokens) + cellBytes(shape.heads, tokens, cellFor(tokens, kPictureCells));
     const std::uint64_t pictures = of(shape.layers) * cellBytes(shape.heads, kPictureCells, 1);

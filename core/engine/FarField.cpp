@@ -11,10 +11,10 @@
 namespace fovea {
 
 struct FarState::Parts {
-    std::map<std::size_t, BlockSums> sums; ///< by m
-    std::vector<LinearState> linear;       ///< one for each kind of head
+    std::map<std::size_t, BlockSums> sums;                           ///< by m
+    std::vector<LinearState> linear;                                 ///< one for each kind of head
     std::vector<std::pair<std::uint64_t, RecurrentState>> recurrent; ///< by seed
-    std::vector<double> valueSum;          ///< [G*D] over the first valueRows values
+    std::vector<double> valueSum; ///< [G*D] over the first valueRows values
     std::size_t valueRows = 0;
 };
 
@@ -39,8 +39,8 @@ double loneEpsilon(FeatureMap map) {
 
 /// Does a row read other keys than its local band and the sinks? A linear state must then give keys back.
 bool readsBelowItsBand(const HeadParts& parts) {
-    return parts.routed.on() || parts.local.dilation > 1 || !parts.always.pinned.empty() || parts.always.special ||
-           parts.always.punctuation;
+    return parts.routed.on() || parts.local.dilation > 1 || !parts.always.pinned.empty() ||
+           parts.always.special || parts.always.punctuation;
 }
 
 /// Rows of a head plan that belong to no block.
@@ -90,7 +90,9 @@ private:
     [[nodiscard]] const HeadParts& parts(std::size_t head) const {
         return m_task.plan.partsOf(static_cast<int>(head));
     }
-    [[nodiscard]] float& lse(std::size_t query, std::size_t head) { return m_out.lse[query * m_heads + head]; }
+    [[nodiscard]] float& lse(std::size_t query, std::size_t head) {
+        return m_out.lse[query * m_heads + head];
+    }
     [[nodiscard]] float* o(std::size_t query, std::size_t head) { return m_out.o.row(query) + head * m_dim; }
 
     /// The kernel leaves rows outside the plan alone: they read nothing.
@@ -127,9 +129,9 @@ private:
             std::vector<std::uint8_t> wanted(m_heads, 0);
             for (std::size_t h = 0; h < m_heads; ++h)
                 wanted[h] = summariesOf(h) == kind ? 1 : 0;
-            BlockSums& sums =
-                m_state->sums.try_emplace(kind.m, kind.m, m_in.k.cols).first->second;
-            if (sums.rows() > m_task.rows.last) // an earlier row than last time: complete blocks may be too new
+            BlockSums& sums = m_state->sums.try_emplace(kind.m, kind.m, m_in.k.cols).first->second;
+            if (sums.rows() >
+                m_task.rows.last) // an earlier row than last time: complete blocks may be too new
                 sums = BlockSums(kind.m, m_in.k.cols);
             sums.extend(m_in.k.rowRange(0, m_task.rows.last), m_in.v.rowRange(0, m_task.rows.last));
             Branch branch(m_task.rows.first, m_task.rows.last - m_task.rows.first, m_heads, m_dim);
@@ -150,7 +152,8 @@ private:
         const FarPart& far = parts(head).far;
         if (far.far != Far::Summaries || !wants(head))
             return {};
-        return SummaryOptions{static_cast<std::size_t>(far.m), far.logCount, static_cast<std::size_t>(far.top)};
+        return SummaryOptions{static_cast<std::size_t>(far.m), far.logCount,
+                              static_cast<std::size_t>(far.top)};
     }
 
     /// A branch with logits of its own joins by union or by gate.
@@ -172,10 +175,9 @@ private:
         const HeadParts& p = parts(head);
         if (p.far.far != Far::Linear || !wants(head))
             return {};
-        return LinearOptions{p.far.map,     static_cast<std::size_t>(p.far.features),
-                             p.routed.seed, m_task.plan.layer,
-                             p.local,       static_cast<std::size_t>(p.always.sinks),
-                             readsBelowItsBand(p)};
+        return LinearOptions{
+            p.far.map, static_cast<std::size_t>(p.far.features), p.routed.seed,       m_task.plan.layer,
+            p.local,   static_cast<std::size_t>(p.always.sinks), readsBelowItsBand(p)};
     }
 
     Result<> addLinear() {
@@ -247,7 +249,8 @@ private:
             m_done.undefinedRows += defined ? 0 : 1;
             for (std::size_t d = 0; d < m_dim; ++d)
                 out[d] = defined ? static_cast<float>(static_cast<double>(numerator[d]) / own) : 0.0F;
-            mass = defined ? static_cast<float>(exponent + std::log(own) - std::log(part.windowFactor)) : kNoMass;
+            mass = defined ? static_cast<float>(exponent + std::log(own) - std::log(part.windowFactor))
+                           : kNoMass;
             return;
         }
         if (finite && denominator == 0)
@@ -279,7 +282,8 @@ private:
             return parts(h).routed.seed;
         };
         for (std::size_t h = 0; h < m_heads; ++h)
-            if (const auto seed = seedOf(h); seed && std::find(seeds.begin(), seeds.end(), *seed) == seeds.end())
+            if (const auto seed = seedOf(h);
+                seed && std::find(seeds.begin(), seeds.end(), *seed) == seeds.end())
                 seeds.push_back(*seed);
         for (const std::uint64_t seed : seeds) {
             std::vector<std::uint8_t> wanted(m_heads, 0);
@@ -296,7 +300,8 @@ private:
             for (std::size_t h = 0; h < m_heads; ++h)
                 for (std::size_t row = 0; wanted[h] != 0 && row < out.rows(); ++row)
                     if (!isSilent(m_task.rows.first + row, h))
-                        gate(m_task.rows.first + row, h, out.view().row(row) + h * m_dim, parts(h).combine.gate);
+                        gate(m_task.rows.first + row, h, out.view().row(row) + h * m_dim,
+                             parts(h).combine.gate);
         }
         return {};
     }
@@ -308,7 +313,8 @@ private:
                     state = RecurrentState(m_heads, m_dim, seed, m_task.plan.layer);
                 return state;
             }
-        return m_state->recurrent.emplace_back(seed, RecurrentState(m_heads, m_dim, seed, m_task.plan.layer)).second;
+        return m_state->recurrent.emplace_back(seed, RecurrentState(m_heads, m_dim, seed, m_task.plan.layer))
+            .second;
     }
 
     /// The exact part's output times g plus the far field's times 1 - g.
@@ -325,7 +331,8 @@ private:
     void addSink(std::size_t head, double z) {
         for (std::size_t query = m_task.rows.first; query < m_task.rows.last; ++query) {
             float& mass = lse(query, head);
-            if (std::isnan(mass)) { // a signed state's denominator was negative: no mass to set beside the sink's
+            if (std::isnan(
+                    mass)) { // a signed state's denominator was negative: no mass to set beside the sink's
                 ++m_done.undefinedRows;
                 continue;
             }
@@ -337,8 +344,8 @@ private:
         }
     }
 
-    /// Queries outside query role, where the policy gives those no softmax: the running mean of the values, or
-    /// nothing.
+    /// Queries outside query role, where the policy gives those no softmax: the running mean of the values,
+    /// or nothing.
     void fillSilentRows() {
         bool any = false;
         for (std::size_t h = 0; h < m_heads; ++h)
@@ -414,7 +421,8 @@ LayerMemory farFieldMemory(const AttentionPolicy& policy, const ModelShape& shap
             const std::uint64_t r =
                 featureCount(parts.far.map, dim, static_cast<std::size_t>(parts.far.features));
             memory.state += kvHeads * r * (dim + 1) * kFloat;
-            if (readsBelowItsBand(parts) && parts.far.map != FeatureMap::Taylor2 && parts.far.map != FeatureMap::Trig)
+            if (readsBelowItsBand(parts) && parts.far.map != FeatureMap::Taylor2 &&
+                parts.far.map != FeatureMap::Trig)
                 memory.state += kvHeads * t * (r + 1) * kFloat;
             memory.working = std::max(memory.working, rows + 2 * t * heads * of(sizeof(double)));
             return;

@@ -46,20 +46,22 @@ struct FarTask {
 /// Does anything remain to be done once the exact part is known: a far field, a sink logit, silent rows?
 [[nodiscard]] bool hasFarField(const AttentionPlan& plan);
 
-/// What the far field of one layer takes in memory for a text of `tokens`, bytes: `state` lives on between rows
-/// (cached decoding holds it for every layer), `working` for the call. A list that grows may take half as much again
-/// for a moment.
+/// What the far field of one layer takes in memory for a text of `tokens`, bytes: `state` lives on between
+/// rows (cached decoding holds it for every layer), `working` for the call. A list that grows may take half
+/// as much again for a moment.
 struct LayerMemory {
     std::uint64_t state = 0, working = 0;
 };
-[[nodiscard]] LayerMemory farFieldMemory(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens);
+[[nodiscard]] LayerMemory farFieldMemory(const AttentionPolicy& policy, const ModelShape& shape,
+                                         std::size_t tokens);
 
-/// Completes rows `task.rows` of a layer whose exact part `attend` has written: far field, sink logit and rows
-/// outside the plan. `out.lse` must be there; it enters as log-sum-exp of the exact part and leaves as that
-/// number L with p^_ij = e^(s_ij - L) for every exact key, whatever the combination: sinks and summaries are in
-/// it, a gate and a window factor too. `exactLse` [T*H], if not empty, receives the exact part's own. Errors:
-/// Cancelled. Same bits at any thread count. Throws std::bad_alloc.
-[[nodiscard]] Result<FarWork> applyFarField(const FarTask& task, const AttentionInput& in, AttentionOutput out,
-                                            std::span<float> exactLse, const WorkContext& work);
+/// Completes rows `task.rows` of a layer whose exact part `attend` has written: far field, sink logit and
+/// rows outside the plan. `out.lse` must be there; it enters as log-sum-exp of the exact part and leaves as
+/// that number L with p^_ij = e^(s_ij - L) for every exact key, whatever the combination: sinks and summaries
+/// are in it, a gate and a window factor too. `exactLse` [T*H], if not empty, receives the exact part's own.
+/// Errors: Cancelled. Same bits at any thread count. Throws std::bad_alloc.
+[[nodiscard]] Result<FarWork> applyFarField(const FarTask& task, const AttentionInput& in,
+                                            AttentionOutput out, std::span<float> exactLse,
+                                            const WorkContext& work);
 
 } // namespace fovea

@@ -46,9 +46,10 @@ Result<std::shared_ptr<const Snapshot>> cut(const Snapshot& whole, std::size_t m
     return std::shared_ptr<const Snapshot>(std::move(part));
 }
 
-/// The parts of one kind of head with a budget that covers everything, three ways; the last two go through the
-/// router.
-std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, const HeadParts& parts, std::size_t tokens) {
+/// The parts of one kind of head with a budget that covers everything, three ways; the last two go through
+/// the router.
+std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, const HeadParts& parts,
+                                         std::size_t tokens) {
     AttentionPolicy base = policy.withParts(parts);
     base.mix.dynamic = Dynamic::None;
     base.always.sinkLogit.reset();
@@ -64,7 +65,8 @@ std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, const He
     if (base.far.on() && base.local.window == 0 && !base.routed.on())
         return {window}; // a pure far field has no budget to raise (mechanisms.md rule 5)
     if (base.mix.positions == Positions::Cache || base.routed.store == Store::Direction8)
-        return {window}; // nothing is routed beside positions of the cache; what is read in 8 bits is not exact
+        return {
+            window}; // nothing is routed beside positions of the cache; what is read in 8 bits is not exact
 
     AttentionPolicy count = base;
     if (count.routed.signal.empty())
@@ -295,8 +297,8 @@ private:
         FOVEA_TRY(runHybrid());
         gate.value = m_propagated->fidelity.nextTokenKl;
         gate.detail = "next-token KL at the same budget: " +
-                      (m_policy.routed.signal.empty() ? std::string("this policy") : m_policy.routed.signal) + " " +
-                      digits(*gate.value);
+                      (m_policy.routed.signal.empty() ? std::string("this policy") : m_policy.routed.signal) +
+                      " " + digits(*gate.value);
         bool both = true;
         for (const PointKind kind : {PointKind::RandomControl, PointKind::OracleControl}) {
             const std::string name = kind == PointKind::RandomControl ? "random" : "oracle";
@@ -339,9 +341,9 @@ private:
         gate.ok = finite && bound <= *gate.tolerance;
         gate.detail = std::string(bounded ? "largest |o - o^| over its bound, every layer, head and query"
                                           : "no bound is claimed: more than one softmax over the read keys") +
-                      "; kept mass " +
-                      digits(isolated->massRecall) + ", output error " + digits(isolated->outputError) +
-                      ", next-token KL " + digits(f.nextTokenKl) + ", top-1 " + digits(f.top1Agreement);
+                      "; kept mass " + digits(isolated->massRecall) + ", output error " +
+                      digits(isolated->outputError) + ", next-token KL " + digits(f.nextTokenKl) +
+                      ", top-1 " + digits(f.top1Agreement);
         return gate;
     }
 

@@ -18,12 +18,11 @@ struct GateResult {
     bool operator==(const GateResult&) const = default;
 };
 
-/// Runs the gates on this model, text and policy. Needs the full run; text is cut to `maxTokens`. Gate 4 takes
-/// `ladder` when it is given, else times its own, eight steps on the cut text; `timeLadder` false: not run.
-[[nodiscard]] Result<std::vector<GateResult>> checkGates(const Snapshot& withFullRun,
-                                                         const AttentionPolicy& policy, std::size_t maxTokens,
-                                                         const WorkContext& work,
-                                                         const Ladder* ladder = nullptr,
-                                                         bool timeLadder = true);
+/// Runs the gates on this model, text and policy. Needs the full run; text is cut to `maxTokens`. Gate 4
+/// takes `ladder` when it is given, else times its own, eight steps on the cut text; `timeLadder` false: not
+/// run.
+[[nodiscard]] Result<std::vector<GateResult>>
+checkGates(const Snapshot& withFullRun, const AttentionPolicy& policy, std::size_t maxTokens,
+           const WorkContext& work, const Ladder* ladder = nullptr, bool timeLadder = true);
 
 } // namespace fovea

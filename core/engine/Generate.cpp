@@ -77,8 +77,7 @@ Result<Generation> generate(std::shared_ptr<const Model> model, const Tokens& pr
     const DecodeOptions decode{request.isa, prompt.size() + options.tokens, request.maxMemory};
     Result<Decoder> fullDecoder = Decoder::start(model, {}, prompt.ids, facts, decode, work);
     FOVEA_TRY(fullDecoder);
-    Result<Decoder> hybridDecoder =
-        Decoder::start(model, request.policy, prompt.ids, facts, decode, work);
+    Result<Decoder> hybridDecoder = Decoder::start(model, request.policy, prompt.ids, facts, decode, work);
     FOVEA_TRY(hybridDecoder);
     Arm full(std::move(*fullDecoder), options, model->endOfText);
     Arm hybrid(std::move(*hybridDecoder), options, model->endOfText);

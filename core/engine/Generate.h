@@ -30,8 +30,9 @@ struct Generation {
     bool pastContext = false;              ///< prompt and continuation exceed what the model was trained on
 };
 
-/// Continues the prompt with full attention and under the request's policy, each with its own cache, one token of each in
-/// turn. A policy routed by surprisal takes one full pass over the prompt first. Errors: those of Decoder and runFull, Cancelled. Throws std::bad_alloc.
+/// Continues the prompt with full attention and under the request's policy, each with its own cache, one
+/// token of each in turn. A policy routed by surprisal takes one full pass over the prompt first. Errors:
+/// those of Decoder and runFull, Cancelled. Throws std::bad_alloc.
 [[nodiscard]] Result<Generation> generate(std::shared_ptr<const Model> model, const Tokens& prompt,
                                           const Request& request, const GenerateOptions& options,
                                           const WorkContext& work);

@@ -95,7 +95,8 @@ void sampleOverlap(const Snapshot& snapshot, VisibleLayer& visible) {
                                                (at - begin) % tokens, snapshot.request->isa);
         ++visible.overlapRows;
         if (!visible.exactLse.empty())
-            visible.divergenceSum += divergenceOfRow(source, static_cast<int>((at - begin) / tokens), (at - begin) % tokens);
+            visible.divergenceSum +=
+                divergenceOfRow(source, static_cast<int>((at - begin) / tokens), (at - begin) % tokens);
     }
 }
 
@@ -185,9 +186,9 @@ Result<VisibleLayer> runVisible(const Snapshot& withFullRun, const AttentionPoli
                          head,
                          rows,
                          withFullRun.request->isa,
-                          model.precision,
-                          nullptr,
-                          full.hiddenNorm};
+                         model.precision,
+                         nullptr,
+                         full.hiddenNorm};
     std::vector<float> exactLse(visible.lse);
     Result<HybridLayer> done =
         runLayer(task, withFullRun.attentionInput(layer), full.lse, {o.view(), visible.lse}, work, exactLse);
@@ -200,8 +201,8 @@ Result<VisibleLayer> runVisible(const Snapshot& withFullRun, const AttentionPoli
     visible.routerSeconds = done->routerSeconds;
     visible.planSeconds = done->planSeconds;
     if (head < 0 && rows == RowRange{0, tokens}) {
-        const LayerArms arms{full.v.view(), full.o.view(), o.view(), full.lse, visible.lse, full.projected,
-                             visible.exactLse, visible.far.entries};
+        const LayerArms arms{full.v.view(), full.o.view(),  o.view(),         full.lse,
+                             visible.lse,   full.projected, visible.exactLse, visible.far.entries};
         visible.fidelity = measureLayer(model, *visible.plan, arms, work.threads);
         sampleOverlap(withFullRun, visible);
         if (std::isnan(visible.fidelity->rowDivergence) && visible.overlapRows > 0)
@@ -263,7 +264,8 @@ Result<Matrix> runHybridHidden(const Model& model, std::span<const std::int32_t>
     const auto shared = std::make_shared<const AttentionPolicy>(policy);
     const Attend attendHybrid = [&](const LayerInput& in, MatrixView o) -> Result<> {
         const std::vector<float> norms = hiddenNormsFor(policy, in.x);
-        const LayerTask task{model.shape, shared, facts, in.layer, -1, {0, ids.size()}, isa, model.precision, nullptr, norms};
+        const LayerTask task{model.shape,     shared, facts,           in.layer, -1,
+                             {0, ids.size()}, isa,    model.precision, nullptr,  norms};
         FOVEA_TRY(runLayer(task, attentionInputOf(model, in.q, in.k, in.v), {}, {o, {}}, work));
         return work.checkpoint();
     };
@@ -289,9 +291,18 @@ Result<PropagatedResult> runPropagated(const Snapshot& withFullRun, const Attent
     const auto start = Clock::now();
     const Attend attendHybrid = [&](const LayerInput& in, MatrixView o) -> Result<> {
         const std::vector<float> norms = hiddenNormsFor(policy, in.x);
-        const LayerTask task{shape,          shared,  withFullRun.facts, in.layer, -1,
-                             {0, ids.size()}, withFullRun.request->isa, model.precision, nullptr, norms};
-        const Result<HybridLayer> done = runLayer(task, attentionInputOf(model, in.q, in.k, in.v), {}, {o, {}}, work);
+        const LayerTask task{shape,
+                             shared,
+                             withFullRun.facts,
+                             in.layer,
+                             -1,
+                             {0, ids.size()},
+                             withFullRun.request->isa,
+                             model.precision,
+                             nullptr,
+                             norms};
+        const Result<HybridLayer> done =
+            runLayer(task, attentionInputOf(model, in.q, in.k, in.v), {}, {o, {}}, work);
         FOVEA_TRY(done);
         const Stopwatch watch(aside);
         addLayer(arm, *done);

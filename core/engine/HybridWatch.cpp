@@ -12,8 +12,9 @@ Result<> watchHybrid(const Snapshot& snapshot, const AttentionPolicy& policy, co
     std::vector<float> lse(tokens * static_cast<std::size_t>(shape.heads));
     const Attend attendAndShow = [&](const LayerInput& in, MatrixView o) -> Result<> {
         const std::vector<float> norms = hiddenNormsFor(policy, in.x);
-        const LayerTask task{shape,       shared,  snapshot.facts, in.layer, -1, {0, tokens}, snapshot.request->isa,
-                             snapshot.model->precision, nullptr, norms};
+        const LayerTask task{shape,   shared,      snapshot.facts,        in.layer,
+                             -1,      {0, tokens}, snapshot.request->isa, snapshot.model->precision,
+                             nullptr, norms};
         const AttentionInput input = attentionInputOf(*snapshot.model, in.q, in.k, in.v);
         const Result<HybridLayer> done = runLayer(task, input, {}, {o, lse}, work);
         FOVEA_TRY(done);

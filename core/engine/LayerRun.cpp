@@ -26,7 +26,8 @@ Result<std::vector<HeadSet>> headSets(const LayerTask& task) {
     for (const std::vector<std::string>& row : whole.mix.heads)
         if (row.size() > static_cast<std::size_t>(task.shape.heads))
             return fail(ErrorCode::BadValue, "mix.heads names " + std::to_string(row.size()) +
-                                                 " heads; this model has " + std::to_string(task.shape.heads));
+                                                 " heads; this model has " +
+                                                 std::to_string(task.shape.heads));
     for (const std::int64_t wanted : whole.mix.fullLayers)
         if (wanted >= task.shape.layers)
             return fail(ErrorCode::BadValue, "mix.full_layers: layer " + std::to_string(wanted) +
@@ -48,7 +49,8 @@ Result<std::vector<HeadSet>> headSets(const LayerTask& task) {
     std::vector<const HeadParts*> known;
     for (int head = 0; head < task.shape.heads; ++head) {
         const HeadParts* parts = &whole.partsOf(task.layer, head);
-        if (!fullHeads.empty() && fullHeads[static_cast<std::size_t>(task.layer * task.shape.heads + head)] != 0)
+        if (!fullHeads.empty() &&
+            fullHeads[static_cast<std::size_t>(task.layer * task.shape.heads + head)] != 0)
             parts = &full;
         const auto same = std::find_if(known.begin(), known.end(),
                                        [&](const HeadParts* other) { return *other == *parts; });
@@ -90,10 +92,11 @@ Result<std::shared_ptr<const LayerRouting>> routeSet(const LayerTask& task, cons
     return std::make_shared<const LayerRouting>(std::move(joined));
 }
 
-/// Kernel and far field of a planned layer. `recast`: its two parts, if any head recasts; `stored`: their stored form.
+/// Kernel and far field of a planned layer. `recast`: its two parts, if any head recasts; `stored`: their
+/// stored form.
 Result<FarWork> attendPlanned(const LayerTask& task, const AttentionInput& input, const AttentionPlan& plan,
-                              std::optional<RecastPlans>& recast, const StoredForm* stored, AttentionOutput out,
-                              std::span<float> exactLse, const WorkContext& work) {
+                              std::optional<RecastPlans>& recast, const StoredForm* stored,
+                              AttentionOutput out, std::span<float> exactLse, const WorkContext& work) {
     const bool epilogue = hasFarField(plan);
     std::vector<float> lse;
     if ((epilogue || recast) && out.lse.empty()) {
@@ -104,7 +107,8 @@ Result<FarWork> attendPlanned(const LayerTask& task, const AttentionInput& input
     const AttentionOptions options{task.isa, task.head, task.precision};
     if (recast) {
         if (task.keyRows != nullptr)
-            *recast = {onStoredKeys(recast->asMade, *task.keyRows), onStoredKeys(recast->recast, *task.keyRows)};
+            *recast = {onStoredKeys(recast->asMade, *task.keyRows),
+                       onStoredKeys(recast->recast, *task.keyRows)};
         FOVEA_TRY(attendRecast(*recast, input, stored, task.rows, out, options, work, exactLse));
         exactLse = {};
     } else if (task.keyRows != nullptr) {
@@ -125,8 +129,16 @@ Result<FarWork> attendPlanned(const LayerTask& task, const AttentionInput& input
 
 AttentionInput attentionInputOf(const Model& model, ConstMatrixView q, ConstMatrixView k, ConstMatrixView v) {
     const ModelShape& shape = model.shape;
-    return {q, k, v, shape.heads, shape.kvHeads, shape.headDim, shape.attentionScale(), 0,
-            model.weights ? std::span<const double>(model.weights->ropeFrequencies) : std::span<const double>()};
+    return {q,
+            k,
+            v,
+            shape.heads,
+            shape.kvHeads,
+            shape.headDim,
+            shape.attentionScale(),
+            0,
+            model.weights ? std::span<const double>(model.weights->ropeFrequencies)
+                          : std::span<const double>()};
 }
 
 std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x) {
@@ -196,10 +208,11 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
         recast = splitRecast(layer.plan);
     }
     {
-        // In a scope of its own: a watch that outlives the return would add its seconds to a layer already moved from.
+        // In a scope of its own: a watch that outlives the return would add its seconds to a layer already
+        // moved from.
         const Stopwatch watch(layer.attentionSeconds);
-        const Result<FarWork> far =
-            attendPlanned(task, input, layer.plan, recast, storesForm ? &stored : nullptr, out, exactLse, work);
+        const Result<FarWork> far = attendPlanned(task, input, layer.plan, recast,
+                                                  storesForm ? &stored : nullptr, out, exactLse, work);
         FOVEA_TRY(far);
         layer.far = *far;
     }

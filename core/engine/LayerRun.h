@@ -45,20 +45,20 @@ struct Model;
 /// What LayerTask::hiddenNorm wants of a layer's input x [T x M]; empty where the policy does not ask for it.
 [[nodiscard]] std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x);
 
-/// One layer's plan (with its routing), what its far field took, and the seconds of router, plan and attention
-/// (kernel and far field).
+/// One layer's plan (with its routing), what its far field took, and the seconds of router, plan and
+/// attention (kernel and far field).
 struct HybridLayer {
     AttentionPlan plan;
     FarWork far;
     double routerSeconds = 0, planSeconds = 0, attentionSeconds = 0;
 };
 
-/// Router -> plan -> kernel -> far field of one layer for `task.rows`, given q, k, v of all rows up to the last: the one
-/// place where a policy becomes attention, for whole texts, rectangles and single rows of cached decoding.
-/// `fullLse`: see RouteInput; may be empty. Fills rows `task.rows` of `out`, lse
-/// as applyFarField says; `exactLse`: there too, but by the model's own logits where keys are recast (Recast.h), so
-/// that kept mass = e^(exactLse - fullLse). Errors: those of route and
-/// makePlan, Cancelled. Throws std::bad_alloc.
+/// Router -> plan -> kernel -> far field of one layer for `task.rows`, given q, k, v of all rows up to the
+/// last: the one place where a policy becomes attention, for whole texts, rectangles and single rows of
+/// cached decoding. `fullLse`: see RouteInput; may be empty. Fills rows `task.rows` of `out`, lse as
+/// applyFarField says; `exactLse`: there too, but by the model's own logits where keys are recast (Recast.h),
+/// so that kept mass = e^(exactLse - fullLse). Errors: those of route and makePlan, Cancelled. Throws
+/// std::bad_alloc.
 [[nodiscard]] Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
                                            std::span<const float> fullLse, AttentionOutput out,
                                            const WorkContext& work, std::span<float> exactLse = {});

@@ -33,19 +33,21 @@ LayerMemory recastMemory(const AttentionPolicy& policy, const ModelShape& shape,
     const bool stored = policy.storesDirections();
     const bool turned = policy.mix.positions == Positions::Cache;
     const auto floats = [&](int heads) {
-        return static_cast<std::uint64_t>(heads) * static_cast<std::uint64_t>(shape.headDim) * tokens * sizeof(float);
+        return static_cast<std::uint64_t>(heads) * static_cast<std::uint64_t>(shape.headDim) * tokens *
+               sizeof(float);
     };
     LayerMemory memory;
     if (stored)
         memory.state = 2 * floats(shape.kvHeads); // StoredForm
     if (stored || turned)
-        memory.working = (turned ? 2 : 1) * floats(shape.heads); // the second part's output, the turned queries
+        memory.working =
+            (turned ? 2 : 1) * floats(shape.heads); // the second part's output, the turned queries
     return memory;
 }
 
-Result<> attendRecast(const RecastPlans& plans, const AttentionInput& in, const StoredForm* stored, RowRange rows,
-                      AttentionOutput out, const AttentionOptions& options, const WorkContext& work,
-                      std::span<float> asMadeLse) {
+Result<> attendRecast(const RecastPlans& plans, const AttentionInput& in, const StoredForm* stored,
+                      RowRange rows, AttentionOutput out, const AttentionOptions& options,
+                      const WorkContext& work, std::span<float> asMadeLse) {
     FOVEA_ASSERT(in.firstQuery == 0 && !out.lse.empty());
     FOVEA_TRY(attend(plans.asMade, in, out, options, work));
     const auto heads = static_cast<std::size_t>(in.heads), dim = static_cast<std::size_t>(in.headDim);
@@ -57,14 +59,16 @@ Result<> attendRecast(const RecastPlans& plans, const AttentionInput& in, const 
         for (std::ptrdiff_t r = 0; r < count; ++r)
             for (std::size_t h = 0; h < heads; ++h)
                 if (options.onlyHead < 0 || static_cast<std::size_t>(options.onlyHead) == h)
-                    f((rows.first + static_cast<std::size_t>(r)) * heads + h, static_cast<std::size_t>(r) * heads + h);
+                    f((rows.first + static_cast<std::size_t>(r)) * heads + h,
+                      static_cast<std::size_t>(r) * heads + h);
     };
     Branch part(rows.first, rows.last - rows.first, heads, dim);
     const AttentionOutput partOut{part.o.view(), part.lse};
     AttentionInput own = in;
     own.firstQuery = rows.first;
     own.q = in.q.rowRange(rows.first, rows.last - rows.first);
-    if (stored == nullptr) { // sinks alone, which are the first rows of any cache: bf16 packs what it is given
+    if (stored ==
+        nullptr) { // sinks alone, which are the first rows of any cache: bf16 packs what it is given
         std::size_t sinks = 0;
         for (int h = 0; h < in.heads; ++h)
             if (recastOf(plans.recast, h) == Recast::Position)
@@ -75,8 +79,8 @@ Result<> attendRecast(const RecastPlans& plans, const AttentionInput& in, const 
     if (!asMadeLse.empty()) {
         FOVEA_TRY(attend(plans.recast, own, partOut, options, work));
         forRows([&](std::size_t at, std::size_t n) {
-            asMadeLse[at] =
-                static_cast<float>(logAdd(static_cast<double>(out.lse[at]), static_cast<double>(part.lse[n])));
+            asMadeLse[at] = static_cast<float>(
+                logAdd(static_cast<double>(out.lse[at]), static_cast<double>(part.lse[n])));
         });
     }
     Matrix turned;
@@ -90,8 +94,8 @@ Result<> attendRecast(const RecastPlans& plans, const AttentionInput& in, const 
     FOVEA_TRY(attend(plans.recast, own, partOut, options, work));
     const MatrixView partO = part.o.view();
     forRows([&](std::size_t at, std::size_t n) {
-        mergeRow(out.o.row(at / heads) + at % heads * dim, out.lse[at], partO.row(n / heads) + n % heads * dim,
-                 part.lse[n], dim);
+        mergeRow(out.o.row(at / heads) + at % heads * dim, out.lse[at],
+                 partO.row(n / heads) + n % heads * dim, part.lse[n], dim);
     });
     return {};
 }

@@ -34,8 +34,8 @@ struct Request {
     AttentionPolicy policy;
     VisibleRect visible;
     Depth depth = Depth::Propagated;
-    /// The heads overview's own metrics, from 64 sampled rows, and every head's picture, which the kernel pools under way:
-    /// 1 to 2 % of full attention's time.
+    /// The heads overview's own metrics, from 64 sampled rows, and every head's picture, which the kernel
+    /// pools under way: 1 to 2 % of full attention's time.
     bool headStats = true;
     std::uint64_t maxMemory = 0;
     Isa isa = defaultIsa();

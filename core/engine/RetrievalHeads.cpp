@@ -1,6 +1,6 @@
 #include "core/engine/RetrievalHeads.h"
-#include "core/engine/LayerRun.h"
 #include "core/base/SplitMix64.h"
+#include "core/engine/LayerRun.h"
 #include "core/model/Forward.h"
 #include <algorithm>
 #include <cmath>
@@ -41,8 +41,8 @@ Result<std::vector<float>> retrievalScores(const Model& model, Isa isa, const Wo
             logitTile(input, static_cast<int>(h), kNeedle, 0, logits.view(), isa);
             for (std::size_t r = 0; r + 1 < kNeedle; ++r) {
                 const float* row = logits.view().row(r);
-                const auto peak = static_cast<std::size_t>(
-                    std::max_element(row, row + kNeedle + r + 1) - row);
+                const auto peak =
+                    static_cast<std::size_t>(std::max_element(row, row + kNeedle + r + 1) - row);
                 onTarget[(static_cast<std::size_t>(in.layer) * heads + h) * kNeedle + r] = peak == r + 1;
             }
         }

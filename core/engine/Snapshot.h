@@ -19,14 +19,15 @@ inline constexpr std::size_t kPictureCells = 64;
 
 /// One layer of the full run: enough to recompute any tile, row or hybrid of it exactly.
 struct LayerActivations {
-    Matrix q;               ///< [T x H*D] rotated
-    Matrix k;               ///< [T x G*D] rotated
-    Matrix v;               ///< [T x G*D]
-    Matrix o;               ///< [T x H*D] full attention's output
-    std::vector<float> lse; ///< [T*H]
+    Matrix q;                      ///< [T x H*D] rotated
+    Matrix k;                      ///< [T x G*D] rotated
+    Matrix v;                      ///< [T x G*D]
+    Matrix o;                      ///< [T x H*D] full attention's output
+    std::vector<float> lse;        ///< [T*H]
     std::vector<float> hiddenNorm; ///< [T] length of the residual stream entering the layer
-    AttentionCells picture; ///< every head's attention at a glance, at most kPictureCells per side; empty unless asked
-    double projected = 0;   ///< |o Wo|, Frobenius: what output errors are relative to
+    AttentionCells
+        picture; ///< every head's attention at a glance, at most kPictureCells per side; empty unless asked
+    double projected = 0; ///< |o Wo|, Frobenius: what output errors are relative to
 };
 
 /// Full attention's run over one text by one model. Depends on text, model, precision; not on the policy.
@@ -56,7 +57,7 @@ struct VisibleLayer {
     std::vector<float> lse;
     std::vector<float> exactLse; ///< as lse, of the keys that are read alone; empty: lse is that
     FarWork far;
-    std::optional<LayerFidelity> fidelity;     ///< once the whole layer is done
+    std::optional<LayerFidelity> fidelity;                           ///< once the whole layer is done
     double attentionSeconds = 0, routerSeconds = 0, planSeconds = 0; ///< measured, this call
     double overlapSum = 0; ///< of topKOverlapOfRow over this layer's share of the 256 sampled rows
     std::uint32_t overlapRows = 0;

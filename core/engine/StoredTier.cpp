@@ -45,7 +45,8 @@ void rankByOracle(RoutedPart& routed) {
 }
 
 /// Keys of `mine` that `theirs` chose too; both choose by heads.
-std::uint64_t hits(const LayerRouting& mine, const LayerRouting& theirs, std::size_t tokens, std::uint64_t& chosen) {
+std::uint64_t hits(const LayerRouting& mine, const LayerRouting& theirs, std::size_t tokens,
+                   std::uint64_t& chosen) {
     std::uint64_t found = 0;
     for (std::size_t head = 0; head < mine.unitOfHead.size(); ++head) {
         const RoutedChoices* a = mine.units[mine.unitOfHead[head]].get();
@@ -80,8 +81,16 @@ Result<StoredTier> measureStoredTier(const Snapshot& withFullRun, const Attentio
         const AttentionInput input = withFullRun.attentionInput(layer);
         const auto run = [&](std::shared_ptr<const AttentionPolicy> how, Matrix& o,
                              std::shared_ptr<LayerState> state = nullptr) {
-            const LayerTask task{model.shape, std::move(how), withFullRun.facts, layer, -1, {0, tokens},
-                                 withFullRun.request->isa, model.precision, std::move(state), full.hiddenNorm};
+            const LayerTask task{model.shape,
+                                 std::move(how),
+                                 withFullRun.facts,
+                                 layer,
+                                 -1,
+                                 {0, tokens},
+                                 withFullRun.request->isa,
+                                 model.precision,
+                                 std::move(state),
+                                 full.hiddenNorm};
             return runLayer(task, input, full.lse, {o.view(), {}}, work);
         };
         Matrix o(tokens, full.o.cols()), other(tokens, full.o.cols());
@@ -111,8 +120,9 @@ Result<StoredTier> measureStoredTier(const Snapshot& withFullRun, const Attentio
     tier.quantisationError = quantised.relative();
     tier.promotedError = promoted.relative();
     tier.unpromotedError = without.relative();
-    tier.promotionHits = tier.promotedKeys > 0 ? static_cast<double>(found) / static_cast<double>(tier.promotedKeys)
-                                               : std::numeric_limits<double>::quiet_NaN();
+    tier.promotionHits = tier.promotedKeys > 0
+                             ? static_cast<double>(found) / static_cast<double>(tier.promotedKeys)
+                             : std::numeric_limits<double>::quiet_NaN();
     return tier;
 }
 

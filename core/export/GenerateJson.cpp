@@ -29,12 +29,9 @@ std::string generateJson(const DocumentHead& head, std::size_t promptTokens, con
     Json out = json::document("generate", head);
     out["tokens"] = promptTokens;
     const Sampling& sampling = options.sampling;
-    out["sampling"] = {{"tokens", options.tokens},
-                       {"temperature", json::number(sampling.temperature)},
-                       {"top_k", sampling.topK},
-                       {"top_p", json::number(sampling.topP)},
-                       {"seed", sampling.seed},
-                       {"greedy", sampling.temperature <= 0}};
+    out["sampling"] = {{"tokens", options.tokens}, {"temperature", json::number(sampling.temperature)},
+                       {"top_k", sampling.topK},   {"top_p", json::number(sampling.topP)},
+                       {"seed", sampling.seed},    {"greedy", sampling.temperature <= 0}};
     out["full"] = armJson(generation.full, *head.model);
     out["hybrid"] = armJson(generation.hybrid, *head.model);
     out["divergence_step"] = generation.divergence ? Json(*generation.divergence) : Json();

@@ -12,8 +12,8 @@ std::string routingChoicesCsv(const LayerRouting& routing, const ModelShape& sha
     std::string csv;
     const std::string name = csvText(signal);
     forEachChoice(routing, shape, [&](const RoutingChoice& choice) {
-        const std::string rest = ',' + std::to_string(choice.query) + ',' + std::to_string(choice.token) + ',' +
-                                 std::string(roleName(choice.role)) + ",routed," + name + ',' +
+        const std::string rest = ',' + std::to_string(choice.query) + ',' + std::to_string(choice.token) +
+                                 ',' + std::string(roleName(choice.role)) + ",routed," + name + ',' +
                                  csvNumber(choice.score) + ',' + csvNumber(choice.threshold) + ',' +
                                  std::to_string(choice.rank) + ',' + std::to_string(choice.budget) + ',' +
                                  (choice.headGroup >= 0 ? std::to_string(choice.headGroup) : "") + '\n';

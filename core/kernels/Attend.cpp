@@ -64,7 +64,8 @@ std::vector<Task> tasksOf(const AttentionPlan& plan, const AttentionInput& in, i
             for (std::uint32_t i = block.itemBegin; i < block.itemEnd; ++i) {
                 keys += head.items[i].count;
                 const bool single = head.items[i].kind == ItemKind::Gather;
-                pairs += std::uint64_t{head.items[i].count} * (single ? 1 : block.queryCount) * (last - first);
+                pairs +=
+                    std::uint64_t{head.items[i].count} * (single ? 1 : block.queryCount) * (last - first);
                 if (split && keys >= kPartKeys && i + 1 < block.itemEnd)
                     push(i + 1, parts + blockParts++);
             }
@@ -80,8 +81,8 @@ std::vector<Task> tasksOf(const AttentionPlan& plan, const AttentionInput& in, i
     return tasks;
 }
 
-/// f32 rows of one head that lie side by side are read a third faster than rows with the other heads' between them,
-/// but copying them must not be a visible part of the work.
+/// f32 rows of one head that lie side by side are read a third faster than rows with the other heads' between
+/// them, but copying them must not be a visible part of the work.
 bool worthPacking(std::uint64_t pairs, const AttentionInput& in) {
     constexpr std::uint64_t kReadsPerKey = 64;
     return in.kvHeads > 1 && pairs >= kReadsPerKey * in.k.rows * static_cast<std::uint64_t>(in.kvHeads);
@@ -200,7 +201,8 @@ bool canPool(const AttentionPlan& plan, const AttentionInput& in, const Attentio
                                    [&](const auto& other) { return other == plan.heads.front(); });
     return plan.full && alike && head.rows.first == 0 && head.rows.last == tokens && onlyHead < 0 &&
            in.q.rows == tokens && out.cells->tokens == tokens && out.lse.size() == tokens * heads &&
-           out.cells->mass.size() == out.cells->at(heads, 0, 0) && out.cells->top.size() == out.cells->mass.size() &&
+           out.cells->mass.size() == out.cells->at(heads, 0, 0) &&
+           out.cells->top.size() == out.cells->mass.size() &&
            std::all_of(head.items.begin(), head.items.end(), isTile);
 }
 
@@ -269,7 +271,8 @@ Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOu
             float* part =
                 task.part < 0 ? nullptr : parts.data() + static_cast<std::size_t>(task.part) * partPitch;
             float* cells =
-                pools ? cellScratch.data() + cellPitch * static_cast<std::size_t>(omp_get_thread_num()) : nullptr;
+                pools ? cellScratch.data() + cellPitch * static_cast<std::size_t>(omp_get_thread_num())
+                      : nullptr;
             attendBlock(blockTask(task, *plan.heads[task.first], in, out, packed, part, own, cells));
         }
     }
@@ -284,7 +287,8 @@ Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOu
 
 std::uint64_t packedKeyBytes(const ModelShape& shape, std::size_t tokens) {
     const std::size_t rows = (tokens + kBlock - 1) / kBlock * kBlock;
-    return 2 * static_cast<std::uint64_t>(shape.kvHeads) * rows * kernels::paddedDim(shape.headDim) * sizeof(float);
+    return 2 * static_cast<std::uint64_t>(shape.kvHeads) * rows * kernels::paddedDim(shape.headDim) *
+           sizeof(float);
 }
 
 void logitTile(const AttentionInput& in, int head, std::size_t query, std::size_t key, MatrixView s,

@@ -32,8 +32,8 @@ struct AttentionInput {
     /// only, k and v all keys up to its last query (Tq < T, bottom-right causal). The plan's positions are
     /// those of the whole text and lie in [firstQuery, firstQuery + Tq).
     std::size_t firstQuery = 0;
-    /// [D/2] radians per position, as q and k were rotated (Rope.h); read only where a policy moves keys to other
-    /// positions, empty elsewhere.
+    /// [D/2] radians per position, as q and k were rotated (Rope.h); read only where a policy moves keys to
+    /// other positions, empty elsewhere.
     std::span<const double> ropeFrequencies = {};
 };
 
@@ -41,8 +41,8 @@ struct AttentionOutput {
     MatrixView o; ///< [Tq x H*D]; rows outside the plan are left alone
     std::span<float>
         lse; ///< [Tq*H], token-major: log-sum-exp of each row's kept logits, natural log; may be empty
-    /// Filled with the pooled weights of a full plan over the whole text, for all heads, where lse is wanted too;
-    /// fresh from makeCells. Null: not wanted. Nothing else changes by a bit.
+    /// Filled with the pooled weights of a full plan over the whole text, for all heads, where lse is wanted
+    /// too; fresh from makeCells. Null: not wanted. Nothing else changes by a bit.
     AttentionCells* cells = nullptr;
 };
 

@@ -56,7 +56,8 @@ std::uint64_t cellBytes(int heads, std::size_t tokens, std::size_t cell) {
     return 2 * sizeof(float) * static_cast<std::uint64_t>(heads) * count * count;
 }
 
-void fillCellRows(const AttentionInput& in, std::span<const float> lse, std::size_t first, AttentionCells& cells) {
+void fillCellRows(const AttentionInput& in, std::span<const float> lse, std::size_t first,
+                  AttentionCells& cells) {
     const auto heads = static_cast<std::size_t>(in.heads);
     const std::size_t tokens = cells.tokens;
     Matrix logits(1, tokens);

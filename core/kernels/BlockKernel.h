@@ -39,7 +39,8 @@ struct BlockTask {
     /// Not null: nothing goes to o and lse, but [heads][kShortRows][partFloats] here: minus the kept maximum
     /// (log2), the sum, and O before division, for a part of the items.
     float* part = nullptr;
-    /// Cells of a full plan's blocks (AttentionCells.h); 0: not wanted, also for blocks that listsPairs takes.
+    /// Cells of a full plan's blocks (AttentionCells.h); 0: not wanted, also for blocks that listsPairs
+    /// takes.
     std::size_t cell = 0;
     std::size_t cellCount = 0;
     float* cellMass = nullptr; ///< of the first head, [cellCount][cellCount]; the next head follows

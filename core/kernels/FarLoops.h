@@ -11,8 +11,8 @@ enum class Isa : std::uint8_t;
 namespace fovea::kernels {
 
 struct FarLoops {
-    /// c[i][n] += sum over k of a[i*aRow + k*aCol] * b[k*bRow + n], i < rows, n < columns, k < depth. Sums run
-    /// over ascending k.
+    /// c[i][n] += sum over k of a[i*aRow + k*aCol] * b[k*bRow + n], i < rows, n < columns, k < depth. Sums
+    /// run over ascending k.
     void (*multiplyAdd)(const float* a, std::size_t aRow, std::size_t aCol, const float* b, std::size_t bRow,
                         float* c, std::size_t cRow, std::size_t rows, std::size_t columns,
                         std::size_t depth) = nullptr;

@@ -61,17 +61,18 @@ struct FarTile {
             micro<Rows, 2>(a, aRow, aCol, b + n, bRow, c + n, cRow, depth);
         for (; n + kL <= columns; n += kL)
             micro<Rows, 1>(a, aRow, aCol, b + n, bRow, c + n, cRow, depth);
-        // A column must have the bits it has in the middle of a wider matrix, or rows taken one by one would differ
-        // from a whole text: the last lanes go through vectors too, since a compiler may or may not fuse the
-        // multiply and the add of a scalar loop.
+        // A column must have the bits it has in the middle of a wider matrix, or rows taken one by one would
+        // differ from a whole text: the last lanes go through vectors too, since a compiler may or may not
+        // fuse the multiply and the add of a scalar loop.
         if (n < columns)
             lastLanes<Rows>(a, aRow, aCol, b + n, bRow, c + n, cRow, columns - n, depth);
     }
 
     /// As micro, for fewer lanes than a vector has.
     template <int Rows>
-    static void lastLanes(const float* a, std::size_t aRow, std::size_t aCol, const float* b, std::size_t bRow,
-                          float* c, std::size_t cRow, std::size_t lanes, std::size_t depth) {
+    static void lastLanes(const float* a, std::size_t aRow, std::size_t aCol, const float* b,
+                          std::size_t bRow, float* c, std::size_t cRow, std::size_t lanes,
+                          std::size_t depth) {
         F sum[Rows];
         for (int i = 0; i < Rows; ++i)
             sum[i] = loadFirst(c + static_cast<std::size_t>(i) * cRow, lanes);

@@ -1,8 +1,9 @@
 // elu+1: Katharopoulos et al., Transformers are RNNs, 2020, 2006.16236. Positive and trigonometric orthogonal
-// random features: Choromanski et al., Performers, 2020, 2009.14794; blocks of D directions are orthogonalised
-// and keep the norms they were drawn with. Second-order Taylor: Arora et al., Based, 2024, 2402.18668; there 16
-// trained features, here the head's own D, and the symmetric half of x'x'^T is kept once (r = 1 + D + D(D+1)/2,
-// the same product). Softmax features: Zhang et al., Hedgehog, 2024, 2402.04347, with U = identity: untrained.
+// random features: Choromanski et al., Performers, 2020, 2009.14794; blocks of D directions are
+// orthogonalised and keep the norms they were drawn with. Second-order Taylor: Arora et al., Based, 2024,
+// 2402.18668; there 16 trained features, here the head's own D, and the symmetric half of x'x'^T is kept once
+// (r = 1 + D + D(D+1)/2, the same product). Softmax features: Zhang et al., Hedgehog, 2024, 2402.04347, with
+// U = identity: untrained.
 #include "core/kernels/FeatureMaps.h"
 #include "core/base/SplitMix64.h"
 #include <algorithm>
@@ -94,8 +95,7 @@ std::size_t featureCount(FeatureMap map, std::size_t dim, std::size_t randomFeat
 
 Features::Features(FeatureMap map, std::size_t dim, std::size_t randomFeatures, std::uint64_t seed, int layer,
                    std::size_t kvHead)
-    : m_map(map), m_dim(dim),
-      m_count(featureCount(map, dim, randomFeatures)) {
+    : m_map(map), m_dim(dim), m_count(featureCount(map, dim, randomFeatures)) {
     if (map == FeatureMap::Performer)
         m_rows = m_count;
     else if (map == FeatureMap::Trig)
@@ -180,7 +180,8 @@ void Features::of(const float* x, std::size_t stride, std::size_t rows, float sc
     }
 }
 
-double featureProduct(const Features& features, const float* q, const float* k, std::size_t dim, float scale) {
+double featureProduct(const Features& features, const float* q, const float* k, std::size_t dim,
+                      float scale) {
     if (features.map() == FeatureMap::Taylor2) {
         double s = 0;
         for (std::size_t d = 0; d < dim; ++d)

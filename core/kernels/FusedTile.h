@@ -51,12 +51,14 @@ public:
 private:
     explicit FusedTile(const BlockTask& task)
         : m_task(task), m_block(*task.block), m_dim(task.headDim), m_pitch(paddedDim(task.headDim)),
-          m_steps((task.headDim + kPair - 1) / kPair),
-          m_queries(static_cast<int>(task.block->queryCount)), m_ranges(task.scratch + 5 * kB, task.scratch + 6 * kB),
-          m_qT(task.scratch + 7 * kB + kB * kB), m_zeros(m_qT + 3 * kB * m_pitch),
-          m_soft{task.scratch,          task.scratch + kB,     task.scratch + 2 * kB, task.scratch + 3 * kB,
-                 task.scratch + 4 * kB, task.scratch + 7 * kB, m_qT + kB * m_pitch,   m_pitch},
-          m_values(m_dim, m_queries, m_ranges, m_soft.p, m_soft.o, m_qT + 2 * kB * m_pitch), m_lists(task, m_soft, m_rows), m_cells{task, m_soft} {}
+          m_steps((task.headDim + kPair - 1) / kPair), m_queries(static_cast<int>(task.block->queryCount)),
+          m_ranges(task.scratch + 5 * kB, task.scratch + 6 * kB), m_qT(task.scratch + 7 * kB + kB * kB),
+          m_zeros(m_qT + 3 * kB * m_pitch), m_soft{task.scratch,          task.scratch + kB,
+                                                   task.scratch + 2 * kB, task.scratch + 3 * kB,
+                                                   task.scratch + 4 * kB, task.scratch + 7 * kB,
+                                                   m_qT + kB * m_pitch,   m_pitch},
+          m_values(m_dim, m_queries, m_ranges, m_soft.p, m_soft.o, m_qT + 2 * kB * m_pitch),
+          m_lists(task, m_soft, m_rows), m_cells{task, m_soft} {}
 
     [[nodiscard]] std::size_t queryOf(int lane) const {
         return m_block.queryList < 0 ? m_block.queryBegin + static_cast<std::size_t>(lane)
@@ -246,7 +248,8 @@ private:
             int j = 0;
             for (; j + V::kKeys <= count; j += V::kKeys)
                 keyGroup<Kind, V::kKeys>(j, v);
-            // 64 keys are ten groups of six and one of four: one by one they would take a quarter of the time.
+            // 64 keys are ten groups of six and one of four: one by one they would take a quarter of the
+            // time.
             if constexpr (V::kKeys > 4)
                 if (j + 4 <= count) {
                     keyGroup<Kind, 4>(j, v);
@@ -257,13 +260,16 @@ private:
         }
     }
 
-    /// Of the panel that begins at vector v those that read some of keys [j, j+Keys), from the first to the last.
+    /// Of the panel that begins at vector v those that read some of keys [j, j+Keys), from the first to the
+    /// last.
     template <ItemKind Kind, int Keys>
     [[gnu::always_inline]] void keyGroup(int j, int v) {
         constexpr int kMost = V::kQueryVectors;
         int last = m_vectors - v < kMost ? m_vectors : v + kMost;
         if constexpr (Kind == ItemKind::Bound || Kind == ItemKind::Bitmask) {
-            const auto reads = [&](int n) { return m_ranges.vectorLo[n] < j + Keys && m_ranges.vectorHi[n] > j; };
+            const auto reads = [&](int n) {
+                return m_ranges.vectorLo[n] < j + Keys && m_ranges.vectorHi[n] > j;
+            };
             while (last > v && !reads(last - 1))
                 --last;
             while (v < last && !reads(v))
@@ -285,7 +291,8 @@ private:
     template <ItemKind Kind>
     [[nodiscard]] M mask(int j, int v) const {
         if constexpr (Kind == ItemKind::Bound)
-            return V::within(V::set1(static_cast<float>(j)), V::load(m_ranges.laneLo + v * kL), V::load(m_ranges.laneHi + v * kL));
+            return V::within(V::set1(static_cast<float>(j)), V::load(m_ranges.laneLo + v * kL),
+                             V::load(m_ranges.laneHi + v * kL));
         else
             return V::lanes(m_ranges.keyLanes[j] >> (v * kL));
     }
@@ -379,7 +386,7 @@ private:
     const QueryBlock& m_block;
     int m_dim;
     std::size_t m_pitch;
-    int m_steps;             ///< words of a head dim
+    int m_steps; ///< words of a head dim
     int m_queries;
     int m_vectors = 0;
     KeyRanges<V> m_ranges;
@@ -393,10 +400,10 @@ private:
     static constexpr int kKeyRows = kB + 2 * (kPair - 1) + V::kKeys;
     const float* m_keys[kKeyRows]; ///< rows of the item's keys, the last one repeated
     const float* m_valueRows[kB + 2 * (kPair - 1)];
-    const float* m_rows[kB]; ///< the lanes' queries
-    std::uint32_t m_times = 1;      ///< multiplicity of the item at hand and of the keys that wait
-    float m_bias = 0;               ///< its base-2 logarithm
-    int m_gathered = 0;             ///< keys that wait for a full Gather tile
+    const float* m_rows[kB];   ///< the lanes' queries
+    std::uint32_t m_times = 1; ///< multiplicity of the item at hand and of the keys that wait
+    float m_bias = 0;          ///< its base-2 logarithm
+    int m_gathered = 0;        ///< keys that wait for a full Gather tile
 };
 
 } // namespace fovea::kernels

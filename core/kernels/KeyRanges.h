@@ -3,9 +3,9 @@
 
 namespace fovea::kernels {
 
-/// Which of an item's keys each lane of a query block reads, and the unions of that over vectors of lanes and over
-/// PV's query groups: what lies outside a union is neither multiplied nor masked. Positions are relative to the
-/// item's first key.
+/// Which of an item's keys each lane of a query block reads, and the unions of that over vectors of lanes and
+/// over PV's query groups: what lies outside a union is neither multiplied nor masked. Positions are relative
+/// to the item's first key.
 template <class V>
 struct KeyRanges {
     static constexpr int kL = V::kLanes;

@@ -4,8 +4,8 @@
 
 namespace fovea::kernels {
 
-/// Keys that so few lanes of a block read that a tile would cost more than the pairs: they wait in a list per lane
-/// and are computed pair by pair, f32 sums, 64 at a time. Lanes are queries.
+/// Keys that so few lanes of a block read that a tile would cost more than the pairs: they wait in a list per
+/// lane and are computed pair by pair, f32 sums, 64 at a time. Lanes are queries.
 template <class V>
 class LaneLists {
     using F = typename V::F;
@@ -58,10 +58,11 @@ private:
             for (int d = 0; d < m_steps; d += kLine)
                 __builtin_prefetch(next + d, 0, 3);
             if constexpr (kPair == 2)
-                s[j] = dot(words, Loops::keyRow(m_task, keys[j]), static_cast<int>(m_wordPitch)) + (m_soft.negMax[t] + m_bias);
+                s[j] = dot(words, Loops::keyRow(m_task, keys[j]), static_cast<int>(m_wordPitch)) +
+                       (m_soft.negMax[t] + m_bias);
             else
-                s[j] =
-                    dot(m_rows[t], Loops::keyRow(m_task, keys[j]), m_dim) * (m_task.scale * kLog2e) + (m_soft.negMax[t] + m_bias);
+                s[j] = dot(m_rows[t], Loops::keyRow(m_task, keys[j]), m_dim) * (m_task.scale * kLog2e) +
+                       (m_soft.negMax[t] + m_bias);
             top = s[j] > top ? s[j] : top;
         }
         if (top > m_soft.bar[t]) {

@@ -31,7 +31,14 @@ LinearState::LinearState(LinearOptions options, std::size_t kvHeads, std::size_t
     : m_options(std::move(options)), m_dim(dim) {
     for (std::size_t g = 0; g < kvHeads; ++g) {
         m_heads.push_back(
-            {Features(m_options.map, dim, m_options.features, m_options.seed, m_options.layer, g), {}, {}, 0, false, {}, {}, 0});
+            {Features(m_options.map, dim, m_options.features, m_options.seed, m_options.layer, g),
+             {},
+             {},
+             0,
+             false,
+             {},
+             {},
+             0});
         m_heads[g].s.assign(m_heads[g].features.count() * dim, 0.0F);
         m_heads[g].z.assign(m_heads[g].features.count(), 0.0F);
     }
@@ -55,7 +62,8 @@ void LinearState::join(Head& head, const AttentionInput& in, std::size_t kvHead,
     const std::size_t r = head.features.count();
     std::vector<float> phi(kBlock * r);
     std::vector<float> exponents(kBlock);
-    const bool keeps = m_options.subtracts && m_options.map != FeatureMap::Taylor2 && !head.features.isSigned();
+    const bool keeps =
+        m_options.subtracts && m_options.map != FeatureMap::Taylor2 && !head.features.isSigned();
     while (head.end < end) {
         const std::size_t first = head.end, count = std::min(kBlock, end - first);
         head.features.of(in.k.row(first) + kvHead * m_dim, in.k.stride, count, in.scale, loops, phi.data(),
@@ -82,15 +90,16 @@ void LinearState::join(Head& head, const AttentionInput& in, std::size_t kvHead,
             head.any = true;
         }
         for (std::size_t j = skip; j < count; ++j) {
-            const auto factor = static_cast<float>(std::exp(static_cast<double>(exponents[j]) - head.exponent));
+            const auto factor =
+                static_cast<float>(std::exp(static_cast<double>(exponents[j]) - head.exponent));
             for (std::size_t n = 0; n < r; ++n)
                 phi[j * r + n] *= factor;
             for (std::size_t n = 0; n < r; ++n)
                 head.z[n] += phi[j * r + n];
         }
         if (skip < count)
-            loops.multiplyAdd(phi.data() + skip * r, 1, r, in.v.row(first + skip) + kvHead * m_dim, in.v.stride,
-                              head.s.data(), m_dim, r, m_dim, count - skip);
+            loops.multiplyAdd(phi.data() + skip * r, 1, r, in.v.row(first + skip) + kvHead * m_dim,
+                              in.v.stride, head.s.data(), m_dim, r, m_dim, count - skip);
         head.end += count;
     }
 }
@@ -124,8 +133,8 @@ void LinearState::chunk(Head& head, std::size_t kvHead, RowRange rows, const Att
         head.features.of(in.q.row(rows.first) + h * m_dim, in.q.stride, count, in.scale, loops,
                          s.queries.data(), s.queryExponents.data());
         s.products.assign(count * width, 0.0F);
-        loops.multiplyAdd(s.queries.data(), r, 1, s.keysT.data(), width, s.products.data(), width, count, width,
-                          r);
+        loops.multiplyAdd(s.queries.data(), r, 1, s.keysT.data(), width, s.products.data(), width, count,
+                          width, r);
         s.fromState.assign(count * m_dim, 0.0F);
         if (head.any)
             loops.multiplyAdd(s.queries.data(), r, 1, head.s.data(), m_dim, s.fromState.data(), m_dim, count,
@@ -135,7 +144,8 @@ void LinearState::chunk(Head& head, std::size_t kvHead, RowRange rows, const Att
         // The chunk's own block, and blocks of queries in query role that may lie anywhere.
         std::vector<const QueryBlock*> blocks;
         for (const QueryBlock& block : headPlan.blocks)
-            if (block.queryList >= 0 || (block.queryBegin < rows.last && block.queryBegin + block.queryCount > rows.first))
+            if (block.queryList >= 0 ||
+                (block.queryBegin < rows.last && block.queryBegin + block.queryCount > rows.first))
                 blocks.push_back(&block);
         std::vector<std::uint8_t> done(count, 0);
         const auto one = [&](std::size_t query, std::span<const KeyRun> read) {
@@ -155,7 +165,8 @@ void LinearState::chunk(Head& head, std::size_t kvHead, RowRange rows, const Att
                 const std::size_t hi = std::min<std::size_t>(run.hi, base);
                 taken += hi > lo ? hi - lo : 0;
             }
-            double denominator = 0, reference = head.any ? head.exponent : -std::numeric_limits<double>::infinity();
+            double denominator = 0,
+                   reference = head.any ? head.exponent : -std::numeric_limits<double>::infinity();
             // Signed terms cancel: what a subtraction leaves of them may be rounding alone.
             bool direct = unread < taken || (head.features.isSigned() && taken > 0);
             if (!direct) {
@@ -179,7 +190,8 @@ void LinearState::chunk(Head& head, std::size_t kvHead, RowRange rows, const Att
                         s.row[d] += weight * static_cast<double>(v[d]);
                 };
                 for (const KeyRun& gap : s.gaps) {
-                    for (std::size_t j = gap.lo; j < std::min<std::size_t>({gap.hi, m_options.sinks, base}); ++j)
+                    for (std::size_t j = gap.lo; j < std::min<std::size_t>({gap.hi, m_options.sinks, base});
+                         ++j)
                         add(j, productAt(head, in, kvHead, h, query, j, phi, reference, s, loops));
                     for (std::size_t j = std::max<std::size_t>(gap.lo, base); j < gap.hi; ++j)
                         add(j, j < base + width
@@ -231,8 +243,8 @@ void LinearState::chunk(Head& head, std::size_t kvHead, RowRange rows, const Att
 
 /// phi(q).phi(k_j) over e^(the query's exponent + reference), for a key that may have joined the state.
 double LinearState::productAt(const Head& head, const AttentionInput& in, std::size_t kvHead, std::size_t h,
-                              std::size_t query, std::size_t key, const float* phi, double reference, Scratch& s,
-                              const kernels::FarLoops& loops) const {
+                              std::size_t query, std::size_t key, const float* phi, double reference,
+                              Scratch& s, const kernels::FarLoops& loops) const {
     const float* k = in.k.row(key) + kvHead * m_dim;
     if (m_options.map == FeatureMap::Taylor2) {
         const auto x = static_cast<double>(in.scale * loops.dot(in.q.row(query) + h * m_dim, k, m_dim));
@@ -261,8 +273,8 @@ Result<> LinearState::attend(const AttentionPlan& plan, const AttentionInput& in
     parallelFor(m_heads.size(), threads, [&](std::size_t g) {
         Scratch scratch;
         for (std::size_t first = rows.first; first < rows.last && !work.cancel.cancelled();) {
-            // Where state and single keys part follows from the block, not from the rows asked of it: a row alone
-            // has the bits it has in the whole text.
+            // Where state and single keys part follows from the block, not from the rows asked of it: a row
+            // alone has the bits it has in the whole text.
             const std::size_t block = first / kBlock * kBlock;
             const std::size_t last = std::min(rows.last, block + kBlock);
             const std::size_t band = std::min(local.bandFirst(block), block + 1);

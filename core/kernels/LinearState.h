@@ -29,25 +29,25 @@ struct LinearOptions {
     int layer = 0;
     LocalPart local;       ///< the state lags behind the first key of the local band
     std::size_t sinks = 0; ///< keys that every later row reads: they never join the state
-    /// May a row read other keys below the band (routed, pinned, dilated)? Their features are then kept, since
-    /// they are taken off the state again.
+    /// May a row read other keys below the band (routed, pinned, dilated)? Their features are then kept,
+    /// since they are taken off the state again.
     bool subtracts = false;
     bool operator==(const LinearOptions&) const = default;
 };
 
 /// The state S = sum of phi(k_j) v_j^T, z = sum of phi(k_j) of one layer (Katharopoulos et al., 2020,
 /// 2006.16236), chunked: 64 keys join at a time, in f32, and the keys between the state's end and the query
-/// are added pair by pair. Performer: each key brings its own exponent, and the state a running maximum that is
-/// raised lazily: never a maximum over keys that a query may not read. Exact keys of a row that are in the
+/// are added pair by pair. Performer: each key brings its own exponent, and the state a running maximum that
+/// is raised lazily: never a maximum over keys that a query may not read. Exact keys of a row that are in the
 /// state are subtracted; where less than 1/1024 is left of a denominator, fewer keys are unread than would be
 /// subtracted, or features are signed (trig), the row is summed key by key in f64 instead.
 class LinearState {
 public:
     LinearState(LinearOptions options, std::size_t kvHeads, std::size_t dim);
     [[nodiscard]] const LinearOptions& options() const { return m_options; }
-    /// Fills `branch` for the heads with wanted[h] != 0. Rows must not lie before firstQuery(). Silent rows are
-    /// skipped. Parallel over key-value heads; same bits at any thread
-    /// count. Errors: Cancelled. Cost: rows * (2 r D + r) multiply-adds per head.
+    /// Fills `branch` for the heads with wanted[h] != 0. Rows must not lie before firstQuery(). Silent rows
+    /// are skipped. Parallel over key-value heads; same bits at any thread count. Errors: Cancelled. Cost:
+    /// rows * (2 r D + r) multiply-adds per head.
     [[nodiscard]] Result<> attend(const AttentionPlan& plan, const AttentionInput& in,
                                   std::span<const std::uint8_t> wanted, Isa isa, LinearBranch& branch,
                                   const WorkContext& work);
@@ -60,10 +60,10 @@ public:
 private:
     struct Head {
         Features features;
-        std::vector<float> s; ///< [r x D]
-        std::vector<float> z; ///< [r]
-        double exponent = 0;  ///< s and z are times e^exponent
-        bool any = false;     ///< has a key joined?
+        std::vector<float> s;            ///< [r x D]
+        std::vector<float> z;            ///< [r]
+        double exponent = 0;             ///< s and z are times e^exponent
+        bool any = false;                ///< has a key joined?
         std::vector<float> keyFeatures;  ///< [end x r], if subtracted
         std::vector<float> keyExponents; ///< [end]
         std::size_t end = 0;             ///< keys [sinks, end) have joined

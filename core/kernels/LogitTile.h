@@ -43,7 +43,8 @@ private:
 #pragma GCC unroll 8
                 for (int n = 0; n < V::kQueryVectors; ++n)
                     s[r][n] = V::set1(0.0F);
-            Loops::template dots<Rows, V::kQueryVectors>(rows, keysT + Loops::panelAt(v * kL, task.headDim), task.headDim, s);
+            Loops::template dots<Rows, V::kQueryVectors>(rows, keysT + Loops::panelAt(v * kL, task.headDim),
+                                                         task.headDim, s);
             alignas(64) float lanes[Rows][V::kQueryVectors * kL];
 #pragma GCC unroll 8
             for (int r = 0; r < Rows; ++r)

@@ -4,9 +4,9 @@
 
 namespace fovea::kernels {
 
-/// Online softmax of up to 64 rows (Milakov and Gimelshein, 2018, 1805.02867) with a lazy maximum: the one that was
-/// kept stays until a logit exceeds it by 8 (log2), so O is rescaled a few times per row at most. Everything is in
-/// log2 units; lanes are queries.
+/// Online softmax of up to 64 rows (Milakov and Gimelshein, 2018, 1805.02867) with a lazy maximum: the one
+/// that was kept stays until a logit exceeds it by 8 (log2), so O is rescaled a few times per row at most.
+/// Everything is in log2 units; lanes are queries.
 template <class V>
 struct OnlineSoftmax {
     using F = typename V::F;
@@ -21,10 +21,10 @@ struct OnlineSoftmax {
     float* negMax; ///< minus the kept row maximum; 0 until a key was read
     float* bar;    ///< how far a logit may pass it: -inf until a key was read
     float* sum;
-    float* top;    ///< greatest logit of a tile, minus the kept maximum
-    float* delta;  ///< by how much the last raise moved it
-    float* p;      ///< panels of 64 rows, one a key, in words
-    float* o;      ///< [lanes][pitch]
+    float* top;   ///< greatest logit of a tile, minus the kept maximum
+    float* delta; ///< by how much the last raise moved it
+    float* p;     ///< panels of 64 rows, one a key, in words
+    float* o;     ///< [lanes][pitch]
     std::size_t pitch;
 
     [[nodiscard]] float& weight(int j, int t) const { return p[Loops::panelAt(t, kB) + j * Loops::kPanel]; }

@@ -31,7 +31,9 @@ PackTask PackedKeys::share(std::size_t task) {
 void PackedKeys::copyRows(const PackTask& task) const {
     const std::size_t dim = static_cast<std::size_t>(task.headDim);
     const std::size_t pitch = paddedDim(task.headDim);
-    const auto copy = [&](const float* from, float* to) { std::fill(std::copy_n(from, dim, to), to + pitch, 0.0F); };
+    const auto copy = [&](const float* from, float* to) {
+        std::fill(std::copy_n(from, dim, to), to + pitch, 0.0F);
+    };
     for (std::size_t key = task.first; key < std::min(task.last, task.keys); ++key) {
         copy(task.k + key * task.kStride, task.packedK + key * pitch);
         copy(task.v + key * task.vStride, task.packedV + key * pitch);

@@ -15,7 +15,8 @@ const float* queryOf(const AttentionInput& in, std::size_t query, std::size_t he
 
 } // namespace
 
-Matrix turnedQueries(const AttentionPlan& plan, const AttentionInput& in, RowRange rows, int head, int threads) {
+Matrix turnedQueries(const AttentionPlan& plan, const AttentionInput& in, RowRange rows, int head,
+                     int threads) {
     const auto dim = static_cast<std::size_t>(in.headDim);
     const auto heads = static_cast<std::size_t>(in.heads);
     const int team = threads > 0 ? threads : omp_get_max_threads();
@@ -44,7 +45,8 @@ void recastLogitTile(const AttentionPlan& plan, const AttentionInput& in, int he
     FOVEA_ASSERT(recast != Recast::None);
     const auto dim = static_cast<std::size_t>(in.headDim);
     const auto kvHead = static_cast<std::size_t>(head / (in.heads / in.kvHeads));
-    ConstMatrixView q = in.q.rowRange(query - in.firstQuery, s.rows).columns(static_cast<std::size_t>(head) * dim, dim);
+    ConstMatrixView q =
+        in.q.rowRange(query - in.firstQuery, s.rows).columns(static_cast<std::size_t>(head) * dim, dim);
     ConstMatrixView k = in.k.rowRange(key, s.cols).columns(kvHead * dim, dim);
     Matrix moved(recast == Recast::Position ? q.rows : k.rows, dim);
     if (recast == Recast::Position) {

@@ -46,8 +46,9 @@ RecurrentState::RecurrentState(std::size_t heads, std::size_t dim, std::uint64_t
     }
 }
 
-Result<> RecurrentState::run(const AttentionInput& in, std::size_t first, std::span<const std::uint8_t> wanted,
-                             Isa isa, MatrixView out, const WorkContext& work) {
+Result<> RecurrentState::run(const AttentionInput& in, std::size_t first,
+                             std::span<const std::uint8_t> wanted, Isa isa, MatrixView out,
+                             const WorkContext& work) {
     FOVEA_ASSERT(first >= m_rows && m_transposed.size() == static_cast<std::size_t>(in.heads));
     const int threads = work.threads > 0 ? work.threads : omp_get_max_threads();
     const kernels::FarLoops& loops = kernels::farLoopsOf(isa);
@@ -75,7 +76,8 @@ void RecurrentState::runHead(const AttentionInput& in, std::size_t head, std::si
         const float* keys = in.k.row(begin) + kvHead * d;
         std::fill(fromKeys.begin(), fromKeys.end(), 0.0F);
         for (std::size_t m = 0; m < 2; ++m)
-            loops.multiplyAdd(keys, in.k.stride, 1, w + (3 + m) * d * d, d, &fromKeys[m * d], 2 * d, count, d, d);
+            loops.multiplyAdd(keys, in.k.stride, 1, w + (3 + m) * d * d, d, &fromKeys[m * d], 2 * d, count, d,
+                              d);
         for (std::size_t t = 0; t < count; ++t) {
             const float* k = in.k.row(begin + t) + kvHead * d;
             const float* v = in.v.row(begin + t) + kvHead * d;
@@ -113,7 +115,8 @@ void recurrentOracle(const AttentionInput& in, std::uint64_t seed, int layer, Ma
             };
             const auto key = [&](std::size_t c) { return in.k(t, kvHead * d + c); };
             for (std::size_t c = 0; c < d; ++c)
-                rh[c] = sigmoidOf(times(w.wr, c, [&](std::size_t n) { return h[n]; }) + times(w.ur, c, key)) * h[c];
+                rh[c] = sigmoidOf(times(w.wr, c, [&](std::size_t n) { return h[n]; }) + times(w.ur, c, key)) *
+                        h[c];
             for (std::size_t c = 0; c < d; ++c) {
                 const double z = sigmoidOf(times(w.wz, c, [&](std::size_t n) { return h[n]; }) +
                                            static_cast<double>(key(c)));

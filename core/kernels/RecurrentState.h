@@ -13,19 +13,22 @@ struct RecurrentWeights {
 };
 /// Untrained: uniform in +-1/sqrt(D), as torch's GRU starts, from SplitMix64 of (seed, layer, head, matrix,
 /// element). Learned weights cannot be loaded.
-[[nodiscard]] RecurrentWeights recurrentWeights(std::size_t dim, std::uint64_t seed, int layer, std::size_t head);
+[[nodiscard]] RecurrentWeights recurrentWeights(std::size_t dim, std::uint64_t seed, int layer,
+                                                std::size_t head);
 
 /// The recurrent branch of the seed block, per query head (mechanisms.md 2.2): r = sigmoid(Wr h + Ur k), z =
-/// sigmoid(Wz h + k), n = tanh(Wn (r o h) + Un k), h <- (1 - z) o h + z o (n o v). It runs over every token, read
-/// elsewhere or not, and its h is read without a query: all rows at one position get the same vector.
+/// sigmoid(Wz h + k), n = tanh(Wn (r o h) + Un k), h <- (1 - z) o h + z o (n o v). It runs over every token,
+/// read elsewhere or not, and its h is read without a query: all rows at one position get the same vector.
 class RecurrentState {
 public:
     RecurrentState(std::size_t heads, std::size_t dim, std::uint64_t seed, int layer);
-    /// Fills out [rows x H*D], row r = h after token `first` + r, for the heads with wanted[h] != 0, which must
-    /// be the same in every call. Rows must follow those of the last call, or come after them. q is not read. Parallel over heads; same bits at any thread count.
-    /// Cost: 5 D^2 multiply-adds per row and head. Errors: Cancelled.
-    [[nodiscard]] Result<> run(const AttentionInput& in, std::size_t first, std::span<const std::uint8_t> wanted,
-                               Isa isa, MatrixView out, const WorkContext& work);
+    /// Fills out [rows x H*D], row r = h after token `first` + r, for the heads with wanted[h] != 0, which
+    /// must be the same in every call. Rows must follow those of the last call, or come after them. q is not
+    /// read. Parallel over heads; same bits at any thread count. Cost: 5 D^2 multiply-adds per row and head.
+    /// Errors: Cancelled.
+    [[nodiscard]] Result<> run(const AttentionInput& in, std::size_t first,
+                               std::span<const std::uint8_t> wanted, Isa isa, MatrixView out,
+                               const WorkContext& work);
     /// Tokens taken so far.
     [[nodiscard]] std::size_t rows() const { return m_rows; }
     [[nodiscard]] std::uint64_t stateBytes() const { return m_h.size() * sizeof(float); }

@@ -61,6 +61,7 @@ public:
         addItems(block.activeLanes, end, out);
         return out;
     }
+
 private:
     void addLane(std::uint32_t lane, BlockEntries& out) {
         const std::uint64_t bit = std::uint64_t{1} << lane;
@@ -208,7 +209,8 @@ struct Job {
         return in.q.row(at) + head * dim;
     }
     /// Mean of k and v over an entry's tokens, from the block sums.
-    void mean(const BlockEntries& block, const PartEntry& entry, std::size_t kvHead, float* k, float* v) const {
+    void mean(const BlockEntries& block, const PartEntry& entry, std::size_t kvHead, float* k,
+              float* v) const {
         std::fill_n(k, dim, 0.0F);
         std::fill_n(v, dim, 0.0F);
         const float factor = 1.0F / static_cast<float>(entry.count);
@@ -267,8 +269,8 @@ private:
 
 struct Scratch {
     EntrySoftmax softmax;
-    std::vector<float> k, v;      ///< means of the parts of one lane
-    std::vector<float> logits;    ///< of pooled keys
+    std::vector<float> k, v;   ///< means of the parts of one lane
+    std::vector<float> logits; ///< of pooled keys
     struct Ranked {
         float logit = 0;
         std::uint32_t block = 0;
@@ -300,10 +302,10 @@ void addParts(const Job& job, const BlockEntries& block, const HeadPlan& plan, c
         for (std::size_t h = first; h < last; ++h) {
             s.softmax.start();
             for (std::size_t n = begin; n < end; ++n)
-                s.softmax.add(job.in.scale * job.loops.dot(job.query(query, h), &s.k[(n - begin) * job.dim],
-                                                           job.dim) +
-                                  job.countBonus(block.parts[n].count),
-                              &s.v[(n - begin) * job.dim]);
+                s.softmax.add(
+                    job.in.scale * job.loops.dot(job.query(query, h), &s.k[(n - begin) * job.dim], job.dim) +
+                        job.countBonus(block.parts[n].count),
+                    &s.v[(n - begin) * job.dim]);
             s.softmax.mergeInto(job.branch.o.view().row(row) + h * job.dim,
                                 job.branch.lse[row * job.heads + h]);
         }
@@ -312,14 +314,13 @@ void addParts(const Job& job, const BlockEntries& block, const HeadPlan& plan, c
 }
 
 /// The same for `top`: ranks whole blocks and parts together and reads the best. Returns entries read.
-std::uint64_t addTop(const Job& job, const BlockEntries& block, const HeadPlan& plan, const QueryBlock& queries,
-                     std::size_t head, Isa isa, Scratch& s) {
+std::uint64_t addTop(const Job& job, const BlockEntries& block, const HeadPlan& plan,
+                     const QueryBlock& queries, std::size_t head, Isa isa, Scratch& s) {
     std::size_t end = 0;
     for (const PlanItem& item : block.items)
         for (std::size_t n = 0; n < item.count; ++n)
-            end = std::max<std::size_t>(end, 1 + (item.kind == ItemKind::Gather
-                                                      ? block.gatherKeys[item.data + n]
-                                                      : item.key + n));
+            end = std::max<std::size_t>(
+                end, 1 + (item.kind == ItemKind::Gather ? block.gatherKeys[item.data + n] : item.key + n));
     s.whole.assign(end, 0);
     for (const PlanItem& item : block.items)
         for (std::size_t n = 0; n < item.count; ++n)
@@ -371,9 +372,8 @@ std::uint64_t addTop(const Job& job, const BlockEntries& block, const HeadPlan& 
                   [](const auto& a, const auto& b) { return a.block < b.block; });
         s.softmax.start();
         for (const auto& entry : s.ranked)
-            s.softmax.add(entry.logit, entry.part < 0
-                                           ? pooled.v.row(entry.block) + kvHead * job.dim
-                                           : &s.v[static_cast<std::size_t>(entry.part) * job.dim]);
+            s.softmax.add(entry.logit, entry.part < 0 ? pooled.v.row(entry.block) + kvHead * job.dim
+                                                      : &s.v[static_cast<std::size_t>(entry.part) * job.dim]);
         const std::size_t row = query - job.branch.first;
         s.softmax.mergeInto(job.branch.o.view().row(row) + head * job.dim,
                             job.branch.lse[row * job.heads + head]);
@@ -408,9 +408,10 @@ void BlockSums::extend(ConstMatrixView k, ConstMatrixView v) {
     m_rows = rows;
 }
 
-Result<std::uint64_t> attendSummaries(const AttentionPlan& plan, const AttentionInput& in, const BlockSums& sums,
-                                      const SummaryOptions& options, std::span<const std::uint8_t> wanted,
-                                      Isa isa, Branch& branch, const WorkContext& work) {
+Result<std::uint64_t> attendSummaries(const AttentionPlan& plan, const AttentionInput& in,
+                                      const BlockSums& sums, const SummaryOptions& options,
+                                      std::span<const std::uint8_t> wanted, Isa isa, Branch& branch,
+                                      const WorkContext& work) {
     FOVEA_ASSERT(options.m == sums.m() && wanted.size() == static_cast<std::size_t>(in.heads));
     FOVEA_ASSERT(sums.rows() >= branch.first + branch.o.rows());
     const int threads = work.threads > 0 ? work.threads : omp_get_max_threads();
@@ -462,8 +463,8 @@ Result<std::uint64_t> attendSummaries(const AttentionPlan& plan, const Attention
     std::vector<Task> tasks;
     for (std::size_t first = 0; first < job.heads;) {
         std::size_t last = first + 1;
-        while (last < job.heads && last % job.group != 0 && options.top == 0 && wanted[last] == wanted[first] &&
-               plan.heads[last] == plan.heads[first])
+        while (last < job.heads && last % job.group != 0 && options.top == 0 &&
+               wanted[last] == wanted[first] && plan.heads[last] == plan.heads[first])
             ++last;
         if (wanted[first] != 0)
             for (std::size_t b = plan.heads[first]->blocks.size(); b > 0; --b)

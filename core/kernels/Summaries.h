@@ -7,8 +7,8 @@
 
 namespace fovea {
 
-/// Sums of keys and values inside aligned blocks of m tokens, and the means of blocks that are complete. Grows
-/// with the text; a row is written once and depends on its own and earlier tokens only.
+/// Sums of keys and values inside aligned blocks of m tokens, and the means of blocks that are complete.
+/// Grows with the text; a row is written once and depends on its own and earlier tokens only.
 class BlockSums {
 public:
     BlockSums(std::size_t m, std::size_t columns) : m_m(m), m_columns(columns) {}
@@ -39,8 +39,8 @@ struct SummaryOptions {
     bool operator==(const SummaryOptions&) const = default;
 };
 
-/// Summaries of what the plan leaves unread (mechanisms.md rule 10): for each aligned block of m tokens with R =
-/// {j in the block, j <= i} \ E(i), c = |R| > 0, one entry with the means of k and v over R and logit q.k
+/// Summaries of what the plan leaves unread (mechanisms.md rule 10): for each aligned block of m tokens with
+/// R = {j in the block, j <= i} \ E(i), c = |R| > 0, one entry with the means of k and v over R and logit q.k
 /// scale + ln c. Fills `branch` (rows of the plan) for the heads with wanted[h] != 0. Complete blocks that a
 /// row reads nothing of go through the fused kernel on pooled keys and values, entries of fewer tokens one by
 /// one from the block sums. `sums` must hold all rows up to the last query. Returns entries over rows and
@@ -64,8 +64,9 @@ struct SummaryRange {
 };
 /// The obvious twin, in double: the entries of one row and head, those that are read, in blocks that touch
 /// `range` (with top: ask for all).
-[[nodiscard]] std::vector<SummaryEntry> summaryEntries(const HeadPlan& plan, const AttentionInput& in, int head,
-                                                       std::size_t query, const SummaryOptions& options,
+[[nodiscard]] std::vector<SummaryEntry> summaryEntries(const HeadPlan& plan, const AttentionInput& in,
+                                                       int head, std::size_t query,
+                                                       const SummaryOptions& options,
                                                        SummaryRange range = {});
 /// Plain double loops over those entries. For tests.
 void attendSummariesOracle(const AttentionPlan& plan, const AttentionInput& in, const SummaryOptions& options,

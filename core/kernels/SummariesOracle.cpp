@@ -6,7 +6,8 @@
 namespace fovea {
 
 std::vector<SummaryEntry> summaryEntries(const HeadPlan& plan, const AttentionInput& in, int head,
-                                         std::size_t query, const SummaryOptions& options, SummaryRange range) {
+                                         std::size_t query, const SummaryOptions& options,
+                                         SummaryRange range) {
     const auto dim = static_cast<std::size_t>(in.headDim);
     const ConstMatrixView k =
         in.k.columns(static_cast<std::size_t>(head / (in.heads / in.kvHeads)) * dim, dim);

@@ -4,9 +4,9 @@
 
 namespace fovea::kernels {
 
-/// A full plan's tiles, pooled into cells (AttentionCells.h) while their weights are at hand. The weights refer to the
-/// maximum that was kept when the tile was read, so that is noted per tile, and finish() brings all to the row's
-/// log-sum-exp.
+/// A full plan's tiles, pooled into cells (AttentionCells.h) while their weights are at hand. The weights
+/// refer to the maximum that was kept when the tile was read, so that is noted per tile, and finish() brings
+/// all to the row's log-sum-exp.
 template <class V>
 struct TileCells {
     using F = typename V::F;
@@ -20,7 +20,9 @@ struct TileCells {
     [[nodiscard]] bool wanted() const { return task.cell != 0; }
     [[nodiscard]] float* sums(std::size_t cell) const { return task.cellScratch + 2 * cell * kBlock; }
     [[nodiscard]] float* tops(std::size_t cell) const { return sums(cell) + kBlock; }
-    [[nodiscard]] float* kept(std::size_t tile) const { return task.cellScratch + 2 * task.cellCount * kBlock + tile * kBlock; }
+    [[nodiscard]] float* kept(std::size_t tile) const {
+        return task.cellScratch + 2 * task.cellCount * kBlock + tile * kBlock;
+    }
 
     /// Weights of key j of the tile, a vector of lanes from t on.
     [[nodiscard]] F weights(int j, int t) const {
@@ -69,19 +71,22 @@ struct TileCells {
         for (std::size_t at = 0; at <= last / task.cell; ++at) {
             if (at % perTile == 0)
                 for (int t = 0; t < vectors * kL; t += kL)
-                    V::store(factor + t, Loops::exp2(V::sub(V::sub(V::set1(0.0F), V::load(kept(at / perTile) + t)),
-                                                            V::load(normaliser + t))));
+                    V::store(factor + t,
+                             Loops::exp2(V::sub(V::sub(V::set1(0.0F), V::load(kept(at / perTile) + t)),
+                                                V::load(normaliser + t))));
             for (int t = 0; t < vectors * kL; t += kL) {
                 V::store(sums(at) + t, V::mul(V::load(sums(at) + t), V::load(factor + t)));
                 V::store(tops(at) + t, V::mul(V::load(tops(at) + t), V::load(factor + t)));
             }
             const int cell = static_cast<int>(task.cell);
             for (int begin = 0; begin < queries; begin += cell) {
-                const std::size_t row = (task.block->queryBegin + static_cast<std::size_t>(begin)) / task.cell;
+                const std::size_t row =
+                    (task.block->queryBegin + static_cast<std::size_t>(begin)) / task.cell;
                 if (at > row) // the diagonal's tile holds cells above it
                     continue;
                 const int end = begin + cell < queries ? begin + cell : queries;
-                mass[row * task.cellCount + at] = total(sums(at), begin, end) / static_cast<float>(end - begin);
+                mass[row * task.cellCount + at] =
+                    total(sums(at), begin, end) / static_cast<float>(end - begin);
                 top[row * task.cellCount + at] = greatest(tops(at), begin, end);
             }
         }

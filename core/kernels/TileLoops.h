@@ -10,16 +10,20 @@ struct TileLoops {
     using F = typename V::F;
     static constexpr int kL = V::kLanes;
     static constexpr int kB = static_cast<int>(kBlock);
-    /// Lanes are kept in panels as wide as the hot loop is: what it reads of all 64 would be lines that lie 256 bytes
-    /// apart, which collide in the first-level cache.
+    /// Lanes are kept in panels as wide as the hot loop is: what it reads of all 64 would be lines that lie
+    /// 256 bytes apart, which collide in the first-level cache.
     static constexpr int kPanel = V::kQueryVectors * kL;
     static_assert(kB % kPanel == 0);
 
     /// Where lane `lane` begins in panels of `rows` rows [64 / kPanel][rows][kPanel].
-    [[nodiscard]] static constexpr int panelAt(int lane, int rows) { return lane / kPanel * kPanel * rows + lane % kPanel; }
+    [[nodiscard]] static constexpr int panelAt(int lane, int rows) {
+        return lane / kPanel * kPanel * rows + lane % kPanel;
+    }
 
-    /// out, panels of `panelRows` >= dim rows: row d of lane t = rows[t][d] * factor for lanes [0, vectors*kLanes).
-    static void transposeRows(const float* const* rows, int vectors, int dim, float factor, float* out, int panelRows) {
+    /// out, panels of `panelRows` >= dim rows: row d of lane t = rows[t][d] * factor for lanes [0,
+    /// vectors*kLanes).
+    static void transposeRows(const float* const* rows, int vectors, int dim, float factor, float* out,
+                              int panelRows) {
         for (int v = 0; v < vectors; ++v) {
             float* to = out + panelAt(v * kL, panelRows);
             int d = 0;
@@ -39,7 +43,8 @@ struct TileLoops {
         return V::kPair == 2 ? task.packedV + key / 2 * paddedDim(task.headDim) : task.v + key * task.vStride;
     }
 
-    /// s[k][n] += sum over d of rows[k][d] * columns[d][n], d in words, columns in a panel: the only hot loop of QK.
+    /// s[k][n] += sum over d of rows[k][d] * columns[d][n], d in words, columns in a panel: the only hot loop
+    /// of QK.
     template <int Keys, int Vectors>
     [[gnu::always_inline]] static void dots(const float* const (&rows)[Keys], const float* columns, int steps,
                                             F (&s)[Keys][Vectors]) {

@@ -50,8 +50,8 @@ AttentionColumn makeColumn(int head, std::size_t key, const TileSource& source) 
         column.reason[i] = found->reason;
         const bool isRecast = found->reason == reasonOf(recast);
         if (!source.hybridLse.empty())
-            column.hybrid[i] =
-                std::exp((isRecast ? recastLogits.view()(i, 0) : logit(i)) - source.hybridLse[query * heads + h]);
+            column.hybrid[i] = std::exp((isRecast ? recastLogits.view()(i, 0) : logit(i)) -
+                                        source.hybridLse[query * heads + h]);
     }
     return column;
 }

@@ -15,9 +15,9 @@ std::uint64_t unsignedOf(std::int64_t value) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(value, 0));
 }
 
-/// Tokens whose keys and values must stay readable in one layer, by formula (mechanisms.md section 7). Routing
-/// alone keeps them all; so does one head of several that needs them, and a row outside the phase. What the
-/// decoder here keeps (StoredKeys.h) may be more: all for dilation and eviction.
+/// Tokens whose keys and values must stay readable in one layer, by formula (mechanisms.md section 7).
+/// Routing alone keeps them all; so does one head of several that needs them, and a row outside the phase.
+/// What the decoder here keeps (StoredKeys.h) may be more: all for dilation and eviction.
 std::uint64_t tokensStored(const AttentionPolicy& policy, int layer, std::uint64_t tokens) {
     const RoutedPart& routed = policy.routed;
     const bool evicts = routed.store == Store::Evict && routed.budgetKind == BudgetKind::Count;
@@ -42,10 +42,11 @@ std::uint64_t tokensStored(const AttentionPolicy& policy, int layer, std::uint64
     return std::min(tokens, reach + always);
 }
 
-/// Of those tokens, the ones that stand in the exact tier of a cache of 8-bit directions: window and always keys.
+/// Of those tokens, the ones that stand in the exact tier of a cache of 8-bit directions: window and always
+/// keys.
 std::uint64_t tokensExact(const AttentionPolicy& policy, int layer, std::uint64_t stored) {
-    if (!policy.routed.storesDirections() || policy.fullInLayer(layer) ||
-        policy.mixesHeads() || !policy.mix.layers.empty() || policy.always.special || policy.always.punctuation)
+    if (!policy.routed.storesDirections() || policy.fullInLayer(layer) || policy.mixesHeads() ||
+        !policy.mix.layers.empty() || policy.always.special || policy.always.punctuation)
         return stored;
     AttentionPolicy unrouted = policy;
     unrouted.routed = {};
@@ -63,9 +64,9 @@ double rowLength(double pairs, double tokens) {
 std::optional<double> breakEven(const Cost& cost, const ModelShape& shape, const AttentionPolicy& policy,
                                 std::size_t tokens) {
     const RoutedPart& routed = policy.routed;
-    if (cost.hybrid.extraPassMacs > 0 || cost.hybrid.pairs >= cost.full.pairs || policy.far.on() || policy.mix.fullEvery > 0 ||
-        !policy.mix.fullLayers.empty() || policy.mixesHeads() || !policy.mix.layers.empty() ||
-        routed.phase != Phase::All)
+    if (cost.hybrid.extraPassMacs > 0 || cost.hybrid.pairs >= cost.full.pairs || policy.far.on() ||
+        policy.mix.fullEvery > 0 || !policy.mix.fullLayers.empty() || policy.mixesHeads() ||
+        !policy.mix.layers.empty() || routed.phase != Phase::All)
         return {};
     if (routed.on() && (routed.budgetKind != BudgetKind::Count || routed.role != Role::Keys))
         return {};
@@ -111,7 +112,8 @@ TierBytes tierBytes(const ModelShape& shape, const AttentionPolicy& policy, std:
         const std::uint64_t stored = tokensStored(policy, layer, tokens);
         const std::uint64_t exact = tokensExact(policy, layer, stored);
         bytes.exact += vectors * headDim * sizeof(float) * exact;
-        bytes.cold += vectors * direction8::bytesOf(static_cast<std::size_t>(shape.headDim)) * (stored - exact);
+        bytes.cold +=
+            vectors * direction8::bytesOf(static_cast<std::size_t>(shape.headDim)) * (stored - exact);
         bytes.f32 += vectors * headDim * sizeof(float) * tokens;
     }
     return bytes;

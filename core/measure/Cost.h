@@ -55,8 +55,9 @@ struct Cost {
         true; ///< how: "skipped" when no tile without a planned pair was computed, else "simulated"
 };
 
-/// Keys and values by formula: tokens in f32 and tokens as 8-bit directions (D + 4 bytes a vector); all in f32. Where
-/// heads differ, or special or separator tokens are read, all tokens count as exact: no head's share is told apart.
+/// Keys and values by formula: tokens in f32 and tokens as 8-bit directions (D + 4 bytes a vector); all in
+/// f32. Where heads differ, or special or separator tokens are read, all tokens count as exact: no head's
+/// share is told apart.
 struct TierBytes {
     std::uint64_t exact = 0, cold = 0, f32 = 0;
 };

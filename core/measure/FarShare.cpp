@@ -134,8 +134,7 @@ void FarShare::linear(std::size_t query, double lse, std::span<const KeptKey> ke
     forUnread(kept, {0, query + 1}, [&](std::size_t j) { sum += product(j, 0); });
     const bool random = m_parts->far.map == FeatureMap::Performer || m_parts->far.map == FeatureMap::Trig;
     sum += random ? 0 : 1e-6; // as where the state answers alone (FarField.cpp)
-    forUnread(kept, range,
-              [&](std::size_t j) { put(j, (1 - m_parts->combine.gate) * product(j, 0) / sum); });
+    forUnread(kept, range, [&](std::size_t j) { put(j, (1 - m_parts->combine.gate) * product(j, 0) / sum); });
 }
 
 } // namespace fovea

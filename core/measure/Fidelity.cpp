@@ -122,7 +122,8 @@ double divergenceOfRow(const TileSource& source, int head, std::size_t query) {
         mass += q;
         sum += (p > 0 ? p * std::log(2 * p / (p + q)) : 0) + (q > 0 ? q * std::log(2 * q / (p + q)) : 0);
     }
-    return 0.5 * (sum + std::max(0.0, 1 - mass) * std::numbers::ln2); // what a sink logit takes lies on no key
+    return 0.5 *
+           (sum + std::max(0.0, 1 - mass) * std::numbers::ln2); // what a sink logit takes lies on no key
 }
 
 double projectedNorm(const Model& model, int layer, ConstMatrixView o, int threads) {
@@ -165,8 +166,9 @@ LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const 
                     std::clamp(std::exp(static_cast<double>(exactLse[i * heads + h]) - lse), 0.0, 1.0);
                 const float* o = arms.full.row(i) + h * headDim;
                 const double error = squaredDistance(o, arms.hybrid.row(i) + h * headDim, headDim);
-                const double rounding = kernelRounding(model.precision) * largest +
-                                        2 * logRounding(model.precision) * (1 + std::abs(lse)) * maxNorm[i * kvHeads + g];
+                const double rounding =
+                    kernelRounding(model.precision) * largest +
+                    2 * logRounding(model.precision) * (1 + std::abs(lse)) * maxNorm[i * kvHeads + g];
                 const double bound = 2 * (1 - rho) * maxNorm[i * kvHeads + g] + rounding;
                 s.mass += rho;
                 s.divergence +=

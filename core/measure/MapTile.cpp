@@ -26,8 +26,9 @@ CellState stateOf(Reason reason) {
 /// What one thread needs for a strip of queries.
 struct Scratch {
     Matrix logits{kSub, kSub};
-    Matrix recast; ///< [kSub x kSub] as logits, recast keys in the form in which they are read; empty: none is
-    const float* read = nullptr; ///< of the two, the one that p^ follows from
+    Matrix
+        recast; ///< [kSub x kSub] as logits, recast keys in the form in which they are read; empty: none is
+    const float* read = nullptr;      ///< of the two, the one that p^ follows from
     std::vector<std::uint8_t> reason; ///< [kSub x keys of the tile], Reason of each pair
     std::vector<float> far;           ///< as reason: p^ of pairs of reason Far; empty without a far field
     std::vector<Reason> farReason;    ///< of one row
@@ -55,7 +56,8 @@ struct Grid {
 Grid gridOf(const TileKey& key, std::size_t tokens) {
     const std::size_t cell = std::size_t{1} << key.level;
     const std::size_t query = key.row * kTile * cell, first = key.col * kTile * cell;
-    return {cell, query, first, std::min(query + kTile * cell, tokens), std::min(first + kTile * cell, tokens)};
+    return {cell, query, first, std::min(query + kTile * cell, tokens),
+            std::min(first + kTile * cell, tokens)};
 }
 
 float magnitude(float x) {
@@ -72,8 +74,9 @@ public:
         : m_tile(tile), m_source(source), m_heads(static_cast<std::size_t>(source.input.heads)),
           m_grid(gridOf(tile.key, source.input.k.rows)),
           m_far(source, tile.key.head, {std::min(m_grid.key, m_grid.keyEnd), m_grid.keyEnd}),
-          m_recast(source.plan != nullptr && showsHybrid(tile.key.quantity) ? recastOf(*source.plan, tile.key.head)
-                                                                            : Recast::None) {}
+          m_recast(source.plan != nullptr && showsHybrid(tile.key.quantity)
+                       ? recastOf(*source.plan, tile.key.head)
+                       : Recast::None) {}
     [[nodiscard]] const Grid& grid() const { return m_grid; }
     [[nodiscard]] Scratch makeScratch() const {
         Scratch scratch;
@@ -265,7 +268,8 @@ private:
         const std::size_t width = m_grid.keyEnd - m_grid.key;
         const std::size_t at = r * width + (key - m_grid.key);
         const std::uint8_t* reason = scratch.reason.data() + at;
-        const bool known = fillRow(query, r, reason, m_far.any() ? scratch.far.data() + at : nullptr, keys, scratch);
+        const bool known =
+            fillRow(query, r, reason, m_far.any() ? scratch.far.data() + at : nullptr, keys, scratch);
         scratch.known = scratch.known && known;
         float* kept = scratch.pooledKept.data();
         std::uint8_t* strongest = scratch.strongest.data();
@@ -353,13 +357,17 @@ MapTile makeTile(const TileKey& key, const TileSource& source, int threads) {
 }
 
 MapTile pictureTile(const TileKey& key, const AttentionCells& picture) {
-    FOVEA_ASSERT(key.quantity == MapQuantity::Full && picture.cell == std::size_t{1} << key.level && picture.count <= kTile &&
-                 key.row == 0 && key.col == 0);
-    MapTile tile{key, std::vector<float>(kTile * kTile), std::vector<CellState>(kTile * kTile, CellState::Impossible), {}};
+    FOVEA_ASSERT(key.quantity == MapQuantity::Full && picture.cell == std::size_t{1} << key.level &&
+                 picture.count <= kTile && key.row == 0 && key.col == 0);
+    MapTile tile{key,
+                 std::vector<float>(kTile * kTile),
+                 std::vector<CellState>(kTile * kTile, CellState::Impossible),
+                 {}};
     const std::vector<float>& from = key.pooling == Pooling::Mass ? picture.mass : picture.top;
     for (std::size_t row = 0; row < picture.count; ++row)
         for (std::size_t column = 0; column <= row; ++column) {
-            tile.value[row * kTile + column] = from[picture.at(static_cast<std::size_t>(key.head), row, column)];
+            tile.value[row * kTile + column] =
+                from[picture.at(static_cast<std::size_t>(key.head), row, column)];
             tile.state[row * kTile + column] = CellState::Local;
         }
     if (key.level > 0)

@@ -29,8 +29,9 @@ struct TileKey {
 
 /// 256 x 256 values, row-major, and their states. Max: the largest p (for Difference the one of largest
 /// magnitude). Mass: sum over keys, mean over the cell's queries. Kept: share of the cell's causal pairs that
-/// are read exactly (a far field's tokens are not). Hybrid spreads a far field over its tokens (FarShare.h). Cells of rows that the plan or its log-sum-exp does not cover yet: NaN, Skipped (not for Full
-/// without a plan).
+/// are read exactly (a far field's tokens are not). Hybrid spreads a far field over its tokens (FarShare.h).
+/// Cells of rows that the plan or its log-sum-exp does not cover yet: NaN, Skipped (not for Full without a
+/// plan).
 struct MapTile {
     TileKey key;
     std::vector<float> value;     ///< [kTile*kTile]; 0 where nothing was read
@@ -52,9 +53,9 @@ struct TileSource {
 /// = exp(s - LSE); nothing T x T is stored. Cost: 4^level * 65,536 dot products of D.
 [[nodiscard]] MapTile makeTile(const TileKey& key, const TileSource& source, int threads);
 
-/// The tile (0, 0) of the level at which `picture` has its cells: all of the text, without a second look at q and k, as
-/// if every causal cell were Local; mass and top to 1e-5 in f32, to the kernel's rounding in bf16. For
-/// MapQuantity::Full. Cost: 4,096 values.
+/// The tile (0, 0) of the level at which `picture` has its cells: all of the text, without a second look at q
+/// and k, as if every causal cell were Local; mass and top to 1e-5 in f32, to the kernel's rounding in bf16.
+/// For MapQuantity::Full. Cost: 4,096 values.
 [[nodiscard]] MapTile pictureTile(const TileKey& key, const AttentionCells& picture);
 
 /// One row for tooltips, inspector and `attention`: p and p^ of query `query`, keys 0..query.

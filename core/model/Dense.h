@@ -7,8 +7,8 @@
 
 namespace fovea {
 
-/// Most rows of activations that one thread multiplies at a time. Blocks are cut by the text's length, never by
-/// the number of threads, so results do not depend on it.
+/// Most rows of activations that one thread multiplies at a time. Blocks are cut by the text's length, never
+/// by the number of threads, so results do not depend on it.
 inline constexpr std::size_t kRowBlock = 128;
 
 /// One weight matrix [out x in], unpacked and laid out as the multiplying library likes it. Immutable.

@@ -43,8 +43,9 @@ auto orBadAlloc(Work work) {
     }
 }
 
-/// `layout`, unless it is plain rows: without AVX-512 the library multiplies those by a general product, and rows that
-/// lie a multiple of 1 KiB apart share a few sets of its caches (half the speed at 4 KiB). Those get 48 floats more.
+/// `layout`, unless it is plain rows: without AVX-512 the library multiplies those by a general product, and
+/// rows that lie a multiple of 1 KiB apart share a few sets of its caches (half the speed at 4 KiB). Those
+/// get 48 floats more.
 dnnl::memory::desc spread(const dnnl::memory::desc& layout, const Dims& dims, Type type) {
     constexpr dnnl_dim_t kGap = 48;
     if (type != Type::f32 || layout != dnnl::memory::desc(dims, type, Format::ab))

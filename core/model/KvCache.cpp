@@ -78,8 +78,8 @@ void KvCache::append(const float* k, const float* v) {
     if (rows() == m_capacity) {
         giveUp();
         if (rows() + 1 > m_capacity) {
-            const std::size_t most = whole() ? KvRetention::kEverything
-                                             : m_retention.reach + m_retention.kept.size() + kSlackRows;
+            const std::size_t most =
+                whole() ? KvRetention::kEverything : m_retention.reach + m_retention.kept.size() + kSlackRows;
             grow(std::max(rows() + 1, std::min(most, m_capacity + std::max(kGrowRows, m_capacity / 2))));
         }
     }

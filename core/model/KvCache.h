@@ -10,7 +10,7 @@ namespace fovea {
 /// Which tokens' keys and values later queries of one layer may still read: the newest `reach`, and `kept`.
 struct KvRetention {
     static constexpr std::size_t kEverything = std::numeric_limits<std::size_t>::max();
-    std::size_t reach = kEverything;  ///< newest tokens, the one just appended included
+    std::size_t reach = kEverything; ///< newest tokens, the one just appended included
     std::vector<std::uint32_t> kept; ///< tokens that stay for good (sinks, pinned), ascending; unused with
                                      ///< kEverything
     bool operator==(const KvRetention&) const = default;

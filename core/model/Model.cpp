@@ -100,7 +100,8 @@ Result<std::shared_ptr<const Model>> loadModel(const std::string& path, const Lo
 
 std::uint64_t weightBytes(const ModelShape& shape, Precision precision) {
     const DenseCost dense = denseCostPerToken(shape);
-    // Without the gaps that the multiplying library wants between rows (DenseOneDnn.cpp), some percent of wide ones.
+    // Without the gaps that the multiplying library wants between rows (DenseOneDnn.cpp), some percent of
+    // wide ones.
     const std::uint64_t matrices = (dense.layers + dense.logits) * (precision == Precision::BF16 ? 2 : 4);
     const auto norms =
         static_cast<std::uint64_t>(2 * shape.layers + 1) * static_cast<std::uint64_t>(shape.width) * 4;

@@ -29,13 +29,14 @@ struct LoadOptions {
     bool stored = false;
 };
 
-/// Shape, information and tokenizer without weight data: what the model card shows before a load, and `inspect`.
-/// Reads the header and hashes the file. Errors as `models.md` section 7; nothing partial leaves.
-[[nodiscard]] Result<std::shared_ptr<const Model>> inspectModel(const std::string& path, const WorkContext& work);
+/// Shape, information and tokenizer without weight data: what the model card shows before a load, and
+/// `inspect`. Reads the header and hashes the file. Errors as `models.md` section 7; nothing partial leaves.
+[[nodiscard]] Result<std::shared_ptr<const Model>> inspectModel(const std::string& path,
+                                                                const WorkContext& work);
 
 /// Reads, checks and unpacks a model. About 1 s for 135M parameters; polls `work.cancel` per 4 MiB.
-[[nodiscard]] Result<std::shared_ptr<const Model>> loadModel(const std::string& path, const LoadOptions& options,
-                                                             const WorkContext& work);
+[[nodiscard]] Result<std::shared_ptr<const Model>>
+loadModel(const std::string& path, const LoadOptions& options, const WorkContext& work);
 
 /// Bytes that the weights of `shape` take once unpacked in `precision`.
 [[nodiscard]] std::uint64_t weightBytes(const ModelShape& shape, Precision precision);

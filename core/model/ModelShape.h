@@ -7,15 +7,15 @@ namespace fovea {
 
 /// The numbers of a transformer, as `house.md`'s letters. All checked; H is a multiple of G.
 struct ModelShape {
-    std::string family;   ///< "llama"
-    int layers = 0;       ///< L
-    int width = 0;        ///< M
-    int feedForward = 0;  ///< F
-    int heads = 0;        ///< H
-    int kvHeads = 0;      ///< G
-    int headDim = 0;      ///< D
-    int context = 0;      ///< C, tokens it was trained on; longer texts run, labelled
-    int vocabulary = 0;   ///< V
+    std::string family;  ///< "llama"
+    int layers = 0;      ///< L
+    int width = 0;       ///< M
+    int feedForward = 0; ///< F
+    int heads = 0;       ///< H
+    int kvHeads = 0;     ///< G
+    int headDim = 0;     ///< D
+    int context = 0;     ///< C, tokens it was trained on; longer texts run, labelled
+    int vocabulary = 0;  ///< V
     float normEpsilon = 0;
     double ropeBase = 10000;
     double ropeFactor = 1; ///< linear scaling: positions / factor
@@ -30,7 +30,7 @@ struct ModelShape {
 
 /// What is known about a model file beside its numbers: shown on the model card and in provenance.
 struct ModelInfo {
-    std::string name;   ///< general.name, else the file's name
+    std::string name; ///< general.name, else the file's name
     std::string path;
     std::string sha256; ///< of the whole file, 64 hex digits
     std::uint64_t fileBytes = 0;

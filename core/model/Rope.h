@@ -21,8 +21,8 @@ struct RopeTable {
 /// Throws std::bad_alloc. Opens an OpenMP region of `threads`.
 [[nodiscard]] RopeTable makeRopeTable(std::span<const double> frequencies, std::size_t tokens, int threads);
 
-/// Turns vectors that are rotated already on to another position, half-split as the model rotates. By 0 positions
-/// the bits stay. Construction throws std::bad_alloc; the rest does not. Not thread-safe.
+/// Turns vectors that are rotated already on to another position, half-split as the model rotates. By 0
+/// positions the bits stay. Construction throws std::bad_alloc; the rest does not. Not thread-safe.
 class RopeTurn {
 public:
     explicit RopeTurn(std::size_t headDim) : m_cosines(headDim / 2), m_sines(headDim / 2) {}

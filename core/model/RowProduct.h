@@ -12,8 +12,8 @@ inline constexpr std::size_t kLaneRows = 16;
 /// How weights are stored: the file's codes and scales of 16 rows side by side, as many bytes as in the file.
 enum class RowKind : std::uint8_t { Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, F16, F32 };
 
-/// x as the loops want it. A code stands somewhere inside a 32-bit word: instead of shifting it down, its x is
-/// divided by the power of two that it is too large by, which is exact.
+/// x as the loops want it. A code stands somewhere inside a 32-bit word: instead of shifting it down, its x
+/// is divided by the power of two that it is too large by, which is exact.
 struct RowInput {
     const float* x = nullptr;       ///< [in]
     const float* nibbles = nullptr; ///< [in] x / 16^(j mod 8), last of 8 undivided (it is shifted)
@@ -35,7 +35,8 @@ struct RowTask {
 };
 
 /// One instruction set's loops. Error of each product against exact arithmetic on the stored weights: at most
-/// 2e-7 of 2 max|w| sum|x| over the row, plus rounding of the result (f32 sums in a fixed order, x not rounded).
+/// 2e-7 of 2 max|w| sum|x| over the row, plus rounding of the result (f32 sums in a fixed order, x not
+/// rounded).
 using RowProductLoop = void (*)(const RowTask&);
 void rowProductPortable(const RowTask& task);
 void rowProductAvx2(const RowTask& task);

@@ -64,7 +64,7 @@ class RowProductLoops {
         return V::multiplyAdd(offset, V::broadcast(sum), V::multiplyAdd(codes, scale, acc));
     }
 
-    static constexpr std::size_t kWord = 4 * kLaneRows;  ///< 32 bits of each row
+    static constexpr std::size_t kWord = 4 * kLaneRows;   ///< 32 bits of each row
     static constexpr std::size_t kHalves = 2 * kLaneRows; ///< an f16 of each row
 
     /// Blocks of 32 with one scale (and perhaps one offset).

@@ -29,9 +29,7 @@ struct Avx2 {
         const __m256i all = _mm256_set1_epi32(static_cast<int>(m));
         return {_mm256_and_si256(x.a, all), _mm256_and_si256(x.b, all)};
     }
-    static inline Int either(Int x, Int y) {
-        return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)};
-    }
+    static inline Int either(Int x, Int y) { return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)}; }
     template <int n>
     static inline Int shiftRight(Int x) {
         return {_mm256_srli_epi32(x.a, n), _mm256_srli_epi32(x.b, n)};
@@ -48,9 +46,7 @@ struct Avx2 {
     static inline Float multiply(Float x, Float y) {
         return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)};
     }
-    static inline Float add(Float x, Float y) {
-        return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)};
-    }
+    static inline Float add(Float x, Float y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
     static inline void store(Float x, float* p) {
         _mm256_storeu_ps(p, x.a);
         _mm256_storeu_ps(p + 8, x.b);

@@ -13,8 +13,7 @@ float floatOfHalf(std::uint16_t half) {
         const float value = static_cast<float>(fraction) * 0x1p-24F;
         return sign != 0 ? -value : value;
     }
-    const std::uint32_t bits =
-        sign | ((exponent == 31 ? 255U : exponent + 112U) << 23) | (fraction << 13);
+    const std::uint32_t bits = sign | ((exponent == 31 ? 255U : exponent + 112U) << 23) | (fraction << 13);
     float value;
     std::memcpy(&value, &bits, sizeof value);
     return value;

@@ -49,9 +49,9 @@ struct TokenPass::Data {
     mutable RowMultiplier rows; ///< used where the weights are stored
 
     Data(std::shared_ptr<const Model> m, int threadCount)
-        : model(std::move(m)), threads(threadCount), x(width), normed(width),
-          qkv(queryWidth + 2 * keyWidth), q(queryWidth), k(keyWidth), o(queryWidth), gateUp(2 * hidden),
-          gated(hidden), cosines(size(shape.headDim) / 2), sines(size(shape.headDim) / 2),
+        : model(std::move(m)), threads(threadCount), x(width), normed(width), qkv(queryWidth + 2 * keyWidth),
+          q(queryWidth), k(keyWidth), o(queryWidth), gateUp(2 * hidden), gated(hidden),
+          cosines(size(shape.headDim) / 2), sines(size(shape.headDim) / 2),
           halves(std::max({width, hidden, queryWidth})),
           qkvCall(weights.backend.call(weights.layers[0].qkv, 1, false)),
           outputCall(weights.backend.call(weights.layers[0].output, 1, true)),
@@ -129,10 +129,11 @@ Result<std::span<const float>> TokenPass::run(std::int32_t id, std::size_t posit
         return fail(ErrorCode::BadValue, "token id " + std::to_string(id) + " is outside the vocabulary of " +
                                              std::to_string(d.shape.vocabulary));
     const auto notFinite = [&](int layer) {
-        return fail(ErrorCode::Inconsistent,
-                    "token " + std::to_string(position) + " has activations that are not finite " +
-                        (layer < d.shape.layers ? "in layer " + std::to_string(layer) : "after the last layer") +
-                        "; the model's weights do not allow this text to be run");
+        return fail(
+            ErrorCode::Inconsistent,
+            "token " + std::to_string(position) + " has activations that are not finite " +
+                (layer < d.shape.layers ? "in layer " + std::to_string(layer) : "after the last layer") +
+                "; the model's weights do not allow this text to be run");
     };
     float* x = d.x.data();
     d.weights.embedding.look(size(id), x);

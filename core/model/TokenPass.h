@@ -12,7 +12,7 @@ namespace fovea {
 /// Attention inputs of one token in one layer, positions already rotated in.
 struct TokenInput {
     int layer = 0;
-    std::size_t token = 0; ///< its position
+    std::size_t token = 0;    ///< its position
     std::span<const float> q; ///< [H*D]
     std::span<const float> k; ///< [G*D]
     std::span<const float> v; ///< [G*D]
@@ -21,11 +21,11 @@ struct TokenInput {
 /// Fills `o` [H*D], before the output projection. Called once per layer, in order, outside any OpenMP region.
 using AttendToken = std::function<Result<>(const TokenInput& in, std::span<float> o)>;
 
-/// The layer stack of `forward` for one token at a time: the same weights, norms and rotation. Where the model
-/// keeps its stored matrices (LoadOptions::stored), a token reads those, each weight unpacked in registers and
-/// multiplied by f32 activations; else the unpacked ones. Either way f32 sums may be ordered otherwise than
-/// `forward` orders them, so a hidden state differs from the whole text's by rounding (about 1e-5 of the
-/// largest). One object serves one text; not thread-safe. Construction throws std::bad_alloc.
+/// The layer stack of `forward` for one token at a time: the same weights, norms and rotation. Where the
+/// model keeps its stored matrices (LoadOptions::stored), a token reads those, each weight unpacked in
+/// registers and multiplied by f32 activations; else the unpacked ones. Either way f32 sums may be ordered
+/// otherwise than `forward` orders them, so a hidden state differs from the whole text's by rounding (about
+/// 1e-5 of the largest). One object serves one text; not thread-safe. Construction throws std::bad_alloc.
 class TokenPass {
 public:
     /// `threads` 0: all.

@@ -13,8 +13,8 @@
 
 namespace fovea {
 
-/// Vocabulary rows of one output multiply: logits are made strip by strip. No power of two: rows of results 4 KiB apart
-/// share a few sets of the caches, which halves the speed of a general product.
+/// Vocabulary rows of one output multiply: logits are made strip by strip. No power of two: rows of results 4
+/// KiB apart share a few sets of the caches, which halves the speed of a general product.
 inline constexpr std::size_t kVocabularyStrip = 960;
 
 struct LayerWeights {
@@ -67,10 +67,10 @@ public:
 
     DenseBackend backend;
     EmbeddingTable embedding;
-    std::vector<LayerWeights> layers;    ///< [L]
-    std::vector<float> outputNorm;       ///< [M]
-    std::vector<DenseWeight> vocabulary; ///< strips of [960 x M], the last one ragged
-    std::vector<double> ropeFrequencies; ///< [D/2], radians per position
+    std::vector<LayerWeights> layers;      ///< [L]
+    std::vector<float> outputNorm;         ///< [M]
+    std::vector<DenseWeight> vocabulary;   ///< strips of [960 x M], the last one ragged
+    std::vector<double> ropeFrequencies;   ///< [D/2], radians per position
     std::unique_ptr<StoredWeights> stored; ///< null unless LoadOptions::stored
 };
 

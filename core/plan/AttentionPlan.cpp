@@ -135,8 +135,8 @@ std::vector<KeptKey> AttentionPlan::keptKeys(int head, std::size_t query) const 
         const RoutedChoices* choices =
             routing ? routing->units[routing->unitOfHead[static_cast<std::size_t>(head)]].get() : nullptr;
         const bool chosen =
-            choices != nullptr &&
-            (!choices->row(query).empty() || (!choices->queryRole.empty() && choices->queryRole[query] == kReadsAll));
+            choices != nullptr && (!choices->row(query).empty() ||
+                                   (!choices->queryRole.empty() && choices->queryRole[query] == kReadsAll));
         if (!chosen)
             kept[0].reason = Reason::Local;
     }
@@ -212,7 +212,8 @@ AttentionPlan joinPlans(std::shared_ptr<const AttentionPolicy> whole, std::span<
     for (const AttentionPlan& part : parts) {
         firstUnit.push_back(routing->units.size());
         if (part.routing) {
-            routing->units.insert(routing->units.end(), part.routing->units.begin(), part.routing->units.end());
+            routing->units.insert(routing->units.end(), part.routing->units.begin(),
+                                  part.routing->units.end());
             routing->macs += part.routing->macs;
         } else {
             routing->units.push_back(nullptr); // nothing was routed for these heads
@@ -225,7 +226,8 @@ AttentionPlan joinPlans(std::shared_ptr<const AttentionPolicy> whole, std::span<
         const std::size_t unit = part.routing ? part.routing->unitOfHead[head] : 0U;
         routing->unitOfHead.push_back(static_cast<std::uint16_t>(firstUnit[partOf[head]] + unit));
     }
-    if (std::any_of(parts.begin(), parts.end(), [](const AttentionPlan& part) { return part.routing != nullptr; }))
+    if (std::any_of(parts.begin(), parts.end(),
+                    [](const AttentionPlan& part) { return part.routing != nullptr; }))
         plan.routing = std::move(routing);
     return plan;
 }

@@ -11,10 +11,10 @@
 namespace fovea {
 
 /// What each query block of one head (or of all heads sharing the pattern) reads. Every (query, key) pair
-/// occurs in at most one item, and counts once in `pairs` whatever the item's multiplicity; every active query
-/// reads at least one key; queries of no block read none. Keys are <= the query in plans of makePlan; those of
-/// makeBidirectionalPlan name any key of the text, and kernels and oracle take both. Blocks are sorted by first
-/// query; items by first key, Gather items last. Immutable.
+/// occurs in at most one item, and counts once in `pairs` whatever the item's multiplicity; every active
+/// query reads at least one key; queries of no block read none. Keys are <= the query in plans of makePlan;
+/// those of makeBidirectionalPlan name any key of the text, and kernels and oracle take both. Blocks are
+/// sorted by first query; items by first key, Gather items last. Immutable.
 struct HeadPlan {
     std::size_t tokens = 0; ///< T
     RowRange rows;          ///< the queries planned; the whole text unless a rectangle was asked
@@ -72,8 +72,9 @@ struct AttentionPlan {
 };
 
 /// Unions local, always and routed into items for rows `rows`. `policy` is one policy for all heads of the
-/// layer (head policies are resolved by the caller). `routing` may be null when the policy routes nothing. Errors: BadValue (pinned
-/// position beyond T, a full layer that the model lacks), Unsupported (requireCausal).
+/// layer (head policies are resolved by the caller). `routing` may be null when the policy routes nothing.
+/// Errors: BadValue (pinned position beyond T, a full layer that the model lacks), Unsupported
+/// (requireCausal).
 [[nodiscard]] Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy,
                                              const ModelShape& shape, int layer,
                                              std::shared_ptr<const TokenFacts> facts,

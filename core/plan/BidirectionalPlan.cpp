@@ -31,7 +31,8 @@ SymmetricWindow windowOf(const AttentionPolicy& policy, std::size_t tokens) {
     return {static_cast<std::size_t>(policy.local.window), tokens};
 }
 
-void addQueryRows(ItemWriter& writer, const std::vector<std::uint32_t>& queries, const SymmetricWindow& window) {
+void addQueryRows(ItemWriter& writer, const std::vector<std::uint32_t>& queries,
+                  const SymmetricWindow& window) {
     Lanes lanes(queries);
     for (std::size_t t = 0; t < queries.size(); ++t) {
         lanes.band[t] = {0, narrow(window.tokens)};
@@ -81,7 +82,8 @@ HeadPlan symmetricPlan(const SymmetricWindow& window, const AlwaysReads& always)
     }
     for (std::size_t n = 0; n < queryRows.size(); n += kBlock) {
         const auto begin = queryRows.begin() + static_cast<std::ptrdiff_t>(n);
-        addQueryRows(writer, {begin, begin + static_cast<std::ptrdiff_t>(std::min(kBlock, queryRows.size() - n))},
+        addQueryRows(writer,
+                     {begin, begin + static_cast<std::ptrdiff_t>(std::min(kBlock, queryRows.size() - n))},
                      window);
     }
     return writer.finish();
@@ -141,7 +143,8 @@ Result<> checkDraws(std::span<const BlockDraws> draws, std::size_t heads, std::s
     for (const BlockDraws& head : draws) {
         fit = fit && head.size() == blocks && head.front().empty() && head.back().empty();
         for (const auto& row : head)
-            fit = fit && std::all_of(row.begin(), row.end(), [&](std::uint32_t block) { return block < blocks; });
+            fit = fit &&
+                  std::all_of(row.begin(), row.end(), [&](std::uint32_t block) { return block < blocks; });
     }
     return fit ? Result<>()
                : fail(ErrorCode::BadValue, "random blocks: one list per head and query block is needed, " +
@@ -151,8 +154,9 @@ Result<> checkDraws(std::span<const BlockDraws> draws, std::size_t heads, std::s
 }
 
 /// [H] plans; heads without draws of their own share one.
-Result<std::vector<std::shared_ptr<const HeadPlan>>> parityPlans(const AttentionPolicy& policy, std::size_t heads,
-                                                                 int layer, std::size_t tokens,
+Result<std::vector<std::shared_ptr<const HeadPlan>>> parityPlans(const AttentionPolicy& policy,
+                                                                 std::size_t heads, int layer,
+                                                                 std::size_t tokens,
                                                                  std::span<const BlockDraws> draws) {
     const Squares squares{tokens, static_cast<std::size_t>(policy.routed.page)};
     const auto count = static_cast<std::size_t>(policy.routed.randomBlocks);
@@ -160,10 +164,10 @@ Result<std::vector<std::shared_ptr<const HeadPlan>>> parityPlans(const Attention
         FOVEA_TRY(checkDraws(draws, heads, squares.blocks()));
     std::vector<std::shared_ptr<const HeadPlan>> plans;
     for (std::size_t head = 0; head < heads; ++head)
-        plans.push_back(std::make_shared<const HeadPlan>(blockPlan(
-            squares, draws.empty() ? drawBlocks(squares.blocks(), count, policy.routed.seed, layer,
-                                                static_cast<int>(head))
-                                   : draws[head])));
+        plans.push_back(std::make_shared<const HeadPlan>(
+            blockPlan(squares, draws.empty() ? drawBlocks(squares.blocks(), count, policy.routed.seed, layer,
+                                                          static_cast<int>(head))
+                                             : draws[head])));
     return plans;
 }
 
@@ -174,7 +178,8 @@ bool shortForParity(const AttentionPolicy& policy, std::size_t tokens) {
 
 /// Does every query read every key in this layer?
 bool readsAllKeys(const AttentionPolicy& policy, int layer, std::size_t tokens) {
-    return policy.fullInLayer(layer) || (policy.mix.parity == Parity::BigBird && shortForParity(policy, tokens));
+    return policy.fullInLayer(layer) ||
+           (policy.mix.parity == Parity::BigBird && shortForParity(policy, tokens));
 }
 
 } // namespace
@@ -198,12 +203,14 @@ BlockDraws drawBlocks(std::size_t blocks, std::size_t count, std::uint64_t seed,
     return draws;
 }
 
-Result<AttentionPlan> makeBidirectionalPlan(std::shared_ptr<const AttentionPolicy> policy, const ModelShape& shape,
-                                            int layer, std::shared_ptr<const TokenFacts> facts,
+Result<AttentionPlan> makeBidirectionalPlan(std::shared_ptr<const AttentionPolicy> policy,
+                                            const ModelShape& shape, int layer,
+                                            std::shared_ptr<const TokenFacts> facts,
                                             std::span<const BlockDraws> draws) {
     FOVEA_ASSERT(policy != nullptr && facts != nullptr && layer >= 0 && layer < shape.layers);
     if (policy->far.far == Far::Projection)
-        return fail(ErrorCode::Unsupported, "far.far is projection: its keys are mixtures, which no plan names");
+        return fail(ErrorCode::Unsupported,
+                    "far.far is projection: its keys are mixtures, which no plan names");
     if (policy->local.sides != Sides::Both)
         return fail(ErrorCode::Unsupported, "local.sides is earlier: a bidirectional plan needs both");
     Result<AlwaysReads> always = alwaysReads(*policy, *facts);
@@ -226,8 +233,8 @@ Result<AttentionPlan> makeBidirectionalPlan(std::shared_ptr<const AttentionPolic
         plan.heads = std::move(*plans);
         return plan;
     }
-    plan.heads.assign(heads, std::make_shared<const HeadPlan>(
-                                 symmetricPlan(windowOf(*policy, facts->tokens), *always)));
+    plan.heads.assign(
+        heads, std::make_shared<const HeadPlan>(symmetricPlan(windowOf(*policy, facts->tokens), *always)));
     return plan;
 }
 

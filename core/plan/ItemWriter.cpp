@@ -218,7 +218,8 @@ void ItemWriter::bitmask(std::size_t keyFirst, std::size_t keyLast, const std::u
     m_plan.items.push_back(item);
 }
 
-void ItemWriter::bounds(const Lanes& lanes, std::size_t keyFirst, std::size_t keyLast, const LaneBound* laneBounds) {
+void ItemWriter::bounds(const Lanes& lanes, std::size_t keyFirst, std::size_t keyLast,
+                        const LaneBound* laneBounds) {
     std::array<LaneBound, kBlock> clipped{};
     std::size_t least = keyLast;
     std::size_t greatest = keyFirst;

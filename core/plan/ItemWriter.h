@@ -31,22 +31,26 @@ struct Lanes {
     Lanes(std::size_t firstQuery, std::size_t queries) : first(firstQuery), count(queries) {}
     /// All of them active.
     explicit Lanes(const std::vector<std::uint32_t>& queries)
-        : first(queries.front()), count(queries.size()), active(lowLanes(queries.size())), list(queries.data()) {}
+        : first(queries.front()), count(queries.size()), active(lowLanes(queries.size())),
+          list(queries.data()) {}
 
-    [[nodiscard]] std::size_t query(std::size_t lane) const { return list != nullptr ? list[lane] : first + lane; }
+    [[nodiscard]] std::size_t query(std::size_t lane) const {
+        return list != nullptr ? list[lane] : first + lane;
+    }
     /// Fills what follows from the bands, active lanes and `end`.
     void measure();
 };
 
-/// Writes a HeadPlan block by block. The keys of a block are the lanes' bands and, as masks over its lanes, all
-/// others; which keys those are is its callers' business (PlanBuilder, BidirectionalPlan). Masks are sets, so a key
-/// that two parts name is read once. Not thread-safe. Cost: one step per masked key, T/64 steps per block.
+/// Writes a HeadPlan block by block. The keys of a block are the lanes' bands and, as masks over its lanes,
+/// all others; which keys those are is its callers' business (PlanBuilder, BidirectionalPlan). Masks are
+/// sets, so a key that two parts name is read once. Not thread-safe. Cost: one step per masked key, T/64
+/// steps per block.
 class ItemWriter {
 public:
     ItemWriter(std::size_t tokens, RowRange rows);
 
-    /// A tile outside the bands is worth a tile of its own when it is at least this wide and half full; else its
-    /// keys are gathered.
+    /// A tile outside the bands is worth a tile of its own when it is at least this wide and half full; else
+    /// its keys are gathered.
     static constexpr std::size_t kDenseKeys = 32;
 
     /// `lanesReading` read `key` too. Those that have it already are not counted again.
@@ -56,8 +60,8 @@ public:
     void openBlock(const Lanes& lanes);
     /// Bands and masks as trimmed Full and Bound tiles, or Bitmasks; what is not dense stays for gathers().
     void tiles(const Lanes& lanes);
-    /// The lanes' intervals inside the tile [keyFirst, keyLast) as one trimmed item: Full when all active lanes
-    /// read all of it. No item where none reads.
+    /// The lanes' intervals inside the tile [keyFirst, keyLast) as one trimmed item: Full when all active
+    /// lanes read all of it. No item where none reads.
     void bounds(const Lanes& lanes, std::size_t keyFirst, std::size_t keyLast, const LaneBound* bounds);
     /// The dilated windows of lanes of one phase: positions divided by the stride make each a band.
     void strided(const Lanes& lanes, std::size_t stride, std::size_t window);

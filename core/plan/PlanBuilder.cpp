@@ -23,8 +23,8 @@ bool PlanBuilder::keysMissing() const {
     return m_routed != nullptr && m_routed->silentHaveNoKeys;
 }
 
-/// Rows of a text in which silent tokens have no keys: bands have holes, so every key is a mask. Few rows read at
-/// all, and few keys.
+/// Rows of a text in which silent tokens have no keys: bands have holes, so every key is a mask. Few rows
+/// read at all, and few keys.
 void PlanBuilder::collectSparse(const Lanes& lanes) {
     for (std::size_t t = 0; t < lanes.count; ++t) {
         if ((lanes.active & laneBit(t)) == 0)
@@ -40,7 +40,8 @@ void PlanBuilder::collectSparse(const Lanes& lanes) {
                 m_writer.addMask(key, laneBit(t), Reason::Local);
             else if (always)
                 m_writer.addMask(key, laneBit(t), Reason::Always);
-            else if (full || std::binary_search(chosen.begin(), chosen.end(), static_cast<std::uint32_t>(key)))
+            else if (full ||
+                     std::binary_search(chosen.begin(), chosen.end(), static_cast<std::uint32_t>(key)))
                 m_writer.addMask(key, laneBit(t), Reason::Routed);
         }
     }
@@ -103,7 +104,8 @@ void PlanBuilder::addRows(std::size_t first, std::size_t count) {
 /// later token must not change how an earlier one, blocks of 64 away, is rounded.
 bool PlanBuilder::byPhases() const {
     return m_local.dilated() && !m_local.chunked() && m_routed == nullptr && m_always.until.empty() &&
-           m_local.window() >= ItemWriter::kDenseKeys && m_rows.last - m_rows.first >= kBlock * m_local.dilation();
+           m_local.window() >= ItemWriter::kDenseKeys &&
+           m_rows.last - m_rows.first >= kBlock * m_local.dilation();
 }
 
 void PlanBuilder::addPhase(std::size_t phase) {
@@ -156,7 +158,8 @@ void PlanBuilder::collectMasks(Lanes& lanes) {
         m_writer.countPairs(Reason::Local, lane.hi - lane.lo);
         if (lanes.list != nullptr) { // strided tiles read the window
             reading |= laneBit(t);
-            m_writer.countPairs(Reason::Local, std::min(m_local.window(), lanes.query(t) / m_local.dilation() + 1));
+            m_writer.countPairs(Reason::Local,
+                                std::min(m_local.window(), lanes.query(t) / m_local.dilation() + 1));
             continue;
         }
         m_local.forEachBelowBand(lanes.query(t),

@@ -6,9 +6,9 @@
 
 namespace fovea {
 
-/// Builds the HeadPlan of one causal pattern, 64 queries at a time: decides each lane's band and who reads every other
-/// key; ItemWriter makes items of them. Queries in query role get blocks of their own. Cost: one step per planned key
-/// outside the band, plus T/64 steps per block.
+/// Builds the HeadPlan of one causal pattern, 64 queries at a time: decides each lane's band and who reads
+/// every other key; ItemWriter makes items of them. Queries in query role get blocks of their own. Cost: one
+/// step per planned key outside the band, plus T/64 steps per block.
 class PlanBuilder {
 public:
     /// What becomes of a query that no part gives a key: it reads itself, or nothing (a state stands there).

@@ -10,8 +10,8 @@ namespace fovea {
 
 namespace {
 
-/// Splits one HeadPlan item by item. Items that belong to one side as a whole move there as they are; the others
-/// become one item of lane masks on each side.
+/// Splits one HeadPlan item by item. Items that belong to one side as a whole move there as they are; the
+/// others become one item of lane masks on each side.
 class Splitter {
 public:
     /// `always`: keys that are as made although no window holds them; null: none.
@@ -55,7 +55,8 @@ private:
         for (std::uint32_t j = 0; j < item.count; ++j) {
             for (std::uint64_t left = lanesOf(block, item, j); left != 0; left &= left - 1) {
                 const auto lane = static_cast<std::size_t>(std::countr_zero(left));
-                (isAsMade(block.queryBegin + lane, keyOf(item, j)) ? mine : theirs)[j] |= std::uint64_t{1} << lane;
+                (isAsMade(block.queryBegin + lane, keyOf(item, j)) ? mine : theirs)[j] |= std::uint64_t{1}
+                                                                                          << lane;
             }
             anyMine |= mine[j];
             anyTheirs |= theirs[j];
@@ -76,7 +77,8 @@ private:
         return item.kind == ItemKind::Gather ? m_plan.gatherKeys[item.data + j] : item.key + j;
     }
 
-    [[nodiscard]] std::uint64_t lanesOf(const QueryBlock& block, const PlanItem& item, std::uint32_t j) const {
+    [[nodiscard]] std::uint64_t lanesOf(const QueryBlock& block, const PlanItem& item,
+                                        std::uint32_t j) const {
         switch (item.kind) {
         case ItemKind::Full:
             return block.activeLanes;
@@ -89,7 +91,8 @@ private:
         }
         std::uint64_t lanes = 0;
         for (std::size_t t = 0; t < block.queryCount; ++t)
-            if (const LaneBound bound = m_plan.bounds[item.data + t]; item.key + j >= bound.lo && item.key + j < bound.hi)
+            if (const LaneBound bound = m_plan.bounds[item.data + t];
+                item.key + j >= bound.lo && item.key + j < bound.hi)
                 lanes |= std::uint64_t{1} << t;
         return lanes & block.activeLanes;
     }

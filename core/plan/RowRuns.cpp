@@ -44,7 +44,8 @@ void BlockRuns::load(const HeadPlan& plan, const QueryBlock& block) {
                 if (item.stride == 1 && bound.lo < bound.hi)
                     m_read[lane].push_back({bound.lo, bound.hi});
                 for (std::uint32_t j = 0; item.stride != 1 && j < item.count; ++j)
-                    if (const std::uint32_t key = item.key + j * item.stride; key >= bound.lo && key < bound.hi)
+                    if (const std::uint32_t key = item.key + j * item.stride;
+                        key >= bound.lo && key < bound.hi)
                         m_read[lane].push_back({key, key + 1});
             });
         } else if (item.kind == ItemKind::Bitmask) {

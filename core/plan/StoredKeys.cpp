@@ -51,9 +51,8 @@ AttentionPlan onStoredKeys(const AttentionPlan& plan, const KeyRows& rows) {
 
 KvRetention retentionOf(const AttentionPolicy& policy, int layer) {
     const AlwaysPart& always = policy.always;
-    const bool pinnedQueries =
-        std::any_of(always.pinned.begin(), always.pinned.end(),
-                    [](const PinnedRange& range) { return range.role != Role::Keys; });
+    const bool pinnedQueries = std::any_of(always.pinned.begin(), always.pinned.end(),
+                                           [](const PinnedRange& range) { return range.role != Role::Keys; });
     const bool mixed = policy.mixesHeads() || !policy.mix.layers.empty() || policy.far.on() ||
                        policy.always.sinkLogit.has_value() || // an epilogue sees the text's own positions
                        policy.routed.phase != Phase::All ||   // some rows read everything

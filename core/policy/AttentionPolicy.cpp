@@ -56,9 +56,8 @@ bool AttentionPolicy::fullInLayer(int layer) const {
     const auto all = [](const HeadParts& parts) { return parts.readsAll(); };
     if (mix.heads.empty())
         return all(partsOf(layer, 0));
-    return all(*this) && std::all_of(headPolicies.begin(), headPolicies.end(), [&](const NamedHeadParts& named) {
-        return all(named.parts);
-    });
+    return all(*this) && std::all_of(headPolicies.begin(), headPolicies.end(),
+                                     [&](const NamedHeadParts& named) { return all(named.parts); });
 }
 
 const HeadParts& AttentionPolicy::partsOf(int layer, int head) const {
@@ -153,8 +152,8 @@ std::string AttentionPolicy::summary() const {
     if (routed.on() && routed.store != Store::All)
         add(value("routed.store"));
     if (far.on()) {
-        std::string part = far.far == Far::Summaries ? "summaries of " + value("far.m")
-                           : far.far == Far::Linear  ? "linear " + value("far.map")
+        std::string part = far.far == Far::Summaries    ? "summaries of " + value("far.m")
+                           : far.far == Far::Linear     ? "linear " + value("far.map")
                            : far.far == Far::Projection ? "projection of " + value("far.m") + " tokens a row"
                                                         : std::string("recurrent");
         if (combine.combine != Combine::Union)

@@ -28,7 +28,8 @@ enum class Reason : std::uint8_t { Local, Always, Routed, Far, Skipped };
 enum class Sides : std::uint8_t { Earlier, Both };
 
 struct LocalPart {
-    /// Keys, self included; 0: off; kAll: full attention. To both sides: half of it on either, and the query itself.
+    /// Keys, self included; 0: off; kAll: full attention. To both sides: half of it on either, and the query
+    /// itself.
     std::int64_t window = kAll;
     std::int64_t dilation = 1;      ///< tokens between keys of the window, 1..64
     std::int64_t chunk = 0;         ///< tokens; 0: off
@@ -118,8 +119,8 @@ struct RoutedPart {
     [[nodiscard]] double effectiveQueryBudget() const { return queriesTakeBudget() ? budget : queryBudget; }
 };
 
-/// What stands for the keys that are read by no other part. Projection: K' = EK and V' = FV over the whole text, a
-/// row of E for `m` tokens (Linformer, 2006.04768); needs a bidirectional model of one length.
+/// What stands for the keys that are read by no other part. Projection: K' = EK and V' = FV over the whole
+/// text, a row of E for `m` tokens (Linformer, 2006.04768); needs a bidirectional model of one length.
 enum class Far : std::uint8_t { None, Summaries, Linear, Recurrent, Projection };
 /// The feature map of the linear state (mechanisms.md rule 11).
 enum class FeatureMap : std::uint8_t { Elu1, Performer, Trig, Taylor2, Hedgehog };
@@ -150,16 +151,19 @@ struct CombinePart {
 enum class Dynamic : std::uint8_t { None, Entropy, Deficit };
 /// Cache: RoPE position of a key = its rank among the keys that are read.
 enum class Positions : std::uint8_t { Original, Cache };
-/// BigBird: the block pattern as its reference code reads it, later blocks and double counting included (rule 1).
+/// BigBird: the block pattern as its reference code reads it, later blocks and double counting included (rule
+/// 1).
 enum class Parity : std::uint8_t { None, BigBird };
 
 struct MixPart {
-    /// [L] names of head policies, "" for the policy's own parts, "full" for full attention; empty: own parts.
+    /// [L] names of head policies, "" for the policy's own parts, "full" for full attention; empty: own
+    /// parts.
     std::vector<std::string> layers;
-    /// One list of [H] names for all layers, or [L] such lists; "" for what the layer has. Empty: heads alike.
+    /// One list of [H] names for all layers, or [L] such lists; "" for what the layer has. Empty: heads
+    /// alike.
     std::vector<std::vector<std::string>> heads;
-    std::int64_t fullEvery = 0;      ///< k: layer l is full when l mod k = fullOffset; 0: never
-    std::int64_t fullOffset = -1;    ///< -1: k-1
+    std::int64_t fullEvery = 0;           ///< k: layer l is full when l mod k = fullOffset; 0: never
+    std::int64_t fullOffset = -1;         ///< -1: k-1
     std::vector<std::int64_t> fullLayers; ///< 0-based layers kept full
     double fullHeads = 0; ///< share of all heads kept full: the greatest by retrieval_head, 0..1
     Dynamic dynamic = Dynamic::None;
@@ -179,8 +183,8 @@ struct HeadParts {
     bool operator==(const HeadParts&) const = default;
     /// Reads every key of every query, whatever the text?
     [[nodiscard]] bool readsAll() const {
-        return local.window == kAll && local.dilation == 1 && local.sides == Sides::Earlier && !always.sinkLogit &&
-               !far.on();
+        return local.window == kAll && local.dilation == 1 && local.sides == Sides::Earlier &&
+               !always.sinkLogit && !far.on();
     }
     /// Does it read keys behind the query, or mixtures of them?
     [[nodiscard]] bool readsLater() const { return local.sides == Sides::Both || far.far == Far::Projection; }
@@ -232,7 +236,8 @@ struct AttentionPolicy : HeadParts {
     }
     /// Does it need a bidirectional (encoder) model? Then no causal model runs it (requireCausal).
     [[nodiscard]] bool bidirectional() const {
-        return mix.parity != Parity::None || anyParts([](const HeadParts& parts) { return parts.readsLater(); });
+        return mix.parity != Parity::None ||
+               anyParts([](const HeadParts& parts) { return parts.readsLater(); });
     }
     /// Do heads of a layer differ?
     [[nodiscard]] bool mixesHeads() const { return !mix.heads.empty() || mix.fullHeads > 0; }
@@ -251,15 +256,16 @@ struct AttentionPolicy : HeadParts {
 /// NaN, the signal known and able to take the role. BadValue names the field's path, the value and the range.
 [[nodiscard]] Result<AttentionPolicy> validated(AttentionPolicy policy);
 
-/// Unsupported, for a policy that needs a bidirectional model: one sentence with the reason and what runs instead.
-/// Every model that this program loads is a causal decoder, so whoever runs a policy asks this first.
+/// Unsupported, for a policy that needs a bidirectional model: one sentence with the reason and what runs
+/// instead. Every model that this program loads is a causal decoder, so whoever runs a policy asks this
+/// first.
 [[nodiscard]] Result<> requireCausal(const AttentionPolicy& policy);
 
 /// Named policies: "default" (decision 5), "full", "window", "window-sinks", ... BadValue lists the names.
 struct PolicyPreset {
     std::string_view name;
-    std::string_view family; ///< heading in lists: "Fixed patterns", ...
-    std::string_view help;   ///< one line
+    std::string_view family;  ///< heading in lists: "Fixed patterns", ...
+    std::string_view help;    ///< one line
     std::string_view weights; ///< what the published figure used: "drop-in", "adapted", "trained-for"
     std::string_view source;  ///< arXiv id of the paper it follows; empty: none
     AttentionPolicy policy;

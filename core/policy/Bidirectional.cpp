@@ -11,10 +11,11 @@ Result<> requireCausal(const AttentionPolicy& policy) {
         return fail(ErrorCode::Unsupported, name + " " + reason + "; this model is causal: " + needed);
     };
     if (policy.anyParts([](const HeadParts& parts) { return parts.far.far == Far::Projection; }))
-        return refuse("mixes later keys and values into earlier ones, by E and F of k x n that are trained for one "
-                      "fixed n",
-                      "a bidirectional (encoder) model of that length is needed, and \"summaries\" is the nearest that "
-                      "runs here");
+        return refuse(
+            "mixes later keys and values into earlier ones, by E and F of k x n that are trained for one "
+            "fixed n",
+            "a bidirectional (encoder) model of that length is needed, and \"summaries\" is the nearest that "
+            "runs here");
     if (policy.mix.parity == Parity::BigBird)
         return refuse("reads later blocks of keys",
                       "a bidirectional (encoder) model is needed, and \"bigbird-itc\" is its causal form");

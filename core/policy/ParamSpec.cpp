@@ -7,13 +7,32 @@ namespace fovea {
 namespace {
 
 /// Rows that a panel shows even while they do nothing, greyed: what a beginner looks for.
-constexpr std::string_view kShown[] = {
-    "local.window",   "local.dilation",     "local.chunk",     "local.chunk_prev", "always.sinks",
-    "always.pinned",  "always.pinned_role", "always.special",  "always.punctuation", "routed.signal",
-    "routed.role",    "routed.budget_kind", "routed.count",    "routed.fraction",  "routed.top_p",
-    "routed.threshold", "routed.query_count", "routed.query_fraction", "routed.choice", "routed.scope",
-    "routed.bits",    "routed.seed",        "far.far",         "mix.full_every",   "mix.full_offset",
-    "mix.full_layers"};
+constexpr std::string_view kShown[] = {"local.window",
+                                       "local.dilation",
+                                       "local.chunk",
+                                       "local.chunk_prev",
+                                       "always.sinks",
+                                       "always.pinned",
+                                       "always.pinned_role",
+                                       "always.special",
+                                       "always.punctuation",
+                                       "routed.signal",
+                                       "routed.role",
+                                       "routed.budget_kind",
+                                       "routed.count",
+                                       "routed.fraction",
+                                       "routed.top_p",
+                                       "routed.threshold",
+                                       "routed.query_count",
+                                       "routed.query_fraction",
+                                       "routed.choice",
+                                       "routed.scope",
+                                       "routed.bits",
+                                       "routed.seed",
+                                       "far.far",
+                                       "mix.full_every",
+                                       "mix.full_offset",
+                                       "mix.full_layers"};
 
 } // namespace
 
@@ -34,7 +53,8 @@ std::span<const ParamSpec> paramSpecs() {
 
 bool isBudgetKey(std::string_view key) {
     return std::find(std::begin(kBudgetKeys), std::end(kBudgetKeys), key) != std::end(kBudgetKeys) ||
-           std::find(std::begin(kQueryBudgetKeys), std::end(kQueryBudgetKeys), key) != std::end(kQueryBudgetKeys);
+           std::find(std::begin(kQueryBudgetKeys), std::end(kQueryBudgetKeys), key) !=
+               std::end(kQueryBudgetKeys);
 }
 
 const ParamSpec* findParam(std::string_view wanted) {

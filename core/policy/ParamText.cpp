@@ -215,11 +215,14 @@ std::string policyToOptions(const AttentionPolicy& policy) {
     static constexpr std::string_view budgets[] = {"routed.count", "routed.fraction", "routed.top_p",
                                                    "routed.threshold"};
     for (const ParamSpec& spec : paramSpecs()) {
-        const bool unused = spec.section == "Routed" && policy.routed.signal.empty() && policy.routed.randomBlocks == 0;
-        if (spec.key == "routed.budget_kind" || (unused && spec.key != "routed.phase")) // a phase needs no router
+        const bool unused =
+            spec.section == "Routed" && policy.routed.signal.empty() && policy.routed.randomBlocks == 0;
+        if (spec.key == "routed.budget_kind" ||
+            (unused && spec.key != "routed.phase")) // a phase needs no router
             continue;
         const ParamValue value = spec.get(policy);
-        bool shown = formatParam(spec, value) != formatParam(spec, spec.get(empty)); // NaN is no number, but a value
+        bool shown =
+            formatParam(spec, value) != formatParam(spec, spec.get(empty)); // NaN is no number, but a value
         if (std::find(std::begin(budgets), std::end(budgets), spec.key) != std::end(budgets))
             shown = spec.key == budgets[static_cast<std::size_t>(policy.routed.budgetKind)];
         if (!shown)

@@ -53,7 +53,8 @@ void appendAlways(std::vector<ParamSpec>& s) {
         p.active = sparse;
     }
     {
-        ParamSpec& p = row(s, "Always", "always.pinned_role", "pinned-role", "role of pinned tokens", "",
+        ParamSpec& p = row(
+            s, "Always", "always.pinned_role", "pinned-role", "role of pinned tokens", "",
             "keys: later queries may read them. queries: they read everything before them. Applies to all "
             "pinned tokens.",
             Name);
@@ -86,8 +87,8 @@ void appendAlways(std::vector<ParamSpec>& s) {
         row(s, "Always", "always.special_cap", "special-cap", "special, at most", "tokens",
             "Only the latest that many special tokens, seen from each query. 0: all of them.", Integer);
     specialCap.logarithmic = true;
-    plain<kAlways, &AlwaysPart::specialCap>(
-        specialCap, 0, kTokensMaximum, [](const Policy& p) { return sparse(p) && p.always.special; });
+    plain<kAlways, &AlwaysPart::specialCap>(specialCap, 0, kTokensMaximum,
+                                            [](const Policy& p) { return sparse(p) && p.always.special; });
     ParamSpec& punctuationCap =
         row(s, "Always", "always.punctuation_cap", "punctuation-cap", "punctuation, at most", "tokens",
             "Only the latest that many separators, seen from each query. 0: all of them.", Integer);

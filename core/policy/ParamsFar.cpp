@@ -21,11 +21,13 @@ void appendFar(std::vector<ParamSpec>& s) {
     using enum ParamKind;
     constexpr auto kFar = &Policy::far;
     constexpr auto kCombine = &Policy::combine;
-    ParamSpec& far = row(s, "Far", "far.far", "far", "far field", "",
-                         "What stands for the keys that nobody reads: nothing, means of blocks, a linear "
-                         "state, a recurrent one, or projections of the whole text (bidirectional models only).",
-                         Name);
-    named<kFar, &FarPart::far, kFars>(far, [](const Policy&) { return true; }); // gated, it halves even window all
+    ParamSpec& far =
+        row(s, "Far", "far.far", "far", "far field", "",
+            "What stands for the keys that nobody reads: nothing, means of blocks, a linear "
+            "state, a recurrent one, or projections of the whole text (bidirectional models only).",
+            Name);
+    named<kFar, &FarPart::far, kFars>(far,
+                                      [](const Policy&) { return true; }); // gated, it halves even window all
     far.set = [](Policy& p, const Value& v) {
         for (std::size_t n = 0; n < kFars.size(); ++n)
             if (kFars[n] == name(v))
@@ -35,18 +37,19 @@ void appendFar(std::vector<ParamSpec>& s) {
             p.combine.combine = Combine::Shared;
         if (p.far.far == Far::Recurrent)
             p.combine.combine = Combine::Gated;
-        if ((p.far.far == Far::Summaries && p.combine.combine == Combine::Shared) || p.far.far == Far::Projection)
+        if ((p.far.far == Far::Summaries && p.combine.combine == Combine::Shared) ||
+            p.far.far == Far::Projection)
             p.combine.combine = Combine::Union;
     };
-    plain<kFar, &FarPart::m>(row(s, "Far", "far.m", "far-m", "summary block", "tokens",
-                                 "Tokens whose unread keys and values one summary is the mean of, or that one row of a "
-                                 "projection mixes.",
-                                 Integer),
-                             2, 1024, [](const Policy& p) { return summaries(p) || p.far.far == Far::Projection; });
+    plain<kFar, &FarPart::m>(
+        row(s, "Far", "far.m", "far-m", "summary block", "tokens",
+            "Tokens whose unread keys and values one summary is the mean of, or that one row of a "
+            "projection mixes.",
+            Integer),
+        2, 1024, [](const Policy& p) { return summaries(p) || p.far.far == Far::Projection; });
     plain<kFar, &FarPart::logCount>(
         row(s, "Far", "far.log_count", "far-log-count", "log count", "",
-            "A summary of c tokens has its logit raised by ln c, as if all c were read at their mean.",
-            Flag),
+            "A summary of c tokens has its logit raised by ln c, as if all c were read at their mean.", Flag),
         0, 0, summaries);
     ParamSpec& top = row(s, "Far", "far.top", "far-top", "summaries read", "entries",
                          "Only the summaries of greatest logit; the rest stays unread. 0: all.", Integer);

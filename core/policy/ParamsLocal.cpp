@@ -34,12 +34,12 @@ void appendLocal(std::vector<ParamSpec>& s) {
         row(s, "Local", "local.chunk_prev", "chunk-prev", "previous chunks", "chunks",
             "1: each query also reads the whole chunk before its own.", Integer),
         0, 1, [](const Policy& p) { return sparse(p) && p.local.chunk > 0; });
-    named<kLocal, &LocalPart::sides, kSides>(
-        row(s, "Local", "local.sides", "sides", "sides", "",
-            "earlier: the window ends at the query. both: half of it on either side of the query, which needs a "
-            "bidirectional model.",
-            Name),
-        [](const Policy& p) { return p.local.window > 1; });
+    named<kLocal, &LocalPart::sides, kSides>(row(s, "Local", "local.sides", "sides", "sides", "",
+                                                 "earlier: the window ends at the query. both: half of it on "
+                                                 "either side of the query, which needs a "
+                                                 "bidirectional model.",
+                                                 Name),
+                                             [](const Policy& p) { return p.local.window > 1; });
 }
 
 } // namespace fovea::params

@@ -58,10 +58,9 @@ void appendMix(std::vector<ParamSpec>& s) {
         row(s, "Mix", "mix.probe_every", "probe-every", "probe every", "rows",
             "Every that many rows one is scored in full for the dynamic budget; router cost.", Integer);
     probe.logarithmic = true;
-    plain<kMix, &MixPart::probeEvery>(
-        probe, 1, kTokensMaximum, [](const Policy& p) {
-            return routedCount(p) && p.mix.dynamic != Dynamic::None;
-        });
+    plain<kMix, &MixPart::probeEvery>(probe, 1, kTokensMaximum, [](const Policy& p) {
+        return routedCount(p) && p.mix.dynamic != Dynamic::None;
+    });
     named<kMix, &MixPart::positions, kPositions>(
         row(s, "Mix", "mix.positions", "rope-positions", "positions", "",
             "original: keys keep their place in the text. cache: a key's position is its rank among the "
@@ -72,7 +71,8 @@ void appendMix(std::vector<ParamSpec>& s) {
         });
     named<kMix, &MixPart::parity, kParities>(
         row(s, "Mix", "mix.parity", "parity", "parity", "",
-            "bigbird: blocks of page keys as the reference code reads them, later ones and double counting included. "
+            "bigbird: blocks of page keys as the reference code reads them, later ones and double counting "
+            "included. "
             "Needs a bidirectional model.",
             Name),
         [](const Policy& p) { return sparse(p) && p.routed.randomBlocks > 0; });

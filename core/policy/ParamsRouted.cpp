@@ -90,11 +90,11 @@ bool byQueryBlock(const Policy& p) {
 
 /// Does anything draw from the seed? Random features and the untrained recurrence do too.
 bool draws(const Policy& p) {
-    const bool features = p.far.far == Far::Linear &&
-                          (p.far.map == FeatureMap::Performer || p.far.map == FeatureMap::Trig);
+    const bool features =
+        p.far.far == Far::Linear && (p.far.map == FeatureMap::Performer || p.far.map == FeatureMap::Trig);
     return p.far.far == Far::Recurrent || features ||
-           (sparse(p) && (p.routed.randomBlocks > 0 || p.routed.signal == "random" || p.routed.signal == "lsh" ||
-                          p.routed.signal == "query_sparsity"));
+           (sparse(p) && (p.routed.randomBlocks > 0 || p.routed.signal == "random" ||
+                          p.routed.signal == "lsh" || p.routed.signal == "query_sparsity"));
 }
 
 bool paged(const Policy& p) {
@@ -223,8 +223,9 @@ void appendRouted(std::vector<ParamSpec>& s) {
         p.active = routedQueries;
     }
     {
-        ParamSpec& p = row(s, "Routed", "routed.query_fraction", "route-query-fraction", "share in query role",
-                           "", "Share of the tokens that read everything before them, rounded up.", Real);
+        ParamSpec& p =
+            row(s, "Routed", "routed.query_fraction", "route-query-fraction", "share in query role", "",
+                "Share of the tokens that read everything before them, rounded up.", Real);
         p.maximum = 1;
         p.get = [](const Policy& x) -> Value {
             return x.routed.queryBudgetKind == BudgetKind::Fraction ? x.routed.queryBudget : 0.0;
@@ -248,7 +249,8 @@ void appendRouted(std::vector<ParamSpec>& s) {
         p.active = routedKeys;
     }
     {
-        ParamSpec& p = row(s, "Routed", "routed.scope", "route-scope", "scope", "",
+        ParamSpec& p = row(
+            s, "Routed", "routed.scope", "route-scope", "scope", "",
             "prefix: ranked among the tokens so far. sequence: among all tokens, which looks ahead.", Name);
         p.names = {"prefix", "sequence"};
         p.get = [](const Policy& x) -> Value {
@@ -271,7 +273,9 @@ void appendRouted(std::vector<ParamSpec>& s) {
     }
     {
         ParamSpec& p =
-            row(s, "Routed", "routed.seed", "seed", "seed", "", "Seed of random draws: the random signal, random blocks, hashes, samples, random features.", Integer);
+            row(s, "Routed", "routed.seed", "seed", "seed", "",
+                "Seed of random draws: the random signal, random blocks, hashes, samples, random features.",
+                Integer);
         p.maximum = 0x1p63;
         p.get = [](const Policy& x) -> Value { return static_cast<std::int64_t>(x.routed.seed); };
         p.set = [](Policy& x, const Value& v) { x.routed.seed = static_cast<std::uint64_t>(whole(v)); };
@@ -351,8 +355,7 @@ void appendRouted(std::vector<ParamSpec>& s) {
     ParamSpec& diagonals = row(s, "Routed", "routed.diagonals", "diagonals", "diagonals", "offsets",
                                "Diagonals that vertical_slash keeps beside its columns.", Integer);
     diagonals.logarithmic = true;
-    plain<kRouted, &RoutedPart::diagonals>(
-        diagonals, 0, kTokensMaximum, oneOf<kDiagonal>);
+    plain<kRouted, &RoutedPart::diagonals>(diagonals, 0, kTokensMaximum, oneOf<kDiagonal>);
 }
 
 } // namespace fovea::params

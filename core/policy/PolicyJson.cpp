@@ -256,7 +256,8 @@ Result<> readHeadPolicies(AttentionPolicy& policy, const JsonTree& node) {
     for (std::size_t n = 0; n < node.keys.size(); ++n) {
         const std::string path = "head_policies." + node.keys[n];
         if (node.list[n].kind != Kind::Object)
-            return refuse(path, node.list[n], "an object with local, always, routed, far, combine is accepted");
+            return refuse(path, node.list[n],
+                          "an object with local, always, routed, far, combine is accepted");
         AttentionPolicy parts;
         for (std::size_t m = 0; m < node.list[n].keys.size(); ++m) {
             const std::string& section = node.list[n].keys[m];

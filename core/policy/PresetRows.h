@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-// How presets are written; one file per family appends its own (Presets*.cpp). A preset uses the policy's parts
-// only: what it needs and no part can say belongs into a part.
+// How presets are written; one file per family appends its own (Presets*.cpp). A preset uses the policy's
+// parts only: what it needs and no part can say belongs into a part.
 namespace fovea::presets {
 
 inline constexpr std::string_view kDropIn = "drop-in";
@@ -26,8 +26,8 @@ void appendControls(std::vector<PolicyPreset>& presets);
     return policy;
 }
 
-/// Head policies by turns for the first four heads: a preset does not know how many a model has, and few models
-/// have fewer.
+/// Head policies by turns for the first four heads: a preset does not know how many a model has, and few
+/// models have fewer.
 [[nodiscard]] inline std::vector<std::string> alternating(const std::string& even, const std::string& odd) {
     return {even, odd, even, odd};
 }

@@ -32,8 +32,8 @@ void appendFar(std::vector<PolicyPreset>& presets) {
     };
     AttentionPolicy summaries = windowed("window 128 + 4 sinks + summaries of 16", 128, 4);
     summaries.far.far = Far::Summaries;
-    add("summaries", "window 128, 4 sinks, and means of 16 tokens each for all the rest", kDropIn, "2502.11089",
-        summaries);
+    add("summaries", "window 128, 4 sinks, and means of 16 tokens each for all the rest", kDropIn,
+        "2502.11089", summaries);
     add("linear", "no exact key: a linear state over features elu+1", kTrained, "2006.16236",
         linear("linear attention, elu+1", 0, FeatureMap::Elu1));
     add("performer", "no exact key: a linear state over 256 positive orthogonal random features", kTrained,
@@ -54,7 +54,8 @@ void appendFar(std::vector<PolicyPreset>& presets) {
     AttentionPolicy linformer = windowed("Linformer, means of 4", 0, 0);
     linformer.far.far = Far::Projection;
     linformer.far.m = 4;
-    add("linformer", "128 projections of 512 keys and values in their place (k x n matrices E and F, for one fixed n)",
+    add("linformer",
+        "128 projections of 512 keys and values in their place (k x n matrices E and F, for one fixed n)",
         kTrained, "2006.04768", linformer);
     AttentionPolicy cached = seedBlock("seed cache: window 64 + recurrence + 2 stored pages of 16", 0.731);
     cached.routed.signal = "stored_dot";
@@ -62,25 +63,28 @@ void appendFar(std::vector<PolicyPreset>& presets) {
     cached.routed.page = 16;
     cached.routed.budget = 32;
     cached.routed.store = Store::Direction8;
-    add("seed-cache", "the seed block, and the 2 best pages of 16 from a cache of 8-bit directions", kTrained, "", cached);
+    add("seed-cache", "the seed block, and the 2 best pages of 16 from a cache of 8-bit directions", kTrained,
+        "", cached);
     cached.name = "seed cache, posted rule: the newest 2 pages above 0.02";
     cached.routed.budgetKind = BudgetKind::Threshold;
     cached.routed.budget = 0.02;
     cached.routed.newest = 2;
-    add("seed-cache-posted", "as seed-cache by the posted rule: the newest 2 pages with a stored logit of 0.02 or more",
-        kTrained, "", cached);
+    add("seed-cache-posted",
+        "as seed-cache by the posted rule: the newest 2 pages with a stored logit of 0.02 or more", kTrained,
+        "", cached);
     AttentionPolicy v4 = windowed("window 128 + top 512 summaries of 4", 128, 0);
     v4.far.far = Far::Summaries;
     v4.far.m = 4;
     v4.far.top = 512;
     v4.always.sinkLogit = 0;
-    add("v4", "window 128, the 512 strongest means of 4 tokens, a sink logit of 0", kTrained, "2606.19348", v4);
+    add("v4", "window 128, the 512 strongest means of 4 tokens, a sink logit of 0", kTrained, "2606.19348",
+        v4);
     AttentionPolicy coarse = windowed("window 128 + summaries of 128", 128, 0);
     coarse.far.far = Far::Summaries;
     coarse.far.m = 128;
     coarse.always.sinkLogit = 0;
-    add("v4-128", "window 128, means of 128 tokens for all the rest, a sink logit of 0", kTrained, "2606.19348",
-        coarse);
+    add("v4-128", "window 128, means of 128 tokens for all the rest, a sink logit of 0", kTrained,
+        "2606.19348", coarse);
     AttentionPolicy landmark = windowed("window 128 + 5 pages of 50 + summaries", 128, 0);
     landmark.routed.signal = "page_mean";
     landmark.routed.granularity = Granularity::Page;
@@ -96,7 +100,8 @@ void appendFar(std::vector<PolicyPreset>& presets) {
     nsa.routed.page = 64;
     nsa.routed.budget = 13 * 64; // 1 first page and 2 local ones are read anyway
     nsa.far.far = Far::Summaries;
-    add("nsa", "window 512, first page, 13 pages of 64 by their mean, and means of 16; one softmax, not gated",
+    add("nsa",
+        "window 512, first page, 13 pages of 64 by their mean, and means of 16; one softmax, not gated",
         kTrained, "2502.11089", nsa);
 }
 

@@ -6,9 +6,11 @@ void appendStart(std::vector<PolicyPreset>& presets) {
     constexpr std::string_view kFamily = "Start here";
     AttentionPolicy full;
     full.name = "full";
-    presets.push_back({"default", kFamily, "window 128, 4 sinks and 32 keys per query routed by group_dot at 8 bits",
-                       kDropIn, "", routedBy("window 128 + 4 sinks + 32 routed", "group_dot", 32)});
-    presets.push_back({"full", kFamily, "every query reads every key up to itself", kDropIn, "1706.03762", full});
+    presets.push_back({"default", kFamily,
+                       "window 128, 4 sinks and 32 keys per query routed by group_dot at 8 bits", kDropIn, "",
+                       routedBy("window 128 + 4 sinks + 32 routed", "group_dot", 32)});
+    presets.push_back(
+        {"full", kFamily, "every query reads every key up to itself", kDropIn, "1706.03762", full});
 }
 
 void appendFixed(std::vector<PolicyPreset>& presets) {
@@ -23,8 +25,8 @@ void appendFixed(std::vector<PolicyPreset>& presets) {
         windowed("window 128 + 4 sinks", 128, 4));
     AttentionPolicy streaming = windowed("StreamingLLM: window 128 + 4 sinks, cache positions", 128, 4);
     streaming.mix.positions = Positions::Cache;
-    add("streaming", "the last 128 keys and the first 4, at their places in the cache instead of the text", kDropIn,
-        "2309.17453", streaming);
+    add("streaming", "the last 128 keys and the first 4, at their places in the cache instead of the text",
+        kDropIn, "2309.17453", streaming);
     AttentionPolicy dilated = windowed("dilated", 128, 0);
     dilated.local.dilation = 2;
     add("dilated", "128 keys, every second one (reach 255)", kTrained, "2004.05150", dilated);
@@ -47,13 +49,15 @@ void appendFixed(std::vector<PolicyPreset>& presets) {
         chunkedPrevious);
     AttentionPolicy longformer = windowed("Longformer, causal-global", 512, 0);
     longformer.always.pinned = {{0, 0, Role::Both}};
-    add("longformer", "window 512; the first token, and all you pin, reads all before it and is read by all after",
+    add("longformer",
+        "window 512; the first token, and all you pin, reads all before it and is read by all after",
         kTrained, "2004.05150", longformer);
     AttentionPolicy symmetric = windowed("Longformer, symmetric", 512, 0);
     symmetric.local.sides = Sides::Both;
     symmetric.always.pinned = {{0, 0, Role::Both}};
-    add("longformer-sym", "256 keys to either side; the first token, and all you pin, reads and is read by all",
-        kTrained, "2004.05150", symmetric);
+    add("longformer-sym",
+        "256 keys to either side; the first token, and all you pin, reads and is read by all", kTrained,
+        "2004.05150", symmetric);
     add("sepllm", "4 sinks, window 224, the latest 32 separators", kDropIn, "2412.12094", [] {
         AttentionPolicy policy = windowed("SepLLM", 224, 4);
         policy.always.punctuation = true;
@@ -73,16 +77,19 @@ void appendFixed(std::vector<PolicyPreset>& presets) {
     AttentionPolicy bigbird = windowed("BigBird ITC, causal", 192, 64);
     bigbird.routed.page = bigbird.routed.queryBlock = 64;
     bigbird.routed.randomBlocks = 3;
-    add("bigbird-itc", "blocks of 64: window of three, the first one, three earlier ones at random; causal form",
-        kTrained, "2007.14062", bigbird);
+    add("bigbird-itc",
+        "blocks of 64: window of three, the first one, three earlier ones at random; causal form", kTrained,
+        "2007.14062", bigbird);
     bigbird.name = "BigBird ITC, parity";
     bigbird.local.sides = Sides::Both;
     bigbird.mix.parity = Parity::BigBird;
     add("bigbird-parity",
-        "blocks of 64 as the reference code reads them: window of three, first and last, three at random, some twice",
+        "blocks of 64 as the reference code reads them: window of three, first and last, three at random, "
+        "some twice",
         kTrained, "2007.14062", bigbird);
-    add("bigbird-etc", "window of three blocks of 84; the first 256 tokens stand in for the extra global ones",
-        kTrained, "2007.14062", windowed("BigBird ETC, causal", 252, 256));
+    add("bigbird-etc",
+        "window of three blocks of 84; the first 256 tokens stand in for the extra global ones", kTrained,
+        "2007.14062", windowed("BigBird ETC, causal", 252, 256));
     AttentionPolicy strided = windowed("Sparse Transformer, strided", 64, 0);
     {
         // Every 64th key before the query, back to the first: 4,096 of them reach 262,000 tokens.
@@ -91,8 +98,10 @@ void appendFixed(std::vector<PolicyPreset>& presets) {
         strided.headPolicies.push_back({"strided", far});
         strided.mix.heads = {alternating("", "strided")};
     }
-    add("strided", "the last 64 keys; the second and fourth head every 64th key back to the start (published: 128, heads merged)", kTrained,
-        "1904.10509", strided);
+    add("strided",
+        "the last 64 keys; the second and fourth head every 64th key back to the start (published: 128, "
+        "heads merged)",
+        kTrained, "1904.10509", strided);
     AttentionPolicy gemma3 = windowed("5 windowed : 1 full (Gemma 3)", 512, 0);
     gemma3.mix.fullEvery = 6;
     add("gemma3", "five layers of window 512 to one full layer", kDropIn, "2503.19786", gemma3);

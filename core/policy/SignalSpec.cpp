@@ -24,29 +24,35 @@ constexpr SignalSpec kSignals[] = {
      Role::Keys, Sees::Fixed, true, false, "D per key-value head"},
     {"value_norm", "length of the value; high first. One choice per key-value head", Role::Keys, Sees::Fixed,
      true, false, "D per key-value head"},
-    {"page_mean", "query times the mean key of a page; high first (2502.13189). One choice per head", Role::Keys,
-     Sees::Row, false, true, "D*i/page"},
+    {"page_mean", "query times the mean key of a page; high first (2502.13189). One choice per head",
+     Role::Keys, Sees::Row, false, true, "D*i/page"},
     {"page_bound",
-     "sum over channels of max(q*min, q*max) of a page, never below any of its logits; high first (2406.10774). "
+     "sum over channels of max(q*min, q*max) of a page, never below any of its logits; high first "
+     "(2406.10774). "
      "One choice per head; top_p reads the bound as if it were the logit",
      Role::Keys, Sees::Row, false, true, "2D*i/page"},
     {"stored_dot",
-     "greatest logit of a page by its keys as they are stored (`store` direction8: 8 bits a channel), local and "
+     "greatest logit of a page by its keys as they are stored (`store` direction8: 8 bits a channel), local "
+     "and "
      "always keys left out; high first. One choice per head",
      Role::Keys, Sees::Row, false, false, "i*D per head, int8 where keys are stored so"},
     {"block_pool",
-     "softmax of mean query times mean key of blocks; high first (2407.02490, 2502.20766). One choice per head",
+     "softmax of mean query times mean key of blocks; high first (2407.02490, 2502.20766). One choice per "
+     "head",
      Role::Keys, Sees::Block, false, true, "D*i/(page*query_block)"},
     {"antidiagonal",
-     "strided antidiagonal sums of query times key inside blocks, softmaxed; high first (2503.16428). One choice "
+     "strided antidiagonal sums of query times key inside blocks, softmaxed; high first (2503.16428). One "
+     "choice "
      "per head",
      Role::Keys, Sees::Block, false, true, "D*i/stride"},
     {"recent_window",
-     "mean attention of the last `observe` prompt rows, mean over `pool` keys; high first (2404.14469). Those rows "
+     "mean attention of the last `observe` prompt rows, mean over `pool` keys; high first (2404.14469). "
+     "Those rows "
      "and all behind the prompt stay. One choice per key-value head",
      Role::Keys, Sees::Border, true, true, "observe*D at the border"},
     {"vertical_slash",
-     "columns (`budget`) and diagonals (`diagonals`) of greatest attention in the last `observe` prompt rows; the "
+     "columns (`budget`) and diagonals (`diagonals`) of greatest attention in the last `observe` prompt "
+     "rows; the "
      "first 30 and nearest 100 first (2407.02490). One choice per head",
      Role::Keys, Sees::Border, false, true, "observe*D at the border"},
     {"flexprefill",
@@ -60,35 +66,40 @@ constexpr SignalSpec kSignals[] = {
     {"observed", "as accumulated, per row that could see the key. One choice per key-value head", Role::Keys,
      Sees::Running, true, true, "the hybrid's own scores"},
     {"value_attention",
-     "accumulated times the value's L1 length; high first (2406.12335). One choice per key-value head", Role::Keys,
-     Sees::Running, true, false, "the hybrid's own scores + D"},
+     "accumulated times the value's L1 length; high first (2406.12335). One choice per key-value head",
+     Role::Keys, Sees::Running, true, false, "the hybrid's own scores + D"},
     {"last_row",
-     "attention of the row before under this policy, mean over the layer's heads; high first (2401.06104). One "
+     "attention of the row before under this policy, mean over the layer's heads; high first (2401.06104). "
+     "One "
      "choice per layer",
      Role::Keys, Sees::Row, false, true, "the hybrid's own scores"},
     {"lsh",
-     "the newest `budget` keys of the query's hash bucket, united over `rounds` (2001.04451); score: share of "
+     "the newest `budget` keys of the query's hash bucket, united over `rounds` (2001.04451); score: share "
+     "of "
      "rounds. One choice per head",
      Role::Keys, Sees::Row, false, false, "rounds*D*i/(2*budget)"},
     {"centroid",
-     "the newest `budget` keys of the query's cluster, online spherical k-means of the keys (2003.05997). One choice "
+     "the newest `budget` keys of the query's cluster, online spherical k-means of the keys (2003.05997). "
+     "One choice "
      "per head",
      Role::Keys, Sees::Row, false, false, "2D*i/budget"},
     {"indexer",
-     "sum over heads of ReLU(query times key), both rounded to `bits`; high first (2512.02556, untrained stand-in). "
+     "sum over heads of ReLU(query times key), both rounded to `bits`; high first (2512.02556, untrained "
+     "stand-in). "
      "One choice per layer",
      Role::Keys, Sees::Row, false, true, "i*D int8 per head"},
     {"key_distinct",
-     "minus the cosine of the key and the mean direction of the keys so far; high first (2504.15364). One choice "
+     "minus the cosine of the key and the mean direction of the keys so far; high first (2504.15364). One "
+     "choice "
      "per key-value head",
      Role::Keys, Sees::Running, true, false, "i*D per key-value head"},
     {"position", "the earlier the better: more sinks", Role::Keys, Sees::Fixed, false, false, "0"},
-    {"special", "special and separator tokens first, the latest of them (2412.12094)", Role::Both, Sees::Fixed, false,
-     false, "0, a look-up"},
-    {"hidden_norm", "length of the residual stream that enters the layer; high first", Role::Both, Sees::Fixed, false,
-     false, "M per layer"},
-    {"rarity", "-ln of the token's share among the tokens so far, nats; high first", Role::Both, Sees::Fixed, false,
-     false, "0, a look-up"},
+    {"special", "special and separator tokens first, the latest of them (2412.12094)", Role::Both,
+     Sees::Fixed, false, false, "0, a look-up"},
+    {"hidden_norm", "length of the residual stream that enters the layer; high first", Role::Both,
+     Sees::Fixed, false, false, "M per layer"},
+    {"rarity", "-ln of the token's share among the tokens so far, nats; high first", Role::Both, Sees::Fixed,
+     false, false, "0, a look-up"},
     {"surprisal",
      "-ln P(token | tokens before), nats; high first (2407.09450). Needs a full pass of the model, which is "
      "router cost",
@@ -99,12 +110,13 @@ constexpr SignalSpec kSignals[] = {
     {"query_peak", "greatest minus mean logit over keys up to the query; high first", Role::Queries,
      Sees::Row, false, false, "i*D"},
     {"query_sparsity",
-     "greatest minus mean logit over 5*ceil(ln(i+1)) keys drawn from those up to the query; high first (2012.07436)",
+     "greatest minus mean logit over 5*ceil(ln(i+1)) keys drawn from those up to the query; high first "
+     "(2012.07436)",
      Role::Queries, Sees::Row, false, false, "5*D*ln i"},
-    {"row_entropy", "entropy of the query's attention, nats; high first", Role::Queries, Sees::Row, false, false,
-     "i*D"},
-    {"local_deficit", "attention mass of the query outside local and always; high first (2410.13846)", Role::Queries,
-     Sees::Row, false, false, "i*D"},
+    {"row_entropy", "entropy of the query's attention, nats; high first", Role::Queries, Sees::Row, false,
+     false, "i*D"},
+    {"local_deficit", "attention mass of the query outside local and always; high first (2410.13846)",
+     Role::Queries, Sees::Row, false, false, "i*D"},
     {"random", "uniform, from the seed: the control that a router must beat", Role::Both, Sees::Fixed, false,
      false, "0"},
     {"oracle", "the true attention probability of the row: the control that no router can beat by much",
@@ -118,8 +130,8 @@ std::span<const SignalSpec> signalSpecs() {
 }
 
 const SignalSpec* findSignal(std::string_view name) {
-    const auto found =
-        std::find_if(std::begin(kSignals), std::end(kSignals), [&](const SignalSpec& s) { return s.name == name; });
+    const auto found = std::find_if(std::begin(kSignals), std::end(kSignals),
+                                    [&](const SignalSpec& s) { return s.name == name; });
     return found == std::end(kSignals) ? nullptr : &*found;
 }
 
@@ -140,7 +152,8 @@ Offers offersOf(std::string_view signal) {
         {"value_attention", Offers::Rows},
         {"last_row", Offers::Rows},
     }};
-    const auto found = std::find_if(kOthers.begin(), kOthers.end(), [&](const auto& o) { return o.first == signal; });
+    const auto found =
+        std::find_if(kOthers.begin(), kOthers.end(), [&](const auto& o) { return o.first == signal; });
     return found == kOthers.end() ? Offers::Tokens : found->second;
 }
 
@@ -186,7 +199,8 @@ bool looksAhead(const HeadParts& parts) {
 }
 
 bool looksAhead(const AttentionPolicy& policy) {
-    return policy.bidirectional() || policy.anyParts([](const HeadParts& parts) { return looksAhead(parts); });
+    return policy.bidirectional() ||
+           policy.anyParts([](const HeadParts& parts) { return looksAhead(parts); });
 }
 
 bool roundsKeys(std::string_view signal) {
@@ -197,10 +211,9 @@ bool readsEarlierQueries(const AttentionPolicy& policy) {
     return policy.anyParts([&](const HeadParts& parts) {
         const RoutedPart& routed = parts.routed;
         const Offers offers = offersOf(routed.signal);
-        return routed.on() &&
-               (routed.ranksQueries() || routed.choice == Choice::Sequence ||
-                routed.granularity == Granularity::Block || offers == Offers::Rows || offers == Offers::Prompt ||
-                policy.mix.dynamic != Dynamic::None);
+        return routed.on() && (routed.ranksQueries() || routed.choice == Choice::Sequence ||
+                               routed.granularity == Granularity::Block || offers == Offers::Rows ||
+                               offers == Offers::Prompt || policy.mix.dynamic != Dynamic::None);
     });
 }
 

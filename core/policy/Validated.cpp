@@ -35,9 +35,7 @@ Result<> checkBudget(std::string_view path, BudgetKind kind, double budget) {
                     std::string(whole ? "a whole number from " : "a number from ") +
                         formatParam(*findParam("routed.threshold"), spec.minimum) + " to " +
                         formatParam(*findParam("routed.threshold"), spec.maximum) + " is accepted" +
-                        (kind == BudgetKind::Count
-                             ? ""
-                             : " for " + std::string(key.substr(7))));
+                        (kind == BudgetKind::Count ? "" : " for " + std::string(key.substr(7))));
 }
 
 Result<> checkRouted(const RoutedPart& routed) {
@@ -85,11 +83,15 @@ Result<> checkOffers(const AttentionPolicy& policy) {
     const RoutedPart& routed = policy.routed;
     const Offers offers = offersOf(routed.signal);
     const bool tokens = offers == Offers::Tokens && routed.granularity == Granularity::Token;
-    const auto granularity = [&] { return formatParam(*findParam("routed.granularity"), findParam("routed.granularity")->get(policy)); };
+    const auto granularity = [&] {
+        return formatParam(*findParam("routed.granularity"), findParam("routed.granularity")->get(policy));
+    };
     if (offers == Offers::Pages && routed.granularity == Granularity::Token)
-        return badField("routed.granularity", "token", routed.signal + " ranks pages: page and block are accepted");
+        return badField("routed.granularity", "token",
+                        routed.signal + " ranks pages: page and block are accepted");
     if (offers == Offers::Blocks && routed.granularity != Granularity::Block)
-        return badField("routed.granularity", granularity(), routed.signal + " ranks blocks: block is accepted");
+        return badField("routed.granularity", granularity(),
+                        routed.signal + " ranks blocks: block is accepted");
     if (routed.signal == "antidiagonal" &&
         (routed.page % routed.stride != 0 || routed.queryBlock % routed.stride != 0))
         return badField("routed.stride", std::to_string(routed.stride),
@@ -101,18 +103,23 @@ Result<> checkOffers(const AttentionPolicy& policy) {
                         routed.signal + " takes whole buckets: count and fraction are accepted");
     if (offers == Offers::Buckets && routed.sharing == Sharing::Layer)
         return badField("routed.share", "layer",
-                        routed.signal + " hashes the keys of one key-value head: signal, head and group are accepted");
-    const bool perText = offers == Offers::Tokens && routed.signal != "indexer" && routed.signal != "key_distinct";
+                        routed.signal +
+                            " hashes the keys of one key-value head: signal, head and group are accepted");
+    const bool perText =
+        offers == Offers::Tokens && routed.signal != "indexer" && routed.signal != "key_distinct";
     if (routed.choice == Choice::Sequence && routed.ranksKeys() && (!perText || !tokens))
         return badField("routed.choice", "sequence",
-                        routed.signal + " in " + granularity() + "s chooses anew for each query: query is accepted");
+                        routed.signal + " in " + granularity() +
+                            "s chooses anew for each query: query is accepted");
     if (routed.scope == Scope::Sequence && routed.ranksKeys() && !tokens)
         return badField("routed.scope", "sequence",
-                        routed.signal + " in " + granularity() + "s ranks what stands before: prefix is accepted");
+                        routed.signal + " in " + granularity() +
+                            "s ranks what stands before: prefix is accepted");
     if (routed.store == Store::Evict && offers != Offers::Rows)
         return badField("routed.store", "evict",
-                        routed.signal + " does not follow the rows: accumulated, observed, value_attention and "
-                                        "last_row can evict");
+                        routed.signal +
+                            " does not follow the rows: accumulated, observed, value_attention and "
+                            "last_row can evict");
     if (routed.store == Store::Evict && policy.local.dilation > 1)
         return badField("local.dilation", std::to_string(policy.local.dilation),
                         "a dilated window comes back to keys that eviction dropped: 1 is accepted");
@@ -124,8 +131,9 @@ Result<> checkOffers(const AttentionPolicy& policy) {
     if (policy.mix.dynamic != Dynamic::None &&
         (!tokens || !routed.ranksKeys() || routed.budgetKind != BudgetKind::Count ||
          routed.choice != Choice::Query))
-        return badField("mix.dynamic", policy.mix.dynamic == Dynamic::Entropy ? "entropy" : "deficit",
-                        "shares a count of single keys per query: other budgets, choices and granularities take none");
+        return badField(
+            "mix.dynamic", policy.mix.dynamic == Dynamic::Entropy ? "entropy" : "deficit",
+            "shares a count of single keys per query: other budgets, choices and granularities take none");
     return {};
 }
 
@@ -163,60 +171,68 @@ Result<> checkBothSides(const AttentionPolicy& policy) {
     if (policy.far.on())
         return only("far.far", "a far field stands for earlier keys: with sides both, none is accepted");
     if (policy.always.special && policy.always.specialCap > 0)
-        return only("always.special_cap", "\"the latest\" is told from one side: with sides both, 0 is accepted");
+        return only("always.special_cap",
+                    "\"the latest\" is told from one side: with sides both, 0 is accepted");
     if (policy.always.punctuation && policy.always.punctuationCap > 0)
-        return only("always.punctuation_cap", "\"the latest\" is told from one side: with sides both, 0 is accepted");
+        return only("always.punctuation_cap",
+                    "\"the latest\" is told from one side: with sides both, 0 is accepted");
     if (!policy.routed.signal.empty() || policy.routed.phase != Phase::All)
         return only(policy.routed.signal.empty() ? "routed.phase" : "routed.signal",
                     "routers rank earlier keys: with sides both nothing is routed");
     if (!parity)
         return policy.routed.randomBlocks == 0
                    ? Result<>()
-                   : only("routed.random_blocks", "with sides both they are BigBird's: parity bigbird, or 0, is accepted");
+                   : only("routed.random_blocks",
+                          "with sides both they are BigBird's: parity bigbird, or 0, is accepted");
     const std::int64_t block = policy.routed.page;
     if (policy.routed.queryBlock != block)
-        return only("routed.query_block", "parity bigbird has square blocks: page = " + std::to_string(block) +
-                                              " is accepted");
+        return only("routed.query_block",
+                    "parity bigbird has square blocks: page = " + std::to_string(block) + " is accepted");
     if (policy.local.window != 3 * block)
         return only("local.window", "parity bigbird has a window of three blocks: 3 page = " +
                                         std::to_string(3 * block) + " is accepted");
     if (policy.always.sinks != block)
-        return only("always.sinks", "parity bigbird always reads the first block: page = " + std::to_string(block) +
-                                        " is accepted");
+        return only("always.sinks", "parity bigbird always reads the first block: page = " +
+                                        std::to_string(block) + " is accepted");
     if (!policy.always.pinned.empty() || policy.always.special || policy.always.punctuation)
-        return badField("always", "more than sinks", "parity bigbird always reads its first and last block only");
+        return badField("always", "more than sinks",
+                        "parity bigbird always reads its first and last block only");
     return {};
 }
 
-/// Positions in the cache: a window and sinks alone keep every distance but that to the sinks, so no other key need
-/// be moved.
+/// Positions in the cache: a window and sinks alone keep every distance but that to the sinks, so no other
+/// key need be moved.
 Result<> checkPositions(const AttentionPolicy& policy) {
     const bool moved = policy.local.sides != Sides::Earlier || policy.local.window < 1 ||
-                       policy.local.dilation != 1 || policy.local.chunk > 0 || !policy.always.pinned.empty() ||
-                       policy.always.special || policy.always.punctuation || policy.routed.on() ||
-                       policy.routed.phase != Phase::All || policy.far.on();
+                       policy.local.dilation != 1 || policy.local.chunk > 0 ||
+                       !policy.always.pinned.empty() || policy.always.special || policy.always.punctuation ||
+                       policy.routed.on() || policy.routed.phase != Phase::All || policy.far.on();
     if (policy.mix.positions == Positions::Cache && moved)
-        return fail(ErrorCode::Unsupported,
-                    "mix.positions is cache; with it a window of dilation 1 and sinks are accepted and nothing else "
-                    "(no later keys, chunk, pinned, special or separator tokens, routing, phase or far field)");
+        return fail(
+            ErrorCode::Unsupported,
+            "mix.positions is cache; with it a window of dilation 1 and sinks are accepted and nothing else "
+            "(no later keys, chunk, pinned, special or separator tokens, routing, phase or far field)");
     return {};
 }
 
-/// Keys behind the window in 8 bits: who reads them must be a row that routes, and the router must not count on what
-/// the row then reads exactly.
+/// Keys behind the window in 8 bits: who reads them must be a row that routes, and the router must not count
+/// on what the row then reads exactly.
 Result<> checkStored(const AttentionPolicy& policy) {
     const RoutedPart& routed = policy.routed;
     const Offers offers = offersOf(routed.signal);
     const bool queries = std::any_of(policy.always.pinned.begin(), policy.always.pinned.end(),
                                      [](const PinnedRange& range) { return range.role != Role::Keys; });
     const bool other = policy.local.sides != Sides::Earlier || policy.local.window < 1 || queries ||
-                       routed.role != Role::Keys || routed.phase != Phase::All || routed.choice != Choice::Query || routed.granularity == Granularity::Block ||
+                       routed.role != Role::Keys || routed.phase != Phase::All ||
+                       routed.choice != Choice::Query || routed.granularity == Granularity::Block ||
                        (!routed.signal.empty() && offers != Offers::Tokens && offers != Offers::Pages);
     if (routed.store == Store::Direction8 && other)
-        return fail(ErrorCode::Unsupported,
-                    "routed.store is direction8; with it a window of at least 1, role keys, phase all, choice query, "
-                    "tokens or pages and a signal that ranks single keys or pages are accepted, and no pinned token in "
-                    "query role");
+        return fail(
+            ErrorCode::Unsupported,
+            "routed.store is direction8; with it a window of at least 1, role keys, phase all, choice query, "
+            "tokens or pages and a signal that ranks single keys or pages are accepted, and no pinned token "
+            "in "
+            "query role");
     return {};
 }
 
@@ -238,11 +254,13 @@ Result<> checkParts(const AttentionPolicy& policy) {
             FOVEA_TRY(checkParam(spec, spec.get(policy)));
     FOVEA_TRY(checkFar(policy.far, policy.combine));
     if (policy.far.on() && policy.combine.combine == Combine::Gated && policy.always.sinkLogit)
-        return badField("always.sink_logit", formatParam(*findParam("always.sink_logit"), *policy.always.sinkLogit),
+        return badField("always.sink_logit",
+                        formatParam(*findParam("always.sink_logit"), *policy.always.sinkLogit),
                         "a gated sum has no one denominator for it to join: off is accepted");
     FOVEA_TRY(checkPositions(policy));
     FOVEA_TRY(checkStored(policy));
-    for (const std::string_view key : {"routed.random_blocks", "routed.page", "routed.query_block", "routed.seed"})
+    for (const std::string_view key :
+         {"routed.random_blocks", "routed.page", "routed.query_block", "routed.seed"})
         FOVEA_TRY(checkParam(*findParam(key), findParam(key)->get(policy)));
     FOVEA_TRY(checkBothSides(policy));
     if (policy.routed.signal.empty())

@@ -15,7 +15,8 @@ public:
         : m_page(static_cast<std::size_t>(in.routed().page)),
           m_queryBlock(static_cast<std::size_t>(in.routed().queryBlock)),
           m_firstBlock(in.signal.rows.first / m_queryBlock) {
-        for (std::size_t first = m_firstBlock * m_queryBlock; first < in.signal.rows.last; first += m_queryBlock) {
+        for (std::size_t first = m_firstBlock * m_queryBlock; first < in.signal.rows.last;
+             first += m_queryBlock) {
             const std::size_t last = std::min(first + m_queryBlock, in.tokens());
             m_mass.emplace_back((last - 1) / m_page + 1, 0.0F);
         }
@@ -62,7 +63,8 @@ void softmax(std::vector<double>& x) {
         peak = value > peak ? value : peak;
     double sum = 0;
     for (double& value : x) {
-        value = value == value && peak > -std::numeric_limits<double>::infinity() ? std::exp(value - peak) : 0;
+        value =
+            value == value && peak > -std::numeric_limits<double>::infinity() ? std::exp(value - peak) : 0;
         sum += value == value ? value : 0;
     }
     for (double& value : x)
@@ -130,8 +132,8 @@ void BlockMass::fillAntidiagonal(const SetInput& in) {
                             part += a[d] * z[d];
                         sum += part;
                     }
-                    row[keyCell] =
-                        static_cast<double>(in.scale()) * static_cast<double>(sum) / static_cast<double>(stride);
+                    row[keyCell] = static_cast<double>(in.scale()) * static_cast<double>(sum) /
+                                   static_cast<double>(stride);
                 }
                 m_macs += row.size() * stride * dim;
                 softmax(row);

@@ -1,12 +1,12 @@
 // Keys that share a bucket with the query: the newest `budget` of it, candidates only.
-// lsh: Kitaev et al., Reformer, 2020, 2001.04451: bucket = argmax[xR; -xR] of the normalised vector, united over
-// `rounds` rotations. Differs: keys and queries have vectors of their own, buckets are not sorted and cut into
-// chunks (which shift as the text grows), and their number is the greatest power of two <= (i + 1) / budget,
-// 2 to 512; 1 where the budget holds every candidate.
-// centroid: Roy et al., Routing Transformer, 2020, 2003.05997: spherical k-means; a query reads the cluster whose
-// centroid is nearest. Differs: online (MacQueen's k-means over the keys in their order): every `budget`-th key
-// founds a cluster, each other key joins the nearest, whose centroid is the mean of its members' directions. No
-// held-out text is needed, no key is in no cluster, nothing looks ahead.
+// lsh: Kitaev et al., Reformer, 2020, 2001.04451: bucket = argmax[xR; -xR] of the normalised vector, united
+// over `rounds` rotations. Differs: keys and queries have vectors of their own, buckets are not sorted and
+// cut into chunks (which shift as the text grows), and their number is the greatest power of two <= (i + 1) /
+// budget, 2 to 512; 1 where the budget holds every candidate. centroid: Roy et al., Routing Transformer,
+// 2020, 2003.05997: spherical k-means; a query reads the cluster whose centroid is nearest. Differs: online
+// (MacQueen's k-means over the keys in their order): every `budget`-th key founds a cluster, each other key
+// joins the nearest, whose centroid is the mean of its members' directions. No held-out text is needed, no
+// key is in no cluster, nothing looks ahead.
 #include "core/base/SplitMix64.h"
 #include "core/route/SetChoice.h"
 #include "core/route/TextChoice.h"
@@ -35,14 +35,16 @@ protected:
     [[nodiscard]] static std::size_t buckets(std::size_t seen, std::size_t size, const Candidates::Row& row) {
         if (size >= row.count) // a bucket that could hold every candidate: one is enough
             return 1;
-        return std::clamp<std::size_t>(seen / std::max<std::size_t>(1, size), 2, kMostBuckets); // x and -x at least
+        return std::clamp<std::size_t>(seen / std::max<std::size_t>(1, size), 2,
+                                       kMostBuckets); // x and -x at least
     }
 };
 
 class Lsh final : public BucketChooser {
 public:
     explicit Lsh(const SetInput& in)
-        : BucketChooser(in), m_rounds(static_cast<std::size_t>(in.routed().rounds)), m_dim(in.signal.headDim()) {
+        : BucketChooser(in), m_rounds(static_cast<std::size_t>(in.routed().rounds)),
+          m_dim(in.signal.headDim()) {
         // A row has the most buckets at the end; a fraction or threshold budget keeps them in proportion.
         std::vector<std::uint64_t> blocked;
         std::size_t most = 1;
@@ -63,7 +65,8 @@ public:
                 for (std::size_t level = 0; level < m_levels; ++level)
                     m_keyBuckets[(level * m_rounds + r) * keys + j] = levels[level];
             }
-        m_macs = m_rounds * columns * m_dim * (keys + (in.signal.rows.last - in.signal.rows.first) * in.heads());
+        m_macs =
+            m_rounds * columns * m_dim * (keys + (in.signal.rows.last - in.signal.rows.first) * in.heads());
     }
 
     void choose(std::size_t first, std::size_t last, BlockChoices& out) const override {
@@ -81,7 +84,8 @@ public:
             const Candidates::Row row = m_in.candidates.of(query, blocked);
             const std::size_t take = size(row);
             const auto level =
-                std::min(m_levels, static_cast<std::size_t>(std::bit_width(buckets(query + 1, take, row)))) - 1;
+                std::min(m_levels, static_cast<std::size_t>(std::bit_width(buckets(query + 1, take, row)))) -
+                1;
             hits.assign(query + 1, 0);
             // Heads that choose as one unite their buckets as rounds are united.
             for (std::size_t h = 0; h < m_in.heads(); ++h)
@@ -180,10 +184,11 @@ public:
             if (in.routed().budgetKind == BudgetKind::Count)
                 size = std::max<std::size_t>(1, static_cast<std::size_t>(in.routed().budget));
             else if (in.routed().budgetKind == BudgetKind::Fraction && in.routed().budget > 0)
-                size = std::max<std::size_t>(
-                    1, static_cast<std::size_t>(std::ceil(in.routed().budget * static_cast<double>(token + 1))));
+                size = std::max<std::size_t>(1, static_cast<std::size_t>(std::ceil(
+                                                    in.routed().budget * static_cast<double>(token + 1))));
             const std::size_t cluster =
-                m_sums.empty() || m_sums.size() < std::min(kMostBuckets, 1 + token / size) ? found() : nearest(x);
+                m_sums.empty() || m_sums.size() < std::min(kMostBuckets, 1 + token / size) ? found()
+                                                                                           : nearest(x);
             m_cluster[token] = static_cast<std::uint16_t>(cluster);
             join(cluster, x);
             if (token >= in.signal.rows.first)

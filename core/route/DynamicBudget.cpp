@@ -5,7 +5,8 @@
 
 namespace fovea {
 
-std::vector<std::uint32_t> shareOut(std::uint64_t total, std::uint64_t cap, const std::vector<double>& weights) {
+std::vector<std::uint32_t> shareOut(std::uint64_t total, std::uint64_t cap,
+                                    const std::vector<double>& weights) {
     const std::size_t n = weights.size();
     std::vector<double> weight(n), share(n, 0.0);
     for (std::size_t u = 0; u < n; ++u)
@@ -58,7 +59,8 @@ std::vector<std::uint32_t> shareOut(std::uint64_t total, std::uint64_t cap, cons
     return keys;
 }
 
-DynamicBudget::DynamicBudget(const AttentionPolicy& policy, UnitKind kind, std::size_t units, const SignalInput& in)
+DynamicBudget::DynamicBudget(const AttentionPolicy& policy, UnitKind kind, std::size_t units,
+                             const SignalInput& in)
     : m_budget(policy.routed.budget), m_units(units) {
     if (policy.mix.dynamic == Dynamic::None || policy.routed.budgetKind != BudgetKind::Count ||
         m_budget >= static_cast<double>(in.rows.last))
@@ -85,10 +87,13 @@ DynamicBudget::DynamicBudget(const AttentionPolicy& policy, UnitKind kind, std::
                 const auto p = static_cast<double>(row[j]);
                 if (policy.mix.dynamic == Dynamic::Entropy)
                     x -= p > 0 ? p * std::log(p) : 0;
-                else if (!in.candidates->local().contains(probe, j) && !in.candidates->always().reads(probe, j))
+                else if (!in.candidates->local().contains(probe, j) &&
+                         !in.candidates->always().reads(probe, j))
                     x += p;
             }
-            const std::size_t unit = kind == UnitKind::Head ? head : kind == UnitKind::Group ? in.kvHeadOf(head) : 0;
+            const std::size_t unit = kind == UnitKind::Head    ? head
+                                     : kind == UnitKind::Group ? in.kvHeadOf(head)
+                                                               : 0;
             sums[unit] += x;
             ++counts[unit];
         }

@@ -8,9 +8,9 @@
 namespace fovea {
 
 /// Budgets that follow the text (mechanisms.md rule 9): the units of a layer share one total. Every
-/// `probe_every`-th row is scored in full; its entropy, or the mass that local and always miss, moves the unit's
-/// weight w <- 0.9 w + 0.1 x, w = 1 at first. A unit gets total * w / sum w keys, 0 to four times the budget, by
-/// largest remainder, for the rows after the probe: nothing looks ahead.
+/// `probe_every`-th row is scored in full; its entropy, or the mass that local and always miss, moves the
+/// unit's weight w <- 0.9 w + 0.1 x, w = 1 at first. A unit gets total * w / sum w keys, 0 to four times the
+/// budget, by largest remainder, for the rows after the probe: nothing looks ahead.
 class DynamicBudget {
 public:
     /// With Dynamic::None every row of every unit has the policy's budget and nothing is computed.

@@ -1,11 +1,11 @@
-// Choices that follow the hybrid's own attention, row after row: what a row reads depends on the softmax of the
-// rows before it over what those read. With store evict a key that is dropped is gone for good, as in a cache of
-// fixed size; with store all it keeps its score and may come back.
-// accumulated: Zhang et al., H2O, 2023, 2306.14048: A_j, the sum of p^ over rows and the unit's heads; observed:
-// divided by the rows that could see j; value_attention: Guo et al., VATP, 2024, 2406.12335: A_j |v_j|_1;
-// last_row: Oren et al., TOVA, 2024, 2401.06104: p^ of the row before, mean over heads.
-// Differs: H2O and TOVA run a prompt with full attention first; that is phase decode. Without it the rows of the
-// prompt are evicted under way, so decoding and prefill are one computation.
+// Choices that follow the hybrid's own attention, row after row: what a row reads depends on the softmax of
+// the rows before it over what those read. With store evict a key that is dropped is gone for good, as in a
+// cache of fixed size; with store all it keeps its score and may come back. accumulated: Zhang et al., H2O,
+// 2023, 2306.14048: A_j, the sum of p^ over rows and the unit's heads; observed: divided by the rows that
+// could see j; value_attention: Guo et al., VATP, 2024, 2406.12335: A_j |v_j|_1; last_row: Oren et al., TOVA,
+// 2024, 2401.06104: p^ of the row before, mean over heads. Differs: H2O and TOVA run a prompt with full
+// attention first; that is phase decode. Without it the rows of the prompt are evicted under way, so decoding
+// and prefill are one computation.
 #include "core/route/SetChoice.h"
 #include "core/route/TextChoice.h"
 #include <cmath>
@@ -91,7 +91,8 @@ private:
                 m_length[key] = valueLength(key);
             for (std::size_t kv = 0; kv < m.m_kvHeads; ++kv) {
                 const float* row = m_in.signal.key(m.m_firstKv + kv).row(key);
-                float* group = m_packed[kv].data() + slot / kGroupKeys * kGroupKeys * m.m_dim + slot % kGroupKeys;
+                float* group =
+                    m_packed[kv].data() + slot / kGroupKeys * kGroupKeys * m.m_dim + slot % kGroupKeys;
                 for (std::size_t d = 0; d < m.m_dim; ++d)
                     group[d * kGroupKeys] = row[d];
             }

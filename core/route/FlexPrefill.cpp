@@ -1,11 +1,12 @@
-// flexprefill: Lai et al., FlexPrefill, 2025, 2502.20766, after its published code, in blocks of `page` keys and
-// as many queries. Per head, from the last block of prompt rows: if the block mass that pooled keys estimate is
-// near the true one (square root of the Jensen-Shannon divergence below 0.1), the best entries of the pooled
-// map of all blocks until they hold the coverage; else, or beside them, the fewest columns and diagonals of
-// blocks that cover it (at least 512 keys of each). The first block and the diagonal always stay. Budget kind
-// top_p is the coverage; count gives that many keys of columns and of diagonals instead; fraction that share.
-// Differs from the code: the divergence in nats with the published threshold; where the prompt does not fill
-// its last block, that block is short (the code observes the last full block of rows, unaligned).
+// flexprefill: Lai et al., FlexPrefill, 2025, 2502.20766, after its published code, in blocks of `page` keys
+// and as many queries. Per head, from the last block of prompt rows: if the block mass that pooled keys
+// estimate is near the true one (square root of the Jensen-Shannon divergence below 0.1), the best entries of
+// the pooled map of all blocks until they hold the coverage; else, or beside them, the fewest columns and
+// diagonals of blocks that cover it (at least 512 keys of each). The first block and the diagonal always
+// stay. Budget kind top_p is the coverage; count gives that many keys of columns and of diagonals instead;
+// fraction that share. Differs from the code: the divergence in nats with the published threshold; where the
+// prompt does not fill its last block, that block is short (the code observes the last full block of rows,
+// unaligned).
 #include "core/route/SetChoice.h"
 #include "core/route/TextChoice.h"
 #include <cmath>

@@ -3,7 +3,8 @@
 
 // indexer: sum over heads of ReLU(q_h . k), one choice for all heads of a layer (DeepSeek-AI, DeepSeek-V3.2,
 // 2025, 2512.02556). A stand-in: the layer's own queries and keys, rounded to `bits`, take the place of the
-// trained indexer's, and every head weighs 1. Its logit estimate, used for top_p only, is the mean over heads.
+// trained indexer's, and every head weighs 1. Its logit estimate, used for top_p only, is the mean over
+// heads.
 namespace fovea {
 
 namespace {

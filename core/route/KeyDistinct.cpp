@@ -13,7 +13,8 @@ class KeyDistinct final : public PairScorer {
 public:
     explicit KeyDistinct(const SignalInput& in)
         : PairScorer(in.dots), m_dim(in.headDim()), m_firstQuery(in.rows.first),
-          m_means((in.rows.last - in.rows.first) * m_dim), m_keys((in.keys + kGroupKeys - 1) / kGroupKeys * kGroupKeys * m_dim) {
+          m_means((in.rows.last - in.rows.first) * m_dim),
+          m_keys((in.keys + kGroupKeys - 1) / kGroupKeys * kGroupKeys * m_dim) {
         const ConstMatrixView k = in.key(in.unit);
         const std::vector<float> norms = rowNorms(k, in.keys, 1);
         std::vector<float> group(kGroupKeys * m_dim);

@@ -1,8 +1,8 @@
-// Pages (aligned runs of `page` keys, chosen per query) and blocks (such runs, chosen for `query_block` queries
-// as one). A count budget of k keys takes ceil(k / page) pages; a chosen page is read as far as its keys are
-// candidates of the row. A block scores with its first query, so it looks at nothing that any of its rows may
-// not see (signals that pool their queries excepted, they say so); the pages from that query's own to the row's
-// are always read, as the published block methods keep the diagonal.
+// Pages (aligned runs of `page` keys, chosen per query) and blocks (such runs, chosen for `query_block`
+// queries as one). A count budget of k keys takes ceil(k / page) pages; a chosen page is read as far as its
+// keys are candidates of the row. A block scores with its first query, so it looks at nothing that any of its
+// rows may not see (signals that pool their queries excepted, they say so); the pages from that query's own
+// to the row's are always read, as the published block methods keep the diagonal.
 #include "core/route/Pages.h"
 #include "core/route/TextChoice.h"
 #include <algorithm>
@@ -40,8 +40,8 @@ public:
 private:
     struct Scratch {
         std::size_t anchor = 0;
-        std::size_t pages = 0;      ///< pages that begin at or before the anchor
-        std::vector<float> scores;  ///< [pages]
+        std::size_t pages = 0;     ///< pages that begin at or before the anchor
+        std::vector<float> scores; ///< [pages]
         Offer offer;
         std::vector<std::uint32_t> rank; ///< [pages] 1 = best; 0: not chosen
         std::size_t allowed = 0;         ///< keys
@@ -69,8 +69,8 @@ private:
         s.offer.start(s.pages);
         const Candidates::Row row = m_in.candidates.of(anchor, s.blocked);
         const bool topP = routed.budgetKind == BudgetKind::TopP;
-        const float peak = topP && !m_scorer->areMass() ? m_in.signal.dots.greatest(s.scores.data(), s.pages)
-                                                        : 0.0F;
+        const float peak =
+            topP && !m_scorer->areMass() ? m_in.signal.dots.greatest(s.scores.data(), s.pages) : 0.0F;
         for (std::size_t p = 0; p < s.pages; ++p) {
             const std::size_t first = p * m_page;
             const std::size_t seen = std::min(m_page, anchor + 1 - first);
@@ -98,7 +98,8 @@ private:
         if (routed.budgetKind == BudgetKind::Threshold && routed.newest > 0) {
             // Newest first among those that reach the bar.
             const auto end = s.offer.ranked.begin() + static_cast<std::ptrdiff_t>(chosen);
-            std::sort(s.offer.ranked.begin(), end, [](Ranked a, Ranked b) { return tokenOf(a) > tokenOf(b); });
+            std::sort(s.offer.ranked.begin(), end,
+                      [](Ranked a, Ranked b) { return tokenOf(a) > tokenOf(b); });
             chosen = std::min(chosen, static_cast<std::size_t>(routed.newest));
         }
         s.bar = barOf(s.offer, routed.budgetKind, routed.budget, chosen);
@@ -123,9 +124,8 @@ private:
             if (!diagonal && (p >= s.pages || s.rank[p] == 0))
                 continue;
             const float score = p < s.pages ? s.scores[p] : 0.0F; // later pages had none yet
-            forEachCandidate(row, p * m_page, std::min(end, (p + 1) * m_page), [&](std::size_t key) {
-                appender.add(key, score, diagonal ? 1 : s.rank[p]);
-            });
+            forEachCandidate(row, p * m_page, std::min(end, (p + 1) * m_page),
+                             [&](std::size_t key) { appender.add(key, score, diagonal ? 1 : s.rank[p]); });
         }
         appender.finish(s.bar, s.allowed);
     }

@@ -14,22 +14,25 @@ std::size_t pagesOf(std::size_t keys, std::size_t page) {
 /// first query, once per block).
 std::uint64_t pagesSeen(const SetInput& in) {
     const auto page = static_cast<std::uint64_t>(in.routed().page);
-    const std::uint64_t step =
-        in.routed().granularity == Granularity::Block ? static_cast<std::uint64_t>(in.routed().queryBlock) : 1;
+    const std::uint64_t step = in.routed().granularity == Granularity::Block
+                                   ? static_cast<std::uint64_t>(in.routed().queryBlock)
+                                   : 1;
     std::uint64_t seen = 0;
     for (std::uint64_t query = in.signal.rows.first; query < in.signal.rows.last; query += step)
         seen += in.fullRow(query) && step == 1 ? 0 : query / page + 1;
     return seen;
 }
 
-/// q against one statistic (or two) of each page, floats. `Bound`: maximum and minimum of every channel instead
-/// of the mean. Complete pages are packed once; a query's own unfinished page is done up to the query.
+/// q against one statistic (or two) of each page, floats. `Bound`: maximum and minimum of every channel
+/// instead of the mean. Complete pages are packed once; a query's own unfinished page is done up to the
+/// query.
 template <bool Bound>
 class PageStatistics final : public PageScorer {
 public:
     explicit PageStatistics(const SetInput& in)
         : m_in(in), m_page(static_cast<std::size_t>(in.routed().page)), m_dim(in.signal.headDim()),
-          m_groups(pagesOf(pagesOf(in.signal.keys, m_page), kGroupKeys)), m_firstKv(in.signal.kvHeadOf(in.firstHead())),
+          m_groups(pagesOf(pagesOf(in.signal.keys, m_page), kGroupKeys)),
+          m_firstKv(in.signal.kvHeadOf(in.firstHead())),
           m_kvHeads(in.signal.kvHeadOf(in.firstHead() + in.heads() - 1) + 1 - m_firstKv),
           m_packed(m_kvHeads * kSides * m_groups * kGroupKeys * m_dim) {
         const std::size_t pages = pagesOf(in.signal.keys, m_page);
@@ -86,7 +89,8 @@ private:
     static constexpr std::size_t kSides = Bound ? 2 : 1;
 
     /// Mean (or maximum, minimum) of keys [first, min(first + page, end)).
-    void statistic(std::size_t kvHead, std::size_t first, std::size_t end, std::size_t side, float* out) const {
+    void statistic(std::size_t kvHead, std::size_t first, std::size_t end, std::size_t side,
+                   float* out) const {
         const ConstMatrixView k = m_in.signal.key(kvHead);
         const std::size_t last = std::min(first + m_page, end);
         std::copy_n(k.row(first), m_dim, out);
@@ -124,7 +128,8 @@ private:
 class TokenPages final : public PageScorer {
 public:
     explicit TokenPages(const SetInput& in)
-        : m_in(in), m_page(static_cast<std::size_t>(in.routed().page)), m_signal(*signalNamed(in.routed().signal)) {
+        : m_in(in), m_page(static_cast<std::size_t>(in.routed().page)),
+          m_signal(*signalNamed(in.routed().signal)) {
         // One scorer per natural unit of the signal inside ours (at least one).
         for (std::size_t head = in.firstHead(); head < in.firstHead() + in.heads(); ++head) {
             SignalInput part = in.signal;

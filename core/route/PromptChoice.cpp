@@ -1,8 +1,9 @@
 // Choices made once, at the prompt's border P, from attention of the last prompt rows.
-// recent_window: Li et al., SnapKV, 2024, 2404.14469: mean of p_ij over the last `observe` rows before P, mean
-// over `pool` neighbouring keys; the observed rows and all that come after P stay, and count in the budget as
-// the published capacity counts its window. vertical_slash: Jiang et al., MInference, 2024, 2407.02490: sums of
-// p_ij per column and per diagonal over those rows; the first 30 columns and nearest 100 diagonals rank first.
+// recent_window: Li et al., SnapKV, 2024, 2404.14469: mean of p_ij over the last `observe` rows before P,
+// mean over `pool` neighbouring keys; the observed rows and all that come after P stay, and count in the
+// budget as the published capacity counts its window. vertical_slash: Jiang et al., MInference, 2024,
+// 2407.02490: sums of p_ij per column and per diagonal over those rows; the first 30 columns and nearest 100
+// diagonals rank first.
 #include "core/route/SetChoice.h"
 #include "core/route/TextChoice.h"
 #include <cmath>
@@ -47,12 +48,14 @@ public:
     explicit RecentWindow(const SetInput& in) : SetChooser(in), m_observed(observedRows(in)) {
         const std::size_t prompt = m_observed.border;
         std::vector<double> mean(prompt, 0.0);
-        const double share = 1.0 / static_cast<double>(std::max<std::size_t>(1, m_observed.rows() * in.heads()));
+        const double share =
+            1.0 / static_cast<double>(std::max<std::size_t>(1, m_observed.rows() * in.heads()));
         forEachObserved(in, m_observed, [&](std::size_t, const std::vector<float>& row) {
             for (std::size_t j = 0; j < row.size(); ++j)
                 mean[j] += share * static_cast<double>(row[j]);
         });
-        // Pooled over the keys before the observed rows only, as published; a pool counts what lies outside as 0.
+        // Pooled over the keys before the observed rows only, as published; a pool counts what lies outside
+        // as 0.
         const auto half = static_cast<std::size_t>(in.routed().pool) / 2;
         m_scores.resize(prompt);
         for (std::size_t j = 0; j < prompt; ++j) {
@@ -95,8 +98,8 @@ public:
             offer.heldMass = offer.allMass - open;
             const std::size_t allowedKeys =
                 allowed(routed.budgetKind, routed.budget, offer.ranked.size() + kept);
-            const std::size_t observed =
-                std::min(m_observed.rows(), countCandidates(row, m_observed.first, std::min(end, m_observed.border)));
+            const std::size_t observed = std::min(
+                m_observed.rows(), countCandidates(row, m_observed.first, std::min(end, m_observed.border)));
             const std::size_t chosen = chooseFrom(offer, routed.budgetKind, routed.budget,
                                                   allowedKeys - std::min(allowedKeys, observed));
             out.nanScores += offer.nanScores;
@@ -123,8 +126,8 @@ private:
 class VerticalSlash final : public SetChooser {
 public:
     explicit VerticalSlash(const SetInput& in)
-        : SetChooser(in), m_observed(observedRows(in)), m_columns(in.tokens(), 0.0F), m_diagonals(in.tokens(), 0.0F),
-          m_columnRank(in.tokens(), 0), m_keptDiagonal(in.tokens(), 0) {
+        : SetChooser(in), m_observed(observedRows(in)), m_columns(in.tokens(), 0.0F),
+          m_diagonals(in.tokens(), 0.0F), m_columnRank(in.tokens(), 0), m_keptDiagonal(in.tokens(), 0) {
         std::vector<double> columns(in.tokens(), 0.0), diagonals(in.tokens(), 0.0);
         const double share = 1.0 / static_cast<double>(in.heads());
         forEachObserved(in, m_observed, [&](std::size_t query, const std::vector<float>& row) {
@@ -144,12 +147,11 @@ public:
         for (std::size_t place = 0; place < chosen; ++place)
             m_columnRank[tokenOf(offer.ranked[place])] = static_cast<std::uint32_t>(place + 1);
         m_bar = routed.budgetKind == BudgetKind::Threshold ? static_cast<float>(routed.budget)
-                : chosen > 0 ? m_columns[tokenOf(offer.ranked[chosen - 1])]
-                             : std::numeric_limits<float>::quiet_NaN();
+                : chosen > 0                               ? m_columns[tokenOf(offer.ranked[chosen - 1])]
+                                                           : std::numeric_limits<float>::quiet_NaN();
         Offer slash = offerOf(m_diagonals, kNearDiagonals);
-        const std::size_t diagonalsKept =
-            chooseFrom(slash, BudgetKind::Count, 0,
-                       std::min(in.tokens(), static_cast<std::size_t>(routed.diagonals)));
+        const std::size_t diagonalsKept = chooseFrom(
+            slash, BudgetKind::Count, 0, std::min(in.tokens(), static_cast<std::size_t>(routed.diagonals)));
         for (std::size_t place = 0; place < diagonalsKept; ++place)
             m_keptDiagonal[tokenOf(slash.ranked[place])] = 1;
     }

@@ -7,22 +7,22 @@
 #include <omp.h>
 
 // Signals that rank queries by their row of attention.
-// query_sparsity: Zhou et al., Informer, 2020, 2012.07436: max_j s_ij - mean_j s_ij over 5 ceil(ln(i + 1)) keys
-// drawn from j <= i. Differs: the published code divides the sampled sum by the number of all keys, this by that
-// of the samples, and samples from the prefix.
-// row_entropy: -sum_j p_ij ln p_ij. local_deficit: 1 - sum of p_ij over local and always (SimLayerKV, Zhang et
-// al., 2024, 2410.13846, asks the same of layers).
+// query_sparsity: Zhou et al., Informer, 2020, 2012.07436: max_j s_ij - mean_j s_ij over 5 ceil(ln(i + 1))
+// keys drawn from j <= i. Differs: the published code divides the sampled sum by the number of all keys, this
+// by that of the samples, and samples from the prefix. row_entropy: -sum_j p_ij ln p_ij. local_deficit: 1 -
+// sum of p_ij over local and always (SimLayerKV, Zhang et al., 2024, 2410.13846, asks the same of layers).
 namespace fovea::signals {
 
 namespace {
 
 std::size_t samplesOf(std::size_t query) {
     return std::min(query + 1,
-                    static_cast<std::size_t>(5 * std::ceil(std::log(static_cast<double>(query + 1)))) + (query == 0));
+                    static_cast<std::size_t>(5 * std::ceil(std::log(static_cast<double>(query + 1)))) +
+                        (query == 0));
 }
 
-/// Calls f(query, logits [query + 1], weights [query + 1], peak, total) for every query below in.keys; weights
-/// are exp(logit - peak), their sum is `total`. One task owns a row.
+/// Calls f(query, logits [query + 1], weights [query + 1], peak, total) for every query below in.keys;
+/// weights are exp(logit - peak), their sum is `total`. One task owns a row.
 template <class F>
 void forEachRow(const SignalInput& in, const F& f) {
     const TrueLogits logits(in, in.unit, false);
@@ -31,7 +31,8 @@ void forEachRow(const SignalInput& in, const F& f) {
     AlignedBuffer<float> scratch(2 * stride * kGroupRows * static_cast<std::size_t>(in.threads));
 #pragma omp parallel for schedule(dynamic, 8) num_threads(in.threads)
     for (std::int64_t b = 0; b < blocks; ++b) {
-        float* tile = scratch.data() + static_cast<std::size_t>(omp_get_thread_num()) * 2 * stride * kGroupRows;
+        float* tile =
+            scratch.data() + static_cast<std::size_t>(omp_get_thread_num()) * 2 * stride * kGroupRows;
         float* weights = tile + stride * kGroupRows;
         const std::size_t first = static_cast<std::size_t>(b) * kGroupRows;
         const std::size_t rows = std::min(kGroupRows, in.keys - first);
@@ -88,7 +89,8 @@ std::vector<float> rowEntropy(const SignalInput& in) {
     forEachRow(in, [&](std::size_t query, const float* row, const float* weights, float peak, double total) {
         double mean = 0;
         for (std::size_t j = 0; j <= query; ++j)
-            mean += weights[j] > 0 ? static_cast<double>(weights[j]) * static_cast<double>(row[j] - peak) : 0.0;
+            mean +=
+                weights[j] > 0 ? static_cast<double>(weights[j]) * static_cast<double>(row[j] - peak) : 0.0;
         entropy[query] = static_cast<float>(std::log(total) - mean / total);
     });
     return entropy;

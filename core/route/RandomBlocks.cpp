@@ -32,9 +32,9 @@ void addRandomBlocks(const SetInput& in, RoutedChoices& choices) {
             const Candidates::Row row = in.candidates.of(anchor, blocked);
             for (std::size_t kb = 0; (kb + 1) * page <= first; ++kb)
                 if (countCandidates(row, kb * page, (kb + 1) * page) > 0)
-                    order.push_back(rankedOf(unitFloat(splitMix64(routed.seed, in.signal.input.layer,
-                                                                  in.firstHead(), block, kb)),
-                                             static_cast<std::uint32_t>(kb)));
+                    order.push_back(rankedOf(
+                        unitFloat(splitMix64(routed.seed, in.signal.input.layer, in.firstHead(), block, kb)),
+                        static_cast<std::uint32_t>(kb)));
             const std::size_t count = std::min(order.size(), static_cast<std::size_t>(routed.randomBlocks));
             std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
                               std::greater<>());

@@ -26,7 +26,8 @@ Result<AlwaysReads> alwaysReads(const HeadParts& parts, const TokenFacts& facts)
     AlwaysReads reads;
     reads.bits.assign((tokens + 63) / 64, 0);
     reads.queryRole.assign(tokens, 0);
-    const bool capped = (part.special && part.specialCap > 0) || (part.punctuation && part.punctuationCap > 0);
+    const bool capped =
+        (part.special && part.specialCap > 0) || (part.punctuation && part.punctuationCap > 0);
     std::vector<std::uint32_t> until(tokens, 0); // 0: not readable at all
     const auto keep = [&](std::size_t key) {
         reads.bits[key / 64] |= std::uint64_t{1} << (key % 64);
@@ -68,7 +69,8 @@ Result<AlwaysReads> alwaysReads(const HeadParts& parts, const TokenFacts& facts)
     if (parts.routed.phase != Phase::All && !parts.readsAll()) {
         const std::size_t border = std::min(tokens, facts.border());
         if (parts.routed.phase == Phase::Prefill)
-            std::fill(reads.queryRole.begin() + static_cast<std::ptrdiff_t>(border), reads.queryRole.end(), 1);
+            std::fill(reads.queryRole.begin() + static_cast<std::ptrdiff_t>(border), reads.queryRole.end(),
+                      1);
         else
             std::fill_n(reads.queryRole.begin(), border, 1);
     }

@@ -28,7 +28,8 @@ void RoundedKeys::round(ConstMatrixView k, std::size_t first, std::size_t last) 
     }
 }
 
-RoundedKeys& RouterState::keys(const DotKernels& dots, std::size_t kvHead, std::size_t dim, int bits, bool stored) {
+RoundedKeys& RouterState::keys(const DotKernels& dots, std::size_t kvHead, std::size_t dim, int bits,
+                               bool stored) {
     const auto found = std::find_if(m_kept.begin(), m_kept.end(), [&](const Kept& kept) {
         return kept.kvHead == kvHead && kept.bits == bits && kept.stored == stored;
     });

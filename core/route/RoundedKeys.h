@@ -16,18 +16,21 @@ inline constexpr std::size_t kMostHeadDim = 256; ///< of Dots.h's loops
     return (keys + kGroupKeys - 1) / kGroupKeys;
 }
 
-/// Keys of one key-value head, rounded to `bits` and packed for the integer dots of the router. A key is rounded by
-/// itself, so a text that grows adds its new keys only.
+/// Keys of one key-value head, rounded to `bits` and packed for the integer dots of the router. A key is
+/// rounded by itself, so a text that grows adds its new keys only.
 class RoundedKeys {
 public:
-    RoundedKeys(const DotKernels& dots, std::size_t dim, int bits) : m_dots(&dots), m_dim(dim), m_bits(bits) {}
+    RoundedKeys(const DotKernels& dots, std::size_t dim, int bits)
+        : m_dots(&dots), m_dim(dim), m_bits(bits) {}
 
     /// Room for keys [0, keys); the next ones to round are those of groups [firstNew(), groups()).
     void grow(std::size_t keys);
-    [[nodiscard]] std::size_t firstNew() const { return m_rounded >= m_keys ? groups() : m_rounded / kGroupKeys; }
+    [[nodiscard]] std::size_t firstNew() const {
+        return m_rounded >= m_keys ? groups() : m_rounded / kGroupKeys;
+    }
     [[nodiscard]] std::size_t groups() const { return keyGroups(m_keys); }
-    /// Rounds rows of `k` [T x dim], T >= the keys grown to, into groups [first, last). Different groups may be
-    /// rounded by different threads.
+    /// Rounds rows of `k` [T x dim], T >= the keys grown to, into groups [first, last). Different groups may
+    /// be rounded by different threads.
     void round(ConstMatrixView k, std::size_t first, std::size_t last);
     /// Every new group has been rounded.
     void finish() { m_rounded = m_keys; }
@@ -46,12 +49,13 @@ private:
     std::vector<float> m_steps; ///< whole groups
 };
 
-/// What the router keeps of one layer while a text grows token by token: the rows that it has seen must not change.
-/// One caller at a time.
+/// What the router keeps of one layer while a text grows token by token: the rows that it has seen must not
+/// change. One caller at a time.
 class RouterState {
 public:
     /// Those of `kvHead` in this rounding; `stored`: of keys read back from 8-bit directions.
-    [[nodiscard]] RoundedKeys& keys(const DotKernels& dots, std::size_t kvHead, std::size_t dim, int bits, bool stored);
+    [[nodiscard]] RoundedKeys& keys(const DotKernels& dots, std::size_t kvHead, std::size_t dim, int bits,
+                                    bool stored);
 
 private:
     struct Kept {
@@ -64,6 +68,7 @@ private:
 };
 
 /// Bytes that a layer's RouterState takes at most for `tokens` keys under `policy`; 0 where nothing is kept.
-[[nodiscard]] std::uint64_t routerStateBytes(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens);
+[[nodiscard]] std::uint64_t routerStateBytes(const AttentionPolicy& policy, const ModelShape& shape,
+                                             std::size_t tokens);
 
 } // namespace fovea

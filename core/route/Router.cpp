@@ -118,14 +118,15 @@ struct Job {
     [[nodiscard]] SharedSignal shared() const { return {*signal, kind}; }
 
     [[nodiscard]] SignalInput inputOf(std::size_t unit, bool wholeText) const {
-        return {policy.routed, shape,   input,       unit, wholeText ? candidates.tokens() : rows.last,
+        return {policy.routed, shape,   input,        unit,       wholeText ? candidates.tokens() : rows.last,
                 rows,          threads, dotKernels(), &candidates};
     }
     /// Set choosers see the rows of whole query blocks.
     [[nodiscard]] SetInput setInputOf(std::size_t unit) const {
         const RowRange needed = rowsNeeded(policy.routed, rows, candidates.tokens());
         const SignalSpec* spec = findSignal(policy.routed.signal);
-        const std::size_t keys = spec != nullptr && spec->sees == Sees::Ahead ? candidates.tokens() : needed.last;
+        const std::size_t keys =
+            spec != nullptr && spec->sees == Sees::Ahead ? candidates.tokens() : needed.last;
         return {{policy.routed, shape, input, unit, keys, needed, 1, dotKernels(), &candidates},
                 kind,
                 candidates};
@@ -333,17 +334,20 @@ Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shap
         return fail(ErrorCode::BadValue, "routed.granularity is token; " + policy.routed.signal +
                                              " ranks pages: page and block are accepted");
     if (signal != nullptr && policy.routed.ranksQueries() && signal->queries == nullptr)
-        return fail(ErrorCode::BadValue, "routed.signal is " + policy.routed.signal +
-                                             ", which ranks no queries; routed.role keys is accepted with it");
+        return fail(ErrorCode::BadValue,
+                    "routed.signal is " + policy.routed.signal +
+                        ", which ranks no queries; routed.role keys is accepted with it");
     FOVEA_ASSERT(input.q.rows == facts.tokens && input.k.rows == facts.tokens);
     if (policy.routed.signal == "surprisal" && facts.surprisal.size() != facts.tokens)
         return fail(ErrorCode::BadValue,
                     "routed.signal is surprisal, which needs a full run of this text first; none is at hand");
     if (policy.routed.signal == "hidden_norm" && input.hiddenNorm.size() != facts.tokens)
-        return fail(ErrorCode::BadValue,
-                    "routed.signal is hidden_norm, which needs the residual stream's lengths; none are at hand");
+        return fail(
+            ErrorCode::BadValue,
+            "routed.signal is hidden_norm, which needs the residual stream's lengths; none are at hand");
     if (policy.routed.signal == "rarity" && facts.ids.size() != facts.tokens)
-        return fail(ErrorCode::BadValue, "routed.signal is rarity, which needs the tokens' ids; none are at hand");
+        return fail(ErrorCode::BadValue,
+                    "routed.signal is rarity, which needs the tokens' ids; none are at hand");
     auto always = alwaysReads(policy, facts);
     if (!always)
         return tl::make_unexpected(always.error());

@@ -17,11 +17,12 @@ struct TokenFacts {
     std::size_t tokens = 0;
     std::vector<std::uint8_t> special;
     std::vector<std::uint8_t> punctuation;
-    std::vector<float> surprisal; ///< -ln P(token | before) of the full run, nats; empty: not run yet
+    std::vector<float> surprisal;  ///< -ln P(token | before) of the full run, nats; empty: not run yet
     std::vector<std::int32_t> ids; ///< vocabulary ids; empty where no signal asks for them
     /// P, the length of the prompt when generating; 0: T - T/4 stands in for it (mechanisms.md rule 7).
     std::size_t prompt = 0;
-    /// [L*H] the model's retrieval scores, which mix.full_heads ranks (RetrievalHeads.h); empty: not measured.
+    /// [L*H] the model's retrieval scores, which mix.full_heads ranks (RetrievalHeads.h); empty: not
+    /// measured.
     std::vector<float> retrieval;
     [[nodiscard]] std::size_t border() const { return prompt > 0 ? prompt : tokens - tokens / 4; }
 };
@@ -38,8 +39,8 @@ struct RouteInput {
     const TokenFacts* facts = nullptr;
     /// [T] length of each token's residual stream entering the layer; empty: not known here.
     std::span<const float> hiddenNorm = {};
-    /// `k` as it is read back from 8-bit directions, which a policy of routed.store direction8 ranks by; empty:
-    /// read back here when it is needed.
+    /// `k` as it is read back from 8-bit directions, which a policy of routed.store direction8 ranks by;
+    /// empty: read back here when it is needed.
     ConstMatrixView storedK = {};
     /// What earlier calls on the same growing text have rounded; null: nothing is kept (RoundedKeys.h).
     RouterState* kept = nullptr;
@@ -75,7 +76,8 @@ struct RoutedChoices {
     std::vector<std::uint32_t> queryRank; ///< as queryScore: 1 = best when the token was decided
     std::vector<std::uint32_t> queryBudget; ///< as queryScore: tokens that were allowed then
     std::uint64_t nanScores = 0;            ///< ranked last and counted
-    /// As queryRole, 1: the query reads no key at all and gets no softmax (unrouted mean or skip). Empty: none.
+    /// As queryRole, 1: the query reads no key at all and gets no softmax (unrouted mean or skip). Empty:
+    /// none.
     std::vector<std::uint8_t> silent;
     bool silentHaveNoKeys = false; ///< nobody reads a silent token either (unrouted skip)
     [[nodiscard]] std::span<const std::uint32_t> row(std::size_t query) const {
@@ -93,9 +95,11 @@ struct LayerRouting {
     std::uint64_t macs = 0;                ///< the router's own multiply-adds, for the cost bar
 };
 
-/// Bytes that one layer's choices may take: 10 for every key of every row and unit (key, score, rank), at most
-/// half the text per row on average. A budget of many keys is what this is asked for: pages, prefill patterns.
-[[nodiscard]] std::uint64_t choiceBytes(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens);
+/// Bytes that one layer's choices may take: 10 for every key of every row and unit (key, score, rank), at
+/// most half the text per row on average. A budget of many keys is what this is asked for: pages, prefill
+/// patterns.
+[[nodiscard]] std::uint64_t choiceBytes(const AttentionPolicy& policy, const ModelShape& shape,
+                                        std::size_t tokens);
 
 /// Ranks and chooses for rows `rows` of one layer, all heads (or only the unit that `onlyHead` >= 0 belongs
 /// to). Exactly as mechanisms.md: candidates are keys j <= i outside local and always; ties go to the later

@@ -41,9 +41,10 @@ RoundedDots::RoundedDots(const SignalInput& in, std::size_t kvHead, std::size_t 
     : PairScorer(in.dots), m_dim(in.headDim()), m_firstQuery(in.rows.first),
       m_logitFactor(in.shape.attentionScale() / static_cast<float>(heads)),
       m_own(in.dots, m_dim, static_cast<int>(in.routed.bits)),
-      m_keys(in.input.kept == nullptr ? m_own
-                                      : in.input.kept->keys(in.dots, kvHead, m_dim, static_cast<int>(in.routed.bits),
-                                                            in.routed.storesDirections())),
+      m_keys(in.input.kept == nullptr
+                 ? m_own
+                 : in.input.kept->keys(in.dots, kvHead, m_dim, static_cast<int>(in.routed.bits),
+                                       in.routed.storesDirections())),
       m_queries((in.rows.last - in.rows.first) * in.dots.queryBytes(in.headDim())),
       m_querySteps(in.rows.last - in.rows.first) {
     FOVEA_ASSERT(m_dim <= kMostHeadDim);
@@ -89,8 +90,8 @@ void RoundedDots::roundQueries(const SignalInput& in, RowRange rows, std::size_t
 
 void RoundedDots::tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
                        std::size_t stride) const {
-    m_dots.intTile(m_keys.groupAt(key), keyGroups(keys), m_keys.stepsAt(key), queryAt(query), rows, m_dim, out,
-                   stride);
+    m_dots.intTile(m_keys.groupAt(key), keyGroups(keys), m_keys.stepsAt(key), queryAt(query), rows, m_dim,
+                   out, stride);
 }
 
 void RoundedDots::sift(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys,

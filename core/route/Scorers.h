@@ -8,8 +8,8 @@ namespace fovea {
 /// key), score = query step times that.
 class RoundedDots final : public PairScorer {
 public:
-    /// Rounds keys [0, in.keys) of `kvHead` that in.input.kept does not hold yet, and for queries in.rows the sum of
-    /// heads [firstHead, firstHead + heads).
+    /// Rounds keys [0, in.keys) of `kvHead` that in.input.kept does not hold yet, and for queries in.rows the
+    /// sum of heads [firstHead, firstHead + heads).
     RoundedDots(const SignalInput& in, std::size_t kvHead, std::size_t firstHead, std::size_t heads);
     void tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
               std::size_t stride) const override;
@@ -29,7 +29,7 @@ private:
     std::size_t m_dim;
     std::size_t m_firstQuery;
     float m_logitFactor; ///< attention scale, divided by the heads that were summed
-    RoundedKeys m_own; ///< empty where the keys are kept for the next call
+    RoundedKeys m_own;   ///< empty where the keys are kept for the next call
     RoundedKeys& m_keys;
     AlignedBuffer<unsigned char> m_queries;
     AlignedBuffer<float> m_querySteps;

@@ -11,8 +11,8 @@ namespace fovea {
 
 /// What one unit's choice is made from. Views only; the referenced values must outlive the chooser.
 struct SetInput {
-    SignalInput signal;   ///< of one unit; `keys` counts what the rows may need
-    UnitKind kind;        ///< what a unit is
+    SignalInput signal; ///< of one unit; `keys` counts what the rows may need
+    UnitKind kind;      ///< what a unit is
     const Candidates& candidates;
 
     [[nodiscard]] const RoutedPart& routed() const { return signal.routed; }
@@ -21,9 +21,7 @@ struct SetInput {
     [[nodiscard]] std::size_t firstHead() const; ///< of the unit's query heads, which are neighbours
     [[nodiscard]] std::size_t heads() const;
     [[nodiscard]] float scale() const { return signal.shape.attentionScale(); }
-    [[nodiscard]] bool fullRow(std::size_t query) const {
-        return candidates.always().queryRole[query] != 0;
-    }
+    [[nodiscard]] bool fullRow(std::size_t query) const { return candidates.always().queryRole[query] != 0; }
 };
 
 /// Chooses keys for the rows of one unit. Immutable once made; `choose` may run on several threads.
@@ -82,9 +80,9 @@ void forEachCandidate(const Candidates::Row& row, std::size_t first, std::size_t
 
 /// Places that may be chosen, with their scores and masses: one choice by any kind of budget.
 struct Offer {
-    std::vector<Ranked> ranked;  ///< score and place
-    std::vector<double> mass;    ///< [places] estimated mass a place would add; read for top_p only
-    double heldMass = 0;         ///< mass that is read anyway
+    std::vector<Ranked> ranked; ///< score and place
+    std::vector<double> mass;   ///< [places] estimated mass a place would add; read for top_p only
+    double heldMass = 0;        ///< mass that is read anyway
     double allMass = 0;
     std::uint64_t nanScores = 0;
 
@@ -120,9 +118,9 @@ std::unique_ptr<SetChooser> lsh(const SetInput& in);           ///< Buckets.cpp
 std::unique_ptr<SetChooser> centroid(const SetInput& in);      ///< Buckets.cpp
 } // namespace sets
 
-/// Random blocks (Zaheer et al., Big Bird, 2020, 2007.14062): adds to every row of `choices` the candidates of
-/// `randomBlocks` blocks of `page` keys that end before the row's query block, drawn without state from (seed,
-/// layer, head, query block, key block). Causal.
+/// Random blocks (Zaheer et al., Big Bird, 2020, 2007.14062): adds to every row of `choices` the candidates
+/// of `randomBlocks` blocks of `page` keys that end before the row's query block, drawn without state from
+/// (seed, layer, head, query block, key block). Causal.
 void addRandomBlocks(const SetInput& in, RoutedChoices& choices);
 
 } // namespace fovea

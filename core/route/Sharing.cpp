@@ -79,9 +79,7 @@ public:
                 for (std::size_t j = 0; j < keys; ++j)
                     out[r * stride + j] = std::log(out[r * stride + j]);
     }
-    [[nodiscard]] RankUse use(std::size_t) const override {
-        return {1, m_mass ? 1.0F : 0.0F, m_probability};
-    }
+    [[nodiscard]] RankUse use(std::size_t) const override { return {1, m_mass ? 1.0F : 0.0F, m_probability}; }
 
 private:
     std::size_t m_firstQuery;
@@ -114,7 +112,9 @@ UnitKind unitKindOf(const RoutedPart& routed) {
 
 std::vector<SignalInput> SharedSignal::parts(const SignalInput& in) const {
     const auto perGroup = static_cast<std::size_t>(in.shape.headsPerKv());
-    const std::size_t first = m_kind == UnitKind::Head ? in.unit : m_kind == UnitKind::Group ? in.unit * perGroup : 0;
+    const std::size_t first = m_kind == UnitKind::Head    ? in.unit
+                              : m_kind == UnitKind::Group ? in.unit * perGroup
+                                                          : 0;
     const std::size_t count = m_kind == UnitKind::Head    ? 1
                               : m_kind == UnitKind::Group ? perGroup
                                                           : static_cast<std::size_t>(in.shape.heads);
@@ -124,7 +124,8 @@ std::vector<SignalInput> SharedSignal::parts(const SignalInput& in) const {
         const std::size_t unit = ownUnit(m_signal.unit, in.shape, head);
         if (unit == last)
             continue;
-        inputs.push_back({in.routed, in.shape, in.input, unit, in.keys, in.rows, in.threads, in.dots, in.candidates});
+        inputs.push_back(
+            {in.routed, in.shape, in.input, unit, in.keys, in.rows, in.threads, in.dots, in.candidates});
         last = unit;
     }
     return inputs;

@@ -5,13 +5,13 @@
 
 namespace fovea {
 
-/// What a unit of a policy is: the signal's own, or what `share` asks. A policy with random blocks alone chooses
-/// per head.
+/// What a unit of a policy is: the signal's own, or what `share` asks. A policy with random blocks alone
+/// chooses per head.
 [[nodiscard]] UnitKind unitKindOf(const RoutedPart& routed);
 
 /// A signal asked for units that may be greater than its own (heads that choose as one rank by the mean over
-/// them) or smaller (then the signal's own unit that holds the head). Calls open no OpenMP region except where
-/// the signal's own do.
+/// them) or smaller (then the signal's own unit that holds the head). Calls open no OpenMP region except
+/// where the signal's own do.
 class SharedSignal {
 public:
     SharedSignal(const Signal& signal, UnitKind kind) : m_signal(signal), m_kind(kind) {}

@@ -18,7 +18,8 @@ std::vector<float> special(const SignalInput& in) {
     const TokenFacts& facts = *in.input.facts;
     std::vector<float> scores(in.keys, 0.0F);
     for (std::size_t j = 0; j < in.keys; ++j)
-        if ((!facts.special.empty() && facts.special[j] != 0) || (!facts.punctuation.empty() && facts.punctuation[j] != 0))
+        if ((!facts.special.empty() && facts.special[j] != 0) ||
+            (!facts.punctuation.empty() && facts.punctuation[j] != 0))
             scores[j] = 1;
     return scores;
 }

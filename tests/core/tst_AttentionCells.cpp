@@ -1,4 +1,5 @@
-// The coarse picture that the kernel makes of its own tiles, against the definition in double and against exact map tiles.
+// The coarse picture that the kernel makes of its own tiles, against the definition in double and against
+// exact map tiles.
 #include "core/kernels/AttentionCells.h"
 #include "core/measure/MapTile.h"
 #include "tests/support/AttentionCase.h"
@@ -50,7 +51,8 @@ Defined definition(const Case& c, const AttentionCells& like) {
             double greatest = -1e300, sum = 0;
             for (std::size_t j = 0; j <= i; ++j) {
                 for (std::size_t x = 0; x < dim; ++x)
-                    p[j] += static_cast<double>(c.q.view()(i, h * dim + x)) * static_cast<double>(c.k.view()(j, kv * dim + x));
+                    p[j] += static_cast<double>(c.q.view()(i, h * dim + x)) *
+                            static_cast<double>(c.k.view()(j, kv * dim + x));
                 p[j] *= static_cast<double>(c.scale);
                 greatest = std::max(greatest, p[j]);
             }
@@ -108,8 +110,8 @@ void tst_AttentionCells::cells_areTheirDefinition() {
     options.isa = static_cast<Isa>(isa);
     options.precision = bf16 ? Precision::BF16 : Precision::F32;
     options.emulateBf16 = bf16 && options.isa == Isa::Portable;
-    // One token, few (split along the keys), whole blocks, and last blocks that lists and tiles compute; a deviation of 12
-    // moves the kept maximum many times.
+    // One token, few (split along the keys), whole blocks, and last blocks that lists and tiles compute; a
+    // deviation of 12 moves the kept maximum many times.
     for (const std::size_t tokens : {1, 5, 40, 64, 65, 66, 67, 128, 200})
         for (const double deviation : {1.0, 12.0}) {
             if (bf16 && deviation > 1)
@@ -121,7 +123,8 @@ void tst_AttentionCells::cells_areTheirDefinition() {
                 // bf16: of the value, as its weights carry 8 bits and its logits likewise.
                 const double of = bf16 ? 4e-2 : 2e-5;
                 const double least = bf16 ? 2e-4 : 2e-6;
-                const QString at = QString("T %1, cell %2, deviation %3").arg(tokens).arg(cell).arg(deviation);
+                const QString at =
+                    QString("T %1, cell %2, deviation %3").arg(tokens).arg(cell).arg(deviation);
                 QVERIFY2(worst(r.cells.mass, d.mass, of, least) < 1, qPrintable(at));
                 QVERIFY2(worst(r.cells.top, d.top, of, least) < 1, qPrintable(at));
                 const Run two = run(c, cell, options, 2);

@@ -1,5 +1,6 @@
-// Plans of bidirectional layers: their keys restated here query by query, and the fused kernel against the oracle on
-// every instruction set. Causal models refuse all of it with a sentence. Outputs of public implementations: tst_Peers.
+// Plans of bidirectional layers: their keys restated here query by query, and the fused kernel against the
+// oracle on every instruction set. Causal models refuse all of it with a sentence. Outputs of public
+// implementations: tst_Peers.
 #include "core/kernels/Attention.h"
 #include "core/plan/BidirectionalPlan.h"
 #include "core/policy/SignalSpec.h"
@@ -50,8 +51,8 @@ AttentionPlan planOf(const AttentionPolicy& policy, std::size_t tokens, int head
     const Result<AttentionPolicy> legal = validated(policy);
     if (!legal)
         qFatal("%s", legal.error().message.c_str());
-    Result<AttentionPlan> plan =
-        makeBidirectionalPlan(std::make_shared<const AttentionPolicy>(*legal), shapeOf(heads), 0, factsOf(tokens), draws);
+    Result<AttentionPlan> plan = makeBidirectionalPlan(std::make_shared<const AttentionPolicy>(*legal),
+                                                       shapeOf(heads), 0, factsOf(tokens), draws);
     if (!plan)
         qFatal("%s", plan.error().message.c_str());
     return std::move(*plan);
@@ -95,13 +96,15 @@ bool inOrder(const HeadPlan& plan) {
         for (std::uint32_t i = block.itemBegin + 1; i < block.itemEnd; ++i) {
             const bool gather = plan.items[i].kind == ItemKind::Gather;
             const bool gatherBefore = plan.items[i - 1].kind == ItemKind::Gather;
-            if ((gatherBefore && !gather) || (gather == gatherBefore && plan.items[i].key < plan.items[i - 1].key))
+            if ((gatherBefore && !gather) ||
+                (gather == gatherBefore && plan.items[i].key < plan.items[i - 1].key))
                 return false;
         }
         for (std::uint32_t t = 0; t < block.queryCount; ++t)
             if ((block.activeLanes >> t & 1U) != 0)
-                ++written[block.queryList < 0 ? block.queryBegin + t
-                                              : plan.queryLists[static_cast<std::size_t>(block.queryList) + t]];
+                ++written[block.queryList < 0
+                              ? block.queryBegin + t
+                              : plan.queryLists[static_cast<std::size_t>(block.queryList) + t]];
     }
     return std::all_of(written.begin(), written.end(), [](int times) { return times == 1; });
 }
@@ -169,7 +172,8 @@ double difference(const Matrix& a, const Matrix& b) {
     double top = 0;
     for (std::size_t r = 0; r < a.rows(); ++r)
         for (std::size_t c = 0; c < a.cols(); ++c) {
-            const double d = std::abs(static_cast<double>(a.view()(r, c)) - static_cast<double>(b.view()(r, c)));
+            const double d =
+                std::abs(static_cast<double>(a.view()(r, c)) - static_cast<double>(b.view()(r, c)));
             top = std::isnan(d) ? std::numeric_limits<double>::infinity() : std::max(top, d);
         }
     return top;
@@ -221,9 +225,11 @@ void tst_Bidirectional::symmetric_readsItsKeys() {
             for (std::size_t j = 0; j < one.tokens; ++j) {
                 const bool local = (i > j ? i - j : j - i) <= half;
                 if (local || in(one.keys, j) || in(one.queries, i))
-                    expected.push_back({static_cast<std::uint32_t>(j), local ? Reason::Local : Reason::Always});
+                    expected.push_back(
+                        {static_cast<std::uint32_t>(j), local ? Reason::Local : Reason::Always});
             }
-            QVERIFY2(plan.keptKeys(0, i) == expected, qPrintable(QString("%1, query %2").arg(one.name).arg(i)));
+            QVERIFY2(plan.keptKeys(0, i) == expected,
+                     qPrintable(QString("%1, query %2").arg(one.name).arg(i)));
             for (const KeptKey& kept : expected)
                 ++counted[static_cast<std::size_t>(kept.reason)];
         }
@@ -237,10 +243,11 @@ void tst_Bidirectional::parity_readsItsBlocks() {
     struct One {
         std::size_t tokens, block, random;
     };
-    for (const One& one : {One{64 * 12, 64, 3}, One{64 * 12 + 5, 64, 3}, One{84 * 9 - 1, 84, 1}, One{16 * 8, 16, 1},
-                           One{5 * 9 + 2, 5, 1}, One{100 * 6, 100, 0}}) {
-        const AttentionPlan plan = planOf(
-            parity(static_cast<std::int64_t>(one.block), static_cast<std::int64_t>(one.random)), one.tokens, 2);
+    for (const One& one : {One{64 * 12, 64, 3}, One{64 * 12 + 5, 64, 3}, One{84 * 9 - 1, 84, 1},
+                           One{16 * 8, 16, 1}, One{5 * 9 + 2, 5, 1}, One{100 * 6, 100, 0}}) {
+        const AttentionPlan plan =
+            planOf(parity(static_cast<std::int64_t>(one.block), static_cast<std::int64_t>(one.random)),
+                   one.tokens, 2);
         const std::size_t blocks = (one.tokens + one.block - 1) / one.block;
         const std::size_t last = blocks - 1;
         QCOMPARE(*plan.heads[0] == *plan.heads[1], one.random == 0); // heads draw their own
@@ -257,8 +264,10 @@ void tst_Bidirectional::parity_readsItsBlocks() {
                     const std::size_t k = j / one.block;
                     const bool local = k + 1 >= q && k <= q + 1;
                     const bool always = q == 0 || q == last || k == 0 || k == last;
-                    const auto drawn = std::count(draws[q].begin(), draws[q].end(), static_cast<std::uint32_t>(k));
-                    const auto times = static_cast<std::uint32_t>(local || always) + static_cast<std::uint32_t>(drawn);
+                    const auto drawn =
+                        std::count(draws[q].begin(), draws[q].end(), static_cast<std::uint32_t>(k));
+                    const auto times =
+                        static_cast<std::uint32_t>(local || always) + static_cast<std::uint32_t>(drawn);
                     if (times == 0)
                         continue;
                     const Reason reason = local ? Reason::Local : always ? Reason::Always : Reason::Routed;
@@ -266,7 +275,8 @@ void tst_Bidirectional::parity_readsItsBlocks() {
                     kept.push_back({static_cast<std::uint32_t>(j), reason});
                     ++counted[static_cast<std::size_t>(reason)];
                 }
-                QVERIFY2(timesOf(head, i) == expected, qPrintable(QString("block %1 query %2").arg(one.block).arg(i)));
+                QVERIFY2(timesOf(head, i) == expected,
+                         qPrintable(QString("block %1 query %2").arg(one.block).arg(i)));
                 QVERIFY(plan.keptKeys(h, i) == kept);
             }
             QVERIFY(counted == head.pairsByReason);
@@ -304,7 +314,8 @@ void tst_Bidirectional::givenDraws_areTaken() {
     const std::size_t tokens = 16 * 8;
     BlockDraws draws(8);
     for (std::size_t q = 1; q < 7; ++q)
-        draws[q] = {static_cast<std::uint32_t>(q), 0}; // its own block and the first one: both stand there twice
+        draws[q] = {static_cast<std::uint32_t>(q),
+                    0}; // its own block and the first one: both stand there twice
     const std::vector<BlockDraws> ofHeads(2, draws);
     const AttentionPlan plan = planOf(parity(16, 1), tokens, 2, ofHeads);
     const auto times = timesOf(*plan.heads[1], 50); // of query block 3
@@ -337,8 +348,9 @@ void tst_Bidirectional::fullLayersAndShortTexts_readEverything() {
         std::size_t tokens;
         bool everything;
     };
-    for (const One& one : {One{mixed, 130, true}, One{symmetric(8), 130, false}, One{symmetric(kAll), 130, true},
-                           One{parity(16, 1), 112, true}, One{parity(16, 1), 113, false}}) {
+    for (const One& one :
+         {One{mixed, 130, true}, One{symmetric(8), 130, false}, One{symmetric(kAll), 130, true},
+          One{parity(16, 1), 112, true}, One{parity(16, 1), 113, false}}) {
         const AttentionPlan plan = planOf(one.policy, one.tokens);
         QVERIFY(inOrder(*plan.heads[0]));
         QCOMPARE(plan.pairs() == std::uint64_t{one.tokens} * one.tokens, one.everything);
@@ -365,9 +377,11 @@ void tst_Bidirectional::kernel_equalsOracle() {
 
 void tst_Bidirectional::causalModels_refuse() {
     for (const auto& [name, words] : std::map<std::string, std::vector<const char*>>{
-             {"longformer-sym", {"reads later keys", "this model is causal", "bidirectional (encoder)", "\"longformer\""}},
+             {"longformer-sym",
+              {"reads later keys", "this model is causal", "bidirectional (encoder)", "\"longformer\""}},
              {"bigbird-parity", {"reads later blocks", "this model is causal", "\"bigbird-itc\""}},
-             {"linformer", {"E and F of k x n", "one fixed n", "later keys and values into earlier", "\"summaries\""}}}) {
+             {"linformer",
+              {"E and F of k x n", "one fixed n", "later keys and values into earlier", "\"summaries\""}}}) {
         const Result<AttentionPolicy> policy = presetPolicy(name);
         QVERIFY(policy.has_value() && validated(*policy).has_value());
         QVERIFY(policy->bidirectional() && looksAhead(*policy));
@@ -380,8 +394,8 @@ void tst_Bidirectional::causalModels_refuse() {
         for (const char* word : words)
             QVERIFY2(sentence.contains(word), qPrintable(sentence));
         // And no causal plan is made of it, whoever asks.
-        const Result<AttentionPlan> plan = makePlan(std::make_shared<const AttentionPolicy>(*policy), shapeOf(1), 0,
-                                                    factsOf(40), nullptr, {0, 40});
+        const Result<AttentionPlan> plan = makePlan(std::make_shared<const AttentionPolicy>(*policy),
+                                                    shapeOf(1), 0, factsOf(40), nullptr, {0, 40});
         QVERIFY(!plan && plan.error().code == ErrorCode::Unsupported);
     }
     AttentionPolicy hidden = *presetPolicy("window");
@@ -438,7 +452,8 @@ void tst_Bidirectional::whatHasNoSecondSide_isRefused() {
     const Result<AttentionPolicy> checked = validated(policy);
     QVERIFY(!checked.has_value());
     QCOMPARE(checked.error().code, ErrorCode::BadValue);
-    QVERIFY2(QString::fromStdString(checked.error().message).startsWith(field + " is "), checked.error().message.c_str());
+    QVERIFY2(QString::fromStdString(checked.error().message).startsWith(field + " is "),
+             checked.error().message.c_str());
 }
 
 QTEST_APPLESS_MAIN(tst_Bidirectional)

@@ -242,7 +242,8 @@ void tst_Decoder::windowCache_keepsItsBytesAndItsKeys() {
         }
     }
     QVERIFY(whole.bytes() >= 1000 * 2 * 2 * sizeof(float));
-    QVERIFY2(window.bytes() <= (10 + 3 + 64) * 2 * 2 * sizeof(float), qPrintable(QString::number(window.bytes())));
+    QVERIFY2(window.bytes() <= (10 + 3 + 64) * 2 * 2 * sizeof(float),
+             qPrintable(QString::number(window.bytes())));
     QCOMPARE(window.bytes(), KvCache::bytesFor(2, {10, {0, 1, 40}}, 1000));
 }
 
@@ -308,7 +309,8 @@ void tst_Decoder::badCalls_areRefused() {
     const Result<Decoder> empty = Decoder::start(*model, {}, {}, {}, {}, {});
     QVERIFY(!empty);
     QCOMPARE(empty.error().code, ErrorCode::BadValue);
-    const Result<Decoder> large = Decoder::start(*model, {}, ids, facts, {defaultIsa(), 1 << 20, 1 << 20}, {});
+    const Result<Decoder> large =
+        Decoder::start(*model, {}, ids, facts, {defaultIsa(), 1 << 20, 1 << 20}, {});
     QVERIFY(!large);
     QCOMPARE(large.error().code, ErrorCode::TooLarge);
     // The same text fits as a window.

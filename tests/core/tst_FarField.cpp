@@ -49,8 +49,10 @@ Result<> runInto(Run& run, const Case& c, const AttentionPolicy& policy, RowRang
 
 Run emptyRun(const Case& c) {
     const std::size_t rows = c.tokens * static_cast<std::size_t>(c.heads);
-    return {Matrix(c.tokens, static_cast<std::size_t>(c.heads * c.dim)), std::vector<float>(rows),
-            std::vector<float>(rows), {}};
+    return {Matrix(c.tokens, static_cast<std::size_t>(c.heads * c.dim)),
+            std::vector<float>(rows),
+            std::vector<float>(rows),
+            {}};
 }
 
 double furthest(ConstMatrixView a, ConstMatrixView b, std::size_t rows) {
@@ -153,7 +155,10 @@ void tst_FarField::equalsTheRestatement() {
                     QVERIFY2(std::abs(got - expected) < 2e-5 * std::max(1.0, std::abs(expected)),
                              qPrintable(QString("%1 row %2 column %3: %4, not %5")
                                             .arg(example["name"].get<std::string>().c_str())
-                                            .arg(i).arg(col).arg(got).arg(expected)));
+                                            .arg(i)
+                                            .arg(col)
+                                            .arg(got)
+                                            .arg(expected)));
                 }
         }
     }
@@ -196,11 +201,15 @@ void tst_FarField::linearState_matchesItsOracle() {
                     // trig sums cancel: compare with what the positive parts would hold
                     const double size = std::max(1.0, std::abs(slow.denominator[at])) * (map == 2 ? 200 : 1);
                     QVERIFY2(std::abs(fast.denominator[at] * unit - slow.denominator[at]) < 2e-5 * size,
-                             qPrintable(QString("map %1 row %2: %3, not %4").arg(map).arg(i)
-                                            .arg(fast.denominator[at] * unit).arg(slow.denominator[at])));
+                             qPrintable(QString("map %1 row %2: %3, not %4")
+                                            .arg(map)
+                                            .arg(i)
+                                            .arg(fast.denominator[at] * unit)
+                                            .arg(slow.denominator[at])));
                     for (std::size_t n = 0; n < d; ++n)
                         QVERIFY(std::abs(static_cast<double>(fast.numerator.view()(i, h * d + n)) * unit -
-                                         static_cast<double>(slow.numerator.view()(i, h * d + n))) < 5e-5 * size);
+                                         static_cast<double>(slow.numerator.view()(i, h * d + n))) <
+                                5e-5 * size);
                 }
         }
 }
@@ -220,7 +229,8 @@ void tst_FarField::recurrence_matchesItsOracle() {
 
 void tst_FarField::merge_losesNoNaN() {
     const float nan = std::numeric_limits<float>::quiet_NaN();
-    for (const auto& [mine, theirs] : {std::pair{nan, 1.0F}, std::pair{1.0F, nan}, std::pair{nan, kNoMass}, std::pair{kNoMass, nan}}) {
+    for (const auto& [mine, theirs] :
+         {std::pair{nan, 1.0F}, std::pair{1.0F, nan}, std::pair{nan, kNoMass}, std::pair{kNoMass, nan}}) {
         float o = 1, lse = mine;
         const float other = std::isnan(theirs) ? nan : 2.0F;
         mergeRow(&o, lse, &other, theirs, 1);
@@ -240,8 +250,10 @@ void tst_FarField::memory_isBoundedBeforehand() {
         QVERIFY(runInto(run, c, policy, {0, 150}));
         const LayerMemory memory = farFieldMemory(policy, shapeOf(4, 2, 32), 150);
         QVERIFY2(memory.state >= run.layer.far.stateBytes && run.layer.far.stateBytes > 0, qPrintable(name));
-        // Summaries keep sums of every row, a recurrence its weights: at most the keys and values, and 5 D^2 a head.
-        QVERIFY2(memory.state <= run.layer.far.stateBytes + std::uint64_t{2 * 151 * 64 + 4 * 5 * 32 * 32} * sizeof(float),
+        // Summaries keep sums of every row, a recurrence its weights: at most the keys and values, and 5 D^2
+        // a head.
+        QVERIFY2(memory.state <=
+                     run.layer.far.stateBytes + std::uint64_t{2 * 151 * 64 + 4 * 5 * 32 * 32} * sizeof(float),
                  qPrintable(name));
         QVERIFY2(memory.working >= run.o.rows() * run.o.cols() * sizeof(float), qPrintable(name));
     }
@@ -259,8 +271,8 @@ void tst_FarField::rowByRow_equalsTheWholeText() {
         QVERIFY(runInto(grown, c, policy, {0, 70}, state));
         for (std::size_t i = 70; i < 150; ++i)
             QVERIFY(runInto(grown, c, policy, {i, i + 1}, state));
-        // o = n/d moves by o^2/n per change of d: where trig's signed denominator is near zero, the last bits of the
-        // exact part are seen in o, and no more than that is.
+        // o = n/d moves by o^2/n per change of d: where trig's signed denominator is near zero, the last bits
+        // of the exact part are seen in o, and no more than that is.
         const bool isSigned = policy.far.far == Far::Linear && policy.far.map == FeatureMap::Trig;
         const auto offOf = [&](const Run& run, std::size_t i) {
             double largest = 1, off = 0;
@@ -272,11 +284,13 @@ void tst_FarField::rowByRow_equalsTheWholeText() {
             return off / (isSigned ? largest * largest : 1);
         };
         for (std::size_t i = 0; i < 150; ++i)
-            QVERIFY2(offOf(grown, i) < 2e-5, qPrintable(QString("%1 row %2: %3").arg(name).arg(i).arg(offOf(grown, i))));
+            QVERIFY2(offOf(grown, i) < 2e-5,
+                     qPrintable(QString("%1 row %2: %3").arg(name).arg(i).arg(offOf(grown, i))));
         Run single = emptyRun(c); // without a state, as for a rectangle
         QVERIFY(runInto(single, c, policy, {100, 120}));
         for (std::size_t i = 100; i < 120; ++i)
-            QVERIFY2(offOf(single, i) < 2e-5, qPrintable(QString("%1 row %2 alone: %3").arg(name).arg(i).arg(offOf(single, i))));
+            QVERIFY2(offOf(single, i) < 2e-5,
+                     qPrintable(QString("%1 row %2 alone: %3").arg(name).arg(i).arg(offOf(single, i))));
     }
 }
 
@@ -290,7 +304,8 @@ void tst_FarField::futureTokensMoveNothing() {
             c.v.view()(130, col) = 9;
         }
         QVERIFY(runInto(after, c, policy, {0, 200}));
-        QVERIFY2(furthest(before.o.view(), after.o.view(), 128) == 0, qPrintable(name)); // earlier blocks: no bit
+        QVERIFY2(furthest(before.o.view(), after.o.view(), 128) == 0,
+                 qPrintable(name)); // earlier blocks: no bit
         const double own = furthest(before.o.view(), after.o.view(), 130);
         QVERIFY2(own < 1e-4, qPrintable(name + ": " + QString::number(own)));
         QVERIFY2(furthest(before.o.view(), after.o.view(), 200) > 1e-3, qPrintable(name));
@@ -305,7 +320,8 @@ void tst_FarField::sameBitsAtAnyThreadCount() {
         for (const int threads : {2, 5}) {
             Run more = emptyRun(c);
             QVERIFY(runInto(more, c, policy, {0, 200}, nullptr, threads));
-            QVERIFY2(std::equal(one.o.view().data, one.o.view().data + 200 * 128, more.o.view().data), qPrintable(name));
+            QVERIFY2(std::equal(one.o.view().data, one.o.view().data + 200 * 128, more.o.view().data),
+                     qPrintable(name));
         }
     }
 }
@@ -368,8 +384,9 @@ void tst_FarField::performer_isUnbiased() {
     exact = std::exp(exact * static_cast<double>(in.scale));
     const int draws = 1500;
     for (int seed = 0; seed < draws; ++seed)
-        sum += featureProduct(Features(FeatureMap::Performer, 16, 256, static_cast<std::uint64_t>(seed), 0, 0),
-                              in.q.row(1), in.k.row(0), 16, in.scale);
+        sum +=
+            featureProduct(Features(FeatureMap::Performer, 16, 256, static_cast<std::uint64_t>(seed), 0, 0),
+                           in.q.row(1), in.k.row(0), 16, in.scale);
     QVERIFY2(std::abs(sum / draws / exact - 1) < 0.1, qPrintable(QString::number(sum / draws / exact)));
 }
 

@@ -121,7 +121,8 @@ void tst_Gates::everyGateHoldsOrSaysWhyNot() {
         const GateResult& g = (*gates)[i];
         QCOMPARE(g.gate, static_cast<int>(i + 1));
         QVERIFY(!g.name.empty() && !g.detail.empty());
-        const bool noRouter = g.gate == 6 && ((!policy.routed.on() && policy.headPolicies.empty()) || (policy.routed.on() && policy.routed.role != Role::Keys));
+        const bool noRouter = g.gate == 6 && ((!policy.routed.on() && policy.headPolicies.empty()) ||
+                                              (policy.routed.on() && policy.routed.role != Role::Keys));
         QVERIFY2(g.ok.value_or(true), (g.name + ": " + g.detail).c_str());
         if (!noRouter && (g.gate != 4 || ladder))
             QVERIFY(g.ok.has_value());
@@ -129,7 +130,8 @@ void tst_Gates::everyGateHoldsOrSaysWhyNot() {
             QVERIFY(!g.ok && g.detail.find("not run") != std::string::npos);
             continue;
         }
-        const bool recast = policy.mix.positions == Positions::Cache || policy.routed.store == Store::Direction8;
+        const bool recast =
+            policy.mix.positions == Positions::Cache || policy.routed.store == Store::Direction8;
         const bool noBound = g.gate == 7 && (policy.far.on() || recast); // no bound is claimed there
         if ((g.gate <= 5 || g.gate == 7) && !noBound)
             QVERIFY2(g.value.has_value(), g.name.c_str());

@@ -1,6 +1,6 @@
-// The routing mechanisms against tests/golden/make_mechanisms.py, and what holds for all of them: rows asked alone
-// choose as in the whole text, no future token moves an earlier choice where none is claimed to, threads change
-// no bit, and bad numbers end in an answer or an error.
+// The routing mechanisms against tests/golden/make_mechanisms.py, and what holds for all of them: rows asked
+// alone choose as in the whole text, no future token moves an earlier choice where none is claimed to,
+// threads change no bit, and bad numbers end in an answer or an error.
 #include "core/base/SplitMix64.h"
 #include "core/plan/AttentionPlan.h"
 #include "core/policy/ParamSpec.h"
@@ -92,7 +92,8 @@ AttentionPolicy policyOf(const json& fields) {
     std::vector<std::string> names;
     for (const auto& [name, value] : fields.items())
         names.push_back(name);
-    std::stable_partition(names.begin(), names.end(), [](const std::string& n) { return n == "routed.signal"; });
+    std::stable_partition(names.begin(), names.end(),
+                          [](const std::string& n) { return n == "routed.signal"; });
     for (const std::string& name : names) {
         const json& value = fields.at(name);
         const ParamSpec* spec = findParam(name);
@@ -106,7 +107,8 @@ AttentionPolicy policyOf(const json& fields) {
     return policy;
 }
 
-Result<LayerRouting> routed(const AttentionPolicy& policy, const Layer& layer, RowRange rows, int threads = 2) {
+Result<LayerRouting> routed(const AttentionPolicy& policy, const Layer& layer, RowRange rows,
+                            int threads = 2) {
     WorkContext work;
     work.threads = threads;
     return route(policy, testShape(), layer.input(), rows, -1, work);
@@ -125,14 +127,18 @@ const std::vector<std::pair<const char*, const char*>>& mechanisms() {
         {"page_mean", R"({"routed.signal":"page_mean","routed.page":8,"routed.count":24})"},
         {"page_mean top_p", R"({"routed.signal":"page_mean","routed.page":8,"routed.top_p":0.6})"},
         {"page_bound", R"({"routed.signal":"page_bound","routed.page":8,"routed.count":24})"},
-        {"page_bound group", R"({"routed.signal":"page_bound","routed.page":8,"routed.fraction":0.3,"routed.share":"group"})"},
+        {"page_bound group",
+         R"({"routed.signal":"page_bound","routed.page":8,"routed.fraction":0.3,"routed.share":"group"})"},
         {"page_bound block",
          R"({"routed.signal":"page_bound","routed.granularity":"block","routed.page":8,"routed.query_block":24,"routed.count":24})"},
-        {"group_dot page", R"({"routed.signal":"group_dot","routed.granularity":"page","routed.page":8,"routed.count":24})"},
+        {"group_dot page",
+         R"({"routed.signal":"group_dot","routed.granularity":"page","routed.page":8,"routed.count":24})"},
         {"oracle block",
          R"({"routed.signal":"oracle","routed.granularity":"block","routed.page":16,"routed.query_block":16,"routed.count":32})"},
-        {"random page", R"({"routed.signal":"random","routed.granularity":"page","routed.page":8,"routed.count":24})"},
-        {"key_norm page", R"({"routed.signal":"key_norm","routed.granularity":"page","routed.page":8,"routed.count":24})"},
+        {"random page",
+         R"({"routed.signal":"random","routed.granularity":"page","routed.page":8,"routed.count":24})"},
+        {"key_norm page",
+         R"({"routed.signal":"key_norm","routed.granularity":"page","routed.page":8,"routed.count":24})"},
         {"block_pool",
          R"({"routed.signal":"block_pool","routed.page":16,"routed.query_block":16,"routed.top_p":0.5})"},
         {"block_pool of one query",
@@ -169,8 +175,10 @@ const std::vector<std::pair<const char*, const char*>>& mechanisms() {
          R"({"routed.signal":"group_dot","routed.count":9,"routed.random_blocks":2,"routed.page":8,"routed.query_block":16})"},
         {"head_dot share group", R"({"routed.signal":"head_dot","routed.count":9,"routed.share":"group"})"},
         {"oracle share layer", R"({"routed.signal":"oracle","routed.top_p":0.6,"routed.share":"layer"})"},
-        {"entropy", R"({"routed.signal":"head_dot","routed.count":6,"mix.dynamic":"entropy","mix.probe_every":10})"},
-        {"deficit", R"({"routed.signal":"group_dot","routed.count":6,"mix.dynamic":"deficit","mix.probe_every":16})"},
+        {"entropy",
+         R"({"routed.signal":"head_dot","routed.count":6,"mix.dynamic":"entropy","mix.probe_every":10})"},
+        {"deficit",
+         R"({"routed.signal":"group_dot","routed.count":6,"mix.dynamic":"deficit","mix.probe_every":16})"},
         {"colt5",
          R"({"routed.signal":"hidden_norm","routed.role":"both","routed.count":20,"routed.query_count":9,"routed.reach":"routed"})"},
         {"mod",
@@ -200,9 +208,11 @@ QByteArray rowText(const RoutedChoices& c, std::size_t query) {
     const std::size_t r = query - c.rows.first;
     QByteArray out;
     for (std::size_t n = c.rowBegin[r]; n < c.rowBegin[r + 1]; ++n)
-        out += QByteArray::number(c.keys[n]) + ':' + QByteArray::number(static_cast<double>(c.scores[n]), 'g', 9) + '#' +
+        out += QByteArray::number(c.keys[n]) + ':' +
+               QByteArray::number(static_cast<double>(c.scores[n]), 'g', 9) + '#' +
                QByteArray::number(c.ranks[n]) + ' ';
-    out += '|' + QByteArray::number(static_cast<double>(c.threshold[r]), 'g', 9) + '/' + QByteArray::number(c.budget[r]);
+    out += '|' + QByteArray::number(static_cast<double>(c.threshold[r]), 'g', 9) + '/' +
+           QByteArray::number(c.budget[r]);
     if (!c.queryRole.empty())
         out += " role " + QByteArray::number(c.queryRole[query]) + ' ' +
                QByteArray::number(static_cast<double>(c.queryScore[query]), 'g', 9);
@@ -270,7 +280,11 @@ void tst_Mechanisms::golden_choices() {
                 const double wanted = c["queryScores"][u][i].get<double>();
                 const double got = static_cast<double>(routing->units[u]->queryScore[i]);
                 QVERIFY2(std::fabs(got - wanted) <= 2e-5 * std::max(1.0, std::fabs(wanted)),
-                         qPrintable(QStringLiteral("unit %1 query %2: %3, wanted %4").arg(u).arg(i).arg(got).arg(wanted)));
+                         qPrintable(QStringLiteral("unit %1 query %2: %3, wanted %4")
+                                        .arg(u)
+                                        .arg(i)
+                                        .arg(got)
+                                        .arg(wanted)));
             }
         return;
     }
@@ -289,8 +303,8 @@ void tst_Mechanisms::golden_choices() {
                     wanted.push_back(key);
             const auto row = routing->units[u]->row(query);
             const std::vector<std::uint32_t> got(row.begin(), row.end());
-            QVERIFY2(got == wanted, "unit " + QByteArray::number(u) + " query " + QByteArray::number(query) + "\n got    " +
-                                        text(got) + "\n wanted " + text(wanted));
+            QVERIFY2(got == wanted, "unit " + QByteArray::number(u) + " query " + QByteArray::number(query) +
+                                        "\n got    " + text(got) + "\n wanted " + text(wanted));
         }
 }
 
@@ -302,7 +316,8 @@ void tst_Mechanisms::rowsAlone_chooseAsInTheWhole() {
     const Layer layer(150, 21);
     const auto whole = routed(policy, layer, {0, 150});
     QVERIFY2(whole, whole ? "" : whole.error().message.c_str());
-    for (const RowRange rows : {RowRange{0, 1}, RowRange{70, 71}, RowRange{30, 140}, RowRange{112, 113}, RowRange{149, 150}}) {
+    for (const RowRange rows :
+         {RowRange{0, 1}, RowRange{70, 71}, RowRange{30, 140}, RowRange{112, 113}, RowRange{149, 150}}) {
         const auto part = routed(policy, layer, rows);
         QVERIFY(part);
         for (std::size_t u = 0; u < whole->units.size(); ++u)
@@ -321,7 +336,8 @@ void tst_Mechanisms::futureToken_movesNoEarlierChoice() {
     const Layer before(150, 22);
     const auto first = routed(policy, before, {0, 150});
     QVERIFY(first);
-    for (const std::size_t at : {std::size_t{149}, std::size_t{120}, std::size_t{64}, std::size_t{41}, std::size_t{7}}) {
+    for (const std::size_t at :
+         {std::size_t{149}, std::size_t{120}, std::size_t{64}, std::size_t{41}, std::size_t{7}}) {
         Layer after(150, 22);
         after.change(at);
         const auto second = routed(policy, after, {0, 150});
@@ -335,11 +351,13 @@ void tst_Mechanisms::futureToken_movesNoEarlierChoice() {
 void tst_Mechanisms::lookAhead_isReal_data() {
     QTest::addColumn<QByteArray>("fields");
     for (const auto& [name, fields] : mechanisms())
-        if (looksAhead(mechanism(fields)) && qstrcmp(name, "flexprefill") != 0) // its least budget reads all of 150
+        if (looksAhead(mechanism(fields)) &&
+            qstrcmp(name, "flexprefill") != 0) // its least budget reads all of 150
             QTest::newRow(name) << QByteArray(fields);
 }
 
-/// A policy that is labelled as looking ahead does so, or the label would only be a fence around the test above.
+/// A policy that is labelled as looking ahead does so, or the label would only be a fence around the test
+/// above.
 void tst_Mechanisms::lookAhead_isReal() {
     QFETCH(QByteArray, fields);
     const AttentionPolicy policy = mechanism(fields);
@@ -414,8 +432,9 @@ void tst_Mechanisms::plan_readsWhatWasChosen() {
             std::vector<std::uint32_t> got;
             for (const KeptKey& kept : plan->keptKeys(head, query))
                 got.push_back(kept.key);
-            QVERIFY2(got == wanted, "head " + QByteArray::number(head) + " query " + QByteArray::number(query) + "\n got    " +
-                                        text(got) + "\n wanted " + text(wanted));
+            QVERIFY2(got == wanted, "head " + QByteArray::number(head) + " query " +
+                                        QByteArray::number(query) + "\n got    " + text(got) + "\n wanted " +
+                                        text(wanted));
             pairs += got.size();
         }
     }
@@ -425,11 +444,13 @@ void tst_Mechanisms::plan_readsWhatWasChosen() {
 void tst_Mechanisms::fullBudget_readsEverything() {
     QFETCH(QByteArray, fields);
     AttentionPolicy base = mechanism(fields);
-    if (base.routed.signal.empty() || base.routed.reach == Reach::Routed || base.routed.unrouted != Unrouted::Local)
+    if (base.routed.signal.empty() || base.routed.reach == Reach::Routed ||
+        base.routed.unrouted != Unrouted::Local)
         return; // rule 5 excepts them
     base.mix.dynamic = Dynamic::None;
     const Layer layer(150, 25);
-    for (const BudgetKind kind : {BudgetKind::Count, BudgetKind::Fraction, BudgetKind::TopP, BudgetKind::Threshold}) {
+    for (const BudgetKind kind :
+         {BudgetKind::Count, BudgetKind::Fraction, BudgetKind::TopP, BudgetKind::Threshold}) {
         AttentionPolicy policy = base;
         policy.routed.budgetKind = kind;
         policy.routed.queryBudgetKind = BudgetKind::Fraction;
@@ -455,7 +476,8 @@ void tst_Mechanisms::badNumbers_endInAnAnswer() {
         const auto routing = routed(policy, layer, {0, tokens});
         QVERIFY(routing);
     }
-    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 3e38F}) {
+    for (const float bad :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 3e38F}) {
         Layer layer(90, 27);
         for (std::size_t t = 11; t < 90; t += 23)
             for (std::size_t c = 0; c < kDim; ++c) {
@@ -499,7 +521,8 @@ void tst_Mechanisms::routerCost_isCounted() {
 
 void tst_Mechanisms::questBound_isNeverBelowALogit() {
     const Layer layer(150, 30);
-    const AttentionPolicy policy = mechanism(R"({"routed.signal":"page_bound","routed.page":8,"routed.threshold":-1e30})");
+    const AttentionPolicy policy =
+        mechanism(R"({"routed.signal":"page_bound","routed.page":8,"routed.threshold":-1e30})");
     const auto routing = routed(policy, layer, {0, 150});
     QVERIFY(routing);
     std::size_t compared = 0;
@@ -520,7 +543,8 @@ void tst_Mechanisms::questBound_isNeverBelowALogit() {
 
 void tst_Mechanisms::evicted_neverComesBack() {
     for (const char* signal : {"accumulated", "observed", "value_attention", "last_row"}) {
-        AttentionPolicy policy = mechanism(R"({"routed.signal":"accumulated","routed.count":9,"routed.store":"evict"})");
+        AttentionPolicy policy =
+            mechanism(R"({"routed.signal":"accumulated","routed.count":9,"routed.store":"evict"})");
         policy.routed.signal = signal;
         const Layer layer(150, 31);
         const auto routing = routed(policy, layer, {0, 150});
@@ -549,10 +573,12 @@ void tst_Mechanisms::skippedToken_isReadByNobody() {
     auto routing = routed(*policy, layer, {0, 150});
     QVERIFY(routing);
     const auto shared = std::make_shared<const LayerRouting>(std::move(*routing));
-    const auto plan = makePlan(policy, testShape(), 1, std::make_shared<const TokenFacts>(layer.facts), shared, {0, 150});
+    const auto plan =
+        makePlan(policy, testShape(), 1, std::make_shared<const TokenFacts>(layer.facts), shared, {0, 150});
     QVERIFY(plan);
     const RoutedChoices& c = *shared->units[0];
-    const auto active = static_cast<std::uint64_t>(std::count(c.silent.begin(), c.silent.end(), std::uint8_t{0}));
+    const auto active =
+        static_cast<std::uint64_t>(std::count(c.silent.begin(), c.silent.end(), std::uint8_t{0}));
     QVERIFY(active >= 30 && active < 75);
     QCOMPARE(plan->pairs(), kHeads * causalPairs(active));
 }
@@ -578,7 +604,8 @@ void tst_Mechanisms::shareOut_keepsTheSumAndTheCap() {
         std::vector<double> weights;
         for (int n = 0; n < 9; ++n) {
             state = splitMix64(state);
-            weights.push_back(state % 5 == 0 ? 0.0 : std::pow(10.0, 3 * static_cast<double>(unitFloat(state))));
+            weights.push_back(state % 5 == 0 ? 0.0
+                                             : std::pow(10.0, 3 * static_cast<double>(unitFloat(state))));
         }
         const std::uint64_t budget = state % 40;
         const std::vector<std::uint32_t> keys = shareOut(9 * budget, 4 * budget, weights);
@@ -590,7 +617,8 @@ void tst_Mechanisms::shareOut_keepsTheSumAndTheCap() {
         }
     }
     QCOMPARE(shareOut(10, 40, {0.0, 0.0}), (std::vector<std::uint32_t>{5, 5}));
-    QCOMPARE(shareOut(10, 40, {std::numeric_limits<double>::quiet_NaN(), 1.0}), (std::vector<std::uint32_t>{0, 10}));
+    QCOMPARE(shareOut(10, 40, {std::numeric_limits<double>::quiet_NaN(), 1.0}),
+             (std::vector<std::uint32_t>{0, 10}));
 }
 
 /// LSE - mean = KL(uniform | p) + ln(i + 1), and the entropy signal is consistent with both.

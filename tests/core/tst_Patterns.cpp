@@ -1,5 +1,5 @@
-// Fixed patterns against tests/golden/make_patterns.py, which restates them from the papers and shares no code
-// with Fovea: every key of every query, through the one function that turns a policy into attention.
+// Fixed patterns against tests/golden/make_patterns.py, which restates them from the papers and shares no
+// code with Fovea: every key of every query, through the one function that turns a policy into attention.
 #include "core/base/SplitMix64.h"
 #include "core/engine/LayerRun.h"
 #include "core/policy/PolicyJson.h"
@@ -52,10 +52,9 @@ private slots:
                     m->view()(r, c) = 2 * unitFloat(splitMix64(++n)) - 1;
         const int layer = golden["layer"].get<int>();
         const int head = golden["head"].get<int>();
-        const LayerTask task{m_shape, std::make_shared<const AttentionPolicy>(*policy),
-                             m_facts, layer,
-                             -1,      {0, m_tokens},
-                             Isa::Portable};
+        const LayerTask task{
+            m_shape,      std::make_shared<const AttentionPolicy>(*policy), m_facts, layer, -1, {0, m_tokens},
+            Isa::Portable};
         const AttentionInput input{q.view(), k.view(), v.view(), 4, 2, 8, 0.35F};
         const Result<HybridLayer> done = runLayer(task, input, {}, {o.view(), {}}, WorkContext{});
         QVERIFY2(done.has_value(), done ? "" : done.error().message.c_str());
@@ -68,9 +67,10 @@ private slots:
             std::vector<std::uint32_t> kept;
             for (const KeptKey& key : done->plan.keptKeys(head, i))
                 kept.push_back(key.key);
-            QVERIFY2(kept == expected,
-                     qPrintable(QStringLiteral("query %1: %2 keys instead of %3")
-                                    .arg(i).arg(kept.size()).arg(expected.size())));
+            QVERIFY2(kept == expected, qPrintable(QStringLiteral("query %1: %2 keys instead of %3")
+                                                      .arg(i)
+                                                      .arg(kept.size())
+                                                      .arg(expected.size())));
         }
         // The same rows one at a time, as cached decoding asks for them.
         Matrix single(m_tokens, heads * 8);
@@ -92,8 +92,8 @@ private slots:
         Matrix q(4, 32), k(4, 16), o(4, 32);
         auto facts = std::make_shared<TokenFacts>();
         facts->tokens = 4;
-        const LayerTask task{m_shape, std::make_shared<const AttentionPolicy>(*policy), facts, 0, -1, {0, 4},
-                             Isa::Portable};
+        const LayerTask task{
+            m_shape, std::make_shared<const AttentionPolicy>(*policy), facts, 0, -1, {0, 4}, Isa::Portable};
         const Result<HybridLayer> done =
             runLayer(task, {q.view(), k.view(), k.view(), 4, 2, 8, 1}, {}, {o.view(), {}}, WorkContext{});
         QVERIFY(!done.has_value());

@@ -1,5 +1,6 @@
-// Outputs against public implementations on the same inputs: transformers' Longformer and BigBird, local-attention and
-// performer-pytorch. tests/golden/make_peers.py ran them, and says where each differs from Fovea and what was done.
+// Outputs against public implementations on the same inputs: transformers' Longformer and BigBird,
+// local-attention and performer-pytorch. tests/golden/make_peers.py ran them, and says where each differs
+// from Fovea and what was done.
 #include "core/engine/LayerRun.h"
 #include "core/plan/BidirectionalPlan.h"
 #include "core/policy/PolicyJson.h"
@@ -56,7 +57,8 @@ double difference(const Matrix& a, const Matrix& b) {
     double top = 0;
     for (std::size_t r = 0; r < a.rows(); ++r)
         for (std::size_t col = 0; col < a.cols(); ++col) {
-            const double d = std::abs(static_cast<double>(a.view()(r, col)) - static_cast<double>(b.view()(r, col)));
+            const double d =
+                std::abs(static_cast<double>(a.view()(r, col)) - static_cast<double>(b.view()(r, col)));
             top = std::isnan(d) ? std::numeric_limits<double>::infinity() : std::max(top, d);
         }
     return top;
@@ -67,7 +69,8 @@ void outputsAgree(const AttentionPlan& plan, const Case& c, const nlohmann::json
     const Matrix expected = outputOf(golden, c);
     LayerOutput slow(c);
     attendOracle(plan, c.input(), slow.output());
-    QVERIFY2(difference(slow.o, expected) < kTolerance, qPrintable(QString::number(difference(slow.o, expected))));
+    QVERIFY2(difference(slow.o, expected) < kTolerance,
+             qPrintable(QString::number(difference(slow.o, expected))));
     for (const Isa isa : availableIsas()) {
         LayerOutput fast(c);
         const Result<> done = attend(plan, c.input(), fast.output(), {isa}, WorkContext{});
@@ -81,7 +84,8 @@ Result<AttentionPlan> bidirectional(const AttentionPolicy& policy, const Case& c
                                     std::span<const BlockDraws> draws = {}) {
     const Result<AttentionPolicy> legal = validated(policy);
     FOVEA_TRY(legal);
-    return makeBidirectionalPlan(std::make_shared<const AttentionPolicy>(*legal), shapeOf(c), 0, factsOf(c), draws);
+    return makeBidirectionalPlan(std::make_shared<const AttentionPolicy>(*legal), shapeOf(c), 0, factsOf(c),
+                                 draws);
 }
 
 } // namespace
@@ -112,8 +116,8 @@ private:
     nlohmann::json m_golden;
 };
 
-/// LongformerSelfAttention has a second set of projections for global rows, here given the same weights, and wants T
-/// to be a multiple of its window.
+/// LongformerSelfAttention has a second set of projections for global rows, here given the same weights, and
+/// wants T to be a multiple of its window.
 void tst_Peers::longformer() {
     QFETCH(std::size_t, index);
     const nlohmann::json& golden = m_golden["longformer"][index];
@@ -149,24 +153,25 @@ void tst_Peers::bigbird() {
     outputsAgree(*plan, c, golden);
 }
 
-/// Without its rotary embedding. Its default is a chunk and the one before, not a sliding window; exact windows of w
-/// read w + 1 keys.
+/// Without its rotary embedding. Its default is a chunk and the one before, not a sliding window; exact
+/// windows of w read w + 1 keys.
 void tst_Peers::localAttention() {
     QFETCH(std::size_t, index);
     const nlohmann::json& golden = m_golden["local_attention"][index];
     const Result<AttentionPolicy> policy = policyFromJson(golden["policy"].dump());
     QVERIFY2(policy.has_value(), policy ? "" : policy.error().message.c_str());
     const Case c = caseOf(golden);
-    const Result<AttentionPlan> plan =
-        policy->bidirectional() ? bidirectional(*policy, c)
-                                : makePlan(std::make_shared<const AttentionPolicy>(*policy), shapeOf(c), 0, factsOf(c),
-                                           nullptr, {0, c.tokens});
+    const Result<AttentionPlan> plan = policy->bidirectional()
+                                           ? bidirectional(*policy, c)
+                                           : makePlan(std::make_shared<const AttentionPolicy>(*policy),
+                                                      shapeOf(c), 0, factsOf(c), nullptr, {0, c.tokens});
     QVERIFY2(plan.has_value(), plan ? "" : plan.error().message.c_str());
     outputsAgree(*plan, c, golden);
 }
 
-/// With the same directions and without the 1e-4 that it adds to features. With it, as shipped, outputs differ by more
-/// than any rounding, and its maximum over all keys, which then no longer cancels, looks ahead.
+/// With the same directions and without the 1e-4 that it adds to features. With it, as shipped, outputs
+/// differ by more than any rounding, and its maximum over all keys, which then no longer cancels, looks
+/// ahead.
 void tst_Peers::performer() {
     QFETCH(std::size_t, index);
     const nlohmann::json& golden = m_golden["performer"][index];
@@ -177,7 +182,8 @@ void tst_Peers::performer() {
     for (const Isa isa : availableIsas()) {
         Matrix o(c.tokens, c.q.cols());
         const ModelShape shape = shapeOf(c);
-        const LayerTask task{shape, std::make_shared<const AttentionPolicy>(policy), factsOf(c), 0, -1, {0, c.tokens}, isa};
+        const LayerTask task{
+            shape, std::make_shared<const AttentionPolicy>(policy), factsOf(c), 0, -1, {0, c.tokens}, isa};
         const Result<HybridLayer> done = runLayer(task, c.input(), {}, {o.view(), {}}, WorkContext{});
         QVERIFY2(done.has_value(), done ? "" : done.error().message.c_str());
         QVERIFY2(difference(o, expected) < kTolerance, qPrintable(QString::number(difference(o, expected))));

@@ -139,8 +139,8 @@ void tst_Policy::json_comesBackUnchanged() {
 }
 
 void tst_Policy::headPolicies_areReadAndResolved() {
-    const auto policy = policyFromJson(
-        in(R"("local":{"window":8},"head_policies":{"wide":{"local":{"window":99}}},
+    const auto policy =
+        policyFromJson(in(R"("local":{"window":8},"head_policies":{"wide":{"local":{"window":99}}},
               "mix":{"layers":["","wide","full"],"heads":["","wide"]},"parity":"none")"));
     QVERIFY2(policy.has_value(), policy ? "" : policy.error().message.c_str());
     QCOMPARE(policy->partsOf(0, 0).local.window, 8);
@@ -151,7 +151,8 @@ void tst_Policy::headPolicies_areReadAndResolved() {
     QCOMPARE(policy->partsOf(7, 0).local.window, 8);  // layers beyond the list
     QVERIFY(policyHash(*policy) != policyHash(*policyFromJson(in(R"("local":{"window":8})"))));
     // What a head does is said of the policy: no full attention, and ahead when any head looks ahead.
-    const auto ahead = policyFromJson(in(R"("head_policies":{"a":{"local":{"window":8},"routed":{"signal":"received"}}},
+    const auto ahead =
+        policyFromJson(in(R"("head_policies":{"a":{"local":{"window":8},"routed":{"signal":"received"}}},
                                            "mix":{"heads":["a"]})"));
     QVERIFY2(ahead.has_value(), ahead ? "" : ahead.error().message.c_str());
     QVERIFY(looksAhead(*ahead));
@@ -209,12 +210,16 @@ void tst_Policy::badDocuments_nameThePath_data() {
     row("layers", in(R"("mix":{"full_layers":[1,-2]})"), {"mix.full_layers"});
     row("parity", in(R"("parity":"bigbird")"), {"local.sides", "parity bigbird"});
     row("parity's name", in(R"("mix":{"parity":"reformer"})"), {"mix.parity", "bigbird"});
-    row("head policy", in(R"("head_policies":{"a":{"local":{"window":-1}}})"), {"head_policies.a", "local.window"});
+    row("head policy", in(R"("head_policies":{"a":{"local":{"window":-1}}})"),
+        {"head_policies.a", "local.window"});
     row("head policy's key", in(R"("head_policies":{"a":{"mix":{}}})"), {"head_policies.a.mix"});
     row("unknown name", in(R"("mix":{"layers":["wide"]})"), {"mix.layers[0]", "wide"});
-    row("linear in a union", in(R"("far":{"far":"linear"},"combine":{"combine":"union"})"), {"combine.combine", "shared"});
-    row("recurrent, shared", in(R"("far":{"far":"recurrent"},"combine":{"combine":"shared"})"), {"combine.combine", "gated"});
-    row("sink in a gated sum", in(R"("always":{"sink_logit":1},"far":{"far":"recurrent"},"combine":{"combine":"gated"})"),
+    row("linear in a union", in(R"("far":{"far":"linear"},"combine":{"combine":"union"})"),
+        {"combine.combine", "shared"});
+    row("recurrent, shared", in(R"("far":{"far":"recurrent"},"combine":{"combine":"shared"})"),
+        {"combine.combine", "gated"});
+    row("sink in a gated sum",
+        in(R"("always":{"sink_logit":1},"far":{"far":"recurrent"},"combine":{"combine":"gated"})"),
         {"always.sink_logit", "off"});
     row("pool", in(R"("routed":{"signal":"key_norm","pool":4})"), {"routed.pool", "odd"});
     row("page", in(R"("routed":{"page":0})"), {"routed.page", "1 to 4096"});
@@ -360,7 +365,9 @@ void tst_Policy::recastKeys_refuseWhatTheyCannotMove() {
     const Change moved[] = {[](AttentionPolicy& p) { p.local.dilation = 2; },
                             [](AttentionPolicy& p) { p.local.window = 0; },
                             [](AttentionPolicy& p) { p.local.chunk = 32; },
-                            [](AttentionPolicy& p) { p.always.pinned = {{9, 9, Role::Keys}}; },
+                            [](AttentionPolicy& p) {
+                                p.always.pinned = {{9, 9, Role::Keys}};
+                            },
                             [](AttentionPolicy& p) { p.always.special = true; },
                             [](AttentionPolicy& p) { p.always.punctuation = true; },
                             [](AttentionPolicy& p) { p.routed.signal = "key_norm"; },
@@ -368,11 +375,19 @@ void tst_Policy::recastKeys_refuseWhatTheyCannotMove() {
                             [](AttentionPolicy& p) { p.routed.phase = Phase::Prefill; },
                             [](AttentionPolicy& p) { p.far.far = Far::Summaries; }};
     const Change stored[] = {[](AttentionPolicy& p) { p.local.window = 0; },
-                             [](AttentionPolicy& p) { p.always.pinned = {{9, 9, Role::Both}}; },
+                             [](AttentionPolicy& p) {
+                                 p.always.pinned = {{9, 9, Role::Both}};
+                             },
                              [](AttentionPolicy& p) { p.routed.phase = Phase::Decode; },
                              [](AttentionPolicy& p) { p.routed.granularity = Granularity::Block; },
-                             [](AttentionPolicy& p) { p.routed.signal = "lsh"; p.routed.granularity = Granularity::Token; },
-                             [](AttentionPolicy& p) { p.routed.signal = "random"; p.routed.role = Role::Both; }};
+                             [](AttentionPolicy& p) {
+                                 p.routed.signal = "lsh";
+                                 p.routed.granularity = Granularity::Token;
+                             },
+                             [](AttentionPolicy& p) {
+                                 p.routed.signal = "random";
+                                 p.routed.role = Role::Both;
+                             }};
     const auto refuses = [](const char* preset, const char* field, Change change) {
         AttentionPolicy policy = *presetPolicy(preset);
         QVERIFY2(validated(policy), preset);
@@ -380,7 +395,8 @@ void tst_Policy::recastKeys_refuseWhatTheyCannotMove() {
         const auto result = validated(policy);
         QVERIFY(!result);
         QCOMPARE(result.error().code, ErrorCode::Unsupported);
-        QVERIFY2(QString::fromStdString(result.error().message).startsWith(field), result.error().message.c_str());
+        QVERIFY2(QString::fromStdString(result.error().message).startsWith(field),
+                 result.error().message.c_str());
     };
     for (const Change change : moved)
         refuses("streaming", "mix.positions is cache; with it", change);

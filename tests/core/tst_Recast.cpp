@@ -22,8 +22,10 @@ struct Run {
 };
 
 Run runRows(const RecastCase& g, RowRange rows, Isa isa, int head = -1) {
-    Run run{Matrix(g.tokens, g.q.cols()), std::vector<float>(g.tokens * 2), std::vector<float>(g.tokens * 2), {}};
-    const LayerTask task{g.shape, std::make_shared<const AttentionPolicy>(g.policy), factsOf(g.tokens), 0, head, rows, isa};
+    Run run{
+        Matrix(g.tokens, g.q.cols()), std::vector<float>(g.tokens * 2), std::vector<float>(g.tokens * 2), {}};
+    const LayerTask task{
+        g.shape, std::make_shared<const AttentionPolicy>(g.policy), factsOf(g.tokens), 0, head, rows, isa};
     Result<HybridLayer> done = runLayer(task, g.input, {}, {run.o.view(), run.lse}, {}, run.exactLse);
     if (!done)
         qFatal("%s", done.error().message.c_str());
@@ -77,7 +79,8 @@ void tst_Recast::streaming_differsFromOriginalPositions() {
     g.policy.mix.positions = Positions::Original;
     const Run original = runRows(g, {0, g.tokens}, defaultIsa());
     for (std::size_t h = 0; h < 2; ++h) {
-        const std::size_t ranksAre = g.doc["windows"][h].get<std::size_t>() + g.doc["sinks"][h].get<std::size_t>();
+        const std::size_t ranksAre =
+            g.doc["windows"][h].get<std::size_t>() + g.doc["sinks"][h].get<std::size_t>();
         for (std::size_t i = 0; i < g.tokens; ++i) {
             const float difference = std::abs(moved.lse[i * 2 + h] - original.lse[i * 2 + h]);
             QVERIFY(i < ranksAre ? difference < 1e-6F : difference > 1e-5F);
@@ -131,8 +134,17 @@ void tst_Recast::storedKeys_giveTheSameRow() {
         input.q = g.q.view().rowRange(0, i + 1);
         input.k = cache.keys();
         input.v = cache.values();
-        const LayerTask task{g.shape, std::make_shared<const AttentionPolicy>(g.policy), factsOf(i + 1), 0, -1, {i, i + 1},
-                             defaultIsa(), Precision::F32, nullptr, {}, &cache.keyRows()};
+        const LayerTask task{g.shape,
+                             std::make_shared<const AttentionPolicy>(g.policy),
+                             factsOf(i + 1),
+                             0,
+                             -1,
+                             {i, i + 1},
+                             defaultIsa(),
+                             Precision::F32,
+                             nullptr,
+                             {},
+                             &cache.keyRows()};
         QVERIFY(runLayer(task, input, {}, {{o.data(), i + 1, 12, 0}, {}}, {}));
         for (std::size_t n = 0; n < 12; ++n)
             QVERIFY(std::abs(o[n] - whole.o.view()(i, n)) < 1e-6F);

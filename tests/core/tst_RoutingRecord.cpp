@@ -77,9 +77,10 @@ private slots:
 void tst_RoutingRecord::rows_sumTheExpandedChoices_data() {
     QTest::addColumn<QString>("signal");
     for (const SignalSpec& signal : signalSpecs())
-        if (offersOf(signal.name) == Offers::Tokens && signal.name != "hidden_norm" && signal.name != "rarity")
+        if (offersOf(signal.name) == Offers::Tokens && signal.name != "hidden_norm" &&
+            signal.name != "rarity")
             QTest::addRow("%s", std::string(signal.name).c_str())
-            << QString::fromUtf8(signal.name.data(), static_cast<qsizetype>(signal.name.size()));
+                << QString::fromUtf8(signal.name.data(), static_cast<qsizetype>(signal.name.size()));
 }
 
 void tst_RoutingRecord::rows_sumTheExpandedChoices() {
@@ -116,7 +117,8 @@ void tst_RoutingRecord::rows_sumTheExpandedChoices() {
             QVERIFY(row.rank >= 1 && row.rank <= 5);
         ++wanted;
     }
-    const bool perHead = signal == "head_dot" || signal == "query_sparsity" || signal == "row_entropy" || signal == "local_deficit" || signal == "oracle" || signal == "random" ||
+    const bool perHead = signal == "head_dot" || signal == "query_sparsity" || signal == "row_entropy" ||
+                         signal == "local_deficit" || signal == "oracle" || signal == "random" ||
                          signal == "received" || signal == "query_peak";
     for (const RoutingRow& row : record.rows)
         QCOMPARE(row.headGroup, perHead ? -1 : row.head / 3);

@@ -1,4 +1,5 @@
-// Products with one row on stored bytes against dequantise and sums in double, every type and instruction set.
+// Products with one row on stored bytes against dequantise and sums in double, every type and instruction
+// set.
 #include "core/base/SplitMix64.h"
 #include "core/kernels/Attention.h"
 #include "core/model/Dequantise.h"
@@ -114,15 +115,15 @@ void tst_RowProduct::equalsDequantised() {
         for (std::size_t j = 0; j < in; ++j)
             size += 2 * most * std::abs(static_cast<double>(x[j]));
         const double error = std::abs(sum - static_cast<double>(y[r]));
-        QVERIFY2(error <= kPromise * size, qPrintable(QString("row %1: %2 of %3").arg(r).arg(error).arg(size)));
+        QVERIFY2(error <= kPromise * size,
+                 qPrintable(QString("row %1: %2 of %3").arg(r).arg(error).arg(size)));
     }
 }
 
 void tst_RowProduct::bytesAreThoseOfTheFile() {
     for (const auto& [name, type] : kTypes) {
         const auto bytes = randomRows(type, 32, 512);
-        const StoredMatrix matrix =
-            StoredMatrix::pack(type, bytes, 32, 512, [](std::size_t r) { return r; });
+        const StoredMatrix matrix = StoredMatrix::pack(type, bytes, 32, 512, [](std::size_t r) { return r; });
         QCOMPARE(matrix.bytes(), type == TensorType::BF16 ? 2 * bytes.size() : bytes.size());
     }
 }

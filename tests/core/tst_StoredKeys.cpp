@@ -78,8 +78,13 @@ void tst_StoredKeys::stored_equalsTheRestatement() {
     for (const Isa isa : availableIsas()) {
         Matrix o(g.tokens, g.q.cols());
         std::vector<float> lse(g.tokens * 2), exactLse(g.tokens * 2);
-        const LayerTask task{g.shape, std::make_shared<const AttentionPolicy>(g.policy), factsOf(g.tokens), 0, -1,
-                             {0, g.tokens}, isa};
+        const LayerTask task{g.shape,
+                             std::make_shared<const AttentionPolicy>(g.policy),
+                             factsOf(g.tokens),
+                             0,
+                             -1,
+                             {0, g.tokens},
+                             isa};
         const auto done = runLayer(task, g.input, {}, {o.view(), lse}, {}, exactLse);
         QVERIFY2(done, done ? "" : done.error().message.c_str());
         const TileSource source{g.input, full, lse, &done->plan, isa};
@@ -153,7 +158,8 @@ void tst_StoredKeys::stored_splitsByReasonWhateverElseIsRead() {
             QVERIFY(validated(policy));
             const auto shared = std::make_shared<const AttentionPolicy>(policy);
             const RouteInput in{0, q.view(), k.view(), v.view(), {}, facts.get()};
-            const auto routed = std::make_shared<const LayerRouting>(route(policy, shape, in, {0, t}, -1, {}).value());
+            const auto routed =
+                std::make_shared<const LayerRouting>(route(policy, shape, in, {0, t}, -1, {}).value());
             AttentionPlan plan = makePlan(shared, shape, 0, facts, routed, {0, t}).value();
             const auto parts = splitRecast(plan);
             QVERIFY(parts.has_value());
@@ -170,14 +176,16 @@ void tst_StoredKeys::stored_splitsByReasonWhateverElseIsRead() {
     }
 }
 
-/// A view that routes one row anew, from the model's own keys, gets what the run chose and every page's score.
+/// A view that routes one row anew, from the model's own keys, gets what the run chose and every page's
+/// score.
 void tst_StoredKeys::stored_rankingIsTheSameForViews() {
     for (const bool posted : {false, true}) {
         const Stored g(posted);
         Matrix o(g.tokens, g.q.cols());
         const auto facts = factsOf(g.tokens);
-        const LayerTask task{g.shape, std::make_shared<const AttentionPolicy>(g.policy), facts, 0, -1, {0, g.tokens},
-                             defaultIsa()};
+        const LayerTask task{
+            g.shape,     std::make_shared<const AttentionPolicy>(g.policy), facts, 0, -1, {0, g.tokens},
+            defaultIsa()};
         const auto done = runLayer(task, g.input, {}, {o.view(), {}}, {});
         QVERIFY(done);
         const RouteInput in{0, g.q.view(), g.k.view(), g.v.view(), {}, facts.get()};

@@ -86,19 +86,25 @@ void tst_Summaries::matchesItsOracle() {
         for (const Pattern& pattern : patterns())
             for (const bool logCount : {true, false}) {
                 const AttentionPlan plan = layerPlan(headPlan(t, {0, t}, pattern.reads), 4);
-                const SummaryOptions options{static_cast<std::size_t>(m), logCount, static_cast<std::size_t>(top)};
+                const SummaryOptions options{static_cast<std::size_t>(m), logCount,
+                                             static_cast<std::size_t>(top)};
                 const std::vector<std::uint8_t> wanted(4, 1);
-                Branch fast(0, t, 4, static_cast<std::size_t>(dim)), slow = Branch(0, t, 4, static_cast<std::size_t>(dim));
-                const Result<std::uint64_t> entries = attendSummaries(
-                    plan, c.input(), sumsOf(c, options.m), options, wanted, isa, fast, {});
+                Branch fast(0, t, 4, static_cast<std::size_t>(dim)),
+                    slow = Branch(0, t, 4, static_cast<std::size_t>(dim));
+                const Result<std::uint64_t> entries =
+                    attendSummaries(plan, c.input(), sumsOf(c, options.m), options, wanted, isa, fast, {});
                 QVERIFY(entries);
                 attendSummariesOracle(plan, c.input(), options, wanted, slow);
                 const double off = distance(fast, slow);
-                QVERIFY2(off < 2e-5, qPrintable(QString("%1 %2: %3").arg(pattern.name).arg(static_cast<int>(isa)).arg(off)));
+                QVERIFY2(
+                    off < 2e-5,
+                    qPrintable(QString("%1 %2: %3").arg(pattern.name).arg(static_cast<int>(isa)).arg(off)));
                 std::uint64_t counted = 0;
                 for (int h = 0; h < 4; ++h)
                     for (std::size_t i = 0; i < t; ++i)
-                        counted += summaryEntries(*plan.heads[static_cast<std::size_t>(h)], c.input(), h, i, options).size();
+                        counted +=
+                            summaryEntries(*plan.heads[static_cast<std::size_t>(h)], c.input(), h, i, options)
+                                .size();
                 QCOMPARE(*entries, counted);
             }
 }
@@ -124,20 +130,21 @@ void tst_Summaries::oneRowEqualsTheWholeText() {
     const std::vector<std::uint8_t> wanted(4, 1);
     for (const Pattern& pattern : patterns()) {
         Branch whole(0, t, 4, 64);
-        QVERIFY(attendSummaries(layerPlan(headPlan(t, {0, t}, pattern.reads), 4), c.input(), sumsOf(c, 16), options,
-                                wanted, defaultIsa(), whole, {}));
+        QVERIFY(attendSummaries(layerPlan(headPlan(t, {0, t}, pattern.reads), 4), c.input(), sumsOf(c, 16),
+                                options, wanted, defaultIsa(), whole, {}));
         BlockSums sums(16, c.k.cols());
         for (std::size_t i = 0; i < t; ++i) {
             AttentionInput in = c.input();
             in.k.rows = in.v.rows = i + 1;
             sums.extend(in.k, in.v);
             Branch row(i, 1, 4, 64);
-            QVERIFY(attendSummaries(layerPlan(headPlan(i + 1, {i, i + 1}, pattern.reads), 4), in, sums, options,
-                                    wanted, defaultIsa(), row, {}));
+            QVERIFY(attendSummaries(layerPlan(headPlan(i + 1, {i, i + 1}, pattern.reads), 4), in, sums,
+                                    options, wanted, defaultIsa(), row, {}));
             for (std::size_t col = 0; col < whole.o.cols(); ++col)
                 QVERIFY(std::abs(row.o.view()(0, col) - whole.o.view()(i, col)) < 1e-5F);
             for (std::size_t h = 0; h < 4; ++h)
-                QVERIFY(row.lse[h] == whole.lse[i * 4 + h] || std::abs(row.lse[h] - whole.lse[i * 4 + h]) < 1e-5F);
+                QVERIFY(row.lse[h] == whole.lse[i * 4 + h] ||
+                        std::abs(row.lse[h] - whole.lse[i * 4 + h]) < 1e-5F);
         }
     }
 }
@@ -153,8 +160,9 @@ void tst_Summaries::anEntryNeverClaimsMoreThanItsTokensHold() {
                 for (const std::uint32_t j : entry.members) {
                     double dot = 0;
                     for (std::size_t d = 0; d < 64; ++d)
-                        dot += static_cast<double>(c.q.view()(i, static_cast<std::size_t>(head) * 64 + d)) *
-                               static_cast<double>(c.k.view()(j, static_cast<std::size_t>(head / 2) * 64 + d));
+                        dot +=
+                            static_cast<double>(c.q.view()(i, static_cast<std::size_t>(head) * 64 + d)) *
+                            static_cast<double>(c.k.view()(j, static_cast<std::size_t>(head / 2) * 64 + d));
                     sum += std::exp(dot * static_cast<double>(c.input().scale));
                 }
                 QVERIFY(entry.logit <= std::log(sum) + 1e-9);
@@ -187,10 +195,12 @@ void tst_Summaries::union_isOneSoftmaxOverKeysAndMeans() {
             for (const std::uint32_t j : plan.heads[h]->keysOf(i)) {
                 double dot = 0;
                 for (std::size_t d = 0; d < 32; ++d)
-                    dot += static_cast<double>(c.q.view()(i, h * 32 + d)) * static_cast<double>(c.k.view()(j, d));
+                    dot += static_cast<double>(c.q.view()(i, h * 32 + d)) *
+                           static_cast<double>(c.k.view()(j, d));
                 add(dot * static_cast<double>(c.input().scale), {j});
             }
-            for (const SummaryEntry& e : summaryEntries(*plan.heads[h], c.input(), static_cast<int>(h), i, {}))
+            for (const SummaryEntry& e :
+                 summaryEntries(*plan.heads[h], c.input(), static_cast<int>(h), i, {}))
                 add(e.logit, e.members);
             QCOMPARE(seen, static_cast<double>(i + 1)); // every key once
             mergeRow(out.o.view().row(i) + h * 32, out.lse[i * 2 + h], branch.o.view().row(i) + h * 32,
@@ -228,7 +238,8 @@ void tst_Summaries::sameBitsAtAnyThreadCount() {
             QVERIFY(attendSummaries(plan, c.input(), sumsOf(c, 16), {16, true, top}, wanted, defaultIsa(),
                                     *runs.back(), work));
             QVERIFY(runs.back()->lse == runs[0]->lse);
-            QVERIFY(std::equal(runs[0]->o.view().data, runs[0]->o.view().data + t * 256, runs.back()->o.view().data));
+            QVERIFY(std::equal(runs[0]->o.view().data, runs[0]->o.view().data + t * 256,
+                               runs.back()->o.view().data));
         }
     }
 }
@@ -263,7 +274,8 @@ void tst_Summaries::futureTokensMoveNothing() {
             QVERIFY(std::abs(before.o.view()(i, col) - after.o.view()(i, col)) < 1e-5F);
     double most = 0;
     for (std::size_t col = 0; col < 256; ++col)
-        most = std::max(most, static_cast<double>(std::abs(before.o.view()(160, col) - after.o.view()(160, col))));
+        most = std::max(most,
+                        static_cast<double>(std::abs(before.o.view()(160, col) - after.o.view()(160, col))));
     QVERIFY(most > 1e-2);
 }
 

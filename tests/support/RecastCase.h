@@ -2,8 +2,8 @@
 #include "core/kernels/Attention.h"
 #include "core/route/Router.h"
 #include <QFile>
-#include <nlohmann/json.hpp>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 // What tests of recast keys share: the layers of tests/golden/recast.json.
@@ -61,10 +61,18 @@ struct RecastCase {
         q = matrixOf(doc["q_rotated"]);
         k = matrixOf(doc["k_rotated"]);
         v = matrixOf(doc["v"]);
-        input = {q.view(), k.view(), v.view(), shape.heads, shape.kvHeads, shape.headDim, doc["scale"].get<float>(), 0,
+        input = {q.view(),
+                 k.view(),
+                 v.view(),
+                 shape.heads,
+                 shape.kvHeads,
+                 shape.headDim,
+                 doc["scale"].get<float>(),
+                 0,
                  frequencies};
         policy = streaming(doc["windows"][0].get<int>(), doc["sinks"][0].get<int>());
-        policy.headPolicies = {{"other", streaming(doc["windows"][1].get<int>(), doc["sinks"][1].get<int>())}};
+        policy.headPolicies = {
+            {"other", streaming(doc["windows"][1].get<int>(), doc["sinks"][1].get<int>())}};
         policy.mix.heads = {{"", "other"}};
     }
     [[nodiscard]] const nlohmann::json& row(std::size_t head, std::size_t query) const {

@@ -18,8 +18,8 @@ constexpr std::size_t kDim = 16; // scale 1/4: exact
 /// What Restated knows; the other signals are tested in tst_Mechanisms.
 inline std::vector<SignalSpec> restatedSignals() {
     std::vector<SignalSpec> known;
-    for (const std::string_view name : {"group_dot", "head_dot", "key_norm", "value_norm", "surprisal", "received",
-                                        "query_peak", "random", "oracle"})
+    for (const std::string_view name : {"group_dot", "head_dot", "key_norm", "value_norm", "surprisal",
+                                        "received", "query_peak", "random", "oracle"})
         known.push_back(*findSignal(name));
     return known;
 }

@@ -32,7 +32,8 @@ private slots:
         QVERIFY(points);
         for (const SweepPoint& p : *points) {
             QCOMPARE(p.policy.always.sinks, std::int64_t{3});
-            QVERIFY(p.kind != PointKind::Policy || p.policy.routed.budget == 0 || p.policy.routed.signal == "key_norm");
+            QVERIFY(p.kind != PointKind::Policy || p.policy.routed.budget == 0 ||
+                    p.policy.routed.signal == "key_norm");
         }
         // A text of five tokens still has a grid, and nothing wider than the text.
         const auto tiny = sweepPolicies(CurveView::plan(base, 5));

@@ -75,8 +75,9 @@ private slots:
         for (int i = 1; i < combo->count(); ++i) {
             QTest::keyClick(combo, Qt::Key_Down);
             QCOMPARE(w.view.metric(), headMetrics()[std::size_t(i)].metric);
-            QVERIFY(w.view.metric() == HeadMetric::Picture ? w.view.grid().scene().picture(2, 3) != nullptr
-                                                           : headValue(*snapshot, w.view.metric(), 2, 3).has_value());
+            QVERIFY(w.view.metric() == HeadMetric::Picture
+                        ? w.view.grid().scene().picture(2, 3) != nullptr
+                        : headValue(*snapshot, w.view.metric(), 2, 3).has_value());
         }
         QCOMPARE(*headValue(*snapshot, HeadMetric::MeanDistance, 2, 3),
                  double(snapshot->full->headStats[2][3].meanDistance));
@@ -87,7 +88,8 @@ private slots:
         options.tokens = 300; // cells of 8 tokens
         const auto snapshot = test::tinySnapshot(options);
         Window w(snapshot);
-        w.view.findChild<QComboBox*>(QStringLiteral("heads.metric"))->setCurrentText(QStringLiteral("attention map"));
+        w.view.findChild<QComboBox*>(QStringLiteral("heads.metric"))
+            ->setCurrentText(QStringLiteral("attention map"));
         const AttentionCells& cells = snapshot->full->layers[2]->picture;
         QCOMPARE(cells.cell, std::size_t{8});
         QCOMPARE(w.view.grid().scene().pictureCell, cells.cell);
@@ -123,7 +125,8 @@ private slots:
 
     void picturesFollowTheViewsWidth() {
         Window w(test::tinySnapshot());
-        w.view.findChild<QComboBox*>(QStringLiteral("heads.metric"))->setCurrentText(QStringLiteral("attention map"));
+        w.view.findChild<QComboBox*>(QStringLiteral("heads.metric"))
+            ->setCurrentText(QStringLiteral("attention map"));
         const auto* scroll = w.view.findChild<QScrollArea*>();
         const auto widthAt = [&](int width) {
             w.view.resize(width, 300);

@@ -1,9 +1,9 @@
 #include "core/measure/AttentionColumn.h"
 #include "tests/support/ViewFixture.h"
-#include "ui/views/InspectorModels.h"
-#include "ui/views/InspectorView.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
+#include "ui/views/InspectorModels.h"
+#include "ui/views/InspectorView.h"
 #include <QAbstractItemModelTester>
 #include <QApplication>
 #include <QLabel>

@@ -76,7 +76,8 @@ private slots:
         std::vector<std::uint8_t> routed(lanes->tokens, 0);
         for (const KeptKey& key : snapshot->visible->plan->keptKeys(0, static_cast<std::size_t>(query))) {
             routed[key.key] = key.reason == Reason::Routed;
-            // Local and always keys are no candidates, so they have no score; every routed key has one above the bar.
+            // Local and always keys are no candidates, so they have no score; every routed key has one above
+            // the bar.
             QCOMPARE(std::isfinite(lanes->score[key.key]), key.reason == Reason::Routed);
             if (key.reason == Reason::Routed)
                 QVERIFY(lanes->score[key.key] >= lanes->threshold);
@@ -101,10 +102,11 @@ private slots:
         const auto snapshot = routedSnapshot("group_dot");
         Window w(snapshot);
         auto* table = w.find<QTableView>("routing.table");
-        const QAbstractItemModelTester tester(table->model(), QAbstractItemModelTester::FailureReportingMode::QtTest);
-        const int group = static_cast<int>(
-            std::count_if(snapshot->propagated->routing->rows.begin(), snapshot->propagated->routing->rows.end(),
-                          [](const RoutingRow& row) { return row.headGroup == 0; }));
+        const QAbstractItemModelTester tester(table->model(),
+                                              QAbstractItemModelTester::FailureReportingMode::QtTest);
+        const int group = static_cast<int>(std::count_if(
+            snapshot->propagated->routing->rows.begin(), snapshot->propagated->routing->rows.end(),
+            [](const RoutingRow& row) { return row.headGroup == 0; }));
         QTRY_COMPARE(table->model()->rowCount(), group); // this layer and head
         const QModelIndex first = table->model()->index(0, RoutingTableModel::Token);
         table->scrollTo(first);

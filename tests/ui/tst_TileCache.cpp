@@ -95,7 +95,8 @@ private slots:
         QCOMPARE(shown().value[0], layer.picture.top[layer.picture.at(1, 500 / 16, 20 / 16)]);
         cache.want({key(MapQuantity::Full, 1, 0)});
         queue.finishAll();
-        QCOMPARE(shown().value[0], makeTile(key(MapQuantity::Full, 1, 0), *snapshot->tileSource(1), 1).value[244 * kTile + 20]);
+        QCOMPARE(shown().value[0],
+                 makeTile(key(MapQuantity::Full, 1, 0), *snapshot->tileSource(1), 1).value[244 * kTile + 20]);
     }
 
     void theNewestListChoosesTheNextFetch() {
@@ -216,7 +217,8 @@ private slots:
         auto part = std::make_shared<Snapshot>(*whole);
         auto visible = std::make_shared<VisibleLayer>(*whole->visible);
         visible->plan = std::make_shared<const AttentionPlan>(
-            makePlan(visible->plan->policy, whole->model->shape, 1, whole->facts, nullptr, {64, 128}).value());
+            makePlan(visible->plan->policy, whole->model->shape, 1, whole->facts, nullptr, {64, 128})
+                .value());
         QVERIFY(visible->plan->full);
         for (std::size_t i = 0; i < visible->lse.size(); ++i)
             if (i / 4 < 64 || i / 4 >= 128)

@@ -66,8 +66,8 @@ private slots:
         QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
     }
 
-    /// Picks every row of the preset list. FOVEA_PRESETS_TEXT=FILE takes a longer text than the gate has time for, and
-    /// says what each preset took.
+    /// Picks every row of the preset list. FOVEA_PRESETS_TEXT=FILE takes a longer text than the gate has time
+    /// for, and says what each preset took.
     void runsEveryPreset() {
         const auto model = findModel("");
         if (!model)
@@ -108,14 +108,16 @@ private slots:
             }
             QVERIFY2(sameButName(s.requests.request().policy, preset.policy), name.c_str());
             QTRY_VERIFY2_WITH_TIMEOUT(!s.runs.updating(), name.c_str(), patience);
-            QVERIFY2(failures.isEmpty(), qPrintable(QString::fromStdString(name) + QStringLiteral(": ") +
-                                                    (failures.isEmpty() ? QString() : failures[0][0].toString())));
+            QVERIFY2(failures.isEmpty(),
+                     qPrintable(QString::fromStdString(name) + QStringLiteral(": ") +
+                                (failures.isEmpty() ? QString() : failures[0][0].toString())));
             const SnapshotPtr done = s.runs.lastComplete();
             QVERIFY2(sameButName(done->request->policy, preset.policy), name.c_str());
             if (longText)
                 qInfo("%s: %.1f s", name.c_str(), static_cast<double>(watch.elapsed()) / 1000);
             QVERIFY2(std::isfinite(done->propagated->fidelity.nextTokenKl), name.c_str());
-            QVERIFY2(s.find<StatusLine>("status")->sentence().startsWith(QStringLiteral("propagated")), name.c_str());
+            QVERIFY2(s.find<StatusLine>("status")->sentence().startsWith(QStringLiteral("propagated")),
+                     name.c_str());
         }
         QCOMPARE(refused, 3);
     }

@@ -29,8 +29,7 @@ constexpr std::array<ColumnCard, RoutingTableModel::ColumnCount> kColumns{{
 
 } // namespace
 
-void RoutingTableModel::setSnapshot(std::shared_ptr<const Snapshot> snapshot)
-{
+void RoutingTableModel::setSnapshot(std::shared_ptr<const Snapshot> snapshot) {
     std::shared_ptr<const RoutingRecord> record =
         snapshot && snapshot->propagated ? snapshot->propagated->routing : nullptr;
     if (record == m_record)
@@ -41,22 +40,21 @@ void RoutingTableModel::setSnapshot(std::shared_ptr<const Snapshot> snapshot)
     endResetModel();
 }
 
-const RoutingRow* RoutingTableModel::rowAt(int row) const
-{
+const RoutingRow* RoutingTableModel::rowAt(int row) const {
     if (!m_record || row < 0 || static_cast<std::size_t>(row) >= m_record->rows.size())
         return nullptr;
     return &m_record->rows[static_cast<std::size_t>(row)];
 }
 
-int RoutingTableModel::rowCount(const QModelIndex& parent) const
-{
+int RoutingTableModel::rowCount(const QModelIndex& parent) const {
     return parent.isValid() || !m_record ? 0 : static_cast<int>(m_record->rows.size());
 }
 
-int RoutingTableModel::columnCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : ColumnCount; }
+int RoutingTableModel::columnCount(const QModelIndex& parent) const {
+    return parent.isValid() ? 0 : ColumnCount;
+}
 
-QVariant RoutingTableModel::data(const QModelIndex& index, int role) const
-{
+QVariant RoutingTableModel::data(const QModelIndex& index, int role) const {
     const RoutingRow* row = rowAt(index.row());
     if (!row)
         return {};
@@ -68,30 +66,41 @@ QVariant RoutingTableModel::data(const QModelIndex& index, int role) const
         return {};
     const bool text = role == Qt::DisplayRole;
     switch (index.column()) {
-    case Layer: return row->layer;
+    case Layer:
+        return row->layer;
     case Head:
         if (text && row->headGroup >= 0 && m_snapshot->model->shape.headsPerKv() > 1)
-            return QStringLiteral("%1–%2").arg(row->head).arg(row->head + m_snapshot->model->shape.headsPerKv() - 1);
+            return QStringLiteral("%1–%2").arg(row->head).arg(row->head +
+                                                              m_snapshot->model->shape.headsPerKv() - 1);
         return row->head;
-    case Token: return row->token;
+    case Token:
+        return row->token;
     case Text:
         return row->token < m_snapshot->tokens->pieces.size()
                    ? QString::fromStdString(displayText(m_snapshot->tokens->pieces[row->token]))
                    : QString();
-    case RoleColumn: return QString::fromStdString(std::string(roleName(row->role)));
-    case Score: return text ? QVariant(QString::number(row->score, 'g', 4)) : QVariant(row->score);
-    case Threshold: return text ? QVariant(QString::number(row->threshold, 'g', 4)) : QVariant(row->threshold);
-    case Rank: return row->rank;
-    case Budget: return row->budget;
-    case Queries: return row->queries;
-    case QueryFirst: return row->queryFirst;
-    case QueryLast: return row->queryLast;
-    default: return {};
+    case RoleColumn:
+        return QString::fromStdString(std::string(roleName(row->role)));
+    case Score:
+        return text ? QVariant(QString::number(row->score, 'g', 4)) : QVariant(row->score);
+    case Threshold:
+        return text ? QVariant(QString::number(row->threshold, 'g', 4)) : QVariant(row->threshold);
+    case Rank:
+        return row->rank;
+    case Budget:
+        return row->budget;
+    case Queries:
+        return row->queries;
+    case QueryFirst:
+        return row->queryFirst;
+    case QueryLast:
+        return row->queryLast;
+    default:
+        return {};
     }
 }
 
-QVariant RoutingTableModel::headerData(int section, Qt::Orientation orientation, int role) const
-{
+QVariant RoutingTableModel::headerData(int section, Qt::Orientation orientation, int role) const {
     if (orientation != Qt::Horizontal || section < 0 || section >= ColumnCount)
         return {};
     const ColumnCard& card = kColumns[static_cast<std::size_t>(section)];

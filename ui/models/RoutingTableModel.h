@@ -5,11 +5,26 @@
 
 namespace fovea::ui {
 
-/// The routing record of the propagated run as a table: the same rows as routing.csv. Read-only. GUI thread only.
+/// The routing record of the propagated run as a table: the same rows as routing.csv. Read-only. GUI thread
+/// only.
 class RoutingTableModel : public QAbstractTableModel {
     Q_OBJECT
 public:
-    enum Column { Layer, Head, Token, Text, RoleColumn, Score, Threshold, Rank, Budget, Queries, QueryFirst, QueryLast, ColumnCount };
+    enum Column {
+        Layer,
+        Head,
+        Token,
+        Text,
+        RoleColumn,
+        Score,
+        Threshold,
+        Rank,
+        Budget,
+        Queries,
+        QueryFirst,
+        QueryLast,
+        ColumnCount
+    };
     /// Sort by numbers, not by their text.
     static constexpr int kSortRole = Qt::UserRole;
 

@@ -15,7 +15,7 @@ struct Part {
     QString name;
     double pairs = 0;
     QColor colour;
-    bool hatched = false;   ///< work that is not pairs: multiply-adds / 2D
+    bool hatched = false; ///< work that is not pairs: multiply-adds / 2D
     bool shownAtZero = true;
 };
 

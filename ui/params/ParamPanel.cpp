@@ -141,7 +141,8 @@ ParamPanel::ParamPanel(RequestModel& requests, RunController& runs, QWidget* par
     buildSections(inside);
     scroll->setWidget(inside);
     // Rows are never cut: what is too narrow for them is widened, and the bar stands beside them.
-    scroll->setMinimumWidth(inside->minimumSizeHint().width() + style()->pixelMetric(QStyle::PM_ScrollBarExtent));
+    scroll->setMinimumWidth(inside->minimumSizeHint().width() +
+                            style()->pixelMetric(QStyle::PM_ScrollBarExtent));
     column->addWidget(scroll, 1);
 
     m_pairs = new PairsBar(this);

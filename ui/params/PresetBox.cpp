@@ -28,7 +28,8 @@ QString describe(const PolicyPreset& preset) {
                     : PresetBox::tr("Published with %1 weights (%2), dropped in here. ")
                           .arg(text(preset.weights), text(preset.source));
     if (preset.policy.bidirectional())
-        return line + PresetBox::tr("Looks ahead: for bidirectional models only, and refused on causal ones.");
+        return line +
+               PresetBox::tr("Looks ahead: for bidirectional models only, and refused on causal ones.");
     line += looksAhead(preset.policy) ? PresetBox::tr("Looks ahead.") : PresetBox::tr("Causal.");
     return line;
 }
@@ -102,7 +103,8 @@ void PresetBox::show(const AttentionPolicy& policy) {
     if (row >= 0)
         m_help->setText(describe(policyPresets()[static_cast<std::size_t>(m_list->itemData(row).toInt())]));
     else
-        m_help->setText(looksAhead(policy) ? tr("Changed by hand. Looks ahead.") : tr("Changed by hand. Causal."));
+        m_help->setText(looksAhead(policy) ? tr("Changed by hand. Looks ahead.")
+                                           : tr("Changed by hand. Causal."));
 }
 
 } // namespace fovea::ui

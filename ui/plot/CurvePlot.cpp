@@ -14,36 +14,45 @@ namespace {
 
 constexpr double kReach = 10; // px around a mark that still hits it
 
-QCPScatterStyle scatter(CurveMark mark, const Theme& theme)
-{
+QCPScatterStyle scatter(CurveMark mark, const Theme& theme) {
     switch (mark) {
-    case CurveMark::Full: return {QCPScatterStyle::ssCircle, QPen(theme.armA, 2), QBrush(theme.armA), 10};
-    case CurveMark::Front: return {QCPScatterStyle::ssCircle, QPen(theme.armB, 1.5), QBrush(theme.armB), 8};
-    case CurveMark::Policy: return {QCPScatterStyle::ssCircle, QPen(theme.armB, 1.5), QBrush(theme.paper), 8};
-    case CurveMark::Random: return {QCPScatterStyle::ssCross, QPen(theme.ink3, 1.5), Qt::NoBrush, 7};
-    case CurveMark::Oracle: return {QCPScatterStyle::ssTriangle, QPen(theme.ink3, 1.5), QBrush(theme.paper), 7};
-    case CurveMark::Current: return {QCPScatterStyle::ssDiamond, QPen(theme.ink, 2), QBrush(theme.armB), 14};
+    case CurveMark::Full:
+        return {QCPScatterStyle::ssCircle, QPen(theme.armA, 2), QBrush(theme.armA), 10};
+    case CurveMark::Front:
+        return {QCPScatterStyle::ssCircle, QPen(theme.armB, 1.5), QBrush(theme.armB), 8};
+    case CurveMark::Policy:
+        return {QCPScatterStyle::ssCircle, QPen(theme.armB, 1.5), QBrush(theme.paper), 8};
+    case CurveMark::Random:
+        return {QCPScatterStyle::ssCross, QPen(theme.ink3, 1.5), Qt::NoBrush, 7};
+    case CurveMark::Oracle:
+        return {QCPScatterStyle::ssTriangle, QPen(theme.ink3, 1.5), QBrush(theme.paper), 7};
+    case CurveMark::Current:
+        return {QCPScatterStyle::ssDiamond, QPen(theme.ink, 2), QBrush(theme.armB), 14};
     }
     return {};
 }
 
-QString nameOf(CurveMark mark)
-{
+QString nameOf(CurveMark mark) {
     switch (mark) {
-    case CurveMark::Full: return CurvePlot::tr("full attention");
-    case CurveMark::Front: return CurvePlot::tr("on the front");
-    case CurveMark::Policy: return CurvePlot::tr("beaten");
-    case CurveMark::Random: return CurvePlot::tr("random router, same budgets");
-    case CurveMark::Oracle: return CurvePlot::tr("oracle, same budgets");
-    case CurveMark::Current: return CurvePlot::tr("policy now");
+    case CurveMark::Full:
+        return CurvePlot::tr("full attention");
+    case CurveMark::Front:
+        return CurvePlot::tr("on the front");
+    case CurveMark::Policy:
+        return CurvePlot::tr("beaten");
+    case CurveMark::Random:
+        return CurvePlot::tr("random router, same budgets");
+    case CurveMark::Oracle:
+        return CurvePlot::tr("oracle, same budgets");
+    case CurveMark::Current:
+        return CurvePlot::tr("policy now");
     }
     return {};
 }
 
 } // namespace
 
-CurvePlot::CurvePlot(QWidget* parent) : QWidget(parent), m_plot(new QCustomPlot(this))
-{
+CurvePlot::CurvePlot(QWidget* parent) : QWidget(parent), m_plot(new QCustomPlot(this)) {
     setObjectName(QStringLiteral("curve.plot"));
     setAccessibleName(tr("Cost versus fidelity"));
     setMinimumSize(240, 96);
@@ -65,27 +74,23 @@ CurvePlot::CurvePlot(QWidget* parent) : QWidget(parent), m_plot(new QCustomPlot(
 
 CurvePlot::~CurvePlot() = default;
 
-void CurvePlot::setAxes(const QString& costLabel, const CurveAxis& fidelity)
-{
+void CurvePlot::setAxes(const QString& costLabel, const CurveAxis& fidelity) {
     m_costLabel = costLabel;
     m_axis = fidelity;
     rebuild();
 }
 
-void CurvePlot::setPoints(std::vector<CurvePoint> points)
-{
+void CurvePlot::setPoints(std::vector<CurvePoint> points) {
     m_points = std::move(points);
     rebuild();
 }
 
-double CurvePlot::yOf(const CurvePoint& point) const
-{
+double CurvePlot::yOf(const CurvePoint& point) const {
     // On a log axis "equal" has no place of its own: it stands on the last tick, named so.
     return m_axis.logarithmic ? std::max(point.fidelity, m_lowest) : point.fidelity;
 }
 
-void CurvePlot::rebuild()
-{
+void CurvePlot::rebuild() {
     const Theme& theme = Theme::current();
     m_plot->clearPlottables();
     m_plot->clearItems();
@@ -113,7 +118,8 @@ void CurvePlot::rebuild()
         m_lowest = std::pow(10.0, std::floor(std::log10(low) - 0.3));
         m_highest = std::pow(10.0, std::log10(high) + 0.15);
     } else {
-        const double pad = std::max(1e-6, (std::max(high, m_axis.equalValue) - std::min(low, m_axis.equalValue)) * 0.08);
+        const double pad =
+            std::max(1e-6, (std::max(high, m_axis.equalValue) - std::min(low, m_axis.equalValue)) * 0.08);
         m_lowest = std::min(low, m_axis.equalValue) - pad;
         m_highest = std::max(high, m_axis.equalValue) + pad;
     }
@@ -137,7 +143,8 @@ void CurvePlot::rebuild()
     QSharedPointer<QCPAxisTickerText> costTicks(new QCPAxisTickerText);
     for (const double t : {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0})
         if (t >= costMin && t <= costMax)
-            costTicks->addTick(t, t < 1 ? QString::number(t * 100) + QStringLiteral(" %") : QString::number(t) + QStringLiteral("×"));
+            costTicks->addTick(t, t < 1 ? QString::number(t * 100) + QStringLiteral(" %")
+                                        : QString::number(t) + QStringLiteral("×"));
     m_plot->xAxis->setTicker(costTicks);
     m_plot->xAxis->setLabel(m_costLabel.isEmpty() ? QString() : m_costLabel + tr(", share of full"));
     m_plot->xAxis->setRange(costMin, costMax);
@@ -180,8 +187,8 @@ void CurvePlot::rebuild()
     m_plot->legend->setBrush(theme.paper);
     m_plot->legend->setBorderPen(Qt::NoPen);
 
-    for (const CurveMark mark : {CurveMark::Random, CurveMark::Oracle, CurveMark::Policy, CurveMark::Front, CurveMark::Full,
-                                 CurveMark::Current}) {
+    for (const CurveMark mark : {CurveMark::Random, CurveMark::Oracle, CurveMark::Policy, CurveMark::Front,
+                                 CurveMark::Full, CurveMark::Current}) {
         QVector<double> x;
         QVector<double> y;
         for (const CurvePoint& p : m_points)
@@ -204,16 +211,14 @@ void CurvePlot::rebuild()
     m_plot->replot(QCustomPlot::rpQueuedReplot);
 }
 
-QPointF CurvePlot::positionOf(int id) const
-{
+QPointF CurvePlot::positionOf(int id) const {
     for (const CurvePoint& p : m_points)
         if (p.id == id)
             return {m_plot->xAxis->coordToPixel(p.cost), m_plot->yAxis->coordToPixel(yOf(p))};
     return {};
 }
 
-int CurvePlot::pointAt(QPointF position) const
-{
+int CurvePlot::pointAt(QPointF position) const {
     int best = -1;
     double bestDistance = kReach * kReach;
     for (std::size_t i = 0; i < m_points.size(); ++i) {
@@ -230,8 +235,7 @@ int CurvePlot::pointAt(QPointF position) const
     return best;
 }
 
-bool CurvePlot::eventFilter(QObject* watched, QEvent* event)
-{
+bool CurvePlot::eventFilter(QObject* watched, QEvent* event) {
     if (watched != m_plot)
         return QWidget::eventFilter(watched, event);
     if (event->type() == QEvent::MouseMove) {
@@ -239,13 +243,15 @@ bool CurvePlot::eventFilter(QObject* watched, QEvent* event)
         const int index = pointAt(mouse->position());
         if (index >= 0 && m_tip)
             QToolTip::showText(mouse->globalPosition().toPoint(),
-                               m_tip(m_points[static_cast<std::size_t>(index)].id).toHtmlEscaped().replace(
-                                   QLatin1Char('\n'), QLatin1String("<br>")),
+                               m_tip(m_points[static_cast<std::size_t>(index)].id)
+                                   .toHtmlEscaped()
+                                   .replace(QLatin1Char('\n'), QLatin1String("<br>")),
                                m_plot);
         else
             QToolTip::hideText();
-        m_plot->setCursor(index >= 0 && m_points[static_cast<std::size_t>(index)].id >= 0 ? Qt::PointingHandCursor
-                                                                                         : Qt::ArrowCursor);
+        m_plot->setCursor(index >= 0 && m_points[static_cast<std::size_t>(index)].id >= 0
+                              ? Qt::PointingHandCursor
+                              : Qt::ArrowCursor);
     } else if (event->type() == QEvent::MouseButtonRelease) {
         const auto* mouse = static_cast<QMouseEvent*>(event);
         const int index = mouse->button() == Qt::LeftButton ? pointAt(mouse->position()) : -1;
@@ -255,12 +261,13 @@ bool CurvePlot::eventFilter(QObject* watched, QEvent* event)
     return QWidget::eventFilter(watched, event);
 }
 
-void CurvePlot::resizeEvent(QResizeEvent* event)
-{
+void CurvePlot::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);
     m_plot->replot(QCustomPlot::rpQueuedReplot);
 }
 
-QPixmap CurvePlot::picture(double scale) const { return m_plot->toPixmap(m_plot->width(), m_plot->height(), scale); }
+QPixmap CurvePlot::picture(double scale) const {
+    return m_plot->toPixmap(m_plot->width(), m_plot->height(), scale);
+}
 
 } // namespace fovea::ui

@@ -8,12 +8,12 @@ class QCustomPlot;
 namespace fovea::ui {
 
 enum class CurveMark {
-    Full,     ///< full attention: cost 1, fidelity equal
-    Front,    ///< on the Pareto front
-    Policy,   ///< beaten by another point: hollow
-    Random,   ///< the random router at some point's budget
-    Oracle,   ///< true top-k at some point's budget
-    Current,  ///< the policy now set
+    Full,    ///< full attention: cost 1, fidelity equal
+    Front,   ///< on the Pareto front
+    Policy,  ///< beaten by another point: hollow
+    Random,  ///< the random router at some point's budget
+    Oracle,  ///< true top-k at some point's budget
+    Current, ///< the policy now set
 };
 
 /// One mark of the plane. `id` comes back in clicked and hovered; -1 for marks that cannot be loaded.
@@ -32,9 +32,9 @@ struct CurveAxis {
     double equalValue = 0; ///< the value of full attention
 };
 
-/// Cost versus fidelity: x = cost as a share of full (log), y = fidelity, up is better. Right of 1 is shaded "dearer than
-/// full". The Pareto front is a step line through filled points; controls are drawn dashed (random) and dotted (oracle). No
-/// curve is sorted by value or smoothed. GUI thread only.
+/// Cost versus fidelity: x = cost as a share of full (log), y = fidelity, up is better. Right of 1 is shaded
+/// "dearer than full". The Pareto front is a step line through filled points; controls are drawn dashed
+/// (random) and dotted (oracle). No curve is sorted by value or smoothed. GUI thread only.
 class CurvePlot : public QWidget {
     Q_OBJECT
 public:

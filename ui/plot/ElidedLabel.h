@@ -5,7 +5,8 @@
 
 namespace fovea::ui {
 
-/// One line of plain text that ends in an ellipsis where it does not fit; text() has it whole, and so should the tip.
+/// One line of plain text that ends in an ellipsis where it does not fit; text() has it whole, and so should
+/// the tip.
 class ElidedLabel : public QLabel {
 public:
     explicit ElidedLabel(QWidget* parent = nullptr) : QLabel(parent) {
@@ -18,7 +19,8 @@ protected:
         QPainter painter(this);
         const QString shown = fontMetrics().elidedText(text(), Qt::ElideRight, contentsRect().width());
         const Qt::Alignment at = QStyle::visualAlignment(layoutDirection(), alignment());
-        style()->drawItemText(&painter, contentsRect(), static_cast<int>(at), palette(), isEnabled(), shown, foregroundRole());
+        style()->drawItemText(&painter, contentsRect(), static_cast<int>(at), palette(), isEnabled(), shown,
+                              foregroundRole());
     }
 };
 

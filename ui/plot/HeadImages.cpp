@@ -19,7 +19,8 @@ QImage indicesOf(const AttentionCells& cells, std::size_t head) {
     for (int row = 0; row < side; ++row) {
         std::uint8_t* line = image.scanLine(row);
         for (int column = 0; column <= row; ++column) {
-            const float p = cells.top[cells.at(head, static_cast<std::size_t>(row), static_cast<std::size_t>(column))];
+            const float p =
+                cells.top[cells.at(head, static_cast<std::size_t>(row), static_cast<std::size_t>(column))];
             line[column] = static_cast<std::uint8_t>(1 + std::min<int>(scale.index(p), 254));
         }
     }
@@ -58,7 +59,8 @@ void paintHeadImage(QPainter& painter, const QImage& picture, const QRectF& box,
     const auto spans = [side](int pixels) {
         std::vector<std::pair<int, int>> all;
         for (int p = 0; p < pixels; ++p)
-            all.emplace_back(p * side / pixels, std::max(p * side / pixels + 1, ((p + 1) * side + pixels - 1) / pixels));
+            all.emplace_back(p * side / pixels,
+                             std::max(p * side / pixels + 1, ((p + 1) * side + pixels - 1) / pixels));
         return all;
     };
     const std::vector<std::pair<int, int>> columns = spans(width), rows = spans(height);

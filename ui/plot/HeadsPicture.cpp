@@ -29,7 +29,8 @@ constexpr std::array<HeadMetricSpec, 9> kMetrics{{
      false},
     {HeadMetric::PreviousShare, "previous-token share", "mean probability on the token before", false},
     {HeadMetric::Picture, "attention map",
-     "full attention of every head at a glance, queries downwards: the largest probability in each cell, 0.0001 to 1 on "
+     "full attention of every head at a glance, queries downwards: the largest probability in each cell, "
+     "0.0001 to 1 on "
      "a logarithmic scale; at most 64 cells a side",
      false},
 }};
@@ -83,7 +84,8 @@ void paintLegend(QPainter& painter, const HeadsScene& scene, const QRectF& area)
                           : scene.pictureCell > 1
                               ? QStringLiteral("largest full p in %1 x %1 tokens, log").arg(scene.pictureCell)
                               : QStringLiteral("full p of each pair, log");
-    painter.drawText(QRectF(area.left(), area.top(), area.width(), 14), Qt::AlignLeft | Qt::AlignVCenter, title);
+    painter.drawText(QRectF(area.left(), area.top(), area.width(), 14), Qt::AlignLeft | Qt::AlignVCenter,
+                     title);
     QImage strip(std::max(2, static_cast<int>(bar.width())), 1, QImage::Format_ARGB32_Premultiplied);
     for (int x = 0; x < strip.width(); ++x)
         strip.setPixel(x, 0, ramp.at(static_cast<float>(x) / static_cast<float>(strip.width() - 1)));
@@ -227,7 +229,8 @@ HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area) {
         return cell;
     };
     if (scene.metric == HeadMetric::Picture) {
-        layout.cellWidth = std::clamp(std::floor(width / std::max(1, scene.heads)), kLeastPicture, kLargestPicture);
+        layout.cellWidth =
+            std::clamp(std::floor(width / std::max(1, scene.heads)), kLeastPicture, kLargestPicture);
         layout.cellHeight = layout.cellWidth;
     } else {
         layout.cellWidth = largest(width, scene.heads);

@@ -43,7 +43,7 @@ struct HeadsScene {
     /// [L*H] of HeadMetric::Picture (HeadImages.h); null: not known yet.
     std::vector<QImage> pictures;
     std::size_t pictureCell = 0; ///< tokens per side of a picture's cell
-    std::vector<bool> full;                    ///< [L] layers that the policy keeps full
+    std::vector<bool> full;      ///< [L] layers that the policy keeps full
     HeadMetric metric = HeadMetric::KeptMass;
     int selectedLayer = -1, selectedHead = -1;
     bool old = false; ///< values of an older policy: numbers in second ink
@@ -72,8 +72,8 @@ struct HeadsLayout {
     double cellWidth = 12, cellHeight = 12; ///< 12, 24 or 48; pictures: square, 16 to 96
     [[nodiscard]] QRectF cell(const HeadsScene& scene, int layer, int head) const;
 };
-/// The largest cells that fit `area`; at least 12 px, so the layout may be larger than the area. Pictures fit its width
-/// only.
+/// The largest cells that fit `area`; at least 12 px, so the layout may be larger than the area. Pictures fit
+/// its width only.
 [[nodiscard]] HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area);
 /// Width from which on nothing is cut off.
 [[nodiscard]] double leastHeadsWidth(const HeadsScene& scene);

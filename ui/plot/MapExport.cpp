@@ -66,8 +66,7 @@ private:
     std::unordered_map<TileKey, TilePtr, TileKeyHash> m_tiles;
 };
 
-float usualDifference(const MapScene& scene, const MapLayout& layout, double ratio,
-                        const TileLookup& tiles) {
+float usualDifference(const MapScene& scene, const MapLayout& layout, double ratio, const TileLookup& tiles) {
     std::vector<float> differences;
     for (const MapLayer& pane : scene.panes)
         if (pane.quantity == MapQuantity::Difference)
@@ -240,11 +239,11 @@ Result<> exportHeads(const Snapshot& snapshot, const HeadsExportOptions& options
     const QStringList notes = wrapped(QString::fromUtf8(headMetric(options.metric).definition), width - 8) +
                               wrapped(QString::fromStdString(snapshot.provenance()), width - 8);
     const double foot = layout.legend.bottom() + 8;
-    const QSize size(
-        static_cast<int>(std::ceil(width + 2 * kMargin)),
-        static_cast<int>(std::ceil(foot + kLine * static_cast<double>(notes.size()) + kMargin)));
-    const QString heading = maps ? QStringLiteral("Attention maps of all heads")
-                                 : QStringLiteral("Heads by ") + QString::fromUtf8(headMetric(options.metric).name);
+    const QSize size(static_cast<int>(std::ceil(width + 2 * kMargin)),
+                     static_cast<int>(std::ceil(foot + kLine * static_cast<double>(notes.size()) + kMargin)));
+    const QString heading =
+        maps ? QStringLiteral("Attention maps of all heads")
+             : QStringLiteral("Heads by ") + QString::fromUtf8(headMetric(options.metric).name);
     return writePicture(path, size, options.scale,
                         heading + QLatin1Char('\n') + QString::fromStdString(snapshot.provenance()),
                         [&](QPainter& painter, bool) {

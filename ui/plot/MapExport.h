@@ -52,8 +52,9 @@ struct HeadsExportOptions {
 [[nodiscard]] Result<> writePicture(const std::string& path, QSize size, double scale, const QString& title,
                                     const std::function<void(QPainter&, bool vector)>& paint);
 
-/// The pictures of `analyze --out`: full, hybrid, difference and kept mask of the visible head, the heads overview and
-/// the small maps of all heads, as map-full.png ... in `folder`, which must exist. Returns their paths.
+/// The pictures of `analyze --out`: full, hybrid, difference and kept mask of the visible head, the heads
+/// overview and the small maps of all heads, as map-full.png ... in `folder`, which must exist. Returns their
+/// paths.
 [[nodiscard]] Result<std::vector<std::string>> exportPictures(const Snapshot& snapshot,
                                                               const std::string& folder);
 

@@ -31,7 +31,8 @@ void addRouting(PairFacts& facts, const AttentionPlan& plan) {
     const auto query = static_cast<std::size_t>(facts.query);
     if (!unit)
         return;
-    if (query < unit->queryRole.size() && unit->queryRole[query] == kReadsAll && facts.reason == Reason::Routed)
+    if (query < unit->queryRole.size() && unit->queryRole[query] == kReadsAll &&
+        facts.reason == Reason::Routed)
         facts.role = Role::Queries;
     if (facts.role == Role::Queries) {
         if (query < unit->queryScore.size()) {

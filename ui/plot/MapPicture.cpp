@@ -45,7 +45,8 @@ public:
         for (const int k : {hoveredKey(), m_scene.pinned.key})
             if (k >= m_cells.key0 && k < m_cells.key1)
                 key(k, m_scene.theme.ink, true);
-        const int step = m_layout.tokenLabels ? labelStep(m_scene.view.cell, m_metrics.height() - 1) : numberStep();
+        const int step =
+            m_layout.tokenLabels ? labelStep(m_scene.view.cell, m_metrics.height() - 1) : numberStep();
         for (int k = (m_cells.key0 + step - 1) / step * step; k < m_cells.key1; k += step)
             key(k, m_scene.theme.ink2, false);
     }

@@ -68,7 +68,8 @@ private:
                 break;
         }
         if (const int shift = content.pictureLevel - level; quantity == MapQuantity::Full && shift > 0)
-            if (auto tile = tiles({content.layer, content.head, quantity, content.pooling, content.pictureLevel, 0, 0}))
+            if (auto tile = tiles(
+                    {content.layer, content.head, quantity, content.pooling, content.pictureLevel, 0, 0}))
                 return {std::move(tile), shift};
         return {};
     }
@@ -273,8 +274,8 @@ private:
         const auto x = static_cast<double>(inMap);
         return x >= from && x < from + m_dotSize;
     }
-    /// The kept mask's lines: through the middle of a cell; where cells are small every 8 px of the map, away from its first
-    /// pixels, so that a line never hides the few columns of the sinks.
+    /// The kept mask's lines: through the middle of a cell; where cells are small every 8 px of the map, away
+    /// from its first pixels, so that a line never hides the few columns of the sinks.
     [[nodiscard]] bool onLine(std::int64_t inMap, int onScreen) const {
         return m_perCell ? onDot(inMap, onScreen) : (inMap + m_lattice * 8LL) % m_lattice == m_lattice - 1;
     }

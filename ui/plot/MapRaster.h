@@ -36,7 +36,8 @@ struct MapLayer {
     MapScale scale{ScaleKind::Log};
     bool keptOverlay = false; ///< not-routed lines of the plan over any quantity
     int tokens = 0;
-    /// Of MapQuantity::Full: the level at which the run's own picture of the head stands in for missing tiles; -1: none.
+    /// Of MapQuantity::Full: the level at which the run's own picture of the head stands in for missing
+    /// tiles; -1: none.
     int pictureLevel = -1;
     /// [T] 1: the token reads everything before it by the router's choice; its routed cells have the query
     /// role. May be empty.

@@ -35,7 +35,8 @@ public:
 
     /// The least limit of the form 1, 2 or 5 times a power of ten that holds `largest`; 0.001 to 1.
     [[nodiscard]] static float niceLimit(float largest);
-    /// What 98 % of the differences that are not nothing stay within: a few strong ones must not drown the others.
+    /// What 98 % of the differences that are not nothing stay within: a few strong ones must not drown the
+    /// others.
     [[nodiscard]] static float usualLargest(std::vector<float> differences);
 
 private:

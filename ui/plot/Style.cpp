@@ -252,7 +252,8 @@ int Style::styleHint(StyleHint hint, const QStyleOption* option, const QWidget* 
     if (hint == SH_ToolTip_WakeUpDelay)
         return 400;
     if (hint == SH_ComboBox_Popup)
-        return 0; // a list below the box with a scroll bar: Fusion's menu covers the screen with sixty presets
+        return 0; // a list below the box with a scroll bar: Fusion's menu covers the screen with sixty
+                  // presets
     return QProxyStyle::styleHint(hint, option, widget, data);
 }
 

@@ -13,7 +13,8 @@ enum class ThemeKind { System, Light, Dark };
 /// Colours and fonts of experience.md section 6. A value; the current one is Theme::current().
 struct Theme {
     bool dark = false;
-    QColor window, panel, paper, divider, controlEdge, ink, ink2, ink3, good, warning, bad, armA, armB, accent;
+    QColor window, panel, paper, divider, controlEdge, ink, ink2, ink3, good, warning, bad, armA, armB,
+        accent;
     QColor skippedLine, impossible;
     std::array<QColor, 5> reason; ///< local, always, routed key, far, routed query
     [[nodiscard]] QColor reasonColor(Reason r, Role role = Role::Keys) const;
@@ -48,7 +49,7 @@ class Ramp {
 public:
     [[nodiscard]] static const Ramp& weights(const Theme& theme);
     [[nodiscard]] static const Ramp& signedDifference(const Theme& theme); ///< less, same, more
-    [[nodiscard]] QRgb at(float unit) const ///< unit in 0..1, clipped
+    [[nodiscard]] QRgb at(float unit) const                                ///< unit in 0..1, clipped
     {
         const float x = unit < 0 ? 0 : unit > 1 ? 1 : unit;
         return m_table[static_cast<std::size_t>(x * 255.0F + 0.5F)];

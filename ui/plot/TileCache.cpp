@@ -152,7 +152,8 @@ TileCache::Found TileCache::find(const TileKey& key) {
     const auto it = m_entries.find(key);
     if (it == m_entries.end()) {
         const auto layer = layerOf(m_snapshot.get(), key.layer);
-        if (!layer || key.level != pictureLevelOf(*layer) || key.quantity != MapQuantity::Full || key.row + key.col != 0)
+        if (!layer || key.level != pictureLevelOf(*layer) || key.quantity != MapQuantity::Full ||
+            key.row + key.col != 0)
             return {};
         auto tile = std::make_shared<const MapTile>(pictureTile(key, layer->picture));
         m_bytes += tileBytes(*tile);

@@ -92,7 +92,8 @@ private:
     bool m_starting = false;
 };
 
-/// The level at which the layer's picture is a tile of its own, coarser than every tile that is asked for; -1: none.
+/// The level at which the layer's picture is a tile of its own, coarser than every tile that is asked for;
+/// -1: none.
 [[nodiscard]] int pictureLevelOf(const LayerActivations& layer);
 
 /// Bytes one tile takes in memory.

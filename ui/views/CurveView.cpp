@@ -27,33 +27,33 @@ constexpr int kCurrentId = -2;
 constexpr std::size_t kAutomaticTokens = 1024;
 
 /// Ignores what the grid itself varies: two policies with the same answer share their points.
-AttentionPolicy gridBase(AttentionPolicy policy)
-{
+AttentionPolicy gridBase(AttentionPolicy policy) {
     policy.name.clear();
     policy.local.window = 0;
     policy.routed.budget = 0;
     return policy;
 }
 
-bool sameFullRun(const SnapshotPtr& a, const SnapshotPtr& b)
-{
+bool sameFullRun(const SnapshotPtr& a, const SnapshotPtr& b) {
     return a && b && a->full && b->full && a->full->hidden == b->full->hidden;
 }
 
 } // namespace
 
 CurveView::CurveView(ViewContext context, QWidget* parent)
-    : QWidget(parent), m_context(context), m_cost(new QComboBox), m_fidelity(new QComboBox), m_start(new QPushButton),
-      m_cancel(new QToolButton), m_copy(new QToolButton), m_save(new QToolButton), m_state(new ElidedLabel), m_plot(new CurvePlot)
-{
+    : QWidget(parent), m_context(context), m_cost(new QComboBox), m_fidelity(new QComboBox),
+      m_start(new QPushButton), m_cancel(new QToolButton), m_copy(new QToolButton), m_save(new QToolButton),
+      m_state(new ElidedLabel), m_plot(new CurvePlot) {
     setObjectName(QStringLiteral("curve.view"));
     m_cost->setObjectName(QStringLiteral("curve.cost"));
     m_cost->setAccessibleName(tr("Cost"));
     m_cost->addItems({tr("pairs, counted, router included"), tr("flops, counted"), tr("seconds, measured")});
     m_fidelity->setObjectName(QStringLiteral("curve.fidelity"));
     m_fidelity->setAccessibleName(tr("Fidelity"));
-    m_fidelity->addItems({tr("next-token KL"), tr("top-1 agreement"), tr("loss change"), tr("output error"), tr("kept mass")});
-    for (QComboBox* box : {m_cost, m_fidelity}) { // as narrow as the dock may be; the list shows the whole name
+    m_fidelity->addItems(
+        {tr("next-token KL"), tr("top-1 agreement"), tr("loss change"), tr("output error"), tr("kept mass")});
+    for (QComboBox* box :
+         {m_cost, m_fidelity}) { // as narrow as the dock may be; the list shows the whole name
         box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
         box->setMinimumContentsLength(12);
     }
@@ -94,8 +94,9 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     connect(m_start, &QPushButton::clicked, this, &CurveView::startSweep);
     connect(m_cancel, &QToolButton::clicked, this, [this] { m_context.runs.cancelNewest(); });
     connect(m_copy, &QToolButton::clicked, this, [this] {
-        QApplication::clipboard()->setText(QStringLiteral("fovea analyze FILE ") +
-                                           QString::fromStdString(policyToOptions(m_context.requests.request().policy)));
+        QApplication::clipboard()->setText(
+            QStringLiteral("fovea analyze FILE ") +
+            QString::fromStdString(policyToOptions(m_context.requests.request().policy)));
     });
     connect(m_save, &QToolButton::clicked, this, &CurveView::exportNumbers);
     connect(&m_context.runs, &RunController::snapshotChanged, this, &CurveView::onSnapshot);
@@ -104,17 +105,17 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
         m_running = true;
         refresh();
     });
-    connect(&m_context.runs, &RunController::sweepFinished, this, [this](bool cancelled, const QString& error) {
-        m_running = false;
-        m_problem = cancelled ? tr("sweep cancelled, its points stay") : error;
-        refresh();
-    });
+    connect(&m_context.runs, &RunController::sweepFinished, this,
+            [this](bool cancelled, const QString& error) {
+                m_running = false;
+                m_problem = cancelled ? tr("sweep cancelled, its points stay") : error;
+                refresh();
+            });
     connect(&m_context.requests, &RequestModel::requestChanged, this, &CurveView::updateState);
     refresh();
 }
 
-SweepPlan CurveView::plan(const AttentionPolicy& base, std::size_t tokens)
-{
+SweepPlan CurveView::plan(const AttentionPolicy& base, std::size_t tokens) {
     SweepPlan plan;
     plan.base = base;
     if (!plan.base.routed.on()) {
@@ -135,8 +136,7 @@ SweepPlan CurveView::plan(const AttentionPolicy& base, std::size_t tokens)
     return plan;
 }
 
-void CurveView::startSweep()
-{
+void CurveView::startSweep() {
     const SnapshotPtr now = m_context.runs.snapshot();
     if (!now || !now->full || !now->full->complete)
         return;
@@ -147,8 +147,7 @@ void CurveView::startSweep()
     refresh();
 }
 
-void CurveView::onSnapshot()
-{
+void CurveView::onSnapshot() {
     const SnapshotPtr now = m_context.runs.snapshot();
     // The curve fills itself once per text and model, after the answer the user is waiting for.
     if (now && now->final && now->propagated && now->tokens && now->tokens->size() <= kAutomaticTokens &&
@@ -160,39 +159,48 @@ void CurveView::onSnapshot()
     refresh();
 }
 
-double CurveView::costOf(const Cost& cost) const
-{
+double CurveView::costOf(const Cost& cost) const {
     switch (m_cost->currentIndex()) {
-    case FlopsCost: return cost.flopsRatio;
-    case SecondsCost: return cost.secondsRatio.value_or(std::nan(""));
-    default: return cost.pairsRatio;
+    case FlopsCost:
+        return cost.flopsRatio;
+    case SecondsCost:
+        return cost.secondsRatio.value_or(std::nan(""));
+    default:
+        return cost.pairsRatio;
     }
 }
 
-double CurveView::fidelityOf(const PropagatedFidelity& f, double massRecall, double outputError) const
-{
+double CurveView::fidelityOf(const PropagatedFidelity& f, double massRecall, double outputError) const {
     switch (m_fidelity->currentIndex()) {
-    case Top1Measure: return f.top1Agreement;
-    case DeltaNllMeasure: return f.deltaNll;
-    case OutputErrorMeasure: return outputError;
-    case KeptMassMeasure: return massRecall;
-    default: return f.nextTokenKl;
+    case Top1Measure:
+        return f.top1Agreement;
+    case DeltaNllMeasure:
+        return f.deltaNll;
+    case OutputErrorMeasure:
+        return outputError;
+    case KeptMassMeasure:
+        return massRecall;
+    default:
+        return f.nextTokenKl;
     }
 }
 
-CurveAxis CurveView::axis() const
-{
+CurveAxis CurveView::axis() const {
     switch (m_fidelity->currentIndex()) {
-    case Top1Measure: return {tr("top-1 agreement"), false, false, 1};
-    case DeltaNllMeasure: return {tr("loss change, nats"), false, true, 0};
-    case OutputErrorMeasure: return {tr("output error, isolated"), true, true, 0};
-    case KeptMassMeasure: return {tr("kept mass, isolated"), false, false, 1};
-    default: return {tr("next-token KL, nats"), true, true, 0};
+    case Top1Measure:
+        return {tr("top-1 agreement"), false, false, 1};
+    case DeltaNllMeasure:
+        return {tr("loss change, nats"), false, true, 0};
+    case OutputErrorMeasure:
+        return {tr("output error, isolated"), true, true, 0};
+    case KeptMassMeasure:
+        return {tr("kept mass, isolated"), false, false, 1};
+    default:
+        return {tr("next-token KL, nats"), true, true, 0};
     }
 }
 
-void CurveView::refresh()
-{
+void CurveView::refresh() {
     const SnapshotPtr now = m_context.runs.lastComplete();
     std::vector<CurvePoint> points;
     const std::vector<SweepPoint>& sweep = m_context.runs.sweepPoints();
@@ -204,7 +212,8 @@ void CurveView::refresh()
                                    : p.kind == PointKind::OracleControl ? CurveMark::Oracle
                                    : p.pareto                           ? CurveMark::Front
                                                                         : CurveMark::Policy;
-            points.push_back({costOf(p.cost), fidelityOf(p.fidelity, p.massRecall, p.outputError), mark, static_cast<int>(i)});
+            points.push_back({costOf(p.cost), fidelityOf(p.fidelity, p.massRecall, p.outputError), mark,
+                              static_cast<int>(i)});
         }
     }
     const CurveAxis axisNow = axis();
@@ -212,28 +221,30 @@ void CurveView::refresh()
         points.push_back({1.0, axisNow.equalValue, CurveMark::Full, -1});
         const double mass = now->isolated ? now->isolated->massRecall : std::nan("");
         const double error = now->isolated ? now->isolated->outputError : std::nan("");
-        points.push_back({costOf(now->propagated->cost), fidelityOf(now->propagated->fidelity, mass, error), CurveMark::Current,
-                          kCurrentId});
+        points.push_back({costOf(now->propagated->cost), fidelityOf(now->propagated->fidelity, mass, error),
+                          CurveMark::Current, kCurrentId});
     }
     m_plot->setAxes(m_cost->currentText(), axisNow);
     m_plot->setPoints(std::move(points));
     updateState();
 }
 
-void CurveView::updateState()
-{
+void CurveView::updateState() {
     const SnapshotPtr now = m_context.runs.snapshot();
     const bool ready = now && now->full && now->full->complete;
-    const std::size_t runs = ready ? sweepPolicies(plan(m_context.requests.request().policy, now->tokens->size()))
-                                         .transform([](const auto& list) { return list.size(); })
-                                         .value_or(0)
-                                   : 0;
+    const std::size_t runs =
+        ready ? sweepPolicies(plan(m_context.requests.request().policy, now->tokens->size()))
+                    .transform([](const auto& list) { return list.size(); })
+                    .value_or(0)
+              : 0;
     m_start->setEnabled(ready && !m_running);
     m_cancel->setVisible(m_running);
     m_save->setEnabled(!m_context.runs.sweepPoints().empty());
     QString text;
     if (m_running) {
-        text = tr("sweeping window and routed count: %1 of %2 runs").arg(m_context.runs.sweepPoints().size()).arg(runs);
+        text = tr("sweeping window and routed count: %1 of %2 runs")
+                   .arg(m_context.runs.sweepPoints().size())
+                   .arg(runs);
     } else if (!m_problem.isEmpty()) {
         text = m_problem;
     } else if (!ready) {
@@ -241,8 +252,10 @@ void CurveView::updateState()
     } else if (m_context.runs.sweepPoints().empty() || !sameFullRun(m_context.runs.sweepSource(), now)) {
         // An honest guess: each point is one hybrid run, and the full run on this text took so long.
         const double seconds = now->full->cost.total.median * static_cast<double>(runs);
-        text = tr("%1 runs over window and routed count, about %2").arg(runs).arg(
-            seconds < 90 ? tr("%1 s").arg(std::ceil(seconds)) : tr("%1 min").arg(std::ceil(seconds / 60)));
+        text = tr("%1 runs over window and routed count, about %2")
+                   .arg(runs)
+                   .arg(seconds < 90 ? tr("%1 s").arg(std::ceil(seconds))
+                                     : tr("%1 min").arg(std::ceil(seconds / 60)));
     } else if (gridBase(m_context.requests.request().policy) != m_base) {
         text = tr("points belong to another base policy; sweep again to compare");
     } else {
@@ -252,8 +265,7 @@ void CurveView::updateState()
     m_state->setToolTip(text);
 }
 
-QString CurveView::tip(int id) const
-{
+QString CurveView::tip(int id) const {
     const auto numbers = [](const Cost& cost, const PropagatedFidelity& f) {
         return tr("pairs %1 % of full, counted\nKL %2, top-1 %3 %, loss change %4")
             .arg(cost.pairsRatio * 100, 0, 'g', 3)
@@ -263,9 +275,10 @@ QString CurveView::tip(int id) const
     };
     if (id == kCurrentId) {
         const SnapshotPtr now = m_context.runs.lastComplete();
-        return now && now->propagated ? tr("policy now: ") + QString::fromStdString(now->request->policy.summary()) +
-                                            QLatin1Char('\n') + numbers(now->propagated->cost, now->propagated->fidelity)
-                                      : QString();
+        return now && now->propagated
+                   ? tr("policy now: ") + QString::fromStdString(now->request->policy.summary()) +
+                         QLatin1Char('\n') + numbers(now->propagated->cost, now->propagated->fidelity)
+                   : QString();
     }
     if (id < 0)
         return tr("full attention: cost 1, equal by definition");
@@ -277,19 +290,18 @@ QString CurveView::tip(int id) const
            (p.kind == PointKind::Policy ? tr("\nclick: load this policy") : tr("\ncontrol"));
 }
 
-void CurveView::loadPoint(int id)
-{
+void CurveView::loadPoint(int id) {
     const auto& points = m_context.runs.sweepPoints();
     if (static_cast<std::size_t>(id) < points.size())
-        m_context.requests.setPolicy(points[static_cast<std::size_t>(id)].policy, tr("load point of the curve"));
+        m_context.requests.setPolicy(points[static_cast<std::size_t>(id)].policy,
+                                     tr("load point of the curve"));
 }
 
-void CurveView::exportNumbers()
-{
+void CurveView::exportNumbers() {
     if (m_context.runs.sweepPoints().empty())
         return;
-    const QString path =
-        QFileDialog::getSaveFileName(this, tr("Save the points"), QStringLiteral("sweep.csv"), tr("CSV (*.csv)"));
+    const QString path = QFileDialog::getSaveFileName(this, tr("Save the points"),
+                                                      QStringLiteral("sweep.csv"), tr("CSV (*.csv)"));
     if (path.isEmpty())
         return;
     const Result<> written = writeFileAtomically(path.toStdString(), sweepCsv(m_context.runs.sweepPoints()));

@@ -11,8 +11,9 @@ namespace fovea::ui {
 class CurvePlot;
 struct CurveAxis;
 
-/// Cost versus fidelity on the user's own text and model: the policy now set, a sweep over window and routed count filled in
-/// the background, random and oracle controls, the Pareto front. Clicking a point makes its policy B (one undo step).
+/// Cost versus fidelity on the user's own text and model: the policy now set, a sweep over window and routed
+/// count filled in the background, random and oracle controls, the Pareto front. Clicking a point makes its
+/// policy B (one undo step).
 class CurveView : public QWidget {
     Q_OBJECT
 public:
@@ -45,8 +46,8 @@ private:
     QToolButton* m_save = nullptr;
     QLabel* m_state = nullptr;
     CurvePlot* m_plot = nullptr;
-    SnapshotPtr m_autoSource;   ///< full run that an automatic sweep was started for
-    AttentionPolicy m_base;     ///< what the shown points vary around
+    SnapshotPtr m_autoSource; ///< full run that an automatic sweep was started for
+    AttentionPolicy m_base;   ///< what the shown points vary around
     bool m_running = false;
     QString m_problem;
 };

@@ -131,8 +131,9 @@ bool HeadsGrid::event(QEvent* event) {
         const HeadMetricSpec& spec = headMetric(m_scene.metric);
         const std::optional<double>& value = m_scene.value(layer, head);
         const QString known = value ? QString::number(*value, 'g', 9)
-                              : m_scene.known(layer, head) ? tr("in cells of %1 x %1 tokens").arg(m_scene.pictureCell)
-                              : tr("not computed yet");
+                              : m_scene.known(layer, head)
+                                  ? tr("in cells of %1 x %1 tokens").arg(m_scene.pictureCell)
+                                  : tr("not computed yet");
         QString text = tr("L%1 H%2: %3 %4\n%5")
                            .arg(layer)
                            .arg(head)
@@ -188,9 +189,11 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
     connect(m_combo, &QComboBox::currentIndexChanged, this, [this](int index) {
         m_metric = static_cast<HeadMetric>(index);
         // Pictures fill the width, so the bar may not come and go with their height.
-        m_scroll->setVerticalScrollBarPolicy(m_metric == HeadMetric::Picture ? Qt::ScrollBarAlwaysOn : Qt::ScrollBarAsNeeded);
+        m_scroll->setVerticalScrollBarPolicy(m_metric == HeadMetric::Picture ? Qt::ScrollBarAlwaysOn
+                                                                             : Qt::ScrollBarAsNeeded);
         rebuild();
-        QMetaObject::invokeMethod(this, &HeadsView::showSelected, Qt::QueuedConnection); // once it is laid out
+        QMetaObject::invokeMethod(this, &HeadsView::showSelected,
+                                  Qt::QueuedConnection); // once it is laid out
     });
     connect(m_grid, &HeadsGrid::cellChosen, this,
             [this](int layer, int head) { m_context.selection.setCell(layer, head); });
@@ -215,7 +218,8 @@ void HeadsView::rebuild() {
     else if (older && older->model)
         scene = headsScene(*older, nullptr, m_metric, Theme::current());
     scene.metric = m_metric;
-    if (const SnapshotPtr& shown = snapshot && snapshot->model ? snapshot : older; m_metric == HeadMetric::Picture && shown)
+    if (const SnapshotPtr& shown = snapshot && snapshot->model ? snapshot : older;
+        m_metric == HeadMetric::Picture && shown)
         m_images.addTo(scene, *shown);
     scene.selectedLayer = m_context.selection.layer();
     scene.selectedHead = m_context.selection.head();
@@ -237,7 +241,8 @@ void HeadsView::rebuild() {
 void HeadsView::showSelected() {
     const QRectF cell = m_grid->cellRect(m_context.selection.layer(), m_context.selection.head());
     m_scroll->ensureVisible(static_cast<int>(cell.center().x()), static_cast<int>(cell.center().y()),
-                            static_cast<int>(cell.width() / 2) + 18, static_cast<int>(cell.height() / 2) + 18);
+                            static_cast<int>(cell.width() / 2) + 18,
+                            static_cast<int>(cell.height() / 2) + 18);
 }
 
 void HeadsView::paintEvent(QPaintEvent* event) {

@@ -175,7 +175,8 @@ MapLayer MapView::contentOf(MapQuantity quantity) const {
     content.keptOverlay = m_keptOverlay;
     content.tokens = m_shown && m_shown->tokens ? static_cast<int>(m_shown->tokens->size()) : 0;
     if (hasLayer(m_shown, content.layer))
-        content.pictureLevel = pictureLevelOf(*m_shown->full->layers[static_cast<std::size_t>(content.layer)]);
+        content.pictureLevel =
+            pictureLevelOf(*m_shown->full->layers[static_cast<std::size_t>(content.layer)]);
     if (m_shown && m_shown->visible && m_shown->visible->layer == content.layer && m_shown->visible->plan)
         content.queryRole = queryRoles(*m_shown->visible->plan, content.head);
     return content;
@@ -251,7 +252,8 @@ void MapView::showState() {
     if (old)
         title += title.isEmpty() ? tr("updating") : tr(" \u2013 updating");
     m_title->setText(title);
-    m_title->setToolTip(plainTip(m_shown ? title + QLatin1Char('\n') + QString::fromStdString(m_shown->provenance()) : title));
+    m_title->setToolTip(plainTip(
+        m_shown ? title + QLatin1Char('\n') + QString::fromStdString(m_shown->provenance()) : title));
     m_canvas->setAccessibleName(describe());
     setWindowTitle(tr("Map L%1 H%2, %3%4")
                        .arg(m_context.selection.layer())

@@ -20,8 +20,7 @@ struct LaneRects {
     QRect score, keys, queries, oracle, layers;
 };
 
-LaneRects laneRects(const QRect& area)
-{
+LaneRects laneRects(const QRect& area) {
     const int thin = 16;
     const int rest = std::max(0, area.height() - 3 * thin - 4 * kLaneGap);
     LaneRects r;
@@ -41,8 +40,8 @@ LaneRects laneRects(const QRect& area)
 
 } // namespace
 
-RoutingLanes::RoutingLanes(SelectionModel& selection, QWidget* parent) : QWidget(parent), m_selection(selection)
-{
+RoutingLanes::RoutingLanes(SelectionModel& selection, QWidget* parent)
+    : QWidget(parent), m_selection(selection) {
     setObjectName(QStringLiteral("routing.lanes"));
     setAccessibleName(tr("Routing lanes"));
     setMouseTracking(true);
@@ -53,34 +52,33 @@ RoutingLanes::RoutingLanes(SelectionModel& selection, QWidget* parent) : QWidget
     connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, qOverload<>(&QWidget::update));
 }
 
-void RoutingLanes::setData(std::shared_ptr<const RoutingLaneData> lanes, SnapshotPtr snapshot)
-{
+void RoutingLanes::setData(std::shared_ptr<const RoutingLaneData> lanes, SnapshotPtr snapshot) {
     m_data = std::move(lanes);
     m_snapshot = std::move(snapshot);
     update();
 }
 
-QRect RoutingLanes::axisRect() const { return rect().adjusted(kLabelWidth, 2, -4, -2); }
+QRect RoutingLanes::axisRect() const {
+    return rect().adjusted(kLabelWidth, 2, -4, -2);
+}
 
-double RoutingLanes::xOf(std::size_t token) const
-{
+double RoutingLanes::xOf(std::size_t token) const {
     const QRect area = axisRect();
     return m_data && m_data->tokens > 0
                ? area.left() + static_cast<double>(token) * area.width() / static_cast<double>(m_data->tokens)
                : area.left();
 }
 
-int RoutingLanes::tokenAt(double x) const
-{
+int RoutingLanes::tokenAt(double x) const {
     const QRect area = axisRect();
     if (!m_data || m_data->tokens == 0 || x < area.left() || x >= area.right() + 1)
         return -1;
-    const auto token = static_cast<std::size_t>((x - area.left()) * static_cast<double>(m_data->tokens) / area.width());
+    const auto token =
+        static_cast<std::size_t>((x - area.left()) * static_cast<double>(m_data->tokens) / area.width());
     return static_cast<int>(std::min(token, m_data->tokens - 1));
 }
 
-void RoutingLanes::paintEvent(QPaintEvent*)
-{
+void RoutingLanes::paintEvent(QPaintEvent*) {
     const Theme& theme = Theme::current();
     QPainter painter(this);
     painter.fillRect(rect(), theme.paper);
@@ -103,8 +101,9 @@ void RoutingLanes::paintEvent(QPaintEvent*)
         painter.drawLine(lane.bottomLeft() + QPoint(0, 1), lane.bottomRight() + QPoint(0, 1));
     };
     label(lanes.score, m_data->query >= 0 ? tr("signal for #%1").arg(m_data->query)
-                                          : m_data->scoredQueries == 1 ? tr("signal of the last query")
-                                          : tr("signal, mean of %1 queries").arg(m_data->scoredQueries));
+                       : m_data->scoredQueries == 1
+                           ? tr("signal of the last query")
+                           : tr("signal, mean of %1 queries").arg(m_data->scoredQueries));
     label(lanes.keys, tr("key role"));
     label(lanes.queries, tr("query role"));
     label(lanes.oracle, tr("oracle"));
@@ -127,8 +126,7 @@ void RoutingLanes::paintEvent(QPaintEvent*)
     mark(m_selection.hovered(), theme.ink3);
 }
 
-void RoutingLanes::paintScores(QPainter& painter, const QRect& lane) const
-{
+void RoutingLanes::paintScores(QPainter& painter, const QRect& lane) const {
     const Theme& theme = Theme::current();
     float low = std::numeric_limits<float>::infinity();
     float high = -low;
@@ -177,20 +175,21 @@ void RoutingLanes::paintScores(QPainter& painter, const QRect& lane) const
     }
 }
 
-void RoutingLanes::paintUses(QPainter& painter, const QRect& lane) const
-{
+void RoutingLanes::paintUses(QPainter& painter, const QRect& lane) const {
     const Theme& theme = Theme::current();
-    const std::uint32_t most = std::max(1U, *std::max_element(m_data->keyUses.begin(), m_data->keyUses.end()));
+    const std::uint32_t most =
+        std::max(1U, *std::max_element(m_data->keyUses.begin(), m_data->keyUses.end()));
     const double width = std::max(1.0, xOf(1) - xOf(0));
     for (std::size_t j = 0; j < m_data->tokens; ++j)
         if (m_data->keyUses[j] > 0) {
-            const double height = 2 + (lane.height() - 2.0) * std::sqrt(static_cast<double>(m_data->keyUses[j]) / most);
-            painter.fillRect(QRectF(xOf(j), lane.bottom() + 1 - height, width, height), theme.reasonColor(Reason::Routed));
+            const double height =
+                2 + (lane.height() - 2.0) * std::sqrt(static_cast<double>(m_data->keyUses[j]) / most);
+            painter.fillRect(QRectF(xOf(j), lane.bottom() + 1 - height, width, height),
+                             theme.reasonColor(Reason::Routed));
         }
 }
 
-void RoutingLanes::paintQueryRole(QPainter& painter, const QRect& lane) const
-{
+void RoutingLanes::paintQueryRole(QPainter& painter, const QRect& lane) const {
     const double width = std::max(1.0, xOf(1) - xOf(0));
     for (std::size_t j = 0; j < m_data->queryRole.size(); ++j)
         if (m_data->queryRole[j])
@@ -198,12 +197,12 @@ void RoutingLanes::paintQueryRole(QPainter& painter, const QRect& lane) const
                              Theme::current().reasonColor(Reason::Routed, Role::Queries));
 }
 
-void RoutingLanes::paintOracle(QPainter& painter, const QRect& lane) const
-{
+void RoutingLanes::paintOracle(QPainter& painter, const QRect& lane) const {
     const Theme& theme = Theme::current();
     if (m_data->query < 0) {
         painter.setPen(theme.ink2);
-        painter.drawText(lane, Qt::AlignLeft | Qt::AlignVCenter, tr("pin a query to compare its choices one by one"));
+        painter.drawText(lane, Qt::AlignLeft | Qt::AlignVCenter,
+                         tr("pin a query to compare its choices one by one"));
         return;
     }
     const double cell = std::max(1.0, xOf(1) - xOf(0));
@@ -227,8 +226,7 @@ void RoutingLanes::paintOracle(QPainter& painter, const QRect& lane) const
     }
 }
 
-void RoutingLanes::paintLayers(QPainter& painter, const QRect& lane) const
-{
+void RoutingLanes::paintLayers(QPainter& painter, const QRect& lane) const {
     const Theme& theme = Theme::current();
     if (m_data->headsPerCell.empty() || lane.height() < 8) {
         painter.setPen(theme.ink2);
@@ -240,11 +238,14 @@ void RoutingLanes::paintLayers(QPainter& painter, const QRect& lane) const
     QImage image(columns, m_data->layers, QImage::Format_RGB32);
     for (int layer = 0; layer < m_data->layers; ++layer)
         for (int x = 0; x < columns; ++x) {
-            const auto first = static_cast<std::size_t>(x) * m_data->tokens / static_cast<std::size_t>(columns);
-            const auto last = std::max(first + 1, static_cast<std::size_t>(x + 1) * m_data->tokens / static_cast<std::size_t>(columns));
+            const auto first =
+                static_cast<std::size_t>(x) * m_data->tokens / static_cast<std::size_t>(columns);
+            const auto last = std::max(first + 1, static_cast<std::size_t>(x + 1) * m_data->tokens /
+                                                      static_cast<std::size_t>(columns));
             std::uint16_t most = 0;
             for (std::size_t j = first; j < std::min(last, m_data->tokens); ++j)
-                most = std::max(most, m_data->headsPerCell[static_cast<std::size_t>(layer) * m_data->tokens + j]);
+                most = std::max(most,
+                                m_data->headsPerCell[static_cast<std::size_t>(layer) * m_data->tokens + j]);
             image.setPixel(x, layer, ramp.at(static_cast<float>(most) / static_cast<float>(m_data->heads)));
         }
     painter.drawImage(lane, image);
@@ -253,11 +254,14 @@ void RoutingLanes::paintLayers(QPainter& painter, const QRect& lane) const
     painter.drawLine(QPointF(lane.left() - 5, y), QPointF(lane.left() - 1, y));
 }
 
-void RoutingLanes::mouseMoveEvent(QMouseEvent* event) { m_selection.hover(tokenAt(event->position().x())); }
-void RoutingLanes::leaveEvent(QEvent*) { m_selection.hover(-1); }
+void RoutingLanes::mouseMoveEvent(QMouseEvent* event) {
+    m_selection.hover(tokenAt(event->position().x()));
+}
+void RoutingLanes::leaveEvent(QEvent*) {
+    m_selection.hover(-1);
+}
 
-void RoutingLanes::mousePressEvent(QMouseEvent* event)
-{
+void RoutingLanes::mousePressEvent(QMouseEvent* event) {
     const int token = tokenAt(event->position().x());
     if (event->button() != Qt::LeftButton || token < 0)
         return;
@@ -267,8 +271,7 @@ void RoutingLanes::mousePressEvent(QMouseEvent* event)
         m_selection.pin(token);
 }
 
-bool RoutingLanes::event(QEvent* event)
-{
+bool RoutingLanes::event(QEvent* event) {
     if (event->type() == QEvent::ToolTip) {
         const auto* help = static_cast<QHelpEvent*>(event);
         const int token = tokenAt(help->pos().x());
@@ -277,16 +280,22 @@ bool RoutingLanes::event(QEvent* event)
             return true;
         }
         const auto j = static_cast<std::size_t>(token);
-        QString text = QStringLiteral("#%1 \"%2\"").arg(token).arg(
-            QString::fromStdString(displayText(m_snapshot->tokens->pieces[j])));
+        QString text = QStringLiteral("#%1 \"%2\"")
+                           .arg(token)
+                           .arg(QString::fromStdString(displayText(m_snapshot->tokens->pieces[j])));
         if (std::isfinite(m_data->score[j]))
             text += tr("\nsignal %1").arg(m_data->score[j], 0, 'g', 4);
-        text += tr("\nread as routed key by %1 queries in L%2 H%3").arg(m_data->keyUses[j]).arg(m_data->layer).arg(m_data->head);
+        text += tr("\nread as routed key by %1 queries in L%2 H%3")
+                    .arg(m_data->keyUses[j])
+                    .arg(m_data->layer)
+                    .arg(m_data->head);
         if (m_data->query >= 0 && (m_data->routed[j] || m_data->oracle[j]))
-            text += m_data->routed[j] && m_data->oracle[j] ? tr("\nrouter and oracle choose it for #%1").arg(m_data->query)
-                    : m_data->routed[j]                    ? tr("\nrouted for #%1, the oracle would not").arg(m_data->query)
-                                                           : tr("\nthe oracle would choose it for #%1").arg(m_data->query);
-        QToolTip::showText(help->globalPos(), text.toHtmlEscaped().replace(QLatin1Char('\n'), QLatin1String("<br>")), this);
+            text += m_data->routed[j] && m_data->oracle[j]
+                        ? tr("\nrouter and oracle choose it for #%1").arg(m_data->query)
+                    : m_data->routed[j] ? tr("\nrouted for #%1, the oracle would not").arg(m_data->query)
+                                        : tr("\nthe oracle would choose it for #%1").arg(m_data->query);
+        QToolTip::showText(help->globalPos(),
+                           text.toHtmlEscaped().replace(QLatin1Char('\n'), QLatin1String("<br>")), this);
         return true;
     }
     return QWidget::event(event);

@@ -29,8 +29,7 @@ constexpr std::size_t kSampledRows = 64;
 class RecordFilter : public QSortFilterProxyModel {
 public:
     using QSortFilterProxyModel::QSortFilterProxyModel;
-    void set(QString text, int layer, int head, int headsPerKv)
-    {
+    void set(QString text, int layer, int head, int headsPerKv) {
         m_text = std::move(text);
         m_layer = layer;
         m_head = head;
@@ -39,8 +38,7 @@ public:
     }
 
 protected:
-    bool filterAcceptsRow(int sourceRow, const QModelIndex&) const override
-    {
+    bool filterAcceptsRow(int sourceRow, const QModelIndex&) const override {
         const RoutingRow* row = static_cast<RoutingTableModel*>(sourceModel())->rowAt(sourceRow);
         if (!row)
             return false;
@@ -63,15 +61,13 @@ private:
 };
 
 /// What another signal would choose as keys: the controls rank no queries.
-AttentionPolicy withSignal(AttentionPolicy policy, const char* signal)
-{
+AttentionPolicy withSignal(AttentionPolicy policy, const char* signal) {
     policy.routed.role = Role::Keys;
     policy.routed.signal = signal;
     return policy;
 }
 
-double overlap(std::span<const std::uint32_t> chosen, std::span<const std::uint32_t> reference)
-{
+double overlap(std::span<const std::uint32_t> chosen, std::span<const std::uint32_t> reference) {
     std::size_t hits = 0;
     for (const std::uint32_t key : chosen)
         hits += std::binary_search(reference.begin(), reference.end(), key) ? 1U : 0U;
@@ -82,9 +78,8 @@ double overlap(std::span<const std::uint32_t> chosen, std::span<const std::uint3
 
 RoutingView::RoutingView(ViewContext context, QWidget* parent)
     : QWidget(parent), m_context(context), m_header(new ElidedLabel), m_badge(new QLabel),
-      m_lanes(new RoutingLanes(context.selection)), m_find(new QLineEdit), m_thisCell(new QCheckBox), m_table(new QTableView),
-      m_model(new RoutingTableModel(this)), m_filter(new RecordFilter(this))
-{
+      m_lanes(new RoutingLanes(context.selection)), m_find(new QLineEdit), m_thisCell(new QCheckBox),
+      m_table(new QTableView), m_model(new RoutingTableModel(this)), m_filter(new RecordFilter(this)) {
     setObjectName(QStringLiteral("routing.view"));
     m_header->setObjectName(QStringLiteral("routing.header"));
     m_header->setFont(Theme::second());
@@ -143,18 +138,18 @@ RoutingView::RoutingView(ViewContext context, QWidget* parent)
     connect(m_find, &QLineEdit::textChanged, this, &RoutingView::applyFilter);
     connect(m_thisCell, &QCheckBox::toggled, this, &RoutingView::applyFilter);
     connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, &RoutingView::refreshHeader);
-    connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this](const QModelIndex& current) {
-        const RoutingRow* row = m_model->rowAt(m_filter->mapToSource(current).row());
-        if (!row)
-            return;
-        m_context.selection.setCell(row->layer, row->head);
-        m_context.selection.pin(static_cast<int>(row->token));
-    });
+    connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
+            [this](const QModelIndex& current) {
+                const RoutingRow* row = m_model->rowAt(m_filter->mapToSource(current).row());
+                if (!row)
+                    return;
+                m_context.selection.setCell(row->layer, row->head);
+                m_context.selection.pin(static_cast<int>(row->token));
+            });
     refresh();
 }
 
-std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int layer, int head, int query)
-{
+std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int layer, int head, int query) {
     auto lanes = std::make_shared<RoutingLaneData>();
     const AttentionPolicy& whole = s.request->policy;
     const AttentionPolicy policy = whole.withParts(whole.partsOf(layer, head));
@@ -193,7 +188,8 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
             sampled.push_back((n + 1) * tokens / count - 1);
     }
     lanes->sampledQueries = sampled.size();
-    // A signal that follows the rows under way is made from the first row on each time; its last row sums them all up.
+    // A signal that follows the rows under way is made from the first row on each time; its last row sums
+    // them all up.
     const SignalSpec* signal = findSignal(policy.routed.signal);
     const bool lastOnly = signal != nullptr && signal->sees == Sees::Running;
     lanes->scoredQueries = lastOnly ? 1 : sampled.size();
@@ -228,8 +224,9 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
         }
         const auto random = route(withSignal(policy, "random"), shape, input, {row, row + 1}, head, work);
         if (oracle && random)
-            randomHits += overlap(random->units[random->unitOfHead[static_cast<std::size_t>(head)]]->row(row),
-                                  oracle->units[oracle->unitOfHead[static_cast<std::size_t>(head)]]->row(row));
+            randomHits +=
+                overlap(random->units[random->unitOfHead[static_cast<std::size_t>(head)]]->row(row),
+                        oracle->units[oracle->unitOfHead[static_cast<std::size_t>(head)]]->row(row));
         if (query >= 0) {
             for (const std::uint32_t key : router)
                 lanes->routed[key] = 1;
@@ -248,28 +245,27 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
         lanes->headsPerCell.assign(tokens * static_cast<std::size_t>(shape.layers), 0);
         for (const RoutingRow& row : s.propagated->routing->rows)
             if (row.role == Role::Keys)
-                lanes->headsPerCell[static_cast<std::size_t>(row.layer) * tokens + row.token] = static_cast<std::uint16_t>(
-                    lanes->headsPerCell[static_cast<std::size_t>(row.layer) * tokens + row.token] +
-                    (row.headGroup >= 0 ? shape.headsPerKv() : 1));
+                lanes->headsPerCell[static_cast<std::size_t>(row.layer) * tokens + row.token] =
+                    static_cast<std::uint16_t>(
+                        lanes->headsPerCell[static_cast<std::size_t>(row.layer) * tokens + row.token] +
+                        (row.headGroup >= 0 ? shape.headsPerKv() : 1));
     }
     return lanes;
 }
 
-bool RoutingView::Question::operator==(const Question& other) const
-{
+bool RoutingView::Question::operator==(const Question& other) const {
     return sameOwner(activations, other.activations) && sameOwner(facts, other.facts) &&
-           sameOwner(propagated, other.propagated) && policy == other.policy && layer == other.layer && head == other.head && query == other.query;
+           sameOwner(propagated, other.propagated) && policy == other.policy && layer == other.layer &&
+           head == other.head && query == other.query;
 }
 
-void RoutingView::showEvent(QShowEvent* event)
-{
+void RoutingView::showEvent(QShowEvent* event) {
     QWidget::showEvent(event);
     if (m_stale)
         refresh();
 }
 
-void RoutingView::refresh()
-{
+void RoutingView::refresh() {
     // A hidden dock remembers and waits.
     m_stale = !isVisible();
     if (m_stale)
@@ -284,10 +280,18 @@ void RoutingView::refresh()
         return;
     }
     const int head = m_context.selection.head();
-    const int query = m_context.selection.query() < static_cast<int>(now->tokens->size()) ? m_context.selection.query() : -1;
-    Question question{now->full->layers[static_cast<std::size_t>(layer)], now->facts, now->propagated, now->request->policy,
-                      layer, head, query};
-    // A run delivers many snapshots; most change nothing here. The last one asks again if an answer never came.
+    const int query = m_context.selection.query() < static_cast<int>(now->tokens->size())
+                          ? m_context.selection.query()
+                          : -1;
+    Question question{now->full->layers[static_cast<std::size_t>(layer)],
+                      now->facts,
+                      now->propagated,
+                      now->request->policy,
+                      layer,
+                      head,
+                      query};
+    // A run delivers many snapshots; most change nothing here. The last one asks again if an answer never
+    // came.
     if (m_question == question && (m_answered == m_asked || !now->final)) {
         refreshHeader();
         return;
@@ -308,8 +312,7 @@ void RoutingView::refresh()
     refreshHeader();
 }
 
-void RoutingView::refreshHeader()
-{
+void RoutingView::refreshHeader() {
     const AttentionPolicy& policy = m_context.requests.request().policy;
     const SignalSpec* signal = policy.routed.on() ? findSignal(policy.routed.signal) : nullptr;
     m_badge->setVisible(signal && looksAhead(policy));
@@ -327,22 +330,21 @@ void RoutingView::refreshHeader()
                        .arg(m_context.selection.head());
     if (m_data && m_data->tokens > 0 && m_data->sampledChoices > 0)
         text = tr("The oracle makes %1 % of these choices, of random ones %2 % (%3). ")
-                    .arg(m_data->oracleHits * 100, 0, 'f', 0)
-                    .arg(m_data->randomHits * 100, 0, 'f', 0)
-                    .arg(m_data->query >= 0 ? tr("query #%1").arg(m_data->query)
-                                            : tr("%1 sampled queries").arg(m_data->sampledQueries)) +
+                   .arg(m_data->oracleHits * 100, 0, 'f', 0)
+                   .arg(m_data->randomHits * 100, 0, 'f', 0)
+                   .arg(m_data->query >= 0 ? tr("query #%1").arg(m_data->query)
+                                           : tr("%1 sampled queries").arg(m_data->sampledQueries)) +
                text;
     m_header->setText(text);
     m_header->setToolTip(text.toHtmlEscaped());
 }
 
-void RoutingView::applyFilter()
-{
+void RoutingView::applyFilter() {
     const SnapshotPtr now = m_context.runs.lastComplete();
     const bool cell = m_thisCell->isChecked();
-    static_cast<RecordFilter*>(m_filter)->set(m_find->text().trimmed(), cell ? m_context.selection.layer() : -1,
-                                              m_context.selection.head(),
-                                              now && now->model ? now->model->shape.headsPerKv() : 1);
+    static_cast<RecordFilter*>(m_filter)->set(
+        m_find->text().trimmed(), cell ? m_context.selection.layer() : -1, m_context.selection.head(),
+        now && now->model ? now->model->shape.headsPerKv() : 1);
 }
 
 } // namespace fovea::ui

@@ -13,15 +13,17 @@ namespace fovea::ui {
 
 class RoutingTableModel;
 
-/// Which tokens were routed and why: lanes for the selected layer and head (isolated regime) and the routing record of the
-/// propagated run as a filterable table.
+/// Which tokens were routed and why: lanes for the selected layer and head (isolated regime) and the routing
+/// record of the propagated run as a filterable table.
 class RoutingView : public QWidget {
     Q_OBJECT
 public:
     explicit RoutingView(ViewContext context, QWidget* parent = nullptr);
 
-    /// What the lanes show for one layer and head of `snapshot`. Any thread; cost: 64 sampled rows of three routers.
-    [[nodiscard]] static std::shared_ptr<RoutingLaneData> laneData(const Snapshot& snapshot, int layer, int head, int query);
+    /// What the lanes show for one layer and head of `snapshot`. Any thread; cost: 64 sampled rows of three
+    /// routers.
+    [[nodiscard]] static std::shared_ptr<RoutingLaneData> laneData(const Snapshot& snapshot, int layer,
+                                                                   int head, int query);
 
     /// How often lane data were asked for: once per question, however many snapshots a run delivers.
     [[nodiscard]] std::uint64_t asked() const { return m_asked; }

@@ -61,5 +61,4 @@ struct TintPlace {
 [[nodiscard]] std::optional<TileSource> coveredSource(const Snapshot& snapshot, int layer, int head,
                                                       int query);
 
-
 } // namespace fovea::ui

@@ -4,7 +4,8 @@
 
 namespace fovea::ui {
 
-/// What every view is given: where data comes from, what is selected, and how to change the request. All outlive the view.
+/// What every view is given: where data comes from, what is selected, and how to change the request. All
+/// outlive the view.
 struct ViewContext {
     RunController& runs;
     RequestModel& requests;
