@@ -1,4 +1,5 @@
 // Bit-exact against blocks unpacked by the `gguf` package (tests/golden/make_dequantised.py).
+#include "SourceDir.h"
 #include "core/model/Dequantise.h"
 #include <QFile>
 #include <QtTest>

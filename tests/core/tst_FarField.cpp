@@ -1,3 +1,4 @@
+#include "SourceDir.h"
 #include "core/engine/LayerRun.h"
 #include "core/kernels/LinearState.h"
 #include "core/kernels/RecurrentState.h"

@@ -1,4 +1,5 @@
 // The default model's logits against tests/golden/make_logits.py, which shares no code with Fovea.
+#include "SourceDir.h"
 #include "core/model/Forward.h"
 #include "tests/support/PlainAttend.h"
 #include <QFile>

@@ -1,6 +1,7 @@
 // The routing mechanisms against tests/golden/make_mechanisms.py, and what holds for all of them: rows asked
 // alone choose as in the whole text, no future token moves an earlier choice where none is claimed to,
 // threads change no bit, and bad numbers end in an answer or an error.
+#include "SourceDir.h"
 #include "core/base/SplitMix64.h"
 #include "core/plan/AttentionPlan.h"
 #include "core/policy/ParamSpec.h"

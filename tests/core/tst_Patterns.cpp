@@ -1,5 +1,6 @@
 // Fixed patterns against tests/golden/make_patterns.py, which restates them from the papers and shares no
 // code with Fovea: every key of every query, through the one function that turns a policy into attention.
+#include "SourceDir.h"
 #include "core/base/SplitMix64.h"
 #include "core/engine/LayerRun.h"
 #include "core/policy/PolicyJson.h"

@@ -1,6 +1,7 @@
 // Outputs against public implementations on the same inputs: transformers' Longformer and BigBird,
 // local-attention and performer-pytorch. tests/golden/make_peers.py ran them, and says where each differs
 // from Fovea and what was done.
+#include "SourceDir.h"
 #include "core/engine/LayerRun.h"
 #include "core/plan/BidirectionalPlan.h"
 #include "core/policy/PolicyJson.h"

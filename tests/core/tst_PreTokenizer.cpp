@@ -1,3 +1,4 @@
+#include "SourceDir.h"
 #include "core/text/PreTokenizer.h"
 #include "core/text/Utf8.h"
 #include <QFile>

@@ -1,5 +1,6 @@
 // Token ids of the default model's vocabulary against tests/golden/tokens.json (made by make_tokens.py
 // there).
+#include "SourceDir.h"
 #include "core/model/Model.h"
 #include <QCryptographicHash>
 #include <QFile>

@@ -1,4 +1,5 @@
 #pragma once
+#include "SourceDir.h"
 #include "core/engine/Engine.h"
 #include <fstream>
 #include <iterator>

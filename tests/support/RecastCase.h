@@ -1,4 +1,5 @@
 #pragma once
+#include "SourceDir.h"
 #include "core/kernels/Attention.h"
 #include "core/route/Router.h"
 #include <QFile>
