@@ -11,12 +11,12 @@ std::string npyHeader(const std::vector<std::size_t>& shape) {
     for (const std::size_t size : shape)
         dictionary += std::to_string(size) + ", ";
     // One dimension needs its comma, more must not end in ", ".
-    dictionary.resize(dictionary.size() - (shape.size() == 1 ? 1 : 2));
+    dictionary.erase(dictionary.size() - (shape.size() == 1 ? 1 : 2));
     dictionary += "), }";
     constexpr std::size_t kPrefix = 10; // magic, version, length
     constexpr std::size_t kAlign = 64;
     const std::size_t unpadded = kPrefix + dictionary.size() + 1;
-    dictionary.append((unpadded + kAlign - 1) / kAlign * kAlign - unpadded, ' ');
+    dictionary += std::string((kAlign - unpadded % kAlign) % kAlign, ' ');
     dictionary += '\n';
     std::string header("\x93NUMPY\x01\x00", 8);
     header += static_cast<char>(dictionary.size() & 255);

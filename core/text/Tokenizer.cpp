@@ -13,7 +13,7 @@ namespace {
 
 using IdOfText = std::unordered_map<std::string_view, std::int32_t>;
 
-std::string quoted(std::string_view text) {
+std::string inQuotes(std::string_view text) {
     return std::string("\"").append(displayText(text, 80)).append("\"");
 }
 
@@ -61,7 +61,8 @@ Result<std::vector<MergeRule>> readMerges(const Vocabulary& v, const IdOfText& i
     rules.reserve(v.merges.size());
     for (std::size_t m = 0; m < v.merges.size(); ++m) {
         const std::string_view merge = v.merges[m];
-        const std::string where = "tokenizer.ggml.merges entry " + std::to_string(m) + " is " + quoted(merge);
+        const std::string where =
+            "tokenizer.ggml.merges entry " + std::to_string(m) + " is " + inQuotes(merge);
         const std::size_t space = merge.find(' ', 1); // a token may begin with the space itself
         if (merge.empty() || space == std::string_view::npos || space + 1 == merge.size())
             return fail(ErrorCode::Inconsistent, where + "; accepted: two tokens with a space between.");
@@ -74,7 +75,7 @@ Result<std::vector<MergeRule>> readMerges(const Vocabulary& v, const IdOfText& i
             const auto found = idOf.find(text);
             if (found == idOf.end())
                 return fail(ErrorCode::Inconsistent,
-                            where + ", but " + quoted(text) + " is not a token of the vocabulary.");
+                            where + ", but " + inQuotes(text) + " is not a token of the vocabulary.");
             *id = found->second;
         }
         rules.push_back(rule);
@@ -86,7 +87,7 @@ Result<std::vector<MergeRule>> readMerges(const Vocabulary& v, const IdOfText& i
 
 Result<std::shared_ptr<const Tokenizer>> makeTokenizer(Vocabulary vocabulary) {
     if (vocabulary.model != "gpt2")
-        return fail(ErrorCode::Unsupported, "tokenizer.ggml.model is " + quoted(vocabulary.model) +
+        return fail(ErrorCode::Unsupported, "tokenizer.ggml.model is " + inQuotes(vocabulary.model) +
                                                 "; accepted: gpt2 (byte-level BPE).");
     auto preTokenizer = PreTokenizer::named(vocabulary.pre);
     if (!preTokenizer)
@@ -104,8 +105,8 @@ Result<std::shared_ptr<const Tokenizer>> makeTokenizer(Vocabulary vocabulary) {
     if (duplicates > 0)
         warnings.push_back(std::to_string(duplicates) +
                            " tokens have the text of an earlier one, first token " +
-                           std::to_string(firstDuplicate) + " " + quoted(vocabulary.tokens[firstDuplicate]) +
-                           "; the lowest id is used.");
+                           std::to_string(firstDuplicate) + " " +
+                           inQuotes(vocabulary.tokens[firstDuplicate]) + "; the lowest id is used.");
     auto rules = readMerges(vocabulary, idOf);
     if (!rules)
         return tl::make_unexpected(rules.error());
