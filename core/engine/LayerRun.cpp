@@ -4,6 +4,7 @@
 #include "core/model/Model.h"
 #include "core/model/Weights.h"
 #include "core/route/Norms.h"
+#include "core/route/PolicyFits.h"
 #include <algorithm>
 
 namespace fovea {
@@ -20,19 +21,7 @@ struct HeadSet {
 /// nothing.
 Result<std::vector<HeadSet>> headSets(const LayerTask& task) {
     const AttentionPolicy& whole = *task.policy;
-    if (whole.mix.layers.size() > static_cast<std::size_t>(task.shape.layers))
-        return fail(ErrorCode::BadValue, "mix.layers names " + std::to_string(whole.mix.layers.size()) +
-                                             " layers; this model has " + std::to_string(task.shape.layers));
-    for (const std::vector<std::string>& row : whole.mix.heads)
-        if (row.size() > static_cast<std::size_t>(task.shape.heads))
-            return fail(ErrorCode::BadValue, "mix.heads names " + std::to_string(row.size()) +
-                                                 " heads; this model has " +
-                                                 std::to_string(task.shape.heads));
-    for (const std::int64_t wanted : whole.mix.fullLayers)
-        if (wanted >= task.shape.layers)
-            return fail(ErrorCode::BadValue, "mix.full_layers: layer " + std::to_string(wanted) +
-                                                 " does not exist; this model's layers are 0 to " +
-                                                 std::to_string(task.shape.layers - 1));
+    FOVEA_TRY(policyFits(whole, task.shape, task.facts->tokens));
     std::vector<HeadSet> sets;
     if (!whole.mixesHeads() && whole.mix.layers.empty()) {
         sets.push_back({task.policy, {}});

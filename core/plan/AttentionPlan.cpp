@@ -2,6 +2,7 @@
 #include "core/base/Check.h"
 #include "core/plan/BidirectionalPlan.h"
 #include "core/plan/PlanBuilder.h"
+#include "core/route/PolicyFits.h"
 #include <algorithm>
 
 namespace fovea {
@@ -148,12 +149,7 @@ Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy, co
                                std::shared_ptr<const LayerRouting> routing, RowRange rows) {
     FOVEA_ASSERT(policy != nullptr && facts != nullptr && layer >= 0 && layer < shape.layers);
     FOVEA_ASSERT(rows.first <= rows.last && rows.last <= facts->tokens);
-    FOVEA_TRY(requireCausal(*policy));
-    for (const std::int64_t wanted : policy->mix.fullLayers)
-        if (wanted >= shape.layers)
-            return fail(ErrorCode::BadValue, "mix.full_layers: layer " + std::to_string(wanted) +
-                                                 " does not exist; this model's layers are 0 to " +
-                                                 std::to_string(shape.layers - 1));
+    FOVEA_TRY(policyFits(*policy, shape, facts->tokens));
     auto always = alwaysReads(*policy, *facts);
     if (!always)
         return tl::make_unexpected(always.error());

@@ -4,6 +4,7 @@
 #include "core/base/SplitMix64.h"
 #include "core/engine/LayerRun.h"
 #include "core/policy/PolicyJson.h"
+#include "core/route/PolicyFits.h"
 #include <QtTest>
 #include <nlohmann/json.hpp>
 
@@ -86,19 +87,52 @@ private slots:
         }
     }
 
-    void namesBeyondTheModelAreRefused() {
-        const Result<AttentionPolicy> policy = policyFromJson(
-            R"({"fovea":"policy","version":1,"local":{"window":8},"mix":{"layers":["","","","full"]}})");
-        QVERIFY(policy.has_value());
-        Matrix q(4, 32), k(4, 16), o(4, 32);
+    void aPolicyThatDoesNotFitIsRefused_data() {
+        QTest::addColumn<QString>("parts");
+        QTest::addColumn<QString>("says"); // empty: it fits
+        const auto row = [](const char* name, const char* parts, const char* says) {
+            QTest::newRow(name) << parts << says;
+        };
+        row("a layer too many", R"("mix":{"layers":["","","","full"]})", "mix.layers names 4 layers");
+        row("a layer too few", R"("mix":{"layers":["","full"]})", "mix.layers names 2 layers");
+        row("every layer", R"("mix":{"layers":["","full",""]})", "");
+        row("lists of heads for two layers", R"("mix":{"heads":[["full"],[""]]})",
+            "mix.heads has lists for 2");
+        row("lists of heads for each layer", R"("mix":{"heads":[["full"],[""],[]]})", "");
+        row("one list of heads, the rest as the layer", R"("mix":{"heads":["full"]})", "");
+        row("a head too many", R"("mix":{"heads":["full","","","",""]})", "mix.heads names 5 heads");
+        row("a full layer too far", R"("mix":{"full_layers":[1,3]})", "layer 3 does not exist");
+        row("the last layer full", R"("mix":{"full_layers":[2]})", "");
+        row("a pin behind the text", R"("always":{"pinned":[40]})", "always.pinned: position 40");
+        row("a pin at its end", R"("always":{"pinned":[39]})", "");
+        row("a pin of a head policy", R"("head_policies":{"far":{"always":{"pinned":[77]}}})",
+            "head_policies.far.always.pinned: position 77");
+        row("a bidirectional policy", R"("local":{"window":8,"sides":"both"})", "bidirectional");
+    }
+
+    void aPolicyThatDoesNotFitIsRefused() {
+        QFETCH(QString, parts);
+        QFETCH(QString, says);
+        const QString local = parts.contains("local") ? "" : R"("local":{"window":8},)";
+        const Result<AttentionPolicy> policy =
+            policyFromJson((R"({"fovea":"policy","version":1,)" + local + parts + "}").toStdString());
+        QVERIFY2(policy.has_value(), policy ? "" : policy.error().message.c_str());
+        const std::size_t tokens = 40;
+        const Result<> fits = policyFits(*policy, m_shape, tokens);
+        QCOMPARE(fits.has_value(), says.isEmpty());
+        QVERIFY2(fits || fits.error().message.find(says.toStdString()) != std::string::npos,
+                 fits ? "" : fits.error().message.c_str());
+        // A layer's run says the same.
+        Matrix q(tokens, 32), k(tokens, 16), o(tokens, 32);
         auto facts = std::make_shared<TokenFacts>();
-        facts->tokens = 4;
+        facts->tokens = tokens;
         const LayerTask task{
-            m_shape, std::make_shared<const AttentionPolicy>(*policy), facts, 0, -1, {0, 4}, Isa::Portable};
+            m_shape,      std::make_shared<const AttentionPolicy>(*policy), facts, 0, -1, {0, tokens},
+            Isa::Portable};
         const Result<HybridLayer> done =
             runLayer(task, {q.view(), k.view(), k.view(), 4, 2, 8, 1}, {}, {o.view(), {}}, WorkContext{});
-        QVERIFY(!done.has_value());
-        QVERIFY(done.error().message.find("4 layers") != std::string::npos);
+        QCOMPARE(done.has_value(), fits.has_value());
+        QVERIFY(done || done.error().message == fits.error().message);
     }
 
 private:
