@@ -3,7 +3,7 @@
 
 fovea_packages=(g++ cmake ninja-build ccache pkg-config python3 python3-pip ca-certificates
     libeigen3-dev libdnnl-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libexpected-dev libssl-dev)
-fovea_window_packages=(qt6-base-dev libqt6svg6-dev qt6-svg-dev libqcustomplot-dev libgl-dev fonts-dejavu-core)
+fovea_window_packages=(qt6-base-dev qt6-svg-dev libqcustomplot-dev libgl-dev fonts-dejavu-core)
 fovea_test_packages=(git clang-14 clang-format-14 libclang-rt-14-dev libomp-14-dev libbenchmark-dev)
 
 say() { printf '\n== %s\n' "$*" >&2; }
@@ -29,6 +29,26 @@ install_packages() {
         die "apt-get could not install: ${missing[*]}"
 }
 
+# show_progress SECONDS: reads a build's output and says on stderr how far it is: one line that is rewritten on a terminal, elsewhere a
+# line every SECONDS, also while a single file compiles for longer. The count is ninja's "[12/255] ...".
+show_progress() {
+    local pause=$1 line count='' begun=$SECONDS said=$SECONDS terminal=0
+    [ ! -t 2 ] || terminal=1
+    while true; do
+        if IFS= read -r -t $((pause > 0 ? pause : 1)) line; then
+            [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+            count="${BASH_REMATCH[1]} of ${BASH_REMATCH[2]} steps"
+            [ $terminal = 0 ] || printf '\r\033[K   %s, %d s' "$count" $((SECONDS - begun)) >&2
+        elif [ $? -le 128 ]; then
+            break # the end of the output; above 128 is the time limit
+        fi
+        [ $terminal = 0 ] && [ -n "$count" ] && [ $((SECONDS - said)) -ge "$pause" ] || continue
+        printf '   %s, %d s\n' "$count" $((SECONDS - begun)) >&2
+        said=$SECONDS
+    done
+    [ $terminal = 0 ] || printf '\r\033[K' >&2
+}
+
 # configure_and_build FOLDER PRESET [cmake options...]; quick the second time. FOVEA_TARGETS names what to build, default all.
 configure_and_build() {
     local folder=$1 preset=$2
@@ -43,6 +63,7 @@ configure_and_build() {
     [ "$memory" -ge 1 ] || memory=1
     [ "$jobs" -le "$memory" ] || jobs=$memory
     # shellcheck disable=SC2086  # a list of names
-    cmake --build "$folder" -j "$jobs" ${FOVEA_TARGETS:+--target $FOVEA_TARGETS} >"$folder.log" 2>&1 ||
+    (set -o pipefail
+        cmake --build "$folder" -j "$jobs" ${FOVEA_TARGETS:+--target $FOVEA_TARGETS} 2>&1 | tee "$folder.log" | show_progress 30) ||
         { grep -E -A6 'error|FAILED' "$folder.log" | head -n 60 >&2; die "the build failed; the whole log is $folder.log"; }
 }
