@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """app/setup.sh: its packages exist, nothing is asked of the network when they are installed, the build says how far it is."""
+import fcntl
 import os
 import pty
 import shutil
@@ -75,4 +76,16 @@ equal(done.returncode, 1, "status of a build that failed")
 check("error: no" in done.stderr and "b.log" in done.stderr, f"its errors and its log are named: {done.stderr}")
 tool("cmake", "exit 0\n")
 equal(shell(f'configure_and_build "{place}/b" release', PATH=path).returncode, 0, "status of one that worked")
+
+# A fetch that was killed leaves its folder; the next one takes it away, but not that of a fetch that goes on.
+cache = os.path.join(place, "cache")
+os.makedirs(os.path.join(cache, ".fetch.dead", "wheels"))
+os.mkdir(os.path.join(cache, ".fetch.living"))
+living = os.open(os.path.join(cache, ".fetch.living"), os.O_RDONLY)
+fcntl.flock(living, fcntl.LOCK_EX)
+done = subprocess.run([os.path.join(SOURCE, "app", "fetch-model")], capture_output=True, text=True, timeout=60,
+                      env=environment(FOVEA_CACHE=cache, FOVEA_OFFLINE="1", HOME=None))
+equal(done.returncode, 1, "status offline without the file")
+check("FOVEA_OFFLINE=1" in done.stderr, f"why: {done.stderr}")
+equal(os.listdir(cache), [".fetch.living"], "what is left of earlier fetches")
 finish()
