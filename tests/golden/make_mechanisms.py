@@ -483,7 +483,7 @@ def local_deficit(case, h, i):
 
 
 def dynamic(case, every, budget, deficit):
-    """Rule 9 of the design: w <- 0.9 w + 0.1 x at probe rows, shares by largest remainder, at most four budgets."""
+    """Dynamic budgets: w <- 0.9 w + 0.1 x at probe rows, shares by largest remainder, at most four budgets."""
     def at(i):
         w = [1.0] * HEADS
         for probe in range(every - 1, i, every):
