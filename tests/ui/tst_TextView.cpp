@@ -93,12 +93,17 @@ private slots:
     void f2_editsAndUndoRestores();
     void editButton_escapeKeepsTheBytes();
     void paste_replacesTheText();
+    void pasteOfNoText_keepsWhatWasTyped_data();
+    void pasteOfNoText_keepsWhatWasTyped();
+    void dropOfNoText_keepsWhatWasTyped();
+    void modeButton_whileEditing_takesTheText();
     void newText_isReadableBeforeTokens();
     void emptyText_saysHowToBegin();
     void oneToken_isDrawn();
     void strip_isOneLineAndFollowsThePin();
     void unknownAndLooseBytes_areSaid();
     void charactersOfSeveralTokens_areDrawnOnce();
+    void accents_areDrawnWithTheirLetters();
     void specialTokens_areMarked();
     void wordsStayWholeAndHitsAgree();
     void longText_breaksLinesOnce();
@@ -304,6 +309,68 @@ void tst_TextView::paste_replacesTheText() {
     QVERIFY(s.fixture.requests.undoStack().canUndo());
 }
 
+void tst_TextView::pasteOfNoText_keepsWhatWasTyped_data() {
+    QTest::addColumn<QString>("holds");
+    for (const char* what : {"cleared", "no formats", "image", "empty text"})
+        QTest::newRow(what) << QString::fromLatin1(what);
+}
+
+void tst_TextView::pasteOfNoText_keepsWhatWasTyped() {
+    QFETCH(QString, holds);
+    Shown s;
+    if (holds == QLatin1String("cleared")) {
+        QApplication::clipboard()->clear();
+    } else {
+        auto* data = new QMimeData;
+        if (holds == QLatin1String("image"))
+            data->setImageData(QImage(2, 2, QImage::Format_RGB32));
+        if (holds == QLatin1String("empty text"))
+            data->setText(QString());
+        QApplication::clipboard()->setMimeData(data);
+    }
+    s.click("text.edit");
+    auto* editor = s.child<QPlainTextEdit>("text.editor");
+    editor->selectAll();
+    QTest::keyClicks(editor, "typed");
+    editor->selectAll();
+    QTest::keyClick(editor, Qt::Key_V, Qt::ControlModifier);
+    QCOMPARE(editor->toPlainText(), QStringLiteral("typed"));
+    QApplication::clipboard()->setText(QStringLiteral("pasted"));
+    QTest::keyClick(editor, Qt::Key_V, Qt::ControlModifier);
+    QCOMPARE(editor->toPlainText(), QStringLiteral("pasted"));
+}
+
+void tst_TextView::dropOfNoText_keepsWhatWasTyped() {
+    Shown s;
+    s.click("text.edit");
+    auto* editor = s.child<QPlainTextEdit>("text.editor");
+    editor->selectAll();
+    QTest::keyClicks(editor, "typed");
+    for (const bool image : {false, true}) {
+        QMimeData data;
+        if (image)
+            data.setImageData(QImage(2, 2, QImage::Format_RGB32));
+        QDragEnterEvent enter(QPoint(5, 5), Qt::CopyAction, &data, Qt::LeftButton, {});
+        QApplication::sendEvent(editor->viewport(), &enter);
+        QVERIFY(!enter.isAccepted());
+        QDropEvent drop(QPoint(5, 5), Qt::CopyAction, &data, Qt::LeftButton, {});
+        QApplication::sendEvent(editor->viewport(), &drop);
+        QCOMPARE(editor->toPlainText(), QStringLiteral("typed"));
+    }
+}
+
+void tst_TextView::modeButton_whileEditing_takesTheText() {
+    Shown s;
+    s.click("text.edit");
+    auto* editor = s.child<QPlainTextEdit>("text.editor");
+    editor->selectAll();
+    QTest::keyClicks(editor, "typed");
+    s.click("text.mode.strip");
+    QVERIFY(!editor->isVisible());
+    QCOMPARE(*s.fixture.requests.request().text, std::string("typed"));
+    QVERIFY(s.strip()->isVisible());
+}
+
 void tst_TextView::newText_isReadableBeforeTokens() {
     ViewFixture fixture;
     TextView view(fixture.context());
@@ -388,6 +455,28 @@ void tst_TextView::charactersOfSeveralTokens_areDrawnOnce() {
     QCOMPARE(makeTokenCells(tokens, options.text, tokenizer, false)[1].text, QString("<E6>"));
     s.clickToken(s.reading(), 2); // each token keeps a place of its own
     QCOMPARE(s.fixture.selection.query(), 2);
+}
+
+void tst_TextView::accents_areDrawnWithTheirLetters() {
+    TextOptions options;
+    // e + acute; a Cyrillic letter with its breve; a + ring + dot below; then a plain letter.
+    options.text = "xe\u0301 \u0438\u0306 a\u030A\u0323b";
+    Shown s(options);
+    const auto snapshot = s.fixture.runs.snapshot();
+    const auto cells = makeTokenCells(*snapshot->tokens, options.text, *snapshot->model->tokenizer, true);
+    QStringList drawn;
+    int tokens = 0;
+    for (const TokenCell& cell : cells) {
+        tokens += cell.tokens;
+        if (cell.tokens > 0)
+            drawn << cell.text.mid(cell.leadingDots);
+    }
+    QCOMPARE(tokens, static_cast<int>(snapshot->tokens->size()));
+    for (const char* whole : {"e\u0301", "\u0438\u0306", "a\u030A\u0323"})
+        QVERIFY2(drawn.contains(QString::fromUtf8(whole)), qPrintable(drawn.join(QLatin1Char('|'))));
+    QVERIFY(drawn.contains(QStringLiteral("x")) && drawn.contains(QStringLiteral("b")));
+    const auto chips = makeTokenCells(*snapshot->tokens, options.text, *snapshot->model->tokenizer, false);
+    QVERIFY(std::all_of(chips.begin(), chips.end(), [](const TokenCell& c) { return c.tokens == 1; }));
 }
 
 void tst_TextView::specialTokens_areMarked() {

@@ -3,6 +3,7 @@
 #include "core/text/Utf8.h"
 #include "ui/plot/ElidedLabel.h"
 #include "ui/plot/Theme.h"
+#include "ui/views/TextEditor.h"
 #include "ui/views/TextLegend.h"
 #include "ui/views/TokenCanvas.h"
 #include "ui/views/TokenMarks.h"
@@ -14,7 +15,6 @@
 #include <QLabel>
 #include <QLocale>
 #include <QMimeData>
-#include <QPlainTextEdit>
 #include <QPushButton>
 #include <QStackedWidget>
 #include <QTextDocument>
@@ -26,7 +26,7 @@ namespace fovea::ui {
 namespace {
 
 /// The document's characters as they are: toPlainText() would turn non-breaking spaces into spaces.
-QString textOf(const QPlainTextEdit& editor) {
+QString textOf(const TextEditor& editor) {
     return editor.document()->toRawText().replace(QChar::ParagraphSeparator, QLatin1Char('\n'));
 }
 
@@ -120,7 +120,7 @@ void TextView::build() {
     }
 
     m_editPage = new QWidget(this);
-    m_editor = new QPlainTextEdit(m_editPage);
+    m_editor = new TextEditor(m_editPage);
     m_editor->setObjectName(QStringLiteral("text.editor"));
     m_editor->setAccessibleName(tr("Text"));
     m_editor->setTabChangesFocus(true);
@@ -159,8 +159,13 @@ void TextView::build() {
     column->addWidget(m_legend);
     setFocusProxy(m_reading);
 
-    connect(m_readingButton, &QToolButton::clicked, this, [this] { setStrip(false); });
-    connect(m_stripButton, &QToolButton::clicked, this, [this] { setStrip(true); });
+    for (QToolButton* button : {m_readingButton, m_stripButton})
+        connect(button, &QToolButton::clicked, this, [this] {
+            if (editing())
+                endEdit(true); // what was typed is not dropped by looking at it another way
+            else
+                setStrip(m_stripButton->isChecked());
+        });
     connect(m_colour, &QComboBox::currentIndexChanged, this,
             [this] { setTintKind(static_cast<TintKind>(m_colour->currentData().toInt())); });
     connect(edit, &QPushButton::clicked, this, &TextView::startEditing);
@@ -348,8 +353,17 @@ void TextView::setStrip(bool strip) {
     canvas->showToken(m_context.selection.query());
 }
 
+bool TextView::editing() const {
+    return m_pages->currentWidget() == m_editPage;
+}
+
+void TextView::finishEditing() {
+    if (editing())
+        endEdit(true);
+}
+
 void TextView::startEditing() {
-    if (m_pages->currentWidget() == m_editPage)
+    if (editing())
         return;
     const std::string& text = *m_context.requests.request().text;
     const RepairedText repaired(text);

@@ -7,12 +7,12 @@
 
 class QComboBox;
 class QLabel;
-class QPlainTextEdit;
 class QStackedWidget;
 class QToolButton;
 
 namespace fovea::ui {
 
+class TextEditor;
 class TextLegend;
 class TokenCanvas;
 
@@ -31,8 +31,9 @@ public slots:
     /// What the runs gave; called by RunController's signal, and by tests with snapshots of their own.
     void showSnapshot(fovea::ui::SnapshotPtr newest, fovea::ui::SnapshotPtr complete);
     void setTintKind(fovea::ui::TintKind kind);
-    void startEditing(); ///< F2
-    void paste();        ///< Ctrl+V outside a field: the clipboard's text becomes the text
+    void startEditing();  ///< F2
+    void finishEditing(); ///< takes what has been typed, if anything
+    void paste();         ///< Ctrl+V outside a field: the clipboard's text becomes the text
 
 protected:
     void keyPressEvent(QKeyEvent* event) override;
@@ -48,6 +49,7 @@ private:
     void showTint(std::shared_ptr<const TokenTint> tint);
     void refreshInfo();
     void setStrip(bool strip);
+    [[nodiscard]] bool editing() const;
     void endEdit(bool apply);
     [[nodiscard]] bool live() const; ///< the snapshot's tokens are those of the request's text
     [[nodiscard]] TintPlace place() const;
@@ -68,7 +70,7 @@ private:
     TokenCanvas* m_strip = nullptr;
     QStackedWidget* m_pages = nullptr;
     QWidget* m_editPage = nullptr;
-    QPlainTextEdit* m_editor = nullptr;
+    TextEditor* m_editor = nullptr;
     TextLegend* m_legend = nullptr;
     QComboBox* m_colour = nullptr;
     QLabel* m_info = nullptr;

@@ -1,6 +1,7 @@
 #include "ui/views/TokenCells.h"
 #include "core/text/Display.h"
 #include "core/text/Utf8.h"
+#include <QTextBoundaryFinder>
 
 namespace fovea::ui {
 
@@ -30,6 +31,24 @@ void write(TokenCell& cell, std::string_view bytes) {
         cell.indent = 0;
 }
 
+/// Does the character that `next` begins belong to the letter that `before` ends with, as an accent does?
+bool continuesLetter(std::string_view before, std::string_view next) {
+    if (before.empty() || next.empty() || static_cast<unsigned char>(next.front()) < 0x80)
+        return false;
+    std::size_t end = 1;
+    const auto isTail = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; };
+    while (end < next.size() && isTail(next[end]))
+        ++end;
+    const std::string_view character = next.substr(0, end);
+    if (!isUtf8(before) || !isUtf8(character))
+        return false;
+    const QString left = QString::fromUtf8(before.data(), static_cast<qsizetype>(before.size()));
+    const QString both = left + QString::fromUtf8(character.data(), static_cast<qsizetype>(character.size()));
+    QTextBoundaryFinder finder(QTextBoundaryFinder::Grapheme, both);
+    finder.setPosition(left.size());
+    return !finder.isAtBoundary();
+}
+
 } // namespace
 
 std::vector<TokenCell> makeTokenCells(const Tokens& tokens, std::string_view text, const Tokenizer& tokenizer,
@@ -47,12 +66,20 @@ std::vector<TokenCell> makeTokenCells(const Tokens& tokens, std::string_view tex
                        tokenizer.kind(tokens.ids[t]) == TokenKind::Unknown;
         const std::string_view bytes = bytesOf(t);
         cell.loose = bytes != tokens.pieces[t];
-        if (joinCharacters && !isUtf8(bytes)) {
+        if (joinCharacters && !cell.special) {
             std::string joined(bytes);
             std::size_t next = t + 1;
-            while (next < tokens.size() && next - t < kMostJoined && !isUtf8(joined))
+            // The next character may be spread over several tokens.
+            const auto ahead = [&] {
+                std::string following;
+                for (std::size_t at = next; at < tokens.size() && following.size() < 4; ++at)
+                    following += bytesOf(at);
+                return following;
+            };
+            while (next < tokens.size() && next - t < kMostJoined &&
+                   (!isUtf8(joined) || continuesLetter(joined, ahead())))
                 joined += bytesOf(next++);
-            if (isUtf8(joined) && joined.size() <= kShown) {
+            if (next > t + 1 && isUtf8(joined) && joined.size() <= kShown) {
                 write(cell, joined);
                 cell.tokens = static_cast<int>(next - t);
                 for (std::size_t part = t + 1; part < next; ++part) {

@@ -10,8 +10,8 @@ namespace fovea::ui {
 struct TokenCell {
     QString text;        ///< as displayText says; leading spaces are middle dots
     int leadingDots = 0; ///< how many of them
-    /// 1: draws itself. n > 1: `text` is one character made of this token and the n - 1 after it. 0: one of
-    /// those.
+    /// 1: draws itself. n > 1: `text` is what this token and the n - 1 after it are together, because a
+    /// character or a letter with its accents spans them. 0: one of those.
     int tokens = 1;
     int breaks = 0; ///< newlines in the token: a line ends after it
     int indent = 0; ///< spaces after the last newline
@@ -22,7 +22,7 @@ struct TokenCell {
 };
 
 /// One cell per token. `text` is the text that was tokenised; with `joinCharacters`, tokens that share a
-/// character are drawn as that character (prose), else as loose bytes (chips).
+/// character, or a letter and its combining marks, are drawn together (prose), else apart (chips).
 [[nodiscard]] std::vector<TokenCell> makeTokenCells(const Tokens& tokens, std::string_view text,
                                                     const Tokenizer& tokenizer, bool joinCharacters);
 

@@ -4,8 +4,10 @@
 #include <QApplication>
 #include <QDropEvent>
 #include <QLabel>
+#include <QLineEdit>
 #include <QMainWindow>
 #include <QMimeData>
+#include <QPlainTextEdit>
 #include <QUrl>
 
 namespace fovea::ui {
@@ -18,6 +20,17 @@ QStringList localFiles(const QMimeData& data) {
         if (url.isLocalFile())
             paths << url.toLocalFile();
     return paths;
+}
+
+/// Is this a text field, or the part of one that receives drags?
+bool takesText(const QWidget* widget) {
+    const auto editable = [](const QWidget* w) {
+        if (const auto* line = qobject_cast<const QLineEdit*>(w))
+            return !line->isReadOnly();
+        const auto* text = qobject_cast<const QPlainTextEdit*>(w);
+        return text != nullptr && !text->isReadOnly();
+    };
+    return editable(widget) || (widget->parentWidget() != nullptr && editable(widget->parentWidget()));
 }
 
 } // namespace
@@ -66,7 +79,9 @@ bool DropTarget::eventFilter(QObject* watched, QEvent* event) {
     }
     auto* drop = static_cast<QDropEvent*>(event);
     const QMimeData* data = drop->mimeData();
-    if (data == nullptr || (localFiles(*data).isEmpty() && !data->hasText()))
+    if (data == nullptr)
+        return false;
+    if (localFiles(*data).isEmpty() && (takesText(widget) || !data->hasText() || data->text().isEmpty()))
         return false;
     drop->setDropAction(Qt::CopyAction);
     drop->accept();
