@@ -148,7 +148,12 @@ ParamPanel::ParamPanel(RequestModel& requests, RunController& runs, QWidget* par
     m_pairs = new PairsBar(this);
     column->addWidget(m_pairs);
 
-    connect(&m_requests, &RequestModel::requestChanged, this, &ParamPanel::showPolicy);
+    connect(&m_requests, &RequestModel::requestChanged, this, [this] {
+        for (ParamRow* line : m_rows) // complaints are about what stood there before
+            line->showError({});
+        m_presetError->hide();
+        showPolicy();
+    });
     connect(&m_requests, &RequestModel::rejected, this, [this](const QString& key, const QString& sentence) {
         if (ParamRow* found = row(key)) {
             found->showError(sentence);

@@ -48,6 +48,28 @@ QString noneLabel() {
     return QStringLiteral("none");
 }
 
+/// A message of core in the words of the panel: keys of the policy file become labels, and a limit that is
+/// only that of the number's type is left out.
+QString inLabels(QString sentence) {
+    for (const ParamSpec& spec : paramSpecs()) {
+        const QString key = text(spec.key);
+        for (qsizetype at = 0; (at = sentence.indexOf(key, at)) >= 0;) {
+            const qsizetype end = at + key.size();
+            const bool longer = end < sentence.size() &&
+                                (sentence[end].isLetterOrNumber() || sentence[end] == QLatin1Char('_'));
+            if (longer) { // another key begins with this one
+                at = end;
+                continue;
+            }
+            sentence.replace(at, key.size(), text(spec.label));
+            at += static_cast<qsizetype>(spec.label.size());
+        }
+    }
+    for (const char* limit : {" to 2147483647", " to 9223372036854775807"})
+        sentence.replace(QLatin1String(limit), QLatin1String(" up"));
+    return sentence;
+}
+
 } // namespace
 
 ParamRow::ParamRow(const ParamSpec& spec, QWidget* parent) : QWidget(parent), m_spec(spec) {
@@ -157,8 +179,11 @@ void ParamRow::show(const AttentionPolicy& policy, const AttentionPolicy& defaul
     const QString shown = QString::fromStdString(formatParam(m_spec, m_value));
     if (m_slider != nullptr && !m_slider->isSliderDown())
         m_slider->setValue(m_scale.stopOf(m_value));
-    if (m_number != nullptr && m_number->text() != shown && !(m_number->hasFocus() && m_number->isModified()))
+    if (m_number != nullptr && m_number->text() != shown &&
+        !(m_number->hasFocus() && m_number->isModified())) {
         m_number->setText(shown);
+        m_wrong = false;
+    }
     if (m_number != nullptr)
         m_number->setCursorPosition(0);
     if (m_names != nullptr) {
@@ -198,7 +223,7 @@ void ParamRow::setTokens(std::int64_t tokens) {
 }
 
 void ParamRow::showError(const QString& sentence) {
-    m_error->setText(sentence);
+    m_error->setText(inLabels(sentence));
     m_error->setVisible(!sentence.isEmpty());
 }
 
@@ -216,6 +241,7 @@ void ParamRow::takeText() {
         return;
     m_number->setModified(false);
     auto value = parseParam(m_spec, m_number->text().trimmed().toStdString());
+    m_wrong = !value;
     if (!value) {
         showError(QString::fromStdString(value.error().message));
         return;
@@ -241,14 +267,21 @@ bool ParamRow::eventFilter(QObject* watched, QEvent* event) {
         event->ignore();
         return true;
     }
+    const auto restorable = [this] { return m_number->isModified() || m_wrong || m_error->isVisible(); };
+    if (event->type() == QEvent::ShortcutOverride && watched == m_number && restorable() &&
+        static_cast<QKeyEvent*>(event)->key() == Qt::Key_Escape) {
+        event->accept(); // the window's Esc waits
+        return true;
+    }
     if (event->type() == QEvent::KeyPress && watched == m_number) {
         const auto* key = static_cast<QKeyEvent*>(event);
         if (key->key() == Qt::Key_Up || key->key() == Qt::Key_Down) {
             step(key->key() == Qt::Key_Up ? 1 : -1);
             return true;
         }
-        if (key->key() == Qt::Key_Escape && m_number->isModified()) {
+        if (key->key() == Qt::Key_Escape && restorable()) {
             m_number->setModified(false);
+            m_wrong = false;
             m_number->setText(QString::fromStdString(formatParam(m_spec, m_value)));
             showError(QString());
             return true;

@@ -56,6 +56,7 @@ private:
     QCheckBox* m_flag = nullptr;
     QLabel* m_error = nullptr;
     bool m_showing = false; ///< the row is setting its own controls
+    bool m_wrong = false;   ///< the number box holds a text that was refused
 };
 
 } // namespace fovea::ui
