@@ -258,6 +258,78 @@ private slots:
         QVERIFY(!w.selection.pinnedPair().valid());
     }
 
+    void boxesAndTitleAgreeBeforeAModelIsThere() {
+        Window w;
+        w.selection.setCell(12, 5);
+        QCOMPARE(w.find<QSpinBox>("map.layer")->value(), 12);
+        QCOMPARE(w.find<QSpinBox>("map.head")->value(), 5);
+        QVERIFY(w.view.windowTitle().contains(QStringLiteral("L12 H5")));
+    }
+
+    void everyPinIsALineAcrossTheMap() {
+        for (const int tokens : {64, 300}) { // with cells of several pixels, and of one or two
+            test::TinyOptions options;
+            options.tokens = static_cast<std::size_t>(tokens);
+            Window w(test::tinySnapshot(options));
+            QTRY_VERIFY(w.settled());
+            const QImage without = w.canvas().grab().toImage();
+            const auto inkAlong = [&](int query) {
+                const QImage image = w.canvas().grab().toImage();
+                const QPoint far = w.at(query, tokens - 4); // beyond the diagonal
+                const int x = far.x(), y = far.y();
+                const int reach = static_cast<int>(w.canvas().viewport().cell) + 2;
+                for (int dy = -reach; dy <= reach; ++dy)
+                    if (image.pixel(x, y + dy) == Theme::light().ink.rgb())
+                        return true;
+                return false;
+            };
+            QVERIFY(!inkAlong(20) && !inkAlong(50));
+            w.selection.pin(20);
+            QVERIFY(inkAlong(20) && !inkAlong(50));
+            w.selection.togglePin(50);
+            QVERIFY(inkAlong(20) && inkAlong(50));
+            QCOMPARE(w.view.exportOptions().pins, (std::vector<int>{20, 50}));
+            w.selection.pin(-1);
+            QCOMPARE(w.canvas().grab().toImage(), without);
+        }
+    }
+
+    void aSessionBringsModeAndViewportBack() {
+        test::TinyOptions options;
+        options.tokens = 300;
+        const auto snapshot = test::tinySnapshot(options);
+        std::map<std::string, std::string> state;
+        MapViewport view;
+        {
+            Window w(snapshot);
+            w.view.setMode(MapQuantity::Difference);
+            w.view.setArrangement(MapView::Arrangement::Three);
+            w.view.setLogarithmic(false);
+            w.view.setPooling(Pooling::Mass);
+            w.view.setKeptOverlay(true);
+            w.wheel(w.at(150, 50), 5);
+            view = w.canvas().viewport();
+            state = w.view.state();
+        }
+        Window w({}, QSize(700, 760)); // the session comes before its run
+        w.requests.setRequest(*snapshot->request);
+        w.view.restore(state);
+        w.runs.adopt(snapshot);
+        QCOMPARE(w.view.mode(), MapQuantity::Difference);
+        QCOMPARE(w.view.arrangement(), MapView::Arrangement::Three);
+        QVERIFY(!w.view.exportOptions().logarithmic);
+        QVERIFY(w.view.exportOptions().pooling == Pooling::Mass && w.view.exportOptions().keptOverlay);
+        QVERIFY(std::abs(w.canvas().viewport().cell - view.cell) < 1e-6);
+        QVERIFY(std::abs(w.canvas().viewport().key - view.key) < 1e-6);
+        QVERIFY(std::abs(w.canvas().viewport().query - view.query) < 1e-6);
+        // What cannot be read changes nothing.
+        state["map.view"] = "nan 1 2 of 300";
+        state["map.mode"] = "rubbish";
+        w.view.restore(state);
+        QCOMPARE(w.view.mode(), MapQuantity::Difference);
+        QVERIFY(std::abs(w.canvas().viewport().cell - view.cell) < 1e-6);
+    }
+
     void layersAndHeadsByKeyAndPicker() {
         Window w(test::tinySnapshot());
         w.key(Qt::Key_PageDown);

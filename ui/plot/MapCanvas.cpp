@@ -36,12 +36,14 @@ void MapCanvas::setScene(MapScene scene) {
     update();
 }
 
-void MapCanvas::setMarks(Pair hovered, Pair pinned, int hoveredToken) {
-    if (hovered == m_scene.hovered && pinned == m_scene.pinned && hoveredToken == m_scene.hoveredToken)
+void MapCanvas::setMarks(Pair hovered, Pair pinned, int hoveredToken, std::vector<int> pins) {
+    if (hovered == m_scene.hovered && pinned == m_scene.pinned && hoveredToken == m_scene.hoveredToken &&
+        pins == m_scene.pins)
         return;
     m_scene.hovered = hovered;
     m_scene.pinned = pinned;
     m_scene.hoveredToken = hoveredToken;
+    m_scene.pins = std::move(pins);
     update();
 }
 

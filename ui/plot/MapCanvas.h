@@ -18,7 +18,7 @@ public:
     /// changed.
     void setScene(MapScene scene);
     /// What is pointed at and pinned: a repaint, no new picture.
-    void setMarks(Pair hovered, Pair pinned, int hoveredToken);
+    void setMarks(Pair hovered, Pair pinned, int hoveredToken, std::vector<int> pins);
     [[nodiscard]] const MapScene& scene() const { return m_scene; }
     void setTiles(TileLookup tiles) { m_tiles = std::move(tiles); }
     /// Tiles or theme changed: pictures are made again at the next paint.
@@ -27,6 +27,8 @@ public:
     [[nodiscard]] const MapViewport& viewport() const { return m_scene.view; }
     void setViewport(const MapViewport& view);
     void fitAll();
+    /// The whole text is shown, and will be after a resize.
+    [[nodiscard]] bool fitted() const { return m_fitted; }
     [[nodiscard]] MapLayout mapLayout() const;
     [[nodiscard]] MapFrame frame() const;
     /// Cells of the first plot, clipped to the text.

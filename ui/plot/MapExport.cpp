@@ -154,6 +154,7 @@ Result<> exportMap(const Snapshot& snapshot, const MapExportOptions& options, co
     scene.count = static_cast<int>(snapshot.tokens->size());
     scene.theme = options.theme;
     scene.pinned = options.pinned;
+    scene.pins = options.pins;
     scene.heading = headingOf(snapshot, layer, head);
     scene.provenance = QString::fromStdString(snapshot.provenance());
     for (const MapQuantity quantity : options.quantities) {

@@ -21,6 +21,7 @@ struct MapExportOptions {
     bool keptOverlay = false;
     std::optional<MapViewport> viewport; ///< empty: all of the text
     Pair pinned;
+    std::vector<int> pins; ///< pinned tokens
     QSize size{1200, 640}; ///< logical pixels of the maps, without heading, legend and provenance
     double scale = 1;      ///< PNG: device pixels per logical pixel, 1 to 4
     Theme theme = Theme::light();

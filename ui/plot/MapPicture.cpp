@@ -54,7 +54,9 @@ public:
     void queries() {
         m_painter.setFont(Theme::axis());
         m_taken.clear();
-        for (const int q : {hoveredQuery(), m_scene.pinned.query})
+        std::vector<int> boxed{hoveredQuery(), m_scene.pinned.query};
+        boxed.insert(boxed.end(), m_scene.pins.begin(), m_scene.pins.end());
+        for (const int q : boxed)
             if (q >= m_cells.query0 && q < m_cells.query1)
                 query(q, m_scene.theme.ink, true);
         const int step = labelStep(m_scene.view.cell, m_layout.tokenLabels ? m_metrics.height() - 1 : 28);
@@ -191,6 +193,19 @@ public:
         m_painter.setBrush(Qt::NoBrush);
         m_painter.setPen(QPen(m_scene.theme.ink3, 1));
         m_painter.drawPath(path);
+    }
+
+    /// A pinned token: its row runs through the plot.
+    void row(int query) {
+        if (query < 0 || query >= m_scene.count)
+            return;
+        const double cell = m_scene.view.cell, top = point(0, query).y();
+        if (cell >= kDotFromCell) { // beside the row, not over it
+            horizontal(top, m_plot.left(), m_map.right());
+            horizontal(top + cell, m_plot.left(), m_map.right());
+        } else {
+            horizontal(top + cell / 2, m_plot.left(), m_map.right());
+        }
     }
 
     /// A pinned cell: its row and column run through the plot; a hovered one: lines from the axes to the
@@ -462,6 +477,9 @@ void paintMap(QPainter& painter, const MapScene& scene, const MapLayout& layout,
             paintNumbers(painter, scene, scene.panes[i], plot, tiles);
             Marks marks(painter, scene, plot);
             marks.diagonal();
+            for (const int token : scene.pins)
+                if (token != scene.pinned.query)
+                    marks.row(token);
             marks.pair(scene.pinned, true);
             marks.pair(scene.hovered, false);
             Axes axes(painter, scene, layout, plot);

@@ -20,9 +20,10 @@ struct MapScene {
     Theme theme;
     Pair hovered, pinned;
     int hoveredToken = -1;
-    QString empty;      ///< instead of maps: the sentence of the empty state
-    QString heading;    ///< files only: a line above
-    QString provenance; ///< files only: a line below
+    std::vector<int> pins; ///< pinned tokens: each is a line along its row, with its label
+    QString empty;         ///< instead of maps: the sentence of the empty state
+    QString heading;       ///< files only: a line above
+    QString provenance;    ///< files only: a line below
 };
 
 /// Where the parts of a scene stand, logical pixels.

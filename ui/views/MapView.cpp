@@ -58,7 +58,7 @@ RowRange visibleRange(RowRange shown) {
 
 MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_context(context) {
     setObjectName(QStringLiteral("map"));
-    setMinimumSize(320, 240); // in the lowest dock the map gives way, the legend does not
+    setMinimumSize(320, 224); // in the lowest dock the map gives way, the legend does not
     m_tiles = new TileCache(
         [this](TileCache::Work work, TileCache::Done done) {
             m_context.runs.fetch<MapTile>(m_tiles, std::move(work), std::move(done));
@@ -101,7 +101,7 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
 
     connect(&context.selection, &SelectionModel::hoverChanged, this, &MapView::showMarks);
     connect(&context.selection, &SelectionModel::pairChanged, this, &MapView::showMarks);
-    connect(&context.selection, &SelectionModel::pinsChanged, this, &MapView::showState);
+    connect(&context.selection, &SelectionModel::pinsChanged, this, &MapView::showMarks);
     connect(&context.selection, &SelectionModel::cellChanged, this, [this] {
         takeSnapshot();
         rebuild();
@@ -198,17 +198,25 @@ void MapView::rebuild() {
         scene.panes.resize(0);
         scene.empty = emptySentence();
     }
-    if (m_shown && m_shown->model) {
+    {
+        // Without a model the boxes still say what the title says, and offer nothing else.
         const QSignalBlocker blockLayer(m_layer), blockHead(m_head);
-        m_layer->setMaximum(m_shown->model->shape.layers - 1);
-        m_head->setMaximum(m_shown->model->shape.heads - 1);
+        const bool known = m_shown && m_shown->model;
+        const int head = m_context.selection.head();
+        m_layer->setMaximum(known ? m_shown->model->shape.layers - 1 : layer);
+        m_head->setMaximum(known ? m_shown->model->shape.heads - 1 : head);
+        m_layer->setMinimum(known ? 0 : layer);
+        m_head->setMinimum(known ? 0 : head);
         m_layer->setValue(layer);
-        m_head->setValue(m_context.selection.head());
+        m_head->setValue(head);
     }
     scene.hovered = m_context.selection.hoveredPair();
     scene.pinned = m_context.selection.pinnedPair();
     scene.hoveredToken = m_context.selection.hovered();
+    const std::set<int>& pins = m_context.selection.pins();
+    scene.pins.assign(pins.begin(), pins.end());
     m_canvas->setScene(std::move(scene));
+    takeWanted();
     m_legend->setScene(m_canvas->scene());
     m_modes->button(static_cast<int>(m_mode))->setChecked(true);
     m_modes->button(static_cast<int>(MapQuantity::Full))->setEnabled(arrangement() == Arrangement::One);
@@ -289,7 +297,8 @@ QString MapView::describe() const {
 
 void MapView::showMarks() {
     const SelectionModel& s = m_context.selection;
-    m_canvas->setMarks(s.hoveredPair(), s.pinnedPair(), s.hovered());
+    m_canvas->setMarks(s.hoveredPair(), s.pinnedPair(), s.hovered(),
+                       std::vector<int>(s.pins().begin(), s.pins().end()));
     showState();
 }
 

@@ -6,6 +6,9 @@
 #include <QElapsedTimer>
 #include <QTimer>
 #include <QWidget>
+#include <map>
+#include <optional>
+#include <string>
 
 class QButtonGroup;
 class QLabel;
@@ -36,6 +39,11 @@ public:
     /// What Ctrl+E would write: the current view. Its snapshot is the one on screen.
     [[nodiscard]] MapExportOptions exportOptions() const;
     [[nodiscard]] SnapshotPtr shownSnapshot() const { return m_shown; }
+    /// What a session keeps of this view, as texts: mode, arrangement, switches and the part of the map in
+    /// sight. `restore` ignores what it cannot read; the part in sight is taken once a map of that many
+    /// tokens is there.
+    [[nodiscard]] std::map<std::string, std::string> state() const;
+    void restore(const std::map<std::string, std::string>& state);
 
 public slots:
     void setMode(fovea::MapQuantity mode);
@@ -59,9 +67,10 @@ protected:
 private:
     void buildTools();
     void takeSnapshot();
-    void rebuild();   ///< scene from snapshot, selection and switches
-    void showMarks(); ///< hovered and pinned cells
-    void showState(); ///< title, updating mark, accessible name
+    void rebuild();    ///< scene from snapshot, selection and switches
+    void showMarks();  ///< hovered and pinned cells
+    void showState();  ///< title, updating mark, accessible name
+    void takeWanted(); ///< the viewport of a session, once its text is shown
     void wantTiles();
     void tellVisible(); ///< RequestModel::setVisible
     void tileArrived();
@@ -95,6 +104,12 @@ private:
     float m_limit = 0.001F; ///< of the difference; grows with the tiles, is frozen while panning
     std::array<int, 2> m_limitCell{-1, -1};
     SnapshotPtr m_limitOf;
+    struct Wanted { ///< a viewport that waits for its text
+        MapViewport view;
+        int tokens = 0;
+        std::shared_ptr<const std::string> text;
+    };
+    std::optional<Wanted> m_wanted;
     QString m_progress;
     QTimer m_tipTimer, m_visibleTimer;
     QPointF m_tipAt;

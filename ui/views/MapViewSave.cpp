@@ -32,6 +32,7 @@ MapExportOptions MapView::exportOptions() const {
     options.keptOverlay = m_keptOverlay;
     options.viewport = scene.view;
     options.pinned = scene.pinned;
+    options.pins = scene.pins;
     options.size = m_canvas->size();
     options.scale = 2;
     options.differenceLimit = m_limit;

@@ -47,14 +47,18 @@ Documents::Documents(ViewContext context, MessageBar& bar, QObject* parent)
 
 QString Documents::textName() const {
     const auto& text = m_context.requests.request().text;
-    for (const auto& [known, name] : m_names)
-        if (known.lock() == text)
-            return name;
-    return tr("typed text");
+    // The newest name counts: the same bytes may have come from two files.
+    const auto found = std::find_if(m_names.rbegin(), m_names.rend(),
+                                    [&](const Named& known) { return known.text.lock() == text; });
+    return found == m_names.rend() ? tr("typed text") : found->name;
 }
 
 bool Documents::worthAsking() const {
-    return m_dirty && (!m_sessionPath.isEmpty() || textName() == tr("typed text"));
+    const auto& text = m_context.requests.request().text;
+    const bool filed = text->empty() || std::any_of(m_names.begin(), m_names.end(), [&](const Named& known) {
+                           return known.filed && known.text.lock() == text;
+                       });
+    return m_dirty && (!m_sessionPath.isEmpty() || !filed);
 }
 
 void Documents::fault(const QString& sentence) {
@@ -92,24 +96,24 @@ void Documents::open(const QStringList& paths) {
 }
 
 void Documents::openSample() {
-    setText(sampleText(), tr("harbour log"), tr("open the sample"));
+    setText(sampleText(), tr("harbour log"), tr("open the sample"), true);
 }
 
 void Documents::openText(const QString& path) {
     auto bytes = readWholeFile(path.toStdString(), kTextCap);
     if (!bytes)
         return fault(QString::fromStdString(bytes.error().message));
-    setText(*bytes, QFileInfo(path).fileName(), tr("open %1").arg(QFileInfo(path).fileName()));
+    setText(*bytes, QFileInfo(path).fileName(), tr("open %1").arg(QFileInfo(path).fileName()), true);
 }
 
-void Documents::setText(const std::string& bytes, const QString& name, const QString& why) {
+void Documents::setText(const std::string& bytes, const QString& name, const QString& why, bool filed) {
     m_bar.clear(kOpenTopic);
     m_bar.clear(kLengthTopic);
     const std::size_t guess = bytes.size() / kBytesPerToken;
     const bool ask = guess > kUnaskedTokens;
     m_context.requests.setText(bytes, why, ask ? kFirstTokens : 0);
-    std::erase_if(m_names, [](const auto& entry) { return entry.first.expired(); });
-    m_names.emplace_back(m_context.requests.request().text, name);
+    std::erase_if(m_names, [](const Named& known) { return known.text.expired(); });
+    m_names.push_back({m_context.requests.request().text, name, filed});
     if (ask) {
         RequestModel& requests = m_context.requests;
         m_bar.show(MessageBar::Question,
@@ -186,13 +190,24 @@ void Documents::openSession(const QString& path) {
     const bool modelChanges = !wantedModel.isEmpty() && request.modelPath != now.modelPath;
     request.modelPath = now.modelPath; // until its card says that it can be loaded
     m_context.requests.setRequest(request);
-    m_names.emplace_back(m_context.requests.request().text, QFileInfo(path).completeBaseName());
-    const auto token = [&](const char* key) {
+    const auto kept = [&](const char* key) {
         const auto found = session->view.find(key);
-        return found == session->view.end() ? -1 : QString::fromStdString(found->second).toInt();
+        return found == session->view.end() ? QString() : QString::fromStdString(found->second);
     };
-    m_context.selection.setCell(request.visible.layer, request.visible.head);
-    m_context.selection.pin(token("pinned"));
+    const QString name = kept("text");
+    m_names.push_back({m_context.requests.request().text,
+                       name.isEmpty() ? QFileInfo(path).completeBaseName() : name, true});
+    SelectionModel& selection = m_context.selection;
+    selection.setCell(request.visible.layer, request.visible.head);
+    selection.pin(-1);
+    bool number = false;
+    const int pinned = kept("pinned").toInt(&number);
+    const int query = number ? pinned : -1;
+    for (const QString& one : kept("pins").split(QLatin1Char(','), Qt::SkipEmptyParts))
+        if (const int pin = one.toInt(&number); number && pin != query)
+            selection.togglePin(pin);
+    selection.togglePin(query); // last: it is the one whose row is shown
+    emit sessionOpened(session->view);
     m_sessionPath = path;
     setDirty(false);
     emit changed();
@@ -222,6 +237,13 @@ void Documents::saveSession(const QString& path) {
         session.modelSha256 = m_inspected->info.sha256;
     if (m_context.selection.query() >= 0)
         session.view["pinned"] = std::to_string(m_context.selection.query());
+    QStringList pins;
+    for (const int pin : m_context.selection.pins())
+        pins << QString::number(pin);
+    if (!pins.isEmpty())
+        session.view["pins"] = pins.join(QLatin1Char(',')).toStdString();
+    session.view["text"] = textName().toStdString();
+    emit sessionSaving(session.view);
     const auto written = writeFileAtomically(target.toStdString(), sessionToJson(session));
     if (!written)
         return fault(QString::fromStdString(written.error().message));

@@ -3,7 +3,9 @@
 #include "ui/window/MessageBar.h"
 #include <QObject>
 #include <QStringList>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace fovea::ui {
@@ -19,7 +21,8 @@ public:
     /// Opens each file as what it is; of several texts the first is shown.
     void open(const QStringList& paths);
     void openSample();
-    void setText(const std::string& bytes, const QString& name, const QString& why);
+    /// `filed`: the bytes are kept in a file too, so nothing is lost with the window.
+    void setText(const std::string& bytes, const QString& name, const QString& why, bool filed = false);
     /// Shows the card, then loads when the card has nothing against it.
     void openModel(const QString& path);
     /// Empty path: that of the open session; emits needsPath when there is none.
@@ -29,7 +32,8 @@ public:
     [[nodiscard]] QString textName() const;
     [[nodiscard]] QString sessionPath() const { return m_sessionPath; }
     [[nodiscard]] bool dirty() const { return m_dirty; }
-    /// Are there changes that a session file or typed text would lose?
+    /// Would closing lose something: changes of an open session, or a text that is in no file (typed,
+    /// pasted, dropped)?
     [[nodiscard]] bool worthAsking() const;
     /// Has a file or session asked for a model yet?
     [[nodiscard]] bool modelAsked() const { return m_modelAsked; }
@@ -41,6 +45,9 @@ signals:
     void modelFailed(const QString& path, const QString& sentence);
     void changed(); ///< names, dirty mark
     void needsPath();
+    /// The views add what of their state belongs into the session; direct connections only.
+    void sessionSaving(std::map<std::string, std::string>& view);
+    void sessionOpened(const std::map<std::string, std::string>& view);
 
 private:
     void openText(const QString& path);
@@ -51,7 +58,12 @@ private:
     ViewContext m_context;
     MessageBar& m_bar;
     /// Undo brings an old text back: its name comes with it.
-    std::vector<std::pair<std::weak_ptr<const std::string>, QString>> m_names;
+    struct Named {
+        std::weak_ptr<const std::string> text;
+        QString name;
+        bool filed = false;
+    };
+    std::vector<Named> m_names;
     std::shared_ptr<const Model> m_inspected;
     QString m_sessionPath;
     bool m_dirty = false;
