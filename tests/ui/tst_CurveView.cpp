@@ -18,6 +18,36 @@ class tst_CurveView : public QObject {
 private slots:
     void init() { Theme::apply(Theme::light()); }
 
+    /// In a low dock the words get shorter; none is cut.
+    void labelsFitALowPlot() {
+        CurvePlot plot;
+        plot.setAxes(QStringLiteral("pairs, counted, router included"),
+                     {QStringLiteral("next-token KL, nats")});
+        plot.show();
+        const QFontMetrics metrics(Theme::axis());
+        for (const QSize size : {QSize(700, 96), QSize(300, 130), QSize(700, 400)}) {
+            plot.resize(size);
+            QCoreApplication::processEvents();
+            int words = 0;
+            for (const QObject* part : plot.findChildren<QObject*>()) {
+                const bool axis = part->inherits("QCPAxis");
+                const QString said = part->property(axis                            ? "label"
+                                                    : part->inherits("QCPItemText") ? "text"
+                                                                                    : "")
+                                         .toString();
+                if (said.isEmpty())
+                    continue;
+                ++words;
+                const bool along = said.startsWith(QStringLiteral("pairs"));
+                QVERIFY2(metrics.horizontalAdvance(said) <= (along ? size.width() - 100 : size.height() - 40),
+                         qPrintable(said));
+            }
+            QVERIFY(words >= 1);
+            if (size.height() == 400)
+                QCOMPARE(words, 3);
+        }
+    }
+
     void theGridVariesWindowAndCountAroundThePolicy() {
         AttentionPolicy base;
         base.local.window = 100;

@@ -10,6 +10,7 @@
 #include <QToolTip>
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 using namespace fovea;
 using namespace fovea::ui;
@@ -63,6 +64,30 @@ private slots:
                 const double m = double(snapshot->isolated->layers[std::size_t(l)].headMass[std::size_t(h)]);
                 QCOMPARE(w.pixel(l, h), ramp.at(float((m - least) / (largest - least))));
             }
+    }
+
+    /// The grid of a deep model scrolls; what its colours mean does not.
+    void theLegendStaysInSight() {
+        test::TinyOptions options;
+        options.layers = 40;
+        Window w(test::tinySnapshot(options));
+        w.view.resize(300, 300);
+        QCoreApplication::processEvents();
+        const auto* scroll = w.view.findChild<QScrollArea*>();
+        QVERIFY(scroll->verticalScrollBar()->maximum() > 0);
+        auto* legend = w.view.findChild<QWidget*>(QStringLiteral("heads.legend"));
+        QVERIFY(legend && legend->isVisible() && !scroll->isAncestorOf(legend));
+        QVERIFY(legend->geometry().bottom() <= w.view.height());
+        const auto colours = [&] {
+            const QImage image = legend->grab().toImage();
+            std::set<QRgb> found;
+            for (int x = 0; x < image.width(); ++x)
+                found.insert(image.pixel(x, 21)); // the ramp
+            return found.size();
+        };
+        QVERIFY(colours() > 30);
+        scroll->verticalScrollBar()->setValue(0);
+        QVERIFY(colours() > 30);
     }
 
     void everyMetricIsThere() {

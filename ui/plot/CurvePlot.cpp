@@ -146,7 +146,6 @@ void CurvePlot::rebuild() {
             costTicks->addTick(t, t < 1 ? QString::number(t * 100) + QStringLiteral(" %")
                                         : QString::number(t) + QStringLiteral("×"));
     m_plot->xAxis->setTicker(costTicks);
-    m_plot->xAxis->setLabel(m_costLabel.isEmpty() ? QString() : m_costLabel + tr(", share of full"));
     m_plot->xAxis->setRange(costMin, costMax);
 
     if (m_axis.logarithmic) {
@@ -162,7 +161,6 @@ void CurvePlot::rebuild() {
     }
     m_plot->yAxis->setRangeReversed(m_axis.lessIsBetter);
     m_plot->yAxis->setRange(m_lowest, m_highest);
-    m_plot->yAxis->setLabel(m_axis.label.isEmpty() ? QString() : m_axis.label + tr(", up is better"));
 
     auto* dearer = new QCPItemRect(m_plot);
     dearer->setPen(Qt::NoPen);
@@ -172,7 +170,7 @@ void CurvePlot::rebuild() {
     dearer->topLeft->setCoords(1.0, m_axis.lessIsBetter ? m_lowest : m_highest);
     dearer->bottomRight->setCoords(costMax, m_axis.lessIsBetter ? m_highest : m_lowest);
     auto* note = new QCPItemText(m_plot);
-    note->setText(tr("dearer than full"));
+    note->setObjectName(QStringLiteral("curve.dearer"));
     note->setFont(Theme::axis());
     note->setColor(theme.ink2);
     note->setRotation(-90);
@@ -208,7 +206,32 @@ void CurvePlot::rebuild() {
         }
         graph->setData(x, y, false);
     }
+    fitLabels();
     m_plot->replot(QCustomPlot::rpQueuedReplot);
+}
+
+void CurvePlot::fitLabels() {
+    const QFontMetrics metrics(Theme::axis());
+    const auto longest = [&](const QStringList& wordings, int room) {
+        for (const QString& wording : wordings)
+            if (metrics.horizontalAdvance(wording) <= room)
+                return wording;
+        return QString();
+    };
+    // What is written upwards has the height between the borders of the plot; below it stand ticks and label.
+    const int foot = 2 * metrics.height() + 16;
+    const QString first = m_axis.label.section(QLatin1Char(','), 0, 0);
+    m_plot->yAxis->setLabel(m_axis.label.isEmpty()
+                                ? QString()
+                                : longest({m_axis.label + tr(", up is better"), m_axis.label,
+                                           first + tr(", up is better"), first},
+                                          height() - foot));
+    if (auto* note = m_plot->findChild<QCPItemText*>(QStringLiteral("curve.dearer")))
+        note->setText(longest({tr("dearer than full"), tr("dearer")}, height() - foot));
+    m_plot->xAxis->setLabel(
+        m_costLabel.isEmpty()
+            ? QString()
+            : longest({m_costLabel + tr(", share of full"), m_costLabel}, std::max(0, width() - 160)));
 }
 
 QPointF CurvePlot::positionOf(int id) const {
@@ -263,6 +286,7 @@ bool CurvePlot::eventFilter(QObject* watched, QEvent* event) {
 
 void CurvePlot::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);
+    fitLabels();
     m_plot->replot(QCustomPlot::rpQueuedReplot);
 }
 

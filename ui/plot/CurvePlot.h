@@ -58,6 +58,7 @@ protected:
     void resizeEvent(QResizeEvent* event) override;
 
 private:
+    void fitLabels(); ///< the longest wording of axes and note that is not cut
     void rebuild();
     [[nodiscard]] double yOf(const CurvePoint& point) const;
     [[nodiscard]] int pointAt(QPointF position) const; ///< index into m_points, -1: none

@@ -10,7 +10,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr double kGroupGap = 4, kLegendHeight = 44, kEdge = 8, kFullMark = 26, kHeadNumbers = 18;
+constexpr double kGroupGap = 4, kEdge = 8, kFullMark = 26, kHeadNumbers = 18;
 constexpr double kLeastPicture = 16, kLargestPicture = 96;
 
 constexpr std::array<HeadMetricSpec, 9> kMetrics{{
@@ -71,58 +71,6 @@ double labelWidth(const HeadsScene& scene) {
     return QFontMetricsF(Theme::axis())
                .horizontalAdvance(QStringLiteral("L%1").arg(std::max(0, scene.layers - 1))) +
            8;
-}
-
-void paintLegend(QPainter& painter, const HeadsScene& scene, const QRectF& area) {
-    const Theme& theme = scene.theme;
-    const Ramp& ramp = Ramp::weights(theme);
-    const QRectF bar(area.left(), area.top() + 16, std::min(area.width(), 240.0), 10);
-    painter.setFont(Theme::axis());
-    painter.setPen(theme.ink2);
-    const bool picture = scene.metric == HeadMetric::Picture;
-    const QString title = !picture ? QString::fromUtf8(headMetric(scene.metric).name)
-                          : scene.pictureCell > 1
-                              ? QStringLiteral("largest full p in %1 x %1 tokens, log").arg(scene.pictureCell)
-                              : QStringLiteral("full p of each pair, log");
-    painter.drawText(QRectF(area.left(), area.top(), area.width(), 14), Qt::AlignLeft | Qt::AlignVCenter,
-                     title);
-    QImage strip(std::max(2, static_cast<int>(bar.width())), 1, QImage::Format_ARGB32_Premultiplied);
-    for (int x = 0; x < strip.width(); ++x)
-        strip.setPixel(x, 0, ramp.at(static_cast<float>(x) / static_cast<float>(strip.width() - 1)));
-    painter.drawImage(bar, strip, QRectF(strip.rect()));
-    painter.setBrush(Qt::NoBrush);
-    painter.setPen(QPen(theme.controlEdge, 1));
-    painter.drawRect(bar);
-    if (picture) {
-        const QRectF line(bar.left(), bar.bottom() + 2, bar.width(), 14);
-        painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, QStringLiteral("0.0001"));
-        painter.drawText(line, Qt::AlignCenter, QStringLiteral("0.01"));
-        painter.drawText(line, Qt::AlignRight | Qt::AlignVCenter, QStringLiteral("1"));
-        return;
-    }
-    const std::optional<Spread> spread = spreadOf(scene);
-    if (!spread)
-        return;
-    const QFontMetricsF metrics(Theme::axis());
-    const QString least = QStringLiteral("min ") + threeDigits(spread->least),
-                  largest = QStringLiteral("max ") + threeDigits(spread->largest),
-                  median = QStringLiteral("median ") + threeDigits(spread->median);
-    painter.setPen(scene.old ? theme.ink3 : theme.ink);
-    const QRectF line(bar.left(), bar.bottom() + 2, bar.width(), 14);
-    painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, least);
-    painter.drawText(line, Qt::AlignRight | Qt::AlignVCenter, largest);
-    const double at = bar.left() + static_cast<double>(unitOf(*spread, spread->median)) * bar.width();
-    const double half = metrics.horizontalAdvance(median) / 2;
-    const double low = bar.left() + metrics.horizontalAdvance(least) + 8 + half,
-                 high = bar.right() - metrics.horizontalAdvance(largest) - 8 - half;
-    if (low <= high)
-        painter.drawText(
-            QRectF(std::clamp(at, low, high) - half - 2, line.top(), half * 2 + 4, line.height()),
-            Qt::AlignCenter, median);
-    painter.setPen(QPen(theme.paper, 3));
-    painter.drawLine(QPointF(at, bar.top() - 2), QPointF(at, bar.bottom() + 2));
-    painter.setPen(QPen(theme.ink, 1));
-    painter.drawLine(QPointF(at, bar.top() - 2), QPointF(at, bar.bottom() + 2));
 }
 
 } // namespace
@@ -216,11 +164,11 @@ QRectF HeadsLayout::cell(const HeadsScene& scene, int layer, int head) const {
             cellHeight};
 }
 
-HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area) {
+HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area, bool legend) {
     HeadsLayout layout;
     const double left = area.left() + kEdge + labelWidth(scene), top = area.top() + kHeadNumbers;
     const double width = area.right() - kEdge - markWidth(scene) - left - gaps(scene);
-    const double height = area.bottom() - top - kLegendHeight - kEdge;
+    const double height = area.bottom() - top - (legend ? kHeadsLegendHeight : 0) - kEdge;
     const auto largest = [](double room, int count) {
         double cell = 12;
         for (const double size : {24.0, 48.0})
@@ -238,13 +186,66 @@ HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area) {
     }
     layout.grid =
         QRectF(left, top, layout.cellWidth * scene.heads + gaps(scene), layout.cellHeight * scene.layers);
-    layout.legend =
-        QRectF(area.left() + kEdge, layout.grid.bottom() + kEdge, area.width() - 2 * kEdge, kLegendHeight);
+    if (legend)
+        layout.legend = QRectF(area.left() + kEdge, layout.grid.bottom() + kEdge, area.width() - 2 * kEdge,
+                               kHeadsLegendHeight);
     return layout;
 }
 
 double leastHeadsWidth(const HeadsScene& scene) {
     return layoutHeads(scene, {}).grid.right() + markWidth(scene) + kEdge;
+}
+
+void paintHeadsLegend(QPainter& painter, const HeadsScene& scene, const QRectF& area) {
+    const Theme& theme = scene.theme;
+    const Ramp& ramp = Ramp::weights(theme);
+    const QRectF bar(area.left(), area.top() + 16, std::min(area.width(), 240.0), 10);
+    painter.setFont(Theme::axis());
+    painter.setPen(theme.ink2);
+    const bool picture = scene.metric == HeadMetric::Picture;
+    const QString title = !picture ? QString::fromUtf8(headMetric(scene.metric).name)
+                          : scene.pictureCell > 1
+                              ? QStringLiteral("largest full p in %1 x %1 tokens, log").arg(scene.pictureCell)
+                              : QStringLiteral("full p of each pair, log");
+    painter.drawText(QRectF(area.left(), area.top(), area.width(), 14), Qt::AlignLeft | Qt::AlignVCenter,
+                     title);
+    QImage strip(std::max(2, static_cast<int>(bar.width())), 1, QImage::Format_ARGB32_Premultiplied);
+    for (int x = 0; x < strip.width(); ++x)
+        strip.setPixel(x, 0, ramp.at(static_cast<float>(x) / static_cast<float>(strip.width() - 1)));
+    painter.drawImage(bar, strip, QRectF(strip.rect()));
+    painter.setBrush(Qt::NoBrush);
+    painter.setPen(QPen(theme.controlEdge, 1));
+    painter.drawRect(bar);
+    if (picture) {
+        const QRectF line(bar.left(), bar.bottom() + 2, bar.width(), 14);
+        painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, QStringLiteral("0.0001"));
+        painter.drawText(line, Qt::AlignCenter, QStringLiteral("0.01"));
+        painter.drawText(line, Qt::AlignRight | Qt::AlignVCenter, QStringLiteral("1"));
+        return;
+    }
+    const std::optional<Spread> spread = spreadOf(scene);
+    if (!spread)
+        return;
+    const QFontMetricsF metrics(Theme::axis());
+    const QString least = QStringLiteral("min ") + threeDigits(spread->least),
+                  largest = QStringLiteral("max ") + threeDigits(spread->largest),
+                  median = QStringLiteral("median ") + threeDigits(spread->median);
+    painter.setPen(scene.old ? theme.ink3 : theme.ink);
+    const QRectF line(bar.left(), bar.bottom() + 2, bar.width(), 14);
+    painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, least);
+    painter.drawText(line, Qt::AlignRight | Qt::AlignVCenter, largest);
+    const double at = bar.left() + static_cast<double>(unitOf(*spread, spread->median)) * bar.width();
+    const double half = metrics.horizontalAdvance(median) / 2;
+    const double low = bar.left() + metrics.horizontalAdvance(least) + 8 + half,
+                 high = bar.right() - metrics.horizontalAdvance(largest) - 8 - half;
+    if (low <= high)
+        painter.drawText(
+            QRectF(std::clamp(at, low, high) - half - 2, line.top(), half * 2 + 4, line.height()),
+            Qt::AlignCenter, median);
+    painter.setPen(QPen(theme.paper, 3));
+    painter.drawLine(QPointF(at, bar.top() - 2), QPointF(at, bar.bottom() + 2));
+    painter.setPen(QPen(theme.ink, 1));
+    painter.drawLine(QPointF(at, bar.top() - 2), QPointF(at, bar.bottom() + 2));
 }
 
 void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& layout) {
@@ -316,7 +317,8 @@ void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& l
         painter.setPen(QPen(theme.ink, 2));
         painter.drawRect(box);
     }
-    paintLegend(painter, scene, layout.legend);
+    if (!layout.legend.isEmpty())
+        paintHeadsLegend(painter, scene, layout.legend);
 }
 
 } // namespace fovea::ui

@@ -67,17 +67,20 @@ struct HeadsScene {
                                     const Theme& theme);
 
 struct HeadsLayout {
-    QRectF grid; ///< all cells
-    QRectF legend;
+    QRectF grid;                            ///< all cells
+    QRectF legend;                          ///< empty: the legend is not part of the picture
     double cellWidth = 12, cellHeight = 12; ///< 12, 24 or 48; pictures: square, 16 to 96
     [[nodiscard]] QRectF cell(const HeadsScene& scene, int layer, int head) const;
 };
 /// The largest cells that fit `area`; at least 12 px, so the layout may be larger than the area. Pictures fit
-/// its width only.
-[[nodiscard]] HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area);
+/// its width only. `legend`: room for the legend is kept below the grid.
+[[nodiscard]] HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area, bool legend = true);
+inline constexpr int kHeadsLegendHeight = 44;
 /// Width from which on nothing is cut off.
 [[nodiscard]] double leastHeadsWidth(const HeadsScene& scene);
 /// Cells outside the painter's clip are left out.
 void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& layout);
+/// The ramp with its ends and what it means: for a view whose grid scrolls, so that the legend does not.
+void paintHeadsLegend(QPainter& painter, const HeadsScene& scene, const QRectF& area);
 
 } // namespace fovea::ui

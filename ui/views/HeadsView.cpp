@@ -38,13 +38,14 @@ void HeadsGrid::setScene(HeadsScene scene) {
 }
 
 HeadsLayout HeadsGrid::gridLayout() const {
-    return layoutHeads(m_scene, QRectF(0, 0, width(), parentWidget() ? parentWidget()->height() : height()));
+    return layoutHeads(m_scene, QRectF(0, 0, width(), parentWidget() ? parentWidget()->height() : height()),
+                       false);
 }
 
 void HeadsGrid::fitSize() {
     // Cells never shrink below 12 px: a model with many layers scrolls.
     const HeadsLayout layout = gridLayout();
-    setMinimumHeight(m_scene.layers == 0 ? 100 : static_cast<int>(std::ceil(layout.legend.bottom())));
+    setMinimumHeight(m_scene.layers == 0 ? 100 : static_cast<int>(std::ceil(layout.grid.bottom())) + 2);
     // Pictures need some size to be read: a model with many heads scrolls sideways too.
     const bool pictures = m_scene.metric == HeadMetric::Picture && m_scene.layers > 0;
     setMinimumWidth(pictures ? std::max(160, static_cast<int>(std::ceil(leastHeadsWidth(m_scene)))) : 160);
@@ -150,6 +151,19 @@ bool HeadsGrid::event(QEvent* event) {
     return QWidget::event(event);
 }
 
+HeadsLegend::HeadsLegend(const HeadsGrid& grid, QWidget* parent) : QWidget(parent), m_grid(grid) {
+    setObjectName(QStringLiteral("heads.legend"));
+    setAccessibleName(tr("legend of the heads"));
+    setFixedHeight(kHeadsLegendHeight);
+}
+
+void HeadsLegend::paintEvent(QPaintEvent*) {
+    if (m_grid.scene().layers == 0)
+        return;
+    QPainter painter(this);
+    paintHeadsLegend(painter, m_grid.scene(), QRectF(rect()));
+}
+
 HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_context(context) {
     setObjectName(QStringLiteral("heads"));
     setMinimumSize(220, 160);
@@ -170,6 +184,7 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
     m_scroll->setWidgetResizable(true);
     m_scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAsNeeded);
     m_scroll->setWidget(m_grid);
+    m_legend = new HeadsLegend(*m_grid, this);
     auto* line = new QHBoxLayout;
     line->setSpacing(8);
     auto* label = new QLabel(tr("colour"), this);
@@ -184,6 +199,7 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
     all->setSpacing(4);
     all->addLayout(line);
     all->addWidget(m_scroll, 1);
+    all->addWidget(m_legend);
     setFocusProxy(m_grid);
 
     connect(m_combo, &QComboBox::currentIndexChanged, this, [this](int index) {
@@ -235,6 +251,7 @@ void HeadsView::rebuild() {
         title = tr("%1 of %2 layers").arg(known / std::max(1, scene.heads)).arg(scene.layers);
     m_title->setText(title);
     m_grid->setScene(std::move(scene));
+    m_legend->update();
     update();
 }
 

@@ -38,8 +38,21 @@ private:
     HeadsScene m_scene;
 };
 
+/// The legend below the grid: it stays in sight while the grid scrolls.
+class HeadsLegend : public QWidget {
+    Q_OBJECT
+public:
+    explicit HeadsLegend(const HeadsGrid& grid, QWidget* parent = nullptr);
+
+protected:
+    void paintEvent(QPaintEvent* event) override;
+
+private:
+    const HeadsGrid& m_grid;
+};
+
 /// All heads of the model at a glance, coloured by one metric; a click chooses layer and head for every view.
-/// Object names: heads.grid, heads.metric, heads.title.
+/// Object names: heads.grid, heads.legend, heads.metric, heads.title.
 class HeadsView : public QWidget {
     Q_OBJECT
 public:
@@ -60,6 +73,7 @@ private:
     QLabel* m_title;
     QScrollArea* m_scroll;
     HeadsGrid* m_grid;
+    HeadsLegend* m_legend;
     bool m_old = false;
 };
 
