@@ -3,6 +3,7 @@
 #include "tests/support/WindowStage.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
+#include "ui/views/MapView.h"
 #include "ui/window/Actions.h"
 #include "ui/window/Documents.h"
 #include "ui/window/FileKind.h"
@@ -21,9 +22,11 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QMimeData>
+#include <QPlainTextEdit>
 #include <QPushButton>
 #include <QSettings>
 #include <QSlider>
+#include <QTableView>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QUrl>
@@ -193,6 +196,129 @@ private slots:
         QVERIFY(s.window.documents().textName() != QStringLiteral("words.txt"));
     }
 
+    /// A drag of words into a text field, also one that began in it, is the field's; nothing is replaced.
+    void dropOfText_onAField_goesIntoTheField() {
+        Stage s;
+        const std::string before = s.text();
+        s.window.action("edit.text")->trigger();
+        auto* editor = s.find<QPlainTextEdit>("text.editor");
+        QVERIFY(editor->isVisible());
+        QMimeData data;
+        data.setText(QStringLiteral("dragged words"));
+        const QPoint at(2, 2);
+        QDragEnterEvent enter(at, Qt::CopyAction, &data, Qt::LeftButton, {});
+        QApplication::sendEvent(editor->viewport(), &enter);
+        QVERIFY(!s.find<QLabel>("drop.overlay")->isVisible());
+        QDropEvent drop(at, Qt::CopyAction, &data, Qt::LeftButton, {});
+        QApplication::sendEvent(editor->viewport(), &drop);
+        QVERIFY(editor->toPlainText().contains(QStringLiteral("dragged words")));
+        QCOMPARE(s.text(), before);
+    }
+
+    void dropOfNothing_isRefused() {
+        Stage s;
+        const std::string before = s.text();
+        for (const bool emptyText : {false, true}) {
+            QMimeData data;
+            if (emptyText)
+                data.setText(QString());
+            QDragEnterEvent enter(QPoint(9, 9), Qt::CopyAction, &data, Qt::LeftButton, {});
+            enter.ignore();
+            QApplication::sendEvent(&s.window, &enter);
+            QVERIFY(!enter.isAccepted());
+            QDropEvent drop(QPoint(9, 9), Qt::CopyAction, &data, Qt::LeftButton, {});
+            QApplication::sendEvent(&s.window, &drop);
+            QCOMPARE(s.text(), before);
+        }
+    }
+
+    /// Esc belongs to the field that is being edited before it belongs to the window.
+    void escape_restoresAWrongField() {
+        Stage s;
+        s.selection.pin(3);
+        auto* field = s.find<QLineEdit>("params.local.window.value");
+        field->setFocus();
+        field->selectAll();
+        QTest::keyClicks(field, "ff16");
+        QTest::keyClick(field, Qt::Key_Return);
+        auto* error = s.find<QLabel>("params.local.window.error");
+        QVERIFY(error->isVisible());
+        QCOMPARE(error->text(),
+                 QStringLiteral("window is \"ff16\"; a whole number from 0 up, or all, is accepted"));
+        QTest::keyClick(field, Qt::Key_Escape);
+        QCOMPARE(field->text(), QStringLiteral("128"));
+        QVERIFY(!error->isVisible());
+        QCOMPARE(s.selection.query(), 3); // the pin stays
+        field->selectAll();
+        QTest::keyClicks(field, "77"); // not yet taken
+        QTest::keyClick(field, Qt::Key_Escape);
+        QCOMPARE(field->text(), QStringLiteral("128"));
+        QCOMPARE(s.selection.query(), 3);
+        QTest::keyClick(field, Qt::Key_Escape); // nothing left to restore: the window's
+        QCOMPARE(s.selection.query(), -1);
+    }
+
+    void escape_endsEditingTheText() {
+        Stage s;
+        s.selection.pin(3);
+        const std::string before = s.text();
+        QTest::keyClick(&s.window, Qt::Key_F2);
+        auto* editor = s.find<QPlainTextEdit>("text.editor");
+        QVERIFY(editor->isVisible());
+        QTest::keyClicks(editor, "x");
+        const int layer = s.selection.layer();
+        QTest::keyClick(editor, Qt::Key_PageDown); // moves the cursor, not the layer
+        QCOMPARE(s.selection.layer(), layer);
+        QTest::keyClick(editor, Qt::Key_Escape);
+        QVERIFY(!editor->isVisible());
+        QCOMPARE(s.text(), before);
+        QCOMPARE(s.selection.query(), 3);
+    }
+
+    /// An old complaint goes when the row's value is changed by another way.
+    void wrongField_isForgottenWithTheNextChange() {
+        Stage s;
+        auto* field = s.find<QLineEdit>("params.local.window.value");
+        field->setFocus();
+        field->selectAll();
+        QTest::keyClicks(field, "-5");
+        QTest::keyClick(field, Qt::Key_Return);
+        auto* error = s.find<QLabel>("params.local.window.error");
+        QVERIFY(error->isVisible());
+        s.requests.setParam(*findParam("sinks"), ParamValue(std::int64_t{9}));
+        QVERIFY(!error->isVisible());
+        QCOMPARE(field->text(), QStringLiteral("128"));
+    }
+
+    /// Tab goes round the whole window and comes back, through visible widgets only, and changes nothing.
+    void tab_goesRoundAndComesBack() {
+        Stage s;
+        s.window.activateWindow();
+        auto* first = s.find<QWidget>("params.local.window.slider");
+        first->setFocus();
+        QTRY_COMPARE(QApplication::focusWidget(), first);
+        for (const Qt::Key key : {Qt::Key_Tab, Qt::Key_Backtab}) {
+            std::vector<QWidget*> seen;
+            do {
+                QWidget* const at = QApplication::focusWidget();
+                QVERIFY(at != nullptr);
+                QVERIFY2(at->isVisible(), qPrintable(at->objectName()));
+                QVERIFY2(
+                    std::find(seen.begin(), seen.end(), at) == seen.end(),
+                    qPrintable(QStringLiteral("Tab does not leave %1 (%2)")
+                                   .arg(at->objectName(), QLatin1String(at->metaObject()->className()))));
+                seen.push_back(at);
+                QTest::keyClick(at, key);
+            } while (QApplication::focusWidget() != first);
+            QVERIFY2(seen.size() > 20, qPrintable(QString::number(seen.size())));
+            for (const char* name : {"map.canvas", "text.reading", "heads.grid", "params.local.window.value"})
+                QVERIFY2(std::find(seen.begin(), seen.end(), s.find<QWidget>(name)) != seen.end(), name);
+        }
+        QCOMPARE(s.selection.query(), -1);
+        for (const QTableView* table : s.window.findChildren<QTableView*>())
+            QVERIFY2(!table->tabKeyNavigation(), qPrintable(table->objectName()));
+    }
+
     void drop_rubbish_isRefusedInOneLine_data() {
         QTest::addColumn<QByteArray>("bytes");
         QTest::addColumn<QString>("says");
@@ -200,6 +326,7 @@ private slots:
         QTest::newRow("broken policy")
             << QByteArray(R"({"fovea":"policy","version":1,"local":{"window":-3}})")
             << QStringLiteral("window");
+        QTest::newRow("empty file") << QByteArray() << QStringLiteral("empty");
         QTest::newRow("unknown key") << QByteArray(R"({"fovea":"policy","version":1,"loco":{}})")
                                      << QStringLiteral("loco");
         QTest::newRow("broken session")
@@ -316,6 +443,95 @@ private slots:
         QVERIFY(QByteArray::fromStdString(*saved).contains("\"window\": 18"));
     }
 
+    /// A text that is in no file is not lost with the window.
+    void close_withTextThatIsInNoFile_asks_data() {
+        QTest::addColumn<QString>("how");
+        for (const char* how : {"pasted", "typed", "being typed"})
+            QTest::newRow(how) << QString::fromLatin1(how);
+    }
+    void close_withTextThatIsInNoFile_asks() {
+        QFETCH(QString, how);
+        Stage s;
+        if (how == QLatin1String("pasted")) {
+            QApplication::clipboard()->setText(QStringLiteral("from the clipboard"));
+            s.window.action("file.paste")->trigger();
+        } else {
+            s.window.action("edit.text")->trigger();
+            auto* editor = s.find<QPlainTextEdit>("text.editor");
+            editor->selectAll();
+            QTest::keyClicks(editor, "my words");
+            if (how == QLatin1String("typed"))
+                QTest::mouseClick(s.find<QWidget>("text.apply"), Qt::LeftButton);
+        }
+        QVERIFY(!s.window.close());
+        QVERIFY(s.window.isVisible());
+        QVERIFY(s.find<MessageBar>("error.bar")->isVisible());
+        QCOMPARE(s.text(), how == QLatin1String("pasted") ? "from the clipboard" : "my words");
+        QTest::mouseClick(s.find<QPushButton>("error.bar.button.1"), Qt::LeftButton); // without saving
+        QTRY_VERIFY(!s.window.isVisible());
+    }
+
+    void close_withAFileOrTheSample_asksNothing() {
+        for (const bool sample : {false, true}) {
+            Stage s;
+            if (!sample)
+                s.window.documents().open({file("kept.txt", "kept in a file")});
+            s.requests.setParam(*findParam("window"), ParamValue(std::int64_t{18}));
+            QVERIFY(s.window.close());
+        }
+    }
+
+    void session_keepsNameOfTextPinsAndMap() {
+        const QString path = m_dir.filePath(QStringLiteral("view.json"));
+        {
+            Stage s;
+            s.window.documents().open({file("notes.txt", "some words of a file")});
+            s.selection.pin(5);
+            s.selection.togglePin(2);
+            s.selection.togglePin(9);
+            s.selection.togglePin(4);
+            s.find<MapView>("map")->setMode(MapQuantity::Kept);
+            s.find<MapView>("map")->setLogarithmic(false);
+            s.window.documents().saveSession(path);
+        }
+        Stage s;
+        s.window.documents().open({path});
+        QCOMPARE(s.window.documents().textName(), QStringLiteral("notes.txt"));
+        QCOMPARE(s.selection.pins(), (std::set<int>{2, 4, 5, 9}));
+        QCOMPARE(s.selection.query(), 4);
+        QCOMPARE(s.find<MapView>("map")->mode(), MapQuantity::Kept);
+        QVERIFY(!s.find<MapView>("map")->exportOptions().logarithmic);
+    }
+
+    void firstSize_fitsTheScreen() {
+        QCOMPARE(firstWindowSize({1920, 1080}), QSize(1280, 800));
+        const QSize laptop = firstWindowSize({1366, 768});
+        QVERIFY(laptop.width() == 1280 && laptop.height() <= 768 - 40);
+        QCOMPARE(firstWindowSize({800, 600}), QSize(1024, 640)); // the least that the panels need
+        Stage s;
+        QVERIFY2(s.window.minimumSizeHint().height() <= 640,
+                 qPrintable(QString::number(s.window.minimumSizeHint().height())));
+        s.window.resize(1024, 640);
+        QTRY_COMPARE(s.window.size(), QSize(1024, 640));
+        const auto* foot = s.find<QWidget>("bar.foot");
+        QVERIFY(foot->mapTo(&s.window, QPoint(0, foot->height())).y() <= 640);
+    }
+
+    /// Hiding and showing (minimising, another desktop) leaves the panels as the user has made them.
+    void show_again_keepsThePanels() {
+        Stage s;
+        s.window.resize(1600, 900);
+        QTest::qWait(20); // the first layout is under way
+        auto* params = s.find<QDockWidget>("dock.params");
+        s.window.resizeDocks({params}, {400}, Qt::Horizontal);
+        QTRY_VERIFY2(params->width() > 380, qPrintable(QString::number(params->width())));
+        const int width = params->width();
+        s.window.hide();
+        s.window.show();
+        QTest::qWait(20);
+        QCOMPARE(params->width(), width);
+    }
+
     void longText_runsItsFirstTokens_andAsks() {
         Stage s;
         s.window.documents().setText(std::string(200'000, 'a'), QStringLiteral("long"),
@@ -345,6 +561,19 @@ private slots:
         QCOMPARE(WorkStrip::line(QStringLiteral("full run"), 29.9, 30, 2000),
                  QStringLiteral("full run 29 of 30, about 1 s left")); // never 0
         QCOMPARE(WorkStrip::line(QStringLiteral("x"), 0, 0, 9000), QStringLiteral("x"));
+    }
+
+    void cancelButtons_sayWhatTheyCancel() {
+        WorkStrip strip;
+        strip.show();
+        for (const char* job : {"run", "sweep", "model"})
+            strip.start(QLatin1String(job), QLatin1String(job));
+        QTRY_COMPARE(strip.findChildren<QPushButton*>().size(), 3);
+        QSet<QString> texts;
+        for (const QPushButton* button : strip.findChildren<QPushButton*>())
+            texts << button->text();
+        QCOMPARE(texts, (QSet<QString>{QStringLiteral("Cancel run"), QStringLiteral("Cancel sweep"),
+                                       QStringLiteral("Cancel model")}));
     }
 
     void labels_areNotClipped_data() {

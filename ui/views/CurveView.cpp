@@ -60,7 +60,7 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     m_start->setObjectName(QStringLiteral("curve.start"));
     m_start->setText(tr("Sweep"));
     m_cancel->setObjectName(QStringLiteral("curve.cancel"));
-    m_cancel->setText(tr("Cancel"));
+    m_cancel->setText(tr("Cancel sweep"));
     m_copy->setObjectName(QStringLiteral("curve.copy"));
     m_copy->setText(tr("Copy command"));
     m_copy->setToolTip(tr("Copies the command line that measures the policy now set"));

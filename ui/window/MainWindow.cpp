@@ -26,6 +26,7 @@
 #include <QFileDialog>
 #include <QHBoxLayout>
 #include <QMenuBar>
+#include <QScreen>
 #include <QSettings>
 #include <QStatusBar>
 #include <QToolButton>
@@ -48,7 +49,15 @@ QString text(std::string_view s) {
     return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));
 }
 
+constexpr QSize kUsualSize{1280, 800};
+constexpr QSize kLeastSize{1024, 640};
+constexpr QSize kFrame{16, 48}; ///< of a window manager: borders, title bar
+
 } // namespace
+
+QSize firstWindowSize(QSize available) {
+    return kUsualSize.boundedTo(available - kFrame).expandedTo(kLeastSize);
+}
 
 MainWindow::MainWindow(ViewContext context) : m_context(context) {
     setObjectName(QStringLiteral("window"));
@@ -56,8 +65,8 @@ MainWindow::MainWindow(ViewContext context) : m_context(context) {
     setDockOptions(QMainWindow::AllowNestedDocks | QMainWindow::AllowTabbedDocks |
                    QMainWindow::AnimatedDocks);
     setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::South);
-    setMinimumSize(1024, 640);
-    resize(1280, 800);
+    setMinimumSize(kLeastSize);
+    resize(firstWindowSize(screen()->availableSize()));
 
     m_errors = new MessageBar(QStringLiteral("error.bar"), this);
     m_documents = new Documents(m_context, *m_errors, this);
@@ -71,7 +80,7 @@ MainWindow::MainWindow(ViewContext context) : m_context(context) {
     const QSettings settings;
     arrangeDocks();
     restoreGeometry(settings.value(QStringLiteral("window/geometry")).toByteArray());
-    restoreState(settings.value(QStringLiteral("window/state")).toByteArray(), kStateVersion);
+    m_arranged = restoreState(settings.value(QStringLiteral("window/state")).toByteArray(), kStateVersion);
     showTitle();
     showSnapshot();
     markTitles();
@@ -194,19 +203,24 @@ void MainWindow::buildDocks() {
     mapColumn->setSpacing(0);
     m_hint = new MessageBar(QStringLiteral("hint.bar"), mapBox);
     mapColumn->addWidget(m_hint);
+    if (!QSettings().value(QStringLiteral("hintSeen"), false).toBool()) {
+        m_hint->show(MessageBar::Hint, tr("Drag window. Click a word."));
+        connect(m_hint, &MessageBar::closed, this,
+                [] { QSettings().setValue(QStringLiteral("hintSeen"), true); });
+    }
     auto* map = new MapView(m_context, mapBox);
     mapColumn->addWidget(map, 1);
     connect(map, &MapView::message, this,
             [this](const QString& sentence) { m_errors->show(MessageBar::Hint, sentence); });
     connect(map, &QWidget::windowTitleChanged, mapBox, &QWidget::setWindowTitle);
     mapBox->setWindowTitle(map->windowTitle());
-    addDock(QStringLiteral("dock.map"), tr("Map"), mapBox, {320, 240});
+    addDock(QStringLiteral("dock.map"), tr("Map"), mapBox, {320, 224});
     addDock(QStringLiteral("dock.inspector"), tr("Inspector"), new InspectorView(m_context, this),
             {240, 160});
     addDock(QStringLiteral("dock.heads"), tr("Heads"), new HeadsView(m_context, this), {220, 160});
-    addDock(QStringLiteral("dock.routing"), tr("Routing"), new RoutingView(m_context, this), {400, 140});
+    addDock(QStringLiteral("dock.routing"), tr("Routing"), new RoutingView(m_context, this), {400, 132});
     addDock(QStringLiteral("dock.curve"), tr("Cost versus fidelity"), new CurveView(m_context, this),
-            {400, 140});
+            {400, 132});
     auto* viewMenu = menuBar()->findChild<QMenu*>(QStringLiteral("menu.View"));
     viewMenu->addSeparator();
     for (QDockWidget* dock : m_docks) {
@@ -260,6 +274,10 @@ void MainWindow::connectAll() {
     connect(drops, &DropTarget::textDropped, this, [this](const QString& dropped) {
         m_documents->setText(dropped.toStdString(), tr("dropped text"), tr("drop a text"));
     });
+    auto* map = findChild<MapView*>();
+    connect(m_documents, &Documents::sessionSaving, map,
+            [map](std::map<std::string, std::string>& view) { view.merge(map->state()); });
+    connect(m_documents, &Documents::sessionOpened, map, &MapView::restore);
     connect(m_documents, &Documents::changed, this, &MainWindow::showTitle);
     connect(m_documents, &Documents::needsPath, this, [this] { run("file.saveAs"); });
     connect(m_documents, &Documents::modelReading, this, [this](const QString& path) {
@@ -391,6 +409,7 @@ void MainWindow::setTheme(ThemeKind kind) {
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {
+    findChild<TextView*>()->finishEditing(); // typed text is a change like another
     if (m_documents->worthAsking() && !m_closing) {
         event->ignore();
         const auto leave = [this] {
@@ -416,14 +435,10 @@ void MainWindow::closeEvent(QCloseEvent* event) {
 
 void MainWindow::showEvent(QShowEvent* event) {
     QMainWindow::showEvent(event);
-    // Docks take sizes only once the layout has been made; a restored layout keeps its own.
-    if (!QSettings().contains(QStringLiteral("window/state")))
+    // Docks take sizes only once the layout has been made; a restored layout keeps its own, and so does one
+    // that was changed before the window was hidden.
+    if (!std::exchange(m_arranged, true))
         QMetaObject::invokeMethod(this, &MainWindow::sizeDocks, Qt::QueuedConnection);
-    if (m_hint != nullptr && !QSettings().value(QStringLiteral("hintSeen"), false).toBool()) {
-        m_hint->show(MessageBar::Hint, tr("Drag window. Click a word."));
-        connect(m_hint, &MessageBar::closed, this,
-                [] { QSettings().setValue(QStringLiteral("hintSeen"), true); });
-    }
 }
 
 } // namespace fovea::ui

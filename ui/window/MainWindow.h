@@ -80,7 +80,12 @@ private:
     std::vector<QDockWidget*> m_docks;
     std::map<QDockWidget*, QString> m_titles;
     QString m_jobWhat;
-    bool m_closing = false; ///< the question about unsaved changes has been answered
+    bool m_closing = false;  ///< the question about unsaved changes has been answered
+    bool m_arranged = false; ///< the docks have been given sizes, by the settings or by sizeDocks()
 };
+
+/// The size of the window at its first start: 1280 x 800, or what a smaller screen has room for beside the
+/// frame and title bar. `available` is the screen without its panels, in logical pixels.
+[[nodiscard]] QSize firstWindowSize(QSize available);
 
 } // namespace fovea::ui

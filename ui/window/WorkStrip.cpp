@@ -108,7 +108,7 @@ void WorkStrip::start(const QString& job, const QString& what) {
         j.text = new JobText(j.box);
         j.text->setObjectName(QStringLiteral("work.text") + suffix);
         line->addWidget(j.text);
-        auto* cancel = new QPushButton(tr("Cancel"), j.box);
+        auto* cancel = new QPushButton(tr("Cancel %1").arg(job), j.box); // which of the jobs shown
         cancel->setObjectName(QStringLiteral("work.cancel") + suffix);
         cancel->setFixedHeight(24);
         cancel->setToolTip(tr("Stops within 100 ms; the picture stays (Ctrl+.)"));
