@@ -85,19 +85,19 @@ void appendAlways(std::vector<ParamSpec>& s) {
     constexpr auto kAlways = &Policy::always;
     ParamSpec& specialCap =
         row(s, "Always", "always.special_cap", "special-cap", "special, at most", "tokens",
-            "Only the latest that many special tokens, seen from each query. 0: all of them.", Integer);
+            "Each query reads only this many of the latest special tokens before it. 0: all.", Integer);
     specialCap.logarithmic = true;
     plain<kAlways, &AlwaysPart::specialCap>(specialCap, 0, kTokensMaximum,
                                             [](const Policy& p) { return sparse(p) && p.always.special; });
     ParamSpec& punctuationCap =
         row(s, "Always", "always.punctuation_cap", "punctuation-cap", "punctuation, at most", "tokens",
-            "Only the latest that many separators, seen from each query. 0: all of them.", Integer);
+            "Each query reads only this many of the latest separators before it. 0: all.", Integer);
     punctuationCap.logarithmic = true;
     plain<kAlways, &AlwaysPart::punctuationCap>(
         punctuationCap, 0, kTokensMaximum, [](const Policy& p) { return sparse(p) && p.always.punctuation; });
     ParamSpec& sink = row(s, "Always", "always.sink_logit", "sink-logit", "sink logit", "",
-                          "e to this power joins every row's denominator and adds no value: a place for "
-                          "attention that no key deserves. off: no such term.",
+                          "Adds e to this power to the softmax denominator of every row, with value zero: a "
+                          "place for attention that no key should get. off: no such term.",
                           Real);
     sink.minimum = -100;
     sink.maximum = 100;

@@ -23,8 +23,8 @@ void appendFar(std::vector<ParamSpec>& s) {
     constexpr auto kCombine = &Policy::combine;
     ParamSpec& far =
         row(s, "Far", "far.far", "far", "far field", "",
-            "What stands for the keys that nobody reads: nothing, means of blocks, a linear "
-            "state, a recurrent one, or projections of the whole text (bidirectional models only).",
+            "What represents the keys that are not read: nothing, means of blocks, a linear state, a "
+            "recurrent state, or projections of the whole text (bidirectional models only).",
             Name);
     named<kFar, &FarPart::far, kFars>(far,
                                       [](const Policy&) { return true; }); // gated, it halves even window all
@@ -41,23 +41,24 @@ void appendFar(std::vector<ParamSpec>& s) {
             p.far.far == Far::Projection)
             p.combine.combine = Combine::Union;
     };
-    plain<kFar, &FarPart::m>(
-        row(s, "Far", "far.m", "far-m", "summary block", "tokens",
-            "Tokens whose unread keys and values one summary is the mean of, or that one row of a "
-            "projection mixes.",
-            Integer),
-        2, 1024, [](const Policy& p) { return summaries(p) || p.far.far == Far::Projection; });
-    plain<kFar, &FarPart::logCount>(
-        row(s, "Far", "far.log_count", "far-log-count", "log count", "",
-            "A summary of c tokens has its logit raised by ln c, as if all c were read at their mean.", Flag),
-        0, 0, summaries);
+    plain<kFar, &FarPart::m>(row(s, "Far", "far.m", "far-m", "summary block", "tokens",
+                                 "Tokens per summary, which is the mean of their unread keys and values, or "
+                                 "tokens per row of a projection.",
+                                 Integer),
+                             2, 1024,
+                             [](const Policy& p) { return summaries(p) || p.far.far == Far::Projection; });
+    plain<kFar, &FarPart::logCount>(row(s, "Far", "far.log_count", "far-log-count", "log count", "",
+                                        "Adds ln c to the logit of a summary of c tokens, as if all c were "
+                                        "read with their mean key and value.",
+                                        Flag),
+                                    0, 0, summaries);
     ParamSpec& top = row(s, "Far", "far.top", "far-top", "summaries read", "entries",
-                         "Only the summaries of greatest logit; the rest stays unread. 0: all.", Integer);
+                         "Only this many summaries are read, those of largest logit. 0: all.", Integer);
     top.logarithmic = true;
     plain<kFar, &FarPart::top>(top, 0, kTokensMaximum, summaries);
     named<kFar, &FarPart::map, kMaps>(
         row(s, "Far", "far.map", "far-map", "feature map", "",
-            "Features of query and key whose products stand for the exponential: elu+1, positive or "
+            "Features of query and key whose product approximates the exponential: elu+1, positive or "
             "trigonometric random features, 2nd-order Taylor, softmax features.",
             Name),
         linear);

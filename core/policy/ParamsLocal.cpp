@@ -11,17 +11,17 @@ constexpr std::array<std::string_view, 2> kSides{"earlier", "both"};
 void appendLocal(std::vector<ParamSpec>& s) {
     using enum ParamKind;
     constexpr auto kLocal = &Policy::local;
-    ParamSpec& window =
-        row(s, "Local", "local.window", "window", "window", "keys",
-            "Each query reads exactly this many of the newest keys, itself included. 0: off. all: full "
-            "attention.",
-            Integer);
+    ParamSpec& window = row(s, "Local", "local.window", "window", "window", "keys",
+                            "Each query reads exactly this many of the newest keys, including itself. 0: "
+                            "off. all: full attention.",
+                            Integer);
     plain<kLocal, &LocalPart::window>(window, 0, kTokensMaximum, [](const Policy&) { return true; });
     window.allAllowed = true;
     window.logarithmic = true;
     plain<kLocal, &LocalPart::dilation>(
         row(s, "Local", "local.dilation", "dilation", "dilation", "tokens",
-            "Step between the keys of the window: the same number of keys, further back.", Integer),
+            "Distance between the keys of the window: the same number of keys reaches further back.",
+            Integer),
         1, 64, [](const Policy& p) { return p.local.sides == Sides::Both || p.local.window > 1; });
     ParamSpec& chunk =
         row(s, "Local", "local.chunk", "chunk", "chunk", "tokens",

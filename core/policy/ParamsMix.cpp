@@ -50,13 +50,14 @@ void appendMix(std::vector<ParamSpec>& s) {
         0, 1, sparse);
     named<kMix, &MixPart::dynamic, kDynamics>(
         row(s, "Mix", "mix.dynamic", "dynamic", "dynamic budget", "",
-            "Heads of a layer share the routed budget by the entropy of their rows, or by the mass their "
-            "local part misses; measured on probe rows.",
+            "Divides the routed budget among the heads of a layer by the entropy of their rows, or by the "
+            "mass that their local part misses; measured on probe rows.",
             Name),
         routedCount);
     ParamSpec& probe =
         row(s, "Mix", "mix.probe_every", "probe-every", "probe every", "rows",
-            "Every that many rows one is scored in full for the dynamic budget; router cost.", Integer);
+            "One row in this many is scored in full for the dynamic budget; this counts as router cost.",
+            Integer);
     probe.logarithmic = true;
     plain<kMix, &MixPart::probeEvery>(probe, 1, kTokensMaximum, [](const Policy& p) {
         return routedCount(p) && p.mix.dynamic != Dynamic::None;
@@ -71,9 +72,8 @@ void appendMix(std::vector<ParamSpec>& s) {
         });
     named<kMix, &MixPart::parity, kParities>(
         row(s, "Mix", "mix.parity", "parity", "parity", "",
-            "bigbird: blocks of page keys as the reference code reads them, later ones and double counting "
-            "included. "
-            "Needs a bidirectional model.",
+            "bigbird: blocks of page keys as the reference code reads them, including later blocks and "
+            "double counting. Needs a bidirectional model.",
             Name),
         [](const Policy& p) { return sparse(p) && p.routed.randomBlocks > 0; });
 }

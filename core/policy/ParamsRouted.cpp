@@ -162,7 +162,7 @@ void appendRouted(std::vector<ParamSpec>& s) {
     }
     {
         ParamSpec& p = row(s, "Routed", "routed.count", "route-count", "routed keys", "keys",
-                           "Keys per choice, beside the local and always ones.", Integer);
+                           "Keys per choice, in addition to the local and always ones.", Integer);
         p.maximum = kTokensMaximum;
         p.allAllowed = true;
         p.logarithmic = true;
@@ -183,10 +183,10 @@ void appendRouted(std::vector<ParamSpec>& s) {
         p.active = usesBudget<BudgetKind::Fraction>;
     }
     {
-        ParamSpec& p =
-            row(s, "Routed", "routed.top_p", "route-top-p", "mass to reach", "",
-                "Best first until local, always and chosen keys hold this mass by the signal's own estimate.",
-                Real);
+        ParamSpec& p = row(s, "Routed", "routed.top_p", "route-top-p", "mass to reach", "",
+                           "Keys are chosen, best first, until local, always and chosen keys hold this mass "
+                           "by the signal's own estimate.",
+                           Real);
         p.maximum = 1;
         p.get = [](const Policy& x) { return budgetOf<BudgetKind::TopP>(x, 0.95); };
         p.set = [](Policy& x, const Value& v) { setBudget<BudgetKind::TopP>(x, std::get<double>(v)); };
@@ -195,7 +195,8 @@ void appendRouted(std::vector<ParamSpec>& s) {
     {
         ParamSpec& p =
             row(s, "Routed", "routed.threshold", "route-threshold", "score to reach", "",
-                "Every candidate that scores at least this is chosen. -1e30: no bar, every candidate.", Real);
+                "Every candidate that scores at least this is chosen. -1e30: no threshold, every candidate.",
+                Real);
         p.minimum = kNoBar;
         p.maximum = -kNoBar;
         p.get = [](const Policy& x) { return budgetOf<BudgetKind::Threshold>(x, 0); };
@@ -293,11 +294,12 @@ void appendRouted(std::vector<ParamSpec>& s) {
                                       1, 4096, paged);
     plain<kRouted, &RoutedPart::queryBlock>(
         row(s, "Routed", "routed.query_block", "query-block", "query block", "queries",
-            "Queries that choose as one, aligned. Above 1 some signals look ahead inside it.", Integer),
+            "Queries that choose together, aligned. Above 1 some signals look ahead inside the block.",
+            Integer),
         1, 256, byQueryBlock);
     plain<kRouted, &RoutedPart::newest>(
         row(s, "Routed", "routed.newest", "newest-pages", "newest pages", "pages",
-            "Of the pages that reach the score only the newest that many; 0: all of them.", Integer),
+            "Only this many of the newest pages that reach the score. 0: all.", Integer),
         0, 4096, [](const Policy& p) {
             return routedKeys(p) && p.routed.budgetKind == BudgetKind::Threshold &&
                    p.routed.granularity == Granularity::Page;
@@ -310,50 +312,51 @@ void appendRouted(std::vector<ParamSpec>& s) {
         routedKeys);
     named<kRouted, &RoutedPart::phase, kPhases>(
         row(s, "Routed", "routed.phase", "phase", "phase", "",
-            "Rows under this policy: all, those of the prompt, or those after it; the other rows read "
-            "everything.",
+            "Rows that route: all, those of the prompt, or those after it; the other rows read everything.",
             Name),
         [](const Policy& p) { return sparse(p); });
     named<kRouted, &RoutedPart::store, kStores>(
         row(s, "Routed", "routed.store", "store", "store", "",
-            "all: every key stays. evict: a key that is dropped once is gone. direction8: keys outside the "
-            "window are kept, and read, as length and 8-bit direction.",
+            "all: every key stays. evict: a key that was dropped once is never read again. direction8: keys "
+            "outside the window are kept, and read, as length and 8-bit direction.",
             Name),
         [](const Policy& p) { return routedKeys(p) || (sparse(p) && p.routed.randomBlocks > 0); });
     named<kRouted, &RoutedPart::reach, kReaches>(
         row(s, "Routed", "routed.reach", "reach", "reach", "",
-            "What tokens in query role read: everything before them, or the routed keys, which then nobody "
-            "else reads.",
+            "What tokens in query role read: everything before them, or the routed keys, which then no other "
+            "query reads.",
             Name),
         routedQueries);
     named<kRouted, &RoutedPart::unrouted, kUnrouted>(
         row(s, "Routed", "routed.unrouted", "unrouted", "unrouted queries", "",
             "A query outside query role: reads as the policy says, gets the running mean of the values, or "
-            "has no output and no key in this layer.",
+            "is skipped: no output, and no other query reads it in this layer.",
             Name),
         routedQueries);
-    plain<kRouted, &RoutedPart::randomBlocks>(
-        row(s, "Routed", "routed.random_blocks", "random-blocks", "random blocks", "blocks",
-            "Blocks of `page` keys that each query block reads at random, beside the signal's choice.",
-            Integer),
-        0, 8, sparse);
+    plain<kRouted, &RoutedPart::randomBlocks>(row(s, "Routed", "routed.random_blocks", "random-blocks",
+                                                  "random blocks", "blocks",
+                                                  "Blocks of `page` keys that each query block reads at "
+                                                  "random, in addition to the signal's choice.",
+                                                  Integer),
+                                              0, 8, sparse);
     plain<kRouted, &RoutedPart::rounds>(row(s, "Routed", "routed.rounds", "rounds", "hash rounds", "",
-                                            "Rounds of hashing in lsh; the sets are united.", Integer),
+                                            "Rounds of hashing in lsh; the union of their sets is read.",
+                                            Integer),
                                         1, 16, oneOf<kLsh>);
     plain<kRouted, &RoutedPart::observe>(
         row(s, "Routed", "routed.observe", "observe", "rows observed", "queries",
             "Last rows of the prompt from which recent_window and vertical_slash choose.", Integer),
         1, 1024, oneOf<kObserving>);
     plain<kRouted, &RoutedPart::pool>(row(s, "Routed", "routed.pool", "pool", "pool", "keys",
-                                          "Neighbouring keys over which recent_window takes the mean.",
+                                          "Number of neighbouring keys over which recent_window averages.",
                                           Integer),
                                       1, 63, oneOf<kPooling>);
-    plain<kRouted, &RoutedPart::stride>(row(s, "Routed", "routed.stride", "stride", "stride", "tokens",
-                                            "Step between the antidiagonals that antidiagonal sums.",
-                                            Integer),
-                                        1, 64, oneOf<kStriding>);
+    plain<kRouted, &RoutedPart::stride>(
+        row(s, "Routed", "routed.stride", "stride", "stride", "tokens",
+            "Distance between the antidiagonals that the signal antidiagonal sums.", Integer),
+        1, 64, oneOf<kStriding>);
     ParamSpec& diagonals = row(s, "Routed", "routed.diagonals", "diagonals", "diagonals", "offsets",
-                               "Diagonals that vertical_slash keeps beside its columns.", Integer);
+                               "Diagonals that vertical_slash keeps in addition to its columns.", Integer);
     diagonals.logarithmic = true;
     plain<kRouted, &RoutedPart::diagonals>(diagonals, 0, kTokensMaximum, oneOf<kDiagonal>);
 }
