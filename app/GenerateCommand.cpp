@@ -5,7 +5,7 @@
 #include "core/engine/Generate.h"
 #include "core/engine/TextStage.h"
 #include "core/export/GenerateJson.h"
-#include "core/files/AtomicFile.h"
+#include "core/files/Sha256.h"
 #include "core/text/Display.h"
 #include <algorithm>
 #include <charconv>
@@ -81,7 +81,9 @@ Outcome<> run(const Options& options, Session& session) {
     const OutputOptions& output = options.text.output;
     Outcome<GenerateOptions> wanted = readOptions(options);
     FOVEA_TRY(wanted);
-    Outcome<TextRun> made = prepareRun(options.text, "default", session);
+    OutputFiles files;
+    files.add("--out", output.out);
+    Outcome<TextRun> made = prepareRun(options.text, "default", files, session);
     FOVEA_TRY(made);
     TextRun& run = *made;
     Result<std::shared_ptr<const Model>> model = loadModel(
@@ -104,10 +106,6 @@ Outcome<> run(const Options& options, Session& session) {
                       std::to_string((*model)->shape.context) + "; the result is labelled",
                   output.quiet);
     const std::string document = generateJson(head, prompt->size(), *wanted, *generated);
-    if (!output.out.empty())
-        FOVEA_TRY(save(output.out, document));
-    if (output.json)
-        return print(document);
     std::string text =
         std::to_string(prompt->size()) + " tokens of prompt, " + run.policy.summary() +
         (isFull(run.policy, (*model)->shape) ? "\n" : "; drop-in: the weights never saw this policy\n");
@@ -116,7 +114,7 @@ Outcome<> run(const Options& options, Session& session) {
     text += generated->divergence
                 ? "\nthe arms differ from step " + std::to_string(*generated->divergence) + " on\n"
                 : "\nthe arms never differ\n";
-    return print(text);
+    return deliver(output, document, text);
 }
 
 } // namespace

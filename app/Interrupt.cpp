@@ -13,17 +13,21 @@ namespace fovea::app {
 namespace {
 
 constexpr long kPatienceMs = 80;
-constexpr int kTerminated = 143;
 
 // The state of a process, which is what a signal is sent to.
 std::atomic<int> saving{0};
 std::atomic<int> status{kInterrupted};
 
+/// What asks the program to end: Ctrl-C, kill, a terminal that closes, processor time that is used up.
 sigset_t endSignals() {
     sigset_t signals;
     ::sigemptyset(&signals);
-    ::sigaddset(&signals, SIGINT);
-    ::sigaddset(&signals, SIGTERM);
+    for (const int signal : {SIGINT, SIGTERM, SIGXCPU})
+        ::sigaddset(&signals, signal);
+    // nohup starts a program with SIGHUP ignored, and that is meant.
+    struct sigaction hangUp {};
+    if (::sigaction(SIGHUP, nullptr, &hangUp) == 0 && hangUp.sa_handler != SIG_IGN)
+        ::sigaddset(&signals, SIGHUP);
     return signals;
 }
 
@@ -46,7 +50,7 @@ void waitForSignals(const CancelToken& cancel, const sigset_t& signals) {
     int signal = 0;
     if (::sigwait(&signals, &signal) != 0)
         return;
-    status = signal == SIGTERM ? kTerminated : kInterrupted;
+    status = 128 + signal; // as a shell says it
     cancel.cancel();
     if (signalWithin(signals, kPatienceMs))
         endNow();
@@ -60,6 +64,9 @@ void waitForSignals(const CancelToken& cancel, const sigset_t& signals) {
 void holdSignals() {
     // A shell starts background jobs with SIGINT ignored; whoever sends it to this process means it.
     std::signal(SIGINT, SIG_DFL);
+    // Past `ulimit -f` a write then fails with a reason; the signal would end the program in the middle of
+    // it.
+    std::signal(SIGXFSZ, SIG_IGN);
     const sigset_t signals = endSignals();
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }

@@ -3,7 +3,7 @@
 #include "core/engine/RecastAttend.h"
 #include "core/engine/RetrievalHeads.h"
 #include "core/engine/TextStage.h"
-#include "core/files/AtomicFile.h"
+#include "core/files/Sha256.h"
 #include "core/model/Forward.h"
 #include "core/policy/PolicyJson.h"
 #include <algorithm>

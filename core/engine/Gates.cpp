@@ -4,7 +4,7 @@
 #include "core/engine/GateMeasure.h"
 #include "core/engine/Sweep.h"
 #include "core/engine/TextStage.h"
-#include "core/files/AtomicFile.h"
+#include "core/files/Sha256.h"
 #include "core/policy/PolicyJson.h"
 #include "core/policy/SignalSpec.h"
 #include <algorithm>

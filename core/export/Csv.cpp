@@ -21,11 +21,9 @@ std::string shortest(T value) {
 } // namespace
 
 std::string csvText(std::string_view text) {
-    const bool formula =
-        !text.empty() && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos;
-    if (!formula && text.find_first_of(",\"\r\n") == std::string_view::npos)
+    if (text.find_first_of(",\"\r\n") == std::string_view::npos)
         return std::string(text);
-    std::string cell = formula ? "\"'" : "\"";
+    std::string cell = "\"";
     for (const char c : text) {
         if (c == '"')
             cell += '"';
@@ -94,7 +92,6 @@ std::string sweepCsv(const std::vector<SweepPoint>& points) {
         const char* kind = p.kind == PointKind::Policy          ? "policy"
                            : p.kind == PointKind::RandomControl ? "random control"
                                                                 : "oracle control";
-        // Options begin with a dash: they are text and would be taken for a formula.
         csv += csvText(p.policy.name) + ',' + kind + ',' + csvText(policyToOptions(p.policy));
         for (const double x :
              {p.cost.density, p.cost.pairsRatio, p.cost.flopsRatio, p.cost.kvBytesRatio,

@@ -4,8 +4,9 @@
 
 namespace fovea {
 
-/// One text cell (RFC 4180). A cell that a spreadsheet would run as a formula (= + - @ tab CR in front) is
-/// quoted and gets a leading apostrophe.
+/// One text cell (RFC 4180): quoted where it holds a comma, a quotation mark or a line break, and otherwise
+/// exactly the text, so that every reader gets it back. A spreadsheet may take a cell like "=1+1" for a
+/// formula: let it import the column as text.
 [[nodiscard]] std::string csvText(std::string_view text);
 /// Shortest decimal that reads back to the same number; empty for NaN and infinities.
 [[nodiscard]] std::string csvNumber(double value);

@@ -1,6 +1,7 @@
 #include "core/export/Documents.h"
 #include "core/export/JsonParts.h"
 #include "core/policy/AttentionPolicy.h"
+#include "core/text/Utf8.h"
 #include <algorithm>
 
 namespace fovea {
@@ -115,7 +116,7 @@ std::string tokenizeJson(const DocumentHead& head, const Tokens& tokens) {
     Json escaped = Json::array();
     for (std::size_t i = 0; i < tokens.size(); ++i) {
         pieces.push_back(json::utf8(tokens.pieces[i]));
-        if (!json::isUtf8(tokens.pieces[i]))
+        if (!isUtf8(tokens.pieces[i]))
             escaped.push_back(i);
     }
     out["pieces"] = std::move(pieces);
@@ -196,7 +197,6 @@ std::string benchJson(const DocumentHead& head, const BenchMachine& machine,
             item["seconds"] = nullptr;
         } else {
             item["seconds"] = json::seconds(row.seconds);
-            item["seconds"]["runs"] = row.seconds.runs;
         }
         item["useful_gflops"] = optionalNumber(row.usefulGflops);
         item["share_of_peak"] = optionalNumber(row.shareOfPeak);

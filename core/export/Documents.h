@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-// The JSON documents of the small commands (commands.md). Two-space indent, numbers finite or null in their
-// shortest round-trip form, always valid UTF-8. The report of `analyze` and the sweep stand in Report.h.
+// The JSON documents of the small commands. Numbers are finite or null, in their shortest round-trip form;
+// the text is always valid UTF-8. The report of `analyze` and the sweep are in Report.h.
 namespace fovea {
 
 /// What every document carries.

@@ -11,13 +11,11 @@ Json armJson(const GeneratedArm& arm, const Model& model) {
     Json pieces = Json::array();
     for (const std::int32_t id : arm.ids)
         pieces.push_back(json::utf8(model.tokenizer->piece(id)));
-    Json per = json::seconds(arm.perToken);
-    per["runs"] = arm.perToken.runs;
     return {{"text", json::utf8(arm.text(model))},
             {"ids", arm.ids},
             {"pieces", pieces},
             {"stopped", arm.ended ? "end of text" : "length"},
-            {"seconds_per_token", per},
+            {"seconds_per_token", json::seconds(arm.perToken)},
             {"prompt_seconds", json::number(arm.promptSeconds)},
             {"kv_bytes", arm.kvBytes}};
 }

@@ -1,53 +1,40 @@
 #include "core/export/Report.h"
 #include "core/export/Csv.h"
+#include "core/export/JsonParts.h"
 #include "core/policy/PolicyJson.h"
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 namespace fovea {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-constexpr int kVersion = 1;
+using json::Json;
+using json::number;
+using json::seconds;
 constexpr std::string_view kRoutingMark = "\"@routing@\"";
 
-Json number(double value) {
-    return std::isfinite(value) ? Json(value) : Json();
-}
 Json number(const std::optional<double>& value) {
     return value ? number(*value) : Json();
-}
-
-Json seconds(const Seconds& s) {
-    if (s.runs == 0)
-        return {{"median", nullptr}, {"spread", nullptr}, {"runs", 0}};
-    return {{"median", number(s.median)}, {"spread", number(s.spread)}, {"runs", s.runs}};
 }
 
 Json policyJson(const AttentionPolicy& policy) {
     return Json::parse(policyToJson(policy));
 }
 
-/// What every document begins with.
+/// What the documents of a run begin with.
 Json head(std::string_view kind, const Snapshot& snapshot, int threads) {
-    const ModelShape& shape = snapshot.model->shape;
-    const ModelInfo& info = snapshot.model->info;
-    Json doc;
-    doc["fovea"] = kind;
-    doc["version"] = kVersion;
+    DocumentHead common;
+    common.model = snapshot.model.get();
+    common.policy = &snapshot.request->policy;
+    common.threads = threads;
+    common.textHash = snapshot.textHash;
+    common.pastContext = snapshot.pastContext;
+    Json doc = json::document(kind, common);
     doc["provenance"] = snapshot.provenance();
-    doc["model"] = {{"name", info.name},         {"sha256", info.sha256},    {"family", shape.family},
-                    {"layers", shape.layers},    {"heads", shape.heads},     {"kv_heads", shape.kvHeads},
-                    {"head_dim", shape.headDim}, {"context", shape.context}, {"vocab", shape.vocabulary}};
-    doc["policy"] = policyJson(snapshot.request->policy);
     doc["policy_sha256"] = snapshot.policyHash;
-    doc["text_sha256"] = snapshot.textHash;
-    doc["threads"] = threads;
     doc["precision"] = precisionName(snapshot.request->precision);
     doc["isa"] = isaName(snapshot.request->isa);
     doc["tokens"] = snapshot.tokens->size();
-    doc["past_context"] = snapshot.pastContext;
     return doc;
 }
 
@@ -92,13 +79,6 @@ Json binsJson(std::span<const float> full, std::span<const float> hybrid) {
     return bins;
 }
 
-Json floats(std::span<const float> values) {
-    Json array = Json::array();
-    for (const float x : values)
-        array.push_back(number(static_cast<double>(x)));
-    return array;
-}
-
 Json layerJson(const LayerFidelity& f) {
     return {{"layer", f.layer},
             {"mass_recall", number(f.massRecall)},
@@ -109,8 +89,8 @@ Json layerJson(const LayerFidelity& f) {
             {"worst_head", f.worstHead},
             {"worst_query", f.worstQuery},
             {"bound_ratio", number(f.boundRatio)},
-            {"head_mass", floats(f.headMass)},
-            {"head_output_error", floats(f.headOutputError)},
+            {"head_mass", json::numbers(f.headMass)},
+            {"head_output_error", json::numbers(f.headOutputError)},
             {"pairs", f.pairs},
             {"pairs_computed", f.pairsComputed},
             {"router_macs", f.routerMacs}};
@@ -137,7 +117,7 @@ Json fidelityJson(const Snapshot& snapshot) {
     doc["kl_worst_position"] = run ? Json(run->fidelity.klWorstPosition) : Json();
     doc["position_nll_delta"] =
         run ? binsJson(run->fidelity.fullNll, run->fidelity.hybridNll) : Json(Json::array());
-    doc["depth_error"] = run ? floats(run->fidelity.depthError) : Json(Json::array());
+    doc["depth_error"] = run ? json::numbers(run->fidelity.depthError) : Json(Json::array());
     doc["layers"] = Json::array();
     if (isolated)
         for (const LayerFidelity& layer : isolated->layers)
@@ -210,9 +190,26 @@ std::string routingJson(const RoutingRecord* record, const ModelShape& shape) {
     return text + "\n  ]";
 }
 
-std::string dump(const Json& doc) {
-    // Pieces of a model's name or a policy's may hold loose bytes: they become U+FFFD.
-    return doc.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+/// The record in a few lines: how many rows and choices, and the tokens that each head of each layer routes.
+Json routingSummary(const RoutingRecord* record, const ModelShape& shape, const std::string& file) {
+    std::uint64_t rows = 0;
+    std::uint64_t choices = 0;
+    std::vector<std::vector<std::uint64_t>> tokens(
+        static_cast<std::size_t>(shape.layers),
+        std::vector<std::uint64_t>(static_cast<std::size_t>(shape.heads), 0));
+    if (record != nullptr)
+        for (const RoutingRow& row : record->rows) {
+            const int heads = row.headGroup >= 0 ? shape.headsPerKv() : 1;
+            rows += static_cast<std::uint64_t>(heads);
+            choices += static_cast<std::uint64_t>(heads) * row.queries;
+            for (int head = row.head; head < row.head + heads; ++head)
+                ++tokens[static_cast<std::size_t>(row.layer)][static_cast<std::size_t>(head)];
+        }
+    Json doc{{"rows", rows}, {"choices", choices}, {"tokens_per_layer_and_head", tokens}};
+    doc["file"] = file.empty() ? Json() : Json(file);
+    if (file.empty())
+        doc["note"] = "--out DIR writes the rows into routing.csv, --routing-rows puts them here";
+    return doc;
 }
 
 Json valueJson(const ParamValue& value) {
@@ -231,7 +228,7 @@ Json valueJson(const ParamValue& value) {
 } // namespace
 
 std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates, int threads,
-                       const Ladder* ladder, const StoredTier* tier) {
+                       const Ladder* ladder, const StoredTier* tier, const ReportRouting& routing) {
     const PropagatedResult* run = snapshot.propagated.get();
     const IsolatedResult* isolated = snapshot.isolated.get();
     const Cost none;
@@ -247,27 +244,29 @@ std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& 
     doc["ladder"] = ladder != nullptr ? ladderJson(*ladder) : Json();
     if (ladder == nullptr)
         doc["ladder_note"] = "not run: no ladder was asked for, or the text is too short for one";
-    doc["routing"] = "@routing@";
+    const RoutingRecord* record = run ? run->routing.get() : nullptr;
+    doc["routing"] =
+        routing.rows ? Json("@routing@") : routingSummary(record, snapshot.model->shape, routing.file);
     doc["trained_for_policy"] = "drop-in";
     doc["gates"] = gatesJson(gates);
-    std::string text = dump(doc);
+    std::string text = json::write(doc);
     const std::string key = "\"routing\": ";
     const std::size_t at = text.find(key + std::string(kRoutingMark));
-    if (at != std::string::npos)
-        text.replace(at + key.size(), kRoutingMark.size(),
-                     routingJson(run ? run->routing.get() : nullptr, snapshot.model->shape));
+    if (routing.rows && at != std::string::npos)
+        text.replace(at + key.size(), kRoutingMark.size(), routingJson(record, snapshot.model->shape));
     return text;
 }
 
 std::string checkJson(const Snapshot& snapshot, const std::vector<GateResult>& gates, int threads) {
     Json doc = head("check", snapshot, threads);
     doc["gates"] = gatesJson(gates);
-    return dump(doc);
+    return json::write(doc);
 }
 
 std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& points, int threads) {
     Json doc = head("sweep", snapshot, threads);
     doc["full"] = armJson(snapshot.full ? snapshot.full->cost : ArmCost{}, {});
+    doc["points_asked"] = points.size();
     doc["points"] = Json::array();
     for (const SweepPoint& p : points) {
         if (!p.done)
@@ -303,7 +302,7 @@ std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& p
                                  {"held_out", false}});
     }
     doc["axes"] = {{"cost", "pairs_ratio"}, {"fidelity", "next_token_kl"}};
-    return dump(doc);
+    return json::write(doc);
 }
 
 } // namespace fovea

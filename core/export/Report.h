@@ -9,12 +9,20 @@
 
 namespace fovea {
 
-/// JSON and CSV of commands.md, to the letter. Numbers are finite or null, shortest round trip, '.' as
-/// decimal point.
+// The large documents as JSON and CSV. Numbers are finite or null, in their shortest round-trip form, with
+// '.' as decimal point.
+
+/// What a report says of the routing record, which can have a million rows.
+struct ReportRouting {
+    bool rows = false; ///< "routing" is the list of rows; else it is their number, how many tokens each head
+                       ///< reads for this reason, and where the rows are
+    std::string file;  ///< where routingCsv is written, as the report names it; empty: nowhere
+};
+
 /// `ladder` null: the document says that it was not asked for. `tier` null: the policy has no cold tier.
 [[nodiscard]] std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates,
                                      int threads, const Ladder* ladder = nullptr,
-                                     const StoredTier* tier = nullptr);
+                                     const StoredTier* tier = nullptr, const ReportRouting& routing = {});
 /// The verdicts alone: the document of `check`.
 [[nodiscard]] std::string checkJson(const Snapshot& snapshot, const std::vector<GateResult>& gates,
                                     int threads);
@@ -26,6 +34,7 @@ namespace fovea {
 [[nodiscard]] std::string routingChoicesHeading();
 [[nodiscard]] std::string routingChoicesCsv(const LayerRouting& routing, const std::string& signal,
                                             const ModelShape& shape);
+/// The points that are done; "points_asked" says of how many. The Pareto marks are among the points done.
 [[nodiscard]] std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& points,
                                     int threads);
 [[nodiscard]] std::string sweepCsv(const std::vector<SweepPoint>& points);

@@ -13,8 +13,8 @@ struct Session {
     std::map<std::string, std::string> view;
 };
 
-/// A policy document with "fovea": "session" and text, model and view added; two-space indent. Text that is
-/// not UTF-8 is kept as base64, so every byte comes back.
+/// A policy document with "fovea": "session" and text, model and view added; layout as
+/// json::write. Text that is not UTF-8 is kept as base64, so every byte comes back.
 [[nodiscard]] std::string sessionToJson(const Session& session);
 /// Strict: duplicate or unknown keys, wrong types, depth over 64 and trailing bytes are BadValue that names
 /// the key's path; a document of another kind is NotThisFormat. The policy passes the same gate as a policy

@@ -1,11 +1,10 @@
 #include "core/files/AtomicFile.h"
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
-#include <openssl/sha.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -49,15 +48,69 @@ bool writeAll(int fd, std::string_view bytes) {
     return true;
 }
 
+constexpr std::string_view kHiddenBegin = ".fovea-";
+constexpr std::string_view kHiddenEnd = ".part";
+
+std::string hiddenName(const std::string& folder, int n) {
+    return (std::filesystem::path(folder) / (std::string(kHiddenBegin) + std::to_string(::getpid()) + "-" +
+                                             std::to_string(n) + std::string(kHiddenEnd)))
+        .string();
+}
+
+/// Removes hidden files whose owner is gone: nobody holds their lock.
+void removeAbandoned(const std::string& folder) {
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+         entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        if (!name.starts_with(kHiddenBegin) || !name.ends_with(kHiddenEnd))
+            continue;
+        const Descriptor file(::open(entry->path().c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+        if (file.valid() && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0)
+            ::unlink(entry->path().c_str());
+    }
+}
+
+/// -1 where the file system or /proc, which commit() needs, is missing.
+int openUnnamed(const std::string& folder) {
+    const int fd = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -1;
+    if (::access(("/proc/self/fd/" + std::to_string(fd)).c_str(), F_OK) == 0 &&
+        ::flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    ::close(fd);
+    return -1;
+}
+
+/// -1 with errno; else `name` says where.
+int openNamed(const std::string& folder, std::string& name) {
+    for (int n = 0;; ++n) {
+        name = hiddenName(folder, n);
+        const int fd = ::open(name.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+        if (fd < 0 && errno == EEXIST)
+            continue;
+        if (fd < 0)
+            return -1;
+        // Until it is locked, another process may take it for abandoned. Then it has no name any more.
+        struct stat info {};
+        ::flock(fd, LOCK_EX);
+        if (::fstat(fd, &info) != 0 || info.st_nlink > 0)
+            return fd;
+        ::close(fd);
+    }
+}
+
 } // namespace
 
-Result<AtomicFile> AtomicFile::create(const std::string& path) {
+Result<AtomicFile> AtomicFile::create(const std::string& path, Scratch scratch) {
     AtomicFile file;
     file.m_path = path;
     std::error_code ignored;
     std::filesystem::path target(path);
-    if (std::filesystem::is_symlink(target, ignored))
-        target = std::filesystem::weakly_canonical(target, ignored);
+    // One link after the other, since the last may lead to a file that is not there yet.
+    for (int links = 0; links < 40 && std::filesystem::is_symlink(target, ignored); ++links)
+        target = target.parent_path() / std::filesystem::read_symlink(target, ignored);
     struct stat old {};
     const bool existed = ::stat(target.c_str(), &old) == 0;
     if (existed && !S_ISREG(old.st_mode))
@@ -68,11 +121,14 @@ Result<AtomicFile> AtomicFile::create(const std::string& path) {
     ::umask(mask);
     file.m_mode = existed ? old.st_mode & 07777 : 0666 & ~mask;
     file.m_target = target.string();
-    const std::filesystem::path folder = target.has_parent_path() ? target.parent_path() : ".";
-    file.m_temporary = (folder / ("." + target.filename().string() + ".XXXXXX")).string();
-    file.m_fd = ::mkostemp(file.m_temporary.data(), O_CLOEXEC);
+    file.m_folder = target.has_parent_path() ? target.parent_path().string() : ".";
+    removeAbandoned(file.m_folder);
+    if (scratch == Scratch::Unnamed)
+        file.m_fd = openUnnamed(file.m_folder);
+    if (file.m_fd < 0)
+        file.m_fd = openNamed(file.m_folder, file.m_hidden);
     if (file.m_fd < 0) {
-        file.m_temporary.clear();
+        file.m_hidden.clear();
         return ioError("write", path, errno);
     }
     return file;
@@ -80,7 +136,7 @@ Result<AtomicFile> AtomicFile::create(const std::string& path) {
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : m_path(std::move(other.m_path)), m_target(std::move(other.m_target)),
-      m_temporary(std::exchange(other.m_temporary, {})), m_mode(other.m_mode),
+      m_folder(std::move(other.m_folder)), m_hidden(std::exchange(other.m_hidden, {})), m_mode(other.m_mode),
       m_fd(std::exchange(other.m_fd, -1)) {}
 
 AtomicFile::~AtomicFile() {
@@ -88,10 +144,10 @@ AtomicFile::~AtomicFile() {
 }
 
 Result<> AtomicFile::giveUp(int error) {
+    if (!m_hidden.empty())
+        ::unlink(std::exchange(m_hidden, {}).c_str());
     if (m_fd >= 0)
         ::close(std::exchange(m_fd, -1));
-    if (!m_temporary.empty())
-        ::unlink(std::exchange(m_temporary, {}).c_str());
     return ioError("write", m_path, error);
 }
 
@@ -101,15 +157,32 @@ Result<> AtomicFile::append(std::string_view bytes) {
     return {};
 }
 
+/// Gives the nameless file the target's name when that is free, else a hidden one; false with errno.
+bool AtomicFile::takeName() {
+    const std::string self = "/proc/self/fd/" + std::to_string(m_fd);
+    const auto link = [&](const std::string& name) {
+        return ::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
+    };
+    if (link(m_target))
+        return true;
+    for (int n = 0; errno == EEXIST; ++n)
+        if (std::string name = hiddenName(m_folder, n); link(name)) {
+            m_hidden = std::move(name);
+            return true;
+        }
+    return false;
+}
+
 Result<> AtomicFile::commit() {
     if (::fchmod(m_fd, m_mode) != 0 || ::fsync(m_fd) != 0)
         return giveUp(errno);
-    if (::close(std::exchange(m_fd, -1)) != 0 || ::rename(m_temporary.c_str(), m_target.c_str()) != 0)
+    if (m_hidden.empty() && !takeName())
         return giveUp(errno);
-    m_temporary.clear();
-    const std::filesystem::path target(m_target);
-    const std::filesystem::path folder = target.has_parent_path() ? target.parent_path() : ".";
-    const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!m_hidden.empty() && ::rename(m_hidden.c_str(), m_target.c_str()) != 0)
+        return giveUp(errno);
+    m_hidden.clear();
+    ::close(std::exchange(m_fd, -1)); // its lock goes last
+    const Descriptor directory(::open(m_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (directory.valid())
         ::fsync(directory.get());
     return {};
@@ -147,18 +220,6 @@ Result<std::string> readWholeFile(const std::string& path, std::uint64_t cap) {
         have += static_cast<std::size_t>(n);
     }
     return bytes;
-}
-
-std::string sha256Hex(std::string_view bytes) {
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
-    constexpr std::string_view kHex = "0123456789abcdef";
-    std::string text;
-    for (const unsigned char b : digest) {
-        text += kHex[b >> 4];
-        text += kHex[b & 15];
-    }
-    return text;
 }
 
 } // namespace fovea

@@ -1,20 +1,15 @@
 #include "core/files/ByteSource.h"
 #include "core/base/Check.h"
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <vector>
 
 namespace fovea {
 
 namespace {
-
-constexpr std::size_t kPiece = std::size_t{4} << 20;
 
 tl::unexpected<Error> systemError(const std::string& path, int error) {
     return fail(ErrorCode::Io, "cannot read " + path + ": " + std::strerror(error));
@@ -79,31 +74,6 @@ Result<> MemoryBytes::readAt(std::uint64_t offset, std::span<std::byte> into) co
     if (!into.empty())
         std::memcpy(into.data(), m_bytes.data() + offset, into.size());
     return {};
-}
-
-Result<std::string> sha256Hex(const ByteSource& source, const WorkContext& work) {
-    const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-    if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1)
-        return fail(ErrorCode::OutOfMemory, "no memory for the file's SHA-256");
-    std::vector<std::byte> piece(kPiece);
-    for (std::uint64_t at = 0; at < source.size();) {
-        FOVEA_TRY(work.checkpoint());
-        work.report("hashing the model file", static_cast<double>(at), static_cast<double>(source.size()));
-        const std::size_t n = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, source.size() - at));
-        FOVEA_TRY(source.readAt(at, {piece.data(), n}));
-        EVP_DigestUpdate(context.get(), piece.data(), n);
-        at += n;
-    }
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned int length = 0;
-    EVP_DigestFinal_ex(context.get(), digest.data(), &length);
-    constexpr std::string_view kHex = "0123456789abcdef";
-    std::string text;
-    for (unsigned int i = 0; i < length; ++i) {
-        text += kHex[digest[i] >> 4];
-        text += kHex[digest[i] & 15];
-    }
-    return text;
 }
 
 } // namespace fovea

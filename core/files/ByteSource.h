@@ -62,7 +62,4 @@ private:
     std::string_view m_bytes;
 };
 
-/// Lower-case hex SHA-256 of all bytes, read in pieces of 4 MiB. Errors: Io, Cancelled (polled per piece).
-[[nodiscard]] Result<std::string> sha256Hex(const ByteSource& source, const WorkContext& work);
-
 } // namespace fovea

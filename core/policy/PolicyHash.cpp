@@ -1,4 +1,4 @@
-#include "core/files/AtomicFile.h"
+#include "core/files/Sha256.h"
 #include "core/policy/ParamSpec.h"
 #include "core/policy/PolicyJson.h"
 #include <algorithm>

@@ -1,19 +1,18 @@
 #include "core/policy/PolicyJson.h"
-#include "core/files/AtomicFile.h"
-#include "core/policy/JsonTree.h"
+#include "core/files/JsonTree.h"
+#include "core/files/JsonWriter.h"
 #include "core/policy/ParamSpec.h"
 #include "core/policy/SignalSpec.h"
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 namespace fovea {
 
 namespace {
 
 using Kind = JsonTree::Kind;
-using Json = nlohmann::ordered_json;
+using json::Json;
 
 constexpr std::string_view kSections[] = {"local", "always", "routed", "far", "combine", "mix"};
 
@@ -369,24 +368,27 @@ Json document(const AttentionPolicy& p, bool named) {
 } // namespace
 
 Result<AttentionPolicy> policyFromJson(std::string_view text) {
-    auto tree = parseJson(text);
-    if (!tree)
-        return tl::make_unexpected(tree.error());
-    const JsonTree* format = tree->find("fovea");
-    if (tree->kind != Kind::Object || format == nullptr || format->kind != Kind::Text ||
+    const auto tree = parseJson(text);
+    FOVEA_TRY(tree);
+    return policyFromTree(*tree);
+}
+
+Result<AttentionPolicy> policyFromTree(const JsonTree& tree) {
+    const JsonTree* format = tree.find("fovea");
+    if (tree.kind != Kind::Object || format == nullptr || format->kind != Kind::Text ||
         format->text != "policy")
         return fail(ErrorCode::NotThisFormat,
                     "fovea is " + (format == nullptr ? std::string("missing") : format->quoted()) +
                         "; a policy document has \"fovea\": \"policy\"");
-    const JsonTree* version = tree->find("version");
+    const JsonTree* version = tree.find("version");
     if (version == nullptr || version->kind != Kind::Whole || version->whole != 1)
         return fail(ErrorCode::BadValue,
                     "version is " + (version == nullptr ? std::string("missing") : version->quoted()) +
                         "; 1 is accepted");
     AttentionPolicy policy;
-    for (std::size_t n = 0; n < tree->keys.size(); ++n) {
-        const std::string& key = tree->keys[n];
-        const JsonTree& value = tree->list[n];
+    for (std::size_t n = 0; n < tree.keys.size(); ++n) {
+        const std::string& key = tree.keys[n];
+        const JsonTree& value = tree.list[n];
         if (key == "fovea" || key == "version")
             continue;
         if (key == "name") {
@@ -417,7 +419,7 @@ std::string compactJson(const AttentionPolicy& policy) {
 }
 
 std::string policyToJson(const AttentionPolicy& policy) {
-    return document(policy, true).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return json::write(document(policy, true));
 }
 
 } // namespace fovea

@@ -5,11 +5,15 @@
 
 namespace fovea {
 
-/// Reads a policy document (version 1 of commands.md). Duplicate or unknown keys, wrong types, values out of
+struct JsonTree;
+
+/// Reads a policy document, version 1. Duplicate or unknown keys, wrong types, values out of
 /// range, NaN, depth over 64 and trailing bytes are BadValue that names the key's path; a document of another
 /// kind is NotThisFormat.
 [[nodiscard]] Result<AttentionPolicy> policyFromJson(std::string_view text);
-/// The whole policy as one document, two-space indent; policyFromJson gives it back unchanged.
+/// The same of a document that is parsed already.
+[[nodiscard]] Result<AttentionPolicy> policyFromTree(const JsonTree& document);
+/// The whole policy as one document; policyFromJson gives it back unchanged.
 [[nodiscard]] std::string policyToJson(const AttentionPolicy& policy);
 /// The same on one line and without its name: what is hashed.
 [[nodiscard]] std::string compactJson(const AttentionPolicy& policy);

@@ -1,14 +1,14 @@
+#include "core/files/JsonWriter.h"
 #include "core/policy/PolicyJson.h"
 #include "core/policy/SignalSpec.h"
-#include <nlohmann/json.hpp>
 
 namespace fovea {
 
 std::string presetsJson() {
-    nlohmann::ordered_json doc;
+    json::Json doc;
     doc["fovea"] = "policies";
     doc["version"] = 1;
-    doc["policies"] = nlohmann::ordered_json::array();
+    doc["policies"] = json::Json::array();
     for (const PolicyPreset& preset : policyPresets())
         doc["policies"].push_back({{"name", preset.name},
                                    {"family", preset.family},
@@ -18,7 +18,7 @@ std::string presetsJson() {
                                    {"looks_ahead", looksAhead(preset.policy)},
                                    {"bidirectional", preset.policy.bidirectional()},
                                    {"summary", preset.policy.summary()}});
-    return doc.dump(2) + "\n";
+    return json::write(doc);
 }
 
 } // namespace fovea

@@ -97,10 +97,11 @@ private slots:
     void report_ofAnUnfinishedRun_hasNulls();
     void numbers_areFiniteOrNull();
     void routing_standsOncePerHead();
+    void routing_isASummaryUnlessAsked();
     void check_listsTheGates();
     void sweep_hasItsPoints();
-    void csvText_isNeverAFormula_data();
-    void csvText_isNeverAFormula();
+    void csvText_comesBackAsItIs_data();
+    void csvText_comesBackAsItIs();
     void attentionCsv_refusesTooManyCells();
 };
 
@@ -164,7 +165,8 @@ void tst_Report::report_ofAnUnfinishedRun_hasNulls() {
     QVERIFY(doc["fidelity"]["mass_recall"].is_null());
     QVERIFY(doc["hybrid"]["seconds"]["median"].is_null());
     QVERIFY(doc["cost"]["seconds_ratio"].is_null());
-    QVERIFY(doc["routing"].is_array() && doc["routing"].empty());
+    QCOMPARE(doc["routing"]["rows"].get<int>(), 0);
+    QVERIFY(Json::parse(reportJson(*s, {}, 1, nullptr, nullptr, {true, ""}))["routing"].empty());
     QCOMPARE(doc["full"]["pairs"].get<int>(), 48);
 }
 
@@ -179,7 +181,7 @@ void tst_Report::numbers_areFiniteOrNull() {
 
 void tst_Report::routing_standsOncePerHead() {
     const auto s = filled();
-    const Json rows = Json::parse(reportJson(*s, {}, 1))["routing"];
+    const Json rows = Json::parse(reportJson(*s, {}, 1, nullptr, nullptr, {true, ""}))["routing"];
     QCOMPARE(rows.size(), std::size_t{3}); // a choice of a group of two heads, and one of a head
     QCOMPARE(rows[0]["head"].get<int>(), 2);
     QCOMPARE(rows[1]["head"].get<int>(), 3);
@@ -201,6 +203,26 @@ void tst_Report::routing_standsOncePerHead() {
     QCOMPARE(csv[1], std::string("0,2,0,keys,routed,group_dot,0.1,,1,1,2,2,1,1"));
     QCOMPARE(csv[2], std::string("0,3,0,keys,routed,group_dot,0.1,,1,1,2,2,1,1"));
     QCOMPARE(csv[3], std::string("1,3,1,queries,routed,group_dot,-2,0.5,2,3,1,1,1,"));
+}
+
+void tst_Report::routing_isASummaryUnlessAsked() {
+    const auto s = filled();
+    const Json routing =
+        Json::parse(reportJson(*s, {}, 1, nullptr, nullptr, {false, "routing.csv"}))["routing"];
+    QCOMPARE(routing["rows"].get<int>(), 3);
+    QCOMPARE(routing["choices"].get<int>(), 3);
+    QCOMPARE(routing["file"].get<std::string>(), std::string("routing.csv"));
+    QCOMPARE(routing["tokens_per_layer_and_head"].dump(), std::string("[[0,0,1,1],[0,0,0,1]]"));
+    const Json nowhere = Json::parse(reportJson(*s, {}, 1))["routing"];
+    QVERIFY(nowhere["file"].is_null() && nowhere["note"].is_string());
+    // A thousand rows more make the report no longer, but for digits.
+    const std::size_t before = reportJson(*s, {}, 1).size();
+    auto run = std::make_shared<PropagatedResult>(*s->propagated);
+    auto record = std::make_shared<RoutingRecord>(*run->routing);
+    record->rows.insert(record->rows.end(), 1000, record->rows.front());
+    run->routing = record;
+    s->propagated = run;
+    QVERIFY(reportJson(*s, {}, 1).size() < before + 20);
 }
 
 void tst_Report::check_listsTheGates() {
@@ -227,6 +249,7 @@ void tst_Report::sweep_hasItsPoints() {
     points[1].values[0].second = kAll;
     const Json doc = Json::parse(sweepJson(*s, points, 1));
     QCOMPARE(doc["points"].size(), std::size_t{2}); // the third was never run
+    QCOMPARE(doc["points_asked"].get<int>(), 3);
     const Json& first = doc["points"][0];
     QCOMPARE(first["values"]["window"].get<int>(), 2);
     QCOMPARE(first["pareto"].get<bool>(), true);
@@ -240,11 +263,11 @@ void tst_Report::sweep_hasItsPoints() {
     const std::vector<std::string> csv = lines(sweepCsv(points));
     QCOMPARE(csv.size(), std::size_t{3});
     QVERIFY(csv[0].ends_with(",window,route-count"));
-    QVERIFY(csv[1].starts_with("\"'-formula\",policy,"));
+    QVERIFY(csv[1].starts_with("-formula,policy,"));
     QVERIFY(csv[2].ends_with(",all,1"));
 }
 
-void tst_Report::csvText_isNeverAFormula_data() {
+void tst_Report::csvText_comesBackAsItIs_data() {
     QTest::addColumn<QString>("text");
     QTest::addColumn<QString>("cell");
     QTest::newRow("plain") << "word"
@@ -254,22 +277,22 @@ void tst_Report::csvText_isNeverAFormula_data() {
     QTest::newRow("quote") << "a\"b"
                            << "\"a\"\"b\"";
     QTest::newRow("equals") << "=1+1"
-                            << "\"'=1+1\"";
+                            << "=1+1";
     QTest::newRow("plus") << "+x"
-                          << "\"'+x\"";
+                          << "+x";
     QTest::newRow("minus") << "-x"
-                           << "\"'-x\"";
+                           << "-x";
     QTest::newRow("at") << "@x"
-                        << "\"'@x\"";
+                        << "@x";
     QTest::newRow("tab") << "\tx"
-                         << "\"'\tx\"";
+                         << "\tx";
     QTest::newRow("carriage return") << "\rx"
-                                     << "\"'\rx\"";
+                                     << "\"\rx\"";
     QTest::newRow("empty") << ""
                            << "";
 }
 
-void tst_Report::csvText_isNeverAFormula() {
+void tst_Report::csvText_comesBackAsItIs() {
     QFETCH(QString, text);
     QFETCH(QString, cell);
     QCOMPARE(QString::fromStdString(csvText(text.toStdString())), cell);

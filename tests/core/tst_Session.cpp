@@ -96,14 +96,14 @@ void tst_Session::badDocuments_data() {
                         ErrorCode code = ErrorCode::BadValue) {
         QTest::newRow(name) << QString::fromStdString(text) << static_cast<int>(code) << QString(says);
     };
-    row("empty", "", "not JSON");
-    row("not JSON", "hello", "not JSON");
-    row("cut short", sessionToJson(sample()).substr(0, 300), "not JSON");
-    row("trailing bytes", sessionToJson(sample()) + "x", "not JSON");
+    row("empty", "", "breaks the JSON");
+    row("not JSON", "hello", "breaks the JSON");
+    row("cut short", sessionToJson(sample()).substr(0, 300), "breaks the JSON");
+    row("trailing bytes", sessionToJson(sample()) + "x", "breaks the JSON");
     row("a policy", "{\"fovea\":\"policy\",\"version\":1}", "session", ErrorCode::NotThisFormat);
     row("a list", "[1,2]", "session", ErrorCode::NotThisFormat);
-    row("a key twice", "{\"fovea\":\"session\",\"text\":{},\"text\":{}}", "\"text\" stands twice");
-    row("a key twice inside", "{\"fovea\":\"session\",\"text\":{\"a\":1,\"a\":2}}", "\"a\" stands twice");
+    row("a key twice", "{\"fovea\":\"session\",\"text\":{},\"text\":{}}", "text is given twice");
+    row("a key twice inside", "{\"fovea\":\"session\",\"text\":{\"a\":1,\"a\":2}}", "text.a is given twice");
     row("too deep", std::string(65, '[') + std::string(65, ']'), "deeper");
     row("no text", withChange([](Json& d) { d.erase("text"); }), "text is missing");
     row("unknown key", withChange([](Json& d) { d["colour"] = 1; }), "colour");

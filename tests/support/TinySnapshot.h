@@ -1,7 +1,7 @@
 #pragma once
 #include "core/base/SplitMix64.h"
 #include "core/engine/Snapshot.h"
-#include "core/files/AtomicFile.h"
+#include "core/files/Sha256.h"
 #include "core/kernels/Attention.h"
 #include "core/route/Router.h"
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "core/policy/JsonTree.h"
+#include "core/files/JsonTree.h"
 #include <cmath>
 #include <nlohmann/json.hpp>
 
