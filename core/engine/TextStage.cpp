@@ -1,16 +1,11 @@
 #include "core/engine/TextStage.h"
+#include "core/text/ChatTemplate.h"
 #include <algorithm>
 #include <cmath>
 
 namespace fovea {
 
 namespace {
-
-constexpr std::string_view kChatBefore =
-    "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging "
-    "Face<|im_end|>\n<|im_start|>";
-constexpr std::string_view kUserTurn = "user\n";
-constexpr std::string_view kChatAfter = "<|im_end|>\n<|im_start|>assistant\n";
 
 /// Appends `more`, whose spans count from `origin` of its own text, onto `tokens` as bytes of the user's text
 /// [0, size).
@@ -45,23 +40,26 @@ Result<Tokens> encodePart(const Model& model, std::string_view text, bool specia
 
 Result<Tokens> encodeChat(const Model& model, const std::string& text, const EncodeOptions& options,
                           const WorkContext& work) {
+    const Result<ChatTemplate> chat = readChatTemplate(model.chatTemplate);
+    if (!chat)
+        return fail(chat.error().code, "template: chat is asked of \"" + model.info.name + "\", and " +
+                                           chat.error().message + ", and so is raw.");
     const Result<Tokens> mark = encodePart(model, "<|im_start|>", true, false, work);
     FOVEA_TRY(mark);
     if (mark->size() != 1 || !isSpecial(*model.tokenizer, mark->ids[0]))
         return fail(ErrorCode::BadValue, "template: \"chat\" needs a model with the ChatML tokens; \"" +
                                              model.info.name + "\" has no <|im_start|>. Use raw.");
-    const Result<Tokens> before = encodePart(model, kChatBefore, true, true, work);
+    const Result<Tokens> before = encodePart(model, chat->before, true, true, work);
     FOVEA_TRY(before);
     // The turn's name is tokenised together with the text: where they meet, a run of line breaks is one
     // piece.
-    const Result<Tokens> turn =
-        encodePart(model, std::string(kUserTurn) + text, options.specialTokens, false, work);
+    const Result<Tokens> turn = encodePart(model, chat->turn + text, options.specialTokens, false, work);
     FOVEA_TRY(turn);
-    const Result<Tokens> after = encodePart(model, kChatAfter, true, false, work);
+    const Result<Tokens> after = encodePart(model, chat->after, true, false, work);
     FOVEA_TRY(after);
 
     const auto size = static_cast<std::uint32_t>(text.size());
-    const auto origin = static_cast<std::uint32_t>(kUserTurn.size());
+    const auto origin = static_cast<std::uint32_t>(chat->turn.size());
     Tokens tokens;
     append(tokens, *before, 0, 0, 0);
     append(tokens, *turn, origin, 0, size);

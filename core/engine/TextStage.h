@@ -11,10 +11,10 @@
 namespace fovea {
 
 /// The request's text as tokens: encoded, wrapped in the chat template when asked, cut to maxTokens.
-/// TextTemplate::Chat is ChatML as SmolLM2 was trained on it, its default system turn included: the
-/// template's special tokens are real, those written in the text are as `encode` says. Template tokens have
-/// empty spans; spans cover the text. Errors: BadValue (an empty text; a model without ChatML's tokens),
-/// those of the tokenizer, Cancelled.
+/// TextTemplate::Chat is the template of the model file (readChatTemplate), its default system turn included:
+/// the template's special tokens are real, those written in the text are as `encode` says. Template tokens
+/// have empty spans; spans cover the text. Errors: BadValue (an empty text; a model without ChatML's tokens),
+/// Unsupported (a template that is not known), those of the tokenizer, Cancelled.
 [[nodiscard]] Result<Tokens> tokenizeText(const Model& model, const Request& request,
                                           const WorkContext& work);
 

@@ -36,7 +36,73 @@ constexpr std::array kMagics{
     std::pair{"FUGG"sv, "a GGUF file with swapped bytes"sv},
 };
 
+std::string_view skipSpace(std::string_view text) {
+    return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+}
+
+/// The value of the key "fovea" of the object that `bytes` begin; empty: another document, or no such key.
+std::string_view documentKind(std::string_view bytes) {
+    if (bytes.starts_with("\xEF\xBB\xBF"))
+        bytes.remove_prefix(3); // a byte order mark
+    const std::string_view text = skipSpace(bytes);
+    if (!text.starts_with('{'))
+        return {};
+    int depth = 0;
+    bool found = false; // the key stands right before
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const char c = text[at];
+        if (c == '"') {
+            const std::size_t begin = ++at;
+            for (; at < text.size() && text[at] != '"'; ++at)
+                at += text[at] == '\\' ? 1 : 0;
+            const std::string_view word = text.substr(begin, at - begin);
+            if (found)
+                return word;
+            found = depth == 1 && word == "fovea" && at < text.size() &&
+                    skipSpace(text.substr(at + 1)).starts_with(':');
+        } else if (c == '{' || c == '[') {
+            ++depth;
+            found = false;
+        } else if (c == '}' || c == ']') {
+            if (--depth == 0)
+                return {};
+        } else if (c == ',') {
+            found = false;
+        }
+    }
+    return {};
+}
+
 } // namespace
+
+Content contentOf(std::string_view bytes) {
+    if (bytes.empty())
+        return Content::Nothing;
+    // The magic is four letters, which a text may begin with; the version number after it has zero bytes.
+    if (bytes.starts_with("GGUF") && bytes.substr(4, 4).find('\0') != std::string_view::npos)
+        return Content::Gguf;
+    if (bytes.find('\0') != std::string_view::npos)
+        return Content::Binary;
+    const std::string_view kind = documentKind(bytes);
+    return kind == "policy" ? Content::Policy : kind == "session" ? Content::Session : Content::Text;
+}
+
+std::string nameContradicts(std::string_view name, Content content) {
+    const bool text = content == Content::Text || content == Content::Nothing;
+    const auto named = [&](std::string_view ending) {
+        return name.size() >= ending.size() &&
+               startsWithIgnoringCase(name.substr(name.size() - ending.size()), ending);
+    };
+    if (named(".gguf") && content != Content::Gguf)
+        return std::string(name) +
+               (text                         ? " is a text"
+                : content == Content::Binary ? " is damaged"
+                                             : " is a JSON document") +
+               ", not a GGUF model";
+    if (named(".json") && text)
+        return std::string(name) + " is no policy and no session of Fovea, which have the key \"fovea\"";
+    return {};
+}
 
 bool looksLikePickle(std::string_view bytes) {
     return bytes.size() >= 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5;

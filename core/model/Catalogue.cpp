@@ -1,25 +1,49 @@
 #include "core/model/Catalogue.h"
 #include "core/files/Quote.h"
 #include "core/model/Model.h"
+#include "core/model/ModelHeader.h"
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <pwd.h>
+#include <unistd.h>
 
 namespace fovea {
 
 namespace {
 
 constexpr std::array kCatalogue{
-    CatalogueEntry{"smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", 98'362'432,
+    CatalogueEntry{"smollm2", "llama", "SmolLM2-135M-Instruct.Q4_1.gguf", 98'362'432,
                    "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"},
-    CatalogueEntry{"gemma3", "gemma-3-270m-q4_k_m.gguf", 253'113'024,
+    CatalogueEntry{"gemma3", "gemma3", "gemma-3-270m-q4_k_m.gguf", 253'113'024,
                    "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"},
 };
 
 std::string environment(const char* name) {
     const char* value = std::getenv(name);
     return value ? value : "";
+}
+
+std::string homeFolder() {
+    if (std::string home = environment("HOME"); !home.empty())
+        return home;
+    std::array<char, 16384> text{};
+    passwd entry{};
+    passwd* found = nullptr;
+    if (::getpwuid_r(::getuid(), &entry, text.data(), text.size(), &found) != 0 || found == nullptr ||
+        found->pw_dir == nullptr)
+        return {};
+    return found->pw_dir;
+}
+
+/// The names of the models that run, for messages.
+std::string runningNames() {
+    std::string names;
+    for (const CatalogueEntry& entry : kCatalogue)
+        if (entry.runs())
+            names.append(names.empty() ? "" : ", ").append(entry.name);
+    return names;
 }
 
 bool exists(const std::string& path) {
@@ -33,12 +57,18 @@ std::span<const CatalogueEntry> catalogue() {
     return kCatalogue;
 }
 
+bool CatalogueEntry::runs() const {
+    const auto architectures = runnableArchitectures();
+    return std::find(architectures.begin(), architectures.end(), architecture) != architectures.end();
+}
+
 std::string cacheFolder() {
     if (const std::string cache = environment("FOVEA_CACHE"); !cache.empty())
         return cache;
     if (const std::string xdg = environment("XDG_CACHE_HOME"); !xdg.empty())
         return xdg + "/fovea";
-    return environment("HOME") + "/.cache/fovea";
+    const std::string home = homeFolder();
+    return home.empty() ? home : home + "/.cache/fovea";
 }
 
 Result<std::string> findModel(const std::string& name) {
@@ -46,20 +76,29 @@ Result<std::string> findModel(const std::string& name) {
     const auto* entry = std::find_if(kCatalogue.begin(), kCatalogue.end(), [&](const CatalogueEntry& e) {
         return e.name == (wanted.empty() ? std::string_view("smollm2") : std::string_view(wanted));
     });
-    if (entry != kCatalogue.end()) {
-        std::string path = cacheFolder() + "/" + std::string(entry->file);
-        if (exists(path))
-            return path;
-        return fail(ErrorCode::Io, "the model file " + std::string(entry->file) + " (" +
-                                       std::to_string(entry->bytes) + " bytes, SHA-256 " +
-                                       std::string(entry->sha256) + ") is not in " +
-                                       quoteForMessage(cacheFolder()) + "; get it with app/fetch-model " +
-                                       std::string(entry->name));
+    if (entry == kCatalogue.end()) {
+        if (exists(wanted))
+            return wanted;
+        return fail(ErrorCode::Io, "there is no model file " + inQuotes(wanted) +
+                                       "; a path to a GGUF file is accepted, or " + runningNames());
     }
-    if (exists(wanted))
-        return wanted;
-    return fail(ErrorCode::Io, "there is no model file " + inQuotes(wanted) +
-                                   "; a path to a GGUF file, smollm2 or gemma3 is accepted");
+    if (!entry->runs())
+        return fail(ErrorCode::Unsupported, std::string(entry->name) + " is a model of the architecture " +
+                                                std::string(entry->architecture) +
+                                                ", which this build does not run; a path to a GGUF file is "
+                                                "accepted, or " +
+                                                runningNames());
+    const std::string folder = cacheFolder();
+    if (folder.empty())
+        return fail(ErrorCode::Io, "there is no home folder to look for " + std::string(entry->file) +
+                                       " in; FOVEA_CACHE names the folder, FOVEA_MODEL or --model the file");
+    std::string path = folder + "/" + std::string(entry->file);
+    if (exists(path))
+        return path;
+    return fail(ErrorCode::Io, "the model file " + std::string(entry->file) + " (" +
+                                   std::to_string(entry->bytes) + " bytes, SHA-256 " +
+                                   std::string(entry->sha256) + ") is not in " + quoteForMessage(folder) +
+                                   "; get it with app/fetch-model " + std::string(entry->name));
 }
 
 } // namespace fovea

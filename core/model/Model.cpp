@@ -2,6 +2,7 @@
 #include "core/base/Memory.h"
 #include "core/files/ByteSource.h"
 #include "core/files/Quote.h"
+#include "core/files/Sha256.h"
 #include "core/model/Forward.h"
 #include "core/model/ModelHeader.h"
 #include "core/model/Weights.h"
@@ -36,6 +37,7 @@ Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::str
     FOVEA_TRY(header);
     auto model = std::make_shared<Model>();
     model->endOfText = header->vocabulary.eos;
+    model->chatTemplate = std::move(header->chatTemplate);
     auto tokenizer = makeTokenizer(std::move(header->vocabulary));
     FOVEA_TRY(tokenizer);
     model->tokenizer = std::move(*tokenizer);

@@ -18,6 +18,7 @@ struct Model {
     Precision precision = Precision::F32;
     std::shared_ptr<const Tokenizer> tokenizer;
     std::shared_ptr<const Weights> weights;
+    std::string chatTemplate;    ///< tokenizer.chat_template as in the file (readChatTemplate); empty: none
     std::int64_t endOfText = -1; ///< the token after which generation stops; -1: none is named
 };
 

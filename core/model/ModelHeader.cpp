@@ -3,6 +3,7 @@
 #include "core/files/Quote.h"
 #include "core/model/TensorList.h"
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -15,6 +16,15 @@ Result<> assign(int& to, const Result<std::int64_t>& value) {
     FOVEA_TRY(value);
     to = static_cast<int>(*value);
     return {};
+}
+
+constexpr std::array<std::string_view, 1> kArchitectures{"llama"};
+
+std::string architectureList() {
+    std::string text;
+    for (const std::string_view name : kArchitectures)
+        text.append(text.empty() ? "" : ", ").append(name);
+    return text;
 }
 
 Result<> requireRunnable(const GgufKeys& keys) {
@@ -31,9 +41,10 @@ Result<> requireRunnable(const GgufKeys& keys) {
                         ": this is one part of a split model; merge the parts into one file");
     const auto architecture = keys.text("general.architecture");
     FOVEA_TRY(architecture);
-    if (*architecture != "llama")
-        return fail(ErrorCode::Unsupported,
-                    "general.architecture is " + inQuotes(*architecture) + "; this version runs llama");
+    const auto runs = runnableArchitectures();
+    if (std::find(runs.begin(), runs.end(), *architecture) == runs.end())
+        return fail(ErrorCode::Unsupported, "general.architecture is " + inQuotes(*architecture) +
+                                                "; this version runs " + architectureList());
     return {};
 }
 
@@ -136,16 +147,18 @@ Result<> requireCount(const GgufKeys& keys, const std::string& key, std::size_t 
                                              std::to_string(tokens) + "; equal counts are accepted");
 }
 
-Result<> readSpecialIds(const GgufKeys& keys, Vocabulary& vocabulary) {
+/// A token that is to be added and has no id is not added, and `warnings` says so.
+Result<> readSpecialIds(const GgufKeys& keys, Vocabulary& vocabulary, std::vector<std::string>& warnings) {
     const auto last = static_cast<std::int64_t>(vocabulary.tokens.size()) - 1;
     const auto id = [&](const std::string& name, std::int64_t fallback) {
         return keys.integer("tokenizer.ggml." + name + "_token_id", 0, last,
                             fallback <= last ? fallback : -1);
     };
     const bool sentencePiece = vocabulary.model == "llama";
-    const auto bos = id("bos", sentencePiece ? 1 : 11);
+    // A SentencePiece vocabulary has these ids by convention; a byte-level one has none but those it names.
+    const auto bos = id("bos", sentencePiece ? 1 : -1);
     FOVEA_TRY(bos);
-    const auto eos = id("eos", sentencePiece ? 2 : 11);
+    const auto eos = id("eos", sentencePiece ? 2 : -1);
     FOVEA_TRY(eos);
     const auto unknown = id("unknown", sentencePiece ? 0 : -1);
     FOVEA_TRY(unknown);
@@ -159,12 +172,18 @@ Result<> readSpecialIds(const GgufKeys& keys, Vocabulary& vocabulary) {
     FOVEA_TRY(addBos);
     const auto addEos = keys.boolean("tokenizer.ggml.add_eos_token", false);
     FOVEA_TRY(addEos);
-    vocabulary.addBos = *addBos;
-    vocabulary.addEos = *addEos;
+    const auto added = [&](bool wanted, std::int64_t token, const std::string& name, const char* place) {
+        if (wanted && token < 0)
+            warnings.push_back("tokenizer.ggml.add_" + name + "_token is true and tokenizer.ggml." + name +
+                               "_token_id is missing: no token is put " + place + " a text.");
+        return wanted && token >= 0;
+    };
+    vocabulary.addBos = added(*addBos, vocabulary.bos, "bos", "before");
+    vocabulary.addEos = added(*addEos, vocabulary.eos, "eos", "after");
     return {};
 }
 
-Result<Vocabulary> readVocabulary(const GgufKeys& keys) {
+Result<Vocabulary> readVocabulary(const GgufKeys& keys, std::vector<std::string>& warnings) {
     Vocabulary vocabulary;
     const auto model = keys.text("tokenizer.ggml.model");
     FOVEA_TRY(model);
@@ -200,7 +219,7 @@ Result<Vocabulary> readVocabulary(const GgufKeys& keys) {
     auto merges = keys.texts("tokenizer.ggml.merges");
     FOVEA_TRY(merges);
     vocabulary.merges = std::move(*merges);
-    FOVEA_TRY(readSpecialIds(keys, vocabulary));
+    FOVEA_TRY(readSpecialIds(keys, vocabulary, warnings));
     return vocabulary;
 }
 
@@ -217,6 +236,10 @@ void describeTensors(const Gguf& gguf, ModelInfo& info) {
 
 } // namespace
 
+std::span<const std::string_view> runnableArchitectures() {
+    return kArchitectures;
+}
+
 Result<ModelHeader> readModelHeader(const ByteSource& source, const WorkContext& work) {
     ModelHeader header;
     auto gguf = readGguf(source, work);
@@ -227,7 +250,8 @@ Result<ModelHeader> readModelHeader(const ByteSource& source, const WorkContext&
     auto shape = readShape(keys);
     FOVEA_TRY(shape);
     header.shape = std::move(*shape);
-    auto vocabulary = readVocabulary(keys);
+    std::vector<std::string> warnings = header.gguf.warnings;
+    auto vocabulary = readVocabulary(keys, warnings);
     FOVEA_TRY(vocabulary);
     header.vocabulary = std::move(*vocabulary);
     const auto tokens = static_cast<std::int64_t>(header.vocabulary.tokens.size());
@@ -240,11 +264,13 @@ Result<ModelHeader> readModelHeader(const ByteSource& source, const WorkContext&
     header.shape.vocabulary = static_cast<int>(tokens);
     FOVEA_TRY(requireTensors(header.gguf, header.shape));
 
+    // Needed for --template chat alone: one that cannot be read is as good as none.
+    header.chatTemplate = keys.text("tokenizer.chat_template", "").value_or("");
     const auto name = keys.text("general.name", "");
     FOVEA_TRY(name);
     header.info.name = quoteForMessage(*name);
     header.info.formatVersion = header.gguf.version;
-    header.info.warnings = header.gguf.warnings;
+    header.info.warnings = std::move(warnings);
     describeTensors(header.gguf, header.info);
     return header;
 }

@@ -1,4 +1,4 @@
-// The checks between what a file says about its tokenizer and one that runs (models.md, sections 6 and 7).
+// Checks what a file says about its tokenizer, and builds one that runs.
 #include "core/text/Tokenizer.h"
 #include "core/text/ByteAlphabet.h"
 #include "core/text/ByteBpe.h"

@@ -280,7 +280,25 @@ void tst_Model::findModel_saysWhatIsMissing() {
     for (const char* part :
          {"SmolLM2-135M-Instruct.Q4_1.gguf", "98362432", "b179c9523d0e", "app/fetch-model smollm2"})
         QVERIFY2(missing.error().message.find(part) != std::string::npos, missing.error().message.c_str());
-    QVERIFY(findModel("gemma3").error().message.find("app/fetch-model gemma3") != std::string::npos);
+    // The catalogue offers what the loader runs.
+    for (const CatalogueEntry& entry : catalogue()) {
+        const auto found = findModel(std::string(entry.name));
+        QVERIFY(!found);
+        QCOMPARE(found.error().code, entry.runs() ? ErrorCode::Io : ErrorCode::Unsupported);
+        const bool offered = found.error().message.find("app/fetch-model") != std::string::npos;
+        QVERIFY2(offered == entry.runs(), found.error().message.c_str());
+        QVERIFY(findModel("/no/such").error().message.find(entry.name) == std::string::npos || entry.runs());
+    }
+    QVERIFY(catalogue()[0].runs());
+    const QByteArray home = qgetenv("HOME");
+    const QByteArray xdg = qgetenv("XDG_CACHE_HOME");
+    for (const char* name : {"FOVEA_CACHE", "XDG_CACHE_HOME", "HOME"})
+        qunsetenv(name);
+    QVERIFY2(!cacheFolder().starts_with("/.cache"), cacheFolder().c_str());
+    qputenv("HOME", home);
+    qputenv("FOVEA_CACHE", m_folder.path().toUtf8());
+    if (!xdg.isNull())
+        qputenv("XDG_CACHE_HOME", xdg);
     QVERIFY(findModel("/no/such").error().message.find("there is no model file \"/no/such\"") == 0);
     const std::string path = write("x");
     QCOMPARE(*findModel(path), path);

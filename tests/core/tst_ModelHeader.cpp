@@ -44,6 +44,7 @@ private slots:
     void badModel_isRefusedAndItsNeighbourOpens_data();
     void badModel_isRefusedAndItsNeighbourOpens();
     void defaults_areTaken();
+    void tokenWithoutAnId_isNotAddedAndSaid();
     void expectedTensors_areComplete();
 };
 
@@ -303,8 +304,26 @@ void tst_ModelHeader::defaults_areTaken() {
     QVERIFY2(h, h ? "" : h.error().message.c_str());
     QCOMPARE(h->shape.ropeBase, 10000.0);
     QCOMPARE(h->shape.ropeFactor, 4.0);
-    QCOMPARE(h->vocabulary.bos, std::int64_t{-1}); // 11 is past this vocabulary
+    QCOMPARE(h->vocabulary.bos, std::int64_t{-1}); // a byte-level vocabulary has none unless it names one
     QVERIFY(!h->vocabulary.addBos);
+    QVERIFY(h->chatTemplate.empty());
+}
+
+void tst_ModelHeader::tokenWithoutAnId_isNotAddedAndSaid() {
+    TinyGguf g = test::tinyModel();
+    for (const char* name : {"bos", "eos"}) {
+        g.erase("tokenizer.ggml." + std::string(name) + "_token_id");
+        g.set("tokenizer.ggml.add_" + std::string(name) + "_token", 7, std::string(1, '\1'));
+    }
+    g.text("tokenizer.chat_template", "{{ messages }}");
+    const auto h = open(g.bytes());
+    QVERIFY2(h, h ? "" : h.error().message.c_str());
+    QCOMPARE(h->vocabulary.bos, std::int64_t{-1});
+    QVERIFY(!h->vocabulary.addBos && !h->vocabulary.addEos);
+    QCOMPARE(h->info.warnings.size(), std::size_t{2});
+    QVERIFY2(h->info.warnings[0].find("bos_token_id is missing") != std::string::npos,
+             h->info.warnings[0].c_str());
+    QCOMPARE(h->chatTemplate, std::string("{{ messages }}"));
 }
 
 void tst_ModelHeader::expectedTensors_areComplete() {

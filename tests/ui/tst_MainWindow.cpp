@@ -368,8 +368,16 @@ private slots:
     }
 
     void fileKind_goesByBytesNotByName() {
-        QCOMPARE(fileKind(file("a.gguf", "plain words")).kind, FileKind::Text);
-        QCOMPARE(fileKind(file("b.txt", "GGUF....")).kind, FileKind::Model);
+        QCOMPARE(fileKind(file("b.txt", QByteArray("GGUF\3\0\0\0", 8))).kind, FileKind::Model);
+        QCOMPARE(fileKind(file("b2.txt", "GGUF is a format.")).kind, FileKind::Text);
+        QCOMPARE(fileKind(file("empty.txt", "")).kind, FileKind::Refused);
+        for (const auto& [name, bytes] :
+             {std::pair("text.gguf", "plain words"), std::pair("plain.json", R"({"other": 1})")}) {
+            const FileKind kind = fileKind(file(name, bytes));
+            QCOMPARE(kind.kind, FileKind::Text);
+            QVERIFY2(kind.surprise.startsWith(QString::fromUtf8(name)),
+                     qPrintable(kind.surprise)); // not without a word
+        }
         QCOMPARE(fileKind(file("c.txt", R"(  {"fovea": "session"})")).kind, FileKind::Session);
         QCOMPARE(fileKind(file("d.txt", R"({"other": 1})")).kind, FileKind::Text);
         QCOMPARE(fileKind(m_dir.filePath(QStringLiteral("absent"))).kind, FileKind::Refused);

@@ -76,8 +76,12 @@ void Documents::open(const QStringList& paths) {
         const FileKind kind = fileKind(path);
         switch (kind.kind) {
         case FileKind::Text:
-            if (!std::exchange(haveText, true))
+            if (!std::exchange(haveText, true)) {
                 openText(path);
+                if (!kind.surprise.isEmpty() && !m_bar.showing())
+                    m_bar.show(MessageBar::Hint, tr("%1; opened as a text").arg(kind.surprise), {},
+                               kOpenTopic);
+            }
             break;
         case FileKind::Model:
             openModel(path);
