@@ -30,6 +30,7 @@ struct Options {
     std::string layer;
     std::string head = "0";
     bool routingFull = false;
+    bool routingRows = false;
 };
 
 /// Readings of one arm over several runs.
@@ -114,11 +115,16 @@ Outcome<> saveRoutingChoices(const TextRun& run, const std::string& path) {
     return {};
 }
 
+/// What `--out` writes beside the pictures.
+std::vector<std::string> dataPaths(const std::string& folder) {
+    return {folder + "/report.json", folder + "/routing.csv"};
+}
+
 Outcome<> saveFolder(const TextRun& run, const Options& options, const std::string& report,
                      Session& session) {
     const std::string& folder = options.text.output.out;
     const RoutingRecord& routing = *run.snapshot->propagated->routing;
-    std::vector<std::string> paths{folder + "/report.json", folder + "/routing.csv"};
+    std::vector<std::string> paths = dataPaths(folder);
     FOVEA_TRY(save(paths[0], report));
     if (options.routingFull)
         FOVEA_TRY(saveRoutingChoices(run, paths[1]));
@@ -149,11 +155,17 @@ Outcome<> run(const Options& options, Session& session) {
     FOVEA_TRY(ladderSteps);
     if (options.routingFull && output.out.empty())
         return badUsage("--routing-full is given without --out; the expanded record goes into a folder");
-    Outcome<TextRun> made = prepareRun(options.text, "default", session);
+    Outcome<TextRun> made = prepareRun(options.text, "default", {}, session);
     FOVEA_TRY(made);
     TextRun& run = *made;
-    if (!output.out.empty())
+    if (!output.out.empty()) {
         FOVEA_TRY(makeFolder(output.out));
+        OutputFiles files;
+        for (const std::string& path : dataPaths(output.out))
+            files.add("--out", path);
+        files.keep("the text", options.text.text.file);
+        FOVEA_TRY(files.check());
+    }
 
     // One short full run first: libraries set themselves up on first use, and that is nobody's cost.
     Engine engine;
@@ -201,7 +213,8 @@ Outcome<> run(const Options& options, Session& session) {
     const StoredTier* tier = stored ? &*stored : nullptr;
     session.clearProgress();
     const std::string report =
-        reportJson(*run.snapshot, *gates, Session::threadCount(run.threads), timed, tier);
+        reportJson(*run.snapshot, *gates, Session::threadCount(run.threads), timed, tier,
+                   {options.routingRows, output.out.empty() ? "" : "routing.csv"});
     FOVEA_TRY(print(output.json ? report : analyzeTable(*run.snapshot, *gates, timed, tier)));
     return output.out.empty() ? Outcome<>() : saveFolder(run, options, report, session);
 }
@@ -223,6 +236,11 @@ Command addAnalyze(CLI::App& program) {
                     "Tokens that the ladder (full and hybrid, cached and uncached) generates with each arm; "
                     "0: no ladder. Default: 16.")
         ->type_name("N")
+        ->group("Output");
+    app->add_flag(
+           "--routing-rows", options->routingRows,
+           "Put the rows of routing.csv into the report as well, as \"routing\". Default: a summary, since "
+           "there can be a million of them.")
         ->group("Output");
     app->add_flag("--routing-full", options->routingFull,
                   "routing.csv with one row per choice instead of one per routed token.")

@@ -146,7 +146,10 @@ Outcome<> run(const Options& options, Session& session) {
     FOVEA_TRY(layer);
     Outcome<std::int64_t> head = parseWhole("--head", options.head, 0, 4095);
     FOVEA_TRY(head);
-    Outcome<TextRun> made = prepareRun(options.text, "", session);
+    OutputFiles files;
+    files.add("--out", options.text.output.out);
+    files.add("--npy", options.npy);
+    Outcome<TextRun> made = prepareRun(options.text, "", files, session);
     FOVEA_TRY(made);
     TextRun& run = *made;
     // Refused before the model is unpacked.
@@ -181,11 +184,8 @@ Outcome<> run(const Options& options, Session& session) {
     if (!options.npy.empty())
         FOVEA_TRY(saveTile(run, **arm, place, rows, options.npy));
     const AttentionRow row = rowOf(run, **arm, place.layer, place.head, place.query);
-    const OutputOptions& output = options.text.output;
-    const std::string document = attentionJson(run.head(), place, *run.snapshot->tokens, row);
-    if (!output.out.empty())
-        FOVEA_TRY(save(output.out, document));
-    return print(output.json ? document : table(run, place, row));
+    return deliver(options.text.output, attentionJson(run.head(), place, *run.snapshot->tokens, row),
+                   table(run, place, row));
 }
 
 } // namespace

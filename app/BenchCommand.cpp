@@ -131,6 +131,9 @@ Outcome<> run(const Options& options, Session& session) {
         decodes = decodes || spec->kind == BenchKind::Decode;
         specs.push_back(std::move(*spec));
     }
+    OutputFiles files;
+    files.add("--out", options.output.out);
+    FOVEA_TRY(files.check());
     const WorkContext work = session.work(*threads, options.output.quiet);
     std::shared_ptr<const Model> model;
     Request request;
@@ -168,10 +171,7 @@ Outcome<> run(const Options& options, Session& session) {
     DocumentHead head;
     head.model = model.get();
     head.threads = Session::threadCount(*threads);
-    const std::string document = benchJson(head, machine, rows);
-    if (!options.output.out.empty())
-        FOVEA_TRY(save(options.output.out, document));
-    return print(options.output.json ? document : table(machine, rows, head.threads));
+    return deliver(options.output, benchJson(head, machine, rows), table(machine, rows, head.threads));
 }
 
 } // namespace

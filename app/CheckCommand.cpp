@@ -42,7 +42,9 @@ Outcome<> run(Options& options, Session& session) {
     const bool ownText = options.text.text.file.empty() && options.text.text.textOption->count() == 0;
     if (ownText)
         options.text.text.textOption->add_result(kText), options.text.text.text = kText;
-    Outcome<TextRun> made = prepareRun(options.text, "default", session);
+    OutputFiles files;
+    files.add("--out", output.out);
+    Outcome<TextRun> made = prepareRun(options.text, "default", files, session);
     FOVEA_TRY(made);
     TextRun& run = *made;
     Engine engine;
@@ -51,12 +53,9 @@ Outcome<> run(Options& options, Session& session) {
         checkGates(*run.snapshot, run.policy, run.request.maxTokens, run.work, nullptr, !options.noLadder);
     FOVEA_TRY(gates);
     session.clearProgress();
-    const std::string document = checkJson(*run.snapshot, *gates, Session::threadCount(run.threads));
-    if (!output.out.empty())
-        FOVEA_TRY(save(output.out, document));
-    FOVEA_TRY(print(output.json ? document
-                                : std::to_string(run.snapshot->tokens->size()) + " tokens, " +
-                                      run.policy.summary() + "\n" + gatesTable(*gates)));
+    FOVEA_TRY(deliver(output, checkJson(*run.snapshot, *gates, Session::threadCount(run.threads)),
+                      std::to_string(run.snapshot->tokens->size()) + " tokens, " + run.policy.summary() +
+                          "\n" + gatesTable(*gates)));
     for (const GateResult& gate : *gates)
         if (gate.ok && !*gate.ok)
             return workFailed("gate " + std::to_string(gate.gate) + " (" + gate.name +

@@ -32,7 +32,11 @@ Outcome<> run(const Options& options, Session& session) {
         return badUsage("--map: this build has no pictures (FOVEA_CORE_ONLY); --rows FILE.csv is accepted");
     if (!options.map.empty() && !options.map.ends_with(".png") && !options.map.ends_with(".svg"))
         return badUsage("--map is \"" + options.map + "\"; a name that ends in .png or .svg is accepted");
-    Outcome<TextRun> made = prepareRun(options.text, "default", session);
+    OutputFiles files;
+    files.add("--map", options.map);
+    files.add("--rows", options.rows);
+    files.add("--policy-file", options.policy);
+    Outcome<TextRun> made = prepareRun(options.text, "default", files, session);
     FOVEA_TRY(made);
     TextRun& run = *made;
     std::string written;
@@ -90,7 +94,7 @@ Command addExport(CLI::App& program) {
     add("--head", options->head, "H", "From 0. Default: 0.");
     add("--queries", options->queries, "A:B", "Of --rows: queries A to B-1. Default: all.");
     add("--keys", options->keys, "A:B", "Of --rows: keys A to B-1. Default: all.");
-    addTextRunOptions(*app, options->text, "Not used; each kind of export has its own option.");
+    addTextRunOptions(*app, options->text, ""); // each kind of export has an option of its own
     app->footer("Examples:\n  fovea export page.txt --layer 12 --head 3 --map map.png\n"
                 "  fovea export page.txt --layer 12 --head 3 --queries 400:420 --rows rows.csv --window 64 "
                 "--sinks 4");

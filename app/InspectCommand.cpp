@@ -49,6 +49,10 @@ std::string summary(const Model& model, const std::vector<MemoryNeed>& memory) {
 Outcome<> run(const Options& options, Session& session) {
     Result<std::string> path = findModel(options.model);
     FOVEA_TRY(path);
+    OutputFiles files;
+    files.add("--out", options.output.out);
+    files.keep("the model", *path);
+    FOVEA_TRY(files.check());
     const WorkContext work = session.work(0, options.output.quiet);
     Result<std::shared_ptr<const Model>> model = inspectModel(*path, work);
     FOVEA_TRY(model);
@@ -64,10 +68,7 @@ Outcome<> run(const Options& options, Session& session) {
     DocumentHead head;
     head.model = model->get();
     head.threads = Session::threadCount(0);
-    const std::string document = inspectJson(head, *gguf, memory);
-    if (!options.output.out.empty())
-        FOVEA_TRY(save(options.output.out, document));
-    return print(options.output.json ? document : summary(**model, memory));
+    return deliver(options.output, inspectJson(head, *gguf, memory), summary(**model, memory));
 }
 
 } // namespace

@@ -161,7 +161,10 @@ std::string table(const TextRun& run, std::span<const float> nll, const std::vec
 Outcome<> run(const Options& options, Session& session) {
     Outcome<std::int64_t> top = parseWhole("--top", options.top, 1, 1 << 20);
     FOVEA_TRY(top);
-    Outcome<TextRun> made = prepareRun(options.text, "", session);
+    OutputFiles files;
+    files.add("--out", options.text.output.out);
+    files.add("--logits", options.logits);
+    Outcome<TextRun> made = prepareRun(options.text, "", files, session);
     FOVEA_TRY(made);
     TextRun& run = *made;
     Engine engine;
@@ -187,11 +190,8 @@ Outcome<> run(const Options& options, Session& session) {
         FOVEA_TRY(saveLogits(blocks, hidden->rows(), static_cast<std::size_t>(model.shape.vocabulary),
                              options.logits, run.work));
     session.clearProgress();
-    const OutputOptions& output = options.text.output;
-    const std::string document = logitsJson(run.head(), *run.snapshot->tokens, nll, *rows);
-    if (!output.out.empty())
-        FOVEA_TRY(save(output.out, document));
-    return print(output.json ? document : table(run, nll, *rows));
+    return deliver(options.text.output, logitsJson(run.head(), *run.snapshot->tokens, nll, *rows),
+                   table(run, nll, *rows));
 }
 
 } // namespace

@@ -21,7 +21,22 @@ void printLine(std::string_view prefix, std::string_view message) {
     std::fflush(stderr);
 }
 
+/// Links and relative parts resolved, also of a file that is not there yet.
+std::filesystem::path realPath(const std::string& path) {
+    std::error_code error;
+    const std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
+    return error ? std::filesystem::path(path) : real;
+}
+
 } // namespace
+
+void addOutputOptions(CLI::App& app, OutputOptions& options, const std::string& outHelp) {
+    app.add_flag("--json", options.json, "One JSON document on standard output instead of a table.")
+        ->group("Output");
+    if (!outHelp.empty())
+        app.add_option("--out", options.out, outHelp)->type_name("PATH")->group("Output");
+    app.add_flag("--quiet", options.quiet, "No progress and no notes on standard error.")->group("Output");
+}
 
 void holdStandardStreams() {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
@@ -45,6 +60,42 @@ Outcome<> save(const std::string& path, std::string_view bytes) {
     const SaveGuard guard;
     if (Result<> done = writeFileAtomically(path, bytes); !done)
         return workFailed(std::move(done).error().message);
+    return {};
+}
+
+Outcome<> deliver(const OutputOptions& options, const std::string& document, const std::string& shown) {
+    Outcome<> saved;
+    if (!options.out.empty())
+        saved = save(options.out, document);
+    FOVEA_TRY(print(options.json ? document : shown));
+    return saved;
+}
+
+void OutputFiles::add(std::string option, std::string path) {
+    if (!path.empty())
+        m_written.emplace_back(std::move(option), std::move(path));
+}
+
+void OutputFiles::keep(std::string what, std::string path) {
+    if (!path.empty() && path != "-")
+        m_read.emplace_back(std::move(what), std::move(path));
+}
+
+Outcome<> OutputFiles::check() const {
+    for (std::size_t n = 0; n < m_written.size(); ++n) {
+        const auto& [option, path] = m_written[n];
+        const std::filesystem::path real = realPath(path);
+        for (const auto& [what, read] : m_read)
+            if (realPath(read) == real)
+                return badUsage(option + " is " + path + ", which is " + what + "; another file is accepted");
+        for (std::size_t m = 0; m < n; ++m)
+            if (realPath(m_written[m].second) == real)
+                return badUsage(m_written[m].first + " and " + option + " both name " + path +
+                                "; a file for each is accepted");
+    }
+    for (const auto& [option, path] : m_written)
+        if (const Result<AtomicFile> file = AtomicFile::create(path); !file)
+            return workFailed(option + ": " + file.error().message);
     return {};
 }
 

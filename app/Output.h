@@ -1,9 +1,21 @@
 #pragma once
 #include "app/Outcome.h"
+#include <CLI/CLI.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace fovea::app {
+
+/// What all commands share: how to speak and where to put the result.
+struct OutputOptions {
+    bool json = false;
+    bool quiet = false;
+    std::string out;
+};
+/// --json, --quiet and, unless `outHelp` is empty, --out.
+void addOutputOptions(CLI::App& app, OutputOptions& options, const std::string& outHelp);
 
 /// Keeps files from landing on the numbers of standard streams that the caller closed; writing to a closed
 /// stdout then fails.
@@ -14,6 +26,26 @@ void holdStandardStreams();
 
 /// Replaces `path` whole or not at all (core/files/AtomicFile.h); a failure is a failed work.
 [[nodiscard]] Outcome<> save(const std::string& path, std::string_view bytes);
+
+/// Saves `document` to --out when that is given, and prints it (--json) or `shown`. Both are tried: a file
+/// that cannot be written does not take the result from the screen.
+[[nodiscard]] Outcome<> deliver(const OutputOptions& options, const std::string& document,
+                                const std::string& shown);
+
+/// The files that a command is going to write, to be checked before it works.
+class OutputFiles {
+public:
+    /// `option` names the file in messages: "--out". An empty path is not given.
+    void add(std::string option, std::string path);
+    /// A file that the command reads: no output may replace it. `what`: "the text".
+    void keep(std::string what, std::string path);
+    /// BadInput when two of them are one file or one is a file that is read; failed work when one cannot be
+    /// written. Nothing is left behind.
+    [[nodiscard]] Outcome<> check() const;
+
+private:
+    std::vector<std::pair<std::string, std::string>> m_written, m_read;
+};
 
 /// Makes the folder `path` with its parents unless it is there.
 [[nodiscard]] Outcome<> makeFolder(const std::string& path);

@@ -41,6 +41,9 @@ std::string table() {
 }
 
 Outcome<> run(const Options& options) {
+    OutputFiles files;
+    files.add("--out", options.output.out);
+    FOVEA_TRY(files.check());
     std::string text;
     if (options.name.empty()) {
         text = options.output.json ? presetsJson() : table();
@@ -49,9 +52,7 @@ Outcome<> run(const Options& options) {
         FOVEA_TRY(policy);
         text = policyToJson(*policy);
     }
-    if (!options.output.out.empty())
-        FOVEA_TRY(save(options.output.out, text));
-    return print(text);
+    return deliver(options.output, text, text);
 }
 
 } // namespace

@@ -129,18 +129,18 @@ Outcome<AttentionPolicy> readPolicy(const PolicyOptions& options, std::vector<st
     }
     const auto specs = paramSpecs();
     std::size_t changed = 0;
-    const ParamSpec* budget = nullptr;
+    const ParamSpec* budgets[2] = {nullptr, nullptr}; // of keys, of queries
     for (std::size_t i = 0; i < specs.size(); ++i) {
         if (options.options[i]->count() == 0)
             continue;
         const ParamSpec& spec = specs[i];
-        const bool keyBudget =
-            std::find(std::begin(kBudgetKeys), std::end(kBudgetKeys), spec.key) != std::end(kBudgetKeys);
-        if (keyBudget && budget != nullptr)
-            return badUsage("--" + std::string(budget->option) + " and --" + std::string(spec.option) +
-                            " are two kinds of the same budget; one of them is accepted");
-        if (keyBudget)
+        if (isBudgetKey(spec.key)) {
+            const ParamSpec*& budget = budgets[spec.key.starts_with("routed.query_") ? 1 : 0];
+            if (budget != nullptr)
+                return badUsage("--" + std::string(budget->option) + " and --" + std::string(spec.option) +
+                                " are two kinds of the same budget; one of them is accepted");
             budget = &spec;
+        }
         Result<ParamValue> value = parseParam(spec, options.values[i]);
         if (!value)
             return badUsage("--" + std::string(spec.option) + ": " + value.error().message);

@@ -26,7 +26,8 @@ DocumentHead TextRun::head() const {
     return head;
 }
 
-Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& preset, Session& session) {
+Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& preset, OutputFiles files,
+                            Session& session) {
     TextRun run;
     std::vector<std::string> notes;
     Outcome<AttentionPolicy> policy = !options.policy.given() && !preset.empty()
@@ -50,6 +51,9 @@ Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& pr
         FOVEA_TRY(tokens);
         run.request.maxTokens = static_cast<std::size_t>(*tokens);
     }
+    files.keep("the text", options.text.file);
+    files.keep("the model", run.request.modelPath);
+    FOVEA_TRY(files.check());
     for (const std::string& note : notes)
         printNote(note, options.output.quiet);
     run.work = session.work(run.threads, options.output.quiet);
@@ -66,16 +70,24 @@ Outcome<> runEngine(TextRun& run, Engine& engine, bool quiet, Session& session) 
         printNote(std::to_string(tokens.size()) + " tokens are past the model's context of " +
                       std::to_string(run.snapshot->model->shape.context) + "; every result is labelled",
                   quiet);
-    if (tokens.unknownBytes > 0)
-        printNote(std::to_string(tokens.unknownBytes) + " bytes could not be tokenised, first at byte " +
-                      std::to_string(tokens.firstUnknownByte.value_or(0)),
-                  quiet);
-    if (tokens.invalidBytes > 0)
-        printNote(std::to_string(tokens.invalidBytes) +
-                      " bytes are not UTF-8 and were read as U+FFFD, first at byte " +
-                      std::to_string(tokens.firstInvalidByte.value_or(0)),
-                  quiet);
+    for (const std::string& note : byteNotes(tokens))
+        printNote(note, quiet);
     return {};
+}
+
+std::vector<std::string> byteNotes(const Tokens& tokens) {
+    std::vector<std::string> notes;
+    const auto add = [&](std::uint64_t count, const std::optional<std::uint64_t>& first, const char* one,
+                         const char* several) {
+        if (count > 0)
+            notes.push_back(std::to_string(count) + (count == 1 ? one : several) + ", first at byte " +
+                            std::to_string(first.value_or(0)));
+    };
+    add(tokens.unknownBytes, tokens.firstUnknownByte, " byte could not be tokenised",
+        " bytes could not be tokenised");
+    add(tokens.invalidBytes, tokens.firstInvalidByte, " byte is not UTF-8 and was read as U+FFFD",
+        " bytes are not UTF-8 and were read as U+FFFD");
+    return notes;
 }
 
 bool isFull(const AttentionPolicy& policy, const ModelShape& shape) {

@@ -30,13 +30,17 @@ struct TextRun {
 };
 
 /// Reads text, model and policy (`preset` when no policy option is given; empty: the empty policy), prints
-/// the notes, and gives a run without results.
+/// the notes, and gives a run without results. `files` are what the command will write: they are checked
+/// here, before any work.
 [[nodiscard]] Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& preset,
-                                          Session& session);
+                                          OutputFiles files, Session& session);
 
 /// `run.snapshot` after the engine ran `run.request`; says so on stderr when the text is past the model's
 /// context or has bytes that could not be read.
 [[nodiscard]] Outcome<> runEngine(TextRun& run, Engine& engine, bool quiet, Session& session);
+
+/// A sentence each on bytes that gave no token, and on bytes that are not UTF-8.
+[[nodiscard]] std::vector<std::string> byteNotes(const Tokens& tokens);
 
 /// True when every layer is full under the policy: then the hybrid arm is the full one.
 [[nodiscard]] bool isFull(const AttentionPolicy& policy, const ModelShape& shape);

@@ -31,6 +31,9 @@ Outcome<std::vector<SweepPoint>> askedPoints(const Options& options, const Atten
         Result<SweepAxis> axis = parseSweepAxis(text);
         if (!axis)
             return badUsage("--over " + text + ": " + axis.error().message);
+        for (std::size_t i = 0; i < options.text.policy.options.size(); ++i)
+            if (options.text.policy.options[i]->count() > 0 && paramSpecs()[i].option == axis->param)
+                notes.push_back("--" + axis->param + " is given once and varied by --over; --over is taken");
         plan.axes.push_back(std::move(*axis));
     }
     std::vector<AttentionPolicy> bases;
@@ -100,14 +103,51 @@ std::string table(const std::vector<SweepPoint>& points) {
     return text + "* no other policy is better in both pairs (router included) and KL\n";
 }
 
-/// "points.json" -> "points.csv"; other names get the ending added.
-std::string csvBeside(const std::string& path) {
-    return (path.ends_with(".json") ? path.substr(0, path.size() - 5) : path) + ".csv";
-}
+/// Where the points go while the sweep runs. Both files are replaced after each point, so whatever ends the
+/// program, the points done are there.
+class PointFiles {
+public:
+    /// NAME.json gets the document, with a table in NAME.csv beside it; NAME.csv gets the table alone.
+    static Outcome<PointFiles> named(const std::string& out) {
+        PointFiles files;
+        if (out.ends_with(".json")) {
+            files.m_json = out;
+            files.m_csv = out.substr(0, out.size() - 5) + ".csv";
+        } else if (out.ends_with(".csv")) {
+            files.m_csv = out;
+        } else if (!out.empty()) {
+            return badUsage("--out is \"" + out + "\"; a name that ends in .json or .csv is accepted");
+        }
+        return files;
+    }
+    [[nodiscard]] OutputFiles outputs() const {
+        OutputFiles files;
+        files.add("--out", m_json);
+        files.add("--out", m_csv);
+        return files;
+    }
+    Outcome<> write(const Snapshot& snapshot, std::vector<SweepPoint>& points, int threads) const {
+        markPareto(points);
+        if (!m_json.empty())
+            FOVEA_TRY(save(m_json, sweepJson(snapshot, points, threads)));
+        if (!m_csv.empty())
+            FOVEA_TRY(save(m_csv, sweepCsv(points)));
+        return {};
+    }
+    [[nodiscard]] const std::string& first() const { return m_json.empty() ? m_csv : m_json; }
+
+private:
+    std::string m_json, m_csv;
+};
 
 Outcome<> run(const Options& options, Session& session) {
     const OutputOptions& output = options.text.output;
-    Outcome<TextRun> made = prepareRun(options.text, "", session);
+    if (!options.list.empty() && options.text.policy.given())
+        return badUsage("--policies and options of a single policy are given; one or the other is accepted "
+                        "(--over varies each of --policies)");
+    Outcome<PointFiles> files = PointFiles::named(output.out);
+    FOVEA_TRY(files);
+    Outcome<TextRun> made = prepareRun(options.text, "", files->outputs(), session);
     FOVEA_TRY(made);
     TextRun& run = *made;
     std::vector<std::string> notes;
@@ -119,23 +159,31 @@ Outcome<> run(const Options& options, Session& session) {
     FOVEA_TRY(runEngine(run, engine, output.quiet, session));
 
     std::size_t done = 0;
+    Outcome<> saved;
+    const int threads = Session::threadCount(run.threads);
     WorkContext quietWork = run.work;
     quietWork.progress = {};
-    FOVEA_TRY(runSweep(
+    const Result<> swept = runSweep(
         *run.snapshot, *points, !options.noIsolated,
         [&](std::size_t) {
             ++done;
             run.work.report("policies", static_cast<double>(done), static_cast<double>(points->size()));
+            if (saved)
+                saved = files->write(*run.snapshot, *points, threads);
         },
-        quietWork));
-    markPareto(*points);
+        quietWork);
     session.clearProgress();
-    const std::string document = sweepJson(*run.snapshot, *points, Session::threadCount(run.threads));
-    if (!output.out.empty()) {
-        FOVEA_TRY(save(output.out, document));
-        FOVEA_TRY(save(csvBeside(output.out), sweepCsv(*points)));
-    }
-    return print(output.json ? document : table(*points));
+    if (!swept && done > 0 && saved && !files->first().empty())
+        printNote(std::to_string(done) + " of " + std::to_string(points->size()) + " points are in " +
+                      files->first(),
+                  output.quiet);
+    FOVEA_TRY(swept);
+    markPareto(*points);
+    if (points->empty())
+        saved = files->write(*run.snapshot, *points, threads);
+    // The points are printed also where they could not be saved.
+    FOVEA_TRY(print(output.json ? sweepJson(*run.snapshot, *points, threads) : table(*points)));
+    return saved;
 }
 
 } // namespace
@@ -169,7 +217,10 @@ Command addSweep(CLI::App& program) {
     app->add_flag("--no-isolated", options->noIsolated,
                   "Leave out kept mass and output error, which need a second pass.")
         ->group("Grid");
-    addTextRunOptions(*app, options->text, "Write the JSON document to this file and a CSV table beside it.");
+    addTextRunOptions(*app, options->text,
+                      "Write the points to this file as they are done: NAME.json is the JSON document, with "
+                      "a table in NAME.csv "
+                      "beside it; NAME.csv is the table alone.");
     app->footer("Examples:\n  fovea sweep page.txt --over window=16:1024:x2 --over route-count=0,8,32\n"
                 "  fovea sweep page.txt --policies window,window-sinks,default --out points.json\n"
                 "  fovea sweep page.txt --policy default --over bits=2,3,4,8 --json");

@@ -2,6 +2,7 @@
 #include "app/Usage.h"
 #include "core/base/Memory.h"
 #include "core/files/AtomicFile.h"
+#include "core/files/Sniff.h"
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -33,13 +34,6 @@ Outcome<std::string> readStream(int fd, const std::string& name) {
 }
 
 } // namespace
-
-void addOutputOptions(CLI::App& app, OutputOptions& options, const std::string& outHelp) {
-    app.add_flag("--json", options.json, "One JSON document on standard output instead of a table.")
-        ->group("Output");
-    app.add_option("--out", options.out, outHelp)->type_name("PATH")->group("Output");
-    app.add_flag("--quiet", options.quiet, "No progress and no notes on standard error.")->group("Output");
-}
 
 void addModelOption(CLI::App& app, std::string& model) {
     app.add_option(
@@ -107,15 +101,23 @@ Outcome<std::shared_ptr<const std::string>> readTextFile(const std::string& path
         FOVEA_TRY(read);
         bytes = std::move(*read);
     }
-    if (bytes.empty())
-        return badUsage((path == "-" ? "standard input" : path) +
-                        " is empty; a text of at least one byte is accepted");
-    // The magic is four letters, which a text about the format may begin with; no text goes on with its
-    // version.
-    if (bytes.compare(0, 4, "GGUF") == 0 && bytes.size() >= 8 &&
-        bytes.compare(5, 3, std::string(3, '\0')) == 0)
-        return badUsage((path == "-" ? "standard input" : path) +
+    const std::string name = path == "-" ? "standard input" : path;
+    switch (contentOf(std::string_view(bytes).substr(0, 65536))) {
+    case Content::Nothing:
+        return badUsage(name + " is empty; a text of at least one byte is accepted");
+    case Content::Gguf:
+        return badUsage(name +
                         " is a GGUF model, not a text; a text is accepted here, and --model takes a model");
+    case Content::Policy:
+        return badUsage(name +
+                        " is a policy, not a text; a text is accepted here, and --policy takes a policy");
+    case Content::Session:
+        return badUsage(name + " is a session, not a text; a text is accepted here, and fovea " + name +
+                        " opens a session");
+    case Content::Text:
+    case Content::Binary: // any bytes can be tokenised
+        break;
+    }
     return std::make_shared<const std::string>(std::move(bytes));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "app/Outcome.h"
+#include "app/Output.h"
 #include "app/PolicyOptions.h"
 #include "core/engine/Request.h"
 #include <CLI/CLI.hpp>
@@ -7,14 +8,6 @@
 #include <string>
 
 namespace fovea::app {
-
-/// What all commands share: how to speak and where to put the result.
-struct OutputOptions {
-    bool json = false;
-    bool quiet = false;
-    std::string out;
-};
-void addOutputOptions(CLI::App& app, OutputOptions& options, const std::string& outHelp);
 
 /// --model.
 void addModelOption(CLI::App& app, std::string& model);

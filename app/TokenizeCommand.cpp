@@ -1,9 +1,10 @@
 #include "app/Command.h"
 #include "app/Output.h"
+#include "app/RunText.h"
 #include "app/TextOptions.h"
 #include "core/engine/TextStage.h"
 #include "core/export/Documents.h"
-#include "core/files/AtomicFile.h"
+#include "core/files/Sha256.h"
 #include "core/text/Display.h"
 #include <cstdio>
 
@@ -17,11 +18,6 @@ struct Options {
     OutputOptions output;
 };
 
-std::string bytesNote(std::uint64_t count, const std::optional<std::uint64_t>& first, const char* what) {
-    return std::to_string(count) + (count == 1 ? " byte " : " bytes ") + what + ", first at byte " +
-           std::to_string(first.value_or(0)) + "\n";
-}
-
 std::string table(const Tokens& tokens) {
     std::string text = "  index      id   bytes            piece\n";
     char line[96];
@@ -31,11 +27,8 @@ std::string table(const Tokens& tokens) {
         text += line + displayText(tokens.pieces[i]) + "\n";
     }
     text += std::to_string(tokens.size()) + " tokens\n";
-    if (tokens.unknownBytes > 0)
-        text += bytesNote(tokens.unknownBytes, tokens.firstUnknownByte, "could not be tokenised");
-    if (tokens.invalidBytes > 0)
-        text +=
-            bytesNote(tokens.invalidBytes, tokens.firstInvalidByte, "are not UTF-8 and were read as U+FFFD");
+    for (const std::string& note : byteNotes(tokens))
+        text += note + "\n";
     return text;
 }
 
@@ -45,6 +38,11 @@ Outcome<> run(const Options& options, Session& session) {
     Outcome<Request> request = makeRequest(options.run, options.text);
     FOVEA_TRY(request);
     request->text = *text;
+    OutputFiles files;
+    files.add("--out", options.output.out);
+    files.keep("the text", options.text.file);
+    files.keep("the model", request->modelPath);
+    FOVEA_TRY(files.check());
     const WorkContext work = session.work(0, options.output.quiet);
     Result<std::shared_ptr<const Model>> model = inspectModel(request->modelPath, work);
     FOVEA_TRY(model);
@@ -56,14 +54,9 @@ Outcome<> run(const Options& options, Session& session) {
     head.threads = 1;
     head.textHash = sha256Hex(**text);
     head.pastContext = tokens->size() > static_cast<std::size_t>((*model)->shape.context);
-    if (!options.output.out.empty() || options.output.json) {
-        const std::string document = tokenizeJson(head, *tokens);
-        if (!options.output.out.empty())
-            FOVEA_TRY(save(options.output.out, document));
-        if (options.output.json)
-            return print(document);
-    }
-    return print(table(*tokens));
+    if (options.output.out.empty() && !options.output.json)
+        return print(table(*tokens));
+    return deliver(options.output, tokenizeJson(head, *tokens), table(*tokens));
 }
 
 } // namespace

@@ -84,18 +84,24 @@ std::string usageMessage(const CLI::App& program, const CLI::ParseError& error) 
 }
 
 Outcome<std::uint64_t> parseBytes(const std::string& option, const std::string& text) {
+    constexpr std::string_view kUnits[] = {"", "K", "M", "G", "T"};
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     std::string unit(end, text.data() + text.size());
+    unit.erase(0, unit.find_first_not_of(' '));
     for (char& c : unit)
         c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    const std::size_t power =
-        unit.empty() || unit == "B" ? 0 : std::string_view("KMGT").find(unit.front()) + 1;
-    const bool unitKnown =
-        power == 0 || (power <= 4 && (unit.size() == 1 || unit.substr(1) == "B" || unit.substr(1) == "IB"));
-    const double bytes = value * std::pow(1024.0, static_cast<double>(power));
-    if (error != std::errc() || !unitKnown || !(bytes >= 1) || bytes > 0x1p62)
-        return badUsage(option + " is \"" + text + "\"; a number of bytes such as 500M or 2G is accepted");
+    for (const std::string_view ending : {"IB", "B"}) // "GiB", "GB" and "G" are the same; "iB" alone is none
+        if (unit.size() > (ending == "IB" ? 2U : 0U) && unit.ends_with(ending)) {
+            unit.resize(unit.size() - ending.size());
+            break;
+        }
+    const auto* found = std::find(std::begin(kUnits), std::end(kUnits), unit);
+    const double bytes = value * std::pow(1024.0, static_cast<double>(found - std::begin(kUnits)));
+    if (error != std::errc() || found == std::end(kUnits) || !(bytes >= 1) || bytes > 0x1p62)
+        return badUsage(option + " is \"" + text +
+                        "\"; a number of bytes with K, M, G or T (powers of 1024) is accepted, such as 500M, "
+                        "2GB or \"1.5 GiB\"");
     return static_cast<std::uint64_t>(bytes);
 }
 

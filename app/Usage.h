@@ -14,7 +14,7 @@ namespace fovea::app {
 /// What CLI11 says about the arguments, as one of our sentences: what, the value, what would be accepted.
 [[nodiscard]] std::string usageMessage(const CLI::App& app, const CLI::ParseError& error);
 
-/// "512", "500M", "2G", "1.5GiB" (powers of 1024) to bytes.
+/// "512", "500M", "2 GB", "1.5GiB" (powers of 1024, any case) to bytes. BadInput for any other unit.
 [[nodiscard]] Outcome<std::uint64_t> parseBytes(const std::string& option, const std::string& text);
 
 /// A whole number in a range.

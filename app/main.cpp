@@ -76,6 +76,20 @@ Outcome<> checkFiles(const std::vector<std::string>& files, const std::vector<Co
     return {};
 }
 
+/// An option that was given without anything in it is a slip (an unset variable of a shell), and is not taken
+/// for one that was not given. --text has a sentence of its own.
+Outcome<> checkValues(const CLI::App& command) {
+    for (const CLI::Option* option : command.get_options()) {
+        const std::string name = option->get_name();
+        const auto& values = option->results();
+        if (name != "--text" && std::find(values.begin(), values.end(), "") != values.end())
+            return badUsage(name + " is empty; " +
+                            (option->get_positional() ? "a name or a path" : option->get_type_name()) +
+                            " is accepted");
+    }
+    return {};
+}
+
 int finish(const Outcome<>& outcome, Session& session) {
     session.clearProgress();
     if (outcome)
@@ -140,7 +154,8 @@ int runProgram(int argc, char** argv) {
             continue;
         Session session(installInterrupt());
         try {
-            return finish(command.run(session), session);
+            const Outcome<> values = checkValues(*command.app);
+            return finish(values ? command.run(session) : values, session);
         } catch (const std::bad_alloc&) {
             session.clearProgress();
             printError("not enough memory for this run");

@@ -150,7 +150,19 @@ Result<std::vector<SweepPoint>> sweepPolicies(const SweepPlan& plan) {
     std::vector<const ParamSpec*> specs;
     std::size_t count = 1;
     for (const SweepAxis& axis : plan.axes) {
-        specs.push_back(findParam(axis.param));
+        const ParamSpec* spec = findParam(axis.param);
+        if (std::find(specs.begin(), specs.end(), spec) != specs.end())
+            return fail(ErrorCode::BadValue,
+                        "sweep: \"" + axis.param + "\" is varied twice; one list of its values is accepted.");
+        // The kinds of a budget share one place in the policy: the last would take the others' place.
+        if (spec != nullptr && isBudgetKey(spec->key))
+            for (const ParamSpec* other : specs) // of keys, or of queries
+                if (isBudgetKey(other->key) &&
+                    other->key.starts_with("routed.query_") == spec->key.starts_with("routed.query_"))
+                    return fail(ErrorCode::BadValue,
+                                "sweep: \"" + std::string(other->option) + "\" and \"" + axis.param +
+                                    "\" are two kinds of the same budget; one of them is accepted.");
+        specs.push_back(spec);
         if (!specs.back())
             return fail(ErrorCode::BadValue, "sweep: \"" + axis.param + "\" is no parameter of a policy.");
         if (axis.values.empty())

@@ -58,7 +58,7 @@ plain = report("--window", "16", "--sinks", "4")
 units = plain["model"]["layers"] * plain["model"]["heads"]
 equal(plain["hybrid"]["pairs"], banded(plain["tokens"], 16, 4) * units, "pairs of window 16 and 4 sinks")
 equal(plain["hybrid"]["how"], "skipped", "work is skipped, not masked")
-equal(plain["routing"], [], "nothing is routed")
+equal(plain["routing"]["rows"], 0, "nothing is routed")
 check(plain["full"]["seconds"]["spread"] is None, "one run has no spread")
 check(plain["ladder"]["hybrid_cached"]["kv_bytes"] < plain["ladder"]["full_cached"]["kv_bytes"] or plain["tokens"] < 90,
       "a window's cache is smaller")
@@ -101,7 +101,7 @@ equal(mixed["hybrid"]["pairs"], (28 * banded(T, 16, 0) + 2 * T * (T + 1) // 2) *
 # Routed keys: count by formula, record rows that agree, files.
 folder_out = os.path.join(place, "report")
 done = run("analyze", text, "--window", "16", "--sinks", "2", "--route", "group_dot", "--route-count", "4", "--out", folder_out,
-           "--repeat", "3", "--quiet")
+           "--repeat", "3", "--routing-rows", "--quiet")
 equal(done.returncode, 0, f"status with --out ({done.stderr})")
 for word in (b"density", b"next-token KL", b"top-1", b"kept mass", b"output error", b"router", b"skipped", b"drop-in", b"isolated",
              b"propagated"):
@@ -124,6 +124,15 @@ equal([int(r["token"]) for r in rows[:50]], [r["token"] for r in doc["routing"][
 done = run("analyze", text, "--window", "16", "--sinks", "2", "--route", "group_dot", "--route-count", "4", "--out", folder_out,
            "--routing-full", "--quiet")
 equal(done.returncode, 0, f"status with --routing-full ({done.stderr})")
+summary = json.load(open(os.path.join(folder_out, "report.json"), encoding="utf-8"))["routing"]
+equal(summary["rows"], len(doc["routing"]), "the summary counts the rows")
+equal(summary["choices"], routed * units, "and the choices")
+equal(summary["file"], "routing.csv", "and says where they are")
+per_head = [[0] * doc["model"]["heads"] for _ in range(doc["model"]["layers"])]
+for r in doc["routing"]:
+    per_head[r["layer"]][r["head"]] += 1
+equal(summary["tokens_per_layer_and_head"], per_head, "tokens of each head")
+check(os.path.getsize(os.path.join(folder_out, "report.json")) < 200_000, "the report stays small")
 with open(os.path.join(folder_out, "routing.csv"), encoding="utf-8") as file:
     equal(sum(1 for _ in file) - 1, routed * units, "the expanded record has one row per choice")
 
@@ -139,7 +148,8 @@ check(b"looks ahead" in ahead.stdout, "a signal that looks ahead is labelled")
 broken = run("analyze", "-", "--window", "4", stdin=b"caf\xe9 and tea " * 3)
 check("not UTF-8" in broken.stderr, "invalid bytes are said")
 
-# Memory: refused before anything is allocated.
+# Memory: refused before anything is allocated; units as people write them.
+equal(run("analyze", text, "--max-memory", "2 GB", "--ladder-steps", "0", "--quiet").returncode, 0, "2 GB is enough")
 refused(run("analyze", text, "--max-memory", "100M", "--quiet"), 2, "105 MB")
 refused(run("analyze", text, "--pinned", "99999", "--window", "4", "--quiet"), 2, "99999")
 finish()

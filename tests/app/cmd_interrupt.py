@@ -2,11 +2,12 @@
 """Ctrl-C, kill and failed writes: nothing half-done, an old file stays whole."""
 import json
 import os
-import random
+import resource
 import signal
 import stat
 import subprocess
 import time
+from kill_saves import jobs_in, kill_saves
 from program import PROGRAM, TEXT, check, environment, equal, finish, folder, need_model, refused, run
 
 need_model()
@@ -36,7 +37,7 @@ def interrupted(delay, *arguments, sig=signal.SIGINT):
     return process.returncode, time.monotonic() - sent, out, err.decode()
 
 
-# Ctrl-C in every phase: 130, nothing on stdout, no partial file.
+# Ctrl-C in every phase: 130, nothing on stdout, and either no file or one with the points done.
 target = os.path.join(place, "out.json")
 latest = 0.0
 for delay in (0.0, 0.1, 0.3, 0.7, 1.2):
@@ -44,11 +45,18 @@ for delay in (0.0, 0.1, 0.3, 0.7, 1.2):
     equal(status, 130, f"status after Ctrl-C at {delay} s ({err[-200:]})")
     equal(out, b"", "stdout after Ctrl-C")
     check(err.endswith("fovea: interrupted\n"), f"stderr after Ctrl-C: {err[-200:]}")
-    check(not os.path.exists(target), "no file after Ctrl-C")
+    if os.path.exists(target):
+        points = json.load(open(target, encoding="utf-8"))
+        check(1 <= len(points["points"]) <= points["points_asked"], "the points done are in the file")
     latest = max(latest, latency)
 print(f"Ctrl-C to exit: at most {latest * 1000:.0f} ms of wall time on this machine (reported, not asserted)")
 status, _, _, _ = interrupted(0.3, "analyze", text, "--out", os.path.join(place, "r"), sig=signal.SIGTERM)
 equal(status, 143, "status after SIGTERM")
+for sig, expected in ((signal.SIGHUP, 129), (signal.SIGXCPU, 152)):
+    status, _, _, err = interrupted(0.1, "logits", text, "--logits", os.path.join(place, "gone.npy"), sig=sig)
+    equal(status, expected, f"status after {sig.name} ({err[-200:]})")
+    check(err.endswith("fovea: interrupted\n"), f"stderr after {sig.name}: {err[-200:]}")
+    equal([name for name in os.listdir(place) if "gone.npy" in name or name.startswith(".")], [], f"what {sig.name} leaves")
 process = subprocess.Popen([PROGRAM, "tokenize", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 wait_until_started(process)
 time.sleep(0.05)
@@ -62,16 +70,10 @@ first = run("tokenize", text, "--out", saved, "--quiet")
 equal(first.returncode, 0, "the first save")
 whole = open(saved, "rb").read()
 json.loads(whole)
-killed = 0
-random.seed(3)
-for _ in range(25):
-    process = subprocess.Popen([PROGRAM, "tokenize", text, "--out", saved, "--quiet"], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, env=environment())
-    time.sleep(random.uniform(0.0, 0.35))
-    process.kill()
-    killed += process.wait() == -signal.SIGKILL
-    equal(open(saved, "rb").read(), whole, "the file after SIGKILL")
+quick = [job for job in jobs_in(folder(), text) if job[0][0] in ("tokenize", "export") and "--rows" not in job[0]]
+killed, _ = kill_saves(quick, 12, 3)
 check(killed > 0, "at least one run was killed before it ended")
+equal(open(saved, "rb").read(), whole, "the file of another run")
 array = os.path.join(place, "logits.npy")
 status, _, _, _ = interrupted(1.2, "logits", text, "--logits", array)
 check(status in (0, 130), f"status {status}")
@@ -91,6 +93,14 @@ refused(run("tokenize", "--text", "a", "--json", "--quiet", "--out", os.path.joi
 refused(run("tokenize", "--text", "a", "--json", "--quiet", "--out", place), 1, place)
 refused(run("tokenize", "--text", "a", "--json", "--quiet", "--out", "/dev/null/x"), 1, "/dev/null/x")
 refused(run("analyze", "--text", "a", "--quiet", "--out", saved), 1, saved)
+# Past `ulimit -f` a write fails with a reason: the old file stays, and nothing lies about.
+before = open(saved, "rb").read()
+limited = subprocess.run([PROGRAM, "tokenize", text, "--out", saved, "--quiet"], capture_output=True, env=environment(),
+                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
+equal(limited.returncode, 1, "status past the limit of a file's size")
+check(b"File too large" in limited.stderr and limited.stdout, f"it is said, and the result is printed: {limited.stderr}")
+equal(open(saved, "rb").read(), before, "the old file past the limit")
+equal([name for name in os.listdir(place) if name.startswith(".")], [], "litter past the limit")
 closed = subprocess.run(f'"{PROGRAM}" tokenize --text a --quiet >&-', shell=True, capture_output=True, env=environment())
 equal(closed.returncode, 1, "status when stdout is closed")
 finish()

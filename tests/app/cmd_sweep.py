@@ -3,7 +3,9 @@
 import csv
 import json
 import os
-from program import TEXT, check, document, equal, finish, folder, need_model, refused, run, run_json
+import subprocess
+import time
+from program import PROGRAM, TEXT, check, document, environment, equal, finish, folder, need_model, refused, run, run_json
 
 need_model()
 place = folder()
@@ -43,6 +45,33 @@ for shard in ("1/2", "2/2"):
     seen += [p["values"]["window"] for p in part["points"]]
 equal(sorted(seen), [4, 8, 16], "the shards together are the grid")
 
+# The name's ending says the format; what cannot be written is said before any work, and the points are printed all the same.
+alone = os.path.join(place, "alone.csv")
+done = run("sweep", text, "--over", "window=4,8", "--no-isolated", "--out", alone, "--quiet")
+equal(done.returncode, 0, f"status with a CSV ({done.stderr})")
+rows = list(csv.DictReader(open(alone, encoding="utf-8")))
+equal([row["window"] for row in rows], ["4", "8"], "the table alone")
+check(all(row["options"].startswith("--window") for row in rows), f"options stand in the cell as they are: {rows[0]['options']}")
+check(not os.path.exists(os.path.join(place, "alone.json")), "and no document beside it")
+refused(run("sweep", text, "--over", "window=4", "--out", os.path.join(place, "points.txt")), 2, "points.txt", ".json or .csv")
+os.mkdir(os.path.join(place, "taken.json"))
+refused(run("sweep", text, "--over", "window=4", "--out", os.path.join(place, "taken.json")), 1, "taken.json")
+refused(run("sweep", text, "--over", "window=4", "--out", os.path.join(place, "no", "such.json")), 1, "such.json")
+
+# Killed after the first point: it is in the file.
+killed = os.path.join(place, "killed.json")
+process = subprocess.Popen([PROGRAM, "sweep", text, "--over", "window=1:200:1", "--no-isolated", "--out", killed, "--quiet"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+while process.poll() is None and not os.path.exists(killed):
+    time.sleep(0.01)
+process.kill()
+process.wait()
+kept = json.load(open(killed, encoding="utf-8"))
+check(1 <= len(kept["points"]) < kept["points_asked"] == 200, f"{len(kept['points'])} of {kept['points_asked']} points are kept")
+check(any(p["pareto"] for p in kept["points"]), "with their Pareto set")
+
+refused(run("sweep", text, "--over", "window=1,2", "--over", "window=3"), 2, "window", "twice")
+refused(run("sweep", text, "--policies", "full", "--window", "4"), 2, "--policies")
 refused(run("sweep", text, "--over", "windw=1,2"), 2, "windw")
 refused(run("sweep", text, "--over", "window=8:4:x2"), 2, "window")
 refused(run("sweep", text, "--over", "sinks=1,999"), 2, "sinks", "999")

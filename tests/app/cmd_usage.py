@@ -53,7 +53,17 @@ refused(run("analyze", text, "--threads", "0"), 2, "--threads", "1 to 1024")
 refused(run("analyze", text, "--threads", "two"), 2, "--threads", "two")
 refused(run("analyze", text, "--precision", "f64"), 2, "f64", "f32 and bf16")
 refused(run("analyze", text, "--template", "html"), 2, "html", "raw and chat")
-refused(run("analyze", text, "--max-memory", "lots"), 2, "lots", "500M")
+for size in ("lots", "500X", "2 GBB", "5 iB", "2 G B", "-1G", "0", "nan"):
+    refused(run("analyze", text, "--max-memory", size), 2, f'"{size}"', "500M", "powers of 1024")
+refused(run("analyze", text, "--route", "group_dot", "--route-fraction", "5%"), 2, "5%")
+refused(run("analyze", text, "--route", "key_norm", "--route-role", "queries", "--route-query-count", "3", "--route-query-fraction", "0.5"), 2,
+        "same budget")
+# An empty value is a slip, not an option left out.
+refused(run("inspect", ""), 2, "MODEL is empty")
+refused(run("analyze", text, "--out", ""), 2, "--out is empty")
+refused(run("analyze", text, "--model", ""), 2, "--model is empty")
+refused(run("analyze", text, "--policy="), 2, "--policy")
+refused(run("analyze", ""), 2, "FILE is empty")
 refused(run("analyze", text, "--repeat", "0"), 2, "--repeat")
 refused(run("logits", text, "--top", "0"), 2, "--top")
 refused(run("attention", text, "--regime", "both"), 2, "isolated and propagated")
@@ -113,10 +123,17 @@ refused_policy(b'not json')
 refused_policy(b'')
 refused_policy(b'[' * 5000)
 
+# What is no text is not read as one; a text may begin with a model's four letters.
+refused(run("tokenize", path("a.txt", b"GGUF\3\0\0\0")), 2, "GGUF model, not a text")
+refused(run("tokenize", path("a.json", b'{"fovea": "session", "version": 1}')), 2, "a session, not a text")
+refused(run("tokenize", path("b.json", b'{"version": 1, "fovea": "policy"}')), 2, "a policy, not a text")
+check("not a text" not in run("tokenize", path("b.txt", b"GGUF is a format of files."), "--model", "nowhere.gguf").stderr, "GGUF as a word")
+
 # Models that are not there: which file is missing and how to get it.
 refused(run("inspect", os.path.join(place, "no.gguf")), 2, "no.gguf")
 lost = environment(FOVEA_CACHE=os.path.join(place, "cache"))
 refused(run("inspect", env=lost), 2, "fetch-model")
+refused(run("inspect", "gemma3", env=lost), 2, "gemma3", "does not run", "smollm2")
 refused(run("analyze", text, env=environment(FOVEA_MODEL=os.path.join(place, "gone.gguf"))), 2, "gone.gguf")
 
 # Streams that are closed or full are a failed work, not a crash.

@@ -35,6 +35,7 @@ private slots:
     void badAxis_data();
     void badAxis();
     void grid_firstAxisSlowest();
+    void axisGivenTwice_isRefused();
     void controls_standBesideTheRouterOnce();
     void controls_whereTheyCannotStand();
     void illegalCombination_isRefusedBeforeAnythingRuns();
@@ -139,6 +140,21 @@ void tst_Sweep::grid_firstAxisSlowest() {
         QCOMPARE((*points)[i].policy.always.sinks, std::int64_t{4});
         QCOMPARE((*points)[i].values.size(), std::size_t{2});
         QVERIFY(std::isnan((*points)[i].massRecall)); // not asked yet is not zero
+    }
+}
+
+void tst_Sweep::axisGivenTwice_isRefused() {
+    SweepPlan plan = routedPlan();
+    const std::pair<const char*, const char*> pairs[] = {{"window=1,2", "window=3"},
+                                                         {"route-count=1", "route_count=2"},
+                                                         {"route-count=1,2", "route-fraction=0.1,0.2"}};
+    for (const auto& [first, second] : pairs) {
+        plan.axes = {parseSweepAxis(first).value(), parseSweepAxis(second).value()};
+        const Result<std::vector<SweepPoint>> points = sweepPolicies(plan);
+        QVERIFY2(!points, first);
+        QCOMPARE(points.error().code, ErrorCode::BadValue);
+        QVERIFY2(points.error().message.find(plan.axes[1].param) != std::string::npos,
+                 points.error().message.c_str());
     }
 }
 
