@@ -1,17 +1,18 @@
 #include "core/engine/LatestWorker.h"
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <exception>
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <vector>
 
 namespace fovea {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::size_t kTilesWaiting = 256;
 
 LatestWorker::Runner engineRunner() {
     auto engine = std::make_shared<Engine>();
@@ -21,12 +22,33 @@ LatestWorker::Runner engineRunner() {
             [engine](const Request& newer) { return engine->worthFinishing(newer); }};
 }
 
+Result<> answerOf(const Question& question, const WorkContext& work) {
+    try {
+        return question.work(work);
+    } catch (const std::bad_alloc&) {
+        return fail(ErrorCode::OutOfMemory, "there is not enough memory for this");
+    } catch (const std::exception& e) {
+        return fail(ErrorCode::Unsupported, std::string("a library failed: ") + e.what());
+    }
+}
+
+void answerCancelled(const Question& question) {
+    if (question.answered)
+        question.answered(fail(ErrorCode::Cancelled, "cancelled"));
+}
+
 } // namespace
 
 struct LatestWorker::State {
     struct Waiting {
         Request request;
         std::uint64_t generation = 0;
+    };
+    /// A question under way. Several at once when one is served at a checkpoint of another.
+    struct Running {
+        const Question* question = nullptr;
+        CancelToken token;
+        Clock::time_point started;
     };
 
     State(Callbacks c, Milliseconds p, Runner r)
@@ -41,13 +63,10 @@ struct LatestWorker::State {
     bool stopping = false;
     std::uint64_t generation = 0;
     std::optional<Waiting> waiting;
-    std::deque<std::function<void()>> tiles;
-    std::deque<std::function<void(const WorkContext&)>> jobs;
+    std::deque<Question> questions; ///< waiting, oldest first
+    std::vector<Running> running;   ///< the innermost last
     bool requestRuns = false;
-    bool jobRuns = false;
-    bool tileRuns = false;
     CancelToken requestToken;
-    CancelToken jobToken;
     Clock::time_point requestStarted;
     std::thread thread; ///< started last
 
@@ -58,29 +77,79 @@ struct LatestWorker::State {
             requestToken.cancel();
     }
 
-    void serveTiles() {
-        std::unique_lock lock(mutex);
-        if (tileRuns) // a tile's own work passed a checkpoint
-            return;
-        while (!tiles.empty() && !stopping) {
-            const std::function<void()> task = std::move(tiles.front());
-            tiles.pop_front();
-            tileRuns = true;
-            lock.unlock();
-            try {
-                task();
-            } catch (const std::exception&) {
-                // A picture that does not fit in memory stays undrawn; the run goes on.
-            }
-            lock.lock();
-            tileRuns = false;
-        }
+    /// The same for questions of one key. With the mutex held.
+    void yieldQuestions() {
+        for (const Running& r : running)
+            if (!r.question->key.empty() && Clock::now() - r.started >= patience &&
+                waitingOf(r.question->key) != questions.end())
+                r.token.cancel();
     }
 
-    void runRequest() {
+    [[nodiscard]] std::deque<Question>::iterator waitingOf(const std::string& key) {
+        return std::find_if(questions.begin(), questions.end(),
+                            [&](const Question& q) { return q.key == key; });
+    }
+
+    /// The oldest of the most urgent questions, none less urgent than `least` and none whose key is under
+    /// way, since answers of a key keep their order.
+    [[nodiscard]] std::deque<Question>::iterator nextQuestion(Urgency least) {
+        auto best = questions.end();
+        for (auto it = questions.begin(); it != questions.end(); ++it)
+            if (it->urgency <= least && (best == questions.end() || it->urgency < best->urgency) &&
+                (it->key.empty() || std::none_of(running.begin(), running.end(), [&](const Running& r) {
+                     return r.question->key == it->key;
+                 })))
+                best = it;
+        return best;
+    }
+
+    /// Serves one question; returns whether there was one.
+    bool serveQuestion(Urgency least) {
+        std::unique_lock lock(mutex);
+        const auto next = nextQuestion(least);
+        if (stopping || next == questions.end())
+            return false;
+        const Question question = std::move(*next);
+        questions.erase(next);
+        WorkContext work;
+        work.progress = question.progress;
+        work.between = [this, urgency = question.urgency] { return passAt(urgency); };
+        running.push_back({&question, work.cancel, Clock::now()});
+        lock.unlock();
+        Result<> result = answerOf(question, work);
+        if (question.answered)
+            question.answered(std::move(result));
+        lock.lock();
+        running.pop_back();
+        return true;
+    }
+
+    bool serveQuestions(Urgency least) {
+        bool any = false;
+        while (serveQuestion(least))
+            any = true;
+        return any;
+    }
+
+    /// A checkpoint of a question of that urgency. Returns whether anything was served.
+    bool passAt(Urgency urgency) {
+        bool served = false;
+        if (urgency == Urgency::Long)
+            served = serveQuestions(Urgency::Visible);
+        if (urgency == Urgency::Background) {
+            served = serveQuestions(Urgency::Long);
+            served = runRequest() || served;
+        }
+        const std::lock_guard lock(mutex);
+        yieldQuestions();
+        return served;
+    }
+
+    /// Runs the waiting request; returns whether there was one.
+    bool runRequest() {
         std::unique_lock lock(mutex);
         if (!waiting || stopping)
-            return;
+            return false;
         const Waiting mine = std::move(*waiting);
         waiting.reset();
         requestToken = CancelToken();
@@ -95,9 +164,10 @@ struct LatestWorker::State {
                 callbacks.progress(mine.generation, p);
         };
         work.between = [this] {
-            serveTiles();
+            const bool served = serveQuestions(Urgency::Long);
             const std::lock_guard guard(mutex);
             yieldToNewer();
+            return served;
         };
         const auto deliver = [this, &mine](const std::shared_ptr<const Snapshot>& snapshot) {
             if (!callbacks.snapshot)
@@ -114,48 +184,19 @@ struct LatestWorker::State {
         lock.unlock();
         if (!result && result.error().code != ErrorCode::Cancelled && !outdated && callbacks.failed)
             callbacks.failed(mine.generation, result.error());
-    }
-
-    void runJob() {
-        std::unique_lock lock(mutex);
-        if (jobs.empty() || stopping)
-            return;
-        const std::function<void(const WorkContext&)> job = std::move(jobs.front());
-        jobs.pop_front();
-        jobToken = CancelToken();
-        jobRuns = true;
-        WorkContext work;
-        work.cancel = jobToken;
-        work.between = [this] {
-            serveTiles();
-            runRequest();
-        };
-        lock.unlock();
-        try {
-            job(work);
-        } catch (const std::exception&) {
-            // Out of memory: what the job has handed out so far stands.
-        }
-        lock.lock();
-        jobRuns = false;
+        return true;
     }
 
     void loop() {
         while (true) {
             {
                 std::unique_lock lock(mutex);
-                wake.wait(lock, [this] { return stopping || waiting || !tiles.empty() || !jobs.empty(); });
+                wake.wait(lock, [this] { return stopping || waiting || !questions.empty(); });
                 if (stopping)
                     return;
             }
-            serveTiles();
-            runRequest();
-            const bool free = [this] {
-                const std::lock_guard lock(mutex);
-                return !waiting && tiles.empty();
-            }();
-            if (free)
-                runJob();
+            if (!serveQuestion(Urgency::Long) && !runRequest())
+                serveQuestion(Urgency::Background);
         }
     }
 };
@@ -173,13 +214,14 @@ LatestWorker::~LatestWorker() {
         const std::lock_guard lock(m_state->mutex);
         m_state->stopping = true;
         m_state->waiting.reset();
-        m_state->tiles.clear();
-        m_state->jobs.clear();
         m_state->requestToken.cancel();
-        m_state->jobToken.cancel();
+        for (const State::Running& r : m_state->running)
+            r.token.cancel();
     }
     m_state->wake.notify_all();
     m_state->thread.join();
+    for (const Question& question : m_state->questions)
+        answerCancelled(question);
 }
 
 std::uint64_t LatestWorker::submit(Request request) {
@@ -194,38 +236,48 @@ std::uint64_t LatestWorker::submit(Request request) {
     return generation;
 }
 
-void LatestWorker::submitTile(std::function<void()> task) {
-    {
-        const std::lock_guard lock(m_state->mutex);
-        m_state->tiles.push_back(std::move(task));
-        if (m_state->tiles.size() > kTilesWaiting)
-            m_state->tiles.pop_front();
-    }
-    m_state->wake.notify_all();
-}
-
-void LatestWorker::submitBackground(std::function<void(const WorkContext&)> job) {
-    {
-        const std::lock_guard lock(m_state->mutex);
-        m_state->jobs.push_back(std::move(job));
-    }
-    m_state->wake.notify_all();
-}
-
-void LatestWorker::cancel(bool background) {
+void LatestWorker::cancel() {
     const std::lock_guard lock(m_state->mutex);
     m_state->waiting.reset();
     m_state->requestToken.cancel();
-    if (background) {
-        m_state->jobs.clear();
-        m_state->jobToken.cancel();
+}
+
+void LatestWorker::ask(Question question) {
+    std::optional<Question> replaced;
+    {
+        const std::lock_guard lock(m_state->mutex);
+        const auto older = question.key.empty() ? m_state->questions.end() : m_state->waitingOf(question.key);
+        if (older != m_state->questions.end())
+            replaced = std::exchange(*older, std::move(question));
+        else
+            m_state->questions.push_back(std::move(question));
+        m_state->yieldQuestions();
     }
+    m_state->wake.notify_all();
+    if (replaced)
+        answerCancelled(*replaced);
+}
+
+void LatestWorker::drop(const std::string& key) {
+    std::optional<Question> dropped;
+    {
+        const std::lock_guard lock(m_state->mutex);
+        if (const auto found = m_state->waitingOf(key); found != m_state->questions.end()) {
+            dropped = std::move(*found);
+            m_state->questions.erase(found);
+        }
+        for (const State::Running& r : m_state->running)
+            if (r.question->key == key)
+                r.token.cancel();
+    }
+    if (dropped)
+        answerCancelled(*dropped);
 }
 
 bool LatestWorker::idle() const {
     const std::lock_guard lock(m_state->mutex);
-    return !m_state->waiting && m_state->tiles.empty() && m_state->jobs.empty() && !m_state->requestRuns &&
-           !m_state->jobRuns && !m_state->tileRuns;
+    return !m_state->waiting && m_state->questions.empty() && m_state->running.empty() &&
+           !m_state->requestRuns;
 }
 
 } // namespace fovea

@@ -4,14 +4,38 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace fovea {
 
-/// The one engine thread. Three lanes, asked between blocks of whatever runs: visible tiles before requests
-/// before background jobs (sweeps). Requests have a mailbox of one, newest wins; a running request yields to
-/// a newer one only after 150 ms, so short jobs finish and a drag never starves; and not at all while it
-/// works on something the newer one needs as well (the same full run), which would only have to start again.
-/// The last member of its owner; the destructor cancels and joins.
+/// How urgent a question is, and who is served at its checkpoints.
+enum class Urgency : std::uint8_t {
+    Visible,    ///< short work for the screen (a tile, a row): served between two blocks of whatever runs
+    Long,       ///< served likewise, but takes longer (hashing a file): lets Visible ones pass
+    Background, ///< a sweep: begins when no request waits, lets requests and all other questions pass
+};
+
+/// Something the engine thread is asked for beside requests.
+struct Question {
+    /// What it is about ("inspector"). A newer question of the same key replaces the waiting one and, after
+    /// the worker's patience, cancels the running one. Questions with an empty key are independent.
+    std::string key;
+    Urgency urgency = Urgency::Visible;
+    /// Runs on the engine thread; polls its context's checkpoint() when it takes more than some 10 ms.
+    std::function<Result<>(const WorkContext&)> work;
+    /// Called exactly once: with what `work` returned; with Cancelled when the question was replaced or
+    /// dropped, or the worker was destroyed; with OutOfMemory or Unsupported when `work` threw. Runs without
+    /// locks on the engine thread, or on the thread that replaced, dropped or destroyed.
+    std::function<void(Result<>)> answered;
+    std::function<void(const Progress&)> progress; ///< engine thread; may be empty
+};
+
+/// The one engine thread. It serves Visible and Long questions before requests, and requests before
+/// Background questions; whatever runs lets more urgent work pass at its checkpoints. Requests have a mailbox
+/// of one, newest wins. A running request yields to a newer one only after `patience`, so short jobs finish
+/// and a drag never starves; and not at all while it works on something that the newer one needs as well (the
+/// same full run). Questions of one key follow the same rule, and are answered in the order they were asked.
+/// The worker must be the last member of its owner; the destructor cancels and joins.
 class LatestWorker {
 public:
     using Milliseconds = std::chrono::milliseconds;
@@ -35,14 +59,12 @@ public:
 
     /// Any thread. Returns the request's generation, increasing.
     std::uint64_t submit(Request request);
-    /// Any thread. Work on one visible thing (a tile, a row), served first; `task` runs on the engine thread.
-    /// Oldest first; more than 256 waiting: the oldest is dropped.
-    void submitTile(std::function<void()> task);
-    /// Any thread. A long background job (a sweep), run when no request waits; it pauses for requests at its
-    /// checkpoints.
-    void submitBackground(std::function<void(const WorkContext&)> job);
-    /// Cancels the running request and what waits; the background job too when `background`.
-    void cancel(bool background);
+    /// Cancels the running request and the waiting one. Any thread.
+    void cancel();
+    /// Any thread. Oldest first within an urgency; a question that replaces another takes its place.
+    void ask(Question question);
+    /// Answers the waiting question of `key` with Cancelled and cancels the running one. Any thread.
+    void drop(const std::string& key);
     [[nodiscard]] bool idle() const;
 
 private:

@@ -63,6 +63,40 @@ struct Bench {
     }
 };
 
+/// What became of a question: nothing yet, its number when it was served, -1 when it was cancelled, -2 when
+/// it failed. Answers are noted in the order they come.
+struct Answers {
+    std::mutex mutex;
+    std::vector<int> got;
+    Question question(int number, std::string key, std::function<Result<>(const WorkContext&)> work,
+                      Urgency urgency = Urgency::Visible) {
+        return {std::move(key),
+                urgency,
+                std::move(work),
+                [this, number](const Result<>& end) {
+                    const std::lock_guard lock(mutex);
+                    got.push_back(end ? number : end.error().code == ErrorCode::Cancelled ? -1 : -2);
+                },
+                {}};
+    }
+    std::vector<int> all() {
+        const std::lock_guard lock(mutex);
+        return got;
+    }
+};
+
+Result<> atOnce(const WorkContext&) {
+    return {};
+}
+
+/// Passes checkpoints until it is cancelled.
+Result<> forEver(const WorkContext& work) {
+    while (true) {
+        std::this_thread::sleep_for(1ms);
+        FOVEA_TRY(work.checkpoint());
+    }
+}
+
 Request numbered(std::size_t n) {
     Request request;
     request.maxTokens = n;
@@ -88,12 +122,18 @@ private slots:
     void cancelStopsWithinABlock();
     void destroyMidRun();
     void tileIsServedDuringALongRun();
-    void tooManyTiles_dropTheOldest();
+    void everyQuestionIsAnswered();
+    void waitingQuestion_isReplacedInItsPlace();
+    void runningQuestion_yieldsToANewerOne();
+    void shortQuestion_isNotCutOff();
+    void longQuestion_letsVisibleOnesPass();
+    void droppedQuestions_areAnswered();
+    void destroyed_answersWhatWaits();
     void backgroundPausesForRequests();
     void cancelledBackground_ends();
     void outdatedErrors_areDropped();
     void newestError_isReported();
-    void throwingTile_doesNotEndTheThread();
+    void throwingQuestion_isAnswered();
 };
 
 void tst_LatestWorker::lastValueWins() {
@@ -155,7 +195,7 @@ void tst_LatestWorker::cancelStopsWithinABlock() {
     worker.submit(numbered(1));
     QVERIFY(eventually([&] { return bench.started == 1; }));
     worker.submit(numbered(2)); // waits, is cancelled as well
-    worker.cancel(false);
+    worker.cancel();
     QVERIFY(eventually([&] { return worker.idle(); }));
     QCOMPARE(bench.cancelled.load(), 1);
     QCOMPARE(bench.started.load(), 1);
@@ -168,10 +208,7 @@ void tst_LatestWorker::destroyMidRun() {
     {
         LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
         worker.submit(numbered(1));
-        worker.submitBackground([](const WorkContext& work) {
-            while (work.checkpoint())
-                std::this_thread::sleep_for(1ms);
-        });
+        worker.ask({"", Urgency::Background, forEver, {}, {}});
         QVERIFY(eventually([&] { return bench.started == 1; }));
     }
     QCOMPARE(bench.cancelled.load(), 1);
@@ -188,35 +225,154 @@ void tst_LatestWorker::tileIsServedDuringALongRun() {
     std::atomic<bool> sameThread = true;
     std::atomic<std::thread::id> first;
     for (int i = 0; i < 10; ++i)
-        worker.submitTile([&, i] {
-            if (i == 0)
-                first = std::this_thread::get_id();
-            sameThread = sameThread && first.load() == std::this_thread::get_id();
-            sameThread = sameThread && served == i; // oldest first
-            ++served;
-        });
+        worker.ask({"",
+                    Urgency::Visible,
+                    [&, i](const WorkContext&) -> Result<> {
+                        if (i == 0)
+                            first = std::this_thread::get_id();
+                        sameThread = sameThread && first.load() == std::this_thread::get_id();
+                        sameThread = sameThread && served == i; // oldest first
+                        ++served;
+                        return {};
+                    },
+                    {},
+                    {}});
     QVERIFY(eventually([&] { return served == 10; }));
     QVERIFY(sameThread);
     QCOMPARE(bench.finished.load(), 0); // the run still goes on
     QCOMPARE(bench.cancelled.load(), 0);
 }
 
-void tst_LatestWorker::tooManyTiles_dropTheOldest() {
+void tst_LatestWorker::everyQuestionIsAnswered() {
     Bench bench;
+    Answers answers;
+    LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
+    for (int i = 0; i < 1000; ++i)
+        worker.ask(answers.question(i, "", atOnce));
+    QVERIFY(eventually([&] { return worker.idle(); }));
+    const std::vector<int> all = answers.all();
+    QCOMPARE(all.size(), std::size_t{1000});
+    for (int i = 0; i < 1000; ++i)
+        QCOMPARE(all[static_cast<std::size_t>(i)], i); // oldest first, none dropped
+}
+
+void tst_LatestWorker::waitingQuestion_isReplacedInItsPlace() {
+    Bench bench;
+    Answers answers;
     LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
     std::mutex gate;
+    std::atomic<bool> taken = false;
     gate.lock();
-    worker.submitTile([&] { const std::lock_guard wait(gate); });
-    QVERIFY(eventually([&] { return !worker.idle(); }));
-    std::this_thread::sleep_for(20ms); // the first one is taken and holds the thread
-    std::vector<int> served;
-    for (int i = 0; i < 300; ++i)
-        worker.submitTile([&served, i] { served.push_back(i); });
+    worker.ask(answers.question(0, "", [&](const WorkContext&) -> Result<> {
+        taken = true;
+        const std::lock_guard wait(gate);
+        return {};
+    }));
+    QVERIFY(eventually([&] { return taken.load(); }));
+    worker.ask(answers.question(1, "a", atOnce));
+    worker.ask(answers.question(2, "b", atOnce));
+    worker.ask(answers.question(3, "a", atOnce));
+    QCOMPARE(answers.all(), std::vector<int>{-1}); // the first of "a", before anything else is served
     gate.unlock();
     QVERIFY(eventually([&] { return worker.idle(); }));
-    QVERIFY(served.size() <= 257);
-    QCOMPARE(served.back(), 299);
-    QVERIFY(served.front() >= 43);
+    QCOMPARE(answers.all(), (std::vector<int>{-1, 0, 3, 2}));
+}
+
+void tst_LatestWorker::runningQuestion_yieldsToANewerOne() {
+    Bench bench;
+    Answers answers;
+    LatestWorker worker(bench.callbacks(), 5ms, bench.runner());
+    std::atomic<bool> begun = false;
+    for (const Urgency urgency : {Urgency::Visible, Urgency::Long, Urgency::Background}) {
+        begun = false;
+        worker.ask(answers.question(
+            1, "a",
+            [&](const WorkContext& work) {
+                begun = true;
+                return forEver(work);
+            },
+            urgency));
+        QVERIFY(eventually([&] { return begun.load(); }));
+        worker.ask(answers.question(2, "b", atOnce, urgency)); // another key cancels nothing
+        worker.ask(answers.question(3, "a", atOnce, urgency));
+        QVERIFY(eventually([&] { return worker.idle(); }));
+    }
+    QCOMPARE(answers.all(), (std::vector<int>{-1, 2, 3, -1, 2, 3, -1, 2, 3}));
+}
+
+void tst_LatestWorker::shortQuestion_isNotCutOff() {
+    Bench bench;
+    Answers answers;
+    LatestWorker worker(bench.callbacks(), 10min, bench.runner());
+    std::atomic<bool> begun = false, more = true;
+    worker.ask(answers.question(1, "a", [&](const WorkContext& work) -> Result<> {
+        begun = true;
+        while (more)
+            FOVEA_TRY(work.checkpoint());
+        return work.checkpoint();
+    }));
+    QVERIFY(eventually([&] { return begun.load(); }));
+    worker.ask(answers.question(2, "a", atOnce));
+    more = false;
+    QVERIFY(eventually([&] { return worker.idle(); }));
+    QCOMPARE(answers.all(), (std::vector<int>{1, 2}));
+}
+
+void tst_LatestWorker::longQuestion_letsVisibleOnesPass() {
+    Bench bench;
+    Answers answers;
+    LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
+    std::atomic<bool> begun = false, enough = false;
+    worker.ask(answers.question(
+        1, "file",
+        [&](const WorkContext& work) -> Result<> {
+            begun = true;
+            while (!enough)
+                FOVEA_TRY(work.checkpoint());
+            return {};
+        },
+        Urgency::Long));
+    QVERIFY(eventually([&] { return begun.load(); }));
+    worker.ask(answers.question(2, "other", atOnce, Urgency::Long));
+    worker.ask(answers.question(3, "tile", atOnce));
+    QVERIFY(eventually([&] { return answers.all() == std::vector<int>{3}; }));
+    enough = true;
+    QVERIFY(eventually([&] { return worker.idle(); }));
+    QCOMPARE(answers.all(), (std::vector<int>{3, 1, 2}));
+}
+
+void tst_LatestWorker::droppedQuestions_areAnswered() {
+    Bench bench;
+    Answers answers;
+    LatestWorker worker(bench.callbacks(), 10min, bench.runner());
+    std::atomic<bool> begun = false;
+    worker.ask(answers.question(1, "a", [&](const WorkContext& work) {
+        begun = true;
+        return forEver(work);
+    }));
+    QVERIFY(eventually([&] { return begun.load(); }));
+    worker.ask(answers.question(2, "a", atOnce));
+    worker.ask(answers.question(3, "b", atOnce));
+    worker.drop("a");
+    QVERIFY(eventually([&] { return worker.idle(); }));
+    QCOMPARE(answers.all(), (std::vector<int>{-1, -1, 3}));
+}
+
+void tst_LatestWorker::destroyed_answersWhatWaits() {
+    Bench bench;
+    Answers answers;
+    std::atomic<bool> begun = false;
+    {
+        LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
+        worker.ask(answers.question(1, "", [&](const WorkContext& work) {
+            begun = true;
+            return forEver(work);
+        }));
+        QVERIFY(eventually([&] { return begun.load(); }));
+        worker.ask(answers.question(2, "a", atOnce));
+        worker.ask(answers.question(3, "b", atOnce, Urgency::Background));
+    }
+    QCOMPARE(answers.all(), (std::vector<int>{-1, -1, -1}));
 }
 
 void tst_LatestWorker::backgroundPausesForRequests() {
@@ -224,17 +380,22 @@ void tst_LatestWorker::backgroundPausesForRequests() {
     bench.blocks = 3;
     LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
     std::atomic<bool> running = false, stop = false, ended = false;
-    worker.submitBackground([&](const WorkContext& work) {
-        running = true;
-        while (!stop && work.checkpoint())
-            std::this_thread::sleep_for(1ms);
-        ended = true;
-    });
+    worker.ask({"",
+                Urgency::Background,
+                [&](const WorkContext& work) -> Result<> {
+                    running = true;
+                    while (!stop && work.checkpoint())
+                        std::this_thread::sleep_for(1ms);
+                    ended = true;
+                    return {};
+                },
+                {},
+                {}});
     QVERIFY(eventually([&] { return running.load(); }));
     const std::uint64_t generation = worker.submit(numbered(1));
     QVERIFY(bench.waitForSnapshot(generation));
     QVERIFY(!ended);
-    worker.cancel(false); // requests only: the sweep goes on
+    worker.cancel(); // requests only: the sweep goes on
     std::this_thread::sleep_for(10ms);
     QVERIFY(!ended);
     stop = true;
@@ -244,17 +405,21 @@ void tst_LatestWorker::backgroundPausesForRequests() {
 void tst_LatestWorker::cancelledBackground_ends() {
     Bench bench;
     LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
+    Answers answers;
     std::atomic<int> ran = 0;
     for (int i = 0; i < 2; ++i)
-        worker.submitBackground([&](const WorkContext& work) {
-            ++ran;
-            while (work.checkpoint())
-                std::this_thread::sleep_for(1ms);
-        });
-    QVERIFY(eventually([&] { return ran == 1; }));
-    worker.cancel(true);
+        worker.ask(answers.question(
+            i, "sweep",
+            [&](const WorkContext& work) {
+                ++ran;
+                return forEver(work);
+            },
+            Urgency::Background));
+    QVERIFY(eventually([&] { return ran > 0; }));
+    worker.cancel(); // requests only
+    worker.drop("sweep");
     QVERIFY(eventually([&] { return worker.idle(); }));
-    QCOMPARE(ran.load(), 1);
+    QCOMPARE(answers.all(), (std::vector<int>{-1, -1}));
 }
 
 void tst_LatestWorker::outdatedErrors_areDropped() {
@@ -290,12 +455,16 @@ void tst_LatestWorker::newestError_isReported() {
     QVERIFY(errors[0].message.find("/nonexistent/model.gguf") != std::string::npos);
 }
 
-void tst_LatestWorker::throwingTile_doesNotEndTheThread() {
+void tst_LatestWorker::throwingQuestion_isAnswered() {
     Bench bench;
+    Answers answers;
     LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
-    worker.submitTile([] { throw std::bad_alloc(); });
+    worker.ask(answers.question(1, "", [](const WorkContext&) -> Result<> { throw std::bad_alloc(); }));
+    worker.ask(
+        answers.question(2, "", [](const WorkContext&) -> Result<> { throw std::runtime_error("no"); }));
     const std::uint64_t generation = worker.submit(numbered(1));
-    QVERIFY(bench.waitForSnapshot(generation));
+    QVERIFY(bench.waitForSnapshot(generation)); // and the thread goes on
+    QCOMPARE(answers.all(), (std::vector<int>{-2, -2}));
 }
 
 QTEST_APPLESS_MAIN(tst_LatestWorker)

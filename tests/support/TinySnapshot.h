@@ -129,6 +129,7 @@ inline std::shared_ptr<Snapshot> tinySnapshot(const TinyOptions& o = {}) {
     for (const std::string& piece : tokens->pieces)
         text += piece;
     request->text = std::make_shared<const std::string>(text);
+    request->modelPath = "tiny"; // no such file: a run that asks for it fails
     request->policy = o.policy;
     request->visible.layer = o.layer;
     request->visible.head = o.head;

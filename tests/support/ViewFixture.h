@@ -34,6 +34,7 @@ private:
         Request r;
         r.text = std::make_shared<const std::string>(o.text);
         r.modelPath = "tiny";
+        r.isa = o.tiny.isa;
         r.policy = o.tiny.policy;
         r.visible.layer = o.tiny.layer;
         r.visible.head = o.tiny.head;
@@ -51,6 +52,10 @@ private:
             o.tiny.layer = asked.visible.layer;
             o.tiny.head = asked.visible.head;
             auto snapshot = textSnapshot(o);
+            auto request = std::make_shared<Request>(*snapshot->request);
+            request->modelPath = asked.modelPath;
+            request->maxTokens = asked.maxTokens;
+            snapshot->request = std::move(request);
             if (edit)
                 edit(*snapshot);
             snapshot->final = true;

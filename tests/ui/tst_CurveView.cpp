@@ -1,17 +1,40 @@
 #include "core/engine/Sweep.h"
+#include "tests/support/TinyGguf.h"
 #include "tests/support/TinySnapshot.h"
 #include "ui/plot/CurvePlot.h"
+#include "ui/plot/ElidedLabel.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/CurveView.h"
 #include <QApplication>
 #include <QClipboard>
+#include <QFileDialog>
 #include <QPushButton>
 #include <QSignalSpy>
+#include <QTemporaryDir>
 #include <QTest>
 #include <QToolButton>
 
 using namespace fovea;
 using namespace fovea::ui;
+
+namespace {
+
+/// A finished run of `tokens` tokens.
+SnapshotPtr finished(std::size_t tokens) {
+    test::TinyOptions options;
+    options.tokens = tokens;
+    auto snapshot = test::tinySnapshot(options);
+    auto propagated = std::make_shared<PropagatedResult>();
+    propagated->cost.pairsRatio = 0.5;
+    propagated->fidelity.nextTokenKl = 0.1;
+    snapshot->propagated = propagated;
+    auto full = std::make_shared<FullRun>(*snapshot->full);
+    full->cost.total.median = 0.5;
+    snapshot->full = full;
+    return snapshot;
+}
+
+} // namespace
 
 class tst_CurveView : public QObject {
     Q_OBJECT
@@ -91,6 +114,112 @@ private slots:
         QCOMPARE(clicks.front().front().toInt(), 1);
         QTest::mouseClick(canvas, Qt::LeftButton, {}, QPoint(5, 5));
         QCOMPARE(clicks.size(), 1);
+    }
+
+    void nothingIsSweptUnasked_andTheButtonSaysWhatItCosts() {
+        const auto snapshot = finished(60);
+        RequestModel requests(*snapshot->request);
+        SelectionModel selection;
+        RunController runs(requests, selection);
+        CurveView view(ViewContext{runs, requests, selection});
+        runs.adopt(snapshot);
+        QVERIFY(!runs.sweeping());
+        const QString button = view.findChild<QPushButton*>("curve.start")->text();
+        const auto points = sweepPolicies(CurveView::plan(snapshot->request->policy, 60));
+        QVERIFY2(button.contains(QStringLiteral("%1 runs").arg(points->size())) &&
+                     button.contains(QStringLiteral("about ")),
+                 qPrintable(button));
+    }
+
+    void aResultOfAnotherPolicyOrTextIsNotThePolicyNow() {
+        const auto snapshot = finished(60);
+        RequestModel requests(*snapshot->request);
+        SelectionModel selection;
+        RunController runs(requests, selection);
+        CurveView view(ViewContext{runs, requests, selection});
+        auto* plot = view.findChild<CurvePlot*>("curve.plot");
+        const auto marks = [&](CurveMark mark) {
+            return std::count_if(plot->points().begin(), plot->points().end(),
+                                 [&](const CurvePoint& p) { return p.mark == mark; });
+        };
+        runs.adopt(snapshot);
+        QCOMPARE(marks(CurveMark::Current), 1);
+        requests.setParam(*findParam("window"), ParamValue(std::int64_t{3}));
+        QCOMPARE(marks(CurveMark::Current), 0);
+        QCOMPARE(marks(CurveMark::Full), 1);
+        requests.undoStack().undo();
+        QCOMPARE(marks(CurveMark::Current), 1);
+        requests.setText("another text", QStringLiteral("typing"));
+        QCOMPARE(marks(CurveMark::Current), 0);
+        QCOMPARE(marks(CurveMark::Full), 0);
+        QVERIFY(!view.findChild<QPushButton*>("curve.start")->isEnabled()); // its full run is not there
+    }
+
+    /// The real engine on a tiny model.
+    void aSweepFromItsButtonToItsFile() {
+        QTemporaryDir folder;
+        const QString path = folder.filePath(QStringLiteral("tiny.gguf"));
+        QVERIFY(writeFileAtomically(path.toStdString(), test::tinyModel().bytes()));
+        Request request;
+        request.modelPath = path.toStdString();
+        request.text = std::make_shared<const std::string>("abcabacbabcabcbbacabacbbca");
+        request.policy.local.window = 4;
+        request.policy.routed.signal = "key_norm";
+        request.policy.routed.budget = 2;
+        RequestModel requests(request);
+        SelectionModel selection;
+        RunController runs(requests, selection);
+        CurveView view(ViewContext{runs, requests, selection});
+        view.resize(900, 300);
+        view.show();
+        runs.submitNow();
+        QTRY_VERIFY(!runs.updating() && runs.lastComplete());
+        auto* start = view.findChild<QPushButton*>("curve.start");
+        auto* state = view.findChild<ElidedLabel*>("curve.state");
+        QTest::mouseClick(start, Qt::LeftButton);
+        QVERIFY(runs.sweeping());
+        QVERIFY2(state->toolTip().contains(QStringLiteral("of %1 runs").arg(runs.sweepTotal())),
+                 qPrintable(state->toolTip()));
+        QTRY_VERIFY(!runs.sweeping());
+        const std::vector<SweepPoint>& points = runs.sweepPoints();
+        QCOMPARE(static_cast<int>(points.size()), runs.sweepTotal());
+        // A control stands above or below its point, not beside it.
+        auto* plot = view.findChild<CurvePlot*>("curve.plot");
+        int controls = 0;
+        for (const CurvePoint& mark : plot->points()) {
+            if (mark.mark != CurveMark::Random && mark.mark != CurveMark::Oracle)
+                continue;
+            ++controls;
+            const SweepPoint& control = points[static_cast<std::size_t>(mark.id)];
+            const auto point = std::find_if(points.begin(), points.end(), [&](const SweepPoint& p) {
+                return p.kind == PointKind::Policy && p.values == control.values;
+            });
+            QVERIFY(point != points.end());
+            QCOMPARE(mark.cost, point->cost.pairsRatio);
+        }
+        QVERIFY(controls > 0);
+        // Saving asks in a dialog that the window goes on beside.
+        view.exportNumbers();
+        auto* dialog = view.findChild<QFileDialog*>("curve.saveNumbers");
+        QVERIFY(dialog && dialog->isVisible());
+        const QString csv = folder.filePath(QStringLiteral("points.csv"));
+        emit dialog->fileSelected(csv);
+        dialog->close();
+        QVERIFY(QFile::exists(csv));
+        QVERIFY(state->toolTip().contains(QStringLiteral("saved")));
+        // Of another text none of this is said.
+        requests.setText("bbbcaca", QStringLiteral("typing"));
+        QVERIFY(!view.findChild<QToolButton*>("curve.save")->isEnabled());
+        QVERIFY(plot->points().empty());
+        QTRY_VERIFY(!runs.updating());
+        QTest::mouseClick(start, Qt::LeftButton);
+        QTest::mouseClick(view.findChild<QToolButton*>("curve.cancel"), Qt::LeftButton);
+        QTRY_VERIFY(!runs.sweeping());
+        const QString said = state->toolTip();
+        QVERIFY2(runs.sweepPoints().empty()
+                     ? said.contains(QStringLiteral("before its first"))
+                     : said.contains(QStringLiteral("%1 points stay").arg(runs.sweepPoints().size())),
+                 qPrintable(said));
     }
 
     void theCommandIsThePolicyNow() {

@@ -31,9 +31,9 @@ struct Window {
     }
     static Request start(const SnapshotPtr& snapshot) {
         Request request;
+        request.modelPath = "no such file";
         if (snapshot)
             request = *snapshot->request;
-        request.modelPath = "no such file";
         return request;
     }
     [[nodiscard]] QRgb pixel(int layer, int head) {

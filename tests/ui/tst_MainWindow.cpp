@@ -1,5 +1,6 @@
 #include "core/export/Session.h"
 #include "core/files/AtomicFile.h"
+#include "tests/support/TinyGguf.h"
 #include "tests/support/WindowStage.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
@@ -25,6 +26,7 @@
 #include <QPlainTextEdit>
 #include <QPushButton>
 #include <QSettings>
+#include <QSignalSpy>
 #include <QSlider>
 #include <QTableView>
 #include <QTemporaryDir>
@@ -360,6 +362,28 @@ private slots:
         QVERIFY(!card->isVisible());
     }
 
+    void model_readingIsCancelledByItsButton() {
+        // A whole model with nothing after it for hours of hashing: a sparse file.
+        const QString path = m_dir.filePath(QStringLiteral("huge.gguf"));
+        QVERIFY(writeFileAtomically(path.toStdString(), tinyModel().bytes()));
+        QVERIFY(QFile::resize(path, qint64{1} << 40));
+        Stage s;
+        QSignalSpy told(&s.window.documents(), &Documents::modelProgressed);
+        QSignalSpy dropped(&s.window.documents(), &Documents::modelDropped);
+        s.window.documents().openModel(path);
+        QTRY_VERIFY(!told.isEmpty());
+        auto* strip = s.find<WorkStrip>("work.strip");
+        QVERIFY(strip->running(QStringLiteral("model")));
+        auto* cancel = s.find<QPushButton>("work.cancel.model");
+        QTRY_VERIFY(cancel->isVisible());
+        QTest::mouseClick(cancel, Qt::LeftButton);
+        QTRY_COMPARE(dropped.size(), 1);
+        QVERIFY(!strip->running(QStringLiteral("model")));
+        s.window.documents().openModel(path); // and leaving does not wait for it
+        QTRY_VERIFY(told.size() > 2);
+        QVERIFY(QFile::remove(path));
+    }
+
     void drop_policy_becomesB() {
         Stage s;
         dropFiles(s, {file("p.json", R"({"fovea":"policy","version":1,"local":{"window":33}})")});
@@ -427,6 +451,99 @@ private slots:
         const AttentionPolicy before = s.requests.request().policy;
         s.window.documents().open({path});
         QVERIFY(s.requests.request().policy == before);
+    }
+
+    void session_ofAnotherModel_saysSoAndGoesOn() {
+        const QString path = m_dir.filePath(QStringLiteral("tiny.gguf"));
+        QVERIFY(writeFileAtomically(path.toStdString(), tinyModel().bytes()));
+        const QString saved = m_dir.filePath(QStringLiteral("other-model.json"));
+        Stage s;
+        s.window.documents().openModel(path);
+        QTRY_VERIFY(s.window.documents().inspected());
+        const std::string mine = s.window.documents().inspected()->info.sha256;
+        s.window.documents().saveSession(saved);
+        auto* bar = s.find<MessageBar>("error.bar");
+        s.window.documents().open({saved});
+        QVERIFY(!bar->isVisible()); // the same model: nothing to say
+        auto bytes = readWholeFile(saved.toStdString(), 1 << 20);
+        QVERIFY(bytes);
+        const std::string other(64, 'd');
+        bytes->replace(bytes->find(mine), mine.size(), other);
+        QVERIFY(writeFileAtomically(saved.toStdString(), *bytes));
+        s.window.documents().open({saved});
+        QVERIFY(bar->isVisible());
+        const QString said = s.find<QLabel>("error.bar.text")->text();
+        QVERIFY2(said.contains(QStringLiteral("dddddddd")) &&
+                     said.contains(QString::fromStdString(mine.substr(0, 8))) &&
+                     said.contains(QStringLiteral("tiny.gguf")),
+                 qPrintable(said));
+        QTest::mouseClick(s.find<QPushButton>("error.bar.button.0"), Qt::LeftButton); // go on
+        QVERIFY(!bar->isVisible());
+        QCOMPARE(s.requests.request().modelPath, path.toStdString());
+    }
+
+    /// A session's pin is of its own text and model and survives their arrival.
+    void session_keepsItsPin() {
+        const QString path = m_dir.filePath(QStringLiteral("tiny.gguf"));
+        QVERIFY(writeFileAtomically(path.toStdString(), tinyModel().bytes()));
+        const QString saved = m_dir.filePath(QStringLiteral("pinned.json"));
+        {
+            Stage s{LatestWorker::Runner{}};
+            s.window.documents().setText("abcabcabab", QStringLiteral("x"), QStringLiteral("typing"));
+            s.window.documents().openModel(path);
+            QTRY_VERIFY(s.runs.lastComplete() && !s.runs.updating());
+            s.selection.pin(2);
+            s.window.documents().saveSession(saved);
+            s.window.documents().setText("cccccccccc", QStringLiteral("y"), QStringLiteral("typing"));
+            QCOMPARE(s.selection.query(), -1); // another text: the pin would mean another word
+            QTRY_VERIFY(s.runs.lastComplete() && !s.runs.updating());
+            s.window.documents().open({saved});
+            QTRY_VERIFY(s.runs.lastComplete() && !s.runs.updating());
+            QCOMPARE(s.selection.query(), 2);
+        }
+        Stage s{LatestWorker::Runner{}}; // and where the model comes after the session
+        s.window.documents().open({saved});
+        QTRY_VERIFY(s.runs.lastComplete() && !s.runs.updating());
+        QCOMPARE(s.selection.query(), 2);
+    }
+
+    void longText_isEstimatedByItsTokenizer() {
+        const QString path = m_dir.filePath(QStringLiteral("tiny.gguf"));
+        QVERIFY(writeFileAtomically(path.toStdString(), tinyModel().bytes()));
+        Stage s;
+        std::string text;
+        while (text.size() < 90'000)
+            text += "abc"; // one token each
+        s.window.documents().setText(text, QStringLiteral("long"), QStringLiteral("typing"));
+        auto* said = s.find<QLabel>("error.bar.text");
+        QVERIFY2(!said->text().contains(QStringLiteral("about")),
+                 qPrintable(said->text())); // nobody knows yet
+        s.window.documents().openModel(path);
+        QTRY_VERIFY(s.window.documents().inspected());
+        s.window.documents().setText(text + "a", QStringLiteral("long"), QStringLiteral("typing"));
+        QVERIFY2(said->text().contains(QStringLiteral("about 30,0")), qPrintable(said->text()));
+    }
+
+    void status_ofAnotherLength_isNotShown() {
+        const QString path = m_dir.filePath(QStringLiteral("tiny.gguf"));
+        QVERIFY(writeFileAtomically(path.toStdString(), tinyModel().bytes()));
+        Stage s{LatestWorker::Runner{}};
+        s.window.documents().setText("abcabcabababcabbacab", QStringLiteral("x"), QStringLiteral("typing"));
+        s.requests.setMaxTokens(5, QStringLiteral("length"));
+        s.window.documents().openModel(path);
+        QTRY_VERIFY(s.runs.lastComplete() && !s.runs.updating());
+        auto* status = s.find<StatusLine>("status");
+        const QString five = status->sentence();
+        QVERIFY2(five.startsWith(QStringLiteral("propagated")) && !five.contains(QStringLiteral("...")),
+                 qPrintable(five));
+        s.requests.setMaxTokens(0, QStringLiteral("all"));
+        const QString waiting = status->sentence(); // before anything of the new length is there
+        QVERIFY2(waiting.contains(QStringLiteral("KL ...")) &&
+                     waiting.contains(QStringLiteral("pairs ...")) &&
+                     waiting.contains(QStringLiteral("kept mass ...")),
+                 qPrintable(waiting));
+        QTRY_VERIFY(s.runs.lastComplete() && !s.runs.updating());
+        QVERIFY(!status->sentence().contains(QStringLiteral("...")));
     }
 
     void session_unwritable_saysWhy() {

@@ -33,9 +33,9 @@ struct Window {
     }
     static Request start(const SnapshotPtr& snapshot) {
         Request request;
+        request.modelPath = "no such file";
         if (snapshot)
             request = *snapshot->request;
-        request.modelPath = "no such file";
         return request;
     }
     MapCanvas& canvas() { return view.canvas(); }

@@ -155,6 +155,37 @@ private slots:
         QCOMPARE(model.request().maxTokens, std::size_t{0});
     }
 
+    void undoOfAnotherChange_leavesTheLengthAlone() {
+        RequestModel model(start());
+        model.setText("long", QStringLiteral("open"), 4096);
+        model.setMaxTokens(0, QStringLiteral("all tokens"));
+        model.setParam(spec("window"), whole(64));
+        model.undoStack().undo();
+        QCOMPARE(model.request().policy.local.window, std::int64_t{128});
+        QCOMPARE(model.request().maxTokens, std::size_t{0}); // not the cut of before
+        model.undoStack().undo();
+        QCOMPARE(model.request().maxTokens, std::size_t{4096});
+        model.undoStack().redo();
+        QCOMPARE(model.request().maxTokens, std::size_t{0});
+    }
+
+    /// A value that undo restores makes a step of its own, or the undo of something else would bring back an
+    /// old one.
+    void undo_restoresWhatMakesAStep_andNothingElse() {
+        RequestModel model(start());
+        model.setParam(spec("window"), whole(64));
+        model.setPrecision(Precision::BF16);
+        model.setModelPath("other.gguf");
+        model.setVisible({2, 1, {0, 4}, {0, 4}});
+        QCOMPARE(model.undoStack().count(), 1);
+        const Request after = model.request();
+        model.undoStack().undo();
+        QCOMPARE(model.request().precision, after.precision);
+        QCOMPARE(model.request().modelPath, after.modelPath);
+        QVERIFY(model.request().visible == after.visible);
+        QVERIFY(model.request().encode == after.encode && model.request().textTemplate == after.textTemplate);
+    }
+
     void visible_isNoUndoStepAndNoRequest() {
         RequestModel model(start());
         QSignalSpy changed(&model, &RequestModel::requestChanged);

@@ -43,16 +43,11 @@ struct Window {
     RunController runs{requests, selection};
     RoutingView view{ViewContext{runs, requests, selection}};
 
-    explicit Window(const SnapshotPtr& snapshot) : requests(start(snapshot)) {
+    explicit Window(const SnapshotPtr& snapshot) : requests(*snapshot->request) {
         view.resize(900, 220);
         view.show();
         selection.setCell(snapshot->visible->layer, 0);
         runs.adopt(snapshot);
-    }
-    static Request start(const SnapshotPtr& snapshot) {
-        Request request = *snapshot->request;
-        request.modelPath = "no such file";
-        return request;
     }
     template <class T>
     T* find(const char* name) {

@@ -1,5 +1,8 @@
+#include "core/files/AtomicFile.h"
+#include "tests/support/TinyGguf.h"
 #include "ui/run/RunController.h"
 #include <QSignalSpy>
+#include <QTemporaryDir>
 #include <QTest>
 #include <atomic>
 #include <mutex>
@@ -7,6 +10,7 @@
 
 using namespace fovea;
 using namespace fovea::ui;
+using fovea::test::tinyModel;
 
 namespace {
 
@@ -229,13 +233,13 @@ private slots:
         std::thread::id worker, receiver;
         int got = 0;
         runs.fetch<int>(
-            &owner,
-            [&worker] {
+            &owner, {},
+            [&worker](const WorkContext&) -> Result<int> {
                 worker = std::this_thread::get_id();
-                return std::make_shared<int>(42);
+                return 42;
             },
-            [&](const std::shared_ptr<int>& value) {
-                got = *value;
+            [&](const Result<int>& value) {
+                got = value.value_or(-1);
                 receiver = std::this_thread::get_id();
             });
         QTRY_COMPARE(got, 42);
@@ -253,8 +257,8 @@ private slots:
         QObject owner;
         bool done = false;
         runs.fetch<int>(
-            &owner, [] { return std::make_shared<int>(1); },
-            [&](const std::shared_ptr<int>&) { done = true; });
+            &owner, {}, [](const WorkContext&) -> Result<int> { return 1; },
+            [&](const Result<int>&) { done = true; });
         QTRY_VERIFY(done);
         QVERIFY(runs.updating());
         script.hold = false;
@@ -269,17 +273,82 @@ private slots:
         std::atomic<bool> worked{false};
         bool called = false;
         runs.fetch<int>(
-            owner.get(),
-            [&] {
+            owner.get(), {},
+            [&](const WorkContext&) -> Result<int> {
                 std::this_thread::sleep_for(20ms);
                 worked = true;
-                return std::make_shared<int>(1);
+                return 1;
             },
-            [&](const std::shared_ptr<int>&) { called = true; });
+            [&](const Result<int>&) { called = true; });
         owner.reset();
         QTRY_VERIFY(worked);
         QTest::qWait(30);
         QVERIFY(!called);
+    }
+
+    void fetch_alwaysAnswers() {
+        Script script;
+        RequestModel requests(start());
+        SelectionModel selection;
+        RunController runs(requests, selection, script.runner());
+        QObject owner;
+        int values = 0, cancelled = 0;
+        QString failure;
+        const auto count = [&](const Result<int>& answer) {
+            if (answer)
+                ++values;
+            else if (answer.error().code == ErrorCode::Cancelled)
+                ++cancelled;
+            else
+                failure = QString::fromStdString(answer.error().message);
+        };
+        const auto one = [](const WorkContext&) -> Result<int> { return 1; };
+        // The first one holds the thread until everything else has been asked.
+        std::atomic<bool> go{false};
+        runs.fetch<int>(
+            &owner, {},
+            [&go](const WorkContext&) -> Result<int> {
+                while (!go)
+                    std::this_thread::yield();
+                return 1;
+            },
+            count);
+        for (int i = 0; i < 600; ++i)
+            runs.fetch<int>(&owner, {}, one, count);
+        for (int i = 0; i < 3; ++i)
+            runs.fetch<int>(&owner, {"same"}, one, count);
+        runs.fetch<int>(
+            &owner, {}, [](const WorkContext&) -> Result<int> { throw std::bad_alloc(); }, count);
+        go = true;
+        QTRY_COMPARE(values, 602); // of "same" the newest alone
+        QTRY_COMPARE(cancelled, 2);
+        QTRY_VERIFY2(failure.contains(QStringLiteral("memory")), qPrintable(failure));
+    }
+
+    void fetch_tellsItsProgressAndIsDropped() {
+        Script script;
+        RequestModel requests(start());
+        SelectionModel selection;
+        RunController runs(requests, selection, script.runner());
+        QObject owner;
+        double told = -1;
+        bool cancelled = false;
+        runs.fetch<int>(
+            &owner, {"file", Urgency::Long, [&](const Progress& p) { told = p.done; }},
+            [](const WorkContext& work) -> Result<int> {
+                for (int i = 0;; ++i) {
+                    work.report("hashing", i, 0);
+                    FOVEA_TRY(work.checkpoint());
+                    std::this_thread::sleep_for(1ms);
+                }
+            },
+            [&](const Result<int>& answer) {
+                cancelled = !answer && answer.error().code == ErrorCode::Cancelled;
+            });
+        QTRY_VERIFY(told >= 0);
+        QVERIFY(!cancelled);
+        runs.drop("file");
+        QTRY_VERIFY(cancelled);
     }
 
     void destroyed_midRun_joins() {
@@ -309,6 +378,181 @@ private slots:
         selection.pinPair({2, 1});
         QTest::qWait(30);
         QCOMPARE(script.requests().size(), before);
+    }
+
+    void panning_neverStopsARun() {
+        Script script;
+        script.hold = true;
+        RequestModel requests(start());
+        SelectionModel selection;
+        RunController runs(requests, selection, script.runner());
+        runs.submitNow();
+        QTRY_COMPARE(script.requests().size(), std::size_t{1});
+        for (std::size_t first = 0; first < 40; ++first) { // longer than the worker's patience
+            VisibleRect visible = requests.request().visible;
+            visible.queries = {first, first + 512};
+            requests.setVisible(visible);
+            QTest::qWait(5);
+        }
+        selection.setCell(2, 1); // another layer does not stop it either
+        QTest::qWait(20);
+        script.hold = false;
+        QTRY_VERIFY(!runs.updating());
+        QCOMPARE(script.cancelled.load(), 0);
+        QVERIFY(runs.lastComplete());
+        QCOMPARE(runs.lastComplete()->generation, std::uint64_t{1});
+    }
+
+    /// The real engine on a tiny model, held at a checkpoint of its isolated layers.
+    void anotherLayer_comesWhileTheRunGoesOn() {
+        QTemporaryDir folder;
+        const std::string path = folder.filePath(QStringLiteral("tiny.gguf")).toStdString();
+        QVERIFY(writeFileAtomically(path, tinyModel(3).bytes()));
+        const auto engine = std::make_shared<Engine>();
+        std::atomic<bool> hold{true}, held{false};
+        std::atomic<int> runsBegun{0};
+        LatestWorker::Runner runner;
+        runner.run = [&](const Request& request, const Engine::Deliver& deliver, const WorkContext& work) {
+            ++runsBegun;
+            WorkContext slow = work;
+            slow.progress = [&](const Progress& p) {
+                if (p.what != "hybrid attention")
+                    return;
+                held = true;
+                while (hold && !work.cancel.cancelled() && work.checkpoint())
+                    std::this_thread::sleep_for(1ms);
+            };
+            return engine->run(request, deliver, slow);
+        };
+        Request request = start();
+        request.modelPath = path;
+        request.text = std::make_shared<const std::string>("abcabacbabcabcbbacab");
+        request.policy.local.window = 4;
+        request.policy.routed = {};
+        RequestModel requests(request);
+        SelectionModel selection;
+        RunController runs(requests, selection, runner);
+        runs.submitNow();
+        QTRY_VERIFY(held && runs.snapshot() && runs.snapshot()->visible);
+        QCOMPARE(runs.snapshot()->visible->layer, 0);
+        selection.setCell(2, 1);
+        QVERIFY(runs.updating());
+        QTRY_COMPARE(runs.snapshot()->visible->layer, 2);
+        QVERIFY(runs.snapshot()->visible->fidelity); // the whole layer
+        QCOMPARE(runs.snapshot()->request->visible.layer, 2);
+        QVERIFY(hold && !runs.snapshot()->propagated); // and the run is where it was
+        hold = false;
+        QTRY_VERIFY(!runs.updating());
+        QCOMPARE(runsBegun.load(), 1);
+        QVERIFY(runs.snapshot()->propagated);
+        QCOMPARE(runs.snapshot()->visible->layer, 2); // later snapshots keep it
+    }
+
+    void standing_comparesAllThatMatters() {
+        Script script;
+        RequestModel requests(start());
+        SelectionModel selection;
+        RunController runs(requests, selection, script.runner());
+        Snapshot result;
+        const auto made = [&](const std::function<void(Request&)>& change) {
+            Request request = requests.request();
+            change(request);
+            result.request = std::make_shared<const Request>(request);
+            return runs.standing(result);
+        };
+        QVERIFY(made([](Request&) {}) == Standing::Current);
+        QVERIFY(made([](Request& r) { r.text = std::make_shared<const std::string>(*r.text); }) ==
+                Standing::Current);
+        QVERIFY(made([](Request& r) { r.visible.layer = 3; }) == Standing::Current);
+        QVERIFY(made([](Request& r) { r.depth = Depth::Visible; }) == Standing::Current);
+        QVERIFY(made([](Request& r) { r.policy.name = "other"; }) == Standing::Current);
+        QVERIFY(made([](Request& r) { r.policy.local.window = 3; }) == Standing::OtherPolicy);
+        QVERIFY(made([](Request& r) { r.text = std::make_shared<const std::string>("a b"); }) ==
+                Standing::OtherRun);
+        QVERIFY(made([](Request& r) { r.maxTokens = 2; }) == Standing::OtherRun);
+        QVERIFY(made([](Request& r) { r.textTemplate = TextTemplate::Chat; }) == Standing::OtherRun);
+        QVERIFY(made([](Request& r) { r.encode.specialTokens = true; }) == Standing::OtherRun);
+        QVERIFY(made([](Request& r) { r.precision = Precision::BF16; }) == Standing::OtherRun);
+        QVERIFY(made([](Request& r) { r.modelPath = "other.gguf"; }) == Standing::OtherRun);
+        auto model = std::make_shared<Model>();
+        model->info.sha256 = std::string(64, 'a');
+        result.model = model;
+        QVERIFY(made([](Request&) {}) == Standing::Current);
+        runs.setModelHash(std::string(64, 'b')); // the file has been replaced
+        QVERIFY(made([](Request&) {}) == Standing::OtherRun);
+    }
+
+    void anotherText_takesItsResultsAndPinsAway() {
+        Script script;
+        RequestModel requests(start());
+        SelectionModel selection;
+        RunController runs(requests, selection, script.runner());
+        runs.submitNow();
+        QTRY_VERIFY(runs.lastComplete());
+        // A text whose tokens are its letters.
+        auto shown = std::make_shared<Snapshot>(*runs.snapshot());
+        auto tokens = std::make_shared<Tokens>();
+        Request request = requests.request();
+        request.text = std::make_shared<const std::string>("one two three four");
+        for (std::uint32_t i = 0; i < request.text->size(); ++i) {
+            tokens->ids.push_back(static_cast<std::int32_t>(i));
+            tokens->spans.push_back({i, i + 1});
+            tokens->pieces.emplace_back(1, (*request.text)[i]);
+        }
+        requests.setText(*request.text, QStringLiteral("text"));
+        shown->request = std::make_shared<const Request>(requests.request());
+        shown->tokens = tokens;
+        QTRY_VERIFY(!runs.updating());
+        runs.adopt(shown);
+        selection.togglePin(1);
+        selection.togglePin(9);
+        requests.setParam(*findParam("window"), ParamValue(std::int64_t{9}));
+        requests.setMaxTokens(100, QStringLiteral("length"));
+        QCOMPARE(selection.pins(), (std::set<int>{1, 9})); // neither policy nor length move a token
+        QTRY_VERIFY(!runs.updating());
+        requests.setMaxTokens(0, QStringLiteral("all"));
+        runs.adopt(shown);
+        requests.setText("one two 33333 four", QStringLiteral("edit"));
+        QCOMPARE(selection.pins(), (std::set<int>{1})); // the ninth token is another word now
+        QVERIFY(!runs.lastComplete());
+        QTRY_VERIFY(!runs.updating());
+        QVERIFY(runs.lastComplete());
+        QVERIFY(runs.standing(*runs.lastComplete()) == Standing::Current);
+        requests.setModelPath("another.gguf");
+        QVERIFY(!runs.lastComplete());
+    }
+
+    void sweep_endsWithItsText() {
+        QTemporaryDir folder;
+        const std::string path = folder.filePath(QStringLiteral("tiny.gguf")).toStdString();
+        QVERIFY(writeFileAtomically(path, tinyModel().bytes()));
+        Request request = start();
+        request.modelPath = path;
+        request.text = std::make_shared<const std::string>("abcabacbabcabcbbacab");
+        RequestModel requests(request);
+        SelectionModel selection;
+        RunController runs(requests, selection);
+        QSignalSpy finished(&runs, &RunController::sweepFinished);
+        runs.submitNow();
+        QTRY_VERIFY(!runs.updating() && runs.lastComplete());
+        SweepPlan plan;
+        plan.base = request.policy;
+        SweepAxis windows{"window", {}};
+        for (std::int64_t w = 1; w <= 400; ++w)
+            windows.values.emplace_back(w);
+        plan.axes = {windows};
+        runs.startSweep(plan);
+        QVERIFY(runs.sweeping());
+        const int total = runs.sweepTotal();
+        QVERIFY(total >= 400);
+        QTRY_VERIFY(!runs.sweepPoints().empty());
+        requests.setText("bbbbacacaca", QStringLiteral("another"));
+        QVERIFY(!runs.sweepIsCurrent());
+        QTRY_VERIFY(!runs.sweeping());
+        QCOMPARE(finished.size(), 1);
+        QVERIFY(finished[0][0].toBool()); // cancelled
+        QVERIFY(static_cast<int>(runs.sweepPoints().size()) < total);
+        QCOMPARE(runs.sweepTotal(), total);
     }
 
     void sweep_withoutAFullRun_saysSo() {

@@ -41,9 +41,9 @@ QString nameOf(CurveMark mark) {
     case CurveMark::Policy:
         return CurvePlot::tr("beaten");
     case CurveMark::Random:
-        return CurvePlot::tr("random router, same budgets");
+        return CurvePlot::tr("random router, at its point's cost");
     case CurveMark::Oracle:
-        return CurvePlot::tr("oracle, same budgets");
+        return CurvePlot::tr("oracle, at its point's cost");
     case CurveMark::Current:
         return CurvePlot::tr("policy now");
     }

@@ -11,8 +11,8 @@ enum class CurveMark {
     Full,    ///< full attention: cost 1, fidelity equal
     Front,   ///< on the Pareto front
     Policy,  ///< beaten by another point: hollow
-    Random,  ///< the random router at some point's budget
-    Oracle,  ///< true top-k at some point's budget
+    Random,  ///< the random router at a point's budget, drawn at that point's cost
+    Oracle,  ///< true top-k at a point's budget, drawn at that point's cost
     Current, ///< the policy now set
 };
 

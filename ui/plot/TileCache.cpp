@@ -1,9 +1,6 @@
 #include "ui/plot/TileCache.h"
 #include "core/base/SplitMix64.h"
 #include "ui/plot/SameOwner.h"
-#include <QCoreApplication>
-#include <QMetaObject>
-#include <QPointer>
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -27,8 +24,11 @@ RowRange rowsOf(const TileKey& key, std::size_t tokens) {
     return {std::min(key.row * span, tokens), std::min((key.row + std::size_t{1}) * span, tokens)};
 }
 
-/// Values that a partial tile does not know are taken from the older one, so that no part of a picture goes
-/// blank.
+bool dependsOnPolicy(const TileKey& key) {
+    return key.quantity != MapQuantity::Full;
+}
+
+/// Values that a partial tile does not know are taken from one of the same policy that knows them.
 void fillUnknown(MapTile& tile, const MapTile& old) {
     for (std::size_t i = 0; i < tile.value.size(); ++i)
         if (std::isnan(tile.value[i])) {
@@ -38,30 +38,6 @@ void fillUnknown(MapTile& tile, const MapTile& old) {
                 tile.keptShare[i] = old.keptShare[i];
         }
 }
-
-/// Tells the cache that a fetch is over, also when its work was dropped unrun; may end on any thread.
-class Ticket {
-public:
-    Ticket(std::shared_ptr<TileCache*> cache, std::function<void(TileCache&)> over)
-        : m_cache(std::move(cache)), m_over(std::move(over)) {}
-    ~Ticket() {
-        if (!QCoreApplication::instance())
-            return;
-        QMetaObject::invokeMethod(
-            QCoreApplication::instance(),
-            [cache = std::move(m_cache), over = std::move(m_over)] {
-                if (*cache)
-                    over(**cache);
-            },
-            Qt::QueuedConnection);
-    }
-    Ticket(const Ticket&) = delete;
-    Ticket& operator=(const Ticket&) = delete;
-
-private:
-    std::shared_ptr<TileCache*> m_cache;
-    std::function<void(TileCache&)> m_over;
-};
 
 } // namespace
 
@@ -83,69 +59,147 @@ std::size_t tileBytes(const MapTile& tile) {
 }
 
 TileCache::TileCache(Fetch fetch, QObject* parent, std::size_t maxBytes)
-    : QObject(parent), m_fetch(std::move(fetch)), m_maxBytes(maxBytes),
-      m_alive(std::make_shared<TileCache*>(this)) {}
-
-TileCache::~TileCache() {
-    *m_alive = nullptr;
-}
+    : QObject(parent), m_fetch(std::move(fetch)), m_maxBytes(maxBytes) {}
 
 void TileCache::setSnapshot(SnapshotPtr snapshot) {
     m_snapshot = std::move(snapshot);
     m_failed.clear();
     // A layer of another run has other activations: its tiles are of another text or model, and no picture
     // needs them.
+    const auto ofAnotherRun = [this](const TileKey& key, const Stamp& stamp) {
+        const auto layer = layerOf(m_snapshot.get(), key.layer);
+        return layer && !sameOwner(stamp.layer, layer);
+    };
     for (auto it = m_entries.begin(); it != m_entries.end();) {
-        const auto layer = layerOf(m_snapshot.get(), it->first.layer);
-        if (layer && !sameOwner(it->second.stamp.layer, layer)) {
-            m_bytes -= tileBytes(*it->second.tile);
-            m_ages.erase(it->second.age);
-            it = m_entries.erase(it);
-        } else
-            ++it;
+        const auto entry = it++;
+        if (ofAnotherRun(entry->first, entry->second.stamp))
+            erase(entry);
     }
+    std::erase_if(m_collected, [&](const auto& c) { return ofAnotherRun(c.first, c.second.second); });
+    chooseSource();
     startNext();
 }
 
-bool TileCache::possible(const TileKey& key) const {
-    if (!layerOf(m_snapshot.get(), key.layer))
+bool TileCache::possible(const TileKey& key, const Snapshot* of) {
+    if (!layerOf(of, key.layer))
         return false;
-    if (key.quantity == MapQuantity::Full)
+    if (!dependsOnPolicy(key))
         return true;
-    const auto& visible = m_snapshot->visible;
+    const auto& visible = of->visible;
     if (!visible || !visible->plan || visible->layer != key.layer ||
         (visible->head >= 0 && visible->head != key.head))
         return false;
     const auto& head = visible->plan->heads[static_cast<std::size_t>(key.head)];
     if (!head)
         return false;
-    const RowRange have = head->rows, need = rowsOf(key, m_snapshot->tokens->size());
+    const RowRange have = head->rows, need = rowsOf(key, of->tokens->size());
     return have.first < need.last && need.first < have.last;
 }
 
-TileCache::Stamp TileCache::stampFor(const TileKey& key) const {
+/// Does the plan of the snapshot, which can make part of the tile, cover all its rows?
+bool TileCache::wholly(const TileKey& key, const Snapshot& of) {
+    const RowRange have = of.visible->plan->heads[static_cast<std::size_t>(key.head)]->rows;
+    const RowRange need = rowsOf(key, of.tokens->size());
+    return have.first <= need.first && need.last <= have.last;
+}
+
+TileCache::Stamp TileCache::stampFor(const TileKey& key, const Snapshot& of) {
     Stamp stamp;
-    stamp.layer = layerOf(m_snapshot.get(), key.layer);
-    if (key.quantity == MapQuantity::Full)
+    stamp.layer = layerOf(&of, key.layer);
+    if (!dependsOnPolicy(key))
         return stamp;
-    const auto& plan = m_snapshot->visible->plan;
-    stamp.policy = std::shared_ptr<const AttentionPolicy>(m_snapshot->request, &m_snapshot->request->policy);
-    const RowRange have = plan->heads[static_cast<std::size_t>(key.head)]->rows;
-    const RowRange need = rowsOf(key, m_snapshot->tokens->size());
-    if (have.first > need.first || have.last < need.last)
-        stamp.plan = plan;
+    stamp.policy = std::shared_ptr<const AttentionPolicy>(of.request, &of.request->policy);
+    if (!wholly(key, of))
+        stamp.plan = of.visible->plan;
     return stamp;
 }
 
-bool TileCache::isCurrent(const TileKey& key, const Stamp& stamp) const {
-    const auto layer = layerOf(m_snapshot.get(), key.layer);
+bool TileCache::isCurrent(const TileKey& key, const Stamp& stamp, const Snapshot* of) {
+    const auto layer = layerOf(of, key.layer);
     if (!layer || !sameOwner(stamp.layer, layer))
         return false;
-    if (key.quantity == MapQuantity::Full)
+    if (!dependsOnPolicy(key))
         return true;
     if (stamp.plan) // partial: as good as it gets only while nothing fuller is there
-        return m_snapshot->visible && m_snapshot->visible->plan == stamp.plan;
-    return stamp.policy && m_snapshot->request && *stamp.policy == m_snapshot->request->policy;
+        return of->visible && of->visible->plan == stamp.plan;
+    return stamp.policy && of->request && *stamp.policy == of->request->policy;
+}
+
+const Snapshot* TileCache::sourceOf(const TileKey& key) const {
+    return dependsOnPolicy(key) ? m_source.get() : m_snapshot.get();
+}
+
+bool TileCache::isFailed(const TileKey& key) const {
+    return std::find(m_failed.begin(), m_failed.end(), key) != m_failed.end();
+}
+
+bool TileCache::isMade(const TileKey& key) const {
+    const auto shown = m_entries.find(key);
+    if (shown != m_entries.end() && isCurrent(key, shown->second.stamp, sourceOf(key)))
+        return true;
+    const auto collected = m_collected.find(key);
+    return collected != m_collected.end() && isCurrent(key, collected->second.second, sourceOf(key));
+}
+
+bool TileCache::showsAnotherPolicy() const {
+    return m_source && std::any_of(m_entries.begin(), m_entries.end(), [this](const auto& entry) {
+               const auto& [key, shown] = entry;
+               return dependsOnPolicy(key) && !(*shown.stamp.policy == m_source->request->policy) &&
+                      std::any_of(m_wanted.begin(), m_wanted.end(), [&](const TileKey& wanted) {
+                          return dependsOnPolicy(wanted) && wanted.layer == key.layer &&
+                                 wanted.head == key.head;
+                      });
+           });
+}
+
+bool TileCache::pictureIsWhole() const {
+    return std::all_of(m_wanted.begin(), m_wanted.end(), [this](const TileKey& key) {
+        return !dependsOnPolicy(key) || !possible(key, m_source.get()) || isFailed(key) || isMade(key);
+    });
+}
+
+void TileCache::chooseSource() {
+    if (m_source == m_snapshot)
+        return;
+    const auto ofThisRun = [this](const TileKey& key) {
+        return layerOf(m_source.get(), key.layer) == layerOf(m_snapshot.get(), key.layer);
+    };
+    const bool stale = !m_source || !std::all_of(m_wanted.begin(), m_wanted.end(), ofThisRun);
+    if (!stale && !pictureIsWhole())
+        return; // first what has been begun
+    SnapshotPtr before = std::exchange(m_source, m_snapshot);
+    // Rows of a new policy are not put between those of an old one: while a slider moves, a plan may cover
+    // the rows on screen alone.
+    if (!stale && m_snapshot && showsAnotherPolicy() &&
+        std::any_of(m_wanted.begin(), m_wanted.end(), [this](const TileKey& key) {
+            return dependsOnPolicy(key) && !(possible(key) && wholly(key, *m_snapshot));
+        }))
+        m_source = std::move(before);
+}
+
+void TileCache::erase(std::unordered_map<TileKey, Entry, TileKeyHash>::iterator entry) {
+    m_bytes -= tileBytes(*entry->second.tile);
+    m_ages.erase(entry->second.age);
+    m_entries.erase(entry);
+}
+
+void TileCache::put(const TileKey& key, TilePtr tile, const Stamp& stamp) {
+    if (const auto old = m_entries.find(key); old != m_entries.end())
+        erase(old);
+    m_bytes += tileBytes(*tile);
+    m_entries.emplace(key, Entry{std::move(tile), stamp, m_ages.insert(m_ages.end(), key)});
+}
+
+void TileCache::showCollected() {
+    for (auto it = m_entries.begin(); it != m_entries.end();) {
+        const auto entry = it++;
+        if (dependsOnPolicy(entry->first) && !(*entry->second.stamp.policy == m_source->request->policy))
+            erase(entry);
+    }
+    for (auto& [key, made] : m_collected)
+        if (*made.second.policy == m_source->request->policy)
+            put(key, std::move(made.first), made.second);
+    m_collected.clear();
 }
 
 TileCache::Found TileCache::find(const TileKey& key) {
@@ -157,23 +211,25 @@ TileCache::Found TileCache::find(const TileKey& key) {
             return {};
         auto tile = std::make_shared<const MapTile>(pictureTile(key, layer->picture));
         m_bytes += tileBytes(*tile);
-        m_entries.emplace(key, Entry{tile, stampFor(key), m_ages.insert(m_ages.end(), key)});
+        m_entries.emplace(key, Entry{tile, stampFor(key, *m_snapshot), m_ages.insert(m_ages.end(), key)});
         return {std::move(tile), true};
     }
     m_ages.splice(m_ages.end(), m_ages, it->second.age);
-    return {it->second.tile, isCurrent(key, it->second.stamp) && !it->second.stamp.plan};
+    return {it->second.tile, isCurrent(key, it->second.stamp, m_snapshot.get()) && !it->second.stamp.plan};
 }
 
 void TileCache::want(std::vector<TileKey> keys) {
     m_wanted = std::move(keys);
+    chooseSource();
     startNext();
 }
 
 bool TileCache::settled() const {
     return m_flying.empty() && std::none_of(m_wanted.begin(), m_wanted.end(), [this](const TileKey& key) {
                const auto it = m_entries.find(key);
-               return it == m_entries.end() ? possible(key)
-                                            : !isCurrent(key, it->second.stamp) || it->second.stamp.plan;
+               return it == m_entries.end()
+                          ? possible(key)
+                          : !isCurrent(key, it->second.stamp, m_snapshot.get()) || it->second.stamp.plan;
            });
 }
 
@@ -184,32 +240,21 @@ void TileCache::startNext() {
     for (bool found = true; found && m_flying.size() < kInFlight;) {
         found = false;
         for (const TileKey& key : m_wanted) {
-            if (std::any_of(m_flying.begin(), m_flying.end(),
-                            [&](const Flight& f) { return f.key == key; }) ||
-                std::find(m_failed.begin(), m_failed.end(), key) != m_failed.end() || !possible(key))
-                continue;
-            const auto it = m_entries.find(key);
-            if (it != m_entries.end() && isCurrent(key, it->second.stamp))
+            const SnapshotPtr& source = dependsOnPolicy(key) ? m_source : m_snapshot;
+            if (std::find(m_flying.begin(), m_flying.end(), key) != m_flying.end() || isFailed(key) ||
+                !possible(key, source.get()) || isMade(key))
                 continue;
             found = true;
-            const std::uint64_t flight = ++m_flights;
-            m_flying.push_back({key, flight});
-            const Stamp stamp = stampFor(key);
-            auto ticket = std::make_shared<Ticket>(m_alive, [flight](TileCache& cache) {
-                if (std::erase_if(cache.m_flying, [flight](const Flight& f) { return f.number == flight; }) >
-                    0)
-                    cache.startNext();
-            });
-            Work work = [key, snapshot = m_snapshot]() -> std::shared_ptr<MapTile> {
-                const std::optional<TileSource> source = snapshot->tileSource(key.layer);
-                if (!source || (key.quantity != MapQuantity::Full && !source->plan))
-                    return nullptr;
-                return std::make_shared<MapTile>(makeTile(key, *source, 0));
+            m_flying.push_back(key);
+            Work work = [key, source](const WorkContext&) -> Result<std::shared_ptr<MapTile>> {
+                const std::optional<TileSource> from = source->tileSource(key.layer);
+                if (!from || (dependsOnPolicy(key) && !from->plan))
+                    return fail(ErrorCode::BadValue, "this part of the map is not computed");
+                return std::make_shared<MapTile>(makeTile(key, *from, 0));
             };
-            Done done = [this, key, flight, stamp, ticket](std::shared_ptr<MapTile> tile) {
-                arrived(key, flight, stamp, std::move(tile));
+            Done done = [this, key, stamp = stampFor(key, *source)](Result<std::shared_ptr<MapTile>> answer) {
+                arrived(key, stamp, std::move(answer));
             };
-            ticket.reset();
             m_fetch(std::move(work), std::move(done));
             break;
         }
@@ -217,28 +262,33 @@ void TileCache::startNext() {
     m_starting = false;
 }
 
-void TileCache::arrived(const TileKey& key, std::uint64_t flight, const Stamp& stamp,
-                        std::shared_ptr<MapTile> tile) {
-    std::erase_if(m_flying, [flight](const Flight& f) { return f.number == flight; });
-    if (!tile)
+void TileCache::arrived(const TileKey& key, const Stamp& stamp, Result<std::shared_ptr<MapTile>> answer) {
+    std::erase(m_flying, key);
+    if (!answer && answer.error().code != ErrorCode::Cancelled)
         m_failed.push_back(key);
     const auto layer = layerOf(m_snapshot.get(), key.layer);
-    if (tile && layer && sameOwner(stamp.layer, layer)) {
-        const auto it = m_entries.find(key);
-        if (it != m_entries.end()) {
-            if (stamp.plan)
-                fillUnknown(*tile, *it->second.tile);
-            m_bytes -= tileBytes(*it->second.tile);
-            m_bytes += tileBytes(*tile);
-            it->second.tile = std::move(tile);
-            it->second.stamp = stamp;
-            m_ages.splice(m_ages.end(), m_ages, it->second.age);
+    const bool ofThePicture =
+        !dependsOnPolicy(key) || (m_source && *stamp.policy == m_source->request->policy);
+    if (answer && layer && sameOwner(stamp.layer, layer) && ofThePicture) {
+        std::shared_ptr<MapTile> tile = std::move(*answer);
+        if (!dependsOnPolicy(key) || !showsAnotherPolicy()) {
+            const auto old = m_entries.find(key);
+            if (stamp.plan && old != m_entries.end())
+                fillUnknown(*tile, *old->second.tile);
+            put(key, std::move(tile), stamp);
+            evict();
+            emit tileArrived();
         } else {
-            m_bytes += tileBytes(*tile);
-            m_entries.emplace(key, Entry{std::move(tile), stamp, m_ages.insert(m_ages.end(), key)});
+            m_collected.insert_or_assign(key, std::pair(TilePtr(std::move(tile)), stamp));
         }
-        evict();
-        emit tileArrived();
+    }
+    if (m_source && pictureIsWhole()) {
+        if (!m_collected.empty()) {
+            showCollected();
+            evict();
+            emit tileArrived();
+        }
+        chooseSource();
     }
     startNext();
 }

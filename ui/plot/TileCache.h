@@ -19,19 +19,20 @@ struct TileKeyHash {
 
 /// Value tiles of the map's quad-tree for the newest snapshot. A tile is current when it was made from the
 /// snapshot's stages: the same activations and, but for MapQuantity::Full, an equal policy whose plan covered
-/// all its rows. An older tile is kept and handed out, marked, until the new one arrives. GUI thread only;
-/// never waits. Colours are never stored.
+/// all its rows. What depends on the policy is shown of one policy at a time: the tiles of a new one are
+/// collected and take the places of the old ones all at once. A picture that has been begun is finished
+/// although newer policies arrive meanwhile, so a drag shows some of its policies and no mixture. GUI thread
+/// only; never waits. Colours are never stored.
 class TileCache : public QObject {
     Q_OBJECT
 public:
-    using Work = std::function<std::shared_ptr<MapTile>()>;
-    using Done = std::function<void(std::shared_ptr<MapTile>)>;
-    /// Runs `work` elsewhere and then `done` on the GUI thread, or destroys both uncalled. May do both at
-    /// once (exports).
+    using Work = std::function<Result<std::shared_ptr<MapTile>>(const WorkContext&)>;
+    using Done = std::function<void(Result<std::shared_ptr<MapTile>>)>;
+    /// Runs `work` elsewhere, then calls `done` on the GUI thread: exactly once, with Cancelled when `work`
+    /// was not run, or never when the cache has been destroyed. May do both at once (exports).
     using Fetch = std::function<void(Work work, Done done)>;
 
     explicit TileCache(Fetch fetch, QObject* parent = nullptr, std::size_t maxBytes = std::size_t{64} << 20);
-    ~TileCache() override;
 
     /// Tiles of another text or model are dropped, tiles of another policy become old.
     void setSnapshot(SnapshotPtr snapshot);
@@ -50,7 +51,7 @@ public:
     [[nodiscard]] bool settled() const;
     [[nodiscard]] std::size_t bytes() const { return m_bytes; }
     /// Can the snapshot make all or part of this tile now?
-    [[nodiscard]] bool possible(const TileKey& key) const;
+    [[nodiscard]] bool possible(const TileKey& key) const { return possible(key, m_snapshot.get()); }
 
 signals:
     void tileArrived();
@@ -69,26 +70,37 @@ private:
         Stamp stamp;
         std::list<TileKey>::iterator age;
     };
-    [[nodiscard]] Stamp stampFor(const TileKey& key) const;
-    [[nodiscard]] bool isCurrent(const TileKey& key, const Stamp& stamp) const;
+    [[nodiscard]] static bool possible(const TileKey& key, const Snapshot* of);
+    [[nodiscard]] static bool wholly(const TileKey& key, const Snapshot& of);
+    [[nodiscard]] static Stamp stampFor(const TileKey& key, const Snapshot& of);
+    [[nodiscard]] static bool isCurrent(const TileKey& key, const Stamp& stamp, const Snapshot* of);
+    /// Shown or collected for the picture of m_source.
+    [[nodiscard]] bool isMade(const TileKey& key) const;
+    [[nodiscard]] bool isFailed(const TileKey& key) const;
+    [[nodiscard]] const Snapshot* sourceOf(const TileKey& key) const;
+    /// A tile of another policy than m_source's is shown of a wanted layer and head.
+    [[nodiscard]] bool showsAnotherPolicy() const;
+    /// Every wanted tile that m_source can give is made.
+    [[nodiscard]] bool pictureIsWhole() const;
+    void chooseSource();
+    void put(const TileKey& key, TilePtr tile, const Stamp& stamp);
+    void erase(std::unordered_map<TileKey, Entry, TileKeyHash>::iterator entry);
+    void showCollected();
     void startNext();
-    void arrived(const TileKey& key, std::uint64_t flight, const Stamp& stamp, std::shared_ptr<MapTile> tile);
+    void arrived(const TileKey& key, const Stamp& stamp, Result<std::shared_ptr<MapTile>> answer);
     void evict();
 
     Fetch m_fetch;
     SnapshotPtr m_snapshot;
+    SnapshotPtr
+        m_source; ///< what tiles that depend on the policy are made from: the newest one or an older one
     std::unordered_map<TileKey, Entry, TileKeyHash> m_entries;
+    std::unordered_map<TileKey, std::pair<TilePtr, Stamp>, TileKeyHash> m_collected; ///< not yet shown
     std::list<TileKey> m_ages; ///< least recently used first
     std::vector<TileKey> m_wanted;
-    struct Flight {
-        TileKey key;
-        std::uint64_t number = 0;
-    };
-    std::vector<Flight> m_flying;
+    std::vector<TileKey> m_flying; ///< asked and not yet answered
     std::vector<TileKey> m_failed; ///< gave nothing; not asked again of this snapshot
-    std::uint64_t m_flights = 0;
     std::size_t m_bytes = 0, m_maxBytes;
-    std::shared_ptr<TileCache*> m_alive; ///< cleared by the destructor
     bool m_starting = false;
 };
 

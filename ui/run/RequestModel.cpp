@@ -17,7 +17,9 @@ bool sameText(const std::shared_ptr<const std::string>& a, const std::shared_ptr
 
 } // namespace
 
-/// What undo restores: text and policy. Model, precision and what is on screen stay as they are.
+/// What undo restores: text, its length limit and policy. Whatever is in here makes a step when it changes;
+/// else undoing another change would bring an old value back. Model, precision and what is on screen are not
+/// in here and stay as they are.
 class RequestCommand : public QUndoCommand {
 public:
     struct State {
@@ -143,12 +145,12 @@ void RequestModel::setPrecision(Precision precision) {
     apply(request);
 }
 
-void RequestModel::setMaxTokens(std::size_t tokens) {
+void RequestModel::setMaxTokens(std::size_t tokens, const QString& why) {
     if (tokens == m_request.maxTokens)
         return;
-    Request request = m_request;
-    request.maxTokens = tokens;
-    apply(request);
+    RequestCommand::State after = RequestCommand::of(m_request);
+    after.maxTokens = tokens;
+    m_undo.push(new RequestCommand(*this, RequestCommand::of(m_request), std::move(after), -1, why));
 }
 
 void RequestModel::setRequest(Request request) {

@@ -26,7 +26,8 @@ public:
     void setPolicy(const AttentionPolicy& policy, const QString& why);
     /// `maxTokens`: run only the first tokens, for a text that is too long to run unasked; 0: all.
     void setText(std::string text, const QString& why, std::size_t maxTokens = 0);
-    void setMaxTokens(std::size_t tokens); ///< no undo step: the answer to a question
+    /// Runs only the first tokens; 0: all. One undo step named `why`.
+    void setMaxTokens(std::size_t tokens, const QString& why);
     void setModelPath(std::string path);
     void setPrecision(Precision precision);
     /// Replaces everything (a session); clears the undo stack.

@@ -1,4 +1,5 @@
 #include "ui/run/RunController.h"
+#include "core/engine/SameResult.h"
 #include <QMetaObject>
 #include <QPointer>
 #include <algorithm>
@@ -7,10 +8,12 @@
 
 namespace fovea::ui {
 
-/// The engine thread leaves its newest news here and posts one call to the GUI thread; news that come before
-/// the GUI has looked replace each other, so a busy GUI never builds up a queue.
+/// The engine thread leaves its news here and posts one call to the GUI thread. Snapshots that come before
+/// the GUI has looked replace each other, so a busy GUI never builds up a queue. Everything that one thread
+/// hands to the other passes through the one mutex.
 struct RunController::Private {
     struct Inbox {
+        std::vector<std::function<void()>> letters; ///< answers and points, to be opened in this order
         SnapshotPtr snapshot;
         /// The final snapshot of an earlier request, when the next request's first one followed before the
         /// GUI looked: without it a drag whose results are short-lived would show none of them.
@@ -24,13 +27,39 @@ struct RunController::Private {
     std::mutex mutex;
     Inbox inbox;
 
+    /// Any thread: lets `leave` put something into the inbox of `to`, which looks soon.
+    template <class Leave>
+    void post(RunController* to, const Leave& leave) {
+        const std::lock_guard lock(mutex);
+        leave(inbox);
+        if (!std::exchange(inbox.posted, true))
+            QMetaObject::invokeMethod(to, "takeNews", Qt::QueuedConnection);
+    }
+    void send(RunController* to, std::function<void()> letter) {
+        post(to, [&](Inbox& box) { box.letters.push_back(std::move(letter)); });
+    }
+
+    Request noted;               ///< what onRequest saw last
     std::uint64_t submitted = 0; ///< generation of the newest request
     bool settled = true;         ///< nothing more will come for it
     bool dragging = false;
     bool announced = false; ///< what updatingChanged said last
     Depth submittedDepth = Depth::Propagated;
+    int submittedLayer = -1;
+    SnapshotPtr newest; ///< of the newest request, shown or not
 
-    CancelToken sweepStop;
+    /// A layer that came by fetch, and what it was made from.
+    struct FetchedLayer {
+        std::shared_ptr<const VisibleLayer> visible;
+        std::shared_ptr<const LayerActivations> activations;
+        AttentionPolicy policy;
+    };
+    FetchedLayer fetched;
+    std::uint64_t layersAsked = 0; ///< number of the newest question
+    bool layerPending = false;
+    int pendingLayer = -1;
+    std::uint64_t pendingOf = 0; ///< generation
+
     std::uint64_t sweep = 0; ///< number of the newest sweep; older ones' points are dropped
     bool sweeping = false;
 
@@ -38,6 +67,40 @@ struct RunController::Private {
 };
 
 namespace {
+
+const std::string kSweepKey = "sweep";
+const std::string kLayerKey = "layer";
+
+std::shared_ptr<const LayerActivations> layerOf(const Snapshot& snapshot, int layer) {
+    const bool there =
+        snapshot.full && layer >= 0 && static_cast<std::size_t>(layer) < snapshot.full->layers.size();
+    return there ? snapshot.full->layers[static_cast<std::size_t>(layer)] : nullptr;
+}
+
+bool hasWholeLayer(const Snapshot& snapshot, int layer) {
+    return snapshot.visible && snapshot.visible->layer == layer && snapshot.visible->head < 0;
+}
+
+/// Leading tokens of `shown` that are the same words in the text of `now`: those before the last white space
+/// of the bytes that both texts begin with, since no token reaches across one.
+std::size_t unchangedTokens(const Snapshot& shown, const Request& now) {
+    const Request& then = *shown.request;
+    if (then.modelPath != now.modelPath || !(then.encode == now.encode) ||
+        then.textTemplate != now.textTemplate || !then.text || !now.text)
+        return 0;
+    if (then.text == now.text || *then.text == *now.text)
+        return shown.tokens->size();
+    const auto [mine, theirs] =
+        std::mismatch(then.text->begin(), then.text->end(), now.text->begin(), now.text->end());
+    const auto same = static_cast<std::size_t>(mine - then.text->begin());
+    const std::size_t blank = std::string_view(*then.text).substr(0, same).find_last_of(" \n\t\r");
+    if (blank == std::string_view::npos)
+        return 0;
+    const auto& spans = shown.tokens->spans;
+    return static_cast<std::size_t>(
+        std::partition_point(spans.begin(), spans.end(), [&](const Span& s) { return s.end <= blank; }) -
+        spans.begin());
+}
 
 /// The first snapshot of a request over the same text holds what is shown already and nothing of the new
 /// policy.
@@ -55,12 +118,7 @@ RunController::RunController(RequestModel& requests, SelectionModel& selection, 
                              QObject* parent)
     : QObject(parent), m_requests(requests), m_selection(selection), m_private(std::make_unique<Private>()) {
     Private& p = *m_private;
-    const auto post = [this, &p](auto&& leave) {
-        const std::lock_guard lock(p.mutex);
-        leave(p.inbox);
-        if (!std::exchange(p.inbox.posted, true))
-            QMetaObject::invokeMethod(this, &RunController::takeNews, Qt::QueuedConnection);
-    };
+    const auto post = [this, &p](const auto& leave) { p.post(this, leave); };
     LatestWorker::Callbacks callbacks;
     callbacks.snapshot = [post](SnapshotPtr snapshot) {
         post([&](Private::Inbox& inbox) {
@@ -81,8 +139,9 @@ RunController::RunController(RequestModel& requests, SelectionModel& selection, 
                                                            LatestWorker::Milliseconds(150), std::move(runner))
                           : std::make_unique<LatestWorker>(std::move(callbacks));
 
-    connect(&m_requests, &RequestModel::requestChanged, this, &RunController::submitNow);
-    connect(&m_requests, &RequestModel::visibleChanged, this, &RunController::submitVisible);
+    p.noted = m_requests.request();
+    connect(&m_requests, &RequestModel::requestChanged, this, &RunController::onRequest);
+    connect(&m_requests, &RequestModel::visibleChanged, this, &RunController::onVisible);
     connect(&m_selection, &SelectionModel::cellChanged, this, [this] {
         VisibleRect visible = m_requests.request().visible;
         visible.layer = m_selection.layer();
@@ -92,7 +151,6 @@ RunController::RunController(RequestModel& requests, SelectionModel& selection, 
 }
 
 RunController::~RunController() {
-    m_private->sweepStop.cancel();
     m_private->worker.reset(); // cancels and joins; calls posted to this object die with it
 }
 
@@ -103,7 +161,7 @@ bool RunController::updating() const {
 void RunController::announce() {
     Private& p = *m_private;
     // A drag is one long update: between two of its short runs the whole text's numbers are old all the same.
-    const bool now = !p.settled || (p.dragging && p.submittedDepth == Depth::Visible);
+    const bool now = !p.settled || p.layerPending || (p.dragging && p.submittedDepth == Depth::Visible);
     if (std::exchange(p.announced, now) != now)
         emit updatingChanged(now);
 }
@@ -115,19 +173,128 @@ void RunController::submitNow() {
         return; // nothing can run yet; the window says why
     request.depth = p.dragging ? Depth::Visible : Depth::Propagated;
     p.submittedDepth = request.depth;
+    p.submittedLayer = request.visible.layer;
+    p.newest.reset();
     p.submitted = p.worker->submit(std::move(request));
     p.settled = false;
     announce();
 }
 
-void RunController::submitVisible() {
-    // Panning inside a layer whose isolated result is whole needs no run: tiles come by fetch().
-    const VisibleRect& visible = m_requests.request().visible;
-    const Private& p = *m_private;
-    if (p.settled && m_snapshot && m_snapshot->generation == p.submitted && m_snapshot->visible &&
-        m_snapshot->visible->layer == visible.layer && m_snapshot->visible->head < 0)
-        return;
+Standing RunController::standing(const Snapshot& result) const {
+    const Request& now = m_requests.request();
+    if (!result.request || !sameRun(*result.request, now) ||
+        (result.model && !m_modelHash.empty() && result.model->info.sha256 != m_modelHash))
+        return Standing::OtherRun;
+    return sameResult(*result.request, now) ? Standing::Current : Standing::OtherPolicy;
+}
+
+SnapshotPtr RunController::lastComplete() const {
+    return m_lastComplete && standing(*m_lastComplete) != Standing::OtherRun ? m_lastComplete : nullptr;
+}
+
+bool RunController::sweepIsCurrent() const {
+    return m_sweepSource && standing(*m_sweepSource) != Standing::OtherRun;
+}
+
+void RunController::onRequest() {
+    const Request& now = m_requests.request();
+    const Request before = std::exchange(m_private->noted, now);
+    const bool sameWords = before.text == now.text && before.modelPath == now.modelPath &&
+                           before.encode == now.encode && before.textTemplate == now.textTemplate;
+    if (!sameWords && m_snapshot && m_snapshot->request && m_snapshot->tokens)
+        m_selection.clipTo(static_cast<int>(unchangedTokens(*m_snapshot, now)));
+    if (m_private->sweeping && !sweepIsCurrent())
+        cancelSweep();
     submitNow();
+}
+
+void RunController::onVisible() {
+    const Private& p = *m_private;
+    const int layer = m_requests.request().visible.layer;
+    if (p.submitted == 0)
+        return submitNow();
+    // Nothing runs: the engine brings the layer, the rectangle on screen first.
+    if (p.settled && m_snapshot && m_snapshot->final && m_snapshot->generation == p.submitted) {
+        if (!hasWholeLayer(*m_snapshot, layer) && !showKnownLayer(layer))
+            submitNow();
+        return;
+    }
+    fetchLayer();
+}
+
+bool RunController::showKnownLayer(int layer) {
+    const SnapshotPtr newest = m_private->newest ? withFetchedLayer(m_private->newest) : nullptr;
+    if (!newest || !hasWholeLayer(*newest, layer))
+        return false;
+    if (!m_snapshot || !hasWholeLayer(*m_snapshot, layer)) {
+        m_snapshot = newest;
+        emit snapshotChanged();
+    }
+    return true;
+}
+
+void RunController::fetchLayer() {
+    Private& p = *m_private;
+    const SnapshotPtr base = p.newest;
+    if (!base || !base->model || !base->tokens || !base->request)
+        return; // asked again with the next snapshot
+    const int layer = std::min(m_requests.request().visible.layer, base->model->shape.layers - 1);
+    if (showKnownLayer(layer))
+        return;
+    const auto activations = layerOf(*base, layer);
+    if (!activations ||
+        ((!p.settled || base->final) && layer == std::min(p.submittedLayer, base->model->shape.layers - 1)) ||
+        (!base->full->complete && base->request->policy.routesBy("surprisal")))
+        return; // not there yet, or the run's next step
+    if (p.layerPending && p.pendingLayer == layer && p.pendingOf == base->generation)
+        return;
+    p.layerPending = true;
+    p.pendingLayer = layer;
+    p.pendingOf = base->generation;
+    const std::uint64_t asked = ++p.layersAsked;
+    announce();
+    using Layer = std::shared_ptr<const VisibleLayer>;
+    fetch<Layer>(
+        this, {kLayerKey, Urgency::Long},
+        [base, layer](const WorkContext& work) -> Result<Layer> {
+            Result<VisibleLayer> done =
+                runVisible(*base, base->request->policy, layer, -1, {0, base->tokens->size()}, work);
+            FOVEA_TRY(done);
+            return std::make_shared<const VisibleLayer>(std::move(*done));
+        },
+        [this, asked, base, activations](Result<Layer> visible) {
+            Private& now = *m_private;
+            if (asked != now.layersAsked)
+                return; // another layer has been asked for since
+            now.layerPending = false;
+            if (visible)
+                now.fetched = {std::move(*visible), activations, base->request->policy};
+            if (now.newest && now.newest->model)
+                showKnownLayer(
+                    std::min(m_requests.request().visible.layer, now.newest->model->shape.layers - 1));
+            announce();
+            if (!visible && visible.error().code != ErrorCode::Cancelled)
+                emit failed(QString::fromStdString(visible.error().message));
+        });
+}
+
+/// The snapshot with the fetched layer in the place of another one, when both are of the same run and policy
+/// and that layer is on screen.
+SnapshotPtr RunController::withFetchedLayer(const SnapshotPtr& snapshot) const {
+    const Private::FetchedLayer& fetched = m_private->fetched;
+    if (!fetched.visible || !snapshot->request || !snapshot->model)
+        return snapshot;
+    const int layer = fetched.visible->layer;
+    if (layer != std::min(m_requests.request().visible.layer, snapshot->model->shape.layers - 1) ||
+        hasWholeLayer(*snapshot, layer) || layerOf(*snapshot, layer) != fetched.activations ||
+        !sameButName(snapshot->request->policy, fetched.policy))
+        return snapshot;
+    auto request = std::make_shared<Request>(*snapshot->request);
+    request->visible = m_requests.request().visible;
+    auto copy = std::make_shared<Snapshot>(*snapshot);
+    copy->request = std::move(request);
+    copy->visible = fetched.visible;
+    return copy;
 }
 
 void RunController::dragStarted() {
@@ -149,19 +316,28 @@ void RunController::takeNews() {
         const std::lock_guard lock(p.mutex);
         news = std::exchange(p.inbox, {});
     }
+    for (const std::function<void()>& letter : news.letters)
+        letter();
     if (news.complete && (!m_lastComplete || news.complete->generation >= m_lastComplete->generation))
         m_lastComplete = news.complete;
     for (const SnapshotPtr& snapshot : {news.finished, news.snapshot}) {
         if (!snapshot || (m_snapshot && snapshot->generation < m_snapshot->generation))
             continue;
+        if (snapshot->generation == p.submitted) {
+            p.newest = snapshot;
+            if (snapshot->model)
+                m_modelHash = snapshot->model->info.sha256;
+        }
         if (m_snapshot && saysOnlyBegun(*snapshot, *m_snapshot))
             continue; // the old picture is better than none
-        m_snapshot = snapshot;
+        m_snapshot = withFetchedLayer(snapshot);
         if (m_snapshot->final && m_snapshot->generation == p.submitted)
             p.settled = true;
         emit snapshotChanged();
         announce();
     }
+    if (news.snapshot && p.newest && p.newest->generation == p.submitted)
+        fetchLayer();
     if (news.progress)
         emit progressed(QString::fromStdString(news.progress->what), news.progress->done,
                         news.progress->total);
@@ -179,37 +355,67 @@ void RunController::adopt(SnapshotPtr snapshot) {
     emit snapshotChanged();
 }
 
-void RunController::fetchRaw(QObject* owner, std::function<std::shared_ptr<void>()> work,
-                             std::function<void(std::shared_ptr<void>)> done) {
-    // `done` may hold widgets of the GUI thread: it travels in a box that only the GUI thread opens and
-    // empties.
-    struct Box {
-        QPointer<QObject> owner;
-        std::function<void(std::shared_ptr<void>)> done;
+namespace {
+
+/// What belongs to the GUI thread of one question. `done` and `progress` may hold widgets: only that thread
+/// calls and empties them.
+struct Asker {
+    QPointer<QObject> owner;
+    std::function<void(Result<>)> done;
+    std::function<void(const Progress&)> progress;
+    std::optional<Progress> news; ///< not yet told; guarded by the inbox's mutex
+};
+
+} // namespace
+
+void RunController::fetchRaw(QObject* owner, Lane lane, std::function<Result<>(const WorkContext&)> work,
+                             std::function<void(Result<>)> done) {
+    auto asker = std::make_shared<Asker>();
+    asker->owner = owner;
+    asker->done = std::move(done);
+    asker->progress = std::move(lane.progress);
+    Question question;
+    question.key = std::move(lane.key);
+    question.urgency = lane.urgency;
+    question.work = std::move(work);
+    question.answered = [this, asker](Result<> end) {
+        m_private->send(this, [asker, end = std::move(end)] {
+            const auto tell = std::exchange(asker->done, {});
+            asker->progress = {};
+            if (asker->owner)
+                tell(end);
+        });
     };
-    auto box = std::make_shared<Box>(Box{owner, std::move(done)});
-    m_private->worker->submitTile([this, work = std::move(work), box] {
-        std::shared_ptr<void> value;
-        try {
-            value = work();
-        } catch (const std::exception&) {
-            return; // out of memory: the old picture stays
-        }
-        QMetaObject::invokeMethod(
-            this,
-            [box, value = std::move(value)] {
-                if (box->owner)
-                    box->done(value);
-            },
-            Qt::QueuedConnection);
-    });
+    if (asker->progress)
+        question.progress = [this, asker](const Progress& progress) {
+            m_private->post(this, [&](Private::Inbox& inbox) {
+                if (std::exchange(asker->news, progress))
+                    return; // a letter is on its way
+                inbox.letters.push_back([this, asker] {
+                    std::optional<Progress> news;
+                    {
+                        const std::lock_guard lock(m_private->mutex);
+                        news = std::exchange(asker->news, {});
+                    }
+                    if (news && asker->owner && asker->progress)
+                        asker->progress(*news);
+                });
+            });
+        };
+    m_private->worker->ask(std::move(question));
+}
+
+void RunController::drop(const std::string& key) {
+    m_private->worker->drop(key);
 }
 
 void RunController::startSweep(const SweepPlan& plan) {
     Private& p = *m_private;
-    const SnapshotPtr source =
-        m_snapshot && m_snapshot->full && m_snapshot->full->complete ? m_snapshot : m_lastComplete;
-    if (!source || !source->full || !source->full->complete) {
+    const auto usable = [this](const SnapshotPtr& s) {
+        return s && s->full && s->full->complete && standing(*s) != Standing::OtherRun;
+    };
+    const SnapshotPtr source = usable(m_snapshot) ? m_snapshot : lastComplete();
+    if (!usable(source)) {
         emit sweepFinished(false, tr("The sweep needs the full run, which is not there yet."));
         return;
     }
@@ -218,60 +424,36 @@ void RunController::startSweep(const SweepPlan& plan) {
         emit sweepFinished(false, QString::fromStdString(planned.error().message));
         return;
     }
-    p.sweepStop.cancel(); // an older sweep stops at its next checkpoint
-    p.sweepStop = CancelToken();
     p.sweeping = true;
     m_sweep.clear();
     m_sweepSource = source;
     const std::uint64_t number = ++p.sweep;
-    const int total = static_cast<int>(planned->size());
+    const int total = m_sweepTotal = static_cast<int>(planned->size());
     emit sweepPointDone(0, total);
 
-    auto points = std::make_shared<std::vector<SweepPoint>>(std::move(*planned));
-    p.worker->submitBackground([this, points, source, number, total, isolated = plan.isolated,
-                                stop = p.sweepStop](const WorkContext& outer) {
-        WorkContext work = outer;
-        work.progress = nullptr;
-        work.between = [&outer, &stop] {
-            if (outer.between)
-                outer.between();
-            if (stop.cancelled())
-                outer.cancel.cancel();
-        };
-        const auto pointDone = [&](std::size_t index) {
-            QMetaObject::invokeMethod(
-                this,
-                [this, number, total, point = (*points)[index]]() mutable {
-                    if (number != m_private->sweep)
-                        return;
-                    m_sweep.push_back(std::move(point));
-                    markPareto(m_sweep);
-                    emit sweepPointDone(static_cast<int>(m_sweep.size()), total);
-                },
-                Qt::QueuedConnection);
-        };
-        Result<> result = fail(ErrorCode::Cancelled, "cancelled");
-        if (!stop.cancelled()) {
-            try {
-                result = runSweep(*source, *points, isolated, pointDone, work);
-            } catch (const std::bad_alloc&) {
-                result =
-                    fail(ErrorCode::OutOfMemory, "the sweep ran out of memory; a shorter text would fit");
-            }
-        }
-        const bool cancelled = !result && result.error().code == ErrorCode::Cancelled;
-        const QString error =
-            result || cancelled ? QString() : QString::fromStdString(result.error().message);
-        QMetaObject::invokeMethod(
-            this,
-            [this, number, cancelled, error] {
-                if (number != m_private->sweep)
-                    return;
-                m_private->sweeping = false;
-                emit sweepFinished(cancelled, error);
-            },
-            Qt::QueuedConnection);
-    });
+    const auto points = std::make_shared<std::vector<SweepPoint>>(std::move(*planned));
+    const auto pointDone = [this, points, number, total](std::size_t index) {
+        m_private->send(this, [this, number, total, point = (*points)[index]]() mutable {
+            if (number != m_private->sweep)
+                return;
+            m_sweep.push_back(std::move(point));
+            markPareto(m_sweep);
+            emit sweepPointDone(static_cast<int>(m_sweep.size()), total);
+        });
+    };
+    fetchRaw(
+        this, {kSweepKey, Urgency::Background},
+        [points, source, pointDone, isolated = plan.isolated](const WorkContext& work) {
+            return runSweep(*source, *points, isolated, pointDone, work);
+        },
+        [this, number](const Result<>& end) {
+            if (number != m_private->sweep)
+                return;
+            m_private->sweeping = false;
+            const bool cancelled = !end && end.error().code == ErrorCode::Cancelled;
+            emit sweepFinished(cancelled,
+                               end || cancelled ? QString() : QString::fromStdString(end.error().message));
+        });
 }
 
 bool RunController::sweeping() const {
@@ -286,11 +468,11 @@ void RunController::cancelNewest() {
 }
 
 void RunController::cancelSweep() {
-    m_private->sweepStop.cancel();
+    drop(kSweepKey);
 }
 
 void RunController::cancelRun() {
-    m_private->worker->cancel(false);
+    m_private->worker->cancel();
     m_private->settled = true;
     announce();
 }

@@ -7,15 +7,26 @@
 #include <QString>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace fovea::ui {
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
+/// How a result stands to the request that is set now.
+enum class Standing : std::uint8_t {
+    Current,     ///< it answers that request
+    OtherPolicy, ///< same text and model under another policy: old, but about the same tokens
+    OtherRun,    ///< another text, length, template, precision or model file: says nothing about this one
+};
+
 /// The only bridge between GUI thread and engine thread. Submits the model's Request when it changes, with
 /// the depth the moment asks for (Visible while a slider moves, Propagated at rest), and hands snapshots out
-/// on the GUI thread in request order. A cancelled run is silent; an outdated error is dropped.
+/// on the GUI thread in request order. A change of what is on screen never stops a run: another layer is
+/// fetched at a checkpoint and put into the snapshots of the run under way. A cancelled run is silent; an
+/// outdated error is dropped.
 class RunController : public QObject {
     Q_OBJECT
 public:
@@ -28,30 +39,59 @@ public:
     /// The newest snapshot, null before the first. Parts of it that are null for the current policy are taken
     /// by views from `lastComplete`, marked as old.
     [[nodiscard]] SnapshotPtr snapshot() const { return m_snapshot; }
-    /// The newest snapshot with a propagated result; null before the first.
-    [[nodiscard]] SnapshotPtr lastComplete() const { return m_lastComplete; }
+    /// The newest snapshot with a propagated result of the text and model that are set now; null before the
+    /// first.
+    [[nodiscard]] SnapshotPtr lastComplete() const;
+    /// Which request a result belongs to. Every view that shows numbers asks here.
+    [[nodiscard]] Standing standing(const Snapshot& result) const;
+    /// The model file's content is known to have this SHA-256 now: results of an earlier content are
+    /// OtherRun.
+    void setModelHash(std::string sha256) { m_modelHash = std::move(sha256); }
     /// The newest request's results are not all there: a run is under way, or a slider is still held.
     [[nodiscard]] bool updating() const;
 
     /// Shows a snapshot that this controller did not ask for (a test's), as if it had just arrived.
     void adopt(SnapshotPtr snapshot);
 
-    /// Map tiles, rows: `work` runs on the engine thread between two blocks, then `done` on the GUI thread
-    /// unless `owner` has been destroyed meanwhile. Both get the same shared value.
+    /// What a question to the engine thread is about, and how urgent it is (LatestWorker.h).
+    struct Lane {
+        std::string
+            key; ///< a newer question of the same key takes the place of an older one; empty: none does
+        Urgency urgency = Urgency::Visible;
+        std::function<void(const Progress&)> progress = {}; ///< GUI thread, newest only; may be empty
+    };
+    /// `work` runs on the engine thread between two blocks; then `done` is called on the GUI thread, exactly
+    /// once unless `owner` has been destroyed meanwhile: with the value, with Cancelled when a newer question
+    /// of the key took its place or it was dropped, or with the error. Answers of a key come in the order of
+    /// the questions.
     template <class T>
-    void fetch(QObject* owner, std::function<std::shared_ptr<T>()> work,
-               std::function<void(std::shared_ptr<T>)> done) {
+    void fetch(QObject* owner, Lane lane, std::function<Result<T>(const WorkContext&)> work,
+               std::function<void(Result<T>)> done) {
+        const auto value = std::make_shared<std::optional<T>>();
         fetchRaw(
-            owner, [work = std::move(work)]() -> std::shared_ptr<void> { return work(); },
-            [done = std::move(done)](std::shared_ptr<void> p) {
-                done(std::static_pointer_cast<T>(std::move(p)));
+            owner, std::move(lane),
+            [work = std::move(work), value](const WorkContext& context) -> Result<> {
+                Result<T> result = work(context);
+                FOVEA_TRY(result);
+                *value = std::move(*result);
+                return {};
+            },
+            [done = std::move(done), value](Result<> end) {
+                if (end)
+                    done(std::move(**value));
+                else
+                    done(tl::make_unexpected(std::move(end).error()));
             });
     }
-    /// Runs a sweep in the background on the current full run; points arrive one by one.
+    /// Gives up the question of `key`, waiting or running: it is answered with Cancelled.
+    void drop(const std::string& key);
+    /// Runs a sweep in the background on the current full run; points arrive one by one. It ends as cancelled
+    /// when text or model change.
     void startSweep(const SweepPlan& plan);
     [[nodiscard]] const std::vector<SweepPoint>& sweepPoints() const { return m_sweep; } ///< done ones only
-    /// Text and model the points belong to.
-    [[nodiscard]] SnapshotPtr sweepSource() const { return m_sweepSource; }
+    [[nodiscard]] int sweepTotal() const { return m_sweepTotal; } ///< runs of the newest sweep, done or not
+    /// Do the points belong to the text and model that are set now?
+    [[nodiscard]] bool sweepIsCurrent() const;
     [[nodiscard]] bool sweeping() const;
     void cancelNewest(); ///< the sweep if one runs, else the run
     void cancelRun();
@@ -70,16 +110,25 @@ signals:
     void sweepPointDone(int count, int total);
     void sweepFinished(bool cancelled, const QString& error);
 
+private slots:
+    void takeNews(); ///< what the engine thread left, on the GUI thread
+
 private:
-    void announce();      ///< emits updatingChanged when it did
-    void takeNews();      ///< what the engine thread left, on the GUI thread
-    void submitVisible(); ///< submits unless what is newly on screen is already in the snapshot
-    void fetchRaw(QObject* owner, std::function<std::shared_ptr<void>()> work,
-                  std::function<void(std::shared_ptr<void>)> done);
+    void announce();  ///< emits updatingChanged when it did
+    void onRequest(); ///< submits, and gives up what belongs to another text
+    void onVisible(); ///< what is on screen has changed
+    /// Fetches the layer on screen when the run under way does not bring it.
+    void fetchLayer();
+    bool showKnownLayer(int layer); ///< from the newest snapshot and what was fetched; false: not known
+    [[nodiscard]] SnapshotPtr withFetchedLayer(const SnapshotPtr& snapshot) const;
+    void fetchRaw(QObject* owner, Lane lane, std::function<Result<>(const WorkContext&)> work,
+                  std::function<void(Result<>)> done);
     RequestModel& m_requests;
     SelectionModel& m_selection;
     SnapshotPtr m_snapshot, m_lastComplete, m_sweepSource;
     std::vector<SweepPoint> m_sweep;
+    int m_sweepTotal = 0;
+    std::string m_modelHash; ///< empty: not known
     struct Private;
     std::unique_ptr<Private> m_private; ///< holds the LatestWorker, destroyed first
 };

@@ -13,6 +13,7 @@
 #include <QPushButton>
 #include <QToolButton>
 #include <QVBoxLayout>
+#include <algorithm>
 #include <cmath>
 
 namespace fovea::ui {
@@ -23,9 +24,6 @@ enum CostMeasure { PairsCost, FlopsCost, SecondsCost };
 enum FidelityMeasure { KlMeasure, Top1Measure, DeltaNllMeasure, OutputErrorMeasure, KeptMassMeasure };
 
 constexpr int kCurrentId = -2;
-/// A longer text than this is swept only when asked: its grid takes many minutes.
-constexpr std::size_t kAutomaticTokens = 1024;
-
 /// Ignores what the grid itself varies: two policies with the same answer share their points.
 AttentionPolicy gridBase(AttentionPolicy policy) {
     policy.name.clear();
@@ -34,8 +32,27 @@ AttentionPolicy gridBase(AttentionPolicy policy) {
     return policy;
 }
 
-bool sameFullRun(const SnapshotPtr& a, const SnapshotPtr& b) {
-    return a && b && a->full && b->full && a->full->hidden == b->full->hidden;
+/// "about 40 s", "about 3 min".
+QString aboutTime(double seconds) {
+    return seconds < 90 ? CurveView::tr("about %1 s").arg(std::max(1.0, std::ceil(seconds)))
+                        : CurveView::tr("about %1 min").arg(std::ceil(seconds / 60));
+}
+
+/// What one point of a sweep takes: a propagated run and an isolated one. An estimate from the newest result,
+/// or from the full run before there is one.
+double secondsPerPoint(const SnapshotPtr& complete, const FullRun& full) {
+    if (complete && complete->propagated && complete->propagated->cost.hybrid.total.median > 0) {
+        const ArmCost& arm = complete->propagated->cost.hybrid;
+        return arm.total.median + arm.attention.median + arm.router.median + arm.plan.median;
+    }
+    return full.cost.total.median + full.cost.attention.median;
+}
+
+/// The point that a control stands beside: the last policy before it. Its own index for a policy.
+std::size_t controlledBy(const std::vector<SweepPoint>& points, std::size_t index) {
+    while (index > 0 && points[index].kind != PointKind::Policy)
+        --index;
+    return index;
 }
 
 } // namespace
@@ -58,7 +75,9 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
         box->setMinimumContentsLength(12);
     }
     m_start->setObjectName(QStringLiteral("curve.start"));
-    m_start->setText(tr("Sweep"));
+    m_start->setToolTip(
+        tr("Runs the text under a grid of windows and routed counts, with the random and oracle "
+           "routers beside each point. Everything else goes first; Cancel stops it."));
     m_cancel->setObjectName(QStringLiteral("curve.cancel"));
     m_cancel->setText(tr("Cancel sweep"));
     m_copy->setObjectName(QStringLiteral("curve.copy"));
@@ -92,26 +111,30 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     connect(m_cost, &QComboBox::currentIndexChanged, this, &CurveView::refresh);
     connect(m_fidelity, &QComboBox::currentIndexChanged, this, &CurveView::refresh);
     connect(m_start, &QPushButton::clicked, this, &CurveView::startSweep);
-    connect(m_cancel, &QToolButton::clicked, this, [this] { m_context.runs.cancelNewest(); });
+    connect(m_cancel, &QToolButton::clicked, &m_context.runs, &RunController::cancelSweep);
     connect(m_copy, &QToolButton::clicked, this, [this] {
         QApplication::clipboard()->setText(
             QStringLiteral("fovea analyze FILE ") +
             QString::fromStdString(policyToOptions(m_context.requests.request().policy)));
     });
     connect(m_save, &QToolButton::clicked, this, &CurveView::exportNumbers);
-    connect(&m_context.runs, &RunController::snapshotChanged, this, &CurveView::onSnapshot);
+    connect(&m_context.runs, &RunController::snapshotChanged, this, &CurveView::refresh);
     connect(&m_context.runs, &RunController::updatingChanged, this, &CurveView::updateState);
-    connect(&m_context.runs, &RunController::sweepPointDone, this, [this](int, int) {
-        m_running = true;
+    connect(&m_context.runs, &RunController::sweepPointDone, this, &CurveView::refresh);
+    connect(
+        &m_context.runs, &RunController::sweepFinished, this, [this](bool cancelled, const QString& error) {
+            m_said = !cancelled                         ? error
+                     : !m_context.runs.sweepIsCurrent() ? tr("the sweep ended: text or model changed")
+                     : m_context.runs.sweepPoints().empty()
+                         ? tr("sweep cancelled before its first point")
+                         : tr("sweep cancelled, its %1 points stay").arg(m_context.runs.sweepPoints().size());
+            refresh();
+        });
+    connect(&m_context.requests, &RequestModel::requestChanged, this, [this] {
+        if (!m_context.runs.sweepIsCurrent())
+            m_said.clear(); // it was about points that are no longer shown
         refresh();
     });
-    connect(&m_context.runs, &RunController::sweepFinished, this,
-            [this](bool cancelled, const QString& error) {
-                m_running = false;
-                m_problem = cancelled ? tr("sweep cancelled, its points stay") : error;
-                refresh();
-            });
-    connect(&m_context.requests, &RequestModel::requestChanged, this, &CurveView::updateState);
     refresh();
 }
 
@@ -138,25 +161,23 @@ SweepPlan CurveView::plan(const AttentionPolicy& base, std::size_t tokens) {
 
 void CurveView::startSweep() {
     const SnapshotPtr now = m_context.runs.snapshot();
-    if (!now || !now->full || !now->full->complete)
+    if (!ready())
         return;
-    m_problem.clear();
-    m_running = true;
+    m_said.clear();
     m_base = gridBase(m_context.requests.request().policy);
     m_context.runs.startSweep(plan(m_context.requests.request().policy, now->tokens->size()));
     refresh();
 }
 
-void CurveView::onSnapshot() {
+bool CurveView::ready() const {
     const SnapshotPtr now = m_context.runs.snapshot();
-    // The curve fills itself once per text and model, after the answer the user is waiting for.
-    if (now && now->final && now->propagated && now->tokens && now->tokens->size() <= kAutomaticTokens &&
-        now->tokens->size() > 16 && !sameFullRun(now, m_autoSource)) {
-        m_autoSource = now;
-        startSweep();
-        return;
-    }
-    refresh();
+    return now && now->tokens && now->full && now->full->complete &&
+           m_context.runs.standing(*now) != Standing::OtherRun;
+}
+
+const std::vector<SweepPoint>& CurveView::points() const {
+    static const std::vector<SweepPoint> none;
+    return m_context.runs.sweepIsCurrent() ? m_context.runs.sweepPoints() : none;
 }
 
 double CurveView::costOf(const Cost& cost) const {
@@ -201,66 +222,73 @@ CurveAxis CurveView::axis() const {
 }
 
 void CurveView::refresh() {
-    const SnapshotPtr now = m_context.runs.lastComplete();
-    std::vector<CurvePoint> points;
-    const std::vector<SweepPoint>& sweep = m_context.runs.sweepPoints();
-    const bool current = sameFullRun(m_context.runs.sweepSource(), m_context.runs.snapshot());
-    if (current) {
-        for (std::size_t i = 0; i < sweep.size(); ++i) {
-            const SweepPoint& p = sweep[i];
-            const CurveMark mark = p.kind == PointKind::RandomControl   ? CurveMark::Random
-                                   : p.kind == PointKind::OracleControl ? CurveMark::Oracle
-                                   : p.pareto                           ? CurveMark::Front
-                                                                        : CurveMark::Policy;
-            points.push_back({costOf(p.cost), fidelityOf(p.fidelity, p.massRecall, p.outputError), mark,
-                              static_cast<int>(i)});
-        }
+    std::vector<CurvePoint> marks;
+    const std::vector<SweepPoint>& sweep = points();
+    for (std::size_t i = 0; i < sweep.size(); ++i) {
+        const SweepPoint& p = sweep[i];
+        const CurveMark mark = p.kind == PointKind::RandomControl   ? CurveMark::Random
+                               : p.kind == PointKind::OracleControl ? CurveMark::Oracle
+                               : p.pareto                           ? CurveMark::Front
+                                                                    : CurveMark::Policy;
+        // A control shows what the same budget brings when it is spent at random or by the oracle. It stands
+        // at the cost of the point that it controls: its own router's cost says nothing.
+        marks.push_back({costOf(sweep[controlledBy(sweep, i)].cost),
+                         fidelityOf(p.fidelity, p.massRecall, p.outputError), mark, static_cast<int>(i)});
     }
     const CurveAxis axisNow = axis();
-    if (now && now->propagated) {
-        points.push_back({1.0, axisNow.equalValue, CurveMark::Full, -1});
+    const SnapshotPtr complete = m_context.runs.lastComplete();
+    if (complete && complete->propagated)
+        marks.push_back({1.0, axisNow.equalValue, CurveMark::Full, -1});
+    if (const SnapshotPtr now = policyNow()) {
         const double mass = now->isolated ? now->isolated->massRecall : std::nan("");
         const double error = now->isolated ? now->isolated->outputError : std::nan("");
-        points.push_back({costOf(now->propagated->cost), fidelityOf(now->propagated->fidelity, mass, error),
-                          CurveMark::Current, kCurrentId});
+        marks.push_back({costOf(now->propagated->cost), fidelityOf(now->propagated->fidelity, mass, error),
+                         CurveMark::Current, kCurrentId});
     }
     m_plot->setAxes(m_cost->currentText(), axisNow);
-    m_plot->setPoints(std::move(points));
+    m_plot->setPoints(std::move(marks));
     updateState();
+}
+
+SnapshotPtr CurveView::policyNow() const {
+    const SnapshotPtr complete = m_context.runs.lastComplete();
+    return complete && complete->propagated && m_context.runs.standing(*complete) == Standing::Current
+               ? complete
+               : nullptr;
 }
 
 void CurveView::updateState() {
     const SnapshotPtr now = m_context.runs.snapshot();
-    const bool ready = now && now->full && now->full->complete;
-    const std::size_t runs =
-        ready ? sweepPolicies(plan(m_context.requests.request().policy, now->tokens->size()))
-                    .transform([](const auto& list) { return list.size(); })
-                    .value_or(0)
-              : 0;
-    m_start->setEnabled(ready && !m_running);
-    m_cancel->setVisible(m_running);
-    m_save->setEnabled(!m_context.runs.sweepPoints().empty());
+    const bool isReady = ready();
+    const bool running = m_context.runs.sweeping();
+    QString start = tr("Sweep");
+    if (isReady && !running) {
+        const std::size_t runs = sweepPolicies(plan(m_context.requests.request().policy, now->tokens->size()))
+                                     .transform([](const auto& list) { return list.size(); })
+                                     .value_or(0);
+        const double seconds =
+            secondsPerPoint(m_context.runs.lastComplete(), *now->full) * static_cast<double>(runs);
+        start = tr("Sweep: %1 runs, %2").arg(runs).arg(aboutTime(seconds));
+    }
+    m_start->setText(start);
+    m_start->setEnabled(isReady && !running);
+    m_cancel->setVisible(running);
+    m_save->setEnabled(!points().empty());
     QString text;
-    if (m_running) {
+    if (running)
         text = tr("sweeping window and routed count: %1 of %2 runs")
                    .arg(m_context.runs.sweepPoints().size())
-                   .arg(runs);
-    } else if (!m_problem.isEmpty()) {
-        text = m_problem;
-    } else if (!ready) {
+                   .arg(m_context.runs.sweepTotal());
+    else if (!m_said.isEmpty())
+        text = m_said;
+    else if (!isReady)
         text = tr("waits for the full run");
-    } else if (m_context.runs.sweepPoints().empty() || !sameFullRun(m_context.runs.sweepSource(), now)) {
-        // An honest guess: each point is one hybrid run, and the full run on this text took so long.
-        const double seconds = now->full->cost.total.median * static_cast<double>(runs);
-        text = tr("%1 runs over window and routed count, about %2")
-                   .arg(runs)
-                   .arg(seconds < 90 ? tr("%1 s").arg(std::ceil(seconds))
-                                     : tr("%1 min").arg(std::ceil(seconds / 60)));
-    } else if (gridBase(m_context.requests.request().policy) != m_base) {
+    else if (points().empty())
+        text = tr("not swept yet");
+    else if (gridBase(m_context.requests.request().policy) != m_base)
         text = tr("points belong to another base policy; sweep again to compare");
-    } else {
+    else
         text = tr("click a point to load its policy");
-    }
     m_state->setText(text);
     m_state->setToolTip(text);
 }
@@ -274,39 +302,45 @@ QString CurveView::tip(int id) const {
             .arg(f.deltaNll, 0, 'g', 3);
     };
     if (id == kCurrentId) {
-        const SnapshotPtr now = m_context.runs.lastComplete();
-        return now && now->propagated
-                   ? tr("policy now: ") + QString::fromStdString(now->request->policy.summary()) +
+        const SnapshotPtr now = policyNow();
+        return now ? tr("policy now: ") + QString::fromStdString(now->request->policy.summary()) +
                          QLatin1Char('\n') + numbers(now->propagated->cost, now->propagated->fidelity)
                    : QString();
     }
     if (id < 0)
         return tr("full attention: cost 1, equal by definition");
-    const auto& points = m_context.runs.sweepPoints();
-    if (static_cast<std::size_t>(id) >= points.size())
+    const std::vector<SweepPoint>& all = points();
+    if (static_cast<std::size_t>(id) >= all.size())
         return {};
-    const SweepPoint& p = points[static_cast<std::size_t>(id)];
+    const SweepPoint& p = all[static_cast<std::size_t>(id)];
     return QString::fromStdString(p.policy.summary()) + QLatin1Char('\n') + numbers(p.cost, p.fidelity) +
-           (p.kind == PointKind::Policy ? tr("\nclick: load this policy") : tr("\ncontrol"));
+           (p.kind == PointKind::Policy ? tr("\nclick: load this policy")
+                                        : tr("\ncontrol, drawn at the cost of the point it stands beside"));
 }
 
 void CurveView::loadPoint(int id) {
-    const auto& points = m_context.runs.sweepPoints();
-    if (static_cast<std::size_t>(id) < points.size())
-        m_context.requests.setPolicy(points[static_cast<std::size_t>(id)].policy,
-                                     tr("load point of the curve"));
+    const std::vector<SweepPoint>& all = points();
+    if (id >= 0 && static_cast<std::size_t>(id) < all.size())
+        m_context.requests.setPolicy(all[static_cast<std::size_t>(id)].policy, tr("load point of the curve"));
 }
 
 void CurveView::exportNumbers() {
-    if (m_context.runs.sweepPoints().empty())
+    if (points().empty())
         return;
-    const QString path = QFileDialog::getSaveFileName(this, tr("Save the points"),
-                                                      QStringLiteral("sweep.csv"), tr("CSV (*.csv)"));
-    if (path.isEmpty())
-        return;
-    const Result<> written = writeFileAtomically(path.toStdString(), sweepCsv(m_context.runs.sweepPoints()));
-    m_problem = written ? tr("saved %1").arg(path) : QString::fromStdString(written.error().message);
-    updateState();
+    auto* dialog = new QFileDialog(this, tr("Save the points"));
+    dialog->setObjectName(QStringLiteral("curve.saveNumbers"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setAcceptMode(QFileDialog::AcceptSave);
+    dialog->setNameFilter(tr("CSV (*.csv)"));
+    dialog->setDefaultSuffix(QStringLiteral("csv"));
+    dialog->selectFile(QStringLiteral("sweep.csv"));
+    // The points of the moment when saving was asked for, whatever arrives while the dialog is open.
+    connect(dialog, &QFileDialog::fileSelected, this, [this, csv = sweepCsv(points())](const QString& path) {
+        const Result<> written = writeFileAtomically(path.toStdString(), csv);
+        m_said = written ? tr("saved %1").arg(path) : QString::fromStdString(written.error().message);
+        updateState();
+    });
+    dialog->open();
 }
 
 } // namespace fovea::ui

@@ -12,8 +12,10 @@ class CurvePlot;
 struct CurveAxis;
 
 /// Cost versus fidelity on the user's own text and model: the policy now set, a sweep over window and routed
-/// count filled in the background, random and oracle controls, the Pareto front. Clicking a point makes its
-/// policy B (one undo step).
+/// count, random and oracle controls, the Pareto front. A sweep begins when its button is pressed, which says
+/// how many runs it takes and about how long; it fills in the background. Points and the mark of the policy
+/// now set are shown only while they belong to the text, model and policy that are set. Clicking a point
+/// makes its policy B (one undo step).
 class CurveView : public QWidget {
     Q_OBJECT
 public:
@@ -28,9 +30,13 @@ public slots:
     void startSweep();
 
 private:
-    void onSnapshot();
     void refresh();
     void updateState();
+    [[nodiscard]] bool ready() const; ///< the full run of what is set is there
+    /// The sweep's points while they belong to what is set, else none.
+    [[nodiscard]] const std::vector<SweepPoint>& points() const;
+    /// The finished run of the policy now set; null while there is none.
+    [[nodiscard]] SnapshotPtr policyNow() const;
     [[nodiscard]] double costOf(const Cost& cost) const;
     [[nodiscard]] double fidelityOf(const PropagatedFidelity& f, double massRecall, double outputError) const;
     [[nodiscard]] CurveAxis axis() const;
@@ -46,10 +52,8 @@ private:
     QToolButton* m_save = nullptr;
     QLabel* m_state = nullptr;
     CurvePlot* m_plot = nullptr;
-    SnapshotPtr m_autoSource; ///< full run that an automatic sweep was started for
-    AttentionPolicy m_base;   ///< what the shown points vary around
-    bool m_running = false;
-    QString m_problem;
+    AttentionPolicy m_base; ///< what the shown points vary around
+    QString m_said;         ///< what became of the last sweep or save, until the next sweep
 };
 
 } // namespace fovea::ui

@@ -252,26 +252,19 @@ void InspectorView::requestReport() {
         showReport(std::move(report));
         return;
     }
-    m_fetchAgain = m_fetching;
-    if (m_fetching)
-        return;
-    m_fetching = true;
-    struct Answer {
-        std::shared_ptr<const InspectorReport> report;
-        SnapshotPtr of;
-    };
-    m_context.runs.fetch<Answer>(
-        this,
-        [w, newest = m_newest, complete = m_complete] {
-            return std::make_shared<Answer>(Answer{
-                std::make_shared<const InspectorReport>(makeInspectorReport(w, newest, complete)), newest});
+    using Report = std::shared_ptr<const InspectorReport>;
+    m_context.runs.fetch<Report>(
+        this, {"inspector"},
+        [w, newest = m_newest, complete = m_complete](const WorkContext&) -> Result<Report> {
+            return std::make_shared<const InspectorReport>(makeInspectorReport(w, newest, complete));
         },
-        [this](std::shared_ptr<Answer> answer) {
-            m_fetching = false;
-            if (m_newest && answer->of->tokens == m_newest->tokens && answer->report->wish == wish())
-                showReport(answer->report);
-            if (std::exchange(m_fetchAgain, false))
-                refresh();
+        [this, w, tokens = m_newest->tokens](const Result<Report>& report) {
+            if (!m_newest || tokens != m_newest->tokens || !(w == wish()))
+                return; // asked anew since
+            if (report)
+                showReport(*report);
+            else if (report.error().code != ErrorCode::Cancelled)
+                m_summary->setText(QString::fromStdString(report.error().message));
         });
 }
 

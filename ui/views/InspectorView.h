@@ -35,7 +35,7 @@ private:
     QLabel* addLabel(const QString& name, const QFont& font);
     QTableView* addTable(const QString& name, const QString& accessibleName);
     void refresh();
-    void requestReport(); ///< one in flight, the newest wish wins
+    void requestReport(); ///< the newest wish wins
     void showReport(std::shared_ptr<const InspectorReport> report);
     void showToken(int token);
     void applyInk(); ///< second ink while the token is only hovered
@@ -48,8 +48,6 @@ private:
     SnapshotPtr m_newest, m_complete;
     std::shared_ptr<const InspectorReport> m_report;
     bool m_dirty = true;
-    bool m_fetching = false;
-    bool m_fetchAgain = false;
 
     ReadsModel* m_reads = nullptr;
     ReadsModel* m_readBy = nullptr;

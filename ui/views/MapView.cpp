@@ -61,7 +61,7 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
     setMinimumSize(320, 224); // in the lowest dock the map gives way, the legend does not
     m_tiles = new TileCache(
         [this](TileCache::Work work, TileCache::Done done) {
-            m_context.runs.fetch<MapTile>(m_tiles, std::move(work), std::move(done));
+            m_context.runs.fetch<std::shared_ptr<MapTile>>(m_tiles, {}, std::move(work), std::move(done));
         },
         this);
     buildTools();
@@ -397,9 +397,6 @@ void MapView::startTip(Pair pair) {
 void MapView::fetchTip() {
     if (!hasLayer(m_shown, m_context.selection.layer()) || !m_tipPair.valid())
         return;
-    struct Answer {
-        QString text;
-    };
     const SnapshotPtr snapshot = m_shown;
     const int layer = m_context.selection.layer(), head = m_context.selection.head();
     const Pair pair = m_tipPair;
@@ -407,19 +404,19 @@ void MapView::fetchTip() {
                            ? m_canvas->blockAt(m_canvas->cellCentre(pair, m_canvas->paneAt(m_tipAt)))
                            : std::nullopt;
     const MapQuantity quantity = block ? m_canvas->scene().panes[block->pane].quantity : MapQuantity::Full;
-    m_context.runs.fetch<Answer>(
-        this,
-        [=]() -> std::shared_ptr<Answer> {
+    m_context.runs.fetch<QString>(
+        this, {"map.tip"},
+        [=](const WorkContext&) -> Result<QString> {
             if (block && pair.key <= pair.query) {
                 const auto facts = blockFacts(*snapshot, layer, head, quantity, block->queries, block->keys);
-                return facts ? std::make_shared<Answer>(Answer{blockText(*facts)}) : nullptr;
+                return facts ? blockText(*facts) : QString();
             }
             const auto facts = pairFacts(*snapshot, layer, head, pair.query, pair.key);
-            return facts ? std::make_shared<Answer>(Answer{pairText(*facts, *snapshot->tokens)}) : nullptr;
+            return facts ? pairText(*facts, *snapshot->tokens) : QString();
         },
-        [this, pair](std::shared_ptr<Answer> answer) {
-            if (answer && pair == m_tipPair && pair == m_context.selection.hoveredPair())
-                showTip(answer->text);
+        [this, pair](const Result<QString>& text) {
+            if (text && !text->isEmpty() && pair == m_tipPair && pair == m_context.selection.hoveredPair())
+                showTip(*text);
         });
 }
 

@@ -10,10 +10,6 @@ namespace {
 constexpr std::size_t kMostCsvCells = 4'000'000;
 
 /// A sentence for the person who saved: where it went, or why it did not.
-struct Saved {
-    QString sentence;
-};
-
 QString outcome(const Result<>& result, const QString& path) {
     return result ? QStringLiteral("saved %1").arg(path) : QString::fromStdString(result.error().message);
 }
@@ -67,15 +63,13 @@ void MapView::savePicture(const QString& path) {
     }
     // The picture on screen, whatever happens to the run meanwhile; drawn where tiles are made, so the window
     // stays free.
-    m_context.runs.fetch<Saved>(
-        this,
-        [snapshot = m_shown, options = exportOptions(), path] {
-            return std::make_shared<Saved>(
-                Saved{outcome(exportMap(*snapshot, options, path.toStdString()), path)});
+    m_context.runs.fetch<QString>(
+        this, {"", Urgency::Long},
+        [snapshot = m_shown, options = exportOptions(), path](const WorkContext&) -> Result<QString> {
+            return outcome(exportMap(*snapshot, options, path.toStdString()), path);
         },
-        [this](std::shared_ptr<Saved> saved) {
-            if (saved)
-                emit message(saved->sentence);
+        [this, path](const Result<QString>& saved) {
+            emit message(saved ? *saved : outcome(tl::make_unexpected(saved.error()), path));
         });
 }
 
@@ -101,20 +95,18 @@ void MapView::saveNumbers(const QString& path) {
         emit message(tr("there are no numbers to save yet"));
         return;
     }
-    m_context.runs.fetch<Saved>(
-        this,
+    m_context.runs.fetch<QString>(
+        this, {"", Urgency::Long},
         [snapshot = m_shown, layer = m_context.selection.layer(), head = m_context.selection.head(),
-         queries = m_canvas->shownQueries(), keys = m_canvas->shownKeys(), path] {
+         queries = m_canvas->shownQueries(), keys = m_canvas->shownKeys(),
+         path](const WorkContext&) -> Result<QString> {
             const Result<std::string> csv =
                 attentionCsv(*snapshot, layer, head, queries, keys, kMostCsvCells);
-            if (!csv)
-                return std::make_shared<Saved>(Saved{QString::fromStdString(csv.error().message)});
-            return std::make_shared<Saved>(
-                Saved{outcome(writeFileAtomically(path.toStdString(), *csv), path)});
+            FOVEA_TRY(csv);
+            return outcome(writeFileAtomically(path.toStdString(), *csv), path);
         },
-        [this](std::shared_ptr<Saved> saved) {
-            if (saved)
-                emit message(saved->sentence);
+        [this, path](const Result<QString>& saved) {
+            emit message(saved ? *saved : outcome(tl::make_unexpected(saved.error()), path));
         });
 }
 

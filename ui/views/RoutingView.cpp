@@ -150,7 +150,8 @@ RoutingView::RoutingView(ViewContext context, QWidget* parent)
     refresh();
 }
 
-std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int layer, int head, int query) {
+std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int layer, int head, int query,
+                                                       const WorkContext& work) {
     auto lanes = std::make_shared<RoutingLaneData>();
     const AttentionPolicy& whole = s.request->policy;
     const AttentionPolicy policy = whole.withParts(whole.partsOf(layer, head));
@@ -170,7 +171,6 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
     lanes->routed.assign(tokens, 0);
     lanes->oracle.assign(tokens, 0);
     const RouteInput input = s.routeInput(layer);
-    const WorkContext work;
 
     const auto all = route(policy, shape, input, {0, tokens}, head, work);
     if (!all)
@@ -291,22 +291,25 @@ void RoutingView::refresh() {
                       layer,
                       head,
                       query};
-    // A run delivers many snapshots; most change nothing here. The last one asks again if an answer never
-    // came.
-    if (m_question == question && (m_answered == m_asked || !now->final)) {
+    // A run delivers many snapshots; most change nothing here.
+    if (m_question == question) {
         refreshHeader();
         return;
     }
     m_question = std::move(question);
-    // While a slider moves only the newest question is answered: older answers are dropped by number.
     const std::uint64_t asked = ++m_asked;
-    m_context.runs.fetch<RoutingLaneData>(
-        this, [now, layer, head, query] { return laneData(*now, layer, head, query); },
-        [this, asked, now](std::shared_ptr<RoutingLaneData> lanes) {
-            if (asked != m_asked)
+    using Lanes = std::shared_ptr<const RoutingLaneData>;
+    m_context.runs.fetch<Lanes>(
+        this, {"lanes", Urgency::Long},
+        [now, layer, head, query](const WorkContext& work) -> Result<Lanes> {
+            Lanes lanes = laneData(*now, layer, head, query, work);
+            FOVEA_TRY(work.checkpoint()); // what was cancelled is not whole
+            return lanes;
+        },
+        [this, asked, now](const Result<Lanes>& lanes) {
+            if (asked != m_asked || !lanes)
                 return;
-            m_answered = asked;
-            m_data = std::move(lanes);
+            m_data = *lanes;
             m_lanes->setData(m_data, now);
             refreshHeader();
         });

@@ -22,8 +22,8 @@ public:
 
     /// What the lanes show for one layer and head of `snapshot`. Any thread; cost: 64 sampled rows of three
     /// routers.
-    [[nodiscard]] static std::shared_ptr<RoutingLaneData> laneData(const Snapshot& snapshot, int layer,
-                                                                   int head, int query);
+    [[nodiscard]] static std::shared_ptr<RoutingLaneData>
+    laneData(const Snapshot& snapshot, int layer, int head, int query, const WorkContext& work = {});
 
     /// How often lane data were asked for: once per question, however many snapshots a run delivers.
     [[nodiscard]] std::uint64_t asked() const { return m_asked; }
@@ -56,7 +56,7 @@ private:
     };
     std::optional<Question> m_question; ///< asked last
     std::shared_ptr<const RoutingLaneData> m_data;
-    std::uint64_t m_asked = 0, m_answered = 0;
+    std::uint64_t m_asked = 0;
     bool m_stale = true;
 };
 

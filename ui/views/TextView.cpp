@@ -277,28 +277,16 @@ void TextView::requestTint() {
         showTint(std::make_shared<const TokenTint>(makeTint(at, newest, m_complete)));
         return;
     }
-    m_fetchAgain = m_fetching;
-    if (m_fetching)
-        return;
-    m_fetching = true;
-    struct Answer {
-        TokenTint tint;
-        TintPlace at;
-        SnapshotPtr of;
-    };
-    m_context.runs.fetch<Answer>(
-        this,
-        [at, newest, complete = m_complete] {
-            return std::make_shared<Answer>(Answer{makeTint(at, newest, complete), at, newest});
+    m_context.runs.fetch<TokenTint>(
+        this, {"tint"},
+        [at, newest, complete = m_complete](const WorkContext&) -> Result<TokenTint> {
+            return makeTint(at, newest, complete);
         },
-        [this](std::shared_ptr<Answer> answer) {
-            m_fetching = false;
+        [this, at, tokens = newest->tokens](Result<TokenTint> tint) {
             // The answer to an older wish is shown only if it is of the same tokens: old is better than
             // empty.
-            if (answer->of->tokens == m_shownTokens && answer->at.kind == m_kind && place().token >= 0)
-                showTint(std::make_shared<const TokenTint>(std::move(answer->tint)));
-            if (std::exchange(m_fetchAgain, false))
-                requestTint();
+            if (tint && tokens == m_shownTokens && at.kind == m_kind && place().token >= 0)
+                showTint(std::make_shared<const TokenTint>(std::move(*tint)));
         });
 }
 
@@ -385,7 +373,7 @@ void TextView::endEdit(bool apply) {
     QString text = edited;
     if (usesCarriageReturns(*m_context.requests.request().text))
         text.replace(QLatin1Char('\n'), QStringLiteral("\r\n"));
-    m_context.requests.setText(text.toStdString(), tr("edit text"));
+    m_context.requests.setText(text.toStdString(), tr("edit text"), m_context.requests.request().maxTokens);
 }
 
 void TextView::paste() {

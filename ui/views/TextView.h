@@ -62,8 +62,6 @@ private:
     TintKind m_kind = TintKind::ReadBySelected;
     std::shared_ptr<const TokenTint> m_tint;
     bool m_dirty = true;
-    bool m_fetching = false;
-    bool m_fetchAgain = false;
     QString m_editStart; ///< the editor's text when editing began
 
     TokenCanvas* m_reading = nullptr;

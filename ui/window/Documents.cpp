@@ -1,4 +1,5 @@
 #include "ui/window/Documents.h"
+#include "core/base/Memory.h"
 #include "core/export/Session.h"
 #include "core/files/AtomicFile.h"
 #include "core/policy/PolicyJson.h"
@@ -19,10 +20,12 @@ constexpr std::uint64_t kDocumentCap = std::uint64_t{512} << 20;
 /// A longer text is not run whole unasked: full attention over it takes from ten seconds up on two cores.
 constexpr std::size_t kUnaskedTokens = 8192;
 constexpr std::size_t kFirstTokens = 4096;
-constexpr std::size_t kBytesPerToken = 4;
+constexpr std::size_t kBytesPerToken = 4;   ///< a low guess, as long as no tokenizer is there to ask
+constexpr std::size_t kSampleBytes = 32768; ///< tokenised to estimate the length of a long text, some 10 ms
 
 const QString kOpenTopic = QStringLiteral("open");
 const QString kLengthTopic = QStringLiteral("length");
+const std::string kModelKey = "model";
 
 QString number(std::size_t n) {
     return QLocale(QLocale::English).toString(static_cast<qulonglong>(n));
@@ -113,51 +116,102 @@ void Documents::openText(const QString& path) {
 void Documents::setText(const std::string& bytes, const QString& name, const QString& why, bool filed) {
     m_bar.clear(kOpenTopic);
     m_bar.clear(kLengthTopic);
-    const std::size_t guess = bytes.size() / kBytesPerToken;
-    const bool ask = guess > kUnaskedTokens;
+    const std::optional<std::size_t> estimate = estimatedTokens(bytes);
+    const bool ask = estimate.value_or(bytes.size() / kBytesPerToken) > kUnaskedTokens;
     m_context.requests.setText(bytes, why, ask ? kFirstTokens : 0);
     std::erase_if(m_names, [](const Named& known) { return known.text.expired(); });
     m_names.push_back({m_context.requests.request().text, name, filed});
     if (ask) {
         RequestModel& requests = m_context.requests;
         m_bar.show(MessageBar::Question,
-                   tr("%1 has about %2 tokens; the first %3 are run.")
-                       .arg(name, number(guess), number(kFirstTokens)),
+                   (estimate
+                        ? tr("%1 has about %2 tokens; the first %3 are run.").arg(name, number(*estimate))
+                        : tr("%1 has %2; the first %3 tokens are run.")
+                              .arg(name, QString::fromStdString(formatBytes(bytes.size()))))
+                       .arg(number(kFirstTokens)),
                    {{tr("First %1").arg(number(2 * kFirstTokens)),
-                     [&requests] { requests.setMaxTokens(2 * kFirstTokens); }},
-                    {tr("All"), [&requests] { requests.setMaxTokens(0); }}},
+                     [&requests] { requests.setMaxTokens(2 * kFirstTokens, tr("first 8,192 tokens")); }},
+                    {tr("All"), [&requests] { requests.setMaxTokens(0, tr("all tokens")); }}},
                    kLengthTopic);
     }
     emit changed();
 }
 
+std::optional<std::size_t> Documents::estimatedTokens(const std::string& bytes) const {
+    if (!m_inspected || !m_inspected->tokenizer || bytes.empty())
+        return {};
+    const std::string_view sample = std::string_view(bytes).substr(0, kSampleBytes);
+    const Result<Tokens> tokens =
+        m_inspected->tokenizer->encode(sample, m_context.requests.request().encode, WorkContext{});
+    if (!tokens)
+        return {};
+    return static_cast<std::size_t>(static_cast<double>(tokens->size()) * static_cast<double>(bytes.size()) /
+                                    static_cast<double>(sample.size()));
+}
+
 void Documents::openModel(const QString& path) {
-    struct Inspection {
-        Result<std::shared_ptr<const Model>> model = fail(ErrorCode::Io, "not read");
-    };
+    if (m_inspected) // else a session opened at launch waits for the first model
+        m_madeWith.reset();
+    readModel(path);
+}
+
+void Documents::readModel(const QString& path) {
     m_bar.clear(kOpenTopic);
     m_modelAsked = true;
+    const std::uint64_t asked = ++m_modelsAsked;
     emit modelReading(path);
-    const std::string file = path.toStdString();
-    m_context.runs.fetch<Inspection>(
+    using ModelPtr = std::shared_ptr<const Model>;
+    m_context.runs.fetch<ModelPtr>(
         this,
-        [file] {
-            auto result = std::make_shared<Inspection>();
-            result->model = inspectModel(file, WorkContext{});
-            return result;
-        },
-        [this, path](const std::shared_ptr<Inspection>& result) {
-            if (!result->model) {
-                emit modelFailed(path, QString::fromStdString(result->model.error().message));
+        {kModelKey, Urgency::Long,
+         [this](const Progress& p) {
+             emit modelProgressed(QString::fromStdString(p.what), p.done, p.total);
+         }},
+        [file = path.toStdString()](const WorkContext& work) { return inspectModel(file, work); },
+        [this, path, asked](const Result<ModelPtr>& model) {
+            if (asked != m_modelsAsked)
+                return; // another model has been asked for since
+            if (!model) {
+                if (model.error().code == ErrorCode::Cancelled)
+                    emit modelDropped();
+                else
+                    emit modelFailed(path, QString::fromStdString(model.error().message));
                 return;
             }
-            m_inspected = *result->model;
+            m_inspected = *model;
+            m_context.runs.setModelHash(m_inspected->info.sha256);
             emit modelInspected();
+            compareWithSession();
             if (m_context.requests.request().modelPath == path.toStdString())
                 m_context.runs.submitNow();
             else
                 m_context.requests.setModelPath(path.toStdString());
+            if (m_madeWith)
+                pinAll(m_madeWith->pins); // of this model's tokens
         });
+}
+
+void Documents::compareWithSession() {
+    if (!m_madeWith || m_madeWith->sha256.empty() || !m_inspected ||
+        m_inspected->info.sha256 == m_madeWith->sha256)
+        return;
+    const auto hash = [](const std::string& sha256) { return QString::fromStdString(sha256.substr(0, 8)); };
+    m_bar.show(MessageBar::Question,
+               tr("The session was made with another model: %1 (SHA-256 %2...), while %3 (SHA-256 %4...) is "
+                  "open; its numbers will differ.")
+                   .arg(m_madeWith->model, hash(m_madeWith->sha256),
+                        QString::fromStdString(m_inspected->info.name), hash(m_inspected->info.sha256)),
+               {{tr("Go on"), [this] { m_bar.clear(kOpenTopic); }}}, kOpenTopic);
+}
+
+void Documents::pinAll(const std::vector<int>& tokens) {
+    m_context.selection.pin(-1);
+    for (const int token : tokens)
+        m_context.selection.togglePin(token);
+}
+
+void Documents::cancelModel() {
+    m_context.runs.drop(kModelKey);
 }
 
 void Documents::openPolicy(const QString& path) {
@@ -201,30 +255,31 @@ void Documents::openSession(const QString& path) {
     const QString name = kept("text");
     m_names.push_back({m_context.requests.request().text,
                        name.isEmpty() ? QFileInfo(path).completeBaseName() : name, true});
-    SelectionModel& selection = m_context.selection;
-    selection.setCell(request.visible.layer, request.visible.head);
-    selection.pin(-1);
+    m_context.selection.setCell(request.visible.layer, request.visible.head);
     bool number = false;
     const int pinned = kept("pinned").toInt(&number);
     const int query = number ? pinned : -1;
+    std::vector<int> pins;
     for (const QString& one : kept("pins").split(QLatin1Char(','), Qt::SkipEmptyParts))
         if (const int pin = one.toInt(&number); number && pin != query)
-            selection.togglePin(pin);
-    selection.togglePin(query); // last: it is the one whose row is shown
+            pins.push_back(pin);
+    pins.push_back(query); // last: it is the one whose row is shown
+    pinAll(pins);
     emit sessionOpened(session->view);
     m_sessionPath = path;
+    m_madeWith = MadeWith{QFileInfo(wantedModel).fileName(), session->modelSha256, pins};
     setDirty(false);
     emit changed();
-    if (modelChanges) {
-        if (QFileInfo::exists(wantedModel))
-            openModel(wantedModel);
-        else
-            m_bar.show(MessageBar::Question,
-                       tr("The session's model is not at %1; the text and policy are shown with the model "
-                          "that is open.")
-                           .arg(wantedModel),
-                       {}, kOpenTopic);
-    }
+    if (modelChanges && QFileInfo::exists(wantedModel))
+        return readModel(wantedModel);
+    compareWithSession();
+    const bool moved = m_inspected && m_inspected->info.sha256 == session->modelSha256;
+    if (modelChanges && !moved)
+        m_bar.show(MessageBar::Question,
+                   tr("The session's model is not at %1; the text and policy are shown with the model "
+                      "that is open.")
+                       .arg(wantedModel),
+                   {}, kOpenTopic);
 }
 
 void Documents::saveSession(const QString& path) {

@@ -5,6 +5,7 @@
 #include <QStringList>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ public:
     void setText(const std::string& bytes, const QString& name, const QString& why, bool filed = false);
     /// Shows the card, then loads when the card has nothing against it.
     void openModel(const QString& path);
+    void cancelModel(); ///< stops reading the model's card; what is open stays
     /// Empty path: that of the open session; emits needsPath when there is none.
     void saveSession(const QString& path);
     void savePolicy(const QString& path);
@@ -41,7 +43,9 @@ public:
 
 signals:
     void modelReading(const QString& path);
+    void modelProgressed(const QString& what, double done, double total);
     void modelInspected(); ///< inspected() is new
+    void modelDropped();   ///< reading was cancelled
     void modelFailed(const QString& path, const QString& sentence);
     void changed(); ///< names, dirty mark
     void needsPath();
@@ -53,6 +57,12 @@ private:
     void openText(const QString& path);
     void openPolicy(const QString& path);
     void openSession(const QString& path);
+    void readModel(const QString& path);
+    /// Tokens of a text, from its beginning's; empty without a tokenizer.
+    [[nodiscard]] std::optional<std::size_t> estimatedTokens(const std::string& bytes) const;
+    /// Says so when the session was made with another model than the one that is open.
+    void compareWithSession();
+    void pinAll(const std::vector<int>& tokens);
     void fault(const QString& sentence);
     void setDirty(bool dirty);
     ViewContext m_context;
@@ -66,9 +76,16 @@ private:
     std::vector<Named> m_names;
     std::shared_ptr<const Model> m_inspected;
     QString m_sessionPath;
+    struct MadeWith {  ///< what the open session says of the model it was saved with
+        QString model; ///< file name
+        std::string sha256;
+        std::vector<int> pins; ///< tokens of that model; the last one's row is shown
+    };
+    std::optional<MadeWith> m_madeWith; ///< until a model is opened by hand
     bool m_dirty = false;
     bool m_modelAsked = false;
-    bool m_settling = false; ///< a session is being put in place: not a change
+    std::uint64_t m_modelsAsked = 0; ///< number of the newest
+    bool m_settling = false;         ///< a session is being put in place: not a change
 };
 
 /// The sample of the first launch, from the compiled-in resources.

@@ -283,7 +283,12 @@ void MainWindow::connectAll() {
     connect(m_documents, &Documents::modelReading, this, [this](const QString& path) {
         m_work->start(kModelJob, tr("reading model %1").arg(QFileInfo(path).fileName()));
     });
+    connect(m_documents, &Documents::modelProgressed, this,
+            [this](const QString& what, double done, double total) {
+                m_work->progress(kModelJob, what, done, total);
+            });
     connect(m_documents, &Documents::modelInspected, this, [this] { m_work->finish(kModelJob); });
+    connect(m_documents, &Documents::modelDropped, this, [this] { m_work->finish(kModelJob); });
     connect(m_documents, &Documents::modelFailed, this, [this](const QString& path, const QString& sentence) {
         m_work->finish(kModelJob);
         m_card->showFault(path, sentence);
@@ -327,6 +332,8 @@ void MainWindow::connectAll() {
     connect(m_work, &WorkStrip::cancelWanted, this, [this](const QString& job) {
         if (job == kSweepJob)
             m_context.runs.cancelSweep();
+        else if (job == kModelJob)
+            m_documents->cancelModel();
         else
             m_context.runs.cancelRun();
     });
@@ -384,7 +391,8 @@ void MainWindow::showFault(const QString& sentence) {
     const Request& request = m_context.requests.request();
     if (request.text && request.text->size() > kLongText && request.maxTokens != kFewTokens)
         choices.push_back(
-            {tr("First %1 tokens").arg(kFewTokens), [this] { m_context.requests.setMaxTokens(kFewTokens); }});
+            {tr("First %1 tokens").arg(kFewTokens),
+             [this] { m_context.requests.setMaxTokens(kFewTokens, tr("first %1 tokens").arg(kFewTokens)); }});
     choices.push_back({tr("Copy"), [sentence] { QApplication::clipboard()->setText(sentence); }});
     m_errors->show(MessageBar::Fault, sentence, choices, kRunTopic);
 }

@@ -21,6 +21,11 @@ QString percent(double share) {
     return QStringLiteral("%1 %").arg(share * 100, 0, 'f', 1);
 }
 
+/// A router may cost many times full attention on a text of a few tokens.
+QString shareOfFull(double share) {
+    return share < 10 ? percent(share) : QStringLiteral("%1 times full").arg(share, 0, 'f', 0);
+}
+
 } // namespace
 
 StatusLine::StatusLine(RequestModel& requests, RunController& runs, QWidget* parent)
@@ -72,17 +77,18 @@ StatusLine::Field& StatusLine::field(const QString& name) {
 }
 
 void StatusLine::showNumbers() {
-    const SnapshotPtr now = m_runs.snapshot();
+    // Numbers of another text, length or model say nothing about this one: they are not shown.
+    SnapshotPtr now = m_runs.snapshot();
+    if (now && m_runs.standing(*now) == Standing::OtherRun)
+        now.reset();
     const SnapshotPtr complete = now && now->propagated ? now : m_runs.lastComplete();
-    for (Field& f : m_fields)
+    const auto isOld = [this](const Snapshot& s) { return m_runs.standing(s) != Standing::Current; };
+    for (Field& f : m_fields) {
         f.value.clear();
-    const Request& wanted = m_requests.request();
-    const auto isOld = [&](const Snapshot& s) {
-        return !s.request || !(s.request->policy == wanted.policy) ||
-               s.request->modelPath != wanted.modelPath ||
-               !(s.request->text && wanted.text && *s.request->text == *wanted.text);
-    };
-    QString regime = tr("no result yet");
+        f.definition.clear();
+        f.old = false;
+    }
+    QString regime = m_runs.updating() ? tr("running, no result yet") : tr("no result yet");
     if (complete && complete->propagated) {
         const PropagatedFidelity& fidelity = complete->propagated->fidelity;
         const Cost& cost = complete->propagated->cost;
@@ -105,7 +111,7 @@ void StatusLine::showNumbers() {
                               .arg(threeDigits(fidelity.fullMeanNll), threeDigits(fidelity.hybridMeanNll),
                                    threeDigits(fidelity.deltaNll));
         Field& pairs = field(QStringLiteral("pairs"));
-        pairs.value = tr("%1 counted").arg(percent(cost.pairsRatio));
+        pairs.value = tr("%1 counted").arg(shareOfFull(cost.pairsRatio));
         pairs.definition =
             tr("Query-key pairs as a share of full attention, counted by formula, the router's multiply-adds "
                "included (%1 without it).\n%2 of %3 pairs over all layers and heads; %4 computed in tiles.")
