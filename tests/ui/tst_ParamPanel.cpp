@@ -1,4 +1,5 @@
 #include "tests/support/Echo.h"
+#include "tests/support/TinySnapshot.h"
 #include "ui/params/PairsBar.h"
 #include "ui/params/ParamPanel.h"
 #include "ui/params/Sections.h"
@@ -225,6 +226,55 @@ private slots:
         bar.show(pairs, {});
         QVERIFY(bar.sizeHint().height() > plain);
         QVERIFY(bar.sentence().contains(QStringLiteral("state 40")));
+    }
+
+    /// "off" is held as NaN, which equals nothing.
+    void dot_marksWhatDiffersAndNothingElse() {
+        Stage s;
+        const auto marked = [&](const ParamSpec& spec) {
+            const QString key = QString::fromUtf8(spec.key.data(), static_cast<qsizetype>(spec.key.size()));
+            auto* dot = s.panel.findChild<QWidget*>(QStringLiteral("params.%1.dot").arg(key));
+            return dot->grab().toImage().pixelColor(4, 4) == Theme::current().accent;
+        };
+        for (const ParamSpec& spec : paramSpecs())
+            QVERIFY2(!marked(spec), std::string(spec.key).c_str());
+        s.requests.setParam(*findParam("sink-logit"), ParamValue(0.5));
+        QVERIFY(marked(*findParam("sink-logit")));
+        QVERIFY(!marked(*findParam("sinks")));
+    }
+
+    void someRows_areNotToldAsTheWholeText() {
+        test::TinyOptions options;
+        options.tokens = 200;
+        options.policy.local.window = 150;
+        options.policy.routed = {};
+        auto snapshot = test::tinySnapshot(options);
+        snapshot->isolated.reset();
+        const auto whole = pairsOf(*snapshot);
+        QVERIFY(whole && !whole->partOfRows);
+        QVERIFY2(whole->share().endsWith(QStringLiteral("of full")), qPrintable(whole->share()));
+        auto visible = std::make_shared<VisibleLayer>(*snapshot->visible);
+        visible->head = 1;
+        visible->plan = std::make_shared<const AttentionPlan>(
+            makePlan(visible->plan->policy, snapshot->model->shape, 1, snapshot->facts, nullptr, {0, 64})
+                .value());
+        snapshot->visible = visible;
+        const auto some = pairsOf(*snapshot);
+        QVERIFY(some && some->partOfRows);
+        QCOMPARE(some->share(), QStringLiteral("100.0 % of these rows"));
+        QVERIFY2(some->over.contains(QStringLiteral("64 rows in view")), qPrintable(some->over));
+        PairsBar bar;
+        bar.show(some, {});
+        QVERIFY2(!bar.sentence().contains(QStringLiteral("of full")), qPrintable(bar.sentence()));
+    }
+
+    void aManifoldOfFull_isSaidInTimes() {
+        PairsByReason pairs;
+        pairs.fullPairs = 10;
+        pairs.pairs = {5, 0, 0, 0};
+        QCOMPARE(pairs.share(), QStringLiteral("50.0 % of full"));
+        pairs.routerPairs = 538;
+        QCOMPARE(pairs.share(), QStringLiteral("54 times full"));
     }
 
     void inactive_rowsAreDisabledAndSayWhy() {

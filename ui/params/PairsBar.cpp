@@ -38,7 +38,24 @@ QString percent(double share) {
     return QStringLiteral("%1 %").arg(x, 0, 'f', x < 10 ? 2 : 1);
 }
 
+double sumOf(const PairsByReason& pairs) {
+    double sum = 0;
+    for (const Part& part : parts(pairs))
+        sum += part.pairs;
+    return sum;
+}
+
 } // namespace
+
+QString PairsByReason::share() const {
+    const double times = sumOf(*this) / static_cast<double>(fullPairs);
+    if (times >= 10) // a router on a text of a few tokens
+        return QStringLiteral("%1 times %2")
+            .arg(times, 0, 'f', 0)
+            .arg(partOfRows ? QStringLiteral("these rows") : QStringLiteral("full"));
+    return QStringLiteral("%1 of %2")
+        .arg(percent(times), partOfRows ? QStringLiteral("these rows") : QStringLiteral("full"));
+}
 
 PairsBar::PairsBar(QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("params.pairs"));
@@ -67,17 +84,13 @@ void PairsBar::show(const std::optional<PairsByReason>& pairs, const QString& wh
 QString PairsBar::sentence() const {
     if (!m_pairs || m_pairs->fullPairs == 0)
         return m_whyNone;
-    double sum = 0;
     QStringList names;
-    for (const Part& part : parts(*m_pairs)) {
-        sum += part.pairs;
+    for (const Part& part : parts(*m_pairs))
         if (part.pairs > 0)
             names << QStringLiteral("%1 %2").arg(
                 part.name, percent(part.pairs / static_cast<double>(m_pairs->fullPairs)));
-    }
-    return QStringLiteral("Pairs, %1: %2 of full, counted (%3)")
-        .arg(m_pairs->over, percent(sum / static_cast<double>(m_pairs->fullPairs)),
-             names.join(QLatin1String(", ")));
+    return QStringLiteral("Pairs, %1: %2, counted (%3)")
+        .arg(m_pairs->over, m_pairs->share(), names.join(QLatin1String(", ")));
 }
 
 void PairsBar::paintEvent(QPaintEvent*) {
@@ -107,9 +120,7 @@ void PairsBar::paintEvent(QPaintEvent*) {
     }
     const double full = static_cast<double>(m_pairs->fullPairs);
     const auto all = parts(*m_pairs);
-    double sum = 0;
-    for (const Part& part : all)
-        sum += part.pairs;
+    const double sum = sumOf(*m_pairs);
     const double scale =
         (bar.width() - 1) / std::max(full, sum); // dearer than full: the bar is the sum, a tick marks full
     double x = bar.left() + 0.5;
@@ -127,8 +138,7 @@ void PairsBar::paintEvent(QPaintEvent*) {
     }
     painter.setPen(m_pairs->old ? theme.ink3 : theme.ink);
     painter.setFont(Theme::body());
-    painter.drawText(QRect(0, y, width(), kLine), Qt::AlignLeft | Qt::AlignVCenter,
-                     QStringLiteral("%1 of full").arg(percent(sum / full)));
+    painter.drawText(QRect(0, y, width(), kLine), Qt::AlignLeft | Qt::AlignVCenter, m_pairs->share());
     painter.setPen(theme.ink2);
     painter.setFont(Theme::second());
     painter.drawText(QRect(0, y, width(), kLine), Qt::AlignRight | Qt::AlignVCenter,

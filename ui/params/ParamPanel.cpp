@@ -61,6 +61,7 @@ std::optional<PairsByReason> pairsOf(const Snapshot& snapshot) {
         const AttentionPlan& plan = *snapshot.visible->plan;
         const int only = snapshot.visible->head;
         std::uint64_t full = 0;
+        std::size_t rows = 0;
         for (std::size_t h = 0; h < plan.heads.size(); ++h) {
             if (!plan.heads[h] || (only >= 0 && static_cast<std::size_t>(only) != h))
                 continue;
@@ -68,6 +69,7 @@ std::optional<PairsByReason> pairsOf(const Snapshot& snapshot) {
             for (std::size_t r = 0; r < result.pairs.size(); ++r)
                 result.pairs[r] += head.pairsByReason[r];
             full += causalPairs(head.rows.last) - causalPairs(head.rows.first);
+            rows = std::max(rows, head.rows.last - head.rows.first);
         }
         result.fullPairs = full;
         if (plan.routing) {
@@ -81,8 +83,11 @@ std::optional<PairsByReason> pairsOf(const Snapshot& snapshot) {
         }
         result.pairs[static_cast<std::size_t>(Reason::Far)] += snapshot.visible->far.entries;
         result.statePairs = static_cast<double>(snapshot.visible->far.macs) / macsPerPair;
-        result.over = only >= 0 ? QStringLiteral("L%1 H%2, in view").arg(plan.layer).arg(only)
+        result.partOfRows = rows < snapshot.tokens->size();
+        result.over = only >= 0 ? QStringLiteral("L%1 H%2").arg(plan.layer).arg(only)
                                 : QStringLiteral("layer %1").arg(plan.layer);
+        if (result.partOfRows)
+            result.over += QStringLiteral(", %1 rows in view").arg(rows);
         return result;
     }
     if (snapshot.facts && snapshot.request) {
@@ -280,7 +285,7 @@ void ParamPanel::showSnapshot() {
         m_countedPolicy = snapshot->request->policy;
     }
     if (pairs)
-        pairs->old = snapshot->request && !(snapshot->request->policy == m_requests.request().policy);
+        pairs->old = m_runs.standing(*snapshot) != Standing::Current;
     m_pairs->show(pairs, tr("Counted when the text has tokens: waits for the model."));
 }
 

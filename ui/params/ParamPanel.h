@@ -41,7 +41,7 @@ private:
     PairsBar* m_pairs = nullptr;
     std::vector<ParamRow*> m_rows;
     std::map<std::string_view, QCheckBox*> m_switches;
-    AttentionPolicy m_defaults;             ///< decision 5's policy: where the dots come from
+    AttentionPolicy m_defaults;             ///< of the preset `default`; a dot marks what differs
     AttentionPolicy m_remembered;           ///< each section as it was when last on
     std::optional<PairsByReason> m_counted; ///< before the run, of the two below
     std::shared_ptr<const Tokens> m_countedTokens;

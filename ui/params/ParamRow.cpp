@@ -194,12 +194,13 @@ void ParamRow::show(const AttentionPolicy& policy, const AttentionPolicy& defaul
         const auto* on = std::get_if<bool>(&m_value);
         m_flag->setChecked(on != nullptr && *on);
     }
-    const ParamValue usual = m_spec.get(defaults);
-    static_cast<Dot*>(m_dot)->setOn(!(m_value == usual));
+    // As texts: "off" is held as NaN, which equals nothing, itself included.
+    const QString usual = QString::fromStdString(formatParam(m_spec, m_spec.get(defaults)));
+    static_cast<Dot*>(m_dot)->setOn(shown != usual);
 
     QString tip = text(m_spec.help);
-    if (!(m_value == usual))
-        tip += QStringLiteral("\nDefault: %1").arg(QString::fromStdString(formatParam(m_spec, usual)));
+    if (shown != usual)
+        tip += QStringLiteral("\nDefault: %1").arg(usual);
     if (!m_spec.unit.empty())
         tip += QStringLiteral("\nUnit: %1").arg(text(m_spec.unit));
     if (!whyInactive.isEmpty())
