@@ -292,6 +292,34 @@ private slots:
         QCOMPARE(field->text(), QStringLiteral("128"));
     }
 
+    /// A selected layer that the next model lacks is not asked of it, and is selected again with a model that
+    /// has it.
+    void smallerModel_getsNoLayerThatItLacks() {
+        const QString small = file("small.gguf", QByteArray::fromStdString(tinyModel(2).bytes()));
+        const QString large = file("large.gguf", QByteArray::fromStdString(tinyModel(4).bytes()));
+        Stage s{LatestWorker::Runner{}};
+        s.selection.setCell(12, 5); // as at the first launch
+        s.window.documents().setText("abc ab a b c abc", QStringLiteral("text"), QStringLiteral("test"));
+        const auto run = [&](const QString& path, int layers) {
+            s.window.documents().openModel(path);
+            return QTest::qWaitFor(
+                [&] {
+                    return s.runs.snapshot() && s.runs.snapshot()->model &&
+                           s.runs.snapshot()->model->shape.layers == layers && !s.runs.updating();
+                },
+                60'000);
+        };
+        QVERIFY(run(small, 2));
+        QCOMPARE(s.selection.layer(), 1);
+        QCOMPARE(s.selection.head(), 1);
+        QVERIFY(run(large, 4));
+        s.selection.setCell(3, 0);
+        QVERIFY(run(small, 2));
+        QCOMPARE(s.selection.layer(), 1);
+        QVERIFY(run(large, 4));
+        QCOMPARE(s.selection.layer(), 3);
+    }
+
     /// Tab goes round the whole window and comes back, through visible widgets only, and changes nothing.
     void tab_goesRoundAndComesBack() {
         Stage s;

@@ -8,6 +8,24 @@ class TestSelectionModel : public QObject {
     Q_OBJECT
 
 private slots:
+    void aCellBeyondTheModel_waitsForOneThatHasIt() {
+        SelectionModel s;
+        QSignalSpy changed(&s, &SelectionModel::cellChanged);
+        s.setCell(12, 5);
+        QCOMPARE(changed.size(), 1);
+        s.setShape(2, 2);
+        QCOMPARE(s.layer(), 1);
+        QCOMPARE(s.head(), 1);
+        QCOMPARE(changed.size(), 2);
+        s.setCell(1, 0); // chosen in this model
+        s.setShape(30, 9);
+        QCOMPARE(s.layer(), 1);
+        s.setCell(40, -3);
+        QCOMPARE(s.layer(), 29);
+        QCOMPARE(s.head(), 0);
+        s.setShape(60, 9);
+        QCOMPARE(s.layer(), 40);
+    }
     void pin_replacesTheSet() {
         SelectionModel s;
         QSignalSpy spy(&s, &SelectionModel::pinsChanged);

@@ -94,7 +94,8 @@ std::optional<PairsByReason> pairsOf(const Snapshot& snapshot) {
         // Before any run the local and always parts can be counted; what would be routed is not known yet.
         auto policy = std::make_shared<AttentionPolicy>(snapshot.request->policy);
         policy->routed = {};
-        const int layer = snapshot.request->visible.layer;
+        // A request may ask for a layer of another model.
+        const int layer = std::clamp(snapshot.request->visible.layer, 0, shape.layers - 1);
         const auto plan =
             makePlan(policy, shape, layer, snapshot.facts, nullptr, {0, snapshot.tokens->size()});
         if (!plan || plan->heads.empty())

@@ -3,11 +3,19 @@
 namespace fovea::ui {
 
 void SelectionModel::setCell(int layer, int head) {
-    if (layer == m_layer && head == m_head)
-        return;
-    m_layer = layer;
-    m_head = head;
-    emit cellChanged();
+    const int oldLayer = this->layer(), oldHead = this->head();
+    m_layer = std::max(0, layer);
+    m_head = std::max(0, head);
+    if (oldLayer != this->layer() || oldHead != this->head())
+        emit cellChanged();
+}
+
+void SelectionModel::setShape(int layers, int heads) {
+    const int oldLayer = layer(), oldHead = head();
+    m_layers = std::max(1, layers);
+    m_heads = std::max(1, heads);
+    if (oldLayer != layer() || oldHead != head())
+        emit cellChanged();
 }
 
 void SelectionModel::pin(int token) {

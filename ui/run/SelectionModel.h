@@ -1,5 +1,7 @@
 #pragma once
 #include <QObject>
+#include <algorithm>
+#include <limits>
 #include <optional>
 #include <set>
 
@@ -16,15 +18,19 @@ public:
         bool operator==(const Pair&) const = default;
         [[nodiscard]] bool valid() const { return query >= 0; }
     };
-    [[nodiscard]] int layer() const { return m_layer; }
-    [[nodiscard]] int head() const { return m_head; }
+    /// Within the shape of the model that is shown, once setShape() has been told.
+    [[nodiscard]] int layer() const { return std::min(m_layer, m_layers - 1); }
+    [[nodiscard]] int head() const { return std::min(m_head, m_heads - 1); }
     [[nodiscard]] int query() const { return m_query; }     ///< pinned token as the reader, -1: none
     [[nodiscard]] int hovered() const { return m_hovered; } ///< hovered token, -1: none
     [[nodiscard]] Pair hoveredPair() const { return m_hoveredPair; }
     [[nodiscard]] Pair pinnedPair() const { return m_pinnedPair; }
     [[nodiscard]] const std::set<int>& pins() const { return m_pins; } ///< Shift+click set, holds query()
 
+    /// A cell beyond the model's shape is kept for a model that has it; until then the nearest one counts.
     void setCell(int layer, int head);
+    /// Layers and heads of the model that is about to be shown; both at least 1.
+    void setShape(int layers, int heads);
     void pin(int token);       ///< replaces the pins
     void togglePin(int token); ///< Shift+click
     void pinPair(Pair pair);   ///< also pins its query
@@ -43,6 +49,7 @@ signals:
 
 private:
     int m_layer = 0, m_head = 0, m_query = -1, m_hovered = -1;
+    int m_layers = std::numeric_limits<int>::max(), m_heads = std::numeric_limits<int>::max();
     Pair m_hoveredPair, m_pinnedPair;
     std::set<int> m_pins;
 };

@@ -163,10 +163,15 @@ void MapView::takeSnapshot() {
     m_tiles->setSnapshot(m_shown);
 }
 
+int MapView::shownHead() const {
+    const int head = m_context.selection.head();
+    return m_shown && m_shown->model ? std::min(head, m_shown->model->shape.heads - 1) : head;
+}
+
 MapLayer MapView::contentOf(MapQuantity quantity) const {
     MapLayer content;
     content.layer = m_context.selection.layer();
-    content.head = m_context.selection.head();
+    content.head = shownHead();
     content.quantity = quantity;
     content.pooling = quantity == MapQuantity::Kept ? Pooling::Max : m_pooling;
     content.scale = quantity == MapQuantity::Difference
@@ -283,14 +288,14 @@ QString MapView::describe() const {
         return text;
     const auto& visible = m_shown->visible;
     if (visible && visible->plan && visible->layer == m_context.selection.layer()) {
-        const auto& head = visible->plan->heads[static_cast<std::size_t>(m_context.selection.head())];
+        const auto& head = visible->plan->heads[static_cast<std::size_t>(shownHead())];
         const auto at = static_cast<std::size_t>(query);
         if (visible->plan->full)
             text += tr(", query %1 reads %2 keys").arg(query).arg(query + 1);
         else if (head && at >= head->rows.first && at < head->rows.last)
             text += tr(", query %1 reads %2 keys")
                         .arg(query)
-                        .arg(visible->plan->keptKeys(m_context.selection.head(), at).size());
+                        .arg(visible->plan->keptKeys(shownHead(), at).size());
     }
     return text;
 }
@@ -398,7 +403,7 @@ void MapView::fetchTip() {
     if (!hasLayer(m_shown, m_context.selection.layer()) || !m_tipPair.valid())
         return;
     const SnapshotPtr snapshot = m_shown;
-    const int layer = m_context.selection.layer(), head = m_context.selection.head();
+    const int layer = m_context.selection.layer(), head = shownHead();
     const Pair pair = m_tipPair;
     const auto block = m_canvas->viewport().cell * m_canvas->devicePixelRatioF() < 1
                            ? m_canvas->blockAt(m_canvas->cellCentre(pair, m_canvas->paneAt(m_tipAt)))

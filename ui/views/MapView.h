@@ -85,6 +85,8 @@ private:
     [[nodiscard]] std::vector<MapQuantity> quantities() const;
     [[nodiscard]] MapLayer contentOf(MapQuantity quantity) const;
     [[nodiscard]] QString emptySentence() const;
+    /// The selected head, within the picture's model: it may be an older one than the selection's.
+    [[nodiscard]] int shownHead() const;
     [[nodiscard]] QString describe() const;
 
     ViewContext m_context;

@@ -19,7 +19,7 @@ MapExportOptions MapView::exportOptions() const {
     MapExportOptions options;
     const MapScene& scene = m_canvas->scene();
     options.layer = m_context.selection.layer();
-    options.head = m_context.selection.head();
+    options.head = shownHead();
     options.quantities.clear();
     for (const MapLayer& pane : scene.panes)
         options.quantities.push_back(pane.quantity);
@@ -97,7 +97,7 @@ void MapView::saveNumbers(const QString& path) {
     }
     m_context.runs.fetch<QString>(
         this, {"", Urgency::Long},
-        [snapshot = m_shown, layer = m_context.selection.layer(), head = m_context.selection.head(),
+        [snapshot = m_shown, layer = m_context.selection.layer(), head = shownHead(),
          queries = m_canvas->shownQueries(), keys = m_canvas->shownKeys(),
          path](const WorkContext&) -> Result<QString> {
             const Result<std::string> csv =

@@ -68,6 +68,8 @@ MainWindow::MainWindow(ViewContext context) : m_context(context) {
     setMinimumSize(kLeastSize);
     resize(firstWindowSize(screen()->availableSize()));
 
+    // Connected before any view is: what is selected exists in the snapshot that they are about to show.
+    connect(&m_context.runs, &RunController::snapshotChanged, this, &MainWindow::clipSelection);
     m_errors = new MessageBar(QStringLiteral("error.bar"), this);
     m_documents = new Documents(m_context, *m_errors, this);
     buildActions();
@@ -348,18 +350,18 @@ void MainWindow::connectAll() {
     });
 }
 
+void MainWindow::clipSelection() {
+    const SnapshotPtr snapshot = m_context.runs.snapshot();
+    if (snapshot && snapshot->tokens)
+        m_context.selection.clipTo(static_cast<int>(snapshot->tokens->size()));
+    if (snapshot && snapshot->model)
+        m_context.selection.setShape(snapshot->model->shape.layers, snapshot->model->shape.heads);
+}
+
 void MainWindow::showSnapshot() {
     const SnapshotPtr snapshot = m_context.runs.snapshot();
     if (snapshot) {
         m_errors->clear(kRunTopic);
-        if (snapshot->tokens)
-            m_context.selection.clipTo(static_cast<int>(snapshot->tokens->size()));
-        if (snapshot->model) {
-            const ModelShape& shape = snapshot->model->shape;
-            const int layer = std::min(m_context.selection.layer(), shape.layers - 1);
-            const int head = std::min(m_context.selection.head(), shape.heads - 1);
-            m_context.selection.setCell(layer, head);
-        }
     }
     QStringList idle;
     if (snapshot && snapshot->request)

@@ -60,9 +60,10 @@ private:
                  std::function<void(const QString&)> taken);
     void pasteText();
     void editText();
-    void showTitle();    ///< the window's title and dirty mark
-    void showSnapshot(); ///< after a new snapshot: bars, selection's limits
-    void markTitles();   ///< "updating" in the docks' titles
+    void showTitle();     ///< the window's title and dirty mark
+    void clipSelection(); ///< to what the new snapshot has
+    void showSnapshot();  ///< after a new snapshot: bars, selection's limits
+    void markTitles();    ///< "updating" in the docks' titles
     void showCard();
     void showFault(const QString& sentence); ///< of a run: one line, with what can be done
 
