@@ -104,8 +104,7 @@ Outcome<> saveRoutingChoices(const TextRun& run, const std::string& path) {
             [&](const WatchedLayer& layer) -> Result<> {
                 if (!layer.plan.routing)
                     return {};
-                return file->append(routingChoicesCsv(*layer.plan.routing, run.snapshot->model->shape,
-                                                      run.policy.routed.signal));
+                return file->append(routingChoicesCsv(*layer.plan.routing, run.snapshot->model->shape));
             },
             run.work);
     if (done)

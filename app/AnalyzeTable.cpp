@@ -151,10 +151,10 @@ std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>
     if (tier != nullptr)
         text += "\nCold tier\n" + tierRows(*tier);
     const RoutingRecord& routing = *snapshot.propagated->routing;
-    if (policy.routed.on())
+    if (!routing.rows.empty())
         text += formatted("\nRouting\n  %zu rows (layer, head or head group, token, role) by ",
                           routing.rows.size()) +
-                routing.signal + "; --out DIR writes them\n";
+                routing.signalNames() + "; --out DIR writes them\n";
     text += "\nGates (first tokens of this text; fovea check runs them on more)\n" + gatesTable(gates);
     text += "\nLadder\n" +
             (ladder != nullptr ? ladderRows(*ladder) : "  not run; the seconds above are both uncached\n");

@@ -6,6 +6,7 @@
 #include "core/files/Sha256.h"
 #include "core/model/Forward.h"
 #include "core/policy/PolicyJson.h"
+#include "core/route/Router.h"
 #include <algorithm>
 #include <chrono>
 #include <exception>

@@ -290,7 +290,7 @@ private:
 
     Result<GateResult> controls() {
         GateResult gate{6, "random and oracle stand beside the router", {}, {}, {}, {}};
-        if (!m_policy.anyParts([](const HeadParts& parts) { return parts.routed.on(); })) {
+        if (!m_policy.anyParts([](const HeadParts& parts) { return parts.routed.chooses(); })) {
             gate.detail = "does not apply: nothing is routed";
             return gate;
         }

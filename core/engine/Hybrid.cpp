@@ -283,7 +283,6 @@ Result<PropagatedResult> runPropagated(const Snapshot& withFullRun, const Attent
 
     PropagatedResult result;
     auto record = std::make_shared<RoutingRecord>();
-    record->signal = policy.routed.signal;
     ArmCost& arm = result.cost.hybrid;
     std::vector<float> depthError;
     double aside = 0;

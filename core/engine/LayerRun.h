@@ -5,7 +5,6 @@
 #include "core/plan/AttentionPlan.h"
 #include "core/plan/StoredKeys.h"
 #include "core/route/RoundedKeys.h"
-#include "core/route/Router.h"
 #include <memory>
 #include <span>
 #include <vector>
@@ -57,7 +56,7 @@ struct HybridLayer {
 /// last: the one place where a policy becomes attention, for whole texts, rectangles and single rows of
 /// cached decoding. `fullLse`: see RouteInput; may be empty. Fills rows `task.rows` of `out`, lse as
 /// applyFarField says; `exactLse`: there too, but by the model's own logits where keys are recast (Recast.h),
-/// so that kept mass = e^(exactLse - fullLse). Errors: those of route and makePlan, Cancelled. Throws
+/// so that kept mass = e^(exactLse - fullLse). Errors: those of layerPolicies and route, Cancelled. Throws
 /// std::bad_alloc.
 [[nodiscard]] Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
                                            std::span<const float> fullLse, AttentionOutput out,

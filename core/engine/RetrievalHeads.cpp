@@ -4,7 +4,6 @@
 #include "core/model/Forward.h"
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace fovea {
 
@@ -64,18 +63,6 @@ Result<std::vector<float>> retrievalScores(const Model& model, Isa isa, const Wo
     for (float& score : scores)
         score /= static_cast<float>(std::max<std::size_t>(kNeedle - 1, 1));
     return scores;
-}
-
-std::vector<std::uint8_t> topHeads(const std::vector<float>& scores, double share) {
-    std::vector<std::size_t> order(scores.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
-    const auto count = static_cast<std::size_t>(std::ceil(share * static_cast<double>(scores.size())));
-    std::vector<std::uint8_t> chosen(scores.size(), 0);
-    for (std::size_t n = 0; n < std::min(count, order.size()); ++n)
-        chosen[order[n]] = 1;
-    return chosen;
 }
 
 } // namespace fovea

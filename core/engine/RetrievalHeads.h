@@ -15,7 +15,4 @@ namespace fovea {
 [[nodiscard]] Result<std::vector<float>> retrievalScores(const Model& model, Isa isa,
                                                          const WorkContext& work);
 
-/// [L*H] 1: among the ceil(share*L*H) heads of greatest score. Ties: the earlier head.
-[[nodiscard]] std::vector<std::uint8_t> topHeads(const std::vector<float>& scores, double share);
-
 } // namespace fovea

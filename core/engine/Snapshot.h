@@ -5,6 +5,7 @@
 #include "core/measure/Fidelity.h"
 #include "core/measure/MapTile.h"
 #include "core/plan/AttentionPlan.h"
+#include "core/route/RouteInput.h"
 #include "core/route/RoutingRecord.h"
 #include <cstdint>
 #include <memory>

@@ -45,12 +45,12 @@ void rankByOracle(RoutedPart& routed) {
 }
 
 /// Keys of `mine` that `theirs` chose too; both choose by heads.
-std::uint64_t hits(const LayerRouting& mine, const LayerRouting& theirs, std::size_t tokens,
+std::uint64_t hits(const LayerRouting& mine, const LayerRouting& theirs, int heads, std::size_t tokens,
                    std::uint64_t& chosen) {
     std::uint64_t found = 0;
-    for (std::size_t head = 0; head < mine.unitOfHead.size(); ++head) {
-        const RoutedChoices* a = mine.units[mine.unitOfHead[head]].get();
-        const RoutedChoices* b = theirs.units[theirs.unitOfHead[head]].get();
+    for (int head = 0; head < heads; ++head) {
+        const RoutedChoices* a = mine.choicesOf(head);
+        const RoutedChoices* b = theirs.choicesOf(head);
         for (std::size_t query = 0; a != nullptr && b != nullptr && query < tokens; ++query) {
             const auto keys = a->row(query), oracle = b->row(query);
             chosen += keys.size();
@@ -101,7 +101,8 @@ Result<StoredTier> measureStoredTier(const Snapshot& withFullRun, const Attentio
         const Result<HybridLayer> best = run(oracle, other);
         FOVEA_TRY(best);
         if (mine->plan.routing && best->plan.routing)
-            found += hits(*mine->plan.routing, *best->plan.routing, tokens, tier.promotedKeys);
+            found +=
+                hits(*mine->plan.routing, *best->plan.routing, model.shape.heads, tokens, tier.promotedKeys);
         FOVEA_TRY(run(unpromoted, other));
         without.add(other.view(), full.o.view());
         FOVEA_TRY(run(exact, other));

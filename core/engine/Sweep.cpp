@@ -88,7 +88,9 @@ Result<> runPoint(const Snapshot& withFullRun, SweepPoint& point, bool isolated,
 
 std::optional<AttentionPolicy> controlPolicy(const AttentionPolicy& policy, PointKind kind) {
     const std::string signal = kind == PointKind::OracleControl ? "oracle" : "random";
-    const auto ranks = [](const HeadParts& parts) { return !parts.routed.signal.empty(); };
+    const auto ranks = [](const HeadParts& parts) {
+        return !parts.routed.signal.empty() && parts.routed.chooses();
+    };
     const auto same = [&](const HeadParts& parts) { return ranks(parts) && parts.routed.signal == signal; };
     // A bar or a mass is a number of that signal: another signal under it would spend another budget.
     const auto spendsOtherwise = [&](const HeadParts& parts) {

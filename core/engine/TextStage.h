@@ -2,7 +2,7 @@
 #include "core/base/Cancel.h"
 #include "core/engine/Request.h"
 #include "core/model/Model.h"
-#include "core/route/Router.h"
+#include "core/route/TokenFacts.h"
 #include "core/text/Tokens.h"
 #include <memory>
 #include <span>

@@ -45,8 +45,9 @@ std::string routingCsv(const RoutingRecord& record, const ModelShape& shape) {
         "head_group\n";
     for (const RoutingRow& row : record.rows) {
         const std::string rest = ',' + std::to_string(row.token) + ',' + std::string(roleName(row.role)) +
-                                 ",routed," + csvText(record.signal) + ',' + csvNumber(row.score) + ',' +
-                                 csvNumber(row.threshold) + ',' + std::to_string(row.rank) + ',' +
+                                 ",routed," + csvText(record.signalOf(row)) + ',' + csvNumber(row.score) +
+                                 ',' + csvNumber(row.threshold) + ',' +
+                                 (row.rank > 0 ? std::to_string(row.rank) : "") + ',' +
                                  std::to_string(row.budget) + ',' + std::to_string(row.queryFirst) + ',' +
                                  std::to_string(row.queryLast) + ',' + std::to_string(row.queries) + ',' +
                                  (row.headGroup >= 0 ? std::to_string(row.headGroup) : "") + '\n';
@@ -54,27 +55,6 @@ std::string routingCsv(const RoutingRecord& record, const ModelShape& shape) {
         for (int head = row.head; head < row.head + heads; ++head)
             csv += std::to_string(row.layer) + ',' + std::to_string(head) + rest;
     }
-    return csv;
-}
-
-std::string routingChoicesHeading() {
-    return "layer,head,query,token,role,reason,signal,score,threshold,rank,budget,head_group\n";
-}
-
-std::string routingChoicesCsv(const LayerRouting& routing, const std::string& signal,
-                              const ModelShape& shape) {
-    std::string csv;
-    const std::string name = csvText(signal);
-    forEachChoice(routing, shape, [&](const RoutingChoice& choice) {
-        const int heads = choice.headGroup >= 0 ? shape.headsPerKv() : 1;
-        for (int head = choice.head; head < choice.head + heads; ++head)
-            csv += std::to_string(choice.layer) + ',' + std::to_string(head) + ',' +
-                   std::to_string(choice.query) + ',' + std::to_string(choice.token) + ',' +
-                   std::string(roleName(choice.role)) + ",routed," + name + ',' + csvNumber(choice.score) +
-                   ',' + csvNumber(choice.threshold) + ',' + std::to_string(choice.rank) + ',' +
-                   std::to_string(choice.budget) + ',' +
-                   (choice.headGroup >= 0 ? std::to_string(choice.headGroup) : "") + '\n';
-    });
     return csv;
 }
 

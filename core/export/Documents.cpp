@@ -171,7 +171,7 @@ std::string attentionJson(const DocumentHead& head, const AttentionRowPlace& pla
     std::vector<bool> kept;
     std::vector<std::string_view> reasons;
     for (const Reason reason : row.reason) {
-        kept.push_back(reason != Reason::Skipped);
+        kept.push_back(reason < Reason::Far); // a far field stands for the key, none reads it
         reasons.push_back(reasonName(reason));
     }
     out["kept"] = kept;

@@ -170,7 +170,9 @@ std::string jsonNumber(float value) {
 std::string routingJson(const RoutingRecord* record, const ModelShape& shape) {
     if (!record || record->rows.empty())
         return "[]";
-    const std::string signal = Json(record->signal).dump();
+    std::vector<std::string> signals;
+    for (const std::string& signal : record->usedSignals)
+        signals.push_back(Json(signal).dump());
     std::string text = "[";
     for (const RoutingRow& row : record->rows) {
         const int heads = row.headGroup >= 0 ? shape.headsPerKv() : 1;
@@ -178,9 +180,11 @@ std::string routingJson(const RoutingRecord* record, const ModelShape& shape) {
             text += text.size() > 1 ? ",\n    {" : "\n    {";
             text += "\"layer\":" + std::to_string(row.layer) + ",\"head\":" + std::to_string(h) +
                     ",\"token\":" + std::to_string(row.token) + ",\"role\":\"" +
-                    std::string(roleName(row.role)) + "\",\"reason\":\"routed\",\"signal\":" + signal +
+                    std::string(roleName(row.role)) +
+                    "\",\"reason\":\"routed\",\"signal\":" + signals[row.signal] +
                     ",\"score\":" + jsonNumber(row.score) + ",\"threshold\":" + jsonNumber(row.threshold) +
-                    ",\"rank\":" + std::to_string(row.rank) + ",\"budget\":" + std::to_string(row.budget) +
+                    ",\"rank\":" + (row.rank > 0 ? std::to_string(row.rank) : "null") +
+                    ",\"budget\":" + std::to_string(row.budget) +
                     ",\"query_first\":" + std::to_string(row.queryFirst) +
                     ",\"query_last\":" + std::to_string(row.queryLast) +
                     ",\"queries\":" + std::to_string(row.queries) +

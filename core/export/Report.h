@@ -27,13 +27,8 @@ struct ReportRouting {
 [[nodiscard]] std::string checkJson(const Snapshot& snapshot, const std::vector<GateResult>& gates,
                                     int threads);
 /// One row per (layer, head, token, role), as in the report: a choice of a head group stands once for each of
-/// its heads.
+/// its heads. The rank is empty for a key that was not ranked, the threshold where no bar applied.
 [[nodiscard]] std::string routingCsv(const RoutingRecord& record, const ModelShape& shape);
-/// The expanded form (`--routing-full`): one row per choice of a query, for one layer at a time, after its
-/// heading. There can be 70 million rows: write them as they come.
-[[nodiscard]] std::string routingChoicesHeading();
-[[nodiscard]] std::string routingChoicesCsv(const LayerRouting& routing, const std::string& signal,
-                                            const ModelShape& shape);
 /// The points that are done; "points_asked" says of how many. The Pareto marks are among the points done.
 [[nodiscard]] std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& points,
                                     int threads);

@@ -22,7 +22,7 @@ std::uint64_t tokensStored(const AttentionPolicy& policy, int layer, std::uint64
     const RoutedPart& routed = policy.routed;
     const bool evicts = routed.store == Store::Evict && routed.budgetKind == BudgetKind::Count;
     // A far field's state alone would not need the tokens; decoding keeps them.
-    if (policy.fullInLayer(layer) || (routed.on() && !evicts) || policy.always.special ||
+    if (policy.fullInLayer(layer) || (routed.chooses() && !evicts) || policy.always.special ||
         policy.always.punctuation || policy.far.on() || policy.mixesHeads() || !policy.mix.layers.empty() ||
         routed.phase != Phase::All)
         return tokens;
@@ -68,14 +68,14 @@ std::optional<double> breakEven(const Cost& cost, const ModelShape& shape, const
         policy.mix.fullEvery > 0 || !policy.mix.fullLayers.empty() || policy.mixesHeads() ||
         !policy.mix.layers.empty() || routed.phase != Phase::All)
         return {};
-    if (routed.on() && (routed.budgetKind != BudgetKind::Count || routed.role != Role::Keys))
+    if (routed.chooses() && (routed.budgetKind != BudgetKind::Count || routed.role != Role::Keys))
         return {};
     const double patterns = static_cast<double>(shape.layers) * static_cast<double>(shape.heads);
     const auto length = static_cast<double>(tokens);
     const double b = rowLength(static_cast<double>(cost.hybrid.pairs) / patterns, length);
     const double router =
         static_cast<double>(cost.hybrid.routerMacs) / (2.0 * shape.headDim) / patterns / length;
-    const SignalSpec* signal = routed.on() ? findSignal(routed.signal) : nullptr;
+    const SignalSpec* signal = routed.chooses() ? findSignal(routed.signal) : nullptr;
     if (!signal || signal->sees == Sees::Fixed)
         return b + router + std::sqrt(router * router + 2 * b * router);
     const double perKey = router / ((length + 1) / 2);
@@ -130,7 +130,7 @@ void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& poli
     arm.routerBytes = 0;
     std::set<std::int64_t> roundings; // heads of one rounding share their keys
     policy.eachParts([&](const HeadParts& parts) {
-        if (roundsKeys(parts.routed.signal))
+        if (parts.routed.chooses() && roundsKeys(parts.routed.signal))
             roundings.insert(parts.routed.bits);
     });
     std::uint64_t roundedKey = 0;

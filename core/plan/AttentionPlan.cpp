@@ -2,7 +2,6 @@
 #include "core/base/Check.h"
 #include "core/plan/BidirectionalPlan.h"
 #include "core/plan/PlanBuilder.h"
-#include "core/route/PolicyFits.h"
 #include <algorithm>
 
 namespace fovea {
@@ -27,12 +26,12 @@ std::size_t laneOf(const HeadPlan& plan, const QueryBlock& block, std::size_t qu
     return found != last && *found == query ? static_cast<std::size_t>(found - first) : kBlock;
 }
 
-std::shared_ptr<const HeadPlan> fullHeadPlan(std::size_t tokens, RowRange rows) {
+HeadPlan fullHeadPlan(std::size_t tokens, RowRange rows) {
     AlwaysReads nothing;
     nothing.bits.assign((tokens + kBlock - 1) / kBlock, 0);
     nothing.queryRole.assign(tokens, 0);
     const LocalReads everything{LocalPart{}};
-    return std::make_shared<const HeadPlan>(PlanBuilder(everything, nothing, nullptr, tokens, rows).build());
+    return PlanBuilder(everything, nothing, nullptr, tokens, rows).build();
 }
 
 } // namespace
@@ -81,10 +80,38 @@ std::uint64_t computedPairs(const HeadPlan& plan, const PlanItem& item, std::uin
     return pairs;
 }
 
+const LayerPolicy* AttentionPlan::setOf(int head) const {
+    const auto found =
+        std::find_if(sets.begin(), sets.end(), [&](const LayerPolicy& set) { return set.has(head); });
+    return found == sets.end() ? nullptr : &*found;
+}
+
+const AttentionPolicy& AttentionPlan::policyOf(int head) const {
+    const LayerPolicy* set = setOf(head);
+    return set != nullptr ? *set->policy : *policy;
+}
+
+const HeadParts& AttentionPlan::partsOf(int head) const {
+    const LayerPolicy* set = setOf(head);
+    return set != nullptr ? *set->policy : policy->partsOf(layer, head);
+}
+
+bool AttentionPlan::readsAll(int head) const {
+    const LayerPolicy* set = setOf(head);
+    return full || (set != nullptr && set->full);
+}
+
+std::string_view AttentionPlan::signalOf(int head) const {
+    const Unit* unit = routing ? routing->unitOf(head) : nullptr;
+    return unit != nullptr && unit->choices ? std::string_view(unit->signal) : std::string_view();
+}
+
+const RoutedChoices* AttentionPlan::choicesOf(int head) const {
+    return routing ? routing->choicesOf(head) : nullptr;
+}
+
 const std::vector<std::uint8_t>* AttentionPlan::silentRows(int head) const {
-    if (!routing)
-        return nullptr;
-    const RoutedChoices* choices = routing->units[routing->unitOfHead[static_cast<std::size_t>(head)]].get();
+    const RoutedChoices* choices = choicesOf(head);
     return choices != nullptr && !choices->silent.empty() ? &choices->silent : nullptr;
 }
 
@@ -109,32 +136,30 @@ std::vector<KeptKey> AttentionPlan::keptKeys(int head, std::size_t query) const 
     const std::vector<std::uint32_t> keys = plan.keysOf(query);
     std::vector<KeptKey> kept;
     kept.reserve(keys.size());
-    if (full) {
+    if (readsAll(head)) {
         for (const std::uint32_t key : keys)
             kept.push_back({key, Reason::Local});
         return kept;
     }
-    const AttentionPolicy& own = policyOf(head);
-    if (own.bidirectional()) {
+    if (sets.empty()) {
         for (const std::uint32_t key : keys)
-            kept.push_back({key, bidirectionalReason(own, layer, facts->tokens, query, key)});
+            kept.push_back({key, bidirectionalReason(*policy, layer, facts->tokens, query, key)});
         return kept;
     }
-    const LocalReads local(own.local);
-    const auto always = alwaysReads(own, *facts);
-    FOVEA_ASSERT(always.has_value()); // planning would have failed
+    const LayerPolicy& set = *setOf(head);
+    const LocalReads local = set.local();
+    const AlwaysReads& always = *set.always;
     for (const std::uint32_t key : keys) {
         Reason reason = Reason::Routed;
         if (local.contains(query, key))
             reason = Reason::Local;
-        else if (always->queryRole[query] != 0 || always->reads(query, key))
+        else if (always.queryRole[query] != 0 || always.reads(query, key))
             reason = Reason::Always;
         kept.push_back({key, reason});
     }
     // A query that reads nothing reads itself, for the reason local.
     if (kept.size() == 1 && kept[0].reason == Reason::Routed && kept[0].key == query) {
-        const RoutedChoices* choices =
-            routing ? routing->units[routing->unitOfHead[static_cast<std::size_t>(head)]].get() : nullptr;
+        const RoutedChoices* choices = choicesOf(head);
         const bool chosen =
             choices != nullptr && (!choices->row(query).empty() ||
                                    (!choices->queryRole.empty() && choices->queryRole[query] == kReadsAll));
@@ -144,88 +169,63 @@ std::vector<KeptKey> AttentionPlan::keptKeys(int head, std::size_t query) const 
     return kept;
 }
 
-Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy, const ModelShape& shape,
-                               int layer, std::shared_ptr<const TokenFacts> facts,
-                               std::shared_ptr<const LayerRouting> routing, RowRange rows) {
+AttentionPlan makePlan(std::shared_ptr<const AttentionPolicy> policy, std::vector<LayerPolicy> sets,
+                       const ModelShape& shape, int layer, std::shared_ptr<const TokenFacts> facts,
+                       std::shared_ptr<const LayerRouting> routing, RowRange rows, int onlyHead) {
     FOVEA_ASSERT(policy != nullptr && facts != nullptr && layer >= 0 && layer < shape.layers);
     FOVEA_ASSERT(rows.first <= rows.last && rows.last <= facts->tokens);
-    FOVEA_TRY(policyFits(*policy, shape, facts->tokens));
-    auto always = alwaysReads(*policy, *facts);
-    if (!always)
-        return tl::make_unexpected(always.error());
-
     AttentionPlan plan;
     plan.layer = layer;
-    plan.policy = policy;
-    plan.facts = facts;
-    const auto heads = static_cast<std::size_t>(shape.heads);
-    const bool everything =
-        policy->local.window >= static_cast<std::int64_t>(facts->tokens) && policy->local.dilation == 1;
-    if (policy->fullInLayer(layer) || everything) {
-        plan.full = true;
-        plan.heads.assign(heads, fullHeadPlan(facts->tokens, rows));
-        return plan;
-    }
-    FOVEA_ASSERT(routing != nullptr || !policy->routed.on());
+    plan.policy = std::move(policy);
+    plan.sets = std::move(sets);
+    plan.facts = std::move(facts);
     plan.routing = std::move(routing);
-    const LocalReads local(policy->local);
-    // A state answers for a query that reads no key; summaries and nothing at all do not.
-    const bool state = policy->far.far == Far::Linear || policy->far.far == Far::Recurrent;
-    const auto unread = state ? PlanBuilder::Unread::Nothing : PlanBuilder::Unread::Self;
-    if (!plan.routing) {
-        plan.heads.assign(heads,
-                          std::make_shared<const HeadPlan>(
-                              PlanBuilder(local, *always, nullptr, facts->tokens, rows, unread).build()));
-        return plan;
-    }
-    FOVEA_ASSERT(plan.routing->unitOfHead.size() == heads);
-    std::vector<std::shared_ptr<const HeadPlan>> ofUnit(plan.routing->units.size());
-    plan.heads.reserve(heads);
-    for (const std::uint16_t unit : plan.routing->unitOfHead) {
-        if (!ofUnit[unit]) {
-            // A unit that was not routed (another head was asked for) plans no rows.
-            const RoutedChoices* choices = plan.routing->units[unit].get();
-            const RowRange planned = choices != nullptr ? rows : RowRange{rows.first, rows.first};
-            ofUnit[unit] = std::make_shared<const HeadPlan>(
-                PlanBuilder(local, *always, choices, facts->tokens, planned, unread).build());
+    plan.heads.resize(static_cast<std::size_t>(shape.heads));
+    plan.full =
+        std::all_of(plan.sets.begin(), plan.sets.end(), [](const LayerPolicy& set) { return set.full; });
+    if (plan.full)
+        plan.routing = nullptr;
+    for (const LayerPolicy& set : plan.sets) {
+        const std::size_t tokens = plan.facts->tokens;
+        const RowRange none{rows.first, rows.first};
+        const bool asked = onlyHead < 0 || set.has(onlyHead);
+        const auto give = [&](const std::vector<int>& heads, HeadPlan made) {
+            const auto shared = std::make_shared<const HeadPlan>(std::move(made));
+            for (const int head : heads)
+                plan.heads[static_cast<std::size_t>(head)] = shared;
+        };
+        if (set.full) {
+            give(set.heads, fullHeadPlan(tokens, asked ? rows : none));
+            continue;
         }
-        plan.heads.push_back(ofUnit[unit]);
+        const LocalReads local = set.local();
+        // A state answers for a query that reads no key; summaries and nothing at all do not.
+        const Far far = set.policy->far.far;
+        const auto unread = far == Far::Linear || far == Far::Recurrent ? PlanBuilder::Unread::Nothing
+                                                                        : PlanBuilder::Unread::Self;
+        const auto built = [&](const RoutedChoices* choices, RowRange planned) {
+            return PlanBuilder(local, *set.always, choices, tokens, planned, unread).build();
+        };
+        if (!asked || !set.routes()) {
+            give(set.heads, built(nullptr, asked ? rows : none));
+            continue;
+        }
+        FOVEA_ASSERT(plan.routing != nullptr);
+        for (const Unit& unit : plan.routing->units)
+            if (set.has(unit.heads.front()))
+                give(unit.heads, built(unit.choices.get(), unit.choices ? rows : none));
     }
+    FOVEA_ASSERT(std::all_of(plan.heads.begin(), plan.heads.end(), [](const auto& head) { return head; }));
     return plan;
 }
 
-AttentionPlan joinPlans(std::shared_ptr<const AttentionPolicy> whole, std::span<const AttentionPlan> parts,
-                        std::span<const std::size_t> partOf) {
-    FOVEA_ASSERT(!parts.empty());
-    AttentionPlan plan;
-    plan.layer = parts[0].layer;
-    plan.policy = std::move(whole);
-    plan.facts = parts[0].facts;
-    plan.full = std::all_of(parts.begin(), parts.end(), [](const AttentionPlan& part) { return part.full; });
-    std::vector<std::size_t> firstUnit;
-    auto routing = std::make_shared<LayerRouting>();
-    routing->layer = plan.layer;
-    for (const AttentionPlan& part : parts) {
-        firstUnit.push_back(routing->units.size());
-        if (part.routing) {
-            routing->units.insert(routing->units.end(), part.routing->units.begin(),
-                                  part.routing->units.end());
-            routing->macs += part.routing->macs;
-        } else {
-            routing->units.push_back(nullptr); // nothing was routed for these heads
-        }
-    }
-    for (std::size_t head = 0; head < partOf.size(); ++head) {
-        const AttentionPlan& part = parts[partOf[head]];
-        plan.heads.push_back(part.heads[head]);
-        plan.ofHead.push_back(part.policy);
-        const std::size_t unit = part.routing ? part.routing->unitOfHead[head] : 0U;
-        routing->unitOfHead.push_back(static_cast<std::uint16_t>(firstUnit[partOf[head]] + unit));
-    }
-    if (std::any_of(parts.begin(), parts.end(),
-                    [](const AttentionPlan& part) { return part.routing != nullptr; }))
-        plan.routing = std::move(routing);
-    return plan;
+Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy, const ModelShape& shape,
+                               int layer, std::shared_ptr<const TokenFacts> facts,
+                               std::shared_ptr<const LayerRouting> routing, RowRange rows) {
+    Result<std::vector<LayerPolicy>> sets = layerPolicies(policy, shape, layer, *facts);
+    FOVEA_TRY(sets);
+    return makePlan(std::move(policy), std::move(*sets), shape, layer, std::move(facts), std::move(routing),
+                    rows);
 }
 
 AttentionPlan fullPlan(const ModelShape& shape, int layer, std::size_t tokens) {
@@ -238,7 +238,8 @@ AttentionPlan fullPlan(const ModelShape& shape, int layer, std::size_t tokens) {
     auto facts = std::make_shared<TokenFacts>();
     facts->tokens = tokens;
     plan.facts = std::move(facts);
-    plan.heads.assign(static_cast<std::size_t>(shape.heads), fullHeadPlan(tokens, {0, tokens}));
+    plan.heads.assign(static_cast<std::size_t>(shape.heads),
+                      std::make_shared<const HeadPlan>(fullHeadPlan(tokens, {0, tokens})));
     return plan;
 }
 

@@ -1,11 +1,13 @@
 #pragma once
+#include "core/base/RowRange.h"
 #include "core/plan/PlanItem.h"
 #include "core/policy/AttentionPolicy.h"
-#include "core/route/Router.h"
+#include "core/route/LayerPolicy.h"
+#include "core/route/LayerRouting.h"
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <span>
+#include <string_view>
 #include <vector>
 
 namespace fovea {
@@ -49,41 +51,49 @@ struct AttentionPlan {
     bool full = false; ///< every key of every query
     std::vector<std::shared_ptr<const HeadPlan>>
         heads; ///< [H], never null; no blocks for a head that was not asked for
-    std::shared_ptr<const AttentionPolicy> policy;
-    /// [H] what each head does, one policy for heads alike; empty: all do what `policy` says.
-    std::vector<std::shared_ptr<const AttentionPolicy>> ofHead;
+    std::shared_ptr<const AttentionPolicy> policy; ///< of the run, with its names of layers and heads
+    /// What each head does, heads alike together. Empty in the plans of fullPlan and makeBidirectionalPlan:
+    /// all heads do what `policy` says.
+    std::vector<LayerPolicy> sets;
     std::shared_ptr<const TokenFacts> facts;
     std::shared_ptr<const LayerRouting> routing; ///< null when nothing is routed
 
-    /// What head `head` does in this layer, heads and layers resolved.
-    [[nodiscard]] const AttentionPolicy& policyOf(int head) const {
-        return ofHead.empty() ? *policy : *ofHead[static_cast<std::size_t>(head)];
-    }
+    /// The set of heads that `head` belongs to; null where `sets` is empty.
+    [[nodiscard]] const LayerPolicy* setOf(int head) const;
+    /// What head `head` does in this layer, names of heads and layers resolved.
+    [[nodiscard]] const AttentionPolicy& policyOf(int head) const;
     /// As policyOf, for the five parts; a layer that the mix keeps full has the parts of full attention.
-    [[nodiscard]] const HeadParts& partsOf(int head) const {
-        return ofHead.empty() ? policy->partsOf(layer, head) : policyOf(head);
-    }
+    [[nodiscard]] const HeadParts& partsOf(int head) const;
+    /// Does every query of this head read every key before it?
+    [[nodiscard]] bool readsAll(int head) const;
+    /// The signal by which a head's keys or queries were chosen. Empty: it reads everything, or routes
+    /// nothing, or was not asked for, or only random blocks were drawn.
+    [[nodiscard]] std::string_view signalOf(int head) const;
+    /// What the router chose for a head; null where signalOf knows no choice.
+    [[nodiscard]] const RoutedChoices* choicesOf(int head) const;
     /// 1 for queries that read nothing and get no softmax (RoutedChoices::silent); null: none in this head.
     [[nodiscard]] const std::vector<std::uint8_t>* silentRows(int head) const;
     [[nodiscard]] std::uint64_t pairs() const;         ///< over heads
     [[nodiscard]] std::uint64_t pairsComputed() const; ///< over heads
-    /// The keys query `query` of head `head` reads, ascending, with reasons. Cost: its length.
+    /// The keys query `query` of head `head` reads, ascending, with reasons. Keys that only a far field
+    /// stands for are not among them. Cost: its length, and a step per block of 64 queries.
     [[nodiscard]] std::vector<KeptKey> keptKeys(int head, std::size_t query) const;
 };
 
-/// Unions local, always and routed into items for rows `rows`. `policy` is one policy for all heads of the
-/// layer (head policies are resolved by the caller). `routing` may be null when the policy routes nothing.
-/// Errors: BadValue (pinned position beyond T, a full layer that the model lacks), Unsupported
-/// (requireCausal).
+/// Unions local, always and routed into items for rows `rows` of one layer. `sets`: layerPolicies of
+/// `policy`. `routing` may be null when no set runs a router. `onlyHead` >= 0: sets that it does not belong
+/// to plan no rows, nor do units without choices.
+[[nodiscard]] AttentionPlan makePlan(std::shared_ptr<const AttentionPolicy> policy,
+                                     std::vector<LayerPolicy> sets, const ModelShape& shape, int layer,
+                                     std::shared_ptr<const TokenFacts> facts,
+                                     std::shared_ptr<const LayerRouting> routing, RowRange rows,
+                                     int onlyHead = -1);
+
+/// As above, for a policy that no one has resolved yet. Errors: those of layerPolicies.
 [[nodiscard]] Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy,
                                              const ModelShape& shape, int layer,
                                              std::shared_ptr<const TokenFacts> facts,
                                              std::shared_ptr<const LayerRouting> routing, RowRange rows);
-
-/// One layer's plan from plans of single policies: head h of `whole` is taken from parts[partOf[h]].
-[[nodiscard]] AttentionPlan joinPlans(std::shared_ptr<const AttentionPolicy> whole,
-                                      std::span<const AttentionPlan> parts,
-                                      std::span<const std::size_t> partOf);
 
 /// Full causal attention over T tokens: the plan of the full arm.
 [[nodiscard]] AttentionPlan fullPlan(const ModelShape& shape, int layer, std::size_t tokens);

@@ -162,8 +162,7 @@ struct Parts {
     std::shared_ptr<const HeadPlan> whole, asMade, recast;
 };
 
-/// `always`: of each policy of the layer, made when a head asks.
-Parts partsOf(const AttentionPlan& plan, int head, std::map<const HeadParts*, AlwaysReads>& always) {
+Parts partsOf(const AttentionPlan& plan, int head) {
     const std::shared_ptr<const HeadPlan>& whole = plan.heads[static_cast<std::size_t>(head)];
     const Recast recast = recastOf(plan, head);
     if (recast == Recast::None || whole->blocks.empty()) {
@@ -172,15 +171,8 @@ Parts partsOf(const AttentionPlan& plan, int head, std::map<const HeadParts*, Al
         nothing.rows = whole->rows;
         return {whole, whole, std::make_shared<const HeadPlan>(std::move(nothing))};
     }
-    const HeadParts& rules = plan.partsOf(head);
-    const AlwaysReads* reads = nullptr;
-    if (recast == Recast::Stored) {
-        auto known = always.find(&rules);
-        if (known == always.end()) // planning made them too, so they can be made
-            known = always.emplace(&rules, alwaysReads(rules, *plan.facts).value()).first;
-        reads = &known->second;
-    }
-    Splitter split(*whole, rules, reads);
+    const LayerPolicy& set = *plan.setOf(head);
+    Splitter split(*whole, *set.policy, recast == Recast::Stored ? set.always.get() : nullptr);
     Parts parts{nullptr, std::make_shared<const HeadPlan>(split.takeAsMade()),
                 std::make_shared<const HeadPlan>(split.takeRecast())};
     FOVEA_ASSERT(parts.asMade->pairs + parts.recast->pairs == whole->pairs);
@@ -193,7 +185,7 @@ Parts partsOf(const AttentionPlan& plan, int head, std::map<const HeadParts*, Al
 } // namespace
 
 Recast recastOf(const AttentionPlan& plan, int head) {
-    if (plan.full)
+    if (plan.readsAll(head))
         return Recast::None;
     const AttentionPolicy& policy = plan.policyOf(head);
     if (policy.mix.positions == Positions::Cache && policy.always.sinks > 0)
@@ -217,12 +209,11 @@ std::optional<RecastPlans> splitRecast(AttentionPlan& plan) {
     if (recastOf(plan) == Recast::None)
         return {};
     std::map<const HeadPlan*, Parts> done;
-    std::map<const HeadParts*, AlwaysReads> always;
     RecastPlans result{plan, plan};
     for (std::size_t h = 0; h < plan.heads.size(); ++h) {
         Parts& parts = done[plan.heads[h].get()];
         if (!parts.whole)
-            parts = partsOf(plan, static_cast<int>(h), always);
+            parts = partsOf(plan, static_cast<int>(h));
         plan.heads[h] = parts.whole;
         result.asMade.heads[h] = parts.asMade;
         result.recast.heads[h] = parts.recast;

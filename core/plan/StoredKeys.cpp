@@ -57,8 +57,8 @@ KvRetention retentionOf(const AttentionPolicy& policy, int layer) {
                        policy.always.sinkLogit.has_value() || // an epilogue sees the text's own positions
                        policy.routed.phase != Phase::All ||   // some rows read everything
                        policy.local.dilation > 1;             // strided tiles span keys that are not read
-    if (mixed || policy.fullInLayer(layer) || policy.routed.on() || always.special || always.punctuation ||
-        pinnedQueries)
+    if (mixed || policy.fullInLayer(layer) || policy.routed.chooses() || always.special ||
+        always.punctuation || pinnedQueries)
         return {};
     const LocalPart& local = policy.local;
     const auto count = [](std::int64_t n) { return static_cast<std::size_t>(n); };

@@ -50,6 +50,27 @@ const HeadParts kFullParts;
 
 } // namespace
 
+bool RoutedPart::choosesKeys() const {
+    if (signal.empty() || !ranksKeys())
+        return false;
+    const bool nothing =
+        (budgetKind == BudgetKind::Count || budgetKind == BudgetKind::Fraction) && budget == 0;
+    return !nothing || offersOf(signal) == Offers::Prompt; // those keep rows or diagonals beside the budget
+}
+
+bool RoutedPart::choosesQueries() const {
+    const BudgetKind kind = effectiveQueryKind();
+    return !signal.empty() && ranksQueries() &&
+           ((kind != BudgetKind::Count && kind != BudgetKind::Fraction) || effectiveQueryBudget() > 0);
+}
+
+bool RoutedPart::chooses() const {
+    // Queries that no router lets take part are silent: that is a choice too.
+    // Keys of reach routed are read by chosen queries only.
+    return randomBlocks > 0 || choosesQueries() || silencesOthers() ||
+           (choosesKeys() && reach != Reach::Routed);
+}
+
 bool AttentionPolicy::fullInLayer(int layer) const {
     if (keptFull(mix, layer))
         return true;

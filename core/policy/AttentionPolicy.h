@@ -107,6 +107,14 @@ struct RoutedPart {
     bool operator==(const RoutedPart&) const = default;
     /// Does a signal rank, or are random blocks drawn?
     [[nodiscard]] bool on() const { return !signal.empty() || randomBlocks > 0; }
+    /// May some text have it choose a key, or a query? Not with a budget of nothing: no router is run then.
+    [[nodiscard]] bool chooses() const;
+    [[nodiscard]] bool choosesKeys() const;    ///< the same for the signal's keys
+    [[nodiscard]] bool choosesQueries() const; ///< the same for queries
+    /// Do queries outside query role read nothing?
+    [[nodiscard]] bool silencesOthers() const {
+        return !signal.empty() && ranksQueries() && unrouted != Unrouted::Local;
+    }
     /// Are routed keys read, and ranked, from length and 8-bit direction?
     [[nodiscard]] bool storesDirections() const { return on() && store == Store::Direction8; }
     [[nodiscard]] bool ranksKeys() const { return role != Role::Queries; }
@@ -122,7 +130,7 @@ struct RoutedPart {
 /// What stands for the keys that are read by no other part. Projection: K' = EK and V' = FV over the whole
 /// text, a row of E for `m` tokens (Linformer, 2006.04768); needs a bidirectional model of one length.
 enum class Far : std::uint8_t { None, Summaries, Linear, Recurrent, Projection };
-/// The feature map of the linear state (mechanisms.md rule 11).
+/// The feature map of the linear state.
 enum class FeatureMap : std::uint8_t { Elu1, Performer, Trig, Taylor2, Hedgehog };
 
 struct FarPart {
@@ -151,8 +159,7 @@ struct CombinePart {
 enum class Dynamic : std::uint8_t { None, Entropy, Deficit };
 /// Cache: RoPE position of a key = its rank among the keys that are read.
 enum class Positions : std::uint8_t { Original, Cache };
-/// BigBird: the block pattern as its reference code reads it, later blocks and double counting included (rule
-/// 1).
+/// BigBird: the block pattern as its reference code reads it, later blocks and double counting included.
 enum class Parity : std::uint8_t { None, BigBird };
 
 struct MixPart {
@@ -173,7 +180,7 @@ struct MixPart {
     bool operator==(const MixPart&) const = default;
 };
 
-/// What one head does: the five parts of mechanisms.md section 1. A part left out is off.
+/// What one head does, in five parts. A part left out is off.
 struct HeadParts {
     LocalPart local;
     AlwaysPart always;
@@ -226,9 +233,10 @@ struct AttentionPolicy : HeadParts {
         for (NamedHeadParts& named : headPolicies)
             changes(named.parts);
     }
-    /// Does any head route by this signal?
+    /// Is a router with this signal run for any head?
     [[nodiscard]] bool routesBy(std::string_view signal) const {
-        return anyParts([&](const HeadParts& parts) { return parts.routed.signal == signal; });
+        return anyParts(
+            [&](const HeadParts& parts) { return parts.routed.signal == signal && parts.routed.chooses(); });
     }
     /// Does any head read keys from 8-bit directions?
     [[nodiscard]] bool storesDirections() const {
@@ -261,7 +269,8 @@ struct AttentionPolicy : HeadParts {
 /// first.
 [[nodiscard]] Result<> requireCausal(const AttentionPolicy& policy);
 
-/// Named policies: "default" (decision 5), "full", "window", "window-sinks", ... BadValue lists the names.
+/// Named policies: "default" (what a first launch shows), "full", "window", "window-sinks", ... BadValue
+/// lists the names.
 struct PolicyPreset {
     std::string_view name;
     std::string_view family;  ///< heading in lists: "Fixed patterns", ...

@@ -25,6 +25,11 @@ Candidates::Row Candidates::of(std::size_t query, std::vector<std::uint64_t>& sc
     row.blocked = scratch.data();
     row.end = m_scope == Scope::Prefix ? band : m_tokens;
     row.count = row.end - m_alwaysBefore[row.end];
+    for (std::size_t n = 0; n < m_always.until.size(); ++n)
+        if (const std::uint32_t key = m_always.keys[n]; m_always.until[n] <= query) {
+            scratch[key / 64] &= ~(std::uint64_t{1} << (key % 64));
+            row.count += key < row.end ? 1U : 0U;
+        }
     const auto block = [&](std::size_t key) {
         const std::uint64_t bit = std::uint64_t{1} << (key % 64);
         row.count -= (scratch[key / 64] & bit) == 0 ? 1U : 0U;

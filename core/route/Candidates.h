@@ -5,7 +5,8 @@
 
 namespace fovea {
 
-/// What the routed part may choose from: keys outside local and always, for each query.
+/// What the routed part may choose from: for each query, the keys that neither local nor always read. A
+/// separator beyond its cap is one of them.
 class Candidates {
 public:
     Candidates(const LocalReads& local, const AlwaysReads& always, Scope scope, std::size_t tokens);
@@ -19,8 +20,10 @@ public:
     /// `scratch` (T/64 + 1 words) is used where the set is no prefix; the row points into it or into this
     /// object.
     [[nodiscard]] Row of(std::size_t query, std::vector<std::uint64_t>& scratch) const;
-    /// Does each query's set hold that of the query before?
-    [[nodiscard]] bool growing() const { return m_scope == Scope::Prefix && !m_local.dilated(); }
+    /// Is each query's set that of the query before and some keys behind its end?
+    [[nodiscard]] bool growing() const {
+        return m_scope == Scope::Prefix && !m_local.dilated() && m_always.until.empty();
+    }
     [[nodiscard]] std::size_t tokens() const { return m_tokens; }
     [[nodiscard]] Scope scope() const { return m_scope; }
     [[nodiscard]] const LocalReads& local() const { return m_local; }

@@ -124,8 +124,9 @@ private:
             if (!diagonal && (p >= s.pages || s.rank[p] == 0))
                 continue;
             const float score = p < s.pages ? s.scores[p] : 0.0F; // later pages had none yet
-            forEachCandidate(row, p * m_page, std::min(end, (p + 1) * m_page),
-                             [&](std::size_t key) { appender.add(key, score, diagonal ? 1 : s.rank[p]); });
+            forEachCandidate(row, p * m_page, std::min(end, (p + 1) * m_page), [&](std::size_t key) {
+                appender.add(key, score, diagonal ? kRankKept : s.rank[p]);
+            });
         }
         appender.finish(s.bar, s.allowed);
     }

@@ -1,9 +1,10 @@
 // Choices made once, at the prompt's border P, from attention of the last prompt rows.
 // recent_window: Li et al., SnapKV, 2024, 2404.14469: mean of p_ij over the last `observe` rows before P,
-// mean over `pool` neighbouring keys; the observed rows and all that come after P stay, and count in the
-// budget as the published capacity counts its window. vertical_slash: Jiang et al., MInference, 2024,
-// 2407.02490: sums of p_ij per column and per diagonal over those rows; the first 30 columns and nearest 100
-// diagonals rank first.
+// mean over `pool` neighbouring keys. The set is fixed once: the observed rows, which count in the budget as
+// the published capacity counts its window, and the best keys before them; all keys from P on stay too.
+// Whether local reads a key of the set as well changes nothing in it. vertical_slash: Jiang et al.,
+// MInference, 2024, 2407.02490: sums of p_ij per column and per diagonal over those rows; the first 30
+// columns and nearest 100 diagonals rank first.
 #include "core/route/SetChoice.h"
 #include "core/route/TextChoice.h"
 #include <cmath>
@@ -68,13 +69,11 @@ public:
                 sum += mean[n];
             m_scores[j] = static_cast<float>(sum / static_cast<double>(in.routed().pool));
         }
+        fixSet();
     }
 
     void choose(std::size_t first, std::size_t last, BlockChoices& out) const override {
-        const RoutedPart& routed = m_in.routed();
         std::vector<std::uint64_t> blocked;
-        std::vector<std::uint32_t> rank;
-        Offer offer;
         for (std::size_t query = first; query < last; ++query) {
             const Candidates::Row row = m_in.candidates.of(query, blocked);
             RowAppender appender(out);
@@ -82,45 +81,57 @@ public:
                 appender.finish(std::numeric_limits<float>::quiet_NaN(), 0);
                 continue;
             }
-            const std::size_t end = std::min(row.end, query + 1);
-            const std::size_t scored = std::min(end, m_observed.first); // what must compete
-            std::size_t kept = countCandidates(row, m_observed.first, end);
-            offer.start(scored);
-            forEachCandidate(row, 0, scored, [&](std::size_t key) {
-                offer.add(key, m_scores[key]);
-                offer.mass[key] = static_cast<double>(m_scores[key]);
+            forEachCandidate(row, 0, query + 1, [&](std::size_t key) {
+                if (key >= m_observed.first)
+                    appender.add(key, key < m_scores.size() ? m_scores[key] : 0.0F, kRankKept);
+                else if (m_rank[key] != 0)
+                    appender.add(key, m_scores[key], m_rank[key]);
             });
-            for (std::size_t j = 0; j < std::min(query + 1, m_scores.size()); ++j)
-                offer.allMass += static_cast<double>(m_scores[j]);
-            double open = 0;
-            for (const Ranked r : offer.ranked)
-                open += offer.mass[tokenOf(r)];
-            offer.heldMass = offer.allMass - open;
-            const std::size_t allowedKeys =
-                allowed(routed.budgetKind, routed.budget, offer.ranked.size() + kept);
-            const std::size_t observed = std::min(
-                m_observed.rows(), countCandidates(row, m_observed.first, std::min(end, m_observed.border)));
-            const std::size_t chosen = chooseFrom(offer, routed.budgetKind, routed.budget,
-                                                  allowedKeys - std::min(allowedKeys, observed));
-            out.nanScores += offer.nanScores;
-            rank.assign(scored, 0);
-            for (std::size_t place = 0; place < chosen; ++place)
-                rank[tokenOf(offer.ranked[place])] = static_cast<std::uint32_t>(kept + place + 1);
-            forEachCandidate(row, 0, scored, [&](std::size_t key) {
-                if (rank[key] != 0)
-                    appender.add(key, m_scores[key], rank[key]);
-            });
-            forEachCandidate(row, m_observed.first, end, [&](std::size_t key) {
-                appender.add(key, key < m_scores.size() ? m_scores[key] : 0.0F, kept--);
-            });
-            appender.finish(barOf(offer, routed.budgetKind, routed.budget, chosen), allowedKeys);
+            appender.finish(m_bar, m_allowed);
         }
+        if (first == m_in.signal.rows.first)
+            out.nanScores += m_nanScores;
     }
     [[nodiscard]] std::uint64_t macs() const override { return m_observed.macs; }
 
 private:
+    /// Ranks the prompt's keys before the observed rows, those that always reads for good aside.
+    void fixSet() {
+        const RoutedPart& routed = m_in.routed();
+        const AlwaysReads& always = m_in.candidates.always();
+        Offer offer;
+        offer.start(m_observed.border);
+        std::size_t observed = 0;
+        double open = 0;
+        for (std::size_t key = 0; key < m_observed.border; ++key) {
+            offer.allMass += static_cast<double>(m_scores[key]);
+            if (always.lasts(key))
+                continue;
+            if (key >= m_observed.first) {
+                ++observed;
+                continue;
+            }
+            offer.add(key, m_scores[key]);
+            offer.mass[key] = static_cast<double>(m_scores[key]);
+            open += offer.mass[key];
+        }
+        offer.heldMass = offer.allMass - open;
+        m_allowed = allowed(routed.budgetKind, routed.budget, offer.ranked.size() + observed);
+        const std::size_t chosen =
+            chooseFrom(offer, routed.budgetKind, routed.budget, m_allowed - std::min(m_allowed, observed));
+        m_bar = barOf(offer, routed.budgetKind, routed.budget, chosen);
+        m_nanScores = offer.nanScores;
+        m_rank.assign(m_observed.first, 0);
+        for (std::size_t place = 0; place < chosen; ++place)
+            m_rank[tokenOf(offer.ranked[place])] = static_cast<std::uint32_t>(place + 1);
+    }
+
     Observed m_observed;
-    std::vector<float> m_scores; ///< [P]
+    std::vector<float> m_scores;       ///< [P]
+    std::vector<std::uint32_t> m_rank; ///< [observed.first] 1 = best, 0: not in the set
+    std::size_t m_allowed = 0;
+    float m_bar = 0;
+    std::uint64_t m_nanScores = 0;
 };
 
 class VerticalSlash final : public SetChooser {
@@ -167,9 +178,9 @@ public:
             }
             forEachCandidate(row, 0, query + 1, [&](std::size_t key) {
                 if (m_columnRank[key] != 0)
-                    appender.add(key, m_columns[key], m_columnRank[key]);
+                    appender.add(key, m_columns[key], key < kFirstColumns ? kRankKept : m_columnRank[key]);
                 else if (m_keptDiagonal[query - key] != 0)
-                    appender.add(key, m_diagonals[query - key], 65535);
+                    appender.add(key, m_diagonals[query - key], kRankKept);
             });
             appender.finish(m_bar, m_allowed);
         }

@@ -60,7 +60,7 @@ void addRandomBlocks(const SetInput& in, RoutedChoices& choices) {
                         return; // the signal chose it too
                     merged.keys.push_back(static_cast<std::uint32_t>(key));
                     merged.scores.push_back(score);
-                    merged.ranks.push_back(65535);
+                    merged.ranks.push_back(kRankDrawn);
                 });
             merged.budget[r] += static_cast<std::uint32_t>(routed.randomBlocks * routed.page);
         }

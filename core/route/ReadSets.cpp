@@ -5,7 +5,7 @@ namespace fovea {
 
 namespace {
 
-/// A capped kind of token: key n of them is readable until the one `cap` places later has come.
+/// A kind of token with a cap: key n of them is read until the one `cap` places later has come.
 void endCapped(const std::vector<std::uint8_t>& flags, std::int64_t cap, std::vector<std::uint32_t>& until) {
     std::vector<std::size_t> found;
     for (std::size_t key = 0; key < flags.size(); ++key)
@@ -13,7 +13,7 @@ void endCapped(const std::vector<std::uint8_t>& flags, std::int64_t cap, std::ve
             found.push_back(key);
     const auto limit = static_cast<std::size_t>(cap);
     for (std::size_t n = 0; n < found.size(); ++n) {
-        const std::size_t end = cap > 0 && n + limit < found.size() ? found[n + limit] : flags.size();
+        const std::size_t end = n + limit < found.size() ? found[n + limit] : flags.size();
         until[found[n]] = std::max(until[found[n]], static_cast<std::uint32_t>(end));
     }
 }
@@ -25,12 +25,13 @@ Result<AlwaysReads> alwaysReads(const HeadParts& parts, const TokenFacts& facts)
     const std::size_t tokens = facts.tokens;
     AlwaysReads reads;
     reads.bits.assign((tokens + 63) / 64, 0);
+    reads.lastingBits = reads.bits;
     reads.queryRole.assign(tokens, 0);
     const bool capped =
         (part.special && part.specialCap > 0) || (part.punctuation && part.punctuationCap > 0);
     std::vector<std::uint32_t> until(tokens, 0); // 0: not readable at all
     const auto keep = [&](std::size_t key) {
-        reads.bits[key / 64] |= std::uint64_t{1} << (key % 64);
+        reads.lastingBits[key / 64] |= std::uint64_t{1} << (key % 64);
         until[key] = static_cast<std::uint32_t>(tokens);
     };
 
@@ -53,10 +54,17 @@ Result<AlwaysReads> alwaysReads(const HeadParts& parts, const TokenFacts& facts)
     }
     FOVEA_ASSERT(facts.special.empty() || facts.special.size() == tokens);
     FOVEA_ASSERT(facts.punctuation.empty() || facts.punctuation.size() == tokens);
-    if (part.special && !facts.special.empty())
-        endCapped(facts.special, part.specialCap, until);
-    if (part.punctuation && !facts.punctuation.empty())
-        endCapped(facts.punctuation, part.punctuationCap, until);
+    const auto keepKind = [&](const std::vector<std::uint8_t>& flags, std::int64_t cap) {
+        if (cap > 0)
+            return endCapped(flags, cap, until);
+        for (std::size_t key = 0; key < flags.size(); ++key)
+            if (flags[key] != 0)
+                keep(key);
+    };
+    if (part.special)
+        keepKind(facts.special, part.specialCap);
+    if (part.punctuation)
+        keepKind(facts.punctuation, part.punctuationCap);
     for (std::size_t key = 0; key < tokens; ++key)
         if (until[key] != 0)
             reads.bits[key / 64] |= std::uint64_t{1} << (key % 64);

@@ -1,7 +1,7 @@
 #pragma once
 #include "core/base/Result.h"
 #include "core/policy/AttentionPolicy.h"
-#include "core/route/Router.h"
+#include "core/route/TokenFacts.h"
 #include <algorithm>
 #include <cstdint>
 #include <vector>
@@ -71,8 +71,10 @@ struct AlwaysReads {
         bits; ///< [ceil(T/64)], bit j % 64 of word j / 64: later queries may read key j
     std::vector<std::uint32_t> keys; ///< the same keys, ascending
     /// As `keys`: the first query that may no longer read the key, for caps on special and separator tokens.
-    /// Empty: none ends. A key whose time is over is no candidate of the router.
+    /// Empty: none ends. From then on the key is a candidate of the router as any other.
     std::vector<std::uint32_t> until;
+    /// As `bits`: keys that no later token can end (sinks, pinned keys, kinds of token without a cap).
+    std::vector<std::uint64_t> lastingBits;
     std::vector<std::uint8_t> queryRole; ///< [T] 1: reads everything before it (pinned, or outside the phase)
     /// May `query` read `key`, which must be its own or an earlier one?
     [[nodiscard]] bool reads(std::size_t query, std::size_t key) const {
@@ -84,6 +86,9 @@ struct AlwaysReads {
         return query < until[static_cast<std::size_t>(at - keys.begin())];
     }
     [[nodiscard]] bool contains(std::size_t key) const { return (bits[key / 64] >> (key % 64) & 1U) != 0; }
+    [[nodiscard]] bool lasts(std::size_t key) const {
+        return (lastingBits[key / 64] >> (key % 64) & 1U) != 0;
+    }
 };
 
 /// Rows outside the routed part's phase read everything and so count as query role.

@@ -10,6 +10,9 @@
 #include "core/route/Sharing.h"
 #include "core/route/Signal.h"
 #include "core/route/TextChoice.h"
+#include <algorithm>
+#include <iterator>
+#include <limits>
 #include <omp.h>
 
 namespace fovea {
@@ -50,7 +53,7 @@ void join(std::span<const BlockChoices> blocks, RoutedChoices& choices) {
     }
 }
 
-/// Rows of a set that was chosen for the text: its members up to the query, outside local.
+/// Rows of a set that was chosen for the text: its members up to the query, outside local and always.
 void fillFromText(const TextChoice& text, const std::vector<float>& scores, const Candidates& candidates,
                   RoutedChoices& choices) {
     std::vector<std::uint32_t> members;
@@ -62,17 +65,18 @@ void fillFromText(const TextChoice& text, const std::vector<float>& scores, cons
         for (const std::uint32_t token : members) {
             if (token > query || pinned)
                 break;
-            if (candidates.local().contains(query, token))
+            if (candidates.local().contains(query, token) || candidates.always().reads(query, token))
                 continue;
             choices.keys.push_back(token);
             choices.scores.push_back(scores[token]);
-            choices.ranks.push_back(
-                static_cast<std::uint16_t>(std::min<std::uint32_t>(text.rank[token], 65535)));
+            choices.ranks.push_back(storedRank(text.rank[token]));
         }
         choices.rowBegin.push_back(static_cast<std::uint32_t>(choices.keys.size()));
         choices.threshold.push_back(text.bar[query]);
         choices.budget.push_back(text.budget[query]);
     }
+    choices.tokenThreshold = text.bar;
+    choices.tokenBudget = text.budget;
     choices.nanScores += text.nanScores;
 }
 
@@ -136,6 +140,14 @@ struct Job {
 /// Tokens in query role, decided on arrival or over the text.
 void routeQueries(const Job& job, std::size_t unit, RoutedChoices& choices, std::uint64_t& macs) {
     const RoutedPart& routed = job.policy.routed;
+    if (!routed.choosesQueries()) {
+        choices.queryRole.assign(job.rows.last, 0);
+        choices.queryScore.assign(job.rows.last, std::numeric_limits<float>::quiet_NaN());
+        choices.queryThreshold = choices.queryScore;
+        choices.queryRank.assign(job.rows.last, 0);
+        choices.queryBudget.assign(job.rows.last, 0);
+        return;
+    }
     const bool ahead = routed.scope == Scope::Sequence;
     const SignalInput in = job.inputOf(unit, ahead);
     std::vector<float> scores = job.shared().queries(in);
@@ -161,7 +173,7 @@ void routeTextKeys(const Job& job, std::size_t unit, RoutedChoices& choices, std
     macs += job.shared().macs(in);
     std::vector<std::uint8_t> eligible(in.keys);
     for (std::size_t token = 0; token < in.keys; ++token)
-        eligible[token] = job.candidates.always().contains(token) ? 0 : 1;
+        eligible[token] = job.candidates.always().lasts(token) ? 0 : 1;
     const TextChoice text = chooseTokens(scores, eligible, routed.budgetKind, routed.budget, routed.scope);
     fillFromText(text, scores, job.candidates, choices);
 }
@@ -217,7 +229,7 @@ Result<> routeQueryKeys(const Job& job, const std::vector<std::size_t>& units,
         join(std::span(results).subspan(n * blocks, blocks), *choices[n]);
         if (job.signal->pairs == nullptr) // one score per token: counted once
             for (std::size_t token = 0; token < tokens[n].size(); ++token)
-                if (tokens[n][token] != tokens[n][token] && !job.candidates.always().contains(token))
+                if (tokens[n][token] != tokens[n][token] && !job.candidates.always().lasts(token))
                     ++choices[n]->nanScores;
     });
     for (const SignalInput& in : inputs)
@@ -257,7 +269,8 @@ Result<> routeSets(const Job& job, const std::vector<std::size_t>& units,
     return {};
 }
 
-/// What query roles leave to the others (mechanisms.md section 1, reach and unrouted).
+/// What query roles leave to the others: with reach routed, nobody else reads the routed keys; unrouted mean
+/// and skip silence every query outside query role.
 void applyRoles(const RoutedPart& routed, const AlwaysReads& always, RoutedChoices& choices) {
     if (routed.reach == Reach::Routed) {
         for (std::uint8_t& role : choices.queryRole)
@@ -306,51 +319,66 @@ std::uint64_t choiceBytes(const AttentionPolicy& policy, const ModelShape& shape
     return sum;
 }
 
-Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shape, const RouteInput& input,
+namespace {
+
+/// The units of a set of heads that choose as one, without choices. Units are numbered over the whole layer;
+/// `numbers` are those of the set's own.
+std::vector<Unit> unitsOf(const LayerPolicy& set, UnitKind kind, const ModelShape& shape,
+                          std::vector<std::size_t>& numbers) {
+    std::vector<Unit> units;
+    for (const int head : set.heads) {
+        const std::size_t number = unitOf(kind, shape, static_cast<std::size_t>(head));
+        const auto known = std::find(numbers.begin(), numbers.end(), number);
+        if (known != numbers.end()) {
+            units[static_cast<std::size_t>(known - numbers.begin())].heads.push_back(head);
+            continue;
+        }
+        numbers.push_back(number);
+        units.push_back({{head}, set.policy->routed.signal, nullptr});
+    }
+    return units;
+}
+
+/// Can the signal rank as the policy asks, and is what it needs at hand?
+Result<> checkSignal(const RoutedPart& routed, const Signal* signal, bool sets, const RouteInput& input) {
+    const TokenFacts& facts = *input.facts;
+    if (findSignal(routed.signal) == nullptr && !routed.signal.empty())
+        return fail(ErrorCode::BadValue, "routed.signal is \"" + routed.signal + "\", which is not known");
+    if (signal == nullptr && !sets && !routed.signal.empty())
+        return fail(ErrorCode::BadValue, "routed.granularity is token; " + routed.signal +
+                                             " ranks pages: page and block are accepted");
+    if (signal != nullptr && routed.ranksQueries() && signal->queries == nullptr)
+        return fail(ErrorCode::BadValue,
+                    "routed.signal is " + routed.signal +
+                        ", which ranks no queries; routed.role keys is accepted with it");
+    if (routed.signal == "surprisal" && facts.surprisal.size() != facts.tokens)
+        return fail(ErrorCode::BadValue,
+                    "routed.signal is surprisal, which needs a full run of this text first; none is at hand");
+    if (routed.signal == "hidden_norm" && input.hiddenNorm.size() != facts.tokens)
+        return fail(
+            ErrorCode::BadValue,
+            "routed.signal is hidden_norm, which needs the residual stream's lengths; none are at hand");
+    if (routed.signal == "rarity" && facts.ids.size() != facts.tokens)
+        return fail(ErrorCode::BadValue,
+                    "routed.signal is rarity, which needs the tokens' ids; none are at hand");
+    return {};
+}
+
+} // namespace
+
+Result<LayerRouting> route(const LayerPolicy& set, const ModelShape& shape, const RouteInput& input,
                            RowRange rows, int onlyHead, const WorkContext& work) {
     FOVEA_ASSERT(input.facts != nullptr && rows.first <= rows.last && rows.last <= input.facts->tokens);
     const TokenFacts& facts = *input.facts;
     LayerRouting routing;
     routing.layer = input.layer;
-    const auto heads = static_cast<std::size_t>(shape.heads);
-    auto nothing = std::make_shared<RoutedChoices>();
-    nothing->rows = rows;
-    nothing->rowBegin.assign(rows.last - rows.first + 1, 0);
-    nothing->threshold.assign(rows.last - rows.first, std::numeric_limits<float>::quiet_NaN());
-    nothing->budget.assign(rows.last - rows.first, 0);
-    const bool everything =
-        policy.local.dilation == 1 && policy.local.window >= static_cast<std::int64_t>(facts.tokens);
-    if (!policy.routed.on() || policy.fullInLayer(input.layer) || everything) {
-        routing.units = {std::move(nothing)};
-        routing.unitOfHead.assign(heads, 0);
+    if (!set.routes())
         return routing;
-    }
+    const AttentionPolicy& policy = *set.policy;
     const Signal* signal = signalNamed(policy.routed.signal);
     const bool sets = choosesSets(policy.routed);
-    if (findSignal(policy.routed.signal) == nullptr && !policy.routed.signal.empty())
-        return fail(ErrorCode::BadValue,
-                    "routed.signal is \"" + policy.routed.signal + "\", which is not known");
-    if (signal == nullptr && !sets && !policy.routed.signal.empty())
-        return fail(ErrorCode::BadValue, "routed.granularity is token; " + policy.routed.signal +
-                                             " ranks pages: page and block are accepted");
-    if (signal != nullptr && policy.routed.ranksQueries() && signal->queries == nullptr)
-        return fail(ErrorCode::BadValue,
-                    "routed.signal is " + policy.routed.signal +
-                        ", which ranks no queries; routed.role keys is accepted with it");
+    FOVEA_TRY(checkSignal(policy.routed, signal, sets, input));
     FOVEA_ASSERT(input.q.rows == facts.tokens && input.k.rows == facts.tokens);
-    if (policy.routed.signal == "surprisal" && facts.surprisal.size() != facts.tokens)
-        return fail(ErrorCode::BadValue,
-                    "routed.signal is surprisal, which needs a full run of this text first; none is at hand");
-    if (policy.routed.signal == "hidden_norm" && input.hiddenNorm.size() != facts.tokens)
-        return fail(
-            ErrorCode::BadValue,
-            "routed.signal is hidden_norm, which needs the residual stream's lengths; none are at hand");
-    if (policy.routed.signal == "rarity" && facts.ids.size() != facts.tokens)
-        return fail(ErrorCode::BadValue,
-                    "routed.signal is rarity, which needs the tokens' ids; none are at hand");
-    auto always = alwaysReads(policy, facts);
-    if (!always)
-        return tl::make_unexpected(always.error());
     FOVEA_TRY(work.checkpoint());
     const int threads = work.threads > 0 ? work.threads : omp_get_max_threads();
     // Keys are ranked as they would be read; the oracle is a control, which knows what the model made.
@@ -368,16 +396,19 @@ Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shap
     }
 
     const UnitKind kind = unitKindOf(policy.routed);
-    const LocalReads local(policy.local);
-    const Candidates candidates(local, *always, policy.routed.scope, facts.tokens);
+    const LocalReads local = set.local();
+    const Candidates candidates(local, *set.always, policy.routed.scope, facts.tokens);
     const Job job{policy, shape, ranked, signal, kind, candidates, rows, threads};
 
-    for (std::size_t head = 0; head < heads; ++head)
-        routing.unitOfHead.push_back(static_cast<std::uint16_t>(unitOf(kind, shape, head)));
-    std::vector<std::size_t> units;
-    for (std::size_t unit = 0; unit < unitsOf(kind, shape); ++unit)
-        if (onlyHead < 0 || unit == routing.unitOfHead[static_cast<std::size_t>(onlyHead)])
-            units.push_back(unit);
+    std::vector<std::size_t> numbers;
+    routing.units = unitsOf(set, kind, shape, numbers);
+    std::vector<std::size_t> asked; // places in routing.units
+    std::vector<std::size_t> units; // their numbers
+    for (std::size_t n = 0; n < numbers.size(); ++n)
+        if (onlyHead < 0 || numbers[n] == unitOf(kind, shape, static_cast<std::size_t>(onlyHead))) {
+            asked.push_back(n);
+            units.push_back(numbers[n]);
+        }
 
     std::vector<std::shared_ptr<RoutedChoices>> choices;
     for (std::size_t n = 0; n < units.size(); ++n) {
@@ -385,9 +416,12 @@ Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shap
         choices[n]->rows = rows;
         choices[n]->rowBegin.push_back(0);
     }
-    if (policy.routed.signal.empty() || !policy.routed.ranksKeys())
-        for (auto& unit : choices)
-            *unit = *nothing;
+    if (!policy.routed.choosesKeys())
+        for (auto& unit : choices) {
+            unit->rowBegin.assign(rows.last - rows.first + 1, 0);
+            unit->threshold.assign(rows.last - rows.first, std::numeric_limits<float>::quiet_NaN());
+            unit->budget.assign(rows.last - rows.first, 0);
+        }
     else if (sets)
         FOVEA_TRY(routeSets(job, units, choices, routing.macs, work.cancel));
     else if (policy.routed.choice == Choice::Query)
@@ -400,16 +434,33 @@ Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shap
     if (policy.routed.randomBlocks > 0) // before roles, which empty rows
         for (std::size_t n = 0; n < units.size(); ++n)
             addRandomBlocks(job.setInputOf(units[n]), *choices[n]);
-    if (policy.routed.ranksQueries() && !policy.routed.signal.empty())
+    if (policy.routed.choosesQueries() || policy.routed.silencesOthers())
         for (std::size_t n = 0; n < units.size(); ++n) {
             FOVEA_TRY(work.checkpoint());
             routeQueries(job, units[n], *choices[n], routing.macs);
-            applyRoles(policy.routed, *always, *choices[n]);
+            applyRoles(policy.routed, *set.always, *choices[n]);
         }
-    routing.units.resize(unitsOf(kind, shape));
-    for (std::size_t n = 0; n < units.size(); ++n)
-        routing.units[units[n]] = std::move(choices[n]);
+    for (std::size_t n = 0; n < asked.size(); ++n)
+        routing.units[asked[n]].choices = std::move(choices[n]);
     return routing;
+}
+
+Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shape, const RouteInput& input,
+                           RowRange rows, int onlyHead, const WorkContext& work) {
+    const Result<std::vector<LayerPolicy>> sets =
+        layerPolicies(std::make_shared<const AttentionPolicy>(policy), shape, input.layer, *input.facts);
+    FOVEA_TRY(sets);
+    LayerRouting whole;
+    whole.layer = input.layer;
+    for (const LayerPolicy& set : *sets) {
+        if (onlyHead >= 0 && !set.has(onlyHead))
+            continue;
+        Result<LayerRouting> routing = route(set, shape, input, rows, onlyHead, work);
+        FOVEA_TRY(routing);
+        std::move(routing->units.begin(), routing->units.end(), std::back_inserter(whole.units));
+        whole.macs += routing->macs;
+    }
+    return whole;
 }
 
 } // namespace fovea

@@ -1,24 +1,29 @@
 #pragma once
-#include "core/route/Router.h"
+#include "core/model/ModelShape.h"
+#include "core/policy/AttentionPolicy.h"
+#include "core/route/LayerRouting.h"
 #include <cstdint>
 #include <functional>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fovea {
 
-/// One row per routed (layer, head or head group, token, role), as a run of queries (mechanisms.md section
-/// 5).
+/// What the record calls the signal of keys that lie in a random block.
+inline constexpr std::string_view kRandomBlocksSignal = "random_blocks";
+
+/// One row per routed (layer, head or key-value head, token, role), as a run of queries.
 struct RoutingRow {
     std::int32_t layer = 0;
-    std::int32_t head = 0;       ///< first head of the group when a group chose as one
-    std::int32_t headGroup = -1; ///< key-value head when a group chose as one, else -1
+    std::int32_t head = 0;       ///< first head of the group when all heads of a group chose as one
+    std::int32_t headGroup = -1; ///< key-value head when all its heads chose as one, else -1
     std::uint32_t token = 0;
     Role role = Role::Keys;
-    float score = 0; ///< best of the run, with its threshold and rank
-    float threshold = 0;
-    std::uint32_t rank = 0;
+    std::uint8_t signal = 0; ///< index into RoutingRecord::usedSignals
+    float score = 0;         ///< best of the run, with the threshold, rank and budget that it had to meet
+    float threshold = 0;     ///< NaN: no bar applied
+    std::uint32_t rank = 0;  ///< 1 = best; 0: the key was not ranked (kRankKept, kRankDrawn)
     std::uint32_t budget = 0;
     std::uint32_t queryFirst = 0;
     std::uint32_t queryLast = 0;
@@ -28,26 +33,31 @@ struct RoutingRow {
 
 /// All routed tokens of a run. Sorted by layer, head, role, token.
 struct RoutingRecord {
-    std::string signal;
+    std::vector<std::string> usedSignals; ///< each once, in the order in which they were met
     std::vector<RoutingRow> rows;
     bool operator==(const RoutingRecord&) const = default;
+    [[nodiscard]] const std::string& signalOf(const RoutingRow& row) const { return usedSignals[row.signal]; }
+    /// "group_dot, key_norm"; empty where nothing was routed.
+    [[nodiscard]] std::string signalNames() const;
 };
 
-/// Adds one layer's choices to the record. A unit that all heads share gives a row per key-value head.
+/// Adds one layer's choices to the record. A unit gives a row for each key-value head whose heads are all in
+/// it, and for each other head a row of its own.
 void appendRouting(RoutingRecord& record, const LayerRouting& routing, const ModelShape& shape);
 
 /// One choice of one query: the expanded form of a RoutingRow. In query role `query` equals `token`; a set
 /// that was chosen once for the text is expanded to the queries that read it.
 struct RoutingChoice {
     std::int32_t layer = 0;
-    std::int32_t head = 0;       ///< first head of the group when a group chose as one
-    std::int32_t headGroup = -1; ///< key-value head when a group chose as one, else -1
+    std::int32_t head = 0;       ///< as RoutingRow
+    std::int32_t headGroup = -1; ///< as RoutingRow
     std::uint32_t query = 0;
     std::uint32_t token = 0;
     Role role = Role::Keys;
+    std::string_view signal; ///< valid during the visit
     float score = 0;
-    float threshold = 0;
-    std::uint32_t rank = 0;
+    float threshold = 0;    ///< NaN: no bar applied
+    std::uint32_t rank = 0; ///< 1 = best; 0: the key was not ranked
     std::uint32_t budget = 0;
 };
 
@@ -55,12 +65,5 @@ struct RoutingChoice {
 /// region.
 void forEachChoice(const LayerRouting& routing, const ModelShape& shape,
                    const std::function<void(const RoutingChoice&)>& visit);
-
-/// Rebuilds a layer's choices without running a router: makePlan then gives the plan of the run that was
-/// recorded. `choices` may stand in any order; those of other layers are passed over. Rows without a choice
-/// have budget 0 and no threshold. Errors: BadValue (a head, query or token that does not exist, a key after
-/// its query, a choice given twice, heads that choose both alone and as a group).
-[[nodiscard]] Result<LayerRouting> replayRouting(std::span<const RoutingChoice> choices,
-                                                 const ModelShape& shape, int layer, RowRange rows);
 
 } // namespace fovea

@@ -63,7 +63,7 @@ void RowChooser::append(std::size_t query, const Ranked* best, std::size_t count
         const auto place = static_cast<std::uint32_t>(entry);
         out.keys.push_back(static_cast<std::uint32_t>(entry >> 32));
         out.scores.push_back(recorded(scoreOf(best[place]), scoreFactor, logSum));
-        out.ranks.push_back(static_cast<std::uint16_t>(std::min<std::uint32_t>(place + 1, 65535)));
+        out.ranks.push_back(storedRank(place + std::size_t{1}));
     }
     out.counts.push_back(static_cast<std::uint32_t>(byKey.size()));
     appendBounds(count > 0 ? recorded(scoreOf(best[count - 1]), scoreFactor, logSum)
@@ -92,7 +92,7 @@ void RowChooser::append(std::size_t query, const TopK::Places& top, float scoreF
             continue;
         out.keys[end] = top.tokens[n];
         out.scores[end] = score;
-        out.ranks[end] = static_cast<std::uint16_t>(std::min<std::uint32_t>(place + 1, 65535));
+        out.ranks[end] = storedRank(place + std::size_t{1});
         ++end;
     }
     out.keys.resize(end);

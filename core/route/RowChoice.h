@@ -1,5 +1,6 @@
 #pragma once
 #include "core/route/Candidates.h"
+#include "core/route/LayerRouting.h"
 #include "core/route/Selection.h"
 #include "core/route/Signal.h"
 #include <memory>

@@ -51,11 +51,11 @@ protected:
 class RowAppender {
 public:
     explicit RowAppender(BlockChoices& out) : m_out(out), m_before(out.keys.size()) {}
-    /// `rank` counts from 1.
+    /// `rank` counts from 1; kRankKept: not ranked.
     void add(std::size_t key, float score, std::size_t rank) {
         m_out.keys.push_back(static_cast<std::uint32_t>(key));
         m_out.scores.push_back(score);
-        m_out.ranks.push_back(static_cast<std::uint16_t>(std::min<std::size_t>(rank, 65535)));
+        m_out.ranks.push_back(storedRank(rank));
     }
     void finish(float threshold, std::size_t budget) {
         m_out.counts.push_back(static_cast<std::uint32_t>(m_out.keys.size() - m_before));

@@ -1,6 +1,10 @@
 #pragma once
+#include "core/base/RowRange.h"
+#include "core/model/ModelShape.h"
+#include "core/policy/AttentionPolicy.h"
 #include "core/route/Dots.h"
-#include "core/route/Router.h"
+#include "core/route/RouteInput.h"
+#include "core/route/TokenFacts.h"
 #include <cstdint>
 #include <memory>
 #include <span>

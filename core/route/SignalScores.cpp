@@ -22,10 +22,10 @@ Result<std::vector<float>> signalScores(const AttentionPolicy& policy, const Mod
     open.routed.newest = 0;
     Result<LayerRouting> routing = route(open, shape, input, {query, query + 1}, head, work);
     FOVEA_TRY(routing);
-    const RoutedChoices& choices = *routing->units[routing->unitOfHead[static_cast<std::size_t>(head)]];
     std::vector<float> scores(query + 1, std::numeric_limits<float>::quiet_NaN());
-    for (std::uint32_t n = choices.rowBegin[0]; n < choices.rowBegin[1]; ++n)
-        scores[choices.keys[n]] = choices.scores[n];
+    if (const RoutedChoices* choices = routing->choicesOf(head))
+        for (std::size_t n = 0; n < choices->keys.size(); ++n)
+            scores[choices->keys[n]] = choices->scores[n];
     return scores;
 }
 

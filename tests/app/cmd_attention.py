@@ -20,11 +20,13 @@ def row(*options):
     close(sum(doc["full"]), 1, "the full row sums to 1", 1e-4)
     close(sum(doc["hybrid"]), 1, "the hybrid row sums to 1", 1e-4)
     for p, kept, reason in zip(doc["hybrid"], doc["kept"], doc["reason"]):
-        check(kept == (reason != "skipped"), "kept and reason agree")
-        check(kept or p == 0, "what is skipped has no weight")
+        check(kept == (reason not in ("skipped", "far")), "kept and reason agree")
+        check(reason != "skipped" or p == 0, "what is skipped has no weight")
     return doc
 
 
+stood = row("--layer", "5", "--head", "2", "--query", "40", "--window", "8", "--far", "summaries", "--far-m", "4")
+check(stood["reason"].count("far") > 20, "summaries stand for what no other part reads")
 full = row("--layer", "5", "--head", "2", "--query", "40")
 equal(set(full["reason"]), {"local"}, "without a policy everything is read")
 check(max(abs(a - b) for a, b in zip(full["full"], full["hybrid"])) < 1e-6, "and the arms are equal")

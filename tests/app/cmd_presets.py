@@ -32,6 +32,10 @@ def checked(name):
 with concurrent.futures.ThreadPoolExecutor(2) as pool:
     for name, done in pool.map(checked, [n for n in names if n not in bidirectional]):
         equal(done.returncode, 0, f"fovea check --policy {name} ({done.stderr.strip()[:300]})")
+# Separators beyond their cap are candidates of a router as any other key: with a full budget everything is read.
+capped = run("check", "--text", "a, b, c, d. " * 40, "--policy", "sepllm", "--punctuation-cap", "4", "--max-tokens", "120",
+             "--no-ladder", "--threads", "1", "--quiet", "--json")
+equal(capped.returncode, 0, f"fovea check with separators beyond their cap ({capped.stderr.strip()[:300]})")
 for name in bidirectional:
     for command in ("check", "analyze", "attention", "sweep", "generate"):
         refused(run(command, "--text", text, "--policy", name, "--quiet"), 2, name, "this model is causal",

@@ -9,6 +9,7 @@
 #include "core/kernels/Attention.h"
 #include "core/model/Forward.h"
 #include "core/route/Dots.h"
+#include "core/route/Router.h"
 #include "core/route/RoutingRecord.h"
 #include <algorithm>
 #include <chrono>

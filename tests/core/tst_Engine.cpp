@@ -1,6 +1,7 @@
 #include "core/engine/Engine.h"
 #include "core/engine/TextStage.h"
 #include "core/export/Report.h"
+#include "core/export/RoutingChoices.h"
 #include "core/model/Forward.h"
 #include "tests/support/RealModel.h"
 #include <QTest>
@@ -477,7 +478,7 @@ void tst_Engine::choices_addUpToTheRecord() {
     std::uint64_t lines = 0, layers = 0;
     const Result<PropagatedResult> again =
         runPropagated(*s, request.policy, {}, [&](const LayerRouting& routing) {
-            const std::string csv = routingChoicesCsv(routing, "group_dot", s->model->shape);
+            const std::string csv = routingChoicesCsv(routing, s->model->shape);
             lines += static_cast<std::uint64_t>(std::count(csv.begin(), csv.end(), '\n'));
             ++layers;
         });

@@ -9,6 +9,7 @@
 #include "core/route/DynamicBudget.h"
 #include "core/route/Pages.h"
 #include "core/route/Router.h"
+#include "core/route/RoutingRecord.h"
 #include <QFile>
 #include <QtTest>
 #include <cmath>
@@ -195,6 +196,29 @@ void mechanismRows() {
         QTest::newRow(name) << QByteArray(fields);
 }
 
+/// Special tokens beyond a cap are candidates as any others; a set for the whole text.
+void cappedRows() {
+    for (
+        const auto& [name, fields] : std::initializer_list<std::pair<const char*, const char*>>{
+            {"capped, key_norm",
+             R"({"routed.signal":"key_norm","routed.count":12,"always.special":"on","always.special_cap":2})"},
+            {"capped, head_dot",
+             R"({"routed.signal":"head_dot","routed.count":12,"always.special":"on","always.special_cap":1})"},
+            {"capped, group_dot top_p",
+             R"({"routed.signal":"group_dot","routed.top_p":0.6,"always.special":"on","always.special_cap":3})"},
+            {"capped, a set for the text",
+             R"({"routed.signal":"value_norm","routed.count":12,"routed.choice":"sequence","always.special":"on","always.special_cap":2})"},
+            {"capped, pages",
+             R"({"routed.signal":"page_mean","routed.page":8,"routed.count":24,"always.special":"on","always.special_cap":2})"},
+            {"capped, eviction",
+             R"({"routed.signal":"accumulated","routed.count":12,"routed.store":"evict","always.special":"on","always.special_cap":2})"},
+            {"a set for the text",
+             R"({"routed.signal":"key_norm","routed.count":3,"routed.choice":"sequence"})"},
+            {"a share for the text",
+             R"({"routed.signal":"random","routed.fraction":0.2,"routed.choice":"sequence"})"}})
+        QTest::newRow(name) << QByteArray(fields);
+}
+
 AttentionPolicy mechanism(const QByteArray& fields) {
     json all = json::parse(fields.constData());
     if (!all.contains("local.window"))
@@ -229,9 +253,15 @@ class tst_Mechanisms : public QObject {
 private slots:
     void golden_choices_data();
     void golden_choices();
-    void rowsAlone_chooseAsInTheWhole_data() { mechanismRows(); }
+    void rowsAlone_chooseAsInTheWhole_data() {
+        mechanismRows();
+        cappedRows();
+    }
     void rowsAlone_chooseAsInTheWhole();
-    void futureToken_movesNoEarlierChoice_data() { mechanismRows(); }
+    void futureToken_movesNoEarlierChoice_data() {
+        mechanismRows();
+        cappedRows();
+    }
     void futureToken_movesNoEarlierChoice();
     void lookAhead_isReal_data();
     void lookAhead_isReal();
@@ -239,12 +269,23 @@ private slots:
     void threads_changeNoBit();
     void plan_readsWhatWasChosen_data() { mechanismRows(); }
     void plan_readsWhatWasChosen();
-    void fullBudget_readsEverything_data() { mechanismRows(); }
+    void fullBudget_readsEverything_data() {
+        mechanismRows();
+        cappedRows();
+    }
     void fullBudget_readsEverything();
     void badNumbers_endInAnAnswer_data() { mechanismRows(); }
     void badNumbers_endInAnAnswer();
     void routerCost_isCounted_data() { mechanismRows(); }
     void routerCost_isCounted();
+    void choices_neverContradictThemselves_data() {
+        mechanismRows();
+        cappedRows();
+    }
+    void choices_neverContradictThemselves();
+    void budgetOfNothing_runsNoRouter_data() { mechanismRows(); }
+    void budgetOfNothing_runsNoRouter();
+    void recentWindow_fixesItsSetOnce();
     void questBound_isNeverBelowALogit();
     void evicted_neverComesBack();
     void skippedToken_isReadByNobody();
@@ -279,7 +320,7 @@ void tst_Mechanisms::golden_choices() {
         for (std::size_t u = 0; u < c["queryScores"].size(); ++u)
             for (std::size_t i = 0; i < tokens; ++i) {
                 const double wanted = c["queryScores"][u][i].get<double>();
-                const double got = static_cast<double>(routing->units[u]->queryScore[i]);
+                const double got = static_cast<double>(routing->units[u].choices->queryScore[i]);
                 QVERIFY2(std::fabs(got - wanted) <= 2e-5 * std::max(1.0, std::fabs(wanted)),
                          qPrintable(QStringLiteral("unit %1 query %2: %3, wanted %4")
                                         .arg(u)
@@ -295,14 +336,14 @@ void tst_Mechanisms::golden_choices() {
         for (std::size_t n = 0; n < c["rows"].size(); ++n) {
             const auto query = c["rows"][n].get<std::size_t>();
             if (c.contains("budgets")) {
-                QCOMPARE(routing->units[u]->budget[query], units[u][n].get<std::uint32_t>());
+                QCOMPARE(routing->units[u].choices->budget[query], units[u][n].get<std::uint32_t>());
                 continue;
             }
             std::vector<std::uint32_t> wanted;
             for (const json& run : units[u][n])
                 for (auto key = run[0].get<std::uint32_t>(); key < run[1].get<std::uint32_t>(); ++key)
                     wanted.push_back(key);
-            const auto row = routing->units[u]->row(query);
+            const auto row = routing->units[u].choices->row(query);
             const std::vector<std::uint32_t> got(row.begin(), row.end());
             QVERIFY2(got == wanted, "unit " + QByteArray::number(u) + " query " + QByteArray::number(query) +
                                         "\n got    " + text(got) + "\n wanted " + text(wanted));
@@ -323,7 +364,7 @@ void tst_Mechanisms::rowsAlone_chooseAsInTheWhole() {
         QVERIFY(part);
         for (std::size_t u = 0; u < whole->units.size(); ++u)
             for (std::size_t query = rows.first; query < rows.last; ++query)
-                QCOMPARE(rowText(*part->units[u], query), rowText(*whole->units[u], query));
+                QCOMPARE(rowText(*part->units[u].choices, query), rowText(*whole->units[u].choices, query));
     }
 }
 
@@ -345,7 +386,7 @@ void tst_Mechanisms::futureToken_movesNoEarlierChoice() {
         QVERIFY(second);
         for (std::size_t u = 0; u < first->units.size(); ++u)
             for (std::size_t query = 0; query < at; ++query)
-                QCOMPARE(rowText(*second->units[u], query), rowText(*first->units[u], query));
+                QCOMPARE(rowText(*second->units[u].choices, query), rowText(*first->units[u].choices, query));
     }
 }
 
@@ -377,7 +418,8 @@ void tst_Mechanisms::lookAhead_isReal() {
                                         : 0;
         for (std::size_t u = 0; u < first->units.size(); ++u)
             for (std::size_t query = 0; query < at; ++query) {
-                const bool same = rowText(*second->units[u], query) == rowText(*first->units[u], query);
+                const bool same =
+                    rowText(*second->units[u].choices, query) == rowText(*first->units[u].choices, query);
                 moved = moved || !same;
                 QVERIFY2(same || query >= nearest, "further ahead than its query block");
             }
@@ -397,7 +439,7 @@ void tst_Mechanisms::threads_changeNoBit() {
         QCOMPARE(more->macs, one->macs);
         for (std::size_t u = 0; u < one->units.size(); ++u)
             for (std::size_t query = 0; query < 150; ++query)
-                QCOMPARE(rowText(*more->units[u], query), rowText(*one->units[u], query));
+                QCOMPARE(rowText(*more->units[u].choices, query), rowText(*one->units[u].choices, query));
     }
 }
 
@@ -414,7 +456,7 @@ void tst_Mechanisms::plan_readsWhatWasChosen() {
     const std::size_t border = layer.facts.border();
     std::uint64_t pairs = 0;
     for (int head = 0; head < kHeads; ++head) {
-        const RoutedChoices& c = *shared->units[shared->unitOfHead[static_cast<std::size_t>(head)]];
+        const RoutedChoices& c = *shared->choicesOf(head);
         for (std::size_t query = 0; query < 150; ++query) {
             std::vector<std::uint32_t> wanted;
             const auto row = c.row(query);
@@ -489,9 +531,9 @@ void tst_Mechanisms::badNumbers_endInAnAnswer() {
         layer.norms[30] = bad;
         const auto routing = routed(policy, layer, {0, 90});
         QVERIFY(routing);
-        for (const auto& unit : routing->units)
+        for (const Unit& unit : routing->units)
             for (std::size_t query = 0; query < 90; ++query)
-                for (const std::uint32_t key : unit->row(query))
+                for (const std::uint32_t key : unit.choices->row(query))
                     QVERIFY(key <= query);
     }
     AttentionPolicy nothing = policy; // a budget of nothing
@@ -520,6 +562,82 @@ void tst_Mechanisms::routerCost_isCounted() {
     }
 }
 
+/// What a record says of a choice agrees with itself: who has a rank reached the bar it is shown with, and
+/// who was taken without being ranked is shown with neither.
+void tst_Mechanisms::choices_neverContradictThemselves() {
+    QFETCH(QByteArray, fields);
+    const AttentionPolicy policy = mechanism(fields);
+    const auto routing = routed(policy, Layer(150, 35), {0, 150});
+    QVERIFY(routing);
+    std::size_t choices = 0;
+    QByteArray wrong;
+    forEachChoice(*routing, testShape(), [&](const RoutingChoice& c) {
+        ++choices;
+        const QByteArray where = "head " + QByteArray::number(c.head) + " query " +
+                                 QByteArray::number(c.query) + " token " + QByteArray::number(c.token) +
+                                 " rank " + QByteArray::number(c.rank);
+        if (c.signal.empty())
+            wrong = where + " has no signal";
+        else if (c.rank == 0 && !std::isnan(c.threshold))
+            wrong = where + " has a bar";
+        else if (c.rank != 0 && c.score < c.threshold)
+            wrong = where + " score " + QByteArray::number(static_cast<double>(c.score)) + " below " +
+                    QByteArray::number(static_cast<double>(c.threshold));
+    });
+    QVERIFY2(wrong.isEmpty(), wrong);
+    QVERIFY(choices > 0);
+}
+
+void tst_Mechanisms::budgetOfNothing_runsNoRouter() {
+    QFETCH(QByteArray, fields);
+    AttentionPolicy policy = mechanism(fields);
+    policy.routed.budgetKind = policy.routed.queryBudgetKind = BudgetKind::Count;
+    policy.routed.budget = policy.routed.queryBudget = 0;
+    policy.routed.randomBlocks = 0;
+    const Layer layer(150, 36);
+    auto routing = routed(policy, layer, {0, 150});
+    QVERIFY(routing);
+    const bool keepsMore = offersOf(policy.routed.signal) == Offers::Prompt; // whatever the budget
+    const bool silences = policy.routed.unrouted != Unrouted::Local;
+    QCOMPARE(routing->macs == 0, !keepsMore);
+    QCOMPARE(routing->units.empty(), !keepsMore && !silences);
+    const auto plan = makePlan(std::make_shared<const AttentionPolicy>(policy), testShape(), 1,
+                               std::make_shared<const TokenFacts>(layer.facts),
+                               std::make_shared<const LayerRouting>(std::move(*routing)), {0, 150});
+    QVERIFY(plan);
+}
+
+/// 16 keys of the prompt by score and its 8 observed rows for a budget of 24, at every row behind it,
+/// whatever local reads; and all keys since.
+void tst_Mechanisms::recentWindow_fixesItsSetOnce() {
+    const auto policy = std::make_shared<const AttentionPolicy>(mechanism(
+        R"({"local.window":8,"always.sinks":0,"routed.signal":"recent_window","routed.observe":8,"routed.count":24,"routed.phase":"decode"})"));
+    const Layer layer(150, 37);
+    const std::size_t border = layer.facts.border();
+    auto routing = routed(*policy, layer, {0, 150});
+    QVERIFY(routing);
+    const auto plan = makePlan(policy, testShape(), 1, std::make_shared<const TokenFacts>(layer.facts),
+                               std::make_shared<const LayerRouting>(std::move(*routing)), {0, 150});
+    QVERIFY(plan);
+    for (int head = 0; head < kHeads; ++head) {
+        std::vector<std::uint32_t> fixed;
+        for (std::size_t query = border; query < 150; ++query) {
+            std::vector<std::uint32_t> ofPrompt;
+            std::size_t since = 0;
+            for (const KeptKey& key : plan->keptKeys(head, query))
+                if (key.key < border)
+                    ofPrompt.push_back(key.key);
+                else
+                    ++since;
+            if (query == border)
+                fixed = ofPrompt;
+            QCOMPARE(ofPrompt.size(), std::size_t{24});
+            QVERIFY(ofPrompt == fixed);
+            QCOMPARE(since, query - border + 1);
+        }
+    }
+}
+
 void tst_Mechanisms::questBound_isNeverBelowALogit() {
     const Layer layer(150, 30);
     const AttentionPolicy policy =
@@ -528,7 +646,7 @@ void tst_Mechanisms::questBound_isNeverBelowALogit() {
     QVERIFY(routing);
     std::size_t compared = 0;
     for (std::size_t head = 0; head < kHeads; ++head) {
-        const RoutedChoices& c = *routing->units[head];
+        const RoutedChoices& c = *routing->units[head].choices;
         for (std::size_t query = 0; query < 150; ++query)
             for (std::size_t n = c.rowBegin[query]; n < c.rowBegin[query + 1]; ++n) {
                 double dot = 0;
@@ -551,17 +669,17 @@ void tst_Mechanisms::evicted_neverComesBack() {
         const auto routing = routed(policy, layer, {0, 150});
         QVERIFY(routing);
         bool dropped = false;
-        for (const auto& unit : routing->units) {
+        for (const Unit& unit : routing->units) {
             std::vector<std::size_t> lastRead(150, 0);
             for (std::size_t query = 7; query < 150; ++query)
-                for (const std::uint32_t key : unit->row(query)) {
+                for (const std::uint32_t key : unit.choices->row(query)) {
                     // Read by the row before, or it has just left the window.
                     QVERIFY(lastRead[key] + 1 == query || key + 5 == query);
                     lastRead[key] = query;
                 }
             dropped = dropped || std::any_of(lastRead.begin(), lastRead.end(),
                                              [](std::size_t last) { return last > 0 && last < 149; });
-            QCOMPARE(unit->row(149).size(), std::size_t{9});
+            QCOMPARE(unit.choices->row(149).size(), std::size_t{9});
         }
         QVERIFY(dropped);
     }
@@ -577,7 +695,7 @@ void tst_Mechanisms::skippedToken_isReadByNobody() {
     const auto plan =
         makePlan(policy, testShape(), 1, std::make_shared<const TokenFacts>(layer.facts), shared, {0, 150});
     QVERIFY(plan);
-    const RoutedChoices& c = *shared->units[0];
+    const RoutedChoices& c = *shared->units[0].choices;
     const auto active =
         static_cast<std::uint64_t>(std::count(c.silent.begin(), c.silent.end(), std::uint8_t{0}));
     QVERIFY(active >= 30 && active < 75);
@@ -589,7 +707,7 @@ void tst_Mechanisms::reachRouted_onlyQueriesInRoleReadRoutedKeys() {
         R"({"routed.signal":"hidden_norm","routed.role":"both","routed.count":20,"routed.query_count":9,"routed.reach":"routed"})");
     const auto routing = routed(policy, Layer(150, 33), {0, 150});
     QVERIFY(routing);
-    const RoutedChoices& c = *routing->units[0];
+    const RoutedChoices& c = *routing->units[0].choices;
     std::size_t reading = 0;
     for (std::size_t query = 0; query < 150; ++query) {
         QVERIFY(c.queryRole[query] != kReadsAll);
@@ -653,9 +771,10 @@ void tst_Mechanisms::lseMinusMean_isDivergencePlusLog() {
                 entropy -= p * std::log(p);
             }
             QVERIFY(std::fabs(lse - mean - divergence - std::log(n)) < 1e-9);
-            const double peak = static_cast<double>(peaks->units[head]->queryScore[i]);
+            const double peak = static_cast<double>(peaks->units[head].choices->queryScore[i]);
             QVERIFY(peak <= lse - mean + 1e-4 && peak >= lse - mean - std::log(n) - 1e-4);
-            QVERIFY(std::fabs(static_cast<double>(entropies->units[head]->queryScore[i]) - entropy) < 1e-4);
+            QVERIFY(std::fabs(static_cast<double>(entropies->units[head].choices->queryScore[i]) - entropy) <
+                    1e-4);
         }
 }
 

@@ -175,9 +175,8 @@ Case randomCase(std::uint64_t seed) {
             if (draw.chance(50))
                 for (std::size_t i = 0; i < c.rows.last; ++i)
                     choices->queryRole.push_back(draw.chance(20));
-            c.routing->units.push_back(std::move(choices));
+            c.routing->units.push_back({{unit, unit + 2}, c.policy.routed.signal, std::move(choices)});
         }
-        c.routing->unitOfHead = {0, 1, 0, 1};
     }
     return c;
 }
@@ -221,8 +220,7 @@ void tst_Plan::randomPolicies_planExactlyTheUnion() {
         QVERIFY2(plan.has_value(), plan ? "" : plan.error().message.c_str());
         for (int head = 0; head < 2; ++head) {
             const HeadPlan& headPlan = *plan->heads[static_cast<std::size_t>(head)];
-            const RoutedChoices* choices =
-                c.routing ? c.routing->units[static_cast<std::size_t>(head)].get() : nullptr;
+            const RoutedChoices* choices = c.routing ? c.routing->choicesOf(head) : nullptr;
             auto pairs = pairsOf(headPlan);
             std::uint64_t expectedPairs = 0;
             std::array<std::uint64_t, 4> expectedReasons{};
@@ -332,8 +330,7 @@ void tst_Plan::fullChoices_joinTheBandIntoTiles() {
         choices->rowBegin.push_back(static_cast<std::uint32_t>(choices->keys.size()));
     }
     c.routing = std::make_shared<LayerRouting>();
-    c.routing->units.push_back(choices);
-    c.routing->unitOfHead = {0, 0, 0, 0};
+    c.routing->units.push_back({{0, 1, 2, 3}, "key_norm", choices});
     const auto plan =
         makePlan(std::make_shared<AttentionPolicy>(c.policy), shapeOf(4, 2), 0, c.facts, c.routing, {0, 256});
     const HeadPlan& head = *plan->heads[0];
@@ -373,8 +370,7 @@ void tst_Plan::scatteredButDense_isABitmask() {
             choices->rowBegin.push_back(static_cast<std::uint32_t>(choices->keys.size()));
         }
         c.routing = std::make_shared<LayerRouting>();
-        c.routing->units.push_back(choices);
-        c.routing->unitOfHead = {0, 0, 0, 0};
+        c.routing->units.push_back({{0, 1, 2, 3}, "key_norm", choices});
         const auto plan = makePlan(std::make_shared<AttentionPolicy>(c.policy), shapeOf(4, 2), 0, c.facts,
                                    c.routing, {0, 512});
         const HeadPlan& head = *plan->heads[0];
@@ -484,8 +480,7 @@ void tst_Plan::unaskedUnit_plansNothing() {
     choices->rows = c.rows;
     choices->rowBegin.assign(c.facts->tokens + 1, 0);
     c.routing = std::make_shared<LayerRouting>();
-    c.routing->units = {nullptr, choices};
-    c.routing->unitOfHead = {0, 0, 1, 1};
+    c.routing->units = {{{0, 1}, "key_norm", nullptr}, {{2, 3}, "key_norm", choices}};
     const auto plan =
         makePlan(std::make_shared<AttentionPolicy>(c.policy), shapeOf(4, 2), 0, c.facts, c.routing, c.rows);
     QVERIFY(plan->heads[0] != nullptr);

@@ -60,9 +60,9 @@ std::shared_ptr<Snapshot> filled() {
     run->cost.density = 40.0 / 48;
     run->cost.secondsRatio = 0.5;
     auto record = std::make_shared<RoutingRecord>();
-    record->signal = "group_dot";
-    record->rows = {{0, 2, 1, 0, Role::Keys, 0.1F, std::nanf(""), 1, 1, 2, 2, 1},
-                    {1, 3, -1, 1, Role::Queries, -2, 0.5F, 2, 3, 1, 1, 1}};
+    record->usedSignals = {"group_dot", "query_peak"};
+    record->rows = {{0, 2, 1, 0, Role::Keys, 0, 0.1F, std::nanf(""), 1, 1, 2, 2, 1},
+                    {1, 3, -1, 1, Role::Queries, 1, -2, 0.5F, 2, 3, 1, 1, 1}};
     run->routing = record;
     s->model = model;
     s->request = request;
@@ -202,7 +202,7 @@ void tst_Report::routing_standsOncePerHead() {
                     "queries,head_group"));
     QCOMPARE(csv[1], std::string("0,2,0,keys,routed,group_dot,0.1,,1,1,2,2,1,1"));
     QCOMPARE(csv[2], std::string("0,3,0,keys,routed,group_dot,0.1,,1,1,2,2,1,1"));
-    QCOMPARE(csv[3], std::string("1,3,1,queries,routed,group_dot,-2,0.5,2,3,1,1,1,"));
+    QCOMPARE(csv[3], std::string("1,3,1,queries,routed,query_peak,-2,0.5,2,3,1,1,1,"));
 }
 
 void tst_Report::routing_isASummaryUnlessAsked() {

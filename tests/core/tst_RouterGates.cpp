@@ -99,8 +99,8 @@ void tst_RouterGates::futureToken_movesNothing() {
                 const LayerRouting b = routed(p, after, {0, tokens});
                 bool moved = false;
                 for (std::size_t unit = 0; unit < a.units.size(); ++unit) {
-                    const RoutedChoices& x = *a.units[unit];
-                    const RoutedChoices& y = *b.units[unit];
+                    const RoutedChoices& x = *a.units[unit].choices;
+                    const RoutedChoices& y = *b.units[unit].choices;
                     for (std::size_t i = 0; i < changed; ++i) {
                         moved = moved || !std::ranges::equal(x.row(i), y.row(i));
                         if (!x.queryRole.empty())
@@ -140,7 +140,7 @@ void tst_RouterGates::threads_changeNoBit() {
                 const LayerRouting many = routed(p, layer, {0, 523}, threads);
                 QCOMPARE(many.macs, one.macs);
                 for (std::size_t unit = 0; unit < one.units.size(); ++unit)
-                    QVERIFY(same(*one.units[unit], *many.units[unit]));
+                    QVERIFY(same(*one.units[unit].choices, *many.units[unit].choices));
             }
         }
 }
@@ -168,8 +168,8 @@ void tst_RouterGates::rowRange_isASliceOfTheWhole() {
             for (const RowRange rows : {RowRange{0, 1}, {70, 211}, {128, 300}, {299, 300}, {5, 5}}) {
                 const LayerRouting part = routed(p, layer, rows);
                 for (std::size_t unit = 0; unit < whole.units.size(); ++unit) {
-                    const RoutedChoices& x = *whole.units[unit];
-                    const RoutedChoices& y = *part.units[unit];
+                    const RoutedChoices& x = *whole.units[unit].choices;
+                    const RoutedChoices& y = *part.units[unit].choices;
                     QVERIFY(y.rows == rows);
                     QCOMPARE(y.rowBegin.size(), rows.last - rows.first + 1);
                     for (std::size_t i = rows.first; i < rows.last; ++i) {

@@ -1,12 +1,16 @@
 #include "core/base/SplitMix64.h"
-#include "core/plan/AttentionPlan.h"
+#include "core/export/RoutingChoices.h"
 #include "core/policy/SignalSpec.h"
+#include "core/route/Router.h"
 #include "core/route/RoutingRecord.h"
 #include <QtTest>
 #include <map>
+#include <set>
 #include <tuple>
 
 using namespace fovea;
+
+Q_DECLARE_METATYPE(std::vector<std::vector<std::string>>)
 
 namespace {
 
@@ -69,9 +73,8 @@ private slots:
     void rows_sumTheExpandedChoices_data();
     void rows_sumTheExpandedChoices();
     void layers_staySorted();
-    void replay_givesThePlanBack_data();
-    void replay_givesThePlanBack();
-    void replay_refusesContradictions();
+    void mixedHeads_areNamedOneByOne_data();
+    void mixedHeads_areNamedOneByOne();
 };
 
 void tst_RoutingRecord::rows_sumTheExpandedChoices_data() {
@@ -113,6 +116,7 @@ void tst_RoutingRecord::rows_sumTheExpandedChoices() {
         QCOMPARE(row.rank, best->rank);
         QCOMPARE(row.budget, best->budget);
         QVERIFY(row.score >= row.threshold);
+        QCOMPARE(record.signalOf(row), signal.toStdString());
         if (row.role == Role::Keys)
             QVERIFY(row.rank >= 1 && row.rank <= 5);
         ++wanted;
@@ -138,47 +142,98 @@ void tst_RoutingRecord::layers_staySorted() {
     QVERIFY(record == inOrder);
 }
 
-void tst_RoutingRecord::replay_givesThePlanBack_data() {
-    rows_sumTheExpandedChoices_data();
+void tst_RoutingRecord::mixedHeads_areNamedOneByOne_data() {
+    QTest::addColumn<std::vector<std::vector<std::string>>>("heads");
+    QTest::addColumn<double>("fullHeads");
+    using Names = std::vector<std::vector<std::string>>;
+    QTest::newRow("three policies of a group signal: nine units")
+        << Names{{"a", "b", "c", "a", "b", "c"}} << 0.0;
+    QTest::newRow("a group split") << Names{{"a", "a", "b", "c", "c", "c"}} << 0.0;
+    QTest::newRow("every other head by itself") << Names{{"", "a", "", "a", "full", "a"}} << 0.0;
+    QTest::newRow("heads that only look near") << Names{{"near", "a", "near", "a", "near", ""}} << 0.0;
+    QTest::newRow("queries beside keys") << Names{{"rows", "a", "", "rows", "full", "blocks"}} << 0.0;
+    QTest::newRow("a share of the heads full") << Names{} << 0.34;
 }
 
-void tst_RoutingRecord::replay_givesThePlanBack() {
-    QFETCH(QString, signal);
-    const Layer layer;
-    const auto policy = std::make_shared<AttentionPolicy>(policyWith(signal.toStdString()));
-    for (const RowRange rows : {RowRange{0, kTokens}, RowRange{33, 99}}) {
-        const auto routing =
-            std::make_shared<LayerRouting>(*route(*policy, testShape(), layer.input(2), rows, -1, {}));
-        std::vector<RoutingChoice> choices = expanded(*routing);
-        std::reverse(choices.begin(), choices.end()); // any order
-        auto replayed = replayRouting(choices, testShape(), 2, rows);
-        QVERIFY2(replayed.has_value(), replayed ? "" : replayed.error().message.c_str());
-        const auto before = makePlan(policy, testShape(), 2, layer.facts, routing, rows);
-        const auto after = makePlan(policy, testShape(), 2, layer.facts,
-                                    std::make_shared<LayerRouting>(std::move(*replayed)), rows);
-        for (std::size_t head = 0; head < 6; ++head)
-            QVERIFY(*before->heads[head] == *after->heads[head]);
-    }
-}
-
-void tst_RoutingRecord::replay_refusesContradictions() {
-    const RoutingChoice good{0, 3, 1, 20, 4, Role::Keys, 1, 1, 1, 1};
-    QVERIFY(replayRouting(std::vector{good}, testShape(), 0, {0, 40}).has_value());
-    const auto refused = [&](auto change) {
-        std::vector<RoutingChoice> choices{good, good};
-        choices[1].token = 5;
-        change(choices[1]);
-        const auto result = replayRouting(choices, testShape(), 0, {0, 40});
-        return !result.has_value() && result.error().code == ErrorCode::BadValue;
+/// Each head of a mixed layer is recorded with the choices and the signal it would have in a layer of its own
+/// kind, and a head that routes nothing not at all.
+void tst_RoutingRecord::mixedHeads_areNamedOneByOne() {
+    QFETCH(std::vector<std::vector<std::string>>, heads);
+    QFETCH(double, fullHeads);
+    Layer layer;
+    for (int n = 0; n < 18; ++n)
+        layer.facts->retrieval.push_back(static_cast<float>(n * 7 % 18));
+    const std::vector<std::uint8_t> kept = topHeads(layer.facts->retrieval, fullHeads);
+    AttentionPolicy whole = policyWith("head_dot");
+    const auto add = [&](const char* name, const AttentionPolicy& parts) {
+        whole.headPolicies.push_back({name, parts});
     };
-    QVERIFY(!refused([](RoutingChoice&) {}));
-    QVERIFY(refused([](RoutingChoice& c) { c.token = 4; }));
-    QVERIFY(refused([](RoutingChoice& c) { c.token = 21; }));
-    QVERIFY(refused([](RoutingChoice& c) { c.query = 40; }));
-    QVERIFY(refused([](RoutingChoice& c) { c.head = 6; }));
-    QVERIFY(refused([](RoutingChoice& c) { c.headGroup = -1; }));
-    QVERIFY(refused([](RoutingChoice& c) { c.headGroup = 0; }));
-    QVERIFY(refused([](RoutingChoice& c) { c.role = Role::Queries; }));
+    for (const auto& [name, budget] : {std::pair("a", 5.0), std::pair("b", 9.0), std::pair("c", 14.0)}) {
+        AttentionPolicy parts = policyWith("group_dot");
+        parts.routed.budget = budget;
+        add(name, parts);
+    }
+    AttentionPolicy near = policyWith("head_dot");
+    near.routed = {};
+    add("near", near);
+    add("rows", policyWith("row_entropy"));
+    AttentionPolicy blocks = near;
+    blocks.routed.randomBlocks = 2;
+    blocks.routed.page = 8;
+    blocks.routed.queryBlock = 8;
+    add("blocks", blocks);
+    whole.mix.heads = heads;
+    whole.mix.fullHeads = fullHeads;
+    const auto routing = route(whole, testShape(), layer.input(1), {0, kTokens}, -1, {});
+    QVERIFY2(routing, routing ? "" : routing.error().message.c_str());
+
+    RoutingRecord record;
+    appendRouting(record, *routing, testShape());
+    using Row =
+        std::tuple<int, Role, std::uint32_t, std::uint32_t, std::string>; // head to last query, signal
+    std::set<Row> rows;
+    for (const RoutingRow& row : record.rows)
+        for (int head = row.head; head < row.head + (row.headGroup >= 0 ? 3 : 1); ++head)
+            QVERIFY(rows.emplace(head, row.role, row.token, row.queries, record.signalOf(row)).second);
+    std::set<Row> wanted;
+    using Choice = std::tuple<int, Role, std::uint32_t, std::uint32_t, float, std::string>;
+    std::set<Choice> choices, wantedChoices;
+    for (const RoutingChoice& c : expanded(*routing))
+        for (int head = c.head; head < c.head + (c.headGroup >= 0 ? 3 : 1); ++head)
+            choices.emplace(head, c.role, c.query, c.token, c.score, std::string(c.signal));
+    for (int head = 0; head < 6; ++head) {
+        const HeadParts& parts = whole.partsOf(1, head);
+        const bool full = kept[static_cast<std::size_t>(6 + head)] != 0 || parts.readsAll();
+        if (full || !parts.routed.on()) {
+            QVERIFY(routing->unitOf(head) == nullptr);
+            continue;
+        }
+        const auto alone = route(whole.withParts(parts), testShape(), layer.input(1), {0, kTokens}, head, {});
+        QVERIFY(alone && alone->choicesOf(head) != nullptr);
+        const RoutedChoices& c = *alone->choicesOf(head);
+        const std::string signal = parts.routed.signal.empty() ? "random_blocks" : parts.routed.signal;
+        std::map<std::uint32_t, std::uint32_t> queries;
+        for (std::size_t query = 0; query < kTokens; ++query)
+            for (std::size_t at = c.rowBegin[query]; at < c.rowBegin[query + 1]; ++at) {
+                ++queries[c.keys[at]];
+                wantedChoices.emplace(head, Role::Keys, query, c.keys[at], c.scores[at], signal);
+            }
+        for (const auto& [token, count] : queries)
+            wanted.emplace(head, Role::Keys, token, count, signal);
+        for (std::uint32_t token = 0; token < c.queryRole.size(); ++token)
+            if (c.queryRole[token] != 0) {
+                wanted.emplace(head, Role::Queries, token, 1U, signal);
+                wantedChoices.emplace(head, Role::Queries, token, token, c.queryScore[token], signal);
+            }
+    }
+    QVERIFY(!wanted.empty());
+    QVERIFY(rows == wanted);
+    QVERIFY(choices == wantedChoices);
+    // The exports say so too: one line for each row and head.
+    const std::string csv = routingChoicesCsv(*routing, testShape());
+    QCOMPARE(static_cast<std::size_t>(std::count(csv.begin(), csv.end(), '\n')), choices.size());
+    for (const std::string& signal : record.usedSignals)
+        QVERIFY(csv.find(",routed," + signal + ",") != std::string::npos);
 }
 
 QTEST_APPLESS_MAIN(tst_RoutingRecord)

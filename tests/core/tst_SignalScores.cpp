@@ -46,7 +46,7 @@ void tst_SignalScores::scores_areThoseTheRouterRankedBy() {
             QCOMPARE(std::isnan((*scores)[key]), readAnyway);
             candidates += readAnyway ? 0 : 1;
         }
-        const RoutedChoices& choices = *routing.units[routing.unitOfHead[3]];
+        const RoutedChoices& choices = *routing.choicesOf(3);
         const auto row = choices.row(query);
         for (std::size_t n = 0; n < row.size(); ++n) {
             const std::size_t at = choices.rowBegin[query] + n;

@@ -5,6 +5,7 @@
 #include "core/measure/MapTile.h"
 #include "core/model/Direction8.h"
 #include "core/plan/Recast.h"
+#include "core/route/Router.h"
 #include "tests/support/RandomLayer.h"
 #include "tests/support/RecastCase.h"
 #include <QTest>
@@ -192,8 +193,8 @@ void tst_StoredKeys::stored_rankingIsTheSameForViews() {
         const auto again = route(g.policy, g.shape, in, {0, g.tokens}, -1, {});
         QVERIFY(again);
         for (std::size_t unit = 0; unit < again->units.size(); ++unit) {
-            QVERIFY(again->units[unit]->keys == done->plan.routing->units[unit]->keys);
-            QVERIFY(again->units[unit]->scores == done->plan.routing->units[unit]->scores);
+            QVERIFY(again->units[unit].choices->keys == done->plan.routing->units[unit].choices->keys);
+            QVERIFY(again->units[unit].choices->scores == done->plan.routing->units[unit].choices->scores);
         }
         const std::size_t query = g.tokens - 1;
         const auto scores = signalScores(g.policy, g.shape, in, 0, query, {});

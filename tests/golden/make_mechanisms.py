@@ -230,7 +230,8 @@ def antidiagonal(case, page, block, stride, h):
 
 # --- the prompt's border -----------------------------------------------------------------------------------------------
 def recent_window(case, observe, pool, budget, heads):
-    """SnapKV (2404.14469): mean of p over the last rows of the prompt, mean-pooled; capacity holds the window."""
+    """SnapKV (2404.14469): mean of p over the last rows of the prompt, mean-pooled; one set,
+    whose capacity holds the observed rows."""
     L, P = case.L, case.P
     first = P - observe
     mean = [0.0] * P
@@ -240,13 +241,9 @@ def recent_window(case, observe, pool, budget, heads):
                 mean[j] += p / observe / len(heads)
     score = [sum(mean[n] for n in range(j - pool // 2, j + pool // 2 + 1) if 0 <= n < first) / pool for j in range(first)]
 
-    def rows(i):
-        c = case.candidates(i)
-        kept = [j for j in c if j >= first]
-        window = min(observe, len([j for j in kept if j < P]))
-        chosen = {j for _, j in best([(score[j], j) for j in c if j < first], max(0, budget - window))}
-        return [j for j in c if j in chosen or j >= first]
-    return rows
+    observed = len([j for j in range(first, P) if j >= case.S])
+    chosen = {j for _, j in best([(score[j], j) for j in range(case.S, first)], max(0, budget - observed))}
+    return lambda i: [j for j in case.candidates(i) if j in chosen or j >= first]
 
 
 def vertical_slash(case, observe, columns, diagonals, heads):
@@ -554,7 +551,7 @@ def main():
     dec = Case(L, 4, 2, phase="decode")
     add("recent_window", 96, {**base, "routed.signal": "recent_window", "routed.observe": 8, "routed.pool": 3,
                               "routed.count": 20, "routed.phase": "decode"},
-        [recent_window(dec, 8, 3, 20, group(g)) for g in range(KV)], 5)
+        [recent_window(dec, 8, 3, 20, group(g)) for g in range(KV)], 3)
     wide = Layer(200, 9)
     v = Case(wide, 1, 0, phase="prefill")
     add("vertical_slash", 200, {"local.window": 1, "always.sinks": 0, "routed.signal": "vertical_slash", "routed.observe": 16,

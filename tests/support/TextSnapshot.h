@@ -57,7 +57,6 @@ inline std::shared_ptr<Snapshot> textSnapshot(TextOptions options = {}) {
         result->fidelity.hybridNll.push_back(nll + (t % 7 == 3 ? 0.4F : t % 7 == 5 ? -0.2F : 0.0F));
     }
     auto record = std::make_shared<RoutingRecord>();
-    record->signal = options.tiny.policy.routed.signal;
     if (snapshot->visible->plan->routing)
         appendRouting(*record, *snapshot->visible->plan->routing, model->shape);
     result->routing = record;

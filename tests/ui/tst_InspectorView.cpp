@@ -142,8 +142,7 @@ void tst_InspectorView::why_namesEachReason() {
     const SnapshotPtr snapshot = s.fixture.runs.snapshot();
     InspectorWish wish{1, 1, s.last(), {}};
     const InspectorReport report = makeInspectorReport(wish, snapshot, nullptr, 1000);
-    const RoutedChoices& choices =
-        *snapshot->visible->plan->routing->units[snapshot->visible->plan->routing->unitOfHead[1]];
+    const RoutedChoices& choices = *snapshot->visible->plan->routing->choicesOf(1);
     const auto chosen = choices.row(static_cast<std::size_t>(s.last()));
     int sinks = 0, local = 0, routed = 0, lost = 0;
     std::set<int> ranks;

@@ -28,7 +28,6 @@ std::shared_ptr<Snapshot> routedSnapshot(const char* signal) {
     options.policy = routedPolicy(signal);
     std::shared_ptr<Snapshot> snapshot = test::tinySnapshot(options);
     auto record = std::make_shared<RoutingRecord>();
-    record->signal = signal;
     if (snapshot->visible->plan->routing)
         appendRouting(*record, *snapshot->visible->plan->routing, snapshot->model->shape);
     auto propagated = std::make_shared<PropagatedResult>();

@@ -74,10 +74,8 @@ std::optional<PairsByReason> pairsOf(const Snapshot& snapshot) {
         result.fullPairs = full;
         if (plan.routing) {
             // One choice may serve several heads; a single head bears its part of the work.
-            const auto& units = plan.routing->unitOfHead;
-            const bool one = only >= 0 && static_cast<std::size_t>(only) < units.size();
-            const auto sharers =
-                one ? std::count(units.begin(), units.end(), units[static_cast<std::size_t>(only)]) : 1;
+            const Unit* unit = plan.routing->unitOf(only);
+            const std::size_t sharers = unit != nullptr ? unit->heads.size() : 1;
             result.routerPairs =
                 static_cast<double>(plan.routing->macs) / macsPerPair / static_cast<double>(sharers);
         }

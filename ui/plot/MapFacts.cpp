@@ -25,9 +25,7 @@ bool hasTile(const Snapshot& snapshot, int layer) {
 }
 
 void addRouting(PairFacts& facts, const AttentionPlan& plan) {
-    if (!plan.routing || plan.routing->unitOfHead.size() <= static_cast<std::size_t>(facts.head))
-        return;
-    const auto& unit = plan.routing->units[plan.routing->unitOfHead[static_cast<std::size_t>(facts.head)]];
+    const RoutedChoices* unit = plan.choicesOf(facts.head);
     const auto query = static_cast<std::size_t>(facts.query);
     if (!unit)
         return;
@@ -44,17 +42,21 @@ void addRouting(PairFacts& facts, const AttentionPlan& plan) {
     if (query < unit->rows.first || query >= unit->rows.last)
         return;
     const std::size_t row = query - unit->rows.first;
-    if (row < unit->budget.size())
-        facts.budget = static_cast<int>(unit->budget[row]);
-    if (row < unit->threshold.size() && !std::isnan(unit->threshold[row]))
+    facts.budget = static_cast<int>(unit->budget[row]);
+    if (!std::isnan(unit->threshold[row]))
         facts.threshold = static_cast<double>(unit->threshold[row]);
     const auto keys = unit->row(query);
     const auto it = std::lower_bound(keys.begin(), keys.end(), static_cast<std::uint32_t>(facts.key));
     if (it == keys.end() || *it != static_cast<std::uint32_t>(facts.key))
         return;
     const std::size_t at = unit->rowBegin[row] + static_cast<std::size_t>(it - keys.begin());
-    facts.signalScore = static_cast<double>(unit->scores[at]);
-    facts.signalRank = unit->ranks[at];
+    const ChosenKey chosen = unit->chosen(query, at);
+    facts.signalScore = static_cast<double>(chosen.score);
+    facts.signalRank = static_cast<int>(chosen.rank);
+    facts.budget = static_cast<int>(chosen.budget);
+    facts.threshold.reset();
+    if (!std::isnan(chosen.threshold))
+        facts.threshold = static_cast<double>(chosen.threshold);
 }
 
 QString alwaysKindOf(const AttentionPolicy& policy, const TokenFacts* tokens, int query, int key) {
@@ -87,9 +89,7 @@ QString twoDecimals(double value) {
 } // namespace
 
 std::vector<std::uint8_t> queryRoles(const AttentionPlan& plan, int head) {
-    if (!plan.routing || plan.routing->unitOfHead.size() <= static_cast<std::size_t>(head))
-        return {};
-    const auto& unit = plan.routing->units[plan.routing->unitOfHead[static_cast<std::size_t>(head)]];
+    const RoutedChoices* unit = plan.choicesOf(head);
     std::vector<std::uint8_t> roles = unit ? unit->queryRole : std::vector<std::uint8_t>();
     for (std::uint8_t& role : roles) // one that reads the routed keys only draws no row of its own
         role = role == kReadsAll ? 1 : 0;

@@ -1,5 +1,6 @@
 #include "ui/views/InspectorReport.h"
 #include "core/measure/AttentionColumn.h"
+#include "core/route/Router.h"
 #include "core/text/Display.h"
 #include "ui/views/TokenTint.h"
 #include <algorithm>
@@ -78,12 +79,7 @@ public:
     }
 
 private:
-    [[nodiscard]] const RoutedChoices* chosen() const {
-        const auto& routing = m_source.plan->routing;
-        const auto h = static_cast<std::size_t>(m_head);
-        return routing && h < routing->unitOfHead.size() ? routing->units[routing->unitOfHead[h]].get()
-                                                         : nullptr;
-    }
+    [[nodiscard]] const RoutedChoices* chosen() const { return m_source.plan->choicesOf(m_head); }
     [[nodiscard]] bool inRows(const RoutedChoices& choices) const {
         const auto q = static_cast<std::size_t>(m_query);
         return q >= choices.rows.first && q < choices.rows.last;
@@ -215,7 +211,7 @@ void fillWhy(InspectorReport& report, const SnapshotPtr& newest, const SnapshotP
     const ModelShape& shape = from->model->shape;
     report.whyKnown = true;
     report.whyFrom = from == newest ? 0 : from->generation;
-    report.signal = QString::fromStdString(record.signal);
+    report.signal = QString::fromStdString(record.signalNames());
     for (const RoutingRow& row : record.rows) {
         if (static_cast<int>(row.token) != report.wish.token)
             continue;

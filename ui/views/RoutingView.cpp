@@ -1,5 +1,6 @@
 #include "ui/views/RoutingView.h"
 #include "core/policy/SignalSpec.h"
+#include "core/route/Router.h"
 #include "core/text/Display.h"
 #include "ui/models/RoutingTableModel.h"
 #include "ui/plot/ElidedLabel.h"
@@ -173,9 +174,9 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
     const RouteInput input = s.routeInput(layer);
 
     const auto all = route(policy, shape, input, {0, tokens}, head, work);
-    if (!all)
+    if (!all || all->choicesOf(head) == nullptr)
         return lanes;
-    const RoutedChoices& choices = *all->units[all->unitOfHead[static_cast<std::size_t>(head)]];
+    const RoutedChoices& choices = *all->choicesOf(head);
     for (const std::uint32_t key : choices.keys)
         ++lanes->keyUses[key];
     lanes->queryRole = choices.queryRole;
@@ -217,7 +218,7 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
         chosen += static_cast<double>(router.size());
         const auto oracle = route(withSignal(policy, "oracle"), shape, input, {row, row + 1}, head, work);
         if (oracle) {
-            const auto best = oracle->units[oracle->unitOfHead[static_cast<std::size_t>(head)]]->row(row);
+            const auto best = oracle->choicesOf(head)->row(row);
             oracleHits += overlap(router, best);
             if (query >= 0)
                 for (const std::uint32_t key : best)
@@ -225,9 +226,7 @@ std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int la
         }
         const auto random = route(withSignal(policy, "random"), shape, input, {row, row + 1}, head, work);
         if (oracle && random)
-            randomHits +=
-                overlap(random->units[random->unitOfHead[static_cast<std::size_t>(head)]]->row(row),
-                        oracle->units[oracle->unitOfHead[static_cast<std::size_t>(head)]]->row(row));
+            randomHits += overlap(random->choicesOf(head)->row(row), oracle->choicesOf(head)->row(row));
         if (query >= 0) {
             for (const std::uint32_t key : router)
                 lanes->routed[key] = 1;

@@ -18,13 +18,10 @@ std::vector<std::uint8_t> makeTokenMarks(const Snapshot& snapshot, int layer, in
             if (always->queryRole[t] != 0)
                 marks[t] |= AlwaysMark | QueryMark;
     }
-    const auto h = static_cast<std::size_t>(head);
-    if (!plan.routing || h >= plan.routing->unitOfHead.size())
-        return marks;
-    const auto unit = plan.routing->units[plan.routing->unitOfHead[h]];
-    if (!unit)
-        return marks; // this head was not asked for yet
-    const RoutedChoices& choices = *unit;
+    const RoutedChoices* chosen = plan.choicesOf(head);
+    if (chosen == nullptr)
+        return marks; // this head routes nothing, or was not asked for yet
+    const RoutedChoices& choices = *chosen;
     const auto markKeys = [&](std::size_t q) {
         if (q >= choices.rows.first && q < choices.rows.last)
             for (const std::uint32_t key : choices.row(q))

@@ -1,5 +1,6 @@
 #include "ui/views/TokenTint.h"
 #include "core/measure/AttentionColumn.h"
+#include "core/route/Router.h"
 #include "ui/plot/Theme.h"
 #include <algorithm>
 #include <cmath>
