@@ -146,7 +146,7 @@ struct Decoder::Data {
             return fail(ErrorCode::BadValue, "token id " + std::to_string(id) +
                                                  " is outside the vocabulary of " +
                                                  std::to_string(model->shape.vocabulary));
-        if (!surprisal && policy.routesBy("surprisal")) {
+        if (!surprisal && needs(policy, Needs::Surprisal)) {
             const std::span<const float> before = known();
             surprisal =
                 static_cast<float>(scoreRow(before).logNormaliser) - before[static_cast<std::size_t>(id)];

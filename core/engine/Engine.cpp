@@ -6,6 +6,7 @@
 #include "core/files/Sha256.h"
 #include "core/model/Forward.h"
 #include "core/policy/PolicyJson.h"
+#include "core/policy/SignalSpec.h"
 #include "core/route/Router.h"
 #include <algorithm>
 #include <chrono>
@@ -284,7 +285,7 @@ private:
             m_snapshot.full = std::make_shared<const FullRun>(soFar);
             deliverSnapshot();
             // Surprisal is known only after the last layer.
-            if (visible && !policy.routesBy("surprisal")) {
+            if (visible && !needs(policy, Needs::Surprisal)) {
                 Result<VisibleLayer> done =
                     runVisible(m_snapshot, policy, layer, -1, {0, m_snapshot.tokens->size()}, *m_work);
                 if (!done) {

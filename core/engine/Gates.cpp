@@ -213,7 +213,7 @@ private:
         changed.ids[at] = (changed.ids[at] + 97) % model.shape.vocabulary;
         changed.pieces[at] = model.tokenizer->piece(changed.ids[at]);
         std::vector<float> nll;
-        if (m_policy.routesBy("surprisal")) {
+        if (needs(m_policy, Needs::Surprisal)) {
             const Result<std::shared_ptr<const FullRun>> full =
                 runFull(model, changed, *m_snapshot.request, {}, m_work);
             FOVEA_TRY(full);
@@ -248,7 +248,7 @@ private:
         const Cost& cost = m_propagated->cost;
         const ArmCost& arm = cost.hybrid;
         const SignalSpec* signal = m_policy.routed.on() ? findSignal(m_policy.routed.signal) : nullptr;
-        const bool routerWorks = signal && !signal->cost.starts_with("0");
+        const bool routerWorks = signal && !signal->free;
         const Result<std::string> counted = countByKeys();
         FOVEA_TRY(counted);
         std::string wrong = *counted;

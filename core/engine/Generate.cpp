@@ -3,6 +3,7 @@
 #include "core/engine/Engine.h"
 #include "core/engine/RetrievalHeads.h"
 #include "core/engine/TextStage.h"
+#include "core/policy/SignalSpec.h"
 #include <algorithm>
 
 namespace fovea {
@@ -63,7 +64,7 @@ Result<Generation> generate(std::shared_ptr<const Model> model, const Tokens& pr
                             const GenerateOptions& options, const WorkContext& work) {
     FOVEA_TRY(requireCausal(request.policy));
     std::vector<float> surprisal;
-    if (request.policy.routesBy("surprisal")) {
+    if (needs(request.policy, Needs::Surprisal)) {
         const Result<std::shared_ptr<const FullRun>> full = runFull(*model, prompt, request, {}, work);
         FOVEA_TRY(full);
         surprisal = (*full)->nll;

@@ -2,6 +2,7 @@
 #include "core/base/Stopwatch.h"
 #include "core/model/Model.h"
 #include "core/model/Weights.h"
+#include "core/policy/SignalSpec.h"
 #include "core/route/Norms.h"
 #include "core/route/Router.h"
 #include <algorithm>
@@ -61,7 +62,7 @@ AttentionInput attentionInputOf(const Model& model, ConstMatrixView q, ConstMatr
 }
 
 std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x) {
-    return policy.routesBy("hidden_norm") ? rowNorms(x, x.rows, 1) : std::vector<float>();
+    return needs(policy, Needs::HiddenNorm) ? rowNorms(x, x.rows, 1) : std::vector<float>();
 }
 
 Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,

@@ -130,7 +130,7 @@ void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& poli
     arm.routerBytes = 0;
     std::set<std::int64_t> roundings; // heads of one rounding share their keys
     policy.eachParts([&](const HeadParts& parts) {
-        if (parts.routed.chooses() && roundsKeys(parts.routed.signal))
+        if (parts.routed.chooses() && signalUses(parts.routed.signal, "routed.bits"))
             roundings.insert(parts.routed.bits);
     });
     std::uint64_t roundedKey = 0;
@@ -142,7 +142,7 @@ void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& poli
 }
 
 std::uint64_t extraPassMacs(const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens) {
-    if (!policy.routesBy("surprisal"))
+    if (!needs(policy, Needs::Surprisal))
         return 0;
     const DenseCost dense = denseCostPerToken(shape);
     const std::uint64_t patterns =

@@ -14,7 +14,8 @@ using BlockDraws = std::vector<std::vector<std::uint32_t>>;
 /// `count` blocks for each query block of `blocks`, of the same candidates as the reference code has
 /// (transformers, BigBirdBlockSparseAttention._bigbird_block_rand_mask, lengths it calls old plans): neither
 /// the window's blocks nor the first and last one; but for the last two query blocks that draw at all, the
-/// window's too, so that they can weigh double. SplitMix64 in place of numpy's generator (rule 8).
+/// window's too, so that they can weigh double. SplitMix64 of what a draw belongs to takes the
+/// place of numpy's generator, so that no state is carried.
 /// Precondition: blocks > 5 + 2 count.
 [[nodiscard]] BlockDraws drawBlocks(std::size_t blocks, std::size_t count, std::uint64_t seed, int layer,
                                     int head);
@@ -28,7 +29,7 @@ using BlockDraws = std::vector<std::vector<std::uint32_t>>;
 /// - mix.parity bigbird: blocks of routed.page tokens, a last one that may be short. The first and the last
 /// query
 ///   block read everything; the others the first, the last, their own and its two neighbours, and each of
-///   their random blocks once more, as PlanItem::multiplicity (Big Bird, 2007.14062; rule 1). A text of at
+///   their random blocks once more, as PlanItem::multiplicity (Big Bird, 2007.14062). A text of at
 ///   most 5 + 2 r blocks is read in full, as the reference does.
 /// `draws`: [H] the random blocks, where they are known: a checkpoint's weights were trained with its own.
 /// Empty: drawn from the policy's seed. Layers that the mix keeps full read every key of every query. Heads

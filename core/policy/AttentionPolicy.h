@@ -233,11 +233,6 @@ struct AttentionPolicy : HeadParts {
         for (NamedHeadParts& named : headPolicies)
             changes(named.parts);
     }
-    /// Is a router with this signal run for any head?
-    [[nodiscard]] bool routesBy(std::string_view signal) const {
-        return anyParts(
-            [&](const HeadParts& parts) { return parts.routed.signal == signal && parts.routed.chooses(); });
-    }
     /// Does any head read keys from 8-bit directions?
     [[nodiscard]] bool storesDirections() const {
         return anyParts([](const HeadParts& parts) { return parts.routed.storesDirections(); });

@@ -64,18 +64,22 @@ std::vector<std::string_view> signalChoices() {
     return names;
 }
 
-template <const auto& Signals>
-bool oneOf(const Policy& p) {
-    for (const std::string_view signal : Signals)
-        if (routed(p) && p.routed.signal == signal)
-            return true;
-    return false;
+/// Parameters that only some signals use.
+bool hashes(const Policy& p) {
+    return routed(p) && signalUses(p.routed.signal, "routed.rounds");
 }
-constexpr std::array<std::string_view, 1> kLsh{"lsh"};
-constexpr std::array<std::string_view, 2> kObserving{"recent_window", "vertical_slash"};
-constexpr std::array<std::string_view, 1> kPooling{"recent_window"};
-constexpr std::array<std::string_view, 1> kStriding{"antidiagonal"};
-constexpr std::array<std::string_view, 1> kDiagonal{"vertical_slash"};
+bool observes(const Policy& p) {
+    return routed(p) && signalUses(p.routed.signal, "routed.observe");
+}
+bool pools(const Policy& p) {
+    return routed(p) && signalUses(p.routed.signal, "routed.pool");
+}
+bool strides(const Policy& p) {
+    return routed(p) && signalUses(p.routed.signal, "routed.stride");
+}
+bool keepsDiagonals(const Policy& p) {
+    return routed(p) && signalUses(p.routed.signal, "routed.diagonals");
+}
 
 constexpr std::array<std::string_view, 3> kGranularities{"token", "page", "block"};
 constexpr std::array<std::string_view, 4> kSharings{"signal", "head", "group", "layer"};
@@ -93,13 +97,12 @@ bool draws(const Policy& p) {
     const bool features =
         p.far.far == Far::Linear && (p.far.map == FeatureMap::Performer || p.far.map == FeatureMap::Trig);
     return p.far.far == Far::Recurrent || features ||
-           (sparse(p) && (p.routed.randomBlocks > 0 || p.routed.signal == "random" ||
-                          p.routed.signal == "lsh" || p.routed.signal == "query_sparsity"));
+           (sparse(p) && (p.routed.randomBlocks > 0 || signalUses(p.routed.signal, "routed.seed")));
 }
 
 bool paged(const Policy& p) {
     return sparse(p) && (p.routed.granularity != Granularity::Token || p.routed.randomBlocks > 0 ||
-                         p.routed.store == Store::Direction8 || p.routed.signal == "flexprefill");
+                         p.routed.store == Store::Direction8 || signalUses(p.routed.signal, "routed.page"));
 }
 
 } // namespace
@@ -270,7 +273,7 @@ void appendRouted(std::vector<ParamSpec>& s) {
         p.maximum = 8;
         p.get = [](const Policy& x) -> Value { return x.routed.bits; };
         p.set = [](Policy& x, const Value& v) { x.routed.bits = whole(v); };
-        p.active = [](const Policy& x) { return routed(x) && roundsKeys(x.routed.signal); };
+        p.active = [](const Policy& x) { return routed(x) && signalUses(x.routed.signal, "routed.bits"); };
     }
     {
         ParamSpec& p =
@@ -342,23 +345,23 @@ void appendRouted(std::vector<ParamSpec>& s) {
     plain<kRouted, &RoutedPart::rounds>(row(s, "Routed", "routed.rounds", "rounds", "hash rounds", "",
                                             "Rounds of hashing in lsh; the union of their sets is read.",
                                             Integer),
-                                        1, 16, oneOf<kLsh>);
+                                        1, 16, hashes);
     plain<kRouted, &RoutedPart::observe>(
         row(s, "Routed", "routed.observe", "observe", "rows observed", "queries",
             "Last rows of the prompt from which recent_window and vertical_slash choose.", Integer),
-        1, 1024, oneOf<kObserving>);
+        1, 1024, observes);
     plain<kRouted, &RoutedPart::pool>(row(s, "Routed", "routed.pool", "pool", "pool", "keys",
                                           "Number of neighbouring keys over which recent_window averages.",
                                           Integer),
-                                      1, 63, oneOf<kPooling>);
+                                      1, 63, pools);
     plain<kRouted, &RoutedPart::stride>(
         row(s, "Routed", "routed.stride", "stride", "stride", "tokens",
             "Distance between the antidiagonals that the signal antidiagonal sums.", Integer),
-        1, 64, oneOf<kStriding>);
+        1, 64, strides);
     ParamSpec& diagonals = row(s, "Routed", "routed.diagonals", "diagonals", "diagonals", "offsets",
                                "Diagonals that vertical_slash keeps in addition to its columns.", Integer);
     diagonals.logarithmic = true;
-    plain<kRouted, &RoutedPart::diagonals>(diagonals, 0, kTokensMaximum, oneOf<kDiagonal>);
+    plain<kRouted, &RoutedPart::diagonals>(diagonals, 0, kTokensMaximum, keepsDiagonals);
 }
 
 } // namespace fovea::params

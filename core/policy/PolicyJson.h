@@ -7,9 +7,9 @@ namespace fovea {
 
 struct JsonTree;
 
-/// Reads a policy document, version 1. Duplicate or unknown keys, wrong types, values out of
-/// range, NaN, depth over 64 and trailing bytes are BadValue that names the key's path; a document of another
-/// kind is NotThisFormat.
+/// Reads a policy document ("fovea": "policy", "version": 1). Duplicate or unknown keys, wrong types, values
+/// out of range, NaN, depth over 64 and trailing bytes are BadValue that names the key's path; a document of
+/// another kind is NotThisFormat.
 [[nodiscard]] Result<AttentionPolicy> policyFromJson(std::string_view text);
 /// The same of a document that is parsed already.
 [[nodiscard]] Result<AttentionPolicy> policyFromTree(const JsonTree& document);

@@ -12,7 +12,7 @@ inline constexpr std::string_view kAdapted = "adapted";
 inline constexpr std::string_view kTrained = "trained-for";
 
 void appendStart(std::vector<PolicyPreset>& presets);   ///< what a first launch and comparisons need
-void appendFixed(std::vector<PolicyPreset>& presets);   ///< mechanisms.md 2.1
+void appendFixed(std::vector<PolicyPreset>& presets);   ///< windows, chunks, sinks, separators
 void appendFar(std::vector<PolicyPreset>& presets);     ///< 2.2: linear, low-rank, recurrent
 void appendRouted(std::vector<PolicyPreset>& presets);  ///< 2.3: content routing and selection of keys
 void appendPrefill(std::vector<PolicyPreset>& presets); ///< 2.4: sparse prefill and trained sparsity

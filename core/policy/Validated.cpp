@@ -92,7 +92,7 @@ Result<> checkOffers(const AttentionPolicy& policy) {
     if (offers == Offers::Blocks && routed.granularity != Granularity::Block)
         return badField("routed.granularity", granularity(),
                         routed.signal + " ranks blocks: block is accepted");
-    if (routed.signal == "antidiagonal" &&
+    if (signalUses(routed.signal, "routed.stride") &&
         (routed.page % routed.stride != 0 || routed.queryBlock % routed.stride != 0))
         return badField("routed.stride", std::to_string(routed.stride),
                         "a number that divides page " + std::to_string(routed.page) + " and query_block " +
@@ -105,8 +105,7 @@ Result<> checkOffers(const AttentionPolicy& policy) {
         return badField("routed.share", "layer",
                         routed.signal +
                             " hashes the keys of one key-value head: signal, head and group are accepted");
-    const bool perText =
-        offers == Offers::Tokens && routed.signal != "indexer" && routed.signal != "key_distinct";
+    const bool perText = offers == Offers::Tokens && findSignal(routed.signal)->tokens != nullptr;
     if (routed.choice == Choice::Sequence && routed.ranksKeys() && (!perText || !tokens))
         return badField("routed.choice", "sequence",
                         routed.signal + " in " + granularity() +

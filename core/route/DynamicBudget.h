@@ -7,7 +7,7 @@
 
 namespace fovea {
 
-/// Budgets that follow the text (mechanisms.md rule 9): the units of a layer share one total. Every
+/// Budgets that follow the text: the units of a layer share one total, `budget` keys for each of them. Every
 /// `probe_every`-th row is scored in full; its entropy, or the mass that local and always miss, moves the
 /// unit's weight w <- 0.9 w + 0.1 x, w = 1 at first. A unit gets total * w / sum w keys, 0 to four times the
 /// budget, by largest remainder, for the rows after the probe: nothing looks ahead.

@@ -17,17 +17,10 @@ namespace {
 
 enum class Score : std::uint8_t { Accumulated, Observed, ValueAttention, LastRow };
 
-Score scoreNamed(const std::string& signal) {
-    return signal == "last_row"          ? Score::LastRow
-           : signal == "observed"        ? Score::Observed
-           : signal == "value_attention" ? Score::ValueAttention
-                                         : Score::Accumulated;
-}
-
 class Eviction final : public SetChooser {
 public:
-    explicit Eviction(const SetInput& in)
-        : SetChooser(in), m_kind(scoreNamed(in.routed().signal)), m_evicts(in.routed().store == Store::Evict),
+    Eviction(const SetInput& in, Score kind)
+        : SetChooser(in), m_kind(kind), m_evicts(in.routed().store == Store::Evict),
           m_dim(in.signal.headDim()), m_firstKv(in.signal.kvHeadOf(in.firstHead())),
           m_kvHeads(in.signal.kvHeadOf(in.firstHead() + in.heads() - 1) + 1 - m_firstKv) {
         Run run(*this);
@@ -253,8 +246,20 @@ private:
 
 } // namespace
 
-std::unique_ptr<SetChooser> sets::eviction(const SetInput& in) {
-    return std::make_unique<Eviction>(in);
+std::unique_ptr<SetChooser> sets::accumulated(const SetInput& in) {
+    return std::make_unique<Eviction>(in, Score::Accumulated);
+}
+
+std::unique_ptr<SetChooser> sets::observed(const SetInput& in) {
+    return std::make_unique<Eviction>(in, Score::Observed);
+}
+
+std::unique_ptr<SetChooser> sets::valueAttention(const SetInput& in) {
+    return std::make_unique<Eviction>(in, Score::ValueAttention);
+}
+
+std::unique_ptr<SetChooser> sets::lastRow(const SetInput& in) {
+    return std::make_unique<Eviction>(in, Score::LastRow);
 }
 
 } // namespace fovea

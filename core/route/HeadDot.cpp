@@ -1,7 +1,7 @@
 #include "core/route/Scorers.h"
 
 // head_dot: query . key, both rounded, per head.
-namespace fovea::signals {
+namespace fovea::scoring {
 
 std::unique_ptr<PairScorer> headDot(const SignalInput& in) {
     return std::make_unique<RoundedDots>(in, in.kvHeadOf(in.unit), in.unit, 1);
@@ -13,4 +13,4 @@ std::vector<float> headDotTokens(const SignalInput& in) {
     return receivedMass(all, *headDot(all), {});
 }
 
-} // namespace fovea::signals
+} // namespace fovea::scoring

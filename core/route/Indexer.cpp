@@ -44,7 +44,7 @@ private:
 
 } // namespace
 
-std::unique_ptr<PairScorer> signals::indexer(const SignalInput& in) {
+std::unique_ptr<PairScorer> scoring::indexer(const SignalInput& in) {
     return std::make_unique<Indexer>(in);
 }
 

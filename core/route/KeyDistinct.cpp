@@ -54,7 +54,7 @@ private:
 
 } // namespace
 
-std::unique_ptr<PairScorer> signals::keyDistinct(const SignalInput& in) {
+std::unique_ptr<PairScorer> scoring::keyDistinct(const SignalInput& in) {
     return std::make_unique<KeyDistinct>(in);
 }
 

@@ -139,13 +139,8 @@ private:
 } // namespace
 
 std::unique_ptr<SetChooser> sets::pages(const SetInput& in) {
-    const std::string& signal = in.routed().signal;
-    std::unique_ptr<PageScorer> scorer = signal == "page_mean"      ? pages::mean(in)
-                                         : signal == "page_bound"   ? pages::bound(in)
-                                         : signal == "stored_dot"   ? pages::storedDot(in)
-                                         : signal == "block_pool"   ? pages::blockPool(in)
-                                         : signal == "antidiagonal" ? pages::antidiagonal(in)
-                                                                    : pages::ofTokens(in);
+    const SignalSpec& signal = *findSignal(in.routed().signal);
+    std::unique_ptr<PageScorer> scorer = signal.pages != nullptr ? signal.pages(in) : pages::ofTokens(in);
     return std::make_unique<PageChooser>(in, std::move(scorer));
 }
 

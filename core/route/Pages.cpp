@@ -129,7 +129,7 @@ class TokenPages final : public PageScorer {
 public:
     explicit TokenPages(const SetInput& in)
         : m_in(in), m_page(static_cast<std::size_t>(in.routed().page)),
-          m_signal(*signalNamed(in.routed().signal)) {
+          m_signal(*findSignal(in.routed().signal)) {
         // One scorer per natural unit of the signal inside ours (at least one).
         for (std::size_t head = in.firstHead(); head < in.firstHead() + in.heads(); ++head) {
             SignalInput part = in.signal;
@@ -198,7 +198,7 @@ private:
 
     const SetInput m_in;
     std::size_t m_page;
-    const Signal& m_signal;
+    const SignalSpec& m_signal;
     std::vector<std::size_t> m_units;
     std::vector<std::unique_ptr<PairScorer>> m_pairs;
     std::vector<std::vector<float>> m_tokens;

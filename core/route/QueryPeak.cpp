@@ -5,7 +5,7 @@
 
 // query_peak: max_j s_ij - mean_j s_ij over all keys j <= i. A query whose row has a peak needs to read far.
 // Informer (Zhou et al., 2020, 2012.07436) estimates it from sampled keys; this is the whole row.
-namespace fovea::signals {
+namespace fovea::scoring {
 
 std::vector<float> queryPeak(const SignalInput& in) {
     const TrueLogits logits(in, in.unit, false);
@@ -39,4 +39,4 @@ std::vector<float> queryPeak(const SignalInput& in) {
     return peaks;
 }
 
-} // namespace fovea::signals
+} // namespace fovea::scoring

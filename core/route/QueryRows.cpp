@@ -11,7 +11,7 @@
 // keys drawn from j <= i. Differs: the published code divides the sampled sum by the number of all keys, this
 // by that of the samples, and samples from the prefix. row_entropy: -sum_j p_ij ln p_ij. local_deficit: 1 -
 // sum of p_ij over local and always (SimLayerKV, Zhang et al., 2024, 2410.13846, asks the same of layers).
-namespace fovea::signals {
+namespace fovea::scoring {
 
 namespace {
 
@@ -112,4 +112,4 @@ std::vector<float> localDeficit(const SignalInput& in) {
     return deficit;
 }
 
-} // namespace fovea::signals
+} // namespace fovea::scoring

@@ -36,7 +36,7 @@ private:
 
 } // namespace
 
-namespace signals {
+namespace scoring {
 
 std::unique_ptr<PairScorer> randomPairs(const SignalInput& in) {
     return std::make_unique<RandomPairs>(in);
@@ -56,6 +56,6 @@ std::vector<float> randomQueries(const SignalInput& in) {
     return draws;
 }
 
-} // namespace signals
+} // namespace scoring
 
 } // namespace fovea

@@ -77,7 +77,7 @@ std::vector<float> receivedMass(const SignalInput& in, const PairScorer& scorer,
     return mass;
 }
 
-namespace signals {
+namespace scoring {
 
 std::vector<float> received(const SignalInput& in) {
     SignalInput all = in;
@@ -95,6 +95,6 @@ std::uint64_t receivedMacs(const SignalInput& in) {
     return (known ? 1U : 2U) * scoreMacs(in, {0, in.keys});
 }
 
-} // namespace signals
+} // namespace scoring
 
 } // namespace fovea

@@ -43,7 +43,7 @@ std::uint64_t routerStateBytes(const AttentionPolicy& policy, const ModelShape& 
     std::set<std::pair<std::int64_t, bool>> roundings;
     policy.eachParts([&](const HeadParts& parts) {
         const RoutedPart& routed = parts.routed;
-        if (roundsKeys(routed.signal) && !choosesSets(routed)) // sets keep nothing
+        if (signalUses(routed.signal, "routed.bits") && !choosesSets(routed)) // sets keep nothing
             roundings.insert({routed.bits, routed.storesDirections()});
     });
     // Packed keys are pairs of 16 bits at most; a vector that grows has room for as much again.

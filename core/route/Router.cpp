@@ -113,7 +113,7 @@ struct Job {
     const AttentionPolicy& policy;
     const ModelShape& shape;
     const RouteInput& input;
-    const Signal* signal; ///< null: sets are chosen, or nothing is ranked
+    const SignalSpec* signal; ///< null: only random blocks are drawn
     UnitKind kind;
     const Candidates& candidates;
     RowRange rows;
@@ -128,9 +128,8 @@ struct Job {
     /// Set choosers see the rows of whole query blocks.
     [[nodiscard]] SetInput setInputOf(std::size_t unit) const {
         const RowRange needed = rowsNeeded(policy.routed, rows, candidates.tokens());
-        const SignalSpec* spec = findSignal(policy.routed.signal);
         const std::size_t keys =
-            spec != nullptr && spec->sees == Sees::Ahead ? candidates.tokens() : needed.last;
+            signal != nullptr && signal->sees == Sees::Ahead ? candidates.tokens() : needed.last;
         return {{policy.routed, shape, input, unit, keys, needed, 1, dotKernels(), &candidates},
                 kind,
                 candidates};
@@ -183,7 +182,7 @@ Result<> routeQueryKeys(const Job& job, const std::vector<std::size_t>& units,
                         std::vector<std::shared_ptr<RoutedChoices>>& choices, std::uint64_t& macs,
                         const CancelToken& cancel) {
     const RoutedPart& routed = job.policy.routed;
-    const SignalSpec& spec = *findSignal(routed.signal);
+    const SignalSpec& spec = *job.signal;
     std::vector<SignalInput> inputs;
     for (const std::size_t unit : units)
         inputs.push_back(job.inputOf(unit, routed.scope == Scope::Sequence || spec.sees == Sees::Ahead));
@@ -298,11 +297,12 @@ std::uint64_t choiceBytesOf(const RoutedPart& routed, const ModelShape& shape, s
                                                            : most;
         if (routed.granularity != Granularity::Token)
             keys += page + static_cast<double>(routed.queryBlock);
-        if (routed.signal == "lsh")
+        const SignalSpec& signal = *findSignal(routed.signal);
+        if (signal.uses("routed.rounds"))
             keys *= static_cast<double>(routed.rounds);
-        if (routed.signal == "vertical_slash")
+        if (signal.uses("routed.diagonals"))
             keys += static_cast<double>(routed.diagonals);
-        if (routed.signal == "recent_window" || routed.signal == "flexprefill")
+        else if (signal.offers == Offers::Prompt)
             keys = most;
     }
     keys += static_cast<double>(routed.randomBlocks) * page;
@@ -340,27 +340,36 @@ std::vector<Unit> unitsOf(const LayerPolicy& set, UnitKind kind, const ModelShap
 }
 
 /// Can the signal rank as the policy asks, and is what it needs at hand?
-Result<> checkSignal(const RoutedPart& routed, const Signal* signal, bool sets, const RouteInput& input) {
-    const TokenFacts& facts = *input.facts;
-    if (findSignal(routed.signal) == nullptr && !routed.signal.empty())
+Result<> checkSignal(const RoutedPart& routed, const SignalSpec* signal, const RouteInput& input) {
+    if (routed.signal.empty())
+        return {};
+    const auto bad = [&](const std::string& why) {
+        return fail(ErrorCode::BadValue, "routed.signal is " + routed.signal + ", which " + why);
+    };
+    if (signal == nullptr)
         return fail(ErrorCode::BadValue, "routed.signal is \"" + routed.signal + "\", which is not known");
-    if (signal == nullptr && !sets && !routed.signal.empty())
+    if (!signal->ranks() && !choosesSets(routed))
         return fail(ErrorCode::BadValue, "routed.granularity is token; " + routed.signal +
                                              " ranks pages: page and block are accepted");
-    if (signal != nullptr && routed.ranksQueries() && signal->queries == nullptr)
-        return fail(ErrorCode::BadValue,
-                    "routed.signal is " + routed.signal +
-                        ", which ranks no queries; routed.role keys is accepted with it");
-    if (routed.signal == "surprisal" && facts.surprisal.size() != facts.tokens)
-        return fail(ErrorCode::BadValue,
-                    "routed.signal is surprisal, which needs a full run of this text first; none is at hand");
-    if (routed.signal == "hidden_norm" && input.hiddenNorm.size() != facts.tokens)
-        return fail(
-            ErrorCode::BadValue,
-            "routed.signal is hidden_norm, which needs the residual stream's lengths; none are at hand");
-    if (routed.signal == "rarity" && facts.ids.size() != facts.tokens)
-        return fail(ErrorCode::BadValue,
-                    "routed.signal is rarity, which needs the tokens' ids; none are at hand");
+    if (routed.ranksQueries() && signal->queries == nullptr)
+        return bad("ranks no queries; routed.role keys is accepted with it");
+    const TokenFacts& facts = *input.facts;
+    switch (signal->needs) {
+    case Needs::Surprisal:
+        if (facts.surprisal.size() != facts.tokens)
+            return bad("needs a full run of this text first; none is at hand");
+        break;
+    case Needs::HiddenNorm:
+        if (input.hiddenNorm.size() != facts.tokens)
+            return bad("needs the residual stream's lengths; none are at hand");
+        break;
+    case Needs::TokenIds:
+        if (facts.ids.size() != facts.tokens)
+            return bad("needs the tokens' ids; none are at hand");
+        break;
+    case Needs::Nothing:
+        break;
+    }
     return {};
 }
 
@@ -375,9 +384,9 @@ Result<LayerRouting> route(const LayerPolicy& set, const ModelShape& shape, cons
     if (!set.routes())
         return routing;
     const AttentionPolicy& policy = *set.policy;
-    const Signal* signal = signalNamed(policy.routed.signal);
+    const SignalSpec* signal = findSignal(policy.routed.signal);
     const bool sets = choosesSets(policy.routed);
-    FOVEA_TRY(checkSignal(policy.routed, signal, sets, input));
+    FOVEA_TRY(checkSignal(policy.routed, signal, input));
     FOVEA_ASSERT(input.q.rows == facts.tokens && input.k.rows == facts.tokens);
     FOVEA_TRY(work.checkpoint());
     const int threads = work.threads > 0 ? work.threads : omp_get_max_threads();
@@ -386,7 +395,7 @@ Result<LayerRouting> route(const LayerPolicy& set, const ModelShape& shape, cons
     if (sets)
         ranked.kept = nullptr; // choosers of different units are made at the same time
     Matrix readBack;
-    if (policy.routed.storesDirections() && policy.routed.signal != "oracle") {
+    if (policy.routed.storesDirections() && (signal == nullptr || !signal->ranksExactKeys)) {
         if (ranked.storedK.rows == 0) {
             readBack = Matrix(input.k.rows, input.k.cols);
             direction8::readBackRows(input.k, shape.headDim, 0, input.k.rows, readBack.view(), threads);

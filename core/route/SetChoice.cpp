@@ -1,6 +1,5 @@
 #include "core/route/SetChoice.h"
 #include "core/route/TextChoice.h"
-#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -11,27 +10,10 @@ namespace {
 
 using Make = std::unique_ptr<SetChooser> (*)(const SetInput&);
 
-struct NamedSets {
-    std::string_view signal;
-    Make make;
-};
-
-constexpr std::array<NamedSets, 9> kTable = {{
-    {"recent_window", sets::recentWindow},
-    {"vertical_slash", sets::verticalSlash},
-    {"flexprefill", sets::flexPrefill},
-    {"accumulated", sets::eviction},
-    {"observed", sets::eviction},
-    {"value_attention", sets::eviction},
-    {"last_row", sets::eviction},
-    {"lsh", sets::lsh},
-    {"centroid", sets::centroid},
-}};
-
 Make makerOf(const RoutedPart& routed) {
-    for (const NamedSets& named : kTable)
-        if (named.signal == routed.signal)
-            return named.make;
+    const SignalSpec* signal = findSignal(routed.signal);
+    if (signal != nullptr && signal->sets != nullptr)
+        return signal->sets;
     return routed.granularity != Granularity::Token ? sets::pages : nullptr;
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 // Mechanisms that choose sets of keys rather than rank single keys per query: pages, blocks, hash buckets,
-// choices at the prompt's border, eviction. One file each; makeSetChooser is the table.
+// choices at the prompt's border, eviction. One file each, declared below, and a row in Signals.cpp.
 namespace fovea {
 
 /// What one unit's choice is made from. Views only; the referenced values must outlive the chooser.
@@ -113,9 +113,12 @@ std::unique_ptr<SetChooser> pages(const SetInput& in);         ///< PageChoice.c
 std::unique_ptr<SetChooser> recentWindow(const SetInput& in);  ///< PromptChoice.cpp
 std::unique_ptr<SetChooser> verticalSlash(const SetInput& in); ///< PromptChoice.cpp
 std::unique_ptr<SetChooser> flexPrefill(const SetInput& in);   ///< FlexPrefill.cpp
-std::unique_ptr<SetChooser> eviction(const SetInput& in);      ///< Eviction.cpp
-std::unique_ptr<SetChooser> lsh(const SetInput& in);           ///< Buckets.cpp
-std::unique_ptr<SetChooser> centroid(const SetInput& in);      ///< Buckets.cpp
+std::unique_ptr<SetChooser> accumulated(const SetInput& in);   ///< Eviction.cpp
+std::unique_ptr<SetChooser> observed(const SetInput& in);      ///< Eviction.cpp
+std::unique_ptr<SetChooser> valueAttention(const SetInput& in); ///< Eviction.cpp
+std::unique_ptr<SetChooser> lastRow(const SetInput& in);        ///< Eviction.cpp
+std::unique_ptr<SetChooser> lsh(const SetInput& in);            ///< Buckets.cpp
+std::unique_ptr<SetChooser> centroid(const SetInput& in);       ///< Buckets.cpp
 } // namespace sets
 
 /// Random blocks (Zaheer et al., Big Bird, 2020, 2007.14062): adds to every row of `choices` the candidates

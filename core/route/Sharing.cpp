@@ -1,28 +1,13 @@
 #include "core/route/Sharing.h"
 #include "core/policy/SignalSpec.h"
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
-#include <string_view>
 #include <utility>
 
 namespace fovea {
 
 namespace {
-
-/// Set-choosing signals have no row in the signal table; their published unit.
-constexpr std::array<std::pair<std::string_view, UnitKind>, 9> kSetUnits = {{
-    {"recent_window", UnitKind::Group},
-    {"vertical_slash", UnitKind::Head},
-    {"flexprefill", UnitKind::Head},
-    {"accumulated", UnitKind::Group},
-    {"observed", UnitKind::Group},
-    {"value_attention", UnitKind::Group},
-    {"last_row", UnitKind::All},
-    {"lsh", UnitKind::Head},
-    {"centroid", UnitKind::Head},
-}};
 
 std::size_t ownUnit(UnitKind kind, const ModelShape& shape, std::size_t head) {
     return kind == UnitKind::Head    ? head
@@ -103,10 +88,7 @@ UnitKind unitKindOf(const RoutedPart& routed) {
     case Sharing::Signal:
         break;
     }
-    for (const auto& [name, kind] : kSetUnits)
-        if (name == routed.signal)
-            return kind;
-    const Signal* signal = signalNamed(routed.signal);
+    const SignalSpec* signal = findSignal(routed.signal);
     return signal != nullptr ? signal->unit : UnitKind::Head;
 }
 

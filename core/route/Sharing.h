@@ -9,12 +9,13 @@ namespace fovea {
 /// chooses per head.
 [[nodiscard]] UnitKind unitKindOf(const RoutedPart& routed);
 
-/// A signal asked for units that may be greater than its own (heads that choose as one rank by the mean over
-/// them) or smaller (then the signal's own unit that holds the head). Calls open no OpenMP region except
-/// where the signal's own do.
+/// A signal asked for other units than its own. A unit is a head, the heads of a key-value head, or all heads
+/// of the layer. Where the unit asked for is greater than the signal's (a policy has heads choose as one),
+/// the scores are the mean over the signal's own units in it; where it is smaller, they are those of the
+/// signal's own unit that the head lies in. Calls open no OpenMP region except where the signal's own do.
 class SharedSignal {
 public:
-    SharedSignal(const Signal& signal, UnitKind kind) : m_signal(signal), m_kind(kind) {}
+    SharedSignal(const SignalSpec& signal, UnitKind kind) : m_signal(signal), m_kind(kind) {}
     [[nodiscard]] bool ranksPairs() const { return m_signal.pairs != nullptr; }
     /// Mean logit; the mean probability where the signal records one.
     [[nodiscard]] std::unique_ptr<PairScorer> pairs(const SignalInput& in) const;
@@ -28,7 +29,7 @@ private:
     [[nodiscard]] std::vector<float> mean(const SignalInput& in,
                                           std::vector<float> (*scores)(const SignalInput&)) const;
 
-    const Signal& m_signal;
+    const SignalSpec& m_signal;
     UnitKind m_kind;
 };
 

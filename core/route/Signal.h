@@ -2,6 +2,7 @@
 #include "core/base/RowRange.h"
 #include "core/model/ModelShape.h"
 #include "core/policy/AttentionPolicy.h"
+#include "core/policy/SignalSpec.h"
 #include "core/route/Dots.h"
 #include "core/route/RouteInput.h"
 #include "core/route/TokenFacts.h"
@@ -11,14 +12,10 @@
 #include <string_view>
 #include <vector>
 
-// How a signal is written: one file with its formula, one row in Signals.cpp, one card in
-// policy/SignalSpec.cpp.
+// How a signal is written: one file with its formula, declared below, and one row in Signals.cpp.
 namespace fovea {
 
 class Candidates;
-
-/// Heads that choose as one.
-enum class UnitKind : std::uint8_t { Head, Group, All };
 
 /// What a signal may look at for one unit.
 struct SignalInput {
@@ -86,27 +83,6 @@ protected:
 /// What of scores[0, keys), those of keys `key` and on, passes a row's bar.
 void siftScores(const DotKernels& dots, const float* scores, std::size_t key, std::size_t keys, SiftRow& row);
 
-/// One row of the signal table. Exactly one of `pairs` and `tokens` ranks keys (both null: the signal ranks
-/// queries only).
-struct Signal {
-    std::string_view name;
-    UnitKind unit = UnitKind::Head;
-    /// Key role, another score for each query.
-    std::unique_ptr<PairScorer> (*pairs)(const SignalInput&) = nullptr;
-    /// Key role, one score per token: [keys]. For a pair signal: its score when a set is chosen per text, or
-    /// null.
-    std::vector<float> (*tokens)(const SignalInput&) = nullptr;
-    /// Query role: the score of tokens [0, keys).
-    std::vector<float> (*queries)(const SignalInput&) = nullptr;
-    /// Multiply-adds of what was called for one unit (mechanisms.md section 4, column cost).
-    std::uint64_t (*macs)(const SignalInput&) = nullptr;
-    /// Scores of `tokens` are attention mass (top_p).
-    bool tokensAreMass = false;
-};
-
-/// Null if unknown.
-[[nodiscard]] const Signal* signalNamed(std::string_view name);
-
 /// Multiply-adds of a full score of rows `rows` against all keys up to each: sum of (i + 1) * D.
 [[nodiscard]] std::uint64_t scoreMacs(const SignalInput& in, RowRange rows);
 
@@ -116,7 +92,7 @@ struct Signal {
                                               const std::vector<float>& lse);
 
 /// The signals, one file each.
-namespace signals {
+namespace scoring {
 std::unique_ptr<PairScorer> groupDot(const SignalInput& in);
 std::vector<float> groupDotTokens(const SignalInput& in);
 std::unique_ptr<PairScorer> headDot(const SignalInput& in);
@@ -142,6 +118,6 @@ std::vector<float> hiddenNorm(const SignalInput& in);
 std::vector<float> rarity(const SignalInput& in);
 std::unique_ptr<PairScorer> oracle(const SignalInput& in);
 std::vector<float> oracleTokens(const SignalInput& in);
-} // namespace signals
+} // namespace scoring
 
 } // namespace fovea

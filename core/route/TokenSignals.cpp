@@ -3,7 +3,7 @@
 #include <unordered_map>
 
 // Signals that need no query and no key: where a token stands, what it is, how long its residual is.
-namespace fovea::signals {
+namespace fovea::scoring {
 
 /// The earlier the better: beside a window this is `budget` more sinks.
 std::vector<float> position(const SignalInput& in) {
@@ -40,4 +40,4 @@ std::vector<float> rarity(const SignalInput& in) {
     return scores;
 }
 
-} // namespace fovea::signals
+} // namespace fovea::scoring

@@ -15,8 +15,8 @@ if not os.path.exists(library):
     sys.exit(77)
 readme = open(os.path.join(top, "core/README.md"), encoding="utf-8").read()
 pieces = re.findall(r"<!-- (.*?) -->\n```cpp\n(.*?)```", readme, re.S)
-if len(pieces) != 4:
-    sys.exit(f"core/README.md has {len(pieces)} marked pieces instead of 4")
+if len(pieces) != 3:
+    sys.exit(f"core/README.md has {len(pieces)} marked pieces instead of 3")
 copy = tempfile.mkdtemp(prefix="fovea-example-")
 try:
     shutil.copytree(os.path.join(top, "core"), os.path.join(copy, "core"))
@@ -32,8 +32,7 @@ try:
 
     open(path("core/route/FirstSeen.cpp"), "w", encoding="utf-8").write(pieces[0][1])
     insert("core/route/Signal.h", r"std::vector<float> valueNorm\(const SignalInput& in\);\n", pieces[1][1])
-    insert("core/route/Signals.cpp", r"constexpr Signal kTable\[\] = \{\n", pieces[2][1])
-    insert("core/policy/SignalSpec.cpp", r"constexpr SignalSpec kSignals\[\] = \{\n", pieces[3][1])
+    insert("core/route/Signals.cpp", r"constexpr SignalSpec kSignals\[\] = \{\n", pieces[2][1])
     open(path("driver.cpp"), "w").write(r'''
 #include "core/policy/PolicyJson.h"
 #include "core/route/Router.h"
@@ -52,13 +51,13 @@ int main() {
     if (!policy) { std::puts(policy.error().message.c_str()); return 1; }
     const auto routing = route(*policy, shape, {0, q.view(), k.view(), k.view(), {}, &facts}, {0, kTokens}, -1, WorkContext{});
     if (!routing) { std::puts(routing.error().message.c_str()); return 1; }
-    for (const std::uint32_t key : routing->units[0]->row(11))
+    for (const std::uint32_t key : routing->units[0].choices->row(11))
         std::printf("%u ", key);
     return 0;
 }
 ''')
     flags = ["-std=c++20", "-O0", "-fopenmp", "-I", copy]
-    sources = ["core/route/FirstSeen.cpp", "core/route/Signals.cpp", "core/policy/SignalSpec.cpp", "driver.cpp"]
+    sources = ["core/route/FirstSeen.cpp", "core/route/Signals.cpp", "driver.cpp"]
     binary = path("example")
     built = subprocess.run(["c++", *flags, *[path(s) for s in sources], library, "-lcrypto", "-lpcre2-8", "-o", binary] +
                            (["-ldnnl"] if b"dnnl" in open(library, "rb").read() else []), capture_output=True, text=True)

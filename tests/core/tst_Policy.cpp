@@ -467,18 +467,22 @@ void tst_Policy::signals_haveCardsAndFormulas() {
         RoutedPart routed;
         routed.signal = spec.name;
         routed.granularity = Granularity::Block;
-        QCOMPARE(unitKindOf(routed) == UnitKind::Group, spec.perGroup);
+        QVERIFY(unitKindOf(routed) == spec.unit);
         QVERIFY(choosesSets(routed));
         QVERIFY(!spec.help.empty() && !spec.cost.empty() && !seesText(spec.sees).empty());
-        const Signal* signal = signalNamed(spec.name);
-        QCOMPARE(signal != nullptr, offersOf(spec.name) == Offers::Tokens);
-        if (signal == nullptr)
+        // Scored in one way: single keys and queries, pages, or sets.
+        QCOMPARE(int(spec.ranks()) + int(spec.pages != nullptr) + int(spec.sets != nullptr), 1);
+        QCOMPARE(spec.ranks(), spec.offers == Offers::Tokens);
+        for (const std::string_view parameter : spec.parameters)
+            QVERIFY2(parameter.empty() || findParam(parameter) != nullptr, std::string(parameter).c_str());
+        if (!spec.ranks())
             continue;
-        QCOMPARE(signal->queries != nullptr, spec.role != Role::Keys);
-        QCOMPARE(signal->tokens != nullptr || signal->pairs != nullptr, spec.role != Role::Queries);
+        QVERIFY(spec.macs != nullptr);
+        QCOMPARE(spec.queries != nullptr, spec.role != Role::Keys);
+        QCOMPARE(spec.tokens != nullptr || spec.pairs != nullptr, spec.role != Role::Queries);
     }
     QVERIFY(findSignal("") == nullptr);
-    QVERIFY(signalNamed("GROUP_DOT") == nullptr);
+    QVERIFY(findSignal("GROUP_DOT") == nullptr);
 }
 
 void tst_Policy::looksAhead_isSaid() {
