@@ -183,6 +183,7 @@ int main(int argc, char** argv) {
         worker.submit(last);
         while (!worker.idle())
             std::this_thread::sleep_for(1ms);
+        got = board.snapshot();
         worker.ask(
             board.question("", Urgency::Background, [](const WorkContext&) -> Result<> { return {}; }));
         worker.submit(numbered(model, 2)); // destroyed with both under way
@@ -190,7 +191,11 @@ int main(int argc, char** argv) {
     Engine alone;
     const auto expected = alone.run(last, {}, WorkContext{});
     if (!expected || !got || !got->propagated || !sameBits(**expected, *got)) {
-        std::printf("the last run's bits differ from those of a run alone\n");
+        std::printf("the last run's bits differ from those of a run alone: alone %s, here %s\n",
+                    expected ? "done" : expected.error().message.c_str(),
+                    !got               ? "nothing"
+                    : !got->propagated ? "not finished"
+                                       : "done");
         return 1;
     }
     if (board.answered != board.asked || board.failed != 0) {
