@@ -1,5 +1,6 @@
 #include "ui/run/RunController.h"
 #include "core/engine/SameResult.h"
+#include "core/policy/SignalSpec.h"
 #include <QMetaObject>
 #include <QPointer>
 #include <algorithm>
@@ -244,7 +245,7 @@ void RunController::fetchLayer() {
     const auto activations = layerOf(*base, layer);
     if (!activations ||
         ((!p.settled || base->final) && layer == std::min(p.submittedLayer, base->model->shape.layers - 1)) ||
-        (!base->full->complete && base->request->policy.routesBy("surprisal")))
+        (!base->full->complete && needs(base->request->policy, Needs::Surprisal)))
         return; // not there yet, or the run's next step
     if (p.layerPending && p.pendingLayer == layer && p.pendingOf == base->generation)
         return;
