@@ -103,9 +103,10 @@ private slots:
         row("a head too many", R"("mix":{"heads":["full","","","",""]})", "mix.heads names 5 heads");
         row("a full layer too far", R"("mix":{"full_layers":[1,3]})", "layer 3 does not exist");
         row("the last layer full", R"("mix":{"full_layers":[2]})", "");
-        row("a pin behind the text", R"("always":{"pinned":[40]})", "always.pinned: position 40");
-        row("a pin at its end", R"("always":{"pinned":[39]})", "");
-        row("a pin of a head policy", R"("head_policies":{"far":{"always":{"pinned":[77]}}})",
+        row("a pin behind the text", R"("always":{"pinned":[{"tokens":[40]}]})",
+            "always.pinned: position 40");
+        row("a pin at its end", R"("always":{"pinned":[{"tokens":[39]}]})", "");
+        row("a pin of a head policy", R"("head_policies":{"far":{"always":{"pinned":[{"tokens":[77]}]}}})",
             "head_policies.far.always.pinned: position 77");
         row("a bidirectional policy", R"("local":{"window":8,"sides":"both"})", "bidirectional");
     }
