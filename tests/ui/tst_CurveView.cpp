@@ -1,4 +1,5 @@
 #include "core/engine/Sweep.h"
+#include "core/files/AtomicFile.h"
 #include "tests/support/TinyGguf.h"
 #include "tests/support/TinySnapshot.h"
 #include "ui/plot/CurvePlot.h"
@@ -7,9 +8,11 @@
 #include "ui/views/CurveView.h"
 #include <QApplication>
 #include <QClipboard>
+#include <QComboBox>
 #include <QFileDialog>
 #include <QPushButton>
 #include <QSignalSpy>
+#include <QStyleOptionComboBox>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QToolButton>
@@ -68,6 +71,30 @@ private slots:
             QVERIFY(words >= 1);
             if (size.height() == 400)
                 QCOMPARE(words, 3);
+        }
+    }
+
+    /// The names in the two lists are never cut, however narrow the dock.
+    void namesOfTheListsFit() {
+        const auto snapshot = test::tinySnapshot();
+        RequestModel requests{*snapshot->request};
+        SelectionModel selection;
+        RunController runs{requests, selection};
+        CurveView view(ViewContext{runs, requests, selection});
+        view.show();
+        view.resize(view.minimumSizeHint());
+        QCoreApplication::processEvents();
+        for (const char* name : {"curve.cost", "curve.fidelity"}) {
+            auto* box = view.findChild<QComboBox*>(QLatin1String(name));
+            QStyleOptionComboBox option;
+            option.initFrom(box);
+            const int room =
+                box->style()
+                    ->subControlRect(QStyle::CC_ComboBox, &option, QStyle::SC_ComboBoxEditField, box)
+                    .width();
+            for (int i = 0; i < box->count(); ++i)
+                QVERIFY2(box->fontMetrics().horizontalAdvance(box->itemText(i)) <= room,
+                         qPrintable(QStringLiteral("%1 needs more than %2").arg(box->itemText(i)).arg(room)));
         }
     }
 

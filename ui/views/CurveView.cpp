@@ -64,11 +64,21 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     setObjectName(QStringLiteral("curve.view"));
     m_cost->setObjectName(QStringLiteral("curve.cost"));
     m_cost->setAccessibleName(tr("Cost"));
-    m_cost->addItems({tr("pairs, counted, router included"), tr("flops, counted"), tr("seconds, measured")});
+    // Short names, so that none is cut in a narrow dock; axes and tips have them whole.
+    const auto addTo = [](QComboBox* box, const QString& name, const QString& whole) {
+        box->addItem(name, whole);
+        box->setItemData(box->count() - 1, whole, Qt::ToolTipRole);
+    };
+    addTo(m_cost, tr("pairs"), tr("pairs, counted, router included"));
+    addTo(m_cost, tr("flops"), tr("flops, counted"));
+    addTo(m_cost, tr("seconds"), tr("seconds, measured"));
     m_fidelity->setObjectName(QStringLiteral("curve.fidelity"));
     m_fidelity->setAccessibleName(tr("Fidelity"));
-    m_fidelity->addItems(
-        {tr("next-token KL"), tr("top-1 agreement"), tr("loss change"), tr("output error"), tr("kept mass")});
+    addTo(m_fidelity, tr("KL"), tr("next-token KL"));
+    addTo(m_fidelity, tr("top-1"), tr("top-1 agreement"));
+    addTo(m_fidelity, tr("loss change"), tr("loss change, nats"));
+    addTo(m_fidelity, tr("output error"), tr("output error, isolated"));
+    addTo(m_fidelity, tr("kept mass"), tr("kept mass, isolated"));
     for (QComboBox* box :
          {m_cost, m_fidelity}) { // as narrow as the dock may be; the list shows the whole name
         box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
@@ -245,7 +255,7 @@ void CurveView::refresh() {
         marks.push_back({costOf(now->propagated->cost), fidelityOf(now->propagated->fidelity, mass, error),
                          CurveMark::Current, kCurrentId});
     }
-    m_plot->setAxes(m_cost->currentText(), axisNow);
+    m_plot->setAxes(m_cost->currentData().toString(), axisNow);
     m_plot->setPoints(std::move(marks));
     updateState();
 }
