@@ -1,3 +1,4 @@
+#include "app/AttentionFacts.h"
 #include "app/Command.h"
 #include "app/Output.h"
 #include "app/RunText.h"
@@ -5,8 +6,9 @@
 #include "core/base/Memory.h"
 #include "core/engine/Engine.h"
 #include "core/engine/HybridWatch.h"
+#include "core/export/AttentionJson.h"
 #include "core/files/Npy.h"
-#include "core/measure/MapTile.h"
+#include "core/measure/RowFacts.h"
 #include "core/text/Display.h"
 #include <algorithm>
 #include <cstdio>
@@ -23,6 +25,7 @@ struct Options {
     std::string regime = "isolated";
     std::string rows;
     std::string npy;
+    FactsOptions facts;
 };
 
 /// Rows of the hybrid arm: of the full run's layer (isolated), or of the hybrid run's own (propagated).
@@ -78,6 +81,15 @@ AttentionRow rowOf(const TextRun& run, const HybridArm& arm, int layer, int head
         row.reason = std::move(hybrid.reason);
     }
     return row;
+}
+
+/// Why each key is read, by the arm's own plan.
+std::vector<ReadKind> kindsOf(const TextRun& run, const HybridArm& arm, const AttentionRowPlace& place) {
+    TileSource source = *run.snapshot->tileSource(place.layer);
+    source.input = arm.input;
+    source.plan = &arm.plan;
+    source.hybridLse = arm.lse;
+    return readKinds(RowFacts(source, place.head, place.query));
 }
 
 std::string table(const TextRun& run, const AttentionRowPlace& place, const AttentionRow& row) {
@@ -142,6 +154,10 @@ Outcome<> run(const Options& options, Session& session) {
                         (options.rows.empty() ? "--rows" : "--npy") + "; a tile needs both");
     if (options.regime != "isolated" && options.regime != "propagated")
         return badUsage("--regime is \"" + options.regime + "\"; isolated and propagated are accepted");
+    FOVEA_TRY(checkFacts(options.facts));
+    if (options.facts.any() && (!options.rows.empty() || options.regime != "isolated"))
+        return badUsage(std::string("--pair, --block, --token and --lanes take no ") +
+                        (options.rows.empty() ? "--regime propagated" : "--rows"));
     Outcome<std::int64_t> layer = parseWhole("--layer", options.layer, 0, 4095);
     FOVEA_TRY(layer);
     Outcome<std::int64_t> head = parseWhole("--head", options.head, 0, 4095);
@@ -178,13 +194,23 @@ Outcome<> run(const Options& options, Session& session) {
         FOVEA_TRY(query);
         place.query = static_cast<std::size_t>(*query);
     }
+    if (options.facts.any()) {
+        std::optional<std::size_t> query;
+        if (options.query != "last")
+            query = place.query;
+        Outcome<FactsAnswer> answer = factsAnswer(run, place.layer, place.head, query, options.facts);
+        FOVEA_TRY(answer);
+        session.clearProgress();
+        return deliver(options.text.output, answer->json, answer->text);
+    }
     Outcome<std::unique_ptr<HybridArm>> arm = hybridArm(run, place.layer, options.regime == "propagated");
     FOVEA_TRY(arm);
     session.clearProgress();
     if (!options.npy.empty())
         FOVEA_TRY(saveTile(run, **arm, place, rows, options.npy));
     const AttentionRow row = rowOf(run, **arm, place.layer, place.head, place.query);
-    return deliver(options.text.output, attentionJson(run.head(), place, *run.snapshot->tokens, row),
+    return deliver(options.text.output,
+                   attentionJson(run.head(), place, *run.snapshot->tokens, row, kindsOf(run, **arm, place)),
                    table(run, place, row));
 }
 
@@ -210,10 +236,12 @@ Command addAttention(CLI::App& program) {
     add("--rows", options->rows, "A:B", "Rows A to B-1, for --npy.");
     add("--npy", options->npy, "FILE",
         "Write the rows as a float32 array [2, B-A, T] in NumPy's format: full, then hybrid.");
+    addFactsOptions(*app, options->facts);
     addTextRunOptions(*app, options->text, "Also write the JSON document to this file.");
     app->footer(
         "Examples:\n  fovea attention page.txt --layer 12 --head 3 --query 400 --policy default\n"
-        "  fovea attention page.txt --layer 12 --head 3 --rows 0:512 --npy tile.npy --window 128 --sinks 4");
+        "  fovea attention page.txt --layer 12 --head 3 --rows 0:512 --npy tile.npy --window 128 --sinks 4\n"
+        "  fovea attention page.txt --layer 12 --head 3 --pair 400,17 --policy default");
     return {app, [options](Session& session) { return run(*options, session); }};
 }
 

@@ -159,7 +159,7 @@ std::string logitsJson(const DocumentHead& head, const Tokens& tokens, std::span
 }
 
 std::string attentionJson(const DocumentHead& head, const AttentionRowPlace& place, const Tokens& tokens,
-                          const AttentionRow& row) {
+                          const AttentionRow& row, std::span<const ReadKind> why) {
     Json out = json::document("attention", head);
     out["tokens"] = tokens.size();
     out["layer"] = place.layer;
@@ -176,6 +176,10 @@ std::string attentionJson(const DocumentHead& head, const AttentionRowPlace& pla
     }
     out["kept"] = kept;
     out["reason"] = reasons;
+    std::vector<std::string_view> words;
+    for (const ReadKind kind : why)
+        words.push_back(readKindName(kind));
+    out["why"] = words;
     return json::write(out);
 }
 

@@ -2,6 +2,7 @@
 #include "core/files/Gguf.h"
 #include "core/measure/Cost.h"
 #include "core/measure/MapTile.h"
+#include "core/measure/RowFacts.h"
 #include "core/model/Model.h"
 #include "core/policy/AttentionPolicy.h"
 #include "core/text/Tokens.h"
@@ -60,8 +61,11 @@ struct AttentionRowPlace {
     std::size_t query = 0;
     std::string regime; ///< "isolated" or "propagated"
 };
+/// `kept`: keys read exactly; those that only a far field stands for are not. `why` [query+1]: each key's
+/// ReadKind, see readKinds.
 [[nodiscard]] std::string attentionJson(const DocumentHead& head, const AttentionRowPlace& place,
-                                        const Tokens& tokens, const AttentionRow& row);
+                                        const Tokens& tokens, const AttentionRow& row,
+                                        std::span<const ReadKind> why);
 
 /// The machine as measured in this run.
 struct BenchMachine {

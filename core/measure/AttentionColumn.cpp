@@ -1,6 +1,7 @@
 #include "core/measure/AttentionColumn.h"
 #include "core/kernels/RecastForm.h"
 #include "core/measure/FarShare.h"
+#include "core/measure/HeadReads.h"
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -25,6 +26,11 @@ AttentionColumn makeColumn(int head, std::size_t key, const TileSource& source) 
     if (!source.plan || source.plan->full) {
         std::fill(column.reason.begin(), column.reason.end(), Reason::Local);
         column.hybrid = column.full;
+        if (source.plan && readsBesideKeys(*source.plan, head))
+            for (std::size_t i = 0; i < queries; ++i)
+                column.hybrid[i] = source.hybridLse.empty()
+                                       ? std::numeric_limits<float>::quiet_NaN()
+                                       : std::exp(logit(i) - source.hybridLse[(key + i) * heads + h]);
         return column;
     }
     column.hybrid.assign(queries, std::numeric_limits<float>::quiet_NaN());

@@ -6,6 +6,7 @@
 #include "core/kernels/RecastForm.h"
 #include "core/measure/Exponential.h"
 #include "core/measure/FarShare.h"
+#include "core/measure/HeadReads.h"
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -137,6 +138,8 @@ public:
                 const double share = m_kept[at] / static_cast<double>(causalPairsOf(query, key));
                 if (pooled)
                     m_tile.keptShare[at] = static_cast<float>(share);
+                if (!m_tile.farShare.empty())
+                    m_tile.farShare[at] /= static_cast<float>(causalPairsOf(query, key));
                 if (m_tile.key.quantity == MapQuantity::Kept)
                     m_tile.value[at] =
                         std::isnan(m_tile.value[at]) ? m_tile.value[at] : static_cast<float>(share);
@@ -150,6 +153,8 @@ public:
         m_kept.assign(kTile * kTile, 0);
         if (m_grid.cell > 1)
             m_tile.keptShare.assign(kTile * kTile, 0);
+        if (m_tile.key.quantity == MapQuantity::Kept && m_far.any())
+            m_tile.farShare.assign(kTile * kTile, 0);
     }
 
 private:
@@ -277,9 +282,12 @@ private:
             kept[j] += scratch.kept[j];
             strongest[j] = reason[j] < strongest[j] ? reason[j] : strongest[j];
         }
+        float* pooled = scratch.pooledValue.data();
+        if (!m_tile.farShare.empty()) // Kept: how many queries see the key through a far field
+            for (std::size_t j = 0; j < keys; ++j)
+                pooled[j] += reason[j] == static_cast<std::uint8_t>(Reason::Far) ? 1.0F : 0.0F;
         if (!known || m_tile.key.quantity == MapQuantity::Kept)
             return;
-        float* pooled = scratch.pooledValue.data();
         const float* value = scratch.value.data();
         if (m_tile.key.pooling == Pooling::Mass)
             for (std::size_t j = 0; j < keys; ++j)
@@ -302,11 +310,12 @@ private:
 
     void addCell(std::size_t at, std::size_t begin, std::size_t end, const Scratch& scratch) {
         float value = m_tile.value[at];
-        float kept = 0;
+        float kept = 0, far = 0;
         std::uint8_t strongest = static_cast<std::uint8_t>(Reason::Skipped);
         const bool mass = m_tile.key.pooling == Pooling::Mass;
         for (std::size_t j = begin; j < end; ++j) {
             const float x = scratch.pooledValue[j];
+            far += x;
             value = mass ? value + x : magnitude(x) > magnitude(value) ? x : value;
             kept += scratch.pooledKept[j];
             strongest = std::min(strongest, scratch.strongest[j]);
@@ -314,6 +323,8 @@ private:
         m_tile.value[at] = scratch.known ? value : std::numeric_limits<float>::quiet_NaN();
         m_tile.state[at] = std::min(m_tile.state[at], stateOf(static_cast<Reason>(strongest)));
         m_kept[at] += static_cast<double>(kept);
+        if (!m_tile.farShare.empty())
+            m_tile.farShare[at] += far; // counts up to finish(); whole numbers, exact below 2^24
     }
 
     MapTile& m_tile;
@@ -362,6 +373,7 @@ MapTile pictureTile(const TileKey& key, const AttentionCells& picture) {
     MapTile tile{key,
                  std::vector<float>(kTile * kTile),
                  std::vector<CellState>(kTile * kTile, CellState::Impossible),
+                 {},
                  {}};
     const std::vector<float>& from = key.pooling == Pooling::Mass ? picture.mass : picture.top;
     for (std::size_t row = 0; row < picture.count; ++row)
@@ -389,13 +401,17 @@ AttentionRow makeRow(int head, std::size_t query, const TileSource& source) {
     // One row is cheap enough for the exact function.
     for (std::size_t j = 0; j < keys; ++j)
         row.full[j] = std::exp(s[j] - source.fullLse[at]);
+    const float hybrid =
+        source.hybridLse.empty() ? std::numeric_limits<float>::quiet_NaN() : source.hybridLse[at];
     if (!source.plan || source.plan->full) {
         std::fill(row.reason.begin(), row.reason.end(), Reason::Local);
         row.hybrid = row.full;
+        if (source.plan &&
+            readsBesideKeys(*source.plan, head)) // a gate or a sink logit takes mass from the row
+            for (std::size_t j = 0; j < keys; ++j)
+                row.hybrid[j] = std::exp(s[j] - hybrid);
         return row;
     }
-    const float hybrid =
-        source.hybridLse.empty() ? std::numeric_limits<float>::quiet_NaN() : source.hybridLse[at];
     const std::vector<KeptKey> read = source.plan->keptKeys(head, query);
     if (const FarShare far(source, head, {0, keys}); far.any())
         far.row(query, read, 0, row.hybrid, row.reason);

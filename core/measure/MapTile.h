@@ -29,14 +29,17 @@ struct TileKey {
 
 /// 256 x 256 values, row-major, and their states. Max: the largest p (for Difference the one of largest
 /// magnitude). Mass: sum over keys, mean over the cell's queries. Kept: share of the cell's causal pairs that
-/// are read exactly (a far field's tokens are not). Hybrid spreads a far field over its tokens (FarShare.h).
-/// Cells of rows that the plan or its log-sum-exp does not cover yet: NaN, Skipped (not for Full without a
-/// plan).
+/// are read exactly (a far field's tokens are not), and beside it the share that a far field stands for.
+/// Hybrid spreads a far field over its tokens (FarShare.h). Cells of rows that the plan or its log-sum-exp
+/// does not cover yet: NaN, Skipped (not for Full without a plan).
 struct MapTile {
     TileKey key;
     std::vector<float> value;     ///< [kTile*kTile]; 0 where nothing was read
     std::vector<CellState> state; ///< [kTile*kTile]; without a plan every causal cell is Local
     std::vector<float> keptShare; ///< [kTile*kTile] 0..1; empty at level 0
+    /// [kTile*kTile] 0..1, of Kept: share of the cell's causal pairs that only a far field stands for. Empty:
+    /// the head has no far field.
+    std::vector<float> farShare;
 };
 
 /// What a tile is computed from: one layer of the full run and, for the other quantities, the isolated hybrid

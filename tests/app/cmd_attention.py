@@ -22,6 +22,7 @@ def row(*options):
     for p, kept, reason in zip(doc["hybrid"], doc["kept"], doc["reason"]):
         check(kept == (reason not in ("skipped", "far")), "kept and reason agree")
         check(reason != "skipped" or p == 0, "what is skipped has no weight")
+    equal(len(doc["why"]), count, "length of why")
     return doc
 
 
@@ -66,6 +67,37 @@ isolated = row("--layer", "20", "--query", "40", "--window", "8", "--sinks", "1"
 equal(own["reason"], isolated["reason"], "the regime does not change a fixed plan")
 check(own["hybrid"] != isolated["hybrid"], "but the activations")
 equal(own["full"], isolated["full"], "of the hybrid arm only")
+
+far = row("--query", "40", "--window", "8", "--sinks", "2", "--far", "summaries")
+check("far" in far["reason"], "keys outside the window are seen through summaries")
+check(not any(k for k, r in zip(far["kept"], far["reason"]) if r == "far"), "a key that only the far field stands for is not kept")
+equal(set(w for w, r in zip(far["why"], far["reason"]) if r == "far"), {"summary"}, "and says by what")
+
+# The facts of the window's tip, inspector and lanes.
+policy = ("--window", "8", "--sinks", "2", "--route", "key_norm", "--route-count", "3", "--layer", "5", "--head", "2")
+whole = row("--query", "40", *policy)
+report = run_json("attention", text, "--token", "40", *policy)
+equal(report["kept_keys"], sum(whole["kept"]), "the token's report counts the row's keys")
+close(report["kept_mass"], sum(p for p, k in zip(whole["full"], whole["kept"]) if k), "and their mass", 1e-5)
+for line in report["reads"]:
+    close(line["full"], whole["full"][line["key"]], "a line's p", 1e-6)
+    equal(line["why"], whole["why"][line["key"]], "a line's cause")
+key = next(j for j, r in enumerate(whole["reason"]) if r == "routed")
+pair = run_json("attention", text, "--pair", f"40,{key}", *policy)
+equal((pair["why"], pair["signal"], pair["budget"]), ("routed_key", "key_norm", 3), "a routed pair")
+check(1 <= pair["router_rank"] <= 3 and pair["score"] >= pair["threshold"], "its place and bar")
+close(pair["full"], whole["full"][key], "its p", 1e-6)
+block = run_json("attention", text, "--block", "40:41,0:41", "--quantity", "full", *policy)
+close(block["mass"], 1, "a whole row holds all the mass", 1e-4)
+equal(block["kept_pairs"], sum(whole["kept"]), "and its kept keys")
+lanes = run_json("attention", text, "--lanes", "--query", "40", *policy)
+equal(lanes["routed_keys"], [j for j, r in enumerate(whole["reason"]) if r == "routed"], "the lanes' choices are the row's")
+equal(run_json("attention", text, "--lanes", "--layer", "5", "--head", "2", "--full-layers", "5", "--window", "8",
+               "--route", "key_norm", "--route-count", "3")["full_head"], True, "a head that reads everything has no lanes")
+check(b"routed key" in run("attention", text, "--pair", f"40,{key}", *policy).stdout, "the pair in words")
+for options in (("--pair", "40"), ("--pair", "40,9999"), ("--block", "0:3"), ("--pair", "4,3", "--lanes"), ("--token", "9999"),
+                ("--pair", "4,3", "--regime", "propagated"), ("--quantity", "full")):
+    equal(run("attention", text, *options).returncode, 2, f"status of {options}")
 
 tile = os.path.join(place, "tile.npy")
 doc = row("--layer", "5", "--head", "2", "--rows", "38:41", "--npy", tile, "--window", "8", "--sinks", "3")

@@ -1,5 +1,6 @@
 #include "core/measure/AttentionColumn.h"
 #include "tests/support/ViewFixture.h"
+#include "ui/plot/MapFacts.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/InspectorModels.h"
@@ -146,20 +147,21 @@ void tst_InspectorView::why_namesEachReason() {
     const auto chosen = choices.row(static_cast<std::size_t>(s.last()));
     int sinks = 0, local = 0, routed = 0, lost = 0;
     std::set<int> ranks;
-    for (const ReadLine& line : report.reads) {
+    for (const ReadLine& line : report.token->reads) {
         const auto key = static_cast<std::uint32_t>(line.key);
+        const QString why = shortReason(line.kind, line.router);
         if (line.key < 2) {
-            QCOMPARE(line.why, QString("sink"));
+            QCOMPARE(why, QString("sink"));
             ++sinks;
-        } else if (s.last() - line.key < 12) {
-            QCOMPARE(line.why, QString("local"));
+        } else if (s.last() - static_cast<int>(line.key) < 12) {
+            QCOMPARE(why, QString("local"));
             ++local;
         } else if (std::binary_search(chosen.begin(), chosen.end(), key)) {
-            QVERIFY2(line.why.startsWith("routed, ") && line.why.endsWith("/4"), qPrintable(line.why));
+            QVERIFY2(why.startsWith("routed, ") && why.endsWith("/4"), qPrintable(why));
             ++routed;
         } else {
-            QVERIFY2(line.why.startsWith("not routed, "), qPrintable(line.why));
-            ranks.insert(line.why.mid(12).toInt());
+            QVERIFY2(why.startsWith("not routed, "), qPrintable(why));
+            ranks.insert(why.mid(12).toInt());
             ++lost;
         }
     }
@@ -228,7 +230,8 @@ void tst_InspectorView::pair_isTakenApart() {
     QVERIFY2(
         text.contains(QString("p %1 (rank %2)").arg(threeDigits(static_cast<double>(row.full[0]))).arg(rank)),
         qPrintable(text));
-    QVERIFY2(text.contains(QString("distance %1").arg(query)) && text.endsWith("sink"), qPrintable(text));
+    QVERIFY2(text.contains(QString("distance %1").arg(query)) && text.endsWith("always: sink"),
+             qPrintable(text));
     s.fixture.selection.hoverPair({3, 7}); // the map's upper half
     QTRY_VERIFY2(s.label("inspector.pair")->text().contains("comes after the query"),
                  qPrintable(s.label("inspector.pair")->text()));
@@ -275,7 +278,7 @@ void tst_InspectorView::withoutPlan_hasNoHybrid() {
     Shown s(options);
     s.fixture.selection.pin(6);
     QTRY_VERIFY(s.shows(6));
-    QCOMPARE(s.cell("inspector.reads", 0, ReadsModel::WhyColumn), QString("no plan yet"));
+    QCOMPARE(s.cell("inspector.reads", 0, ReadsModel::WhyColumn), QString("not run yet"));
     QCOMPARE(s.cell("inspector.reads", 0, ReadsModel::HybridColumn), QString::fromUtf8("\u2013"));
     QVERIFY(s.label("inspector.why.title")->text().contains("comes with the propagated run"));
 }
@@ -303,7 +306,7 @@ void tst_InspectorView::models_obeyTheRules() {
             makeInspectorReport({1, 1, token, {}}, snapshot, nullptr));
         reads.show(report, snapshot->tokens);
         why.show(report);
-        QCOMPARE(reads.rowCount(), static_cast<int>(report->reads.size()));
+        QCOMPARE(reads.rowCount(), static_cast<int>(report->token->reads.size()));
     }
 }
 

@@ -3,6 +3,7 @@
 #include "ui/plot/Theme.h"
 #include "ui/views/RoutingView.h"
 #include <QAbstractItemModelTester>
+#include <QCheckBox>
 #include <QLabel>
 #include <QLineEdit>
 #include <QTableView>
@@ -108,6 +109,107 @@ private slots:
         QCOMPARE(w.selection.query(), first.data(RoutingTableModel::kSortRole).toInt());
         QTest::keyClicks(w.find<QLineEdit>("routing.find"), QStringLiteral("#%1").arg(w.selection.query()));
         QTRY_COMPARE(table->model()->rowCount(), 1);
+    }
+
+    void theTableIsOfTheTextThatTheLanesAreOf() {
+        const auto first = routedSnapshot("group_dot");
+        Window w(first);
+        auto* table = w.find<QTableView>("routing.table");
+        auto* lanes = w.find<RoutingLanes>("routing.lanes");
+        QTRY_VERIFY(table->model()->rowCount() > 0 && lanes->hasLanes());
+        test::TinyOptions options;
+        options.policy = routedPolicy("group_dot");
+        options.tokens = 40;
+        options.seed = 7;
+        options.generation = 9;
+        w.runs.adopt(test::tinySnapshot(options)); // another text, whose propagated run is under way
+        QCOMPARE(table->model()->rowCount(), 0);
+        QTRY_VERIFY(lanes->hasLanes());
+        QCOMPARE(lanes->tokenAt(lanes->xOf(39) + 1), 39); // of the new text's 40 tokens
+    }
+
+    void tabLeavesTheTable() {
+        const auto snapshot = routedSnapshot("group_dot");
+        Window w(snapshot);
+        auto* table = w.find<QTableView>("routing.table");
+        QTRY_VERIFY(table->model()->rowCount() > 1);
+        w.find<QLineEdit>("routing.find")->setFocus(Qt::TabFocusReason);
+        table->setFocus(Qt::TabFocusReason);
+        QCOMPARE(w.selection.query(), -1); // the focus pins nothing
+        QTest::keyClick(table, Qt::Key_Tab);
+        QVERIFY(!table->hasFocus());
+        QCOMPARE(w.selection.query(), -1);
+        table->setFocus(Qt::TabFocusReason);
+        QTest::keyClick(table, Qt::Key_Down);
+        QVERIFY(w.selection.query() >= 0); // an arrow key chooses a row
+    }
+
+    void aRowMayResetItsModel() {
+        // Whoever hears of the new cell may bring a snapshot, which resets the table that the row is of.
+        const auto snapshot = routedSnapshot("group_dot");
+        Window w(snapshot);
+        w.find<QCheckBox>("routing.thisCell")->setChecked(false);
+        auto* table = w.find<QTableView>("routing.table");
+        QTRY_VERIFY(table->model()->rowCount() > 0);
+        const RoutingRow wanted = snapshot->propagated->routing->rows.front();
+        QObject::connect(&w.selection, &SelectionModel::cellChanged, &w.view, [&w] {
+            test::TinyOptions options;
+            options.tokens = 20;
+            w.runs.adopt(test::tinySnapshot(options));
+        });
+        w.selection.setCell(2, 3); // so that the row brings another cell
+        w.runs.adopt(snapshot);
+        QTRY_VERIFY(table->model()->rowCount() > 0);
+        int row = 0;
+        while (table->model()
+                   ->index(row, RoutingTableModel::Token)
+                   .data(RoutingTableModel::kSortRole)
+                   .toUInt() != wanted.token)
+            ++row;
+        table->selectRow(row);
+        QCOMPARE(w.selection.query(), static_cast<int>(wanted.token));
+    }
+
+    void whileTheModelLoads_routedIsNotDenied() {
+        // Routed is on, but no layer is there yet.
+        RequestModel requests(Window::start(routedSnapshot("group_dot")));
+        SelectionModel selection;
+        RunController runs(requests, selection);
+        RoutingView view(ViewContext{runs, requests, selection});
+        view.resize(900, 220);
+        view.show();
+        auto* lanes = view.findChild<RoutingLanes*>(QStringLiteral("routing.lanes"));
+        auto* header = view.findChild<QLabel*>(QStringLiteral("routing.header"));
+        QVERIFY2(!lanes->sentence().contains(QStringLiteral("Nothing is routed")),
+                 qPrintable(lanes->sentence()));
+        QVERIFY(lanes->sentence().contains(QStringLiteral("waits for")));
+        QCOMPARE(header->text(), lanes->sentence()); // one place makes the answer
+    }
+
+    void aFullHeadHasNoRouter() {
+        test::TinyOptions options;
+        options.policy = routedPolicy("group_dot");
+        options.policy.mix.fullLayers = {1};
+        const auto snapshot = test::tinySnapshot(options);
+        const auto lanes = RoutingView::laneData(*snapshot, 1, 0, -1);
+        QVERIFY(lanes && lanes->empty == RoutingLaneData::Empty::FullHead);
+        Window w(snapshot);
+        QTRY_VERIFY2(
+            w.find<QLabel>("routing.header")->text().contains(QStringLiteral("L1 H0 reads every key")),
+            qPrintable(w.find<QLabel>("routing.header")->text()));
+        QCOMPARE(w.find<RoutingLanes>("routing.lanes")->sentence(), w.find<QLabel>("routing.header")->text());
+    }
+
+    void aNewerQuestionStopsTheOlder() {
+        const auto snapshot = routedSnapshot("group_dot");
+        WorkContext stopped;
+        stopped.cancel.cancel();
+        QVERIFY(!RoutingView::laneData(*snapshot, 1, 0, -1, stopped));
+        Window w(snapshot);
+        for (int token = 10; token < 50; ++token)
+            w.selection.pin(token);
+        auto* header = w.find<QLabel>("routing.header");
+        QTRY_VERIFY2(header->text().contains(QStringLiteral("query #49")), qPrintable(header->text()));
     }
 
     void aQuestionIsAskedOnce() {

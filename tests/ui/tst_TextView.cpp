@@ -86,6 +86,7 @@ private slots:
     void colour_isTheRampOfTheRow_data();
     void colour_isTheRampOfTheRow();
     void skippedWords_areNotTinted();
+    void worseLoss_isWarm();
     void everyColour_hasALegendWithEnds_data();
     void everyColour_hasALegendWithEnds();
     void noPin_saysWhatToDo();
@@ -231,6 +232,23 @@ void tst_TextView::everyColour_hasALegendWithEnds() {
     QTRY_VERIFY2(s.says(says), qPrintable(s.legend()->sentence()));
     QVERIFY(s.legend()->isVisible());
     QVERIFY(s.legend()->height() > 0);
+}
+
+void tst_TextView::worseLoss_isWarm() {
+    TokenTint tint;
+    tint.isSigned = true;
+    tint.moreIsWorse = true;
+    tint.low = -1;
+    tint.high = 1;
+    tint.value = {1, -1};
+    const QColor worse = tint.color(0), better = tint.color(1);
+    QVERIFY2(worse.red() > worse.blue(), qPrintable(worse.name()));
+    QVERIFY2(better.blue() > better.red(), qPrintable(better.name()));
+    QCOMPARE(tint.colorAt(1), worse); // the legend's ramp is the words'
+    Shown s;
+    s.fixture.selection.pin(22);
+    s.pickColour(TintKind::LossDelta);
+    QTRY_VERIFY2(s.says("0.500 (worse)"), qPrintable(s.legend()->sentence()));
 }
 
 void tst_TextView::noPin_saysWhatToDo() {

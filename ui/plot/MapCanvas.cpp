@@ -174,6 +174,11 @@ std::optional<QPointF> MapCanvas::inPlot(QPointF position) const {
 
 Pair MapCanvas::pairAt(QPointF position) const {
     const auto at = inPlot(position);
+    if (at && pools()) {
+        const std::optional<Block> block = blockAt(position);
+        return block ? Pair{static_cast<int>(block->queries.last) - 1, static_cast<int>(block->keys.first)}
+                     : Pair{};
+    }
     return at && !m_scene.panes.empty() ? m_scene.view.pairAt(*at, m_scene.count) : Pair{};
 }
 

@@ -40,6 +40,11 @@ public:
         std::size_t pane = 0;
     };
     [[nodiscard]] std::optional<Block> blockAt(QPointF position) const;
+    /// Does a device pixel show more than one cell? Then a position's pair is the last query and first key of
+    /// its block: causal if any pair of the block is.
+    [[nodiscard]] bool pools() const { return m_scene.view.cell * devicePixelRatioF() < 1; }
+    /// Where the mouse was last.
+    [[nodiscard]] QPointF pointer() const { return m_last; }
     [[nodiscard]] std::size_t paneAt(QPointF position) const;
     /// Moves as little as needed to show a cell.
     void reveal(Pair pair);

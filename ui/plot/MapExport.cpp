@@ -1,8 +1,8 @@
 #include "ui/plot/MapExport.h"
 #include "core/files/AtomicFile.h"
+#include "core/measure/HeadReads.h"
 #include "ui/plot/HeadImages.h"
 #include "ui/plot/HeadsPicture.h"
-#include "ui/plot/MapFacts.h"
 #include "ui/plot/TileCache.h"
 #include <QBuffer>
 #include <QFontMetricsF>

@@ -1,84 +1,24 @@
 #include "ui/plot/MapFacts.h"
 #include "core/text/Display.h"
-#include "ui/plot/MapPicture.h"
-#include <algorithm>
+#include "ui/plot/NumberText.h"
 #include <cmath>
 
 namespace fovea::ui {
 
 namespace {
 
-bool covers(const TileSource& source, int head, std::size_t query) {
-    if (!source.plan || source.hybridLse.empty())
-        return false;
-    if (source.plan->full) // then hybrid is full, whatever was computed
-        return true;
-    const auto& plan = source.plan->heads[static_cast<std::size_t>(head)];
-    const std::size_t at =
-        query * static_cast<std::size_t>(source.input.heads) + static_cast<std::size_t>(head);
-    return plan && query >= plan->rows.first && query < plan->rows.last && !std::isnan(source.hybridLse[at]);
+std::optional<TileSource> sourceOf(const Snapshot& snapshot, int layer, int head) {
+    if (!snapshot.full || !snapshot.tokens || layer < 0 || head < 0 ||
+        static_cast<std::size_t>(layer) >= snapshot.full->layers.size() ||
+        !snapshot.full->layers[static_cast<std::size_t>(layer)] || head >= snapshot.model->shape.heads)
+        return std::nullopt;
+    return snapshot.tileSource(layer);
 }
 
-bool hasTile(const Snapshot& snapshot, int layer) {
-    return snapshot.full && layer >= 0 && static_cast<std::size_t>(layer) < snapshot.full->layers.size() &&
-           snapshot.full->layers[static_cast<std::size_t>(layer)];
-}
-
-void addRouting(PairFacts& facts, const AttentionPlan& plan) {
-    const RoutedChoices* unit = plan.choicesOf(facts.head);
-    const auto query = static_cast<std::size_t>(facts.query);
-    if (!unit)
-        return;
-    if (query < unit->queryRole.size() && unit->queryRole[query] == kReadsAll &&
-        facts.reason == Reason::Routed)
-        facts.role = Role::Queries;
-    if (facts.role == Role::Queries) {
-        if (query < unit->queryScore.size()) {
-            facts.signalScore = static_cast<double>(unit->queryScore[query]);
-            facts.threshold = static_cast<double>(unit->queryThreshold[query]);
-        }
-        return;
-    }
-    if (query < unit->rows.first || query >= unit->rows.last)
-        return;
-    const std::size_t row = query - unit->rows.first;
-    facts.budget = static_cast<int>(unit->budget[row]);
-    if (!std::isnan(unit->threshold[row]))
-        facts.threshold = static_cast<double>(unit->threshold[row]);
-    const auto keys = unit->row(query);
-    const auto it = std::lower_bound(keys.begin(), keys.end(), static_cast<std::uint32_t>(facts.key));
-    if (it == keys.end() || *it != static_cast<std::uint32_t>(facts.key))
-        return;
-    const std::size_t at = unit->rowBegin[row] + static_cast<std::size_t>(it - keys.begin());
-    const ChosenKey chosen = unit->chosen(query, at);
-    facts.signalScore = static_cast<double>(chosen.score);
-    facts.signalRank = static_cast<int>(chosen.rank);
-    facts.budget = static_cast<int>(chosen.budget);
-    facts.threshold.reset();
-    if (!std::isnan(chosen.threshold))
-        facts.threshold = static_cast<double>(chosen.threshold);
-}
-
-QString alwaysKindOf(const AttentionPolicy& policy, const TokenFacts* tokens, int query, int key) {
-    if (key < policy.always.sinks)
-        return QStringLiteral("sink");
-    for (const PinnedRange& range : policy.always.pinned) {
-        const bool keyIn = key >= range.first && key <= range.last && range.role != Role::Queries;
-        const bool queryIn = query >= range.first && query <= range.last && range.role != Role::Keys;
-        if (keyIn || queryIn)
-            return queryIn && !keyIn ? QStringLiteral("pinned, query role")
-                                     : QStringLiteral("pinned, key role");
-    }
-    const auto at = static_cast<std::size_t>(key);
-    if (tokens != nullptr && policy.always.special && at < tokens->special.size() && tokens->special[at] != 0)
-        return QStringLiteral("special token");
-    return QStringLiteral("separator");
-}
-
-QString quoted(const Tokens& tokens, int token) {
+QString quoted(const Tokens& tokens, std::size_t token) {
     return QStringLiteral("#%1 \"%2\"")
         .arg(token)
-        .arg(QString::fromStdString(displayText(tokens.pieces[static_cast<std::size_t>(token)], 24)));
+        .arg(QString::fromStdString(displayText(tokens.pieces[token], 24)));
 }
 
 QString twoDecimals(double value) {
@@ -86,169 +26,197 @@ QString twoDecimals(double value) {
         .replace(QLatin1Char('-'), QChar(0x2212));
 }
 
+/// "group_dot 5.81, threshold 5.20, rank 9 of 32"
+QString routerText(const PairFacts& facts) {
+    QString text = QString::fromStdString(facts.signal);
+    if (facts.router.score)
+        text += QLatin1Char(' ') + twoDecimals(static_cast<double>(*facts.router.score));
+    if (facts.router.threshold)
+        text += QStringLiteral(", threshold ") + twoDecimals(static_cast<double>(*facts.router.threshold));
+    if (facts.router.rank > 0)
+        text += QStringLiteral(", rank %1 of %2").arg(facts.router.rank).arg(facts.router.budget);
+    return text;
+}
+
+QString windowText(const LocalPart& local) {
+    if (local.window >= kAll)
+        return QStringLiteral("the window holds every key");
+    if (local.dilation > 1)
+        return QStringLiteral("one of %1 keys, %2 apart").arg(local.window).arg(local.dilation);
+    return QStringLiteral("one of the nearest %1 keys").arg(local.window);
+}
+
+QString notReadText(const PairFacts& facts) {
+    QString text = QStringLiteral("not routed: %1 of mass lost").arg(threeDigits(facts.full));
+    if (facts.signal.empty())
+        return text;
+    const QString signal = QString::fromStdString(facts.signal);
+    if (facts.router.score)
+        return text + QStringLiteral(", %1 %2, place %3, budget %4")
+                          .arg(signal, twoDecimals(static_cast<double>(*facts.router.score)))
+                          .arg(facts.router.rank)
+                          .arg(facts.router.budget);
+    return text + QStringLiteral(", budget %1 of %2").arg(facts.router.budget).arg(signal);
+}
+
 } // namespace
 
-std::vector<std::uint8_t> queryRoles(const AttentionPlan& plan, int head) {
-    const RoutedChoices* unit = plan.choicesOf(head);
-    std::vector<std::uint8_t> roles = unit ? unit->queryRole : std::vector<std::uint8_t>();
-    for (std::uint8_t& role : roles) // one that reads the routed keys only draws no row of its own
-        role = role == kReadsAll ? 1 : 0;
-    return roles;
-}
-
 std::optional<PairFacts> pairFacts(const Snapshot& snapshot, int layer, int head, int query, int key) {
-    if (!hasTile(snapshot, layer) || !snapshot.tokens || query < 0 || key < 0 ||
-        static_cast<std::size_t>(std::max(query, key)) >= snapshot.tokens->size())
+    const std::optional<TileSource> source = sourceOf(snapshot, layer, head);
+    const auto isToken = [&](int token) {
+        return token >= 0 && static_cast<std::size_t>(token) < snapshot.tokens->size();
+    };
+    if (!source || !isToken(query) || !isToken(key))
         return std::nullopt;
-    PairFacts facts;
-    facts.layer = layer;
-    facts.head = head;
-    facts.query = query;
-    facts.key = key;
-    if (key > query) {
-        facts.impossible = true;
-        return facts;
-    }
-    const std::optional<TileSource> source = snapshot.tileSource(layer);
-    if (!source)
-        return std::nullopt;
-    TileSource rowSource = *source;
-    const bool covered = covers(*source, head, static_cast<std::size_t>(query));
-    if (!covered)
-        rowSource.plan = nullptr; // the row of full attention only
-    const AttentionRow row = makeRow(head, static_cast<std::size_t>(query), rowSource);
-    const auto k = static_cast<std::size_t>(key);
-    facts.full = static_cast<double>(row.full[k]);
-    facts.fullRank = 1 + static_cast<int>(std::count_if(row.full.begin(), row.full.end(),
-                                                        [&](float p) { return p > row.full[k]; }));
-    Matrix logit(1, 1);
-    logitTile(source->input, head, static_cast<std::size_t>(query), k, logit.view(), source->isa);
-    facts.score = static_cast<double>(*logit.view().row(0));
-    if (!covered)
-        return facts;
-    facts.hybrid = static_cast<double>(row.hybrid[k]);
-    facts.reason = row.reason[k];
-    facts.fullLayer = source->plan->full;
-    const AttentionPolicy& policy = source->plan->policyOf(head);
-    facts.window = policy.local.window >= kAll ? 0 : static_cast<int>(policy.local.window);
-    if (policy.routed.on())
-        facts.signal = QString::fromStdString(policy.routed.signal);
-    if (!facts.fullLayer)
-        addRouting(facts, *source->plan);
-    if (facts.reason == Reason::Always)
-        facts.alwaysKind = alwaysKindOf(policy, snapshot.facts.get(), query, key);
-    return facts;
-}
-
-QString routingText(const PairFacts& facts) {
-    QString text = facts.signal;
-    if (facts.signalScore)
-        text += QLatin1Char(' ') + twoDecimals(*facts.signalScore);
-    if (facts.threshold)
-        text += QStringLiteral(", threshold ") + twoDecimals(*facts.threshold);
-    if (facts.signalRank > 0)
-        text += QStringLiteral(", rank %1 of %2").arg(facts.signalRank).arg(facts.budget);
-    return text;
-}
-
-QString pairText(const PairFacts& facts, const Tokens& tokens) {
-    QString text = QStringLiteral("query %1  reads  key %2      L%3 H%4")
-                       .arg(quoted(tokens, facts.query), quoted(tokens, facts.key))
-                       .arg(facts.layer)
-                       .arg(facts.head);
-    if (facts.impossible)
-        return text + QStringLiteral("\ncomes after the query");
-    text += QStringLiteral(", distance %1").arg(facts.query - facts.key);
-    text += QStringLiteral("\np %1 (rank %2)").arg(threeDigits(facts.full)).arg(facts.fullRank);
-    if (facts.hybrid)
-        text += QStringLiteral("   p\u0302 %1   p\u0302 \u2212 p %2")
-                    .arg(threeDigits(*facts.hybrid), signedThreeDigits(*facts.hybrid - facts.full));
-    text += QStringLiteral("   score ") + twoDecimals(facts.score) + QLatin1Char('\n');
-    if (!facts.hybrid)
-        return text + QStringLiteral("hybrid: not computed yet");
-    if (facts.fullLayer)
-        return text + QStringLiteral("this layer is kept full: every key is read");
-    switch (facts.reason) {
-    case Reason::Local:
-        return text + (facts.window > 0
-                           ? QStringLiteral("local: one of the nearest %1 keys").arg(facts.window)
-                           : QStringLiteral("local: the window holds every key"));
-    case Reason::Always:
-        return text + QStringLiteral("always: ") + facts.alwaysKind;
-    case Reason::Routed:
-        return text +
-               (facts.role == Role::Queries ? QStringLiteral("routed, query role: ")
-                                            : QStringLiteral("routed, key role: ")) +
-               routingText(facts);
-    case Reason::Far:
-        return text + QStringLiteral("far field: seen through a summary");
-    case Reason::Skipped:
-        break;
-    }
-    text += QStringLiteral("not routed: %1 of mass lost, rank %2")
-                .arg(threeDigits(facts.full))
-                .arg(facts.fullRank);
-    if (!facts.signal.isEmpty())
-        text += QStringLiteral(", budget %1").arg(facts.budget);
-    return text;
+    return fovea::pairFacts(*source, head, static_cast<std::size_t>(query), static_cast<std::size_t>(key));
 }
 
 std::optional<BlockFacts> blockFacts(const Snapshot& snapshot, int layer, int head, MapQuantity quantity,
                                      RowRange queries, RowRange keys) {
-    if (!hasTile(snapshot, layer))
+    const std::optional<TileSource> source = sourceOf(snapshot, layer, head);
+    if (!source || queries.last > snapshot.tokens->size() || keys.last > snapshot.tokens->size())
         return std::nullopt;
-    const std::optional<TileSource> source = snapshot.tileSource(layer);
-    if (!source)
-        return std::nullopt;
-    BlockFacts facts;
-    facts.queries = queries;
-    facts.keys = keys;
-    std::size_t pairs = 0, kept = 0, coveredRows = 0;
-    for (std::size_t q = queries.first; q < queries.last; ++q) {
-        if (q < keys.first)
-            continue;
-        TileSource rowSource = *source;
-        const bool covered = covers(*source, head, q);
-        if (!covered)
-            rowSource.plan = nullptr;
-        else
-            ++coveredRows;
-        const AttentionRow row = makeRow(head, q, rowSource);
-        for (std::size_t k = keys.first; k < std::min(keys.last, q + 1); ++k) {
-            const double value =
-                static_cast<double>(quantity == MapQuantity::Hybrid       ? row.hybrid[k]
-                                    : quantity == MapQuantity::Difference ? row.hybrid[k] - row.full[k]
-                                                                          : row.full[k]);
-            ++pairs;
-            if (covered && row.reason[k] != Reason::Skipped)
-                ++kept;
-            facts.mass += value;
-            if (std::abs(value) > std::abs(facts.largest)) {
-                facts.largest = value;
-                facts.largestQuery = static_cast<int>(q);
-                facts.largestKey = static_cast<int>(k);
-            }
-        }
-    }
-    facts.mass /= static_cast<double>(std::max<std::size_t>(1, queries.last - queries.first));
-    if (coveredRows > 0 && pairs > 0)
-        facts.keptShare = static_cast<double>(kept) / static_cast<double>(pairs);
-    return facts;
+    return fovea::blockFacts(*source, head, quantity, queries, keys);
 }
 
-QString blockText(const BlockFacts& facts) {
-    QString text = QStringLiteral("queries %1\u2013%2, keys %3\u2013%4\nmax %5 at (%6, %7), mass %8")
-                       .arg(facts.queries.first)
-                       .arg(facts.queries.last - 1)
-                       .arg(facts.keys.first)
-                       .arg(facts.keys.last - 1)
-                       .arg(threeDigits(facts.largest))
-                       .arg(facts.largestQuery)
-                       .arg(facts.largestKey)
-                       .arg(threeDigits(facts.mass));
-    if (facts.keptShare)
-        text += QStringLiteral(", %1 % kept").arg(threeDigits(*facts.keptShare * 100));
-    return text;
+QString shortReason(ReadKind kind, const RouterFacts& router) {
+    switch (kind) {
+    case ReadKind::AfterQuery:
+        return QStringLiteral("after the query");
+    case ReadKind::NotRun:
+        return QStringLiteral("not run yet");
+    case ReadKind::FullHead:
+        return QStringLiteral("full head");
+    case ReadKind::Window:
+        return QStringLiteral("local");
+    case ReadKind::Chunk:
+        return QStringLiteral("local, chunk");
+    case ReadKind::Itself:
+        return QStringLiteral("local, itself");
+    case ReadKind::Sink:
+        return QStringLiteral("sink");
+    case ReadKind::PinnedKey:
+        return QStringLiteral("pinned");
+    case ReadKind::Special:
+        return QStringLiteral("special token");
+    case ReadKind::Separator:
+        return QStringLiteral("separator");
+    case ReadKind::PinnedQuery:
+        return QStringLiteral("pinned as query");
+    case ReadKind::OutsidePhase:
+        return QStringLiteral("row outside the phase");
+    case ReadKind::RoutedKey:
+        return router.rank > 0 ? QStringLiteral("routed, %1/%2").arg(router.rank).arg(router.budget)
+                               : QStringLiteral("routed");
+    case ReadKind::RoutedQuery:
+        return QStringLiteral("query role");
+    case ReadKind::Summary:
+        return QStringLiteral("summary");
+    case ReadKind::LinearState:
+        return QStringLiteral("linear state");
+    case ReadKind::Recurrent:
+        return QStringLiteral("recurrent state");
+    case ReadKind::MeanValue:
+        return QStringLiteral("mean of values");
+    case ReadKind::Skipped:
+        break;
+    }
+    return router.rank > 0 ? QStringLiteral("not routed, %1").arg(router.rank) : QStringLiteral("not routed");
+}
+
+QString longReason(const PairFacts& facts) {
+    switch (facts.kind) {
+    case ReadKind::AfterQuery:
+        return QStringLiteral("comes after the query");
+    case ReadKind::NotRun:
+        return QStringLiteral("hybrid: not run yet");
+    case ReadKind::FullHead:
+        return QStringLiteral("this head reads every key in this layer");
+    case ReadKind::Window:
+        return QStringLiteral("local: ") + windowText(facts.local);
+    case ReadKind::Chunk:
+        return QStringLiteral("local: in the query's chunk of %1 keys%2")
+            .arg(facts.local.chunk)
+            .arg(facts.local.chunkPrevious != 0 ? QStringLiteral(" or the one before") : QString());
+    case ReadKind::Itself:
+        return QStringLiteral("local: the query reads nothing else, so it reads itself");
+    case ReadKind::Sink:
+        return QStringLiteral("always: sink");
+    case ReadKind::PinnedKey:
+        return QStringLiteral("always: pinned, key role");
+    case ReadKind::Special:
+        return QStringLiteral("always: special token");
+    case ReadKind::Separator:
+        return QStringLiteral("always: separator");
+    case ReadKind::PinnedQuery:
+        return QStringLiteral("always: pinned, query role");
+    case ReadKind::OutsidePhase:
+        return QStringLiteral("always: the row is outside the routed phase and reads everything");
+    case ReadKind::RoutedKey:
+        return QStringLiteral("routed, key role: ") + routerText(facts);
+    case ReadKind::RoutedQuery:
+        return QStringLiteral("routed, query role: ") + routerText(facts);
+    case ReadKind::Summary:
+        return QStringLiteral("far field: seen through a summary");
+    case ReadKind::LinearState:
+        return QStringLiteral("far field: seen through the linear state");
+    case ReadKind::Recurrent:
+        return QStringLiteral("far field: in the recurrent state, which has no weight for one token");
+    case ReadKind::MeanValue:
+        return QStringLiteral("far field: the row reads no key and gets the mean of the values");
+    case ReadKind::Skipped:
+        break;
+    }
+    return notReadText(facts);
+}
+
+QString pairText(const PairFacts& facts, const Tokens& tokens, int layer, int head) {
+    QString text = QStringLiteral("query %1  reads  key %2      L%3 H%4")
+                       .arg(quoted(tokens, facts.query), quoted(tokens, facts.key))
+                       .arg(layer)
+                       .arg(head);
+    if (facts.kind == ReadKind::AfterQuery)
+        return text + QLatin1Char('\n') + longReason(facts);
+    text += QStringLiteral(", distance %1").arg(facts.query - facts.key);
+    text += QStringLiteral("\np %1 (rank %2)").arg(threeDigits(facts.full)).arg(facts.rank);
+    if (facts.hybrid && !std::isnan(*facts.hybrid))
+        text += QStringLiteral("   p\u0302 %1   p\u0302 \u2212 p %2")
+                    .arg(threeDigits(*facts.hybrid), signedThreeDigits(*facts.hybrid - facts.full));
+    text += QStringLiteral("   score ") + twoDecimals(facts.logit) + QLatin1Char('\n');
+    return text + longReason(facts);
+}
+
+QString blockText(const BlockFacts& facts, MapQuantity quantity) {
+    const auto range = [](RowRange r) {
+        return r.last - r.first == 1 ? QString::number(r.first)
+                                     : QStringLiteral("%1\u2013%2").arg(r.first).arg(r.last - 1);
+    };
+    QString text = QStringLiteral("queries %1, keys %2\n").arg(range(facts.queries), range(facts.keys));
+    if (facts.pairs == 0)
+        return text + QStringLiteral("come after the queries");
+    QStringList parts;
+    if (facts.values && quantity != MapQuantity::Kept) {
+        const double largest = facts.values->largest;
+        parts << QStringLiteral("max %1 at (%2, %3)")
+                     .arg(threeDigits(largest))
+                     .arg(facts.values->query)
+                     .arg(facts.values->key);
+        if (!std::isnan(facts.values->mass))
+            parts << QStringLiteral("mass %1").arg(threeDigits(facts.values->mass));
+    }
+    if (facts.read) {
+        parts << QStringLiteral("%1 % kept").arg(threeDigits(facts.keptShare() * 100));
+        if (facts.read->far > 0)
+            parts << QStringLiteral("%1 % far field")
+                         .arg(threeDigits(100 * static_cast<double>(facts.read->far) /
+                                          static_cast<double>(facts.pairs)));
+    } else if (quantity != MapQuantity::Full) {
+        parts << (facts.coveredRows == 0 ? QStringLiteral("hybrid: not run yet")
+                                         : QStringLiteral("hybrid: not run yet for %1 of %2 queries")
+                                               .arg(facts.rows - facts.coveredRows)
+                                               .arg(facts.rows));
+    }
+    return text + parts.join(QStringLiteral(", "));
 }
 
 } // namespace fovea::ui

@@ -36,6 +36,8 @@ void fillUnknown(MapTile& tile, const MapTile& old) {
             tile.state[i] = old.state[i];
             if (!tile.keptShare.empty())
                 tile.keptShare[i] = old.keptShare[i];
+            if (!tile.farShare.empty())
+                tile.farShare[i] = old.farShare.empty() ? 0 : old.farShare[i];
         }
 }
 
@@ -54,7 +56,8 @@ int pictureLevelOf(const LayerActivations& layer) {
 }
 
 std::size_t tileBytes(const MapTile& tile) {
-    return sizeof(MapTile) + (tile.value.capacity() + tile.keptShare.capacity()) * sizeof(float) +
+    return sizeof(MapTile) +
+           (tile.value.capacity() + tile.keptShare.capacity() + tile.farShare.capacity()) * sizeof(float) +
            tile.state.capacity() * sizeof(CellState);
 }
 

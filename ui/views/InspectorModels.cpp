@@ -1,8 +1,10 @@
 #include "ui/views/InspectorModels.h"
 #include "core/text/Display.h"
+#include "ui/plot/MapFacts.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
-#include "ui/views/TokenTint.h"
 #include <QTextDocument>
+#include <cmath>
 
 namespace fovea::ui {
 
@@ -28,9 +30,9 @@ void ReadsModel::show(std::shared_ptr<const InspectorReport> report, std::shared
 
 const std::vector<ReadLine>& ReadsModel::lines() const {
     static const std::vector<ReadLine> none;
-    if (!m_report)
+    if (!m_report || !m_report->token)
         return none;
-    return m_side == Side::Reads ? m_report->reads : m_report->readBy;
+    return m_side == Side::Reads ? m_report->token->reads : m_report->token->readBy;
 }
 
 int ReadsModel::rowCount(const QModelIndex& parent) const {
@@ -45,13 +47,13 @@ QVariant ReadsModel::data(const QModelIndex& index, int role) const {
     if (!index.isValid() || index.row() >= rowCount())
         return {};
     const ReadLine& line = lines()[static_cast<std::size_t>(index.row())];
-    const int other = m_side == Side::Reads ? line.key : line.query;
+    const auto other = static_cast<int>(m_side == Side::Reads ? line.key : line.query);
     if (role == Qt::TextAlignmentRole)
         return alignment(index.column(), FullColumn, HybridColumn);
     if (role == Qt::FontRole)
         return index.column() == WhyColumn ? Theme::second() : Theme::mono();
     if (role == Qt::ForegroundRole && index.column() == WhyColumn && line.hybrid)
-        return line.reason == Reason::Skipped ? Theme::current().ink2 : Theme::current().ink;
+        return line.kind == ReadKind::Skipped ? Theme::current().ink2 : Theme::current().ink;
     const bool exact = role == Qt::ToolTipRole;
     if (role != Qt::DisplayRole && !exact)
         return {};
@@ -63,17 +65,17 @@ QVariant ReadsModel::data(const QModelIndex& index, int role) const {
                            displayText(m_tokens->pieces[static_cast<std::size_t>(other)], 12)));
         break;
     case FullColumn:
-        text = exact ? exactly(static_cast<double>(line.p)) : threeDigits(static_cast<double>(line.p));
+        text = exact ? exactly(static_cast<double>(line.full)) : threeDigits(static_cast<double>(line.full));
         break;
     case HybridColumn:
-        if (!line.hybrid)
+        if (!line.hybrid || std::isnan(*line.hybrid))
             text = QStringLiteral("\u2013");
         else
             text = exact ? exactly(static_cast<double>(*line.hybrid))
                          : threeDigits(static_cast<double>(*line.hybrid));
         break;
     case WhyColumn:
-        text = line.why;
+        text = shortReason(line.kind, line.router);
         break;
     default:
         return {};
@@ -119,7 +121,7 @@ int WhyModel::columnCount(const QModelIndex& parent) const {
 QVariant WhyModel::data(const QModelIndex& index, int role) const {
     if (!index.isValid() || index.row() >= rowCount())
         return {};
-    const WhyLine& line = m_report->why[static_cast<std::size_t>(index.row())];
+    const RoutedInLayer& line = m_report->why[static_cast<std::size_t>(index.row())];
     if (role == Qt::TextAlignmentRole)
         return alignment(index.column(), HeadsColumn, QueriesColumn);
     if (role == Qt::FontRole)

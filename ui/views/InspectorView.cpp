@@ -1,8 +1,8 @@
 #include "ui/views/InspectorView.h"
 #include "core/text/Display.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/InspectorModels.h"
-#include "ui/views/TokenTint.h"
 #include <QHeaderView>
 #include <QLabel>
 #include <QMouseEvent>
@@ -165,11 +165,11 @@ void InspectorView::build() {
 
     connect(m_readsTable, &QTableView::clicked, this, [this](const QModelIndex& index) {
         const ReadLine line = m_reads->lines()[static_cast<std::size_t>(index.row())];
-        m_context.selection.pinPair({line.query, line.key});
+        m_context.selection.pinPair({static_cast<int>(line.query), static_cast<int>(line.key)});
     });
     connect(m_readByTable, &QTableView::clicked, this, [this](const QModelIndex& index) {
         const ReadLine line = m_readBy->lines()[static_cast<std::size_t>(index.row())];
-        m_context.selection.pinPair({line.query, line.key});
+        m_context.selection.pinPair({static_cast<int>(line.query), static_cast<int>(line.key)});
     });
 }
 
@@ -269,15 +269,16 @@ void InspectorView::requestReport() {
 }
 
 QString InspectorView::demotion(const InspectorReport& report) const {
-    if (report.coveredReaders == 0 || report.fullLayer)
+    if (!report.token || report.token->coveredReaders == 0 || report.token->fullHead)
         return {};
+    const TokenReport& token = *report.token;
     const QString where = QStringLiteral("L%1 H%2").arg(report.wish.layer).arg(report.wish.head);
     QStringList lines;
-    if (report.routedReaders > 0)
+    if (token.routedReaders > 0)
         lines << tr("If demoted as key: -%1 pairs in %2, counted. KL and answer: not run.")
-                     .arg(report.routedReaders)
+                     .arg(token.routedReaders)
                      .arg(where);
-    if (const std::size_t more = report.coveredReaders - report.readers; more > 0)
+    if (const std::size_t more = token.coveredReaders - token.readers; more > 0)
         lines << tr("If promoted as key: +%1 pairs in %2, counted. KL and answer: not run.")
                      .arg(more)
                      .arg(where);
@@ -291,33 +292,35 @@ void InspectorView::showReport(std::shared_ptr<const InspectorReport> report) {
         r.wish.token); // with the numbers, never before them: a title over another token's rows would lie
     const QString where = QStringLiteral("L%1 H%2").arg(r.wish.layer).arg(r.wish.head);
     QStringList summary;
-    if (r.keys == 0)
+    const TokenReport token = r.token.value_or(TokenReport());
+    if (!r.token)
         summary << tr("Layer %1 is not computed yet.").arg(r.wish.layer);
-    else if (!r.covered)
-        summary << tr("%1: may read %2 keys; no plan yet").arg(where).arg(r.keys);
-    else if (r.fullLayer)
-        summary << tr("%1: reads all %2 keys, a full layer").arg(where).arg(r.keys);
+    else if (!token.covered)
+        summary << tr("%1: may read %2 keys; hybrid not run yet").arg(where).arg(token.keys);
+    else if (token.fullHead)
+        summary << tr("%1: reads all %2 keys, a full head").arg(where).arg(token.keys);
     else
         summary << tr("%1: reads %2 of %3 keys, kept mass %4")
                        .arg(where)
-                       .arg(r.keptKeys)
-                       .arg(r.keys)
-                       .arg(threeDigits(r.keptMass.value_or(0)));
+                       .arg(token.keptKeys)
+                       .arg(token.keys)
+                       .arg(threeDigits(token.keptMass));
     const auto t = static_cast<std::size_t>(r.wish.token);
     if (m_newest->full && t > 0 && t < m_newest->full->nll.size())
         summary << tr("surprisal %1 nats").arg(threeDigits(static_cast<double>(m_newest->full->nll[t])));
     m_summary->setText(summary.join(QLatin1Char('\n')));
-    m_pair->setText(r.pair);
-    m_pair->setVisible(!r.pair.isEmpty());
+    const QString anatomy = pairAnatomy(r, *m_newest->tokens);
+    m_pair->setText(anatomy);
+    m_pair->setVisible(!anatomy.isEmpty());
     m_reads->show(m_report, m_newest->tokens);
     m_readBy->show(m_report, m_newest->tokens);
     m_why->show(m_report);
     m_readsTitle->setText(tr("Reads, by p"));
-    m_readsTitle->setVisible(!r.reads.empty());
-    m_readByTitle->setText(r.coveredReaders == r.later && r.later > 0
-                               ? tr("Read by %1 of %2 queries").arg(r.readers).arg(r.later)
+    m_readsTitle->setVisible(!token.reads.empty());
+    m_readByTitle->setText(token.coveredReaders == token.later && token.later > 0
+                               ? tr("Read by %1 of %2 queries").arg(token.readers).arg(token.later)
                                : tr("Read by"));
-    m_readByTitle->setVisible(!r.readBy.empty());
+    m_readByTitle->setVisible(!token.readBy.empty());
     m_demotion->setText(demotion(r));
     m_demotion->setVisible(!m_demotion->text().isEmpty());
     QString why;

@@ -1,4 +1,5 @@
 #include "ui/views/MapView.h"
+#include "core/measure/HeadReads.h"
 #include "ui/plot/MapFacts.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/views/MapLegend.h"
@@ -293,9 +294,7 @@ QString MapView::describe() const {
         if (visible->plan->full)
             text += tr(", query %1 reads %2 keys").arg(query).arg(query + 1);
         else if (head && at >= head->rows.first && at < head->rows.last)
-            text += tr(", query %1 reads %2 keys")
-                        .arg(query)
-                        .arg(visible->plan->keptKeys(shownHead(), at).size());
+            text += tr(", query %1 reads %2 keys").arg(query).arg(head->keysOf(at).size());
     }
     return text;
 }
@@ -392,7 +391,7 @@ void MapView::startTip(Pair pair) {
         return;
     showTip({});
     m_tipPair = pair;
-    m_tipAt = m_canvas->mapFromGlobal(QCursor::pos());
+    m_tipAt = m_canvas->pointer();
     if (pair.valid())
         m_tipTimer.start();
     else
@@ -405,19 +404,17 @@ void MapView::fetchTip() {
     const SnapshotPtr snapshot = m_shown;
     const int layer = m_context.selection.layer(), head = shownHead();
     const Pair pair = m_tipPair;
-    const auto block = m_canvas->viewport().cell * m_canvas->devicePixelRatioF() < 1
-                           ? m_canvas->blockAt(m_canvas->cellCentre(pair, m_canvas->paneAt(m_tipAt)))
-                           : std::nullopt;
+    const auto block = m_canvas->pools() ? m_canvas->blockAt(m_tipAt) : std::nullopt;
     const MapQuantity quantity = block ? m_canvas->scene().panes[block->pane].quantity : MapQuantity::Full;
     m_context.runs.fetch<QString>(
         this, {"map.tip"},
         [=](const WorkContext&) -> Result<QString> {
-            if (block && pair.key <= pair.query) {
+            if (block) {
                 const auto facts = blockFacts(*snapshot, layer, head, quantity, block->queries, block->keys);
-                return facts ? blockText(*facts) : QString();
+                return facts ? blockText(*facts, quantity) : QString();
             }
             const auto facts = pairFacts(*snapshot, layer, head, pair.query, pair.key);
-            return facts ? pairText(*facts, *snapshot->tokens) : QString();
+            return facts ? pairText(*facts, *snapshot->tokens, layer, head) : QString();
         },
         [this, pair](const Result<QString>& text) {
             if (text && !text->isEmpty() && pair == m_tipPair && pair == m_context.selection.hoveredPair())

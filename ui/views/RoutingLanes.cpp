@@ -58,20 +58,27 @@ void RoutingLanes::setData(std::shared_ptr<const RoutingLaneData> lanes, Snapsho
     update();
 }
 
+void RoutingLanes::setSentence(const QString& sentence) {
+    if (sentence == m_sentence)
+        return;
+    m_sentence = sentence;
+    update();
+}
+
 QRect RoutingLanes::axisRect() const {
     return rect().adjusted(kLabelWidth, 2, -4, -2);
 }
 
 double RoutingLanes::xOf(std::size_t token) const {
     const QRect area = axisRect();
-    return m_data && m_data->tokens > 0
+    return hasLanes()
                ? area.left() + static_cast<double>(token) * area.width() / static_cast<double>(m_data->tokens)
                : area.left();
 }
 
 int RoutingLanes::tokenAt(double x) const {
     const QRect area = axisRect();
-    if (!m_data || m_data->tokens == 0 || x < area.left() || x >= area.right() + 1)
+    if (!hasLanes() || x < area.left() || x >= area.right() + 1)
         return -1;
     const auto token =
         static_cast<std::size_t>((x - area.left()) * static_cast<double>(m_data->tokens) / area.width());
@@ -83,10 +90,9 @@ void RoutingLanes::paintEvent(QPaintEvent*) {
     QPainter painter(this);
     painter.fillRect(rect(), theme.paper);
     painter.setFont(Theme::axis());
-    if (!m_data || m_data->tokens == 0) {
+    if (!hasLanes()) {
         painter.setPen(theme.ink2);
-        painter.drawText(rect(), Qt::AlignCenter | Qt::TextWordWrap,
-                         tr("Nothing is routed. Choose a signal and a count under Routed."));
+        painter.drawText(rect(), Qt::AlignCenter | Qt::TextWordWrap, m_sentence);
         return;
     }
     const LaneRects lanes = laneRects(axisRect());
@@ -100,7 +106,7 @@ void RoutingLanes::paintEvent(QPaintEvent*) {
         painter.setPen(theme.divider);
         painter.drawLine(lane.bottomLeft() + QPoint(0, 1), lane.bottomRight() + QPoint(0, 1));
     };
-    label(lanes.score, m_data->query >= 0 ? tr("signal for #%1").arg(m_data->query)
+    label(lanes.score, m_data->query ? tr("signal for #%1").arg(*m_data->query)
                        : m_data->scoredQueries == 1
                            ? tr("signal of the last query")
                            : tr("signal, mean of %1 queries").arg(m_data->scoredQueries));
@@ -155,7 +161,7 @@ void RoutingLanes::paintScores(QPainter& painter, const QRect& lane) const {
     const QColor other = theme.ink3;
     for (int pass = 0; pass < 2; ++pass)
         for (std::size_t j = 0; j < m_data->score.size(); ++j) {
-            const bool isChosen = m_data->query >= 0 ? m_data->routed[j] != 0 : m_data->keyUses[j] > 0;
+            const bool isChosen = m_data->query ? m_data->routed[j] != 0 : m_data->keyUses[j] > 0;
             if (!std::isfinite(m_data->score[j]) || isChosen != (pass == 1))
                 continue;
             const double top = yOf(m_data->score[j]);
@@ -199,7 +205,7 @@ void RoutingLanes::paintQueryRole(QPainter& painter, const QRect& lane) const {
 
 void RoutingLanes::paintOracle(QPainter& painter, const QRect& lane) const {
     const Theme& theme = Theme::current();
-    if (m_data->query < 0) {
+    if (!m_data->query) {
         painter.setPen(theme.ink2);
         painter.drawText(lane, Qt::AlignLeft | Qt::AlignVCenter,
                          tr("pin a query to compare its choices one by one"));
@@ -289,11 +295,11 @@ bool RoutingLanes::event(QEvent* event) {
                     .arg(m_data->keyUses[j])
                     .arg(m_data->layer)
                     .arg(m_data->head);
-        if (m_data->query >= 0 && (m_data->routed[j] || m_data->oracle[j]))
+        if (m_data->query && (m_data->routed[j] || m_data->oracle[j]))
             text += m_data->routed[j] && m_data->oracle[j]
-                        ? tr("\nrouter and oracle choose it for #%1").arg(m_data->query)
-                    : m_data->routed[j] ? tr("\nrouted for #%1, the oracle would not").arg(m_data->query)
-                                        : tr("\nthe oracle would choose it for #%1").arg(m_data->query);
+                        ? tr("\nrouter and oracle choose it for #%1").arg(*m_data->query)
+                    : m_data->routed[j] ? tr("\nrouted for #%1, the oracle would not").arg(*m_data->query)
+                                        : tr("\nthe oracle would choose it for #%1").arg(*m_data->query);
         QToolTip::showText(help->globalPos(),
                            text.toHtmlEscaped().replace(QLatin1Char('\n'), QLatin1String("<br>")), this);
         return true;

@@ -1,4 +1,6 @@
 #include "ui/views/RoutingView.h"
+#include "core/engine/HeadPolicy.h"
+#include "core/measure/HeadReads.h"
 #include "core/policy/SignalSpec.h"
 #include "core/route/Router.h"
 #include "core/text/Display.h"
@@ -9,22 +11,17 @@
 #include <QCheckBox>
 #include <QHBoxLayout>
 #include <QHeaderView>
+#include <QItemSelection>
 #include <QLabel>
 #include <QLineEdit>
 #include <QSortFilterProxyModel>
 #include <QSplitter>
 #include <QTableView>
 #include <QVBoxLayout>
-#include <algorithm>
-#include <cmath>
-#include <limits>
 
 namespace fovea::ui {
 
 namespace {
-
-/// Rows behind means and hit rates: enough for two digits, cheap at any length.
-constexpr std::size_t kSampledRows = 64;
 
 /// Keeps rows whose token text, "#412" or layer matches; and, if asked, those of one layer and head.
 class RecordFilter : public QSortFilterProxyModel {
@@ -61,18 +58,8 @@ private:
     int m_layer = -1, m_head = -1, m_headsPerKv = 1;
 };
 
-/// What another signal would choose as keys: the controls rank no queries.
-AttentionPolicy withSignal(AttentionPolicy policy, const char* signal) {
-    policy.routed.role = Role::Keys;
-    policy.routed.signal = signal;
-    return policy;
-}
-
-double overlap(std::span<const std::uint32_t> chosen, std::span<const std::uint32_t> reference) {
-    std::size_t hits = 0;
-    for (const std::uint32_t key : chosen)
-        hits += std::binary_search(reference.begin(), reference.end(), key) ? 1U : 0U;
-    return static_cast<double>(hits);
+bool sameText(const SnapshotPtr& a, const SnapshotPtr& b) {
+    return a && b && a->tokens && b->tokens && (a->tokens == b->tokens || a->tokens->ids == b->tokens->ids);
 }
 
 } // namespace
@@ -106,6 +93,7 @@ RoutingView::RoutingView(ViewContext context, QWidget* parent)
     m_table->setSelectionBehavior(QAbstractItemView::SelectRows);
     m_table->setSelectionMode(QAbstractItemView::SingleSelection);
     m_table->setEditTriggers(QAbstractItemView::NoEditTriggers);
+    m_table->setTabKeyNavigation(false); // Tab leaves the table
     m_table->setAlternatingRowColors(true);
     m_table->setTabKeyNavigation(false); // Tab leaves the table; the arrows walk it
     m_table->setFont(Theme::mono());
@@ -140,117 +128,40 @@ RoutingView::RoutingView(ViewContext context, QWidget* parent)
     connect(m_find, &QLineEdit::textChanged, this, &RoutingView::applyFilter);
     connect(m_thisCell, &QCheckBox::toggled, this, &RoutingView::applyFilter);
     connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, &RoutingView::refreshHeader);
-    connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
-            [this](const QModelIndex& current) {
-                const RoutingRow* row = m_model->rowAt(m_filter->mapToSource(current).row());
-                if (!row)
-                    return;
-                m_context.selection.setCell(row->layer, row->head);
-                m_context.selection.pin(static_cast<int>(row->token));
-            });
+    // The selection, not the current row: a table that gets the focus makes its first row current.
+    connect(m_table->selectionModel(), &QItemSelectionModel::selectionChanged, this, &RoutingView::choose);
     refresh();
+}
+
+void RoutingView::choose(const QItemSelection& selected) {
+    if (selected.isEmpty())
+        return;
+    const RoutingRow* row = m_model->rowAt(m_filter->mapToSource(selected.indexes().front()).row());
+    if (!row)
+        return;
+    const int layer = row->layer, head = row->head, token = static_cast<int>(row->token);
+    m_context.selection.setCell(layer, head); // whoever hears it may reset the model: `row` is gone
+    m_context.selection.pin(token);
 }
 
 std::shared_ptr<RoutingLaneData> RoutingView::laneData(const Snapshot& s, int layer, int head, int query,
                                                        const WorkContext& work) {
-    auto lanes = std::make_shared<RoutingLaneData>();
-    const AttentionPolicy& whole = s.request->policy;
-    const AttentionPolicy policy = whole.withParts(whole.partsOf(layer, head));
-    const ModelShape& shape = s.model->shape;
-    const std::size_t tokens = s.tokens->size();
-    lanes->layer = layer;
-    lanes->head = head;
-    lanes->layers = shape.layers;
-    lanes->heads = shape.heads;
-    lanes->query = query;
-    lanes->threshold = std::numeric_limits<float>::quiet_NaN();
-    if (!policy.routed.on() || policy.fullInLayer(layer))
-        return lanes;
-    lanes->tokens = tokens;
-    lanes->score.assign(tokens, std::numeric_limits<float>::quiet_NaN());
-    lanes->keyUses.assign(tokens, 0);
-    lanes->routed.assign(tokens, 0);
-    lanes->oracle.assign(tokens, 0);
-    const RouteInput input = s.routeInput(layer);
-
-    const auto all = route(policy, shape, input, {0, tokens}, head, work);
-    if (!all || all->choicesOf(head) == nullptr)
-        return lanes;
-    const RoutedChoices& choices = *all->choicesOf(head);
-    for (const std::uint32_t key : choices.keys)
-        ++lanes->keyUses[key];
-    lanes->queryRole = choices.queryRole;
-
-    std::vector<std::size_t> sampled;
-    if (query >= 0) {
-        sampled.push_back(static_cast<std::size_t>(query));
-    } else {
-        const std::size_t count = std::min(tokens, kSampledRows);
-        for (std::size_t n = 0; n < count; ++n)
-            sampled.push_back((n + 1) * tokens / count - 1);
-    }
-    lanes->sampledQueries = sampled.size();
-    // A signal that follows the rows under way is made from the first row on each time; its last row sums
-    // them all up.
-    const SignalSpec* signal = findSignal(policy.routed.signal);
-    const bool lastOnly = signal != nullptr && signal->sees == Sees::Running;
-    lanes->scoredQueries = lastOnly ? 1 : sampled.size();
-
-    std::vector<double> sum(tokens, 0);
-    std::vector<std::uint32_t> seen(tokens, 0);
-    double chosen = 0;
-    double oracleHits = 0;
-    double randomHits = 0;
-    const auto addScores = [&](std::size_t row) {
-        const auto scores = signalScores(policy, shape, input, head, row, work);
-        for (std::size_t j = 0; scores && j < scores->size(); ++j)
-            if (std::isfinite((*scores)[j])) {
-                sum[j] += static_cast<double>((*scores)[j]);
-                ++seen[j];
-            }
-    };
-    for (const std::size_t row : sampled) {
-        if (!lastOnly || row == sampled.back())
-            addScores(row);
-        const std::span<const std::uint32_t> router = choices.row(row);
-        if (!policy.routed.ranksKeys())
-            continue; // no keys to compare with the oracle's
-        chosen += static_cast<double>(router.size());
-        const auto oracle = route(withSignal(policy, "oracle"), shape, input, {row, row + 1}, head, work);
-        if (oracle) {
-            const auto best = oracle->choicesOf(head)->row(row);
-            oracleHits += overlap(router, best);
-            if (query >= 0)
-                for (const std::uint32_t key : best)
-                    lanes->oracle[key] = 1;
-        }
-        const auto random = route(withSignal(policy, "random"), shape, input, {row, row + 1}, head, work);
-        if (oracle && random)
-            randomHits += overlap(random->choicesOf(head)->row(row), oracle->choicesOf(head)->row(row));
-        if (query >= 0) {
-            for (const std::uint32_t key : router)
-                lanes->routed[key] = 1;
-            lanes->threshold = choices.threshold[row];
-        }
-    }
-    for (std::size_t j = 0; j < tokens; ++j)
-        if (seen[j] > 0)
-            lanes->score[j] = static_cast<float>(sum[j] / seen[j]);
-    lanes->sampledChoices = static_cast<std::size_t>(chosen);
-    if (chosen > 0) {
-        lanes->oracleHits = oracleHits / chosen;
-        lanes->randomHits = randomHits / chosen;
-    }
-    if (s.propagated && s.propagated->routing) {
-        lanes->headsPerCell.assign(tokens * static_cast<std::size_t>(shape.layers), 0);
-        for (const RoutingRow& row : s.propagated->routing->rows)
-            if (row.role == Role::Keys)
-                lanes->headsPerCell[static_cast<std::size_t>(row.layer) * tokens + row.token] =
-                    static_cast<std::uint16_t>(
-                        lanes->headsPerCell[static_cast<std::size_t>(row.layer) * tokens + row.token] +
-                        (row.headGroup >= 0 ? shape.headsPerKv() : 1));
-    }
-    return lanes;
+    const std::optional<AttentionPolicy> policy = headPolicy(s, layer, head);
+    if (!policy)
+        return nullptr;
+    RoutingLaneInput input;
+    input.policy = &*policy;
+    input.shape = &s.model->shape;
+    input.route = s.routeInput(layer);
+    input.head = head;
+    if (query >= 0)
+        input.query = static_cast<std::size_t>(query);
+    if (s.visible && s.visible->plan && s.visible->layer == layer)
+        input.choices = s.visible->plan->choicesOf(head);
+    if (s.propagated && s.propagated->routing)
+        input.record = s.propagated->routing.get();
+    Result<RoutingLaneData> lanes = routingLanes(input, work);
+    return lanes ? std::make_shared<RoutingLaneData>(std::move(*lanes)) : nullptr;
 }
 
 bool RoutingView::Question::operator==(const Question& other) const {
@@ -271,8 +182,15 @@ void RoutingView::refresh() {
     if (m_stale)
         return;
     const SnapshotPtr now = m_context.runs.snapshot();
-    m_model->setSnapshot(m_context.runs.lastComplete());
+    const SnapshotPtr complete = m_context.runs.lastComplete();
+    // Table and lanes are of one text: numbers of an older one would be read as this one's.
+    m_model->setSnapshot(sameText(now, complete) ? complete : nullptr);
     applyFilter();
+    if (m_data && now && now->tokens && m_dataText != now->tokens) {
+        m_data = nullptr;
+        m_dataText = nullptr;
+        m_lanes->setData(nullptr, nullptr);
+    }
     const int layer = m_context.selection.layer();
     if (!now || !now->full || !now->tokens || static_cast<std::size_t>(layer) >= now->full->layers.size() ||
         !now->full->layers[static_cast<std::size_t>(layer)]) {
@@ -291,12 +209,15 @@ void RoutingView::refresh() {
                       head,
                       query};
     // A run delivers many snapshots; most change nothing here.
-    if (m_question == question) {
-        refreshHeader();
-        return;
+    if (m_question != question) {
+        m_question = std::move(question);
+        ask(now, layer, head, query);
     }
-    m_question = std::move(question);
-    const std::uint64_t asked = ++m_asked;
+    refreshHeader();
+}
+
+void RoutingView::ask(const SnapshotPtr& now, int layer, int head, int query) {
+    ++m_asked;
     using Lanes = std::shared_ptr<const RoutingLaneData>;
     m_context.runs.fetch<Lanes>(
         this, {"lanes", Urgency::Long},
@@ -305,38 +226,70 @@ void RoutingView::refresh() {
             FOVEA_TRY(work.checkpoint()); // what was cancelled is not whole
             return lanes;
         },
-        [this, asked, now](const Result<Lanes>& lanes) {
-            if (asked != m_asked || !lanes)
+        [this, asked = m_asked, now](const Result<Lanes>& lanes) {
+            if (!lanes && asked == m_asked)
+                m_question.reset(); // no answer came: the next snapshot asks again
+            if (!lanes)
                 return;
             m_data = *lanes;
+            m_dataText = now->tokens;
             m_lanes->setData(m_data, now);
             refreshHeader();
         });
+    m_lanes->setData(m_data, now);
     refreshHeader();
+});
+}
+
+QString RoutingView::sentence() const {
+    const Request& request = m_context.requests.request();
+    const QString place =
+        QStringLiteral("L%1 H%2").arg(m_context.selection.layer()).arg(m_context.selection.head());
+    if (!request.policy.anyParts([](const HeadParts& parts) { return parts.routed.on(); }))
+        return tr("Nothing is routed: choose a signal and a count under Routed.");
+    const bool ofCell =
+        m_data && m_data->layer == m_context.selection.layer() && m_data->head == m_context.selection.head();
+    if (ofCell && m_data->empty == RoutingLaneData::Empty::FullHead)
+        return tr("%1 reads every key: nothing is routed there.").arg(place);
+    if (ofCell && m_data->empty == RoutingLaneData::Empty::NotRouted)
+        return tr("%1 routes nothing under this policy; other heads do.").arg(place);
+    if (!request.text || request.text->empty())
+        return tr("Which tokens were routed, and why: type, paste or drop a text.");
+    return tr("Which tokens were routed, and why: waits for %1.").arg(place);
 }
 
 void RoutingView::refreshHeader() {
-    const AttentionPolicy& policy = m_context.requests.request().policy;
-    const SignalSpec* signal = policy.routed.on() ? findSignal(policy.routed.signal) : nullptr;
-    m_badge->setVisible(signal && looksAhead(policy));
+    m_lanes->setSentence(sentence());
+    const bool lanes = m_lanes->hasLanes();
+    const int layer = lanes ? m_data->layer : m_context.selection.layer();
+    const int head = lanes ? m_data->head : m_context.selection.head();
+    const SnapshotPtr now = m_context.runs.snapshot();
+    const bool known = now && now->request && now->facts && now->model && layer < now->model->shape.layers &&
+                       head < now->model->shape.heads;
+    const std::optional<AttentionPolicy> policy = known ? headPolicy(*now, layer, head) : std::nullopt;
+    const bool routes = policy && policy->routed.on() && !policy->fullInLayer(layer);
+    m_badge->setVisible(routes && looksAhead(static_cast<const HeadParts&>(*policy)));
     m_badge->setStyleSheet(QStringLiteral("color: %1").arg(Theme::current().warning.name()));
-    if (!signal) {
-        m_header->setText(tr("Nothing is routed: choose a signal and a count under Routed."));
+    if (!lanes || !routes) {
+        m_header->setText(sentence());
+        m_header->setToolTip({});
         return;
     }
-    const QString sees = tr(seesText(signal->sees).data());
-    QString text = tr("L%4 H%5, isolated: %1, role %2, %3.")
-                       .arg(QString::fromStdString(policy.routed.signal))
-                       .arg(QString::fromStdString(std::string(roleName(policy.routed.role))))
-                       .arg(sees)
-                       .arg(m_context.selection.layer())
-                       .arg(m_context.selection.head());
-    if (m_data && m_data->tokens > 0 && m_data->sampledChoices > 0)
+    const SignalSpec* signal = findSignal(m_data->signal);
+    QString text = tr("L%1 H%2, isolated: ").arg(m_data->layer).arg(m_data->head);
+    if (signal != nullptr)
+        text += tr("%1, role %2, %3.")
+                    .arg(QString::fromStdString(m_data->signal),
+                         QString::fromStdString(std::string(roleName(policy->routed.role))),
+                         tr(seesText(signal->sees).data()));
+    else
+        text += tr("random blocks.");
+    if (m_data->sampledChoices > 0)
         text = tr("The oracle makes %1 % of these choices, of random ones %2 % (%3). ")
                    .arg(m_data->oracleHits * 100, 0, 'f', 0)
                    .arg(m_data->randomHits * 100, 0, 'f', 0)
-                   .arg(m_data->query >= 0 ? tr("query #%1").arg(m_data->query)
-                                           : tr("%1 sampled queries").arg(m_data->sampledQueries)) +
+                   .arg(m_data->query ? tr("query #%1").arg(*m_data->query)
+                                      : tr("%1 sampled queries").arg(m_data->sampledQueries)) +
                text;
     m_header->setText(text);
     m_header->setToolTip(text.toHtmlEscaped());

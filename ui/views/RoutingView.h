@@ -5,6 +5,7 @@
 
 class QLabel;
 class QLineEdit;
+class QItemSelection;
 class QSortFilterProxyModel;
 class QTableView;
 class QCheckBox;
@@ -20,8 +21,9 @@ class RoutingView : public QWidget {
 public:
     explicit RoutingView(ViewContext context, QWidget* parent = nullptr);
 
-    /// What the lanes show for one layer and head of `snapshot`. Any thread; cost: 64 sampled rows of three
-    /// routers.
+    /// What the lanes show for one layer and head of `snapshot`, which must have the layer's activations;
+    /// `query` -1: sampled queries. Null when it was cancelled, or while it is not known what the head does.
+    /// Any thread. Cost: routingLanes.
     [[nodiscard]] static std::shared_ptr<RoutingLaneData>
     laneData(const Snapshot& snapshot, int layer, int head, int query, const WorkContext& work = {});
 
@@ -34,6 +36,10 @@ protected:
 private:
     void refresh();
     void refreshHeader();
+    void ask(const SnapshotPtr& now, int layer, int head, int query);
+    void choose(const QItemSelection& selected);
+    /// Why there are no lanes; the header and the lanes say the same.
+    [[nodiscard]] QString sentence() const;
     void applyFilter();
 
     ViewContext m_context;
@@ -57,6 +63,7 @@ private:
     std::optional<Question> m_question; ///< asked last
     std::shared_ptr<const RoutingLaneData> m_data;
     std::uint64_t m_asked = 0;
+    std::shared_ptr<const Tokens> m_dataText; ///< tokens that m_data is of
     bool m_stale = true;
 };
 

@@ -84,6 +84,8 @@ QString TextLegend::highEnd() const {
         text = tr("%1 or more").arg(text);
     if (m_tint->logarithmic)
         text += tr(" log");
+    if (m_tint->moreIsWorse)
+        text += tr(" (worse)");
     return m_tint->relative ? text + tr(" relative to row") : text;
 }
 
@@ -187,11 +189,9 @@ void TextLegend::paintItem(QPainter& painter, const Item& item, double x, double
     const QString low = lowEnd();
     painter.drawText(QPointF(x, baseline), low);
     x += metrics.horizontalAdvance(low) + 4;
-    const Ramp& ramp = m_tint->isSigned ? Ramp::signedDifference(theme) : Ramp::weights(theme);
     for (int column = 0; column < static_cast<int>(kRampWidth); ++column)
-        painter.fillRect(
-            QRectF(x + column, top + 3, 1, kRow - 6),
-            QColor::fromRgb(ramp.at(static_cast<float>(column) / static_cast<float>(kRampWidth - 1))));
+        painter.fillRect(QRectF(x + column, top + 3, 1, kRow - 6),
+                         m_tint->colorAt(static_cast<float>(column) / static_cast<float>(kRampWidth - 1)));
     painter.setPen(QPen(theme.controlEdge, 1));
     painter.setBrush(Qt::NoBrush);
     painter.drawRect(QRectF(x, top + 3, kRampWidth, kRow - 6).adjusted(0.5, 0.5, -0.5, -0.5));

@@ -1,5 +1,7 @@
 #include "ui/views/TokenTint.h"
-#include "core/measure/AttentionColumn.h"
+#include "core/engine/HeadPolicy.h"
+#include "core/measure/HeadReads.h"
+#include "core/measure/TokenValues.h"
 #include "core/route/Router.h"
 #include "ui/plot/Theme.h"
 #include <algorithm>
@@ -22,86 +24,79 @@ TokenTint waiting(TintKind kind, const QString& sentence) {
     return tint;
 }
 
-TintState stateOfMass(float mass) {
-    return mass < kNearZero ? TintState::NearZero : TintState::Value;
+/// Takes numbers and states over; `nearZero`: masses below kNearZero are drawn as such.
+void take(TokenTint& tint, TokenValues values, bool nearZero) {
+    tint.value = std::move(values.value);
+    tint.state.resize(values.state.size());
+    for (std::size_t t = 0; t < values.state.size(); ++t)
+        switch (values.state[t]) {
+        case TokenState::None:
+            tint.state[t] = TintState::None;
+            break;
+        case TokenState::Value:
+            tint.state[t] = nearZero && tint.value[t] < kNearZero ? TintState::NearZero : TintState::Value;
+            break;
+        case TokenState::Skipped:
+            tint.state[t] = TintState::Skipped;
+            break;
+        case TokenState::Impossible:
+            tint.state[t] = TintState::Impossible;
+            break;
+        }
 }
 
 /// Mass is always on the absolute scale, so that heads, layers and runs compare.
-void onMassScale(TokenTint& tint) {
+TokenTint massTint(TokenValues values) {
+    TokenTint tint;
     tint.logarithmic = true;
     tint.low = kNearZero;
     tint.high = 1;
+    take(tint, std::move(values), true);
+    return tint;
 }
 
 TokenTint readBySelected(const TintPlace& at, const TileSource& source) {
-    TokenTint tint;
-    onMassScale(tint);
-    const bool hybrid = source.plan != nullptr;
-    const std::size_t tokens = source.input.k.rows;
-    const AttentionRow row = makeRow(at.head, static_cast<std::size_t>(at.token), source);
-    tint.value.assign(tokens, 0);
-    tint.state.assign(tokens, TintState::Impossible);
-    for (std::size_t j = 0; j < row.full.size(); ++j) {
-        const bool skipped = hybrid && row.reason[j] == Reason::Skipped;
-        tint.value[j] = hybrid ? row.hybrid[j] : row.full[j];
-        tint.state[j] = skipped ? TintState::Skipped : stateOfMass(tint.value[j]);
-    }
-    tint.caption = (hybrid ? QStringLiteral("p^ read by #%1, %2") : QStringLiteral("p read by #%1, %2"))
+    const auto query = static_cast<std::size_t>(at.token);
+    TokenTint tint = massTint(readByQuery(source, at.head, query));
+    tint.caption = (covers(source, at.head, query) ? QStringLiteral("p^ read by #%1, %2")
+                                                   : QStringLiteral("p read by #%1, %2"))
                        .arg(at.token)
                        .arg(place(at.layer, at.head));
     return tint;
 }
 
 TokenTint givenToSelected(const TintPlace& at, const TileSource& source) {
-    TokenTint tint;
-    onMassScale(tint);
-    const bool hybrid = source.plan != nullptr;
-    const std::size_t tokens = source.input.k.rows;
-    const AttentionColumn column = makeColumn(at.head, static_cast<std::size_t>(at.token), source);
-    tint.value.assign(tokens, 0);
-    tint.state.assign(tokens, TintState::Impossible);
-    for (std::size_t i = 0; i < column.full.size(); ++i) {
-        const std::size_t query = column.key + i;
-        const float mass = hybrid ? column.hybrid[i] : column.full[i];
-        if (std::isnan(mass)) {
-            tint.state[query] = TintState::None;
-            continue;
-        }
-        tint.value[query] = mass;
-        tint.state[query] =
-            hybrid && column.reason[i] == Reason::Skipped ? TintState::Skipped : stateOfMass(mass);
-    }
-    tint.caption = (hybrid ? QStringLiteral("p^ given to #%1, %2") : QStringLiteral("p given to #%1, %2"))
+    TokenTint tint = massTint(givenToKey(source, at.head, static_cast<std::size_t>(at.token)));
+    tint.caption = (source.plan != nullptr ? QStringLiteral("p^ given to #%1, %2")
+                                           : QStringLiteral("p given to #%1, %2"))
                        .arg(at.token)
                        .arg(place(at.layer, at.head));
     return tint;
 }
 
 TokenTint routerScore(const TintPlace& at, const Snapshot& snapshot) {
-    const AttentionPolicy& whole = snapshot.request->policy;
-    const AttentionPolicy policy = whole.withParts(whole.partsOf(at.layer, at.head));
-    if (!policy.routed.on())
-        return waiting(at.kind, QObject::tr("This policy routes nothing: choose a router."));
-    if (policy.fullInLayer(at.layer))
-        return waiting(at.kind, QObject::tr("Layer %1 is full: nothing is routed there.").arg(at.layer));
-    const auto scores = signalScores(policy, snapshot.model->shape, snapshot.routeInput(at.layer), at.head,
+    const std::optional<AttentionPolicy> policy = headPolicy(snapshot, at.layer, at.head);
+    if (!policy)
+        return waiting(at.kind, QObject::tr("Waits for the retrieval scores that say which heads are full."));
+    if (policy->fullInLayer(at.layer))
+        return waiting(
+            at.kind,
+            QObject::tr("%1 reads every key: nothing is routed there.").arg(place(at.layer, at.head)));
+    if (!policy->routed.on())
+        return waiting(at.kind, QObject::tr("%1 routes nothing under this policy: choose a router.")
+                                    .arg(place(at.layer, at.head)));
+    const auto scores = signalScores(*policy, snapshot.model->shape, snapshot.routeInput(at.layer), at.head,
                                      static_cast<std::size_t>(at.token), {});
     if (!scores)
         return waiting(at.kind, QString::fromStdString(scores.error().message));
     TokenTint tint;
-    const std::size_t tokens = snapshot.tokens->size();
-    tint.value.assign(tokens, 0);
-    tint.state.assign(tokens, TintState::Impossible);
+    take(tint, scoredTokens(*scores, snapshot.tokens->size()), false);
     float low = INFINITY, high = -INFINITY;
-    for (std::size_t j = 0; j < scores->size(); ++j) {
-        const float score = (*scores)[j];
-        tint.state[j] = std::isfinite(score) ? TintState::Value : TintState::None;
-        if (!std::isfinite(score))
-            continue;
-        tint.value[j] = score;
-        low = std::min(low, score);
-        high = std::max(high, score);
-    }
+    for (std::size_t t = 0; t < tint.value.size(); ++t)
+        if (tint.state[t] == TintState::Value) {
+            low = std::min(low, tint.value[t]);
+            high = std::max(high, tint.value[t]);
+        }
     if (low > high)
         return waiting(
             at.kind, QObject::tr("#%1 has no candidate: all keys before it are read anyway.").arg(at.token));
@@ -109,7 +104,7 @@ TokenTint routerScore(const TintPlace& at, const Snapshot& snapshot) {
     tint.high = high > low ? high : low + 1;
     tint.relative = true;
     tint.caption = QStringLiteral("%1 for #%2, %3")
-                       .arg(QString::fromStdString(policy.routed.signal))
+                       .arg(QString::fromStdString(policy->routed.signal))
                        .arg(at.token)
                        .arg(place(at.layer, at.head));
     return tint;
@@ -155,18 +150,12 @@ TokenTint lossDelta(const SnapshotPtr& newest, const SnapshotPtr& complete) {
     TokenTint tint;
     tint.isSigned = true;
     tint.from = from == newest ? 0 : from->generation;
+    tint.moreIsWorse = true;
+    take(tint, lossDeltas(f.fullNll, f.hybridNll, newest->tokens->size()), false);
     std::vector<float> sizes;
-    const std::size_t tokens = std::min(f.fullNll.size(), f.hybridNll.size());
-    tint.value.assign(newest->tokens->size(), 0);
-    tint.state.assign(newest->tokens->size(), TintState::None);
-    for (std::size_t t = 0; t < std::min(tokens, tint.value.size()); ++t) {
-        const float delta = f.hybridNll[t] - f.fullNll[t];
-        if (!std::isfinite(delta))
-            continue;
-        tint.value[t] = delta;
-        tint.state[t] = TintState::Value;
-        sizes.push_back(std::fabs(delta));
-    }
+    for (std::size_t t = 0; t < tint.value.size(); ++t)
+        if (tint.state[t] == TintState::Value)
+            sizes.push_back(std::fabs(tint.value[t]));
     // One word that goes badly wrong would leave all others grey: the ramp ends where 98 % of them do.
     float most = 1e-3F;
     if (!sizes.empty()) {
@@ -189,31 +178,18 @@ float TokenTint::unit(float v) const {
 }
 
 QColor TokenTint::color(std::size_t token) const {
+    return colorAt(unit(value[token]));
+}
+
+QColor TokenTint::colorAt(float unit) const {
     const Theme& theme = Theme::current();
     const Ramp& ramp = isSigned ? Ramp::signedDifference(theme) : Ramp::weights(theme);
-    return QColor::fromRgb(ramp.at(unit(value[token])));
+    return QColor::fromRgb(ramp.at(moreIsWorse ? 1 - unit : unit));
 }
 
 bool needsRows(TintKind kind) {
     return kind == TintKind::ReadBySelected || kind == TintKind::GivenToSelected ||
            kind == TintKind::RouterScore;
-}
-
-std::optional<TileSource> coveredSource(const Snapshot& snapshot, int layer, int head, int query) {
-    auto source = snapshot.tileSource(layer);
-    if (!source || !source->plan || source->plan->full)
-        return source;
-    const auto h = static_cast<std::size_t>(head);
-    const RowRange rows = source->plan->heads[h]->rows;
-    const auto q = static_cast<std::size_t>(query);
-    const std::size_t at = q * static_cast<std::size_t>(source->input.heads) + h;
-    const bool covered = q >= rows.first && q < rows.last && at < source->hybridLse.size() &&
-                         !std::isnan(source->hybridLse[at]);
-    if (!covered) {
-        source->plan = nullptr;
-        source->hybridLse = {};
-    }
-    return source;
 }
 
 TokenTint makeTint(const TintPlace& at, const SnapshotPtr& newest, const SnapshotPtr& complete) {
@@ -227,7 +203,7 @@ TokenTint makeTint(const TintPlace& at, const SnapshotPtr& newest, const Snapsho
     } else if (at.token < 0 || static_cast<std::size_t>(at.token) >= newest->tokens->size()) {
         tint = waiting(at.kind, QObject::tr("Pin a token: click a word."));
     } else {
-        const auto source = coveredSource(*newest, at.layer, at.head, at.token);
+        const std::optional<TileSource> source = newest->tileSource(at.layer);
         if (!source)
             tint = waiting(at.kind, QObject::tr("Layer %1 is not computed yet.").arg(at.layer));
         else if (at.kind == TintKind::ReadBySelected)

@@ -29,6 +29,8 @@ struct TokenTint {
     float low = 0, high = 1;      ///< ends of the ramp; signed: low = -high
     bool logarithmic = false;
     bool isSigned = false;
+    bool moreIsWorse =
+        false; ///< of a signed tint: more is shown in the ramp's warm colour, less in the calm one
     bool relative = false;  ///< ends are of this row, not absolute
     bool clipped = false;   ///< some values lie beyond the ends
     QString caption;        ///< "p^ read by #412, L12 H5"
@@ -38,6 +40,7 @@ struct TokenTint {
     /// Place of a value on the ramp, 0..1.
     [[nodiscard]] float unit(float v) const;
     [[nodiscard]] QColor color(std::size_t token) const; ///< of Value and NearZero, current theme
+    [[nodiscard]] QColor colorAt(float unit) const;      ///< of a place on the ramp, 0..1, current theme
 };
 
 inline constexpr float kNearZero = 1e-4F;
@@ -56,9 +59,5 @@ struct TintPlace {
 /// Any thread. Cost: a row or a column of one head.
 [[nodiscard]] TokenTint makeTint(const TintPlace& place, const SnapshotPtr& newest,
                                  const SnapshotPtr& complete);
-
-/// Tile source of a layer without a hybrid part that does not cover `head` and `query` yet.
-[[nodiscard]] std::optional<TileSource> coveredSource(const Snapshot& snapshot, int layer, int head,
-                                                      int query);
 
 } // namespace fovea::ui
