@@ -11,8 +11,6 @@ namespace fovea::app {
 
 namespace {
 
-constexpr std::size_t kMostCells = 4'000'000;
-
 struct Options {
     TextRunOptions text;
     std::string layer = "0";
@@ -63,7 +61,7 @@ Outcome<> run(const Options& options, Session& session) {
             FOVEA_TRY(keys);
             const Result<std::string> csv =
                 attentionCsv(*run.snapshot, static_cast<int>(*layer), static_cast<int>(*head),
-                             {queries->first, queries->last}, {keys->first, keys->last}, kMostCells);
+                             {queries->first, queries->last}, {keys->first, keys->last}, kMostCsvPairs);
             FOVEA_TRY(csv);
             FOVEA_TRY(save(options.rows, *csv));
             written += " " + options.rows;
@@ -88,7 +86,8 @@ Command addExport(CLI::App& program) {
         app->add_option(name, value, help)->type_name(type)->group("What");
     };
     add("--map", options->map, "FILE.png|.svg", "Full beside hybrid, with legend and provenance.");
-    add("--rows", options->rows, "FILE.csv", "query, key, token texts, p, hybrid p, reason.");
+    add("--rows", options->rows, "FILE.csv",
+        "query, key, token texts, p, hybrid p, reason; and of which layer, head, model, text and policy.");
     add("--policy-file", options->policy, "FILE.json", "The policy that the options say, for --policy.");
     add("--layer", options->layer, "L", "From 0. Default: 0.");
     add("--head", options->head, "H", "From 0. Default: 0.");

@@ -1,5 +1,6 @@
 #include "core/export/Csv.h"
 #include "core/export/Report.h"
+#include "core/measure/HeadReads.h"
 #include "core/text/Display.h"
 #include <array>
 #include <charconv>
@@ -88,6 +89,13 @@ std::string sweepCsv(const std::vector<SweepPoint>& points) {
     return csv;
 }
 
+std::uint64_t causalPairsIn(RowRange queries, RowRange keys) {
+    std::uint64_t pairs = 0;
+    for (std::size_t q = queries.first; q < queries.last; ++q)
+        pairs += std::min(keys.last, q + 1) - std::min({keys.first, keys.last, q + 1});
+    return pairs;
+}
+
 Result<std::string> attentionCsv(const Snapshot& snapshot, int layer, int head, RowRange queries,
                                  RowRange keys, std::size_t maxCells) {
     const std::optional<TileSource> source = snapshot.tileSource(layer);
@@ -101,21 +109,26 @@ Result<std::string> attentionCsv(const Snapshot& snapshot, int layer, int head, 
                         std::to_string(queries.last) + ", keys to " + std::to_string(keys.last) +
                         "; heads below " + std::to_string(snapshot.model->shape.heads) +
                         " and positions up to " + std::to_string(tokens) + " are accepted.");
-    std::size_t cells = 0;
-    for (std::size_t q = queries.first; q < queries.last; ++q)
-        cells += std::min(keys.last, q + 1) - std::min({keys.first, keys.last, q + 1});
+    const std::uint64_t cells = causalPairsIn(queries, keys);
     if (cells > maxCells)
         return fail(ErrorCode::TooLarge, "attention: " + std::to_string(cells) + " cells; at most " +
                                              std::to_string(maxCells) +
                                              " are written. Choose fewer queries or keys.");
-    std::string csv = "query,key,query_text,key_text,p,phat,reason\n";
+    std::string csv = "query,key,query_text,key_text,p,phat,reason,layer,head,regime,model,text,policy\n";
+    const std::string provenance = ',' + std::to_string(layer) + ',' + std::to_string(head) + ",isolated," +
+                                   snapshot.model->info.sha256.substr(0, 8) + ',' +
+                                   snapshot.textHash.substr(0, 8) + ',' + snapshot.policyHash.substr(0, 8) +
+                                   '\n';
     for (std::size_t q = queries.first; q < queries.last; ++q) {
-        const AttentionRow row = makeRow(head, q, *source);
+        const AttentionRow row = makeRow(head, q, coveredSource(*source, head, q));
+        const bool covered =
+            covers(*source, head, q); // a row that is not run yet has no hybrid and no reason
         const std::string queryText = csvText(escapedText(snapshot.tokens->pieces[q]));
         for (std::size_t k = keys.first; k < std::min(keys.last, q + 1); ++k)
             csv += std::to_string(q) + ',' + std::to_string(k) + ',' + queryText + ',' +
                    csvText(escapedText(snapshot.tokens->pieces[k])) + ',' + csvNumber(row.full[k]) + ',' +
-                   csvNumber(row.hybrid[k]) + ',' + std::string(reasonName(row.reason[k])) + '\n';
+                   (covered ? csvNumber(row.hybrid[k]) : std::string()) + ',' +
+                   (covered ? std::string(reasonName(row.reason[k])) : std::string()) + provenance;
     }
     return csv;
 }

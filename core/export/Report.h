@@ -33,7 +33,13 @@ struct ReportRouting {
 [[nodiscard]] std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& points,
                                     int threads);
 [[nodiscard]] std::string sweepCsv(const std::vector<SweepPoint>& points);
-/// One layer and head's rows as CSV: query,key,token texts,p,phat,reason. `maxCells` is checked first.
+/// Causal pairs of a rectangle of queries and keys: what attentionCsv writes of it. Cost: one step a query.
+[[nodiscard]] std::uint64_t causalPairsIn(RowRange queries, RowRange keys);
+/// The most pairs that one table takes, about 400 MB.
+inline constexpr std::size_t kMostCsvPairs = 4'000'000;
+/// One layer and head's rows as CSV: query,key,token texts,p,phat,reason, and in each row what the numbers
+/// are of: layer,head,regime and the first 8 hexadecimal digits of the SHA-256 of model, text and policy.
+/// `maxCells` is checked first.
 [[nodiscard]] Result<std::string> attentionCsv(const Snapshot& snapshot, int layer, int head,
                                                RowRange queries, RowRange keys, std::size_t maxCells);
 

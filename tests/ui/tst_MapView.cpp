@@ -182,7 +182,7 @@ private slots:
             int n = 0;
             for (int y = int(plot.top()) + 2; y < int(plot.bottom()) - 2; ++y)
                 for (int x = int(plot.left()) + 2; x < int(plot.right()) - 2; ++x)
-                    n += image.pixel(x, y) == Theme::light().skippedLine.rgb();
+                    n += image.pixel(x, y) == Theme::light().texture().rgb();
             return n;
         };
         const int before = lines();
@@ -354,7 +354,7 @@ private slots:
         QCOMPARE(w.selection.hoveredPair(), (Pair{40, 15}));
         QTRY_VERIFY(tip() && tip()->isVisible());
         QCOMPARE(tip()->textFormat(), Qt::PlainText);
-        QCOMPARE(tip()->text(), pairText(*pairFacts(*snapshot, 1, 1, 40, 15), *snapshot->tokens));
+        QCOMPARE(tip()->text(), pairText(*pairFacts(*snapshot, 1, 1, 40, 15), *snapshot->tokens, 1, 1));
         QVERIFY(tip()->text().contains(QStringLiteral("<b>bold</b>")));
         QTest::mouseMove(&w.canvas(), w.at(10, 50));
         QTRY_VERIFY(tip()->text().contains(QStringLiteral("comes after the query")));
@@ -372,6 +372,105 @@ private slots:
         QVERIFY2(tip()->text().contains(QStringLiteral("mass ")) &&
                      tip()->text().contains(QStringLiteral("% kept")),
                  qPrintable(tip()->text()));
+    }
+
+    void tipAndCrosshairNameTheSameCells() {
+        test::TinyOptions options;
+        options.tokens = 1500;
+        options.layers = 2;
+        options.headDim = 4;
+        options.isolated = false;
+        Window w(test::tinySnapshot(options));
+        QVERIFY(w.canvas().pools());
+        const QPoint middle = w.canvas().mapLayout().plots.front().center().toPoint();
+        QString before;
+        for (int x = 0; x < 12; ++x) { // every phase of cells against pixels
+            const QPoint at = middle + QPoint(x - 40, x / 2);
+            QTest::mouseMove(&w.canvas(), at);
+            const auto block = w.canvas().blockAt(at);
+            QVERIFY(block);
+            const Pair pair = w.selection.hoveredPair();
+            const auto inside = [](RowRange r, int token) {
+                return static_cast<std::size_t>(token) >= r.first && static_cast<std::size_t>(token) < r.last;
+            };
+            QVERIFY2(inside(block->queries, pair.query) && inside(block->keys, pair.key),
+                     qPrintable(QStringLiteral("crosshair %1, %2 outside queries %3 to %4, keys %5 to %6")
+                                    .arg(pair.query)
+                                    .arg(pair.key)
+                                    .arg(block->queries.first)
+                                    .arg(block->queries.last - 1)
+                                    .arg(block->keys.first)
+                                    .arg(block->keys.last - 1)));
+            const auto said = [](RowRange r) {
+                return r.last - r.first == 1 ? QString::number(r.first)
+                                             : QStringLiteral("%1\u2013%2").arg(r.first).arg(r.last - 1);
+            };
+            const QString says =
+                QStringLiteral("queries %1, keys %2").arg(said(block->queries), said(block->keys));
+            QTRY_VERIFY2(tip() && tip()->isVisible() && tip()->text().startsWith(says),
+                         qPrintable(tip()->text() + QStringLiteral(" / ") + says));
+        }
+    }
+
+    void boxesSayWhatTheTitleSays() {
+        Window w;
+        w.selection.setCell(12, 5); // before the model has said how many layers there are
+        QVERIFY2(w.view.windowTitle().startsWith(QStringLiteral("Map L12 H5")),
+                 qPrintable(w.view.windowTitle()));
+        QCOMPARE(w.find<QSpinBox>("map.layer")->value(), 12);
+        QCOMPARE(w.find<QSpinBox>("map.head")->value(), 5);
+        w.selection.setCell(1, 1);
+        w.runs.adopt(test::tinySnapshot());
+        QCOMPARE(w.find<QSpinBox>("map.layer")->maximum(), 2);
+        QCOMPARE(w.find<QSpinBox>("map.layer")->value(), 1);
+    }
+
+    void aTableThatIsTooLargeIsRefusedBeforeItIsNamed() {
+        test::TinyOptions options;
+        options.tokens = 3000;
+        options.layers = 2;
+        options.heads = 2;
+        options.kvHeads = 1;
+        options.headDim = 4;
+        options.isolated = false;
+        Window w(test::tinySnapshot(options));
+        QSignalSpy message(&w.view, &MapView::message);
+        w.view.exportNumbers();
+        QCOMPARE(message.size(), 1);
+        QVERIFY2(message.last().first().toString().contains(QStringLiteral("4,501,500 pairs")),
+                 qPrintable(message.last().first().toString()));
+        QVERIFY(!w.view.findChild<QWidget*>(QStringLiteral("map.saveNumbers")));
+    }
+
+    void tipsNameTheCause() {
+        const auto text = [](ReadKind kind, std::optional<double> hybrid) {
+            PairFacts facts;
+            facts.query = 9;
+            facts.key = 3;
+            facts.kind = kind;
+            facts.full = 0.25;
+            facts.rank = 1;
+            facts.hybrid = hybrid;
+            facts.signal = "key_norm";
+            return pairText(facts, *test::tinyTokens(12), 1, 2);
+        };
+        QVERIFY(text(ReadKind::OutsidePhase, 0.5).contains(QStringLiteral("outside the routed phase")));
+        QVERIFY(!text(ReadKind::OutsidePhase, 0.5).contains(QStringLiteral("separator")));
+        QVERIFY(text(ReadKind::LinearState, 0.5).contains(QStringLiteral("linear state")));
+        const QString recurrent = text(ReadKind::Recurrent, std::nan(""));
+        QVERIFY(recurrent.contains(QStringLiteral("recurrent state")) &&
+                !recurrent.contains(QStringLiteral("nan")) && !recurrent.contains(QStringLiteral("summary")));
+        const QString full = text(ReadKind::FullHead, 0.25);
+        QVERIFY(full.contains(QStringLiteral("reads every key")) &&
+                !full.contains(QStringLiteral("key_norm")));
+        BlockFacts block;
+        block.queries = {8, 10};
+        block.keys = {2, 4};
+        block.pairs = 4;
+        block.rows = 2;
+        block.coveredRows = 1;
+        QCOMPARE(blockText(block, MapQuantity::Hybrid),
+                 QStringLiteral("queries 8\u20139, keys 2\u20133\nhybrid: not run yet for 1 of 2 queries"));
     }
 
     void theOldPictureStaysAndSaysSo() {
@@ -485,7 +584,13 @@ private slots:
         QVERIFY(svg.readAll().contains("</svg>"));
         QFile csv(folder.filePath(QStringLiteral("a.csv")));
         QVERIFY(csv.open(QIODevice::ReadOnly));
-        QVERIFY(csv.readAll().startsWith("query,key"));
+        const QList<QByteArray> lines = csv.readAll().split('\n');
+        QVERIFY(lines.front().startsWith("query,key"));
+        QVERIFY(lines.front().endsWith("layer,head,regime,model,text,policy"));
+        const SnapshotPtr shown = w.view.shownSnapshot(); // each row says what it is of
+        QVERIFY(lines[1].endsWith(
+            ("1,1,isolated,00000000," + shown->textHash.substr(0, 8) + ',' + shown->policyHash.substr(0, 8))
+                .c_str()));
         w.view.savePicture(QStringLiteral("/nowhere/a.png"));
         QTRY_COMPARE(message.size(), 4);
         QVERIFY(message.last().first().toString().contains(QStringLiteral("/nowhere")));

@@ -2,12 +2,12 @@
 #include "core/files/AtomicFile.h"
 #include "ui/views/MapView.h"
 #include <QFileDialog>
+#include <QLocale>
 #include <algorithm>
 
 namespace fovea::ui {
 
 namespace {
-constexpr std::size_t kMostCsvCells = 4'000'000;
 
 /// A sentence for the person who saved: where it went, or why it did not.
 QString outcome(const Result<>& result, const QString& path) {
@@ -78,6 +78,15 @@ void MapView::exportNumbers() {
         emit message(tr("there are no numbers to save yet"));
         return;
     }
+    // Told before a name is asked for, with what helps.
+    const std::uint64_t pairs = causalPairsIn(m_canvas->shownQueries(), m_canvas->shownKeys());
+    if (pairs > kMostCsvPairs) {
+        const QLocale locale(QLocale::English);
+        emit message(tr("the part in sight has %1 pairs; a table takes at most %2: zoom in and save again")
+                         .arg(locale.toString(static_cast<qulonglong>(pairs)),
+                              locale.toString(static_cast<qulonglong>(kMostCsvPairs))));
+        return;
+    }
     auto* dialog = new QFileDialog(this, tr("Save the numbers"));
     dialog->setObjectName(QStringLiteral("map.saveNumbers"));
     dialog->setAttribute(Qt::WA_DeleteOnClose);
@@ -101,7 +110,7 @@ void MapView::saveNumbers(const QString& path) {
          queries = m_canvas->shownQueries(), keys = m_canvas->shownKeys(),
          path](const WorkContext&) -> Result<QString> {
             const Result<std::string> csv =
-                attentionCsv(*snapshot, layer, head, queries, keys, kMostCsvCells);
+                attentionCsv(*snapshot, layer, head, queries, keys, kMostCsvPairs);
             FOVEA_TRY(csv);
             return outcome(writeFileAtomically(path.toStdString(), *csv), path);
         },

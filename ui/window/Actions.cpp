@@ -23,7 +23,7 @@ constexpr std::array kActions = {
                "The policy as JSON, for the command line too"},
     ActionSpec{"file.export", "File", "&Export view…", "Ctrl+E", kWindow,
                "The view as PNG or SVG, with legend and provenance", true},
-    ActionSpec{"file.exportNumbers", "File", "Export &numbers…", "Ctrl+Shift+E", kWindow,
+    ActionSpec{"file.exportNumbers", "File", "Export map &numbers…", "Ctrl+Shift+E", kWindow,
                "The visible part of the map as CSV"},
     ActionSpec{"file.quit", "File", "&Quit", "Ctrl+Q", kWindow, "Close the window", true},
 

@@ -55,7 +55,6 @@ private:
     void moveFocus(int by);
     void exportView();
     void exportNumbers();
-    [[nodiscard]] bool curveIsActive() const;
     void askPath(const QString& title, const QString& filter, const QString& suffix,
                  std::function<void(const QString&)> taken);
     void pasteText();

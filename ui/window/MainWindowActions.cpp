@@ -1,6 +1,5 @@
 #include "core/engine/Build.h"
 #include "core/policy/ParamSpec.h"
-#include "ui/views/CurveView.h"
 #include "ui/views/MapView.h"
 #include "ui/views/TextView.h"
 #include "ui/window/Documents.h"
@@ -185,22 +184,13 @@ void MainWindow::editText() {
     findChild<TextView*>()->startEditing();
 }
 
-bool MainWindow::curveIsActive() const {
-    const auto* dock = findChild<QDockWidget*>(QStringLiteral("dock.curve"));
-    const QWidget* focus = QApplication::focusWidget();
-    return dock != nullptr && focus != nullptr && dock->isAncestorOf(focus);
-}
-
 void MainWindow::exportView() {
     // Only the map has a picture format yet; whichever view is active, it is the figure.
     findChild<MapView*>()->exportView();
 }
 
 void MainWindow::exportNumbers() {
-    if (curveIsActive()) {
-        findChild<CurveView*>()->exportNumbers();
-        return;
-    }
+    // Of the map, whatever has the focus; the cost plot has a button of its own.
     findChild<MapView*>()->exportNumbers();
 }
 
