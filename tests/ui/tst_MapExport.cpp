@@ -69,11 +69,12 @@ struct Table {
 /// What the pixel over cells [q0,q1) x [k0,k1) must show.
 struct Wanted {
     CellLook look = CellLook::Outside;
-    float value = 0;
+    float value = 0; ///< of the kept mask: share of the causal pairs that are read
 };
 Wanted wanted(const Table& table, MapQuantity quantity, std::size_t q0, std::size_t q1, std::size_t k0,
               std::size_t k1) {
     Wanted w;
+    int pairs = 0, kept = 0;
     for (std::size_t q = q0; q < std::min(q1, table.tokens); ++q)
         for (std::size_t k = k0; k < std::min(k1, table.tokens); ++k) {
             CellLook look = CellLook::Impossible;
@@ -85,12 +86,16 @@ Wanted wanted(const Table& table, MapQuantity quantity, std::size_t q0, std::siz
                     look = reason == Reason::Local    ? CellLook::Local
                            : reason == Reason::Always ? CellLook::Always
                                                       : CellLook::RoutedKey;
+                ++pairs;
+                kept += reason < Reason::Far ? 1 : 0;
                 const float v = table.value(quantity, q, k);
                 if (std::abs(v) > std::abs(w.value))
                     w.value = v;
             }
             w.look = std::min(w.look, look);
         }
+    if (quantity == MapQuantity::Kept && pairs > 0)
+        w.value = static_cast<float>(kept) / static_cast<float>(pairs);
     return w;
 }
 
@@ -101,6 +106,12 @@ struct Run {
         return (folder.path() + QLatin1Char('/') + QLatin1String(name)).toStdString();
     }
 };
+
+/// Equal but for the rounding of a share.
+bool alike(QRgb a, QRgb b) {
+    return std::abs(qRed(a) - qRed(b)) <= 1 && std::abs(qGreen(a) - qGreen(b)) <= 1 &&
+           std::abs(qBlue(a) - qBlue(b)) <= 1;
+}
 
 QByteArray bytesOf(const std::string& path) {
     QFile file(QString::fromStdString(path));
@@ -188,7 +199,7 @@ private slots:
                 const Wanted w = wanted(table, content.quantity, q0, q1, k0, k1);
                 ++seen[static_cast<std::size_t>(w.look)];
                 const QRgb pixel = image.pixel(x, y);
-                if (pixel == theme.skippedLine.rgb() &&
+                if (pixel == theme.texture().rgb() &&
                     (w.look == CellLook::Skipped || w.look == CellLook::Attended)) {
                     ++textured;
                     continue;
@@ -201,8 +212,9 @@ private slots:
                         pixel == ramp.table()[static_cast<std::size_t>(std::max(0, index - 1))] ? -1 : 1;
                     right = ramp.table()[static_cast<std::size_t>(std::clamp(index + near, 0, 255))];
                 }
-                const bool mark = w.look < CellLook::Attended && pixel == onColor(right).rgb();
-                if (pixel != right && !mark)
+                const QRgb marked = blended(right, onColor(right).rgb(), w.value);
+                const bool mark = w.look < CellLook::Attended && alike(pixel, marked);
+                if (!(w.look < CellLook::Attended ? alike(pixel, right) : pixel == right) && !mark)
                     QFAIL(qPrintable(QStringLiteral("pixel (%1, %2) is %3, not %4; look %5, value %6")
                                          .arg(x)
                                          .arg(y)
@@ -216,6 +228,52 @@ private slots:
         QVERIFY(seen[static_cast<std::size_t>(CellLook::Impossible)] > 0);
         if (content.quantity != MapQuantity::Full && cell >= 1)
             QVERIFY(seen[static_cast<std::size_t>(CellLook::Skipped)] > 0 && textured > 0);
+    }
+
+    void theKeptMaskIsAsStrongAsTheShareThatIsRead() {
+        test::TinyOptions options;
+        options.tokens = 600;
+        options.policy.local.window = 2;
+        options.policy.always.sinks = 0;
+        options.policy.routed.budget = 4; // of 600: under 2 % of the pairs
+        const auto snapshot = test::tinySnapshot(options);
+        const MapLayer content = contentOf(*snapshot, MapQuantity::Kept);
+        const Theme theme = Theme::light();
+        MapViewport view;
+        view.cell = 1.0 / 16;
+        const MapFrame frame = MapFrame::of(view, QSizeF(600 * view.cell, 600 * view.cell), 1);
+        const QImage image = rasterMap(frame, content, theme, everyTile(snapshot, frame.level()));
+        // How far from paper the map is, as a share of a mask in which every pair is read.
+        double ink = 0, most = 0, pairs = 0, read = 0;
+        const double deepest = 255 - qGray(theme.reasonColor(Reason::Routed).rgb());
+        for (int y = 0; y < image.height(); ++y)
+            for (int x = 0; x < y; ++x) { // the diagonal's cells hold pairs that cannot be
+                ink += 255 - qGray(image.pixel(x, y));
+                most += deepest;
+            }
+        for (std::size_t q = 0; q < 600; ++q)
+            for (const KeptKey& key : snapshot->visible->plan->keptKeys(1, q))
+                if (key.key / 16 < q / 16)
+                    ++read;
+        pairs = 37.0 * 38 / 2 * 256;
+        QVERIFY2(ink / most < 3 * read / pairs + 0.01,
+                 qPrintable(
+                     QStringLiteral("%1 of the ink for %2 of the pairs").arg(ink / most).arg(read / pairs)));
+        QVERIFY(ink > 0);
+    }
+
+    void texturesDoNotOutweighTheData_data() {
+        QTest::addColumn<bool>("dark");
+        QTest::newRow("light") << false;
+        QTest::newRow("dark") << true;
+    }
+    void texturesDoNotOutweighTheData() {
+        QFETCH(bool, dark);
+        const Theme theme = dark ? Theme::darkTheme() : Theme::light();
+        const int data = qGray(Ramp::weights(theme).at(MapScale(ScaleKind::Log).unit(1e-3F)));
+        const int texture = qGray(theme.texture().rgb());
+        QVERIFY2(dark ? texture <= data + 10 : texture >= data - 10,
+                 qPrintable(QStringLiteral("texture %1, a weight of 0.001 %2").arg(texture).arg(data)));
     }
 
     void aPixelOfOneCellShowsExactlyTheTilesValue_data() {
@@ -372,27 +430,28 @@ private slots:
             QVERIFY(facts);
             QCOMPARE(facts->full, double(row.full[std::size_t(k)]));
             QCOMPARE(*facts->hybrid, double(row.hybrid[std::size_t(k)]));
-            QCOMPARE(facts->reason, row.reason[std::size_t(k)]);
-            if (facts->reason == Reason::Skipped)
+            QCOMPARE(facts->kind == ReadKind::Skipped, row.reason[std::size_t(k)] == Reason::Skipped);
+            QCOMPARE(facts->kind == ReadKind::RoutedKey, row.reason[std::size_t(k)] == Reason::Routed);
+            if (facts->kind == ReadKind::Skipped)
                 skipped = k;
-            if (facts->reason == Reason::Routed)
+            if (facts->kind == ReadKind::RoutedKey)
                 routed = k;
         }
         QVERIFY(skipped >= 0 && routed >= 0);
-        const QString text = pairText(*pairFacts(*snapshot, 1, 1, 40, routed), *snapshot->tokens);
+        const QString text = pairText(*pairFacts(*snapshot, 1, 1, 40, routed), *snapshot->tokens, 1, 1);
         QVERIFY2(text.startsWith(QStringLiteral("query #40 \"\u00B7harbour")) ||
                      text.contains(QStringLiteral("query #40")),
                  qPrintable(text));
         QVERIFY2(text.contains(QStringLiteral("routed, key role: key_norm ")), qPrintable(text));
         QVERIFY2(text.contains(QStringLiteral(" of 4")), qPrintable(text));
         QVERIFY2(text.contains(QStringLiteral("distance %1").arg(40 - routed)), qPrintable(text));
-        const QString lost = pairText(*pairFacts(*snapshot, 1, 1, 40, skipped), *snapshot->tokens);
-        QVERIFY2(lost.contains(QStringLiteral("of mass lost, rank ")) &&
+        const QString lost = pairText(*pairFacts(*snapshot, 1, 1, 40, skipped), *snapshot->tokens, 1, 1);
+        QVERIFY2(lost.contains(QStringLiteral("of mass lost, budget ")) &&
                      lost.contains(QStringLiteral("budget 4")),
                  qPrintable(lost));
-        const QString after = pairText(*pairFacts(*snapshot, 1, 1, 3, 40), *snapshot->tokens);
+        const QString after = pairText(*pairFacts(*snapshot, 1, 1, 3, 40), *snapshot->tokens, 1, 1);
         QVERIFY2(after.endsWith(QStringLiteral("comes after the query")), qPrintable(after));
-        const QString sink = pairText(*pairFacts(*snapshot, 1, 1, 40, 0), *snapshot->tokens);
+        const QString sink = pairText(*pairFacts(*snapshot, 1, 1, 40, 0), *snapshot->tokens, 1, 1);
         QVERIFY2(sink.contains(QStringLiteral("always: sink")), qPrintable(sink));
         QVERIFY(!pairFacts(*snapshot, 1, 1, 64, 0));
         QVERIFY(!pairFacts(*snapshot, 9, 1, 4, 0));
@@ -413,10 +472,10 @@ private slots:
                 kept += row.reason[k] != Reason::Skipped;
             }
         }
-        QCOMPARE(facts->largest, largest);
-        QVERIFY(std::abs(facts->mass - sum / 4) < 1e-12);
-        QCOMPARE(*facts->keptShare, kept / 16.0);
-        QVERIFY(blockText(*facts).contains(QStringLiteral("% kept")));
+        QCOMPARE(facts->values->largest, largest);
+        QVERIFY(std::abs(facts->values->mass - sum / 4) < 1e-12);
+        QCOMPARE(facts->keptShare(), kept / 16.0);
+        QVERIFY(blockText(*facts, MapQuantity::Full).contains(QStringLiteral("% kept")));
     }
 
     void aPngHoldsLegendAndProvenance_data() {

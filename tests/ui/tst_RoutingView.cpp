@@ -172,7 +172,7 @@ private slots:
 
     void whileTheModelLoads_routedIsNotDenied() {
         // Routed is on, but no layer is there yet.
-        RequestModel requests(Window::start(routedSnapshot("group_dot")));
+        RequestModel requests(*routedSnapshot("group_dot")->request);
         SelectionModel selection;
         RunController runs(requests, selection);
         RoutingView view(ViewContext{runs, requests, selection});

@@ -1,6 +1,7 @@
 #include "ui/plot/MapFacts.h"
 #include "core/text/Display.h"
 #include "ui/plot/NumberText.h"
+#include <QStringList>
 #include <cmath>
 
 namespace fovea::ui {

@@ -73,7 +73,10 @@ private:
         MapLayer content;
         content.quantity = quantity;
         const Theme& theme = m_scene.theme;
-        const QRgb ground = cellColor(content, theme, look, 0);
+        // The kept mask's swatches are of pixels whose pairs are all read.
+        const bool read = look < CellLook::Attended;
+        const QRgb ground = cellColor(content, theme, look, read && look != CellLook::Far ? 1.0F : 0.0F,
+                                      look == CellLook::Far ? 1.0F : 0.0F);
         painter.setPen(QPen(theme.controlEdge, 1));
         painter.setBrush(QColor(ground));
         painter.drawRect(box);
@@ -82,7 +85,7 @@ private:
         const QColor mark = onColor(ground);
         switch (look) {
         case CellLook::Skipped:
-            painter.setPen(QPen(theme.skippedLine, 1));
+            painter.setPen(QPen(theme.texture(), 1));
             for (const double shift : {-7.0, 0.0, 7.0}) {
                 const double x0 = std::max(box.left(), box.left() + shift),
                              x1 = std::min(box.right(), box.right() + shift);
@@ -101,7 +104,7 @@ private:
         case CellLook::RoutedKey:
         case CellLook::Attended:
             painter.setPen(Qt::NoPen);
-            painter.setBrush(look == CellLook::Attended ? theme.skippedLine : mark);
+            painter.setBrush(look == CellLook::Attended ? theme.texture() : mark);
             painter.drawEllipse(middle, 1.2, 1.2);
             break;
         default:
@@ -161,22 +164,35 @@ private:
     }
 
     void words() {
-        QString line;
-        for (const MapLayer& pane : m_scene.panes)
-            if (pane.quantity == MapQuantity::Full || pane.quantity == MapQuantity::Hybrid)
-                line = pane.scale.kind() == ScaleKind::Log ? QStringLiteral("log scale")
-                                                           : QStringLiteral("linear scale");
+        QStringList parts;
         const double cell = m_scene.view.cell * m_ratio; // a pixel of the device pools
-        if (!m_scene.panes.empty() && cell < 1) {
-            const QString side = threeDigits(1 / cell);
-            const bool mass = m_scene.panes.front().pooling == Pooling::Mass;
-            if (!line.isEmpty())
-                line += QStringLiteral(", ");
-            line += QStringLiteral("a pixel: %1 of %2 \u00d7 %2 cells")
-                        .arg(mass ? QStringLiteral("mass (sum over keys, mean over queries)")
-                                  : QStringLiteral("max"),
-                             side);
+        const bool pools = !m_scene.panes.empty() && cell < 1;
+        const QString side = threeDigits(1 / cell);
+        const MapLayer* weights = nullptr;
+        bool kept = false, lines = false, signedPane = false;
+        for (const MapLayer& pane : m_scene.panes) {
+            if (pane.quantity == MapQuantity::Full || pane.quantity == MapQuantity::Hybrid)
+                weights = &pane;
+            kept = kept || pane.quantity == MapQuantity::Kept;
+            lines = lines || (pane.keptOverlay && pane.quantity != MapQuantity::Kept);
+            signedPane = signedPane || pane.quantity == MapQuantity::Difference;
         }
+        if (weights != nullptr)
+            parts << (weights->scale.kind() == ScaleKind::Log ? QStringLiteral("log scale")
+                                                              : QStringLiteral("linear scale"));
+        if (pools && (weights != nullptr || signedPane)) {
+            const bool mass = m_scene.panes.front().pooling == Pooling::Mass;
+            parts << QStringLiteral("a pixel: %1 of %2 \u00d7 %2 cells")
+                         .arg(mass ? QStringLiteral("mass (sum over keys, mean over queries)")
+                                   : QStringLiteral("max"),
+                              side);
+        }
+        if (pools && kept)
+            parts << QStringLiteral("kept: as strong as the share of %1 \u00d7 %1 cells that is read")
+                         .arg(side);
+        if (pools && lines)
+            parts << QStringLiteral("lines: less than half is read");
+        const QString line = parts.join(QStringLiteral(", "));
         if (line.isEmpty())
             return;
         m_items.push_back({m_metrics.horizontalAdvance(line), [=, this](QPainter& painter, QPointF at) {

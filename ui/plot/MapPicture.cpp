@@ -347,7 +347,8 @@ void paintVectorCells(QPainter& painter, const MapScene& scene, const MapLayer& 
     const bool perCell = scene.view.cell >= kDotFromCell;
     const auto lookAt = [&](int x, int y) { return samples.look[samples.at(x, y)]; };
     const auto colorAt = [&](int x, int y) {
-        return cellColor(content, scene.theme, lookAt(x, y), samples.value[samples.at(x, y)]);
+        const std::size_t at = samples.at(x, y);
+        return cellColor(content, scene.theme, lookAt(x, y), samples.value[at], samples.far[at]);
     };
     for (int y = 0; y < samples.height; ++y)
         for (int x = 0; x < samples.width;) {
@@ -375,12 +376,12 @@ void paintVectorCells(QPainter& painter, const MapScene& scene, const MapLayer& 
             }
         }
     const bool kept = content.quantity == MapQuantity::Kept;
-    painter.setBrush(kept ? onColor(scene.theme.reasonColor(Reason::Routed).rgb()) : scene.theme.skippedLine);
+    painter.setBrush(kept ? onColor(scene.theme.reasonColor(Reason::Routed).rgb()) : scene.theme.texture());
     painter.drawPath(dots);
     painter.setBrush(onColor(scene.theme.reasonColor(Reason::Always).rgb()));
     painter.drawPath(lines);
     painter.setBrush(Qt::NoBrush);
-    painter.setPen(QPen(scene.theme.skippedLine, 0.8, Qt::SolidLine, Qt::FlatCap));
+    painter.setPen(QPen(scene.theme.texture(), 0.8, Qt::SolidLine, Qt::FlatCap));
     painter.drawPath(hatch);
 }
 

@@ -104,33 +104,43 @@ public:
 
     [[nodiscard]] PixelSpan rows(int y) const { return pixelSpan(m_frame.originY + y, m_size); }
 
-    /// Values and looks of the pixel row that holds the value rows `span`. Returns the look of an empty row.
-    void row(PixelSpan span, float* value, CellLook* look) {
+    /// Values, far shares and looks (see MapSamples) of the pixel row that holds the value rows `span`.
+    void row(PixelSpan span, float* value, float* far, CellLook* look) {
         std::fill_n(value, m_frame.width, 0.0F);
+        std::fill_n(far, m_frame.width, 0.0F);
         std::fill_n(look, m_frame.width, CellLook::Outside);
         span.first = std::max<std::int64_t>(span.first, 0);
         span.last = std::min(span.last, m_values);
         if (m_taps.empty() || span.first >= span.last)
             return;
-        m_overlay.assign(static_cast<std::size_t>(m_frame.width), CellLook::Outside);
+        const auto width = static_cast<std::size_t>(m_frame.width);
+        m_overlay.assign(width, CellLook::Outside);
+        m_shares.assign(width, {});
         for (std::int64_t r = span.first; r < span.last; ++r) {
             addRow(m_grids.front(), m_content.quantity, r, value, look);
             if (m_grids.size() > 1)
                 addRow(m_grids.back(), MapQuantity::Kept, r, nullptr, m_overlay.data());
         }
+        if (m_content.quantity == MapQuantity::Kept)
+            for (std::size_t x = 0; x < width; ++x)
+                if (const Share& share = m_shares[x]; share.pairs > 0) {
+                    value[x] = share.kept / share.pairs;
+                    far[x] = share.far / share.pairs;
+                }
         const auto count = static_cast<float>(span.last - span.first);
         if (m_content.pooling == Pooling::Mass && count > 1)
             for (int x = 0; x < m_frame.width; ++x)
                 value[x] /= count;
-        for (int x = 0; x < m_frame.width; ++x) {
-            if (m_overlay[static_cast<std::size_t>(x)] == CellLook::Skipped && look[x] == CellLook::Attended)
+        for (std::size_t x = 0; x < width; ++x) {
+            const Share& share = m_shares[x];
+            const bool most = share.pairs > 0 && 2 * (share.kept + share.far) < share.pairs;
+            if (m_overlay[x] < CellLook::Unknown && most && look[x] == CellLook::Attended)
                 look[x] = CellLook::Skipped;
         }
     }
 
 private:
-    void addRow(const TileGrid& grid, MapQuantity quantity, std::int64_t r, float* value,
-                CellLook* look) const {
+    void addRow(const TileGrid& grid, MapQuantity quantity, std::int64_t r, float* value, CellLook* look) {
         const bool queryRole = quantity == MapQuantity::Kept && hasQueryRole(r);
         for (std::size_t t = 0; t < m_taps.size();) {
             const std::int64_t tileCol = m_taps[t].column >> 8;
@@ -150,10 +160,11 @@ private:
     }
 
     void addTaps(const TileGrid::Slot& slot, MapQuantity quantity, std::int64_t r, bool queryRole,
-                 std::size_t begin, std::size_t end, float* value, CellLook* look) const {
+                 std::size_t begin, std::size_t end, float* value, CellLook* look) {
         const std::size_t offset = static_cast<std::size_t>(((r >> slot.shift) & 255) * 256);
         const float* tileValue = slot.tile->value.data() + offset;
         const CellState* tileState = slot.tile->state.data() + offset;
+        const float* tileFar = slot.tile->farShare.empty() ? nullptr : slot.tile->farShare.data() + offset;
         const bool mass = m_content.pooling == Pooling::Mass,
                    difference = quantity == MapQuantity::Difference;
         // A coarser tile's mass is that of more keys: shared out evenly until the right tile is there.
@@ -170,7 +181,10 @@ private:
             const float v = tileValue[c];
             if (std::isnan(v))
                 next = CellLook::Unknown;
-            else if (value != nullptr) {
+            else if (quantity == MapQuantity::Kept)
+                m_shares[static_cast<std::size_t>(tap.pixel)].add(v, tileFar == nullptr ? 0 : tileFar[c],
+                                                                  causalPairs(r, tap.column));
+            else {
                 float& sum = value[tap.pixel];
                 if (mass)
                     sum += v * share;
@@ -194,6 +208,23 @@ private:
         return false;
     }
 
+    /// Causal pairs of the value at a row and column of the level, but for the last one's cut at the text's
+    /// end.
+    [[nodiscard]] float causalPairs(std::int64_t row, std::int64_t column) const {
+        const auto side = static_cast<float>(std::int64_t{1} << m_level);
+        return column < row ? side * side : side * (side + 1) / 2;
+    }
+
+    /// Pairs of a pixel of the kept mask.
+    struct Share {
+        float kept = 0, far = 0, pairs = 0;
+        void add(float keptShare, float farShare, float count) {
+            kept += keptShare * count;
+            far += farShare * count;
+            pairs += count;
+        }
+    };
+
     const MapFrame& m_frame;
     const MapLayer& m_content;
     int m_level;
@@ -202,14 +233,15 @@ private:
     std::vector<Tap> m_taps;
     std::vector<TileGrid> m_grids; ///< the quantity's, and the plan's for the overlay
     std::vector<CellLook> m_overlay;
+    std::vector<Share> m_shares; ///< of the kept mask or of the overlay, one per pixel
 };
 
 /// Screen-space marks over the flat colours of one picture.
 class Texturer {
 public:
     Texturer(QImage& image, const MapFrame& frame, const MapLayer& content, const Theme& theme)
-        : m_image(image), m_frame(frame), m_content(content), m_line(theme.skippedLine.rgb()),
-          m_dot(theme.skippedLine.rgb()) {
+        : m_image(image), m_frame(frame), m_content(content), m_line(theme.texture().rgb()),
+          m_dot(theme.texture().rgb()) {
         m_thick = std::max(1, static_cast<int>(std::lround(frame.ratio)));
         m_hatch = std::max(2, static_cast<int>(std::lround(kHatchPeriod * frame.ratio)));
         m_lattice = std::max(2, static_cast<int>(std::lround(kDotPeriod * frame.ratio)));
@@ -247,15 +279,15 @@ public:
                 break;
             case CellLook::Always:
                 if (m_lineColumns[static_cast<std::size_t>(x)])
-                    line[x] = mark(line[x]);
+                    line[x] = mark(line[x], value[x]);
                 break;
             case CellLook::RoutedQuery:
                 if (lineRow)
-                    line[x] = mark(line[x]);
+                    line[x] = mark(line[x], value[x]);
                 break;
             case CellLook::RoutedKey:
                 if (dotColumn && dotRow)
-                    line[x] = mark(line[x]);
+                    line[x] = mark(line[x], value[x]);
                 break;
             default:
                 break;
@@ -279,7 +311,10 @@ private:
     [[nodiscard]] bool onLine(std::int64_t inMap, int onScreen) const {
         return m_perCell ? onDot(inMap, onScreen) : (inMap + m_lattice * 8LL) % m_lattice == m_lattice - 1;
     }
-    static QRgb mark(QRgb background) { return onColor(background).rgb(); }
+    /// As strong as the share of the pixel's pairs that are read.
+    static QRgb mark(QRgb background, float share) {
+        return blended(background, onColor(background).rgb(), share);
+    }
 
     QImage& m_image;
     const MapFrame& m_frame;
@@ -302,18 +337,32 @@ QColor onColor(QRgb background) {
     return 1.05 / (y + 0.05) > (y + 0.05) / 0.05 ? QColor(Qt::white) : QColor(Qt::black);
 }
 
-QRgb cellColor(const MapLayer& content, const Theme& theme, CellLook look, float value) {
+QRgb blended(QRgb ground, QRgb over, float share) {
+    const float part = std::clamp(share, 0.0F, 1.0F);
+    const auto channel = [&](int a, int b) {
+        return static_cast<int>(std::lround(static_cast<float>(a) + part * static_cast<float>(b - a)));
+    };
+    return qRgb(channel(qRed(ground), qRed(over)), channel(qGreen(ground), qGreen(over)),
+                channel(qBlue(ground), qBlue(over)));
+}
+
+QRgb cellColor(const MapLayer& content, const Theme& theme, CellLook look, float value, float far) {
+    const auto kept = [&](Reason reason, Role role = Role::Keys) {
+        const QRgb ground = blended(theme.paper.rgb(), theme.reasonColor(Reason::Far).rgb(),
+                                    value < 1 ? far / (1 - value) : 0);
+        return blended(ground, theme.reasonColor(reason, role).rgb(), value);
+    };
     switch (look) {
     case CellLook::Local:
-        return theme.reasonColor(Reason::Local).rgb();
+        return kept(Reason::Local);
     case CellLook::Always:
-        return theme.reasonColor(Reason::Always).rgb();
+        return kept(Reason::Always);
     case CellLook::RoutedKey:
-        return theme.reasonColor(Reason::Routed, Role::Keys).rgb();
+        return kept(Reason::Routed);
     case CellLook::RoutedQuery:
-        return theme.reasonColor(Reason::Routed, Role::Queries).rgb();
+        return kept(Reason::Routed, Role::Queries);
     case CellLook::Far:
-        return theme.reasonColor(Reason::Far).rgb();
+        return blended(theme.paper.rgb(), theme.reasonColor(Reason::Far).rgb(), far);
     case CellLook::Skipped: // the difference, and full attention under the plan's lines, keep their colour
         if (content.quantity == MapQuantity::Hybrid || content.quantity == MapQuantity::Kept)
             return theme.paper.rgb();
@@ -369,12 +418,13 @@ MapSamples sampleCells(const MapLayer& content, std::int64_t query, std::int64_t
     frame.originX = key;
     frame.originY = query;
     Gatherer gatherer(frame, content, tiles);
-    MapSamples samples{frame.width, frame.height, {}, {}};
+    MapSamples samples{frame.width, frame.height, {}, {}, {}};
     samples.value.resize(static_cast<std::size_t>(keys * queries));
+    samples.far.resize(samples.value.size());
     samples.look.resize(samples.value.size());
     for (int y = 0; y < frame.height; ++y)
         gatherer.row(gatherer.rows(y), samples.value.data() + samples.at(0, y),
-                     samples.look.data() + samples.at(0, y));
+                     samples.far.data() + samples.at(0, y), samples.look.data() + samples.at(0, y));
     return samples;
 }
 
@@ -390,22 +440,25 @@ QImage rasterMap(const MapFrame& frame, const MapLayer& content, const Theme& th
     std::array<QRgb, 10> flat{}; // colours of the looks that have one; 0: the ramp's
     for (std::size_t i = 0; i < flat.size(); ++i)
         if (const auto look = static_cast<CellLook>(i);
-            look != CellLook::Attended &&
+            look >= CellLook::Skipped &&
             !(look == CellLook::Skipped &&
               (content.quantity == MapQuantity::Full || content.quantity == MapQuantity::Difference)))
             flat[i] = cellColor(content, theme, look, 0);
     const auto width = static_cast<std::size_t>(frame.width);
-    std::vector<float> value(width);
+    std::vector<float> value(width), far(width);
     std::vector<CellLook> look(width);
     std::vector<QRgb> color(width);
     PixelSpan shown{-1, -1};
     for (int y = 0; y < frame.height; ++y) {
         const PixelSpan span = gatherer.rows(y);
         if (y == 0 || span.first != shown.first || span.last != shown.last) {
-            gatherer.row(span, value.data(), look.data());
+            gatherer.row(span, value.data(), far.data(), look.data());
             for (std::size_t x = 0; x < width; ++x) {
                 const QRgb own = flat[static_cast<std::size_t>(look[x])];
-                color[x] = own != 0 ? own : ramp.table()[content.scale.index(value[x])];
+                color[x] = own != 0 ? own
+                           : look[x] < CellLook::Attended
+                               ? cellColor(content, theme, look[x], value[x], far[x])
+                               : ramp.table()[content.scale.index(value[x])];
             }
             shown = span;
         }

@@ -48,7 +48,8 @@ struct MapLayer {
 /// Values and looks of a rectangle of pixels (or cells, when one pixel is one cell).
 struct MapSamples {
     int width = 0, height = 0;
-    std::vector<float> value;
+    std::vector<float> value; ///< of Kept: share of the causal pairs that are read exactly
+    std::vector<float> far;   ///< of Kept: share that only a far field stands for; else 0
     std::vector<CellLook> look;
     [[nodiscard]] std::size_t at(int x, int y) const {
         return static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x);
@@ -67,8 +68,12 @@ struct MapSamples {
 [[nodiscard]] QImage rasterMap(const MapFrame& frame, const MapLayer& content, const Theme& theme,
                                const TileLookup& tiles);
 
-/// Colour of an attended cell before any texture.
-[[nodiscard]] QRgb cellColor(const MapLayer& content, const Theme& theme, CellLook look, float value);
+/// Colour of a cell before any texture. `value` and `far` as in MapSamples: the kept mask shows the colour of
+/// the strongest reason as strong as the share of pairs that are read, so that few read pairs look few.
+[[nodiscard]] QRgb cellColor(const MapLayer& content, const Theme& theme, CellLook look, float value,
+                             float far = 0);
+/// `share` of `over` on `ground`, 0..1.
+[[nodiscard]] QRgb blended(QRgb ground, QRgb over, float share);
 /// The colour for text and texture on top of `background`: black or white, whichever is stronger.
 [[nodiscard]] QColor onColor(QRgb background);
 

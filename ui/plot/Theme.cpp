@@ -136,6 +136,10 @@ Theme Theme::darkTheme() {
     return t;
 }
 
+QColor Theme::texture() const {
+    return QColor(dark ? 0x39424C : 0xBEC4CD);
+}
+
 QColor Theme::reasonColor(Reason r, Role role) const {
     switch (r) {
     case Reason::Local:

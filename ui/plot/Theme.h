@@ -10,7 +10,8 @@ namespace fovea::ui {
 
 enum class ThemeKind { System, Light, Dark };
 
-/// Colours and fonts of experience.md section 6. A value; the current one is Theme::current().
+/// Colours and fonts of the whole window and of exported pictures. A value; the current one is
+/// Theme::current().
 struct Theme {
     bool dark = false;
     QColor window, panel, paper, divider, controlEdge, ink, ink2, ink3, good, warning, bad, armA, armB,
@@ -18,6 +19,9 @@ struct Theme {
     QColor skippedLine, impossible;
     std::array<QColor, 5> reason; ///< local, always, routed key, far, routed query
     [[nodiscard]] QColor reasonColor(Reason r, Role role = Role::Keys) const;
+    /// Lines and dots over the map and behind words. No darker (dark theme: no lighter) than a weight of
+    /// 0.001, so that what is not read never outweighs what is.
+    [[nodiscard]] QColor texture() const;
     [[nodiscard]] QPalette palette() const;
     [[nodiscard]] static Theme light();
     [[nodiscard]] static Theme darkTheme();

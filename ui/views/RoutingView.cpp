@@ -236,9 +236,6 @@ void RoutingView::ask(const SnapshotPtr& now, int layer, int head, int query) {
             m_lanes->setData(m_data, now);
             refreshHeader();
         });
-    m_lanes->setData(m_data, now);
-    refreshHeader();
-});
 }
 
 QString RoutingView::sentence() const {

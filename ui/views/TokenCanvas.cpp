@@ -56,7 +56,7 @@ void paintTintState(QPainter& painter, TintState state, const QColor& value, con
     painter.save();
     painter.setClipRect(rect, Qt::IntersectClip);
     painter.setRenderHint(QPainter::Antialiasing);
-    painter.setPen(QPen(theme.skippedLine, 1));
+    painter.setPen(QPen(theme.texture(), 1));
     const double first = std::floor((rect.left() + rect.top()) / 7) * 7;
     for (double sum = first; sum <= rect.right() + rect.bottom(); sum += 7)
         painter.drawLine(QPointF(sum - rect.top(), rect.top()), QPointF(sum - rect.bottom(), rect.bottom()));
