@@ -4,7 +4,7 @@
 fovea_packages=(g++ cmake ninja-build ccache pkg-config python3 python3-pip ca-certificates
     libeigen3-dev libdnnl-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libexpected-dev libssl-dev)
 fovea_window_packages=(qt6-base-dev qt6-svg-dev libqcustomplot-dev libgl-dev fonts-dejavu-core)
-fovea_test_packages=(git clang-14 clang-format-14 libclang-rt-14-dev libomp-14-dev libbenchmark-dev)
+fovea_test_packages=(git clang-14 clang-format-14 libclang-rt-14-dev libomp-14-dev libbenchmark-dev mold)
 
 say() { printf '\n== %s\n' "$*" >&2; }
 die() { printf 'fovea: %s\n' "$*" >&2; exit 1; }
