@@ -59,6 +59,8 @@ private slots:
     void density_leavesTheRouterOut();
     void kvBytes_onlyForgettingStoresLess_data();
     void kvBytes_onlyForgettingStoresLess();
+    void farField_isCharged();
+    void f32Tier_holdsEveryToken();
     void roundedKeys_areCounted();
     void breakEven_isWhereBothCostTheSame();
     void breakEven_isEmptyWhereItIsNotDefined();
@@ -121,6 +123,23 @@ void tst_MeasureCost::kvBytes_onlyForgettingStoresLess() {
     ArmCost arm;
     countArm(arm, smallShape(), policy, 100);
     QCOMPARE(arm.kvBytes, static_cast<std::uint64_t>(tokens) * 2 * 2 * 16 * 4);
+}
+
+void tst_MeasureCost::farField_isCharged() {
+    Cost cost;
+    cost.full.pairs = 100;
+    cost.hybrid.pairs = 10;
+    cost.hybrid.farMacs = 64;
+    countArm(cost.hybrid, smallShape(), windowed(10), 100);
+    QCOMPARE(cost.hybrid.attentionFlops, 4U * 16U * 10U + 2U * 64U);
+    finishCost(cost, smallShape(), windowed(10), 100);
+    QCOMPARE(cost.pairsRatio, 0.12); // 64 multiply-adds are the products of two pairs
+    QCOMPARE(cost.density, 0.1);
+}
+
+void tst_MeasureCost::f32Tier_holdsEveryToken() {
+    for (const AttentionPolicy& policy : {AttentionPolicy{}, windowed(10, 4)})
+        QCOMPARE(tierBytes(smallShape(), policy, 100).f32, 2U * 2U * 2U * 16U * 4U * 100U);
 }
 
 void tst_MeasureCost::roundedKeys_areCounted() {

@@ -29,6 +29,8 @@ private slots:
     void identitiesOfKeptMass();
     void layerNumbers_areTheDefinitions();
     void bound_holdsOnEveryRow();
+    void bound_holdsTheFirstValue();
+    void zeroOutputs_haveNoError();
     void fullPlan_losesNothing();
     void addedKey_mayHurt();
     void threadsDoNotChangeABit();
@@ -124,6 +126,31 @@ void tst_MeasureFidelity::bound_holdsOnEveryRow() {
     for (std::size_t d = 0; d < RandomLayer::kDim; ++d)
         broken.hybridO.view()(99, d) += 3;
     QVERIFY(measureLayer(modelOf(broken), broken.plan, armsOf(broken), 1).boundRatio > 1);
+}
+
+void tst_MeasureFidelity::bound_holdsTheFirstValue() {
+    // p = (0.4, 0.3, 0.3), v = (5, 0, 0), and only keys 1 and 2 are read: |o - o^| is 2, its bound 2 (1 -
+    // 0.6) 5.
+    Model model;
+    model.shape.heads = model.shape.kvHeads = model.shape.headDim = 1;
+    Matrix v(3, 1), full(3, 1), hybrid(3, 1);
+    v.view()(0, 0) = 5;
+    full.view()(2, 0) = 2;
+    const std::vector<float> fullLse(3, 0);
+    const std::vector<float> hybridLse{0, 0, static_cast<float>(std::log(0.6))};
+    const LayerFidelity f = measureLayer(model, fullPlan(model.shape, 0, 3),
+                                         {v.view(), full.view(), hybrid.view(), fullLse, hybridLse, 0}, 1);
+    QVERIFY2(std::abs(f.boundRatio - 0.5) < 1e-3, qPrintable(QString::number(f.boundRatio)));
+}
+
+void tst_MeasureFidelity::zeroOutputs_haveNoError() {
+    Model model;
+    model.shape.heads = model.shape.kvHeads = model.shape.headDim = 1;
+    const Matrix zero(3, 1);
+    const std::vector<float> lse(3, 0);
+    const LayerFidelity f = measureLayer(model, fullPlan(model.shape, 0, 3),
+                                         {zero.view(), zero.view(), zero.view(), lse, lse, 0}, 1);
+    QCOMPARE(f.headOutputError, std::vector<float>{0});
 }
 
 void tst_MeasureFidelity::fullPlan_losesNothing() {
