@@ -18,7 +18,8 @@ const unsigned char* unsignedBytes(std::string_view text) {
 std::string toBase64(std::string_view bytes) {
     std::string text;
     text.reserve((bytes.size() + 2) / 3 * 4);
-    std::string piece(kPiece / 3 * 4 + 1, '\0'); // the call ends its text with a zero
+    std::string piece((std::min(kPiece, bytes.size()) + 2) / 3 * 4 + 1,
+                      '\0'); // the call ends its text with a zero
     for (std::size_t at = 0; at < bytes.size(); at += kPiece) {
         const std::string_view part = bytes.substr(at, kPiece);
         const int n = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(piece.data()), unsignedBytes(part),
@@ -45,7 +46,7 @@ Result<std::string> fromBase64(std::string_view text) {
                         " is not of base64's alphabet; A-Z, a-z, 0-9, + and / are accepted");
     std::string bytes;
     bytes.reserve(text.size() / 4 * 3);
-    std::string piece(kPiece / 4 * 3, '\0');
+    std::string piece(std::min(kPiece, text.size()) / 4 * 3, '\0');
     for (std::size_t at = 0; at < text.size(); at += kPiece) {
         const std::string_view part = text.substr(at, kPiece);
         const int n = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(piece.data()), unsignedBytes(part),
