@@ -7,7 +7,7 @@
 #include "app/Usage.h"
 #include "core/engine/Engine.h"
 #include "core/engine/Gates.h"
-#include "core/engine/HybridWatch.h"
+#include "core/engine/HybridArm.h"
 #include "core/engine/Ladder.h"
 #include "core/engine/StoredTier.h"
 #include "core/export/Report.h"

@@ -36,9 +36,8 @@ std::string costRows(const Cost& cost) {
     std::string text = row("", "full", "hybrid", "hybrid / full");
     text += row("pairs", std::to_string(full.pairs), std::to_string(hybrid.pairs),
                 formatted("%.4f density, %.4f with router (counted)", cost.density, cost.pairsRatio));
-    text +=
-        row("pairs computed", std::to_string(full.pairsComputed), std::to_string(hybrid.pairsComputed),
-            cost.skipped ? "skipped: no tile without a planned pair" : "simulated: a mask over full work");
+    text += row("pairs computed", std::to_string(full.pairsComputed), std::to_string(hybrid.pairsComputed),
+                "skipped: no tile without a planned pair");
     text += row("attention flops", formatted("%.3g", static_cast<double>(full.attentionFlops)),
                 formatted("%.3g", static_cast<double>(hybrid.attentionFlops)),
                 formatted("%.4f of all flops, router and dense layers included (counted)", cost.flopsRatio));
@@ -63,9 +62,13 @@ std::string fidelityRows(const PropagatedResult& run, const IsolatedResult& isol
     text += formatted("  loss               %.4f -> %.4f nats per token (delta %+.5f)\n", f.fullMeanNll,
                       f.hybridMeanNll, f.deltaNll);
     text += "                     (propagated: the hybrid run feeds itself)\n";
-    const std::string divergence = std::isnan(isolated.rowDivergence)
-                                       ? "undefined" // a state without weights per token, or negative ones
-                                       : formatted("%.5f", isolated.rowDivergence);
+    const std::string divergence =
+        std::isnan(isolated.rowDivergence)
+            ? "undefined" // a state without weights per token, or negative ones
+            : formatted("%.5f", isolated.rowDivergence) +
+                  (isolated.divergenceRows > 0
+                       ? formatted(" (estimated from %u rows)", isolated.divergenceRows)
+                       : "");
     text += formatted("  kept mass          %.4f   output error %.4f   row divergence %s   top-k overlap "
                       "%.4f (%u rows)\n",
                       isolated.massRecall, isolated.outputError, divergence.c_str(), isolated.overlap.mean,

@@ -5,7 +5,7 @@
 #include "app/Usage.h"
 #include "core/base/Memory.h"
 #include "core/engine/Engine.h"
-#include "core/engine/HybridWatch.h"
+#include "core/engine/HybridArm.h"
 #include "core/export/AttentionJson.h"
 #include "core/files/Npy.h"
 #include "core/measure/RowFacts.h"

@@ -1,6 +1,9 @@
 #pragma once
+#include "core/base/Isa.h"
 #include "core/base/Result.h"
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,27 +30,55 @@ struct Progress {
     bool operator==(const Progress&) const = default;
 };
 
+/// What a piece of work gave away to others while it ran. Read and written on the thread that runs the work.
+struct GivenAway {
+    double seconds = 0;     ///< spent in `WorkContext::between` and `WorkContext::progress`
+    std::size_t served = 0; ///< calls of `between` that served somebody
+};
+
 /// What long work carries with it: the stop flag, where to report, and what may be done between two blocks.
 /// `progress` and `between` are called on the thread that runs the work, never inside an OpenMP region, and
-/// may be empty.
+/// may be empty. Copies share the stop flag and the account of given time.
 struct WorkContext {
     CancelToken cancel;
     std::function<void(const Progress&)> progress;
-    /// Serves more urgent work (visible map tiles) between two blocks of a longer run.
-    std::function<void()> between;
-    int threads = 0; ///< OpenMP threads of this work; 0: all
+    /// Serves more urgent work (visible map tiles, a newer request) between two blocks of a longer run.
+    /// Returns whether anything was served.
+    std::function<bool()> between;
+    int threads = 0;        ///< OpenMP threads of this work; 0: all
+    Isa isa = defaultIsa(); ///< of the inner loops of forward pass and router; must be available
+    /// Clocks subtract these seconds (Stopwatch.h). Never null.
+    std::shared_ptr<GivenAway> given = std::make_shared<GivenAway>();
 
     void report(std::string what, double done, double total) const {
-        if (progress)
-            progress({std::move(what), done, total});
+        if (!progress)
+            return;
+        const auto start = std::chrono::steady_clock::now();
+        progress({std::move(what), done, total});
+        give(start);
     }
     /// Call between blocks: serves urgent work, then says whether to go on.
     [[nodiscard]] Result<> checkpoint() const {
-        if (between)
-            between();
+        if (between) {
+            const auto start = std::chrono::steady_clock::now();
+            given->served += between() ? 1U : 0U;
+            give(start);
+        }
         if (cancel.cancelled())
             return fail(ErrorCode::Cancelled, "cancelled");
         return {};
+    }
+
+    /// The same work on another instruction set.
+    [[nodiscard]] WorkContext on(Isa other) const {
+        WorkContext copy = *this;
+        copy.isa = other;
+        return copy;
+    }
+
+private:
+    void give(std::chrono::steady_clock::time_point start) const {
+        given->seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
 };
 

@@ -1,6 +1,7 @@
 #include "core/engine/Bench.h"
 #include "core/base/Memory.h"
 #include "core/base/SplitMix64.h"
+#include "core/base/Stopwatch.h"
 #include "core/engine/Decode.h"
 #include "core/engine/Engine.h"
 #include "core/model/Forward.h"
@@ -8,7 +9,6 @@
 #include "core/route/Router.h"
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cmath>
 #include <numeric>
 
@@ -16,7 +16,6 @@ namespace fovea {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr std::size_t kSampledRows = 64;
 
 /// Reads a whole number off the front of `text`.
@@ -279,10 +278,10 @@ Result<BenchResult> benchAttention(const BenchSpec& spec, int rounds, Isa isa, c
     FOVEA_TRY(made);
     std::vector<double> runs;
     for (int round = -1; round < rounds; ++round) {
-        const auto start = Clock::now();
+        const WorkClock clock(work);
         FOVEA_TRY(attend(made->plan, made->input, {made->o.view(), {}}, {isa, -1, spec.precision}, work));
         if (round >= 0)
-            runs.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+            runs.push_back(clock.seconds());
         work.report(spec.name, round + 1, rounds);
     }
     BenchResult result;
@@ -342,10 +341,10 @@ Result<BenchResult> benchDecode(const BenchSpec& spec, std::shared_ptr<const Mod
     for (int round = -1; round < rounds; ++round) {
         std::vector<double> times;
         for (std::size_t n = 0; n < kSteps; ++n) {
-            const auto start = Clock::now();
+            const WorkClock clock(work);
             FOVEA_TRY(decoder->step(id(decoder->tokens()), {}, work));
             static_cast<void>(decoder->logits());
-            times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+            times.push_back(clock.seconds());
         }
         if (round >= 0)
             runs.push_back(medianOf(std::move(times)).median);

@@ -1,12 +1,14 @@
 #include "core/engine/Decode.h"
 #include "core/base/Memory.h"
 #include "core/base/Stopwatch.h"
+#include "core/engine/HybridArm.h"
 #include "core/engine/TextStage.h"
 #include "core/measure/NextToken.h"
 #include "core/model/Forward.h"
 #include "core/model/Weights.h"
 #include "core/plan/StoredKeys.h"
 #include "core/policy/SignalSpec.h"
+#include "core/route/PolicyFits.h"
 #include <algorithm>
 #include <cmath>
 
@@ -39,7 +41,7 @@ struct Decoder::Data {
     double promptSeconds = 0;
 
     Data(std::shared_ptr<const Model> m, const AttentionPolicy& p, const DecodeOptions& o, int threads)
-        : model(m), policy(p), options(o), pass(std::move(m), threads),
+        : model(m), policy(p), options(o), pass(std::move(m), threads, o.isa),
           queries(static_cast<std::size_t>(model->shape.layers)),
           norms(static_cast<std::size_t>(model->shape.layers)),
           states(static_cast<std::size_t>(model->shape.layers)) {
@@ -109,32 +111,27 @@ struct Decoder::Data {
     }
 
     Result<> readPrompt(std::span<const std::int32_t> ids, TokenFacts known, const WorkContext& work) {
-        const Stopwatch watch(promptSeconds);
+        const Stopwatch watch(promptSeconds, work);
         FOVEA_ASSERT(known.tokens == ids.size());
         *facts = std::move(known);
         facts->prompt = ids.size();
         facts->ids.assign(ids.begin(), ids.end());
         active = std::make_shared<const AttentionPolicy>(pinnedWithin(policy, ids.size()));
-        const ModelShape& shape = model->shape;
-        const Attend attendAll = [&](const LayerInput& in, MatrixView o) -> Result<> {
-            const auto layer = static_cast<std::size_t>(in.layer);
+        const auto keep = [&](const WatchedLayer& layer) -> Result<> {
+            const LayerInput& in = layer.input;
+            const auto at = static_cast<std::size_t>(in.layer);
             for (std::size_t i = 0; i < ids.size(); ++i)
-                caches[layer].append(in.k.row(i), in.v.row(i));
+                caches[at].append(in.k.row(i), in.v.row(i));
             for (std::size_t i = 0; i < ids.size(); ++i)
-                norms[layer].push_back(lengthOf({in.x.row(i), in.x.cols}));
+                norms[at].push_back(lengthOf({in.x.row(i), in.x.cols}));
             if (readsEarlierQueries(policy)) {
-                queries[layer].reserve(std::max(options.tokens, ids.size()) * queryWidth());
-                queries[layer].assign(in.q.data, in.q.data + ids.size() * queryWidth());
+                queries[at].reserve(std::max(options.tokens, ids.size()) * queryWidth());
+                queries[at].assign(in.q.data, in.q.data + ids.size() * queryWidth());
             }
-            const LayerTask task{
-                shape,       active,           facts,         in.layer,    -1, {0, ids.size()},
-                options.isa, model->precision, states[layer], norms[layer]};
-            const AttentionInput input = attentionInputOf(*model, in.q, in.k, in.v);
-            FOVEA_TRY(runLayer(task, input, {}, {o, {}}, work));
-            work.report("reading the prompt", in.layer + 1, shape.layers);
-            return work.checkpoint();
+            return {};
         };
-        const Result<Matrix> done = forward(*model, ids, attendAll, work);
+        const HybridWalk walk{*model, ids, facts, active, options.isa, false, "reading the prompt", states};
+        const Result<Matrix> done = walkHybrid(walk, keep, work);
         FOVEA_TRY(done);
         const float* newest = done->view().row(ids.size() - 1);
         hidden.assign(newest, newest + done->cols());
@@ -183,6 +180,7 @@ Result<Decoder> Decoder::start(std::shared_ptr<const Model> model, const Attenti
     const Result<AttentionPolicy> legal = validated(policy);
     FOVEA_TRY(legal);
     const ModelShape& shape = model->shape;
+    FOVEA_TRY(policyFitsModel(*legal, shape)); // pins may lie in what is still to come
     DecodeOptions planned = options;
     planned.tokens = std::max(options.tokens, ids.size());
     const std::size_t width = static_cast<std::size_t>(shape.kvHeads * shape.headDim);

@@ -7,6 +7,7 @@
 #include "core/model/Forward.h"
 #include "core/policy/PolicyJson.h"
 #include "core/policy/SignalSpec.h"
+#include "core/route/PolicyFits.h"
 #include "core/route/Router.h"
 #include <algorithm>
 #include <chrono>
@@ -120,7 +121,10 @@ public:
         stages.setSharedWork(request);
         FOVEA_TRY(readModel(stages));
         FOVEA_TRY(readText(stages));
+        // Whatever refuses the request does so before the full run, which is most of the work.
+        FOVEA_TRY(policyFits(*policy, m_snapshot.model->shape, m_snapshot.tokens->size()));
         FOVEA_TRY(fitMemory());
+        FOVEA_TRY(knowRetrievalHeads(stages));
         if (stages.policyOf && !sameButName(*stages.policyOf, *policy))
             stages.dropPolicyResults();
         stages.policyOf = *policy;
@@ -156,7 +160,7 @@ private:
     template <class Stages>
     Result<> readModel(Stages& stages) {
         const Request& request = *m_snapshot.request;
-        const ModelKey key = modelKey(request);
+        ModelKey key = modelKey(request);
         if (!stages.model || stages.modelOf != key) {
             stages.dropText();
             stages.model.reset();
@@ -165,7 +169,7 @@ private:
                 loadModel(request.modelPath, {request.precision, request.maxMemory}, *m_work);
             FOVEA_TRY(model);
             stages.model = std::move(*model);
-            stages.modelOf = key;
+            stages.modelOf = std::move(key); // cannot fail: a model never stands under another one's key
         }
         m_snapshot.model = stages.model;
         return {};
@@ -186,7 +190,6 @@ private:
             stages.dropPolicyResults();
         }
         stages.textOf = request;
-        FOVEA_TRY(knowRetrievalHeads(stages));
         m_snapshot.tokens = stages.tokens;
         m_snapshot.facts = stages.facts;
         m_snapshot.textHash = stages.textHash;
@@ -210,6 +213,7 @@ private:
         auto facts = std::make_shared<TokenFacts>(*stages.facts);
         facts->retrieval = stages.retrieval;
         stages.facts = std::move(facts);
+        m_snapshot.facts = stages.facts;
         return {};
     }
 
@@ -361,19 +365,36 @@ private:
 
 } // namespace
 
+namespace {
+
+/// Saying that memory is short needs memory too: the short sentence fits into the string itself.
+Error outOfMemory() noexcept {
+    try {
+        return {ErrorCode::OutOfMemory, "not enough memory for this run; a shorter text needs less."};
+    } catch (const std::bad_alloc&) {
+        return {ErrorCode::OutOfMemory, "out of memory."};
+    }
+}
+
+} // namespace
+
 Engine::Engine() : m_stages(std::make_unique<Stages>()) {}
 Engine::~Engine() = default;
 
 Result<std::shared_ptr<const Snapshot>> Engine::run(const Request& request, const Deliver& deliver,
                                                     const WorkContext& work) {
-    Result<std::shared_ptr<const Snapshot>> result =
-        fail(ErrorCode::OutOfMemory, "not enough memory for this run.");
+    Result<std::shared_ptr<const Snapshot>> result;
     try {
-        result = Run().walk(*m_stages, request, deliver, work);
+        try {
+            result = Run().walk(*m_stages, request, deliver, work);
+        } catch (const std::bad_alloc&) {
+            throw;
+        } catch (const std::exception& e) {
+            result = fail(ErrorCode::Unsupported, std::string("a library failed: ") + e.what() + ".");
+        }
     } catch (const std::bad_alloc&) {
         m_stages->dropText();
-    } catch (const std::exception& e) {
-        result = fail(ErrorCode::Unsupported, std::string("a library failed: ") + e.what() + ".");
+        result = tl::make_unexpected(outOfMemory());
     }
     m_stages->setSharedWork({});
     return result;

@@ -1,5 +1,8 @@
 #pragma once
 #include "core/base/Cancel.h"
+#include "core/engine/FullArm.h"
+#include "core/engine/HybridArm.h"
+#include "core/engine/Isolated.h"
 #include "core/engine/Snapshot.h"
 #include "core/measure/NextToken.h"
 #include <functional>
@@ -21,8 +24,9 @@ public:
     /// value.
     using Deliver = std::function<void(std::shared_ptr<const Snapshot>)>;
 
-    /// Errors: those of models, tokenizers and policies; TooLarge before anything big is allocated ("16384
-    /// tokens need 4.1 GB; ..."); OutOfMemory; Cancelled. Exceptions end here.
+    /// Errors: those of models, tokenizers and policies (`policyFits` before the full run is started);
+    /// TooLarge before anything big is allocated ("16384 tokens need 4.1 GB; ..."); OutOfMemory; Cancelled.
+    /// Exceptions end here.
     [[nodiscard]] Result<std::shared_ptr<const Snapshot>> run(const Request& request, const Deliver& deliver,
                                                               const WorkContext& work);
 
@@ -38,37 +42,5 @@ private:
     struct Stages;
     std::unique_ptr<Stages> m_stages;
 };
-
-/// Full attention's run over tokens of one model. `layerDone` is called after each layer, outside measured
-/// time, with the run as far as it has got. Errors: those of `forward`; Cancelled. Throws std::bad_alloc.
-[[nodiscard]] Result<std::shared_ptr<const FullRun>>
-runFull(const Model& model, const Tokens& tokens, const Request& request,
-        const std::function<void(const FullRun& soFar, int layer)>& layerDone, const WorkContext& work);
-
-// The hybrid runs below need a snapshot with model, tokens, facts and a complete full run, and throw
-// std::bad_alloc.
-
-/// The hybrid run of `policy` over a text whose full run is known, propagated. Used by Engine, sweeps and
-/// gates. `layerRouted`, if given, sees each layer's choices as they are made: the expanded routing record is
-/// never held whole. Errors: those of routing and planning, Cancelled.
-[[nodiscard]] Result<PropagatedResult>
-runPropagated(const Snapshot& withFullRun, const AttentionPolicy& policy, const WorkContext& work,
-              const std::function<void(const LayerRouting&)>& layerRouted = {});
-/// The hidden states of that run alone, for gates: no comparison, no record.
-[[nodiscard]] Result<Matrix> runHybridHidden(const Model& model, std::span<const std::int32_t> ids,
-                                             std::shared_ptr<const TokenFacts> facts,
-                                             const AttentionPolicy& policy, Isa isa, const WorkContext& work);
-
-/// The isolated hybrid of one layer for rows and one head (or all: -1). The layer's activations must be
-/// there; a complete full run is not needed. Measures fidelity when all rows and heads are asked.
-[[nodiscard]] Result<VisibleLayer> runVisible(const Snapshot& withFullRun, const AttentionPolicy& policy,
-                                              int layer, int head, RowRange rows, const WorkContext& work,
-                                              Matrix* output = nullptr);
-/// Every layer isolated; `layerDone` after each. `known`, if it is the whole of its layer under the same
-/// policy, is not computed again.
-[[nodiscard]] Result<IsolatedResult> runIsolated(const Snapshot& withFullRun, const AttentionPolicy& policy,
-                                                 const VisibleLayer* known,
-                                                 const std::function<void(const IsolatedResult&)>& layerDone,
-                                                 const WorkContext& work);
 
 } // namespace fovea

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -336,6 +337,10 @@ private:
                 ++m_done.undefinedRows;
                 continue;
             }
+            // A window factor or gate of 0: the exact keys weigh nothing beside the far field, and the sink,
+            // which is weighed as they are, nothing either.
+            if (mass == std::numeric_limits<float>::infinity())
+                continue;
             const double both = logAdd(static_cast<double>(mass), z);
             const auto factor = static_cast<float>(std::exp(static_cast<double>(mass) - both));
             for (std::size_t d = 0; d < m_dim; ++d)

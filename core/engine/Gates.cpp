@@ -7,6 +7,7 @@
 #include "core/files/Sha256.h"
 #include "core/policy/PolicyJson.h"
 #include "core/policy/SignalSpec.h"
+#include "core/route/PolicyFits.h"
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -63,7 +64,7 @@ std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, const He
     window.local.dilation = 1;
     window.name = "window T";
     if (base.far.on() && base.local.window == 0 && !base.routed.on())
-        return {window}; // a pure far field has no budget to raise (mechanisms.md rule 5)
+        return {window}; // a pure far field has no budget to raise
     if (base.mix.positions == Positions::Cache || base.routed.store == Store::Direction8)
         return {
             window}; // nothing is routed beside positions of the cache; what is read in 8 bits is not exact
@@ -387,6 +388,7 @@ Result<std::vector<GateResult>> checkGates(const Snapshot& withFullRun, const At
     try {
         const Result<AttentionPolicy> legal = validated(policy);
         FOVEA_TRY(legal);
+        FOVEA_TRY(policyFits(*legal, withFullRun.model->shape, withFullRun.tokens->size()));
         const Result<std::shared_ptr<const Snapshot>> snapshot = cut(withFullRun, maxTokens, work);
         FOVEA_TRY(snapshot);
         std::optional<Ladder> own;

@@ -7,7 +7,7 @@
 
 namespace fovea {
 
-/// The verdict of one fairness gate (design: gates 1-8), with its number.
+/// The verdict of one fairness gate, a test that keeps comparisons of the arms honest, with its number.
 struct GateResult {
     int gate = 0;
     std::string name;

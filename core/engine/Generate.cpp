@@ -4,6 +4,7 @@
 #include "core/engine/RetrievalHeads.h"
 #include "core/engine/TextStage.h"
 #include "core/policy/SignalSpec.h"
+#include "core/route/PolicyFits.h"
 #include <algorithm>
 
 namespace fovea {
@@ -28,7 +29,7 @@ public:
             return {};
         double seconds = 0;
         {
-            const Stopwatch watch(seconds);
+            const Stopwatch watch(seconds, work);
             FOVEA_TRY(m_decoder.step(id, {}, work));
             static_cast<void>(m_decoder.logits());
         }
@@ -62,7 +63,7 @@ std::string GeneratedArm::text(const Model& model) const {
 
 Result<Generation> generate(std::shared_ptr<const Model> model, const Tokens& prompt, const Request& request,
                             const GenerateOptions& options, const WorkContext& work) {
-    FOVEA_TRY(requireCausal(request.policy));
+    FOVEA_TRY(policyFitsModel(request.policy, model->shape)); // pins may lie in what is still to come
     std::vector<float> surprisal;
     if (needs(request.policy, Needs::Surprisal)) {
         const Result<std::shared_ptr<const FullRun>> full = runFull(*model, prompt, request, {}, work);

@@ -4,6 +4,7 @@
 #include "core/engine/TextStage.h"
 #include "core/model/Forward.h"
 #include "core/plan/StoredKeys.h"
+#include "core/route/PolicyFits.h"
 #include <algorithm>
 #include <set>
 
@@ -18,6 +19,7 @@ Result<Ladder> runLadder(const Snapshot& s, const AttentionPolicy& policy, std::
     if (ladder.steps == 0)
         return fail(ErrorCode::BadValue, "the ladder needs at least 4 tokens and one step; this text has " +
                                              std::to_string(ids.size()) + " tokens");
+    FOVEA_TRY(policyFitsModel(policy, s.model->shape)); // pins beyond a step are left out of it
     const AttentionPolicy full;
     const std::span<const std::int32_t> prompt = std::span(ids).first(ladder.prompt);
     const std::span<const float> surprisal = s.facts->surprisal;
@@ -35,7 +37,7 @@ Result<Ladder> runLadder(const Snapshot& s, const AttentionPolicy& policy, std::
             Decoder& decoder = arm == 0 ? *fullArm : *hybridArm;
             double seconds = 0;
             {
-                const Stopwatch watch(seconds);
+                const Stopwatch watch(seconds, work);
                 FOVEA_TRY(decoder.step(
                     ids[at], at < surprisal.size() ? std::optional(surprisal[at]) : std::nullopt, work));
                 static_cast<void>(decoder.logits());
@@ -55,7 +57,7 @@ Result<Ladder> runLadder(const Snapshot& s, const AttentionPolicy& policy, std::
         for (int arm = 0; arm < 2; ++arm) {
             double seconds = 0;
             {
-                const Stopwatch watch(seconds);
+                const Stopwatch watch(seconds, work);
                 auto facts = std::make_shared<TokenFacts>(firstFacts(*s.facts, tokens));
                 facts->prompt = ladder.prompt;
                 const Result<Matrix> hidden =

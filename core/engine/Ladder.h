@@ -32,7 +32,7 @@ struct Ladder {
     }
 };
 
-/// The border of generation when a text is given whole: T - T/4 (mechanisms.md, rule 7).
+/// The border of generation when a text is given whole: T - T/4: the last quarter counts as generated.
 [[nodiscard]] constexpr std::size_t promptBorder(std::size_t tokens) {
     return tokens - tokens / 4;
 }

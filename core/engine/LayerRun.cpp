@@ -71,7 +71,7 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
     HybridLayer layer;
     std::vector<LayerPolicy> sets;
     {
-        const Stopwatch watch(layer.planSeconds);
+        const Stopwatch watch(layer.planSeconds, work);
         Result<std::vector<LayerPolicy>> made =
             layerPolicies(task.policy, task.shape, task.layer, *task.facts);
         FOVEA_TRY(made);
@@ -87,7 +87,7 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
         return isAsked(set) && set.policy->routed.storesDirections() && !set.policy->readsAll();
     });
     if (storesForm) {
-        const Stopwatch watch(layer.attentionSeconds);
+        const Stopwatch watch(layer.attentionSeconds, work);
         stored.take(input, task.rows.first, work.threads);
         routeInput.storedK = stored.keys();
     }
@@ -96,26 +96,27 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
     for (const LayerPolicy& set : sets) {
         if (!isAsked(set))
             continue;
-        const Stopwatch watch(layer.routerSeconds);
-        Result<LayerRouting> routed = route(set, task.shape, routeInput, task.rows, task.head, work);
+        const Stopwatch watch(layer.routerSeconds, work);
+        Result<LayerRouting> routed =
+            route(set, task.shape, routeInput, task.rows, task.head, work.on(task.isa));
         FOVEA_TRY(routed);
         std::move(routed->units.begin(), routed->units.end(), std::back_inserter(routing->units));
         routing->macs += routed->macs;
     }
     {
-        const Stopwatch watch(layer.planSeconds);
+        const Stopwatch watch(layer.planSeconds, work);
         layer.plan = makePlan(task.policy, std::move(sets), task.shape, task.layer, task.facts,
                               routing->units.empty() ? nullptr : std::move(routing), task.rows, task.head);
     }
     std::optional<RecastPlans> recast;
     {
-        const Stopwatch watch(layer.planSeconds);
+        const Stopwatch watch(layer.planSeconds, work);
         recast = splitRecast(layer.plan);
     }
     {
         // In a scope of its own: a watch that outlives the return would add its seconds to a layer already
         // moved from.
-        const Stopwatch watch(layer.attentionSeconds);
+        const Stopwatch watch(layer.attentionSeconds, work);
         const Result<FarWork> far = attendPlanned(task, input, layer.plan, recast,
                                                   storesForm ? &stored : nullptr, out, exactLse, work);
         FOVEA_TRY(far);

@@ -29,7 +29,7 @@ private:
                                        std::size_t tokens);
 
 /// As `attend`, for a layer whose heads recast some keys: keys as made, recast keys with their own q, k, v,
-/// merged by log-sum-exp (mechanisms.md section 3), which is one softmax over both. `plans`: by row of the
+/// merged by log-sum-exp, which is one softmax over both. `plans`: by row of the
 /// cache where it does not store every key. `stored`: what Recast::Stored reads, else null. `rows`: the
 /// queries asked for. `out.lse` must be there, row 0 of `in` and `out` is query 0. `asMadeLse` [T*H], if not
 /// empty, receives what the log-sum-exp would be with the model's own logits, from which kept mass follows;

@@ -47,7 +47,7 @@ Result<std::vector<float>> retrievalScores(const Model& model, Isa isa, const Wo
         }
         return work.checkpoint();
     };
-    const Result<Matrix> hidden = forward(model, ids, attendFull, work);
+    const Result<Matrix> hidden = forward(model, ids, attendFull, work.on(isa));
     FOVEA_TRY(hidden);
     Matrix next(kNeedle, static_cast<std::size_t>(shape.vocabulary));
     logitRows(model, hidden->view(), kNeedle, next.view(), work.threads);

@@ -2,6 +2,7 @@
 #include "core/engine/Build.h"
 #include "core/engine/LayerRun.h"
 #include "core/engine/Request.h"
+#include "core/model/Dense.h"
 #include <algorithm>
 
 namespace fovea {
@@ -30,6 +31,16 @@ std::optional<TileSource> Snapshot::tileSource(int layer) const {
     return source;
 }
 
+RowRange VisibleLayer::coveredRows(int asked) const {
+    if (!plan || (head >= 0 && asked != head))
+        return {};
+    return plan->heads.at(static_cast<std::size_t>(asked))->rows;
+}
+
+bool VisibleLayer::coversText(int asked) const {
+    return plan && coveredRows(asked) == RowRange{0, plan->facts->tokens};
+}
+
 std::string Snapshot::provenance() const {
     std::string line = "Fovea " + std::string(buildVersion()) + " " + std::string(buildCommit()) + " | r" +
                        std::to_string(generation);
@@ -47,8 +58,8 @@ std::string Snapshot::provenance() const {
             line += " | L" + std::to_string(std::clamp(request->visible.layer, 0, model->shape.layers - 1)) +
                     " H" + std::to_string(std::clamp(request->visible.head, 0, model->shape.heads - 1));
         line += propagated ? " isolated, next-token numbers propagated" : " isolated";
-        line +=
-            " | drop-in | " + std::string(isaName(request->isa)) + " " + precisionName(request->precision);
+        line += " | drop-in | " + std::string(isaName(request->isa)) + " " +
+                precisionName(request->precision) + ", " + std::string(denseLibrary());
     }
     if (pastContext)
         line += " | past the model's context";

@@ -56,7 +56,9 @@ struct VisibleLayer {
     std::shared_ptr<const AttentionPlan> plan; ///< plan->heads[h]->rows tells the rows covered
     /// [T*H] of the hybrid rows, as applyFarField leaves it; NaN where not computed.
     std::vector<float> lse;
-    std::vector<float> exactLse; ///< as lse, of the keys that are read alone; empty: lse is that
+    /// Log-sum-exp over the exactly read keys only, without the far field. Empty when there is no far field:
+    /// then it equals `lse`.
+    std::vector<float> exactLse;
     FarWork far;
     std::optional<LayerFidelity> fidelity;                           ///< once the whole layer is done
     double attentionSeconds = 0, routerSeconds = 0, planSeconds = 0; ///< measured, this call
@@ -64,6 +66,12 @@ struct VisibleLayer {
     std::uint32_t overlapRows = 0;
     /// Sum of divergenceOfRow over the same rows, where the layer has a far field; NaN: undefined.
     double divergenceSum = 0;
+
+    /// The queries of `head` that were computed under this policy; none of a head that was not asked for. A
+    /// picture shows one policy: rows outside are not known yet, and rows of an earlier policy must not stand
+    /// beside these.
+    [[nodiscard]] RowRange coveredRows(int head) const;
+    [[nodiscard]] bool coversText(int head) const; ///< every query
 };
 
 /// All layers isolated.
@@ -71,6 +79,8 @@ struct IsolatedResult {
     std::vector<LayerFidelity> layers; ///< [L] as far as done
     TopKOverlap overlap;
     double massRecall = 0, outputError = 0, rowDivergence = 0; ///< means over layers
+    /// Rows that `rowDivergence` is an estimate from, over layers; 0: it is exact, from all rows.
+    std::uint32_t divergenceRows = 0;
     std::array<std::uint64_t, 4> pairsByReason{}; ///< local, always, routed, far over layers and heads
     Cost cost;                                    ///< counted; seconds are those of the isolated hybrid
     bool complete = false;

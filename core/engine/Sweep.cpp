@@ -1,6 +1,8 @@
 #include "core/engine/Sweep.h"
+#include "core/base/Stopwatch.h"
 #include "core/engine/RetrievalHeads.h"
 #include "core/policy/SignalSpec.h"
+#include "core/route/PolicyFits.h"
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -70,9 +72,12 @@ Result<std::vector<std::string>> rangeTexts(const ParamSpec& spec, std::string_v
 constexpr double kNotAsked = std::numeric_limits<double>::quiet_NaN();
 
 Result<> runPoint(const Snapshot& withFullRun, SweepPoint& point, bool isolated, const WorkContext& work) {
+    const WorkClock clock(work);
     Result<PropagatedResult> run = runPropagated(withFullRun, point.policy, work);
     FOVEA_TRY(run);
     point.cost = run->cost;
+    if (clock.interrupted())
+        forgetSeconds(point.cost);
     point.fidelity = std::move(run->fidelity);
     if (isolated) {
         const Result<IsolatedResult> layers = runIsolated(withFullRun, point.policy, nullptr, {}, work);
@@ -228,6 +233,9 @@ Result<> runSweep(const Snapshot& withFullRun, std::vector<SweepPoint>& points, 
                   const std::function<void(std::size_t)>& pointDone, const WorkContext& work) {
     WorkContext inner = work; // one point's own progress would make the bar jump
     inner.progress = {};
+    for (const SweepPoint& point : points) // no point is run when another one cannot be
+        if (!point.done)
+            FOVEA_TRY(policyFits(point.policy, withFullRun.model->shape, withFullRun.tokens->size()));
     try {
         Snapshot known = withFullRun;
         const bool ranksHeads = std::any_of(points.begin(), points.end(), [](const SweepPoint& point) {

@@ -30,7 +30,7 @@ struct SweepPoint {
     AttentionPolicy policy;
     std::vector<std::pair<std::string, ParamValue>> values; ///< what was varied
     PointKind kind = PointKind::Policy;
-    Cost cost;
+    Cost cost; ///< seconds are "not measured" (runs 0) when other work was served while the point ran
     PropagatedFidelity fidelity;
     double massRecall = 0, outputError = 0; ///< isolated, means over layers; NaN when not asked
     bool done = false;                      ///< the numbers are there
@@ -47,7 +47,7 @@ struct SweepPlan {
 /// All policies of the grid, first axis slowest; an illegal combination is BadValue before anything runs.
 [[nodiscard]] Result<std::vector<SweepPoint>> sweepPolicies(const SweepPlan& plan);
 /// Runs them over a text whose full run is known; `pointDone` after each (index into the list). Cancelled
-/// keeps what is done.
+/// keeps what is done. Errors: those of policyFits, for any point before the first one runs; those of runs.
 [[nodiscard]] Result<> runSweep(const Snapshot& withFullRun, std::vector<SweepPoint>& points, bool isolated,
                                 const std::function<void(std::size_t)>& pointDone, const WorkContext& work);
 /// Marks the points that no other Policy point beats in both pairsRatio and nextTokenKl. Controls are never

@@ -7,6 +7,8 @@ namespace fovea {
 
 namespace {
 
+constexpr std::size_t kNoLimit = static_cast<std::size_t>(-1);
+
 /// Appends `more`, whose spans count from `origin` of its own text, onto `tokens` as bytes of the user's text
 /// [0, size).
 void append(Tokens& tokens, const Tokens& more, std::uint32_t origin, std::uint32_t base,
@@ -28,8 +30,8 @@ bool isSpecial(const Tokenizer& tokenizer, std::int32_t id) {
 
 /// A template's part, without the beginning-of-text token that the tokenizer may put before every text.
 Result<Tokens> encodePart(const Model& model, std::string_view text, bool specialTokens, bool first,
-                          const WorkContext& work) {
-    Result<Tokens> part = model.tokenizer->encode(text, {specialTokens}, work);
+                          const WorkContext& work, std::size_t most = kNoLimit) {
+    Result<Tokens> part = model.tokenizer->encodeFirst(text, most, {specialTokens}, work);
     if (part && !first && part->size() > 0 && part->spans[0].end == 0 && !text.empty()) {
         part->ids.erase(part->ids.begin());
         part->spans.erase(part->spans.begin());
@@ -38,8 +40,9 @@ Result<Tokens> encodePart(const Model& model, std::string_view text, bool specia
     return part;
 }
 
+/// At least the first `most` tokens of the text in its template.
 Result<Tokens> encodeChat(const Model& model, const std::string& text, const EncodeOptions& options,
-                          const WorkContext& work) {
+                          std::size_t most, const WorkContext& work) {
     const Result<ChatTemplate> chat = readChatTemplate(model.chatTemplate);
     if (!chat)
         return fail(chat.error().code, "template: chat is asked of \"" + model.info.name + "\", and " +
@@ -53,7 +56,9 @@ Result<Tokens> encodeChat(const Model& model, const std::string& text, const Enc
     FOVEA_TRY(before);
     // The turn's name is tokenised together with the text: where they meet, a run of line breaks is one
     // piece.
-    const Result<Tokens> turn = encodePart(model, chat->turn + text, options.specialTokens, false, work);
+    const std::size_t needed = most == kNoLimit ? most : most + 1; // one may be taken off at the front
+    const Result<Tokens> turn =
+        encodePart(model, chat->turn + text, options.specialTokens, false, work, needed);
     FOVEA_TRY(turn);
     const Result<Tokens> after = encodePart(model, chat->after, true, false, work);
     FOVEA_TRY(after);
@@ -92,17 +97,18 @@ bool isPunctuation(std::string_view piece) {
 Result<Tokens> tokenizeText(const Model& model, const Request& request, const WorkContext& work) {
     if (!request.text || request.text->empty())
         return fail(ErrorCode::BadValue, "text: empty, 0 bytes; at least one character is needed.");
+    const std::size_t most = request.maxTokens > 0 ? request.maxTokens : kNoLimit;
     Result<Tokens> tokens = request.textTemplate == TextTemplate::Chat
-                                ? encodeChat(model, *request.text, request.encode, work)
-                                : model.tokenizer->encode(*request.text, request.encode, work);
+                                ? encodeChat(model, *request.text, request.encode, most, work)
+                                : model.tokenizer->encodeFirst(*request.text, most, request.encode, work);
     FOVEA_TRY(tokens);
     if (tokens->ids.empty())
         return fail(ErrorCode::BadValue, "text: " + std::to_string(request.text->size()) +
                                              " bytes that give no token; at least one token is needed.");
-    if (request.maxTokens > 0 && tokens->size() > request.maxTokens) {
-        tokens->ids.resize(request.maxTokens);
-        tokens->spans.resize(request.maxTokens);
-        tokens->pieces.resize(request.maxTokens);
+    if (tokens->size() > most) { // the template's own tokens come on top of the text's
+        tokens->ids.resize(most);
+        tokens->spans.resize(most);
+        tokens->pieces.resize(most);
     }
     return tokens;
 }

@@ -74,10 +74,11 @@ std::string sweepCsv(const std::vector<SweepPoint>& points) {
                            : p.kind == PointKind::RandomControl ? "random control"
                                                                 : "oracle control";
         csv += csvText(p.policy.name) + ',' + kind + ',' + csvText(policyToOptions(p.policy));
-        for (const double x :
-             {p.cost.density, p.cost.pairsRatio, p.cost.flopsRatio, p.cost.kvBytesRatio,
-              p.cost.secondsRatio.value_or(std::nan("")), p.cost.hybrid.router.median, p.fidelity.nextTokenKl,
-              p.fidelity.klP95, p.fidelity.top1Agreement, p.fidelity.deltaNll, p.massRecall, p.outputError})
+        for (const double x : {p.cost.density, p.cost.pairsRatio, p.cost.flopsRatio, p.cost.kvBytesRatio,
+                               p.cost.secondsRatio.value_or(std::nan("")),
+                               p.cost.hybrid.router.runs > 0 ? p.cost.hybrid.router.median : std::nan(""),
+                               p.fidelity.nextTokenKl, p.fidelity.klP95, p.fidelity.top1Agreement,
+                               p.fidelity.deltaNll, p.massRecall, p.outputError})
             csv += ',' + csvNumber(x);
         csv += p.pareto ? ",1" : ",0";
         for (const auto& [param, value] : p.values) {

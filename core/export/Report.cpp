@@ -1,6 +1,7 @@
 #include "core/export/Report.h"
 #include "core/export/Csv.h"
 #include "core/export/JsonParts.h"
+#include "core/model/Dense.h"
 #include "core/policy/PolicyJson.h"
 #include <cmath>
 
@@ -33,7 +34,8 @@ Json head(std::string_view kind, const Snapshot& snapshot, int threads) {
     doc["provenance"] = snapshot.provenance();
     doc["policy_sha256"] = snapshot.policyHash;
     doc["precision"] = precisionName(snapshot.request->precision);
-    doc["isa"] = isaName(snapshot.request->isa);
+    doc["isa"] = isaName(snapshot.request->isa); // of all inner loops but the multiplying library's
+    doc["dense_library"] = denseLibrary();
     doc["tokens"] = snapshot.tokens->size();
     return doc;
 }
@@ -59,7 +61,7 @@ Json hybridJson(const Cost& cost, const Json& meanNll) {
     arm["far_entries"] = cost.hybrid.farEntries;
     arm["far_macs"] = cost.hybrid.farMacs;
     arm["far_state_bytes"] = cost.hybrid.farStateBytes;
-    arm["how"] = cost.skipped ? "skipped" : "simulated";
+    arm["how"] = "skipped";
     return arm;
 }
 
@@ -85,6 +87,7 @@ Json layerJson(const LayerFidelity& f) {
             {"output_error", number(f.outputError)},
             {"regime", "isolated"},
             {"row_divergence", number(f.rowDivergence)},
+            {"row_divergence_rows", f.divergenceRows > 0 ? Json(f.divergenceRows) : Json()},
             {"worst_row_mass", number(f.worstRowMass)},
             {"worst_head", f.worstHead},
             {"worst_query", f.worstQuery},
@@ -109,6 +112,9 @@ Json fidelityJson(const Snapshot& snapshot) {
     doc["mass_recall"] = isolated ? number(isolated->massRecall) : Json();
     doc["output_error"] = isolated ? number(isolated->outputError) : Json();
     doc["row_divergence"] = isolated ? number(isolated->rowDivergence) : Json();
+    // Null: exact, over all rows. A number: an estimate from so many sampled rows.
+    doc["row_divergence_rows"] =
+        isolated && isolated->divergenceRows > 0 ? Json(isolated->divergenceRows) : Json();
     doc["topk_overlap"] =
         isolated && isolated->overlap.sampledRows > 0 ? number(isolated->overlap.mean) : Json();
     doc["topk_sampled_rows"] = isolated ? isolated->overlap.sampledRows : 0;

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/base/Cancel.h"
+#include "core/base/Isa.h"
 #include "core/base/Matrix.h"
 #include "core/kernels/AttentionCells.h"
 #include "core/model/Precision.h"
@@ -10,14 +11,6 @@
 #include <vector>
 
 namespace fovea {
-
-/// Instruction sets a kernel is compiled for, slowest first.
-enum class Isa : std::uint8_t { Portable, Avx2, Avx512 };
-[[nodiscard]] std::string_view isaName(Isa isa); ///< "portable", "avx2", "avx512"
-/// What this CPU and system can run, best last; always holds Portable.
-[[nodiscard]] std::span<const Isa> availableIsas();
-/// The best available, or what FOVEA_ISA forces (an unavailable name is ignored).
-[[nodiscard]] Isa defaultIsa();
 
 /// One layer's attention inputs. Views only: a kernel neither owns nor keeps them.
 struct AttentionInput {

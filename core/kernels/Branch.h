@@ -21,8 +21,7 @@ inline constexpr float kNoMass = -std::numeric_limits<float>::infinity();
 }
 
 /// (o, lse) of one row becomes that of the softmax over both key sets, which must be disjoint: with L =
-/// ln(e^La
-/// + e^Lb), o = e^(La-L) oa + e^(Lb-L) ob. Exact but for rounding (mechanisms.md section 3).
+/// ln(e^La + e^Lb), o = e^(La-L) oa + e^(Lb-L) ob. Exact but for rounding.
 inline void mergeRow(float* o, float& lse, const float* other, float otherLse, std::size_t dim) {
     if (otherLse == kNoMass)
         return;

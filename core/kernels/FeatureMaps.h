@@ -7,7 +7,7 @@
 
 namespace fovea {
 
-/// The feature maps of linear attention (mechanisms.md rule 11). With x' = x sqrt(scale), phi(q).phi(k)
+/// The feature maps of linear attention. With x' = x sqrt(scale), phi(q).phi(k)
 /// stands for e^(x'.y'). Random features are SplitMix64 of (seed, layer, key-value head, row, column): no
 /// state, so cached decoding draws what prefill drew. Immutable, thread-safe.
 class Features {

@@ -42,7 +42,7 @@ Peak measurePeak(Isa isa, int threads) {
     peak.fmaGflops =
         bestRate(peak.threads, kRounds, flops, [&](int t) { sink(t) += table.multiplyAdds(rounds); }) / kGiga;
 #if defined(__x86_64__) || defined(__i386__)
-    if (isa == Isa::Avx512 && __builtin_cpu_supports("avx512bf16")) {
+    if (isa == Isa::Avx512 && hasAvx512Bf16()) {
         const std::size_t dots = static_cast<std::size_t>(8e8 / kernels::kBf16FlopsPerRound);
         const double dotFlops = kernels::kBf16FlopsPerRound * static_cast<double>(dots);
         peak.bf16Gflops =

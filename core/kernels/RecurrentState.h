@@ -16,9 +16,10 @@ struct RecurrentWeights {
 [[nodiscard]] RecurrentWeights recurrentWeights(std::size_t dim, std::uint64_t seed, int layer,
                                                 std::size_t head);
 
-/// The recurrent branch of the seed block, per query head (mechanisms.md 2.2): r = sigmoid(Wr h + Ur k), z =
-/// sigmoid(Wz h + k), n = tanh(Wn (r o h) + Un k), h <- (1 - z) o h + z o (n o v). It runs over every token,
-/// read elsewhere or not, and its h is read without a query: all rows at one position get the same vector.
+/// The recurrent branch of the seed block, per query head (gates as in a GRU, untrained): r = sigmoid(Wr h +
+/// Ur k), z = sigmoid(Wz h + k), n = tanh(Wn (r o h) + Un k), h <- (1 - z) o h + z o (n o v). It runs over
+/// every token, read elsewhere or not, and its h is read without a query: all rows at one position get the
+/// same vector.
 class RecurrentState {
 public:
     RecurrentState(std::size_t heads, std::size_t dim, std::uint64_t seed, int layer);

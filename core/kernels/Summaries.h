@@ -39,7 +39,7 @@ struct SummaryOptions {
     bool operator==(const SummaryOptions&) const = default;
 };
 
-/// Summaries of what the plan leaves unread (mechanisms.md rule 10): for each aligned block of m tokens with
+/// Summaries of what the plan leaves unread: for each aligned block of m tokens with
 /// R = {j in the block, j <= i} \ E(i), c = |R| > 0, one entry with the means of k and v over R and logit q.k
 /// scale + ln c. Fills `branch` (rows of the plan) for the heads with wanted[h] != 0. Complete blocks that a
 /// row reads nothing of go through the fused kernel on pooled keys and values, entries of fewer tokens one by

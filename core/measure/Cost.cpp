@@ -15,7 +15,7 @@ std::uint64_t unsignedOf(std::int64_t value) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(value, 0));
 }
 
-/// Tokens whose keys and values must stay readable in one layer, by formula (mechanisms.md section 7).
+/// Tokens whose keys and values must stay readable in one layer, by formula.
 /// Routing alone keeps them all; so does one head of several that needs them, and a row outside the phase.
 /// What the decoder here keeps (StoredKeys.h) may be more: all for dilation and eviction.
 std::uint64_t tokensStored(const AttentionPolicy& policy, int layer, std::uint64_t tokens) {
@@ -102,6 +102,11 @@ Seconds medianOf(std::vector<double> readings) {
     if (readings.size() > 1)
         seconds.spread = readings.back() - readings.front();
     return seconds;
+}
+
+void forgetSeconds(Cost& cost) {
+    cost.hybrid.total = cost.hybrid.attention = cost.hybrid.router = cost.hybrid.plan = {};
+    cost.secondsRatio.reset();
 }
 
 TierBytes tierBytes(const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens) {

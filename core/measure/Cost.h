@@ -8,9 +8,6 @@
 
 namespace fovea {
 
-/// How a cost came to be known; never mixed in one bar.
-enum class CostKind : std::uint8_t { Counted, Measured, Simulated };
-
 /// Seconds of one stage: median and spread (max - min) of `runs`; spread empty for one run.
 struct Seconds {
     double median = 0;
@@ -22,7 +19,7 @@ struct Seconds {
 /// Median and spread of readings, seconds.
 [[nodiscard]] Seconds medianOf(std::vector<double> readings);
 
-/// One arm's cost over the whole text. Counts are by formula (mechanisms.md section 7), seconds by a clock.
+/// One arm's cost over the whole text. Counts follow from formulas, seconds from a clock.
 struct ArmCost {
     std::uint64_t pairs = 0;          ///< planned (query, key) pairs over layers and heads, and farEntries
     std::uint64_t farEntries = 0;     ///< summaries read, pairs of reason far
@@ -51,9 +48,11 @@ struct Cost {
     double kvBytesRatio = 0;
     std::optional<double> secondsRatio;
     std::optional<double> breakEvenTokens; ///< counted T0; empty: never or not defined
-    bool skipped =
-        true; ///< how: "skipped" when no tile without a planned pair was computed, else "simulated"
 };
+
+/// Marks the hybrid arm's seconds as not measured (`runs` 0) and empties their ratio: for a run whose clock
+/// cannot be trusted.
+void forgetSeconds(Cost& cost);
 
 /// Keys and values by formula: tokens in f32 and tokens as 8-bit directions (D + 4 bytes a vector); all in
 /// f32. Where heads differ, or special or separator tokens are read, all tokens count as exact: no head's

@@ -35,7 +35,7 @@ FarShare::FarShare(const TileSource& source, int head, RowRange keys) : m_source
     const auto kvHead = static_cast<std::size_t>(head / (source.input.heads / source.input.kvHeads));
     m_features.emplace(m_parts->far.map, dim, static_cast<std::size_t>(m_parts->far.features),
                        m_parts->routed.seed, source.plan->layer, kvHead);
-    m_keys = gated() ? RowRange{0, source.input.k.rows} : keys;
+    m_keys = alone() ? RowRange{0, source.input.k.rows} : keys;
     const std::size_t count = m_keys.last - m_keys.first;
     if (m_features->map() == FeatureMap::Taylor2 || count == 0)
         return; // its product is a polynomial of the logit
@@ -82,6 +82,12 @@ void FarShare::row(std::size_t query, std::span<const KeptKey> kept, std::size_t
     }
 }
 
+double FarShare::gatedShare(double lse) const {
+    const double share = 1 - m_parts->combine.gate;
+    const std::optional<double>& sink = m_parts->always.sinkLogit;
+    return sink ? share * (1 - std::exp(*sink - lse)) : share;
+}
+
 template <class Put>
 void FarShare::summaries(std::size_t query, double lse, RowRange range, const Put& put) const {
     const FarPart& far = m_parts->far;
@@ -98,7 +104,7 @@ void FarShare::summaries(std::size_t query, double lse, RowRange range, const Pu
         mass = static_cast<double>(kNoMass);
         for (const SummaryEntry& entry : entries)
             mass = logAdd(mass, entry.logit);
-        factor = 1 - m_parts->combine.gate;
+        factor = gatedShare(lse);
     }
     for (const SummaryEntry& entry : entries)
         for (const std::uint32_t j : entry.members)
@@ -125,16 +131,22 @@ void FarShare::linear(std::size_t query, double lse, std::span<const KeptKey> ke
         return static_cast<double>(loops.dot(phi.data(), &m_keyFeatures[n * phi.size()], phi.size())) *
                std::exp(static_cast<double>(exponent) + static_cast<double>(m_keyExponents[n]) - mass);
     };
-    if (!gated()) {
+    if (!alone()) {
         const double mass = lse + std::log(m_parts->combine.windowFactor);
         forUnread(kept, range, [&](std::size_t j) { put(j, product(j, mass)); });
+        return;
+    }
+    if (!gated() && std::isfinite(lse)) { // the state was not defined, and the exact part stands alone
+        forUnread(kept, range, [&](std::size_t j) { put(j, 0); });
         return;
     }
     double sum = 0;
     forUnread(kept, {0, query + 1}, [&](std::size_t j) { sum += product(j, 0); });
     const bool random = m_parts->far.map == FeatureMap::Performer || m_parts->far.map == FeatureMap::Trig;
-    sum += random ? 0 : 1e-6; // as where the state answers alone (FarField.cpp)
-    forUnread(kept, range, [&](std::size_t j) { put(j, (1 - m_parts->combine.gate) * product(j, 0) / sum); });
+    if (gated() || kept.empty())
+        sum += random ? 0 : 1e-6; // as where the state answers alone (FarField.cpp)
+    const double factor = gated() ? gatedShare(lse) : 1;
+    forUnread(kept, range, [&](std::size_t j) { put(j, factor * product(j, 0) / sum); });
 }
 
 } // namespace fovea

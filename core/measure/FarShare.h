@@ -27,6 +27,11 @@ public:
 
 private:
     [[nodiscard]] bool gated() const { return m_parts->combine.combine == Combine::Gated; }
+    /// Does the far field's weight follow from the far field alone? A row's log-sum-exp does not tell it
+    /// then.
+    [[nodiscard]] bool alone() const { return gated() || m_parts->combine.windowFactor == 0; }
+    /// What a gate leaves to the far field, and a sink logit after it. `lse`: of the row, the sink included.
+    [[nodiscard]] double gatedShare(double lse) const;
     template <class Put>
     void summaries(std::size_t query, double lse, RowRange range, const Put& put) const;
     template <class Put>

@@ -113,6 +113,8 @@ double divergenceOfScaledMass(double rho, double factor) {
 }
 
 double divergenceOfRow(const TileSource& source, int head, std::size_t query) {
+    if (source.plan != nullptr && source.plan->partsOf(head).far.far == Far::Recurrent)
+        return std::numeric_limits<double>::quiet_NaN();
     const AttentionRow row = makeRow(head, query, source);
     double sum = 0, mass = 0;
     for (std::size_t j = 0; j <= query; ++j) {
@@ -192,6 +194,7 @@ LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const 
     result.headMass.resize(heads);
     result.headOutputError.resize(heads);
     double worst = 2;
+    bool anyError = false;
     for (std::size_t h = 0; h < heads; ++h) {
         HeadSums head;
         for (std::size_t b = 0; b < blocks; ++b) {
@@ -207,6 +210,7 @@ LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const 
                 result.worstQuery = static_cast<std::uint32_t>(s.worstQuery);
             }
         }
+        anyError = anyError || !(head.error == 0);
         const auto rows = static_cast<double>(tokens);
         result.headMass[h] = static_cast<float>(head.mass / rows);
         result.headOutputError[h] = static_cast<float>(head.norm > 0 ? std::sqrt(head.error / head.norm) : 0);
@@ -214,12 +218,15 @@ LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const 
         result.rowDivergence += head.divergence / rows / static_cast<double>(heads);
     }
     result.worstRowMass = std::min(worst, 1.0);
-    const bool states = std::find(kinds.begin(), kinds.end(), 2) != kinds.end();
-    if (states && !plan.full)
-        result.rowDivergence = std::numeric_limits<double>::quiet_NaN();
+    // Where every key is read, nothing is left to the far field, and what a gate takes lies on no key: p^ is
+    // p times a factor. A recurrent state is read all the same.
+    for (std::size_t h = 0; h < heads; ++h)
+        if (kinds[h] == 2 && (!plan.full || plan.partsOf(static_cast<int>(h)).far.far == Far::Recurrent))
+            result.rowDivergence = std::numeric_limits<double>::quiet_NaN();
     if (std::find(kinds.begin(), kinds.end(), 0) == kinds.end())
         result.boundRatio = std::numeric_limits<double>::quiet_NaN();
-    if (!plan.full && arms.fullProjected > 0)
+    // Equal keys are not equal outputs: a gate or a state changes them. Only equal outputs are.
+    if (anyError && arms.fullProjected > 0)
         result.outputError =
             std::sqrt(projectedSquares(model, plan.layer, arms.full, &arms.hybrid, threads)) /
             arms.fullProjected;

@@ -17,10 +17,12 @@ struct LayerFidelity {
     double massRecall =
         0; ///< mean over heads and queries of the full-attention probability on kept keys, 0..1
     double outputError = 0; ///< |y - y^| / |y| after the output projection, Frobenius over the text
-    /// Mean Jensen-Shannon divergence of p and p^, nats; NaN where no p^ per token exists or is known in
-    /// closed form (far fields: sampledDivergence).
+    /// Mean Jensen-Shannon divergence of p and p^, nats. Exact over all rows where it follows from the kept
+    /// mass; with a far field or recast keys an estimate from `divergenceRows` rows; NaN where a token has no
+    /// weight p^ at all (recurrent states) or a negative one (signed feature maps).
     double rowDivergence = 0;
-    double worstRowMass = 1; ///< least kept mass of any (head, query) ...
+    std::uint32_t divergenceRows = 0; ///< rows sampled over heads; 0: all rows
+    double worstRowMass = 1;          ///< least kept mass of any (head, query) ...
     int worstHead = 0;
     std::uint32_t worstQuery = 0;
     /// Largest |o - o^| / (2 (1-rho) max|v| + the kernel's promised rounding) over heads and queries; > 1 is
@@ -62,7 +64,8 @@ struct LayerArms {
 [[nodiscard]] double divergenceOfScaledMass(double rho, double factor);
 
 /// Jensen-Shannon divergence of p and p^ of one row of head `head`, a far field spread over its tokens as
-/// views do (FarShare.h); NaN for recurrent states and for weights that are negative.
+/// views do (FarShare.h); NaN for recurrent states, also where every key is read, and for weights that are
+/// negative.
 [[nodiscard]] double divergenceOfRow(const TileSource& source, int head, std::size_t query);
 
 /// What one head does in the full run, from `rows` evenly spaced queries (all when T <= rows).

@@ -1,9 +1,9 @@
 #include "core/measure/NextToken.h"
+#include "core/base/Stopwatch.h"
 #include "core/measure/Exponential.h"
 #include "core/model/Forward.h"
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <omp.h>
@@ -12,7 +12,6 @@ namespace fovea {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr std::size_t kLanes = 16;
 constexpr std::size_t kChunk = 512; // floats are summed in lanes over a chunk, chunks in double
 using Lanes = std::array<float, kLanes>;
@@ -22,10 +21,6 @@ double total(const Lanes& lanes) {
     for (const float lane : lanes)
         sum += static_cast<double>(lane);
     return sum;
-}
-
-double secondsSince(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 /// Sums term(i) over [0, count) in a fixed order.
@@ -102,7 +97,7 @@ Result<NextTokenScores> scoreText(const Model& model, std::span<const std::int32
     for (std::size_t first = 0; first < tokens; first += kLogitRows) {
         FOVEA_TRY(work.checkpoint());
         work.report("reading logits", static_cast<double>(first), static_cast<double>(tokens));
-        const auto start = Clock::now();
+        const WorkClock clock(work);
         const std::size_t rows = std::min(kLogitRows, tokens - first);
         logitRows(model, hidden, first, logits.view().rowRange(0, rows), work.threads);
         const ConstMatrixView chunk = logits.view();
@@ -118,7 +113,7 @@ Result<NextTokenScores> scoreText(const Model& model, std::span<const std::int32
                     static_cast<float>(score.logNormaliser - static_cast<double>(chunk(r, next)));
             }
         }
-        scores.seconds += secondsSince(start);
+        scores.seconds += clock.seconds();
     }
     return scores;
 }
@@ -143,7 +138,7 @@ Result<NextTokenComparison> compareNextToken(const Model& model, std::span<const
         work.report("comparing next tokens", static_cast<double>(first), static_cast<double>(tokens));
         const std::size_t rows = std::min(kLogitRows, tokens - first);
         std::array<double, kLogitRows> normaliser{};
-        const auto start = Clock::now();
+        const WorkClock clock(work);
         logitRows(model, hybridHidden, first, logits.view().rowRange(0, rows), work.threads);
         const ConstMatrixView chunk = logits.view();
 #pragma omp parallel for schedule(static) num_threads(threadsOf(work))
@@ -158,7 +153,7 @@ Result<NextTokenComparison> compareNextToken(const Model& model, std::span<const
                     static_cast<float>(score.logNormaliser - static_cast<double>(chunk(r, next)));
             }
         }
-        result.hybridSeconds += secondsSince(start);
+        result.hybridSeconds += clock.seconds();
         // The full arm's logits are computed again rather than kept: T x V numbers would not fit.
         logitRows(model, fullHidden, first, fullLogits.view().rowRange(0, rows), work.threads);
         const ConstMatrixView fullChunk = fullLogits.view();

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <initializer_list>
 #include <memory>
+#include <string_view>
 
 namespace fovea {
 
@@ -64,6 +65,9 @@ private:
     struct Data;
     std::unique_ptr<Data> m_data;
 };
+
+/// The multiplying library and the instruction set that it chose by itself: "oneDNN avx2", "Eigen".
+[[nodiscard]] std::string_view denseLibrary();
 
 /// The multiplying library in one precision: oneDNN, or Eigen in builds without it (F32 only).
 class DenseBackend {

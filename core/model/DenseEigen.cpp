@@ -80,6 +80,10 @@ DenseScratch DenseBackend::scratch(std::initializer_list<const DenseCall*>) cons
     return {};
 }
 
+std::string_view denseLibrary() {
+    return "Eigen";
+}
+
 Result<> precisionAvailable(Precision precision) {
     if (precision == Precision::F32)
         return {};

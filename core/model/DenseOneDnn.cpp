@@ -1,5 +1,6 @@
 #ifdef FOVEA_ONEDNN
 #include "core/base/Check.h"
+#include "core/base/Isa.h"
 #include "core/model/Dense.h"
 #include <algorithm>
 #include <dnnl.hpp>
@@ -177,8 +178,27 @@ DenseScratch DenseBackend::scratch(std::initializer_list<const DenseCall*> calls
     });
 }
 
+std::string_view denseLibrary() {
+    switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41:
+        return "oneDNN sse4.1";
+    case dnnl::cpu_isa::avx:
+        return "oneDNN avx";
+    case dnnl::cpu_isa::avx2:
+        return "oneDNN avx2";
+    case dnnl::cpu_isa::avx512_core:
+        return "oneDNN avx512";
+    case dnnl::cpu_isa::avx512_core_vnni:
+        return "oneDNN avx512 vnni";
+    case dnnl::cpu_isa::avx512_core_bf16:
+        return "oneDNN avx512 bf16";
+    default:
+        return "oneDNN";
+    }
+}
+
 Result<> precisionAvailable(Precision precision) {
-    if (precision == Precision::F32 || __builtin_cpu_supports("avx512bf16"))
+    if (precision == Precision::F32 || hasAvx512Bf16())
         return {};
     return fail(ErrorCode::Unsupported, "bf16 needs a CPU with AVX-512 BF16, which this one lacks; f32 runs");
 }

@@ -1,4 +1,5 @@
 #include "core/model/Elementwise.h"
+#include "core/base/Isa.h"
 #define FOVEA_LOOPS elementwise_portable
 #include "core/model/ElementwiseLoops.h"
 
@@ -14,12 +15,15 @@ const ElementwiseSet kElementwisePortable{loops::norm<loops::Float>,
                                           loops::toBf16,
                                           loops::allFinite};
 
-const ElementwiseSet& elementwiseSet() {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+const ElementwiseSet& elementwiseSet(Isa isa) {
+    switch (isa) {
+    case Isa::Avx512:
         return kElementwiseAvx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    case Isa::Avx2:
         return kElementwiseAvx2;
+    case Isa::Portable:
+        break;
+    }
     return kElementwisePortable;
 }
 

@@ -4,6 +4,8 @@
 
 namespace fovea {
 
+enum class Isa : std::uint8_t; // Isa.h, which a file of one instruction set must not include
+
 /// The forward pass's loops over single rows, compiled once per instruction set. Sums run in a fixed order,
 /// so a row's bits depend on nothing but the row and the set. `Bf16` forms round to nearest even, ready for
 /// the bf16 multiply.
@@ -25,7 +27,7 @@ extern const ElementwiseSet kElementwisePortable;
 extern const ElementwiseSet kElementwiseAvx2;
 extern const ElementwiseSet kElementwiseAvx512;
 
-/// The best this CPU runs.
-[[nodiscard]] const ElementwiseSet& elementwiseSet();
+/// That of an instruction set, which must be available.
+[[nodiscard]] const ElementwiseSet& elementwiseSet(Isa isa);
 
 } // namespace fovea

@@ -263,7 +263,7 @@ private:
     const ModelShape& m_shape;
     const Weights& m_weights;
     const WorkContext& m_work;
-    const ElementwiseSet& m_loops = elementwiseSet();
+    const ElementwiseSet& m_loops = elementwiseSet(m_work.isa);
     std::size_t m_tokens;
     std::size_t m_block; ///< rows of one block
     int m_threads;

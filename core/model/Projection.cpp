@@ -67,7 +67,7 @@ void multiply(const DenseBackend& backend, std::span<const DenseWeight> strips, 
                           static_cast<std::size_t>(-1),
                           AlignedBuffer<float>(blockRows * strips.front().out()),
                           backend.scratch({&calls[0][0], &calls[0][1], &calls[1][0], &calls[1][1]})});
-    const auto& loops = elementwiseSet();
+    const auto& loops = elementwiseSet(defaultIsa()); // rounding to bf16 gives the same bits on each
     const auto count = static_cast<std::ptrdiff_t>(tasks.size());
     bool failed = false;
 #pragma omp parallel num_threads(threads) reduction(|| : failed)

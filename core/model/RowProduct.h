@@ -6,6 +6,8 @@
 // attention kernels.
 namespace fovea {
 
+enum class Isa : std::uint8_t; // Isa.h, which a file of one instruction set must not include
+
 /// Rows of W that are multiplied side by side, one per lane.
 inline constexpr std::size_t kLaneRows = 16;
 
@@ -41,7 +43,7 @@ using RowProductLoop = void (*)(const RowTask&);
 void rowProductPortable(const RowTask& task);
 void rowProductAvx2(const RowTask& task);
 void rowProductAvx512(const RowTask& task);
-/// The best this CPU runs, or what FOVEA_ISA allows.
-[[nodiscard]] RowProductLoop rowProduct();
+/// That of an instruction set, which must be available.
+[[nodiscard]] RowProductLoop rowProduct(Isa isa);
 
 } // namespace fovea

@@ -1,9 +1,9 @@
 #include "core/model/StoredMatrix.h"
 #include "core/base/Check.h"
+#include "core/base/Isa.h"
 #include "core/model/Dequantise.h"
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <omp.h>
 #include <string_view>
@@ -222,25 +222,26 @@ StoredMatrix StoredMatrix::pack(TensorType type, std::span<const std::byte> rows
     return made;
 }
 
-RowProductLoop rowProduct() {
+RowProductLoop rowProduct(Isa isa) {
 #if defined(__x86_64__)
-    const char* forced = std::getenv("FOVEA_ISA");
-    const std::string_view limit = forced != nullptr ? forced : "";
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); // and so F16C
-    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    if (avx512 && limit != "portable" && limit != "avx2")
+    switch (isa) {
+    case Isa::Avx512:
         return rowProductAvx512;
-    if (avx2 && limit != "portable")
+    case Isa::Avx2:
         return rowProductAvx2;
+    case Isa::Portable:
+        break;
+    }
+#else
+    static_cast<void>(isa);
 #endif
     return rowProductPortable;
 }
 
 RowMultiplier::RowMultiplier(std::size_t columns, int threads, RowProductLoop loop)
-    : m_threads(threads > 0 ? threads : omp_get_max_threads()), m_loop(loop ? loop : rowProduct()),
-      m_columns(columns), m_nibbles(columns), m_bytes(columns), m_bits(columns), m_pairs(columns),
-      m_sums((columns + 15) / 16) {}
+    : m_threads(threads > 0 ? threads : omp_get_max_threads()),
+      m_loop(loop ? loop : rowProduct(defaultIsa())), m_columns(columns), m_nibbles(columns),
+      m_bytes(columns), m_bits(columns), m_pairs(columns), m_sums((columns + 15) / 16) {}
 
 /// Powers of two divide exactly, short of numbers below 1e-30, which no sum notices.
 void RowMultiplier::prepare(const float* x, std::size_t columns, std::span<const RowFactor> factors) {

@@ -37,7 +37,7 @@ struct TokenPass::Data {
     int threads;
     const ModelShape& shape = model->shape;
     const Weights& weights = *model->weights;
-    const ElementwiseSet& loops = elementwiseSet();
+    const ElementwiseSet& loops;
     std::size_t width = size(shape.width);
     std::size_t hidden = size(shape.feedForward);
     std::size_t queryWidth = size(shape.heads * shape.headDim);
@@ -48,17 +48,17 @@ struct TokenPass::Data {
     DenseScratch scratch;
     mutable RowMultiplier rows; ///< used where the weights are stored
 
-    Data(std::shared_ptr<const Model> m, int threadCount)
-        : model(std::move(m)), threads(threadCount), x(width), normed(width), qkv(queryWidth + 2 * keyWidth),
-          q(queryWidth), k(keyWidth), o(queryWidth), gateUp(2 * hidden), gated(hidden),
-          cosines(size(shape.headDim) / 2), sines(size(shape.headDim) / 2),
+    Data(std::shared_ptr<const Model> m, int threadCount, Isa isa)
+        : model(std::move(m)), threads(threadCount), loops(elementwiseSet(isa)), x(width), normed(width),
+          qkv(queryWidth + 2 * keyWidth), q(queryWidth), k(keyWidth), o(queryWidth), gateUp(2 * hidden),
+          gated(hidden), cosines(size(shape.headDim) / 2), sines(size(shape.headDim) / 2),
           halves(std::max({width, hidden, queryWidth})),
           qkvCall(weights.backend.call(weights.layers[0].qkv, 1, false)),
           outputCall(weights.backend.call(weights.layers[0].output, 1, true)),
           gateUpCall(weights.backend.call(weights.layers[0].gateUp, 1, false)),
           downCall(weights.backend.call(weights.layers[0].down, 1, true)),
           scratch(weights.backend.scratch({&qkvCall, &outputCall, &gateUpCall, &downCall})),
-          rows(std::max({width, hidden, queryWidth}), threads) {}
+          rows(std::max({width, hidden, queryWidth}), threads, rowProduct(isa)) {}
 
     void project(std::size_t layer) {
         if (!weights.stored)
@@ -116,8 +116,8 @@ struct TokenPass::Data {
     }
 };
 
-TokenPass::TokenPass(std::shared_ptr<const Model> model, int threads)
-    : m_data(std::make_unique<Data>(std::move(model), threads > 0 ? threads : omp_get_max_threads())) {}
+TokenPass::TokenPass(std::shared_ptr<const Model> model, int threads, Isa isa)
+    : m_data(std::make_unique<Data>(std::move(model), threads > 0 ? threads : omp_get_max_threads(), isa)) {}
 TokenPass::~TokenPass() = default;
 TokenPass::TokenPass(TokenPass&&) noexcept = default;
 TokenPass& TokenPass::operator=(TokenPass&&) noexcept = default;

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/base/Cancel.h"
+#include "core/base/Isa.h"
 #include "core/base/Result.h"
 #include "core/model/Model.h"
 #include <cstdint>
@@ -28,8 +29,8 @@ using AttendToken = std::function<Result<>(const TokenInput& in, std::span<float
 /// 1e-5 of the largest). One object serves one text; not thread-safe. Construction throws std::bad_alloc.
 class TokenPass {
 public:
-    /// `threads` 0: all.
-    TokenPass(std::shared_ptr<const Model> model, int threads);
+    /// `threads` 0: all. `isa`: of the elementwise loops and of products with stored matrices.
+    TokenPass(std::shared_ptr<const Model> model, int threads, Isa isa = defaultIsa());
     ~TokenPass();
     TokenPass(TokenPass&&) noexcept;
     TokenPass& operator=(TokenPass&&) noexcept;

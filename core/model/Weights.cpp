@@ -142,7 +142,7 @@ private:
         const std::size_t rowBytes = to.cols / info.values * info.bytes;
         m_raw.resize(to.rows * rowBytes);
         FOVEA_TRY(readBytes(tensor, first * rowBytes, m_raw.data(), m_raw.size()));
-        const auto& loops = elementwiseSet();
+        const auto& loops = elementwiseSet(m_work.isa);
         const int threads = m_work.threads > 0 ? m_work.threads : omp_get_max_threads();
         const auto rows = static_cast<std::ptrdiff_t>(to.rows);
         std::uint64_t bad = 0;

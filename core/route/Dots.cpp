@@ -1,6 +1,5 @@
 #include "core/route/Dots.h"
-#include <cstdlib>
-#include <string_view>
+#include "core/base/Isa.h"
 
 namespace fovea {
 
@@ -15,43 +14,41 @@ namespace {
 
 struct Available {
     const DotKernels* sets[5] = {&kPortableDots, nullptr, nullptr, nullptr, nullptr};
-    const DotKernels* best = &kPortableDots;
 
     Available() {
 #if defined(__x86_64__)
-        const char* forced = std::getenv("FOVEA_ISA");
-        const std::string_view limit = forced != nullptr ? forced : "";
         std::size_t count = 1;
-        const auto add = [&](const DotKernels& set) {
-            sets[count++] = &set;
-            if (limit != "portable" && !(limit == "avx2" && &set != &kAvx2Dots))
-                best = &set;
-        };
-        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-            add(kAvx2Dots);
-        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-            add(kAvx512Dots);
-            if (__builtin_cpu_supports("avx512vnni"))
-                add(kAvx512VnniDots);
-        }
+        if (availableIsas().back() >= Isa::Avx2)
+            sets[count++] = &kAvx2Dots;
+        if (availableIsas().back() >= Isa::Avx512)
+            sets[count++] = &kAvx512Dots;
+        if (availableIsas().back() >= Isa::Avx512 && hasAvx512Vnni())
+            sets[count++] = &kAvx512VnniDots;
 #endif
     }
 };
 
-const Available& available() {
-    static const Available found;
-    return found;
-}
-
 } // namespace
 
-const DotKernels& dotKernels() {
-    return *available().best;
+const DotKernels& dotKernels(Isa isa) {
+#if defined(__x86_64__)
+    switch (isa) {
+    case Isa::Avx512:
+        return hasAvx512Vnni() ? kAvx512VnniDots : kAvx512Dots;
+    case Isa::Avx2:
+        return kAvx2Dots;
+    case Isa::Portable:
+        break;
+    }
+#else
+    static_cast<void>(isa);
+#endif
+    return kPortableDots;
 }
 
 const DotKernels* const* availableDotKernels() {
-    return available().sets;
+    static const Available found;
+    return found.sets;
 }
 
 void packFloats(const float* keys, std::size_t keyStride, std::size_t count, std::size_t dim, float* group) {

@@ -6,6 +6,8 @@
 // set includes only this.
 namespace fovea {
 
+enum class Isa : std::uint8_t; // Isa.h, which a file of one instruction set must not include
+
 /// Keys in one packed group: a group is what one step of a dot kernel scores.
 inline constexpr std::size_t kGroupKeys = 16;
 /// Most query rows that one call scores; their accumulators fit the registers.
@@ -80,8 +82,9 @@ struct DotKernels {
 /// Packs up to kGroupKeys rows of `dim` floats as [dim][16].
 void packFloats(const float* keys, std::size_t keyStride, std::size_t count, std::size_t dim, float* group);
 
-/// The best set this CPU runs, or what FOVEA_ISA ("portable", "avx2", "avx512") allows.
-const DotKernels& dotKernels();
+/// The set of an instruction set, which must be available; of two (with and without VNNI) the faster that the
+/// processor runs.
+const DotKernels& dotKernels(Isa isa);
 /// All sets this CPU runs, slowest first, ended by null: for tests.
 const DotKernels* const* availableDotKernels();
 

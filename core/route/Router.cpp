@@ -118,21 +118,20 @@ struct Job {
     const Candidates& candidates;
     RowRange rows;
     int threads;
+    const DotKernels& dots;
 
     [[nodiscard]] SharedSignal shared() const { return {*signal, kind}; }
 
     [[nodiscard]] SignalInput inputOf(std::size_t unit, bool wholeText) const {
-        return {policy.routed, shape,   input,        unit,       wholeText ? candidates.tokens() : rows.last,
-                rows,          threads, dotKernels(), &candidates};
+        return {policy.routed, shape,   input, unit,       wholeText ? candidates.tokens() : rows.last,
+                rows,          threads, dots,  &candidates};
     }
     /// Set choosers see the rows of whole query blocks.
     [[nodiscard]] SetInput setInputOf(std::size_t unit) const {
         const RowRange needed = rowsNeeded(policy.routed, rows, candidates.tokens());
         const std::size_t keys =
             signal != nullptr && signal->sees == Sees::Ahead ? candidates.tokens() : needed.last;
-        return {{policy.routed, shape, input, unit, keys, needed, 1, dotKernels(), &candidates},
-                kind,
-                candidates};
+        return {{policy.routed, shape, input, unit, keys, needed, 1, dots, &candidates}, kind, candidates};
     }
 };
 
@@ -200,9 +199,9 @@ Result<> routeQueryKeys(const Job& job, const std::vector<std::size_t>& units,
     const std::size_t firstBlock = job.rows.first / kRowBlock;
     const std::size_t blocks = (job.rows.last + kRowBlock - 1) / kRowBlock - firstBlock;
     std::vector<BlockChoices> results(units.size() * blocks);
-    std::vector<decltype(RowChooser::makeScratch(dotKernels()))> scratch;
+    std::vector<decltype(RowChooser::makeScratch(job.dots))> scratch;
     for (int thread = 0; thread < job.threads; ++thread)
-        scratch.push_back(RowChooser::makeScratch(dotKernels()));
+        scratch.push_back(RowChooser::makeScratch(job.dots));
     // Late queries cost most, so they come first.
     parallelFor(results.size(), job.threads, [&](std::size_t task) {
         if (cancel.cancelled())
@@ -215,7 +214,7 @@ Result<> routeQueryKeys(const Job& job, const std::vector<std::size_t>& units,
             const std::size_t next = std::min(last, budget.changesAfter(row));
             RoutedPart part = routed;
             part.budget = budget.at(units[n], row);
-            RowChooser(part, job.candidates, dotKernels(), pairs[n].get(), pairs[n] ? nullptr : &tokens[n],
+            RowChooser(part, job.candidates, job.dots, pairs[n].get(), pairs[n] ? nullptr : &tokens[n],
                        job.signal->tokensAreMass)
                 .choose(row, next, *scratch[static_cast<std::size_t>(omp_get_thread_num())],
                         results[n * blocks + block]);
@@ -407,7 +406,7 @@ Result<LayerRouting> route(const LayerPolicy& set, const ModelShape& shape, cons
     const UnitKind kind = unitKindOf(policy.routed);
     const LocalReads local = set.local();
     const Candidates candidates(local, *set.always, policy.routed.scope, facts.tokens);
-    const Job job{policy, shape, ranked, signal, kind, candidates, rows, threads};
+    const Job job{policy, shape, ranked, signal, kind, candidates, rows, threads, dotKernels(work.isa)};
 
     std::vector<std::size_t> numbers;
     routing.units = unitsOf(set, kind, shape, numbers);

@@ -22,6 +22,9 @@ public:
 
     [[nodiscard]] Result<Tokens> encode(std::string_view text, const EncodeOptions& options,
                                         const WorkContext& work) const override;
+    [[nodiscard]] Result<Tokens> encodeFirst(std::string_view text, std::size_t most,
+                                             const EncodeOptions& options,
+                                             const WorkContext& work) const override;
     [[nodiscard]] std::int32_t vocabularySize() const override;
     [[nodiscard]] std::string piece(std::int32_t id) const override;
     [[nodiscard]] TokenKind kind(std::int32_t id) const override;
@@ -30,11 +33,14 @@ public:
 
 private:
     struct Encoding;
+    [[nodiscard]] Result<> encodeInto(std::string_view text, const EncodeOptions& options,
+                                      Encoding& encoding) const;
     [[nodiscard]] Result<> encodePlain(std::string_view text, std::size_t offset, Encoding& encoding) const;
 
     Parts m_parts;
-    SpecialTokens m_user;    ///< matched always
-    SpecialTokens m_special; ///< user, control and unknown tokens: matched on request
+    SpecialTokens m_user;          ///< matched always
+    SpecialTokens m_special;       ///< user, control and unknown tokens: matched on request
+    std::size_t m_longestName = 0; ///< bytes of the longest of these names
 };
 
 } // namespace fovea

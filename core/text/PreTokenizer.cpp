@@ -70,6 +70,8 @@ public:
                                      PCRE2_NO_UTF_CHECK, m_match.get(), m_context.get());
         if (code == PCRE2_ERROR_NOMATCH)
             return Found{};
+        if (code == PCRE2_ERROR_NOMEMORY)
+            return fail(ErrorCode::OutOfMemory, "The text could not be cut into words: out of memory.");
         if (code < 0)
             return fail(ErrorCode::TooLarge,
                         "The text cannot be cut into words: the pattern engine stops at byte " +

@@ -40,6 +40,12 @@ public:
     /// Cost n log n in the bytes, also for one piece of 1 MB. Polls `work.cancel` every 64 KiB.
     [[nodiscard]] virtual Result<Tokens> encode(std::string_view text, const EncodeOptions& options,
                                                 const WorkContext& work) const = 0;
+    /// The first `most` tokens of what `encode` gives, `most` > 0, with the bytes counted that these cover.
+    /// Reads only as much of the text as they need: cost n log n in those bytes, unless the text is one long
+    /// piece.
+    [[nodiscard]] virtual Result<Tokens> encodeFirst(std::string_view text, std::size_t most,
+                                                     const EncodeOptions& options,
+                                                     const WorkContext& work) const = 0;
     [[nodiscard]] virtual std::int32_t vocabularySize() const = 0;
     /// The bytes that token `id` stands for; special tokens give their name. `id` must be < vocabularySize().
     [[nodiscard]] virtual std::string piece(std::int32_t id) const = 0;

@@ -240,7 +240,7 @@ int main(int argc, char** argv) {
                                      {"text_tokens", reading.textTokens},
                                      {"times_text_is_begun", (tokens - 1) / reading.textTokens + 1},
                                      {"isa", isaName(defaultIsa())},
-                                     {"dots", dotKernels().name},
+                                     {"dots", dotKernels(defaultIsa()).name},
                                      {"full_seconds", seconds["full"]},
                                      {"router_seconds", router},
                                      {"plan_seconds", seconds[signal + " plan"]},

@@ -95,8 +95,10 @@ int main(int argc, char** argv) {
         policy->routed.role = spec->role == Role::Queries ? Role::Queries : Role::Keys;
         std::vector<double> routeSeconds;
         std::vector<double> planSeconds;
-        nlohmann::json line{
-            {"signal", signal}, {"tokens", tokens}, {"threads", work.threads}, {"dots", dotKernels().name}};
+        nlohmann::json line{{"signal", signal},
+                            {"tokens", tokens},
+                            {"threads", work.threads},
+                            {"dots", dotKernels(defaultIsa()).name}};
         for (int round = 0; round <= rounds; ++round) { // the first warms up
             Result<LayerRouting> routing;
             Result<AttentionPlan> plan;

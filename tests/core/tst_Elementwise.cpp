@@ -1,4 +1,5 @@
 // Every instruction set's loops against plain double arithmetic.
+#include "core/base/Isa.h"
 #include "core/base/SplitMix64.h"
 #include "core/model/Elementwise.h"
 #include <QtTest>
@@ -53,15 +54,13 @@ private:
 void tst_Elementwise::initTestCase_data() {
     QTest::addColumn<int>("which");
     QTest::newRow("portable") << 0;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        QTest::newRow("avx2") << 1;
-    if (&elementwiseSet() == &kElementwiseAvx512)
-        QTest::newRow("avx512") << 2;
+    for (const Isa isa : availableIsas())
+        QTest::newRow(std::string(isaName(isa)).c_str()) << static_cast<int>(isa);
 }
 
 const ElementwiseSet& tst_Elementwise::set() {
     QFETCH_GLOBAL(int, which);
-    return which == 0 ? kElementwisePortable : which == 1 ? kElementwiseAvx2 : kElementwiseAvx512;
+    return elementwiseSet(static_cast<Isa>(which));
 }
 
 void tst_Elementwise::norm_isRms() {

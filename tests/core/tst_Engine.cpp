@@ -342,6 +342,7 @@ void tst_Engine::cancelStopsAtABlock() {
     work.between = [&] {
         if (++checkpoints == 10)
             work.cancel.cancel();
+        return false;
     };
     Delivered d;
     const Result<SnapshotPtr> done = engine().run(request, d.deliver, work);

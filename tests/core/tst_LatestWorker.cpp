@@ -21,6 +21,7 @@ struct Bench {
     std::atomic<int> blocks = 5;
     std::atomic<bool> worthFinishing = false;
     std::atomic<bool> failing = false;
+    std::atomic<std::size_t> interruptions = 0; ///< of the newest job, while it runs
 
     LatestWorker::Callbacks callbacks() {
         return {[this](std::shared_ptr<const Snapshot> s) {
@@ -45,6 +46,7 @@ struct Bench {
                             ++cancelled;
                             return tl::make_unexpected(go.error());
                         }
+                        interruptions = work.given->served;
                     }
                     if (failing)
                         return fail(ErrorCode::BadValue, "request " + std::to_string(request.maxTokens));
@@ -241,6 +243,7 @@ void tst_LatestWorker::tileIsServedDuringALongRun() {
     QVERIFY(sameThread);
     QCOMPARE(bench.finished.load(), 0); // the run still goes on
     QCOMPARE(bench.cancelled.load(), 0);
+    QVERIFY(eventually([&] { return bench.interruptions > 0; })); // and knows that it was interrupted
 }
 
 void tst_LatestWorker::everyQuestionIsAnswered() {
@@ -380,21 +383,26 @@ void tst_LatestWorker::backgroundPausesForRequests() {
     bench.blocks = 3;
     LatestWorker worker(bench.callbacks(), 150ms, bench.runner());
     std::atomic<bool> running = false, stop = false, ended = false;
+    std::atomic<std::size_t> interruptions = 0;
     worker.ask({"",
                 Urgency::Background,
                 [&](const WorkContext& work) -> Result<> {
                     running = true;
-                    while (!stop && work.checkpoint())
+                    while (!stop && work.checkpoint()) {
+                        interruptions = work.given->served;
                         std::this_thread::sleep_for(1ms);
+                    }
                     ended = true;
                     return {};
                 },
                 {},
                 {}});
     QVERIFY(eventually([&] { return running.load(); }));
+    QCOMPARE(interruptions.load(), std::size_t{0}); // nobody has asked for anything yet
     const std::uint64_t generation = worker.submit(numbered(1));
     QVERIFY(bench.waitForSnapshot(generation));
     QVERIFY(!ended);
+    QVERIFY(eventually([&] { return interruptions == 1; }));
     worker.cancel(); // requests only: the sweep goes on
     std::this_thread::sleep_for(10ms);
     QVERIFY(!ended);

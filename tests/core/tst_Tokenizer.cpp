@@ -65,6 +65,8 @@ private slots:
     void badVocabulary_isRefused();
     void duplicateText_lowestIdEncodes_withWarning();
     void cancelledWork_stops();
+    void firstTokens_areTheBeginningOfAll_data();
+    void firstTokens_areTheBeginningOfAll();
 };
 
 void tst_Tokenizer::pieces_followThePattern_data() {
@@ -323,6 +325,75 @@ void tst_Tokenizer::cancelledWork_stops() {
     const auto tokens = tokenizer->encode(std::string(200'000, ' ') + "word", {}, work);
     QVERIFY(!tokens.has_value());
     QCOMPARE(tokens.error().code, ErrorCode::Cancelled);
+}
+
+void tst_Tokenizer::firstTokens_areTheBeginningOfAll_data() {
+    QTest::addColumn<bool>("special");
+    QTest::addColumn<bool>("ends");
+    QTest::addColumn<QString>("pre");
+    for (const char* pre : {"smollm", "gpt-2"})
+        for (const bool special : {false, true})
+            for (const bool ends : {false, true})
+                QTest::addRow("%s%s%s", pre, special ? ", special" : "", ends ? ", bos and eos" : "")
+                    << special << ends << pre;
+}
+
+/// A text of everything that pieces depend on, cut at every kind of place: the first tokens, spans and counts
+/// are those of the whole text's.
+void tst_Tokenizer::firstTokens_areTheBeginningOfAll() {
+    QFETCH(bool, special);
+    QFETCH(bool, ends);
+    QFETCH(QString, pre);
+    Vocabulary vocabulary = smallVocabulary(kMerges, "~", pre.toStdString());
+    vocabulary.addBos = vocabulary.addEos = ends;
+    const auto tokenizer = make(vocabulary);
+    const std::string parts[] = {"abc",
+                                 " the",
+                                 "   ",
+                                 "\n\n",
+                                 "don't",
+                                 "we'll",
+                                 "12345",
+                                 "~~",
+                                 "\xFF",
+                                 "\xC3\xA9",
+                                 "<keep>",
+                                 "<|im_end|>",
+                                 "!!!",
+                                 " ",
+                                 "it's",
+                                 "\xE2\x82",
+                                 std::string(150, 'a')};
+    std::string text;
+    for (std::uint64_t n = 0; text.size() < 12'000; ++n)
+        text += parts[splitMix64(3, n) % std::size(parts)];
+    const Tokens all = encode(*tokenizer, text, special);
+    for (std::size_t most = 1; most < all.size() + 3; most += most < 40 ? 1 : 97) {
+        const auto first = tokenizer->encodeFirst(text, most, {.specialTokens = special}, {});
+        QVERIFY(first.has_value());
+        const std::size_t count = std::min(most, all.size());
+        QCOMPARE(first->size(), count);
+        for (std::size_t t = 0; t < count; ++t)
+            QVERIFY2(first->ids[t] == all.ids[t] && first->spans[t] == all.spans[t] &&
+                         first->pieces[t] == all.pieces[t],
+                     qPrintable(QString("token %1 of the first %2").arg(t).arg(most)));
+        if (count == all.size()) {
+            QVERIFY(*first == all);
+            continue;
+        }
+        // Counted are the bytes that these tokens cover.
+        const std::string_view covered = std::string_view(text).substr(0, first->spans.back().end);
+        std::uint64_t unknown = 0;
+        std::size_t firstUnknown = std::string::npos;
+        for (std::size_t at = covered.find('~'); at != std::string_view::npos;
+             at = covered.find('~', at + 1)) {
+            firstUnknown = std::min(firstUnknown, at);
+            ++unknown;
+        }
+        QCOMPARE(first->unknownBytes, unknown);
+        QCOMPARE(first->firstUnknownByte.value_or(std::string::npos), firstUnknown);
+        QVERIFY(first->invalidBytes <= all.invalidBytes);
+    }
 }
 
 QTEST_APPLESS_MAIN(tst_Tokenizer)

@@ -1,5 +1,4 @@
-#include "core/kernels/Attention.h"
-#include "core/kernels/BlockKernel.h"
+#include "core/base/Isa.h"
 #include <array>
 #include <cstdlib>
 
@@ -53,46 +52,20 @@ Isa defaultIsa() {
     return chosen;
 }
 
-Result<> bf16AttentionAvailable(Isa isa) {
+bool hasAvx512Vnni() {
 #if defined(__x86_64__) || defined(__i386__)
-    if (!__builtin_cpu_supports("avx512bf16"))
-        return fail(ErrorCode::Unsupported,
-                    "bf16 attention needs a CPU with AVX-512 BF16, which this one lacks; f32 runs");
-    if (isa == Isa::Avx512)
-        return {};
-#endif
-    return fail(ErrorCode::Unsupported,
-                "bf16 attention needs AVX-512 BF16, which " + std::string(isaName(isa)) + " lacks; f32 runs");
-}
-
-namespace kernels {
-
-const KernelTable& kernelsOf(Isa isa) {
-#if defined(__x86_64__) || defined(__i386__)
-    switch (isa) {
-    case Isa::Avx512:
-        return avx512Kernels();
-    case Isa::Avx2:
-        return avx2Kernels();
-    case Isa::Portable:
-        break;
-    }
+    return __builtin_cpu_supports("avx512vnni") != 0;
 #else
-    static_cast<void>(isa);
+    return false;
 #endif
-    return portableKernels();
 }
 
-const Bf16Table& bf16Of(bool emulate) {
+bool hasAvx512Bf16() {
 #if defined(__x86_64__) || defined(__i386__)
-    if (!emulate)
-        return avx512Bf16();
+    return __builtin_cpu_supports("avx512bf16") != 0;
 #else
-    static_cast<void>(emulate);
+    return false;
 #endif
-    return emulatedBf16();
 }
-
-} // namespace kernels
 
 } // namespace fovea

@@ -1,0 +1,106 @@
+#include "core/engine/FullArm.h"
+#include "core/base/Stopwatch.h"
+#include "core/engine/LayerRun.h"
+#include "core/engine/SampledRows.h"
+#include "core/measure/NextToken.h"
+#include "core/model/Forward.h"
+#include "core/model/Weights.h"
+#include "core/route/Norms.h"
+#include <algorithm>
+
+namespace fovea {
+
+namespace {
+
+constexpr std::size_t kSampledTokens = 256;
+constexpr std::size_t kStatRows = 64;
+
+Seconds once(double seconds) {
+    return {seconds, {}, 1};
+}
+
+Matrix copyOf(ConstMatrixView in) {
+    Matrix out(in.rows, in.cols);
+    for (std::size_t r = 0; r < in.rows; ++r)
+        std::copy_n(in.row(r), in.cols, out.view().row(r));
+    return out;
+}
+
+std::vector<std::uint32_t> evenlySpaced(std::size_t tokens, std::size_t count) {
+    count = std::min(count, tokens);
+    std::vector<std::uint32_t> rows(count);
+    for (std::size_t r = 0; r < count; ++r)
+        rows[r] = static_cast<std::uint32_t>((r + 1) * tokens / count - 1);
+    return rows;
+}
+
+} // namespace
+
+Result<std::shared_ptr<const FullRun>>
+runFull(const Model& model, const Tokens& tokens, const Request& request,
+        const std::function<void(const FullRun& soFar, int layer)>& layerDone, const WorkContext& work) {
+    const ModelShape& shape = model.shape;
+    const WorkContext here = work.on(request.isa);
+    auto run = std::make_shared<FullRun>();
+    run->sampledTokens = evenlySpaced(tokens.size(), kSampledTokens);
+    double aside = 0; // copies, statistics and deliveries: not part of full attention's own time
+    double attention = 0;
+    const WorkClock clock(work);
+    const Attend attendFull = [&](const LayerInput& in, MatrixView o) -> Result<> {
+        auto layer = std::make_shared<LayerActivations>();
+        {
+            const Stopwatch watch(aside, work);
+            layer->lse.resize(tokens.size() * static_cast<std::size_t>(shape.heads));
+        }
+        const AttentionPlan plan = fullPlan(shape, in.layer, tokens.size());
+        const AttentionInput input = attentionInputOf(model, in.q, in.k, in.v);
+        AttentionCells cells;
+        if (request.headStats) {
+            const Stopwatch watch(aside, work);
+            cells = makeCells(shape.heads, tokens.size(), cellFor(tokens.size(), kPictureCells));
+        }
+        {
+            const Stopwatch watch(attention, work);
+            const AttentionOutput out{o, layer->lse, request.headStats ? &cells : nullptr};
+            FOVEA_TRY(attend(plan, input, out, {request.isa, -1, model.precision}, here));
+        }
+        const Stopwatch watch(aside, work);
+        run->cost.pairs += plan.pairs();
+        run->cost.pairsComputed += plan.pairsComputed();
+        run->residual.push_back(std::make_shared<const Matrix>(rowsOf(in.x, run->sampledTokens)));
+        layer->q = copyOf(in.q);
+        layer->k = copyOf(in.k);
+        layer->v = copyOf(in.v);
+        layer->hiddenNorm = rowNorms(in.x, in.x.rows, 1);
+        layer->o = copyOf(o);
+        layer->projected = projectedNorm(model, in.layer, layer->o.view(), work.threads);
+        if (request.headStats) {
+            run->headStats.push_back(measureHeads(input, layer->lse, kStatRows, request.isa, work.threads));
+            layer->picture = pooledTo(cells, kPictureCells);
+        }
+        run->layers.push_back(std::move(layer));
+        work.report("full attention", in.layer + 1, shape.layers);
+        if (layerDone)
+            layerDone(*run, in.layer);
+        return work.checkpoint();
+    };
+    Result<Matrix> hidden = forward(model, tokens.ids, attendFull, here);
+    FOVEA_TRY(hidden);
+    double seconds = clock.seconds() - aside;
+    run->hidden = std::make_shared<const Matrix>(std::move(*hidden));
+    Result<NextTokenScores> scores = scoreText(model, tokens.ids, run->hidden->view(), work);
+    FOVEA_TRY(scores);
+    seconds += scores->seconds;
+    run->nll = std::move(scores->nll);
+    run->logNormaliser = std::move(scores->logNormaliser);
+    run->top1 = std::move(scores->top1);
+    countArm(run->cost, shape, AttentionPolicy{}, tokens.size());
+    run->cost.total = once(seconds);
+    run->cost.attention = once(attention);
+    run->cost.router = once(0);
+    run->cost.plan = once(0);
+    run->complete = true;
+    return std::shared_ptr<const FullRun>(std::move(run));
+}
+
+} // namespace fovea

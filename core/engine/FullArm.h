@@ -1,0 +1,18 @@
+#pragma once
+#include "core/base/Cancel.h"
+#include "core/engine/Snapshot.h"
+#include <functional>
+#include <memory>
+
+namespace fovea {
+
+/// Full attention's run over tokens of one model: the arm that hybrid attention is compared with. Keeps of
+/// each layer what any row, tile or isolated hybrid of it can be recomputed from. `layerDone` is called after
+/// each layer, outside measured time, with the run as far as it has got. Uses request.isa and
+/// request.headStats. Errors: those of `forward`; Cancelled. Throws std::bad_alloc. Memory and cost: see
+/// Engine::memoryNeeded; one forward pass and the logits of every token.
+[[nodiscard]] Result<std::shared_ptr<const FullRun>>
+runFull(const Model& model, const Tokens& tokens, const Request& request,
+        const std::function<void(const FullRun& soFar, int layer)>& layerDone, const WorkContext& work);
+
+} // namespace fovea
