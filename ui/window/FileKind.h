@@ -9,8 +9,8 @@ namespace fovea::ui {
 struct FileKind {
     enum Kind : std::uint8_t { Text, Model, Policy, Session, Refused };
     Kind kind = Refused;
-    QString sentence; ///< "Text, 48 KB, about 11,000 tokens: replaces the text"
-    QString surprise; ///< why a text is opened whose name promises something else; empty: it does not
+    QString sentence = {}; ///< "Text, 48 KB, about 11,000 tokens: replaces the text"
+    QString surprise = {}; ///< why a text is opened whose name promises something else; empty: it does not
     bool operator==(const FileKind&) const = default;
 };
 
