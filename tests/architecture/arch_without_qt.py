@@ -41,7 +41,8 @@ def commands(folder, objects):
     for entry in json.loads(listed):
         output = entry["output"]
         if output.startswith(("core/", "app/")) and output.endswith((".o", ".gch")):
-            found[output] = entry["command"].replace(folder, "BUILD")
+            # The commit is that of the last configuration, and may have gone on since.
+            found[output] = re.sub(r"-DFOVEA_COMMIT=\S+", "", entry["command"].replace(folder, "BUILD"))
     return {objects(name): command.replace(name, objects(name)) for name, command in found.items() if objects(name)}
 
 
