@@ -112,7 +112,7 @@ void tst_Engine::deliversFromTokensToPropagated() {
     QVERIFY(s.propagated->cost.density > 0 && s.propagated->cost.density < 1);
     QVERIFY(s.propagated->cost.pairsRatio > s.propagated->cost.density);
     QCOMPARE(s.propagated->cost.hybrid.pairs, s.isolated->cost.hybrid.pairs);
-    QCOMPARE(s.propagated->routing->signal, std::string("group_dot"));
+    QCOMPARE(s.propagated->routing->signalNames(), std::string("group_dot"));
     QVERIFY(!s.propagated->routing->rows.empty());
     const ArmCost& arm = s.propagated->cost.hybrid;
     QVERIFY(arm.attention.median > 0 && arm.router.median > 0 && arm.plan.median > 0);

@@ -46,7 +46,7 @@ std::string notFinite(const Snapshot& s) {
     std::string found;
     const auto look = [&](const char* name, auto value) {
         if (found.empty() && !std::isfinite(value))
-            found = std::string(name) + " is " + std::to_string(value);
+            found.append(name).append(" is ").append(std::to_string(value));
     };
     for (const LayerFidelity& layer : s.isolated->layers) {
         look("mass_recall", layer.massRecall);

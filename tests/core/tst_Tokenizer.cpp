@@ -322,7 +322,9 @@ void tst_Tokenizer::cancelledWork_stops() {
     const auto tokenizer = make(smallVocabulary());
     WorkContext work;
     work.cancel.cancel();
-    const auto tokens = tokenizer->encode(std::string(200'000, ' ') + "word", {}, work);
+    std::string text(200'000, ' ');
+    text += "word";
+    const auto tokens = tokenizer->encode(text, {}, work);
     QVERIFY(!tokens.has_value());
     QCOMPARE(tokens.error().code, ErrorCode::Cancelled);
 }
