@@ -199,7 +199,7 @@ private slots:
                 const Wanted w = wanted(table, content.quantity, q0, q1, k0, k1);
                 ++seen[static_cast<std::size_t>(w.look)];
                 const QRgb pixel = image.pixel(x, y);
-                if (pixel == theme.texture().rgb() &&
+                if ((pixel == theme.texture().rgb() || pixel == theme.dot().rgb()) &&
                     (w.look == CellLook::Skipped || w.look == CellLook::Attended)) {
                     ++textured;
                     continue;
@@ -248,7 +248,8 @@ private slots:
         const double deepest = 255 - qGray(theme.reasonColor(Reason::Routed).rgb());
         for (int y = 0; y < image.height(); ++y)
             for (int x = 0; x < y; ++x) { // the diagonal's cells hold pairs that cannot be
-                ink += 255 - qGray(image.pixel(x, y));
+                if (image.pixel(x, y) != theme.texture().rgb()) // lines say that nothing is read
+                    ink += 255 - qGray(image.pixel(x, y));
                 most += deepest;
             }
         for (std::size_t q = 0; q < 600; ++q)

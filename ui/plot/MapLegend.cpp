@@ -104,7 +104,7 @@ private:
         case CellLook::RoutedKey:
         case CellLook::Attended:
             painter.setPen(Qt::NoPen);
-            painter.setBrush(look == CellLook::Attended ? theme.texture() : mark);
+            painter.setBrush(look == CellLook::Attended ? theme.dot() : mark);
             painter.drawEllipse(middle, 1.2, 1.2);
             break;
         default:

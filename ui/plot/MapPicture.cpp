@@ -376,7 +376,7 @@ void paintVectorCells(QPainter& painter, const MapScene& scene, const MapLayer& 
             }
         }
     const bool kept = content.quantity == MapQuantity::Kept;
-    painter.setBrush(kept ? onColor(scene.theme.reasonColor(Reason::Routed).rgb()) : scene.theme.texture());
+    painter.setBrush(kept ? onColor(scene.theme.reasonColor(Reason::Routed).rgb()) : scene.theme.dot());
     painter.drawPath(dots);
     painter.setBrush(onColor(scene.theme.reasonColor(Reason::Always).rgb()));
     painter.drawPath(lines);

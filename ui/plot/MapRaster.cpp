@@ -241,7 +241,7 @@ class Texturer {
 public:
     Texturer(QImage& image, const MapFrame& frame, const MapLayer& content, const Theme& theme)
         : m_image(image), m_frame(frame), m_content(content), m_line(theme.texture().rgb()),
-          m_dot(theme.texture().rgb()) {
+          m_dot(theme.dot().rgb()) {
         m_thick = std::max(1, static_cast<int>(std::lround(frame.ratio)));
         m_hatch = std::max(2, static_cast<int>(std::lround(kHatchPeriod * frame.ratio)));
         m_lattice = std::max(2, static_cast<int>(std::lround(kDotPeriod * frame.ratio)));

@@ -140,6 +140,10 @@ QColor Theme::texture() const {
     return QColor(dark ? 0x39424C : 0xBEC4CD);
 }
 
+QColor Theme::dot() const {
+    return QColor(dark ? 0x28343E : 0xD3D8DF);
+}
+
 QColor Theme::reasonColor(Reason r, Role role) const {
     switch (r) {
     case Reason::Local:

@@ -22,6 +22,9 @@ struct Theme {
     /// Lines and dots over the map and behind words. No darker (dark theme: no lighter) than a weight of
     /// 0.001, so that what is not read never outweighs what is.
     [[nodiscard]] QColor texture() const;
+    /// Dots over weights near 0: between the ramp's end and `texture`, so that dots and lines stay apart in
+    /// grey.
+    [[nodiscard]] QColor dot() const;
     [[nodiscard]] QPalette palette() const;
     [[nodiscard]] static Theme light();
     [[nodiscard]] static Theme darkTheme();
