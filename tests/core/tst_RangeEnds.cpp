@@ -135,6 +135,9 @@ void tst_RangeEnds::everyRowAtBothEnds() {
             linear.always.sinkLogit = sink;
             bases.push_back(linear);
         }
+    AttentionPolicy special; // no preset reads the tokenizer's special tokens
+    special.always.special = true;
+    bases.push_back(special);
     int tried = 0;
     std::vector<AttentionPolicy> seen;
     for (AttentionPolicy base : bases) {
@@ -183,6 +186,10 @@ void tst_RangeEnds::farFieldOfNoWeight() {
             request.policy.always.sinkLogit = 1;
         request.depth = Depth::Visible;
         const auto done = m_engine.run(request, {}, {});
+        if (sink && request.policy.combine.combine == Combine::Gated) {
+            QVERIFY(!done && done.error().code == ErrorCode::BadValue);
+            continue; // a gated sum has no one denominator that a sink logit could join
+        }
         QVERIFY2(done, done ? "" : done.error().message.c_str());
         const Snapshot& s = **done;
         Matrix output;
