@@ -239,11 +239,15 @@ private slots:
         QVERIFY(!view.findChild<QToolButton*>("curve.save")->isEnabled());
         QVERIFY(plot->points().empty());
         QTRY_VERIFY(!runs.updating());
+        QSignalSpy finished(&runs, &RunController::sweepFinished);
         QTest::mouseClick(start, Qt::LeftButton);
         QTest::mouseClick(view.findChild<QToolButton*>("curve.cancel"), Qt::LeftButton);
         QTRY_VERIFY(!runs.sweeping());
         const QString said = state->toolTip();
-        QVERIFY2(runs.sweepPoints().empty()
+        // A sweep of a tiny model may be through before the button is reached.
+        const bool cancelled = finished.back().at(0).toBool();
+        QVERIFY2(!cancelled ? !said.contains(QStringLiteral("cancelled"))
+                 : runs.sweepPoints().empty()
                      ? said.contains(QStringLiteral("before its first"))
                      : said.contains(QStringLiteral("%1 points stay").arg(runs.sweepPoints().size())),
                  qPrintable(said));
