@@ -337,8 +337,8 @@ private:
                 ++m_done.undefinedRows;
                 continue;
             }
-            // A window factor or gate of 0: the exact keys weigh nothing beside the far field, and the sink,
-            // which is weighed as they are, nothing either.
+            // A window factor of 0: the exact keys weigh nothing beside the far field, and the sink, which is
+            // weighed as they are, nothing either.
             if (mass == std::numeric_limits<float>::infinity())
                 continue;
             const double both = logAdd(static_cast<double>(mass), z);

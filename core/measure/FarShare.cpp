@@ -82,12 +82,6 @@ void FarShare::row(std::size_t query, std::span<const KeptKey> kept, std::size_t
     }
 }
 
-double FarShare::gatedShare(double lse) const {
-    const double share = 1 - m_parts->combine.gate;
-    const std::optional<double>& sink = m_parts->always.sinkLogit;
-    return sink ? share * (1 - std::exp(*sink - lse)) : share;
-}
-
 template <class Put>
 void FarShare::summaries(std::size_t query, double lse, RowRange range, const Put& put) const {
     const FarPart& far = m_parts->far;
@@ -104,7 +98,7 @@ void FarShare::summaries(std::size_t query, double lse, RowRange range, const Pu
         mass = static_cast<double>(kNoMass);
         for (const SummaryEntry& entry : entries)
             mass = logAdd(mass, entry.logit);
-        factor = gatedShare(lse);
+        factor = gatedShare();
     }
     for (const SummaryEntry& entry : entries)
         for (const std::uint32_t j : entry.members)
@@ -145,7 +139,7 @@ void FarShare::linear(std::size_t query, double lse, std::span<const KeptKey> ke
     const bool random = m_parts->far.map == FeatureMap::Performer || m_parts->far.map == FeatureMap::Trig;
     if (gated() || kept.empty())
         sum += random ? 0 : 1e-6; // as where the state answers alone (FarField.cpp)
-    const double factor = gated() ? gatedShare(lse) : 1;
+    const double factor = gated() ? gatedShare() : 1;
     forUnread(kept, range, [&](std::size_t j) { put(j, factor * product(j, 0) / sum); });
 }
 

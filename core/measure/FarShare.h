@@ -30,8 +30,8 @@ private:
     /// Does the far field's weight follow from the far field alone? A row's log-sum-exp does not tell it
     /// then.
     [[nodiscard]] bool alone() const { return gated() || m_parts->combine.windowFactor == 0; }
-    /// What a gate leaves to the far field, and a sink logit after it. `lse`: of the row, the sink included.
-    [[nodiscard]] double gatedShare(double lse) const;
+    /// What a gate leaves to the far field.
+    [[nodiscard]] double gatedShare() const { return 1 - m_parts->combine.gate; }
     template <class Put>
     void summaries(std::size_t query, double lse, RowRange range, const Put& put) const;
     template <class Put>
