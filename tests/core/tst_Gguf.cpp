@@ -100,10 +100,10 @@ void tst_Gguf::badFile_isRefusedAndItsNeighbourOpens_data() {
     row("version byte-swapped", tiny([](TinyGguf& g) { g.version = 0x03000000; }), E::Unsupported,
         "big-endian GGUF; Fovea reads 2 and 3", good);
 
-    for (const auto& [number, name] :
+    for (const auto& [unknown, name] :
          {std::pair{4U, "4 (Q4_2"}, {31U, "31 (Q4_0_4_4"}, {43U, "43; F32"}, {10U, "10 (Q2_K)"}})
-        QTest::addRow("tensor type %u", number)
-            << array(tiny([&](TinyGguf& g) { g.tensor("blk.1.ffn_up.weight").type = number; }))
+        QTest::addRow("tensor type %u", unknown)
+            << array(tiny([type = unknown](TinyGguf& g) { g.tensor("blk.1.ffn_up.weight").type = type; }))
             << static_cast<int>(E::Unsupported) << QString("blk.1.ffn_up.weight has tensor type %1").arg(name)
             << array(good);
 
