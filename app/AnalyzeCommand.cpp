@@ -61,7 +61,8 @@ Outcome<std::shared_ptr<const Snapshot>> repeated(const TextRun& run, int times)
     Request request = run.request;
     request.headStats = false;
     int n = 0;
-    if (!run.request.headStats) { // a run that also made the heads' pictures is no measure of full attention
+    if (!run.request.headStats) { // a run that also makes the pictures of the heads does not measure full
+                                  // attention alone
         full.add(first.full->cost);
         hybrid.add(first.propagated->cost.hybrid);
         ++n;
@@ -71,7 +72,7 @@ Outcome<std::shared_ptr<const Snapshot>> repeated(const TextRun& run, int times)
             runFull(*first.model, *first.tokens, request, {}, run.work);
         FOVEA_TRY(again);
         full.add((*again)->cost);
-        again = std::shared_ptr<const FullRun>(); // its activations, before the other arm allocates
+        again = std::shared_ptr<const FullRun>(); // frees its activations before the other arm allocates
         Result<PropagatedResult> other = runPropagated(first, run.policy, run.work);
         FOVEA_TRY(other);
         hybrid.add(other->cost.hybrid);
@@ -166,7 +167,8 @@ Outcome<> run(const Options& options, Session& session) {
         FOVEA_TRY(files.check());
     }
 
-    // One short full run first: libraries set themselves up on first use, and that is nobody's cost.
+    // A short full run first, because libraries initialise themselves on first use, which should not be
+    // measured.
     Engine engine;
     Request warm = run.request;
     warm.maxTokens = kWarmTokens;

@@ -168,7 +168,7 @@ Outcome<> run(const Options& options, Session& session) {
     Outcome<TextRun> made = prepareRun(options.text, "", files, session);
     FOVEA_TRY(made);
     TextRun& run = *made;
-    // Refused before the model is unpacked.
+    // Checked before the model is unpacked.
     Result<std::shared_ptr<const Model>> card = inspectModel(run.request.modelPath, run.work);
     FOVEA_TRY(card);
     FOVEA_TRY(parseWhole("--layer", options.layer, 0, (*card)->shape.layers - 1));

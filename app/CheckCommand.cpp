@@ -11,7 +11,7 @@ namespace fovea::app {
 
 namespace {
 
-/// Read when no text is given: long enough that a window of 128 leaves something out.
+/// The text if none is given. Long enough that a window of 128 does not cover all of it.
 constexpr const char* kText = "The lighthouse keeper wrote down every ship that passed. On the first of "
                               "March, the brig Alma came in at dawn with "
                               "salt and rope; the harbour master, Ida Brandt, signed for both. On the "

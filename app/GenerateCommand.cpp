@@ -28,7 +28,7 @@ struct Options {
 Outcome<double> parseReal(const std::string& option, const std::string& text, double least, double most) {
     double value = 0;
     const auto [end, error] =
-        std::from_chars(text.data(), text.data() + text.size(), value); // in no locale's way
+        std::from_chars(text.data(), text.data() + text.size(), value); // independent of the locale
     if (error != std::errc() || end != text.data() + text.size() || !(value >= least && value <= most)) {
         char range[64];
         std::snprintf(range, sizeof range, "a number from %g to %g", least, most);
@@ -55,7 +55,7 @@ Outcome<GenerateOptions> readOptions(const Options& options) {
     return read;
 }
 
-/// A model's answer with its lines and indents, but nothing that a terminal would obey or turn around.
+/// The model's answer with its line breaks and indentation, but without control characters for terminals.
 std::string shownText(std::string_view answer) {
     std::string text;
     while (!answer.empty()) {

@@ -14,7 +14,7 @@ namespace {
 
 constexpr long kPatienceMs = 80;
 
-// The state of a process, which is what a signal is sent to.
+// Global, because a signal is sent to the process.
 std::atomic<int> saving{0};
 std::atomic<int> status{kInterrupted};
 
@@ -39,7 +39,7 @@ bool signalWithin(const sigset_t& signals, long ms) {
 
 [[noreturn]] void endNow() {
     constexpr std::string_view kLine = "fovea: interrupted\n";
-    // A terminal may hold a half-drawn bar.
+    // The terminal may show an unfinished progress bar.
     if (::isatty(STDERR_FILENO) != 0)
         (void)!::write(STDERR_FILENO, "\r\x1b[K", 4);
     (void)!::write(STDERR_FILENO, kLine.data(), kLine.size());
@@ -62,7 +62,8 @@ void waitForSignals(const CancelToken& cancel, const sigset_t& signals) {
 } // namespace
 
 void holdSignals() {
-    // A shell starts background jobs with SIGINT ignored; whoever sends it to this process means it.
+    // A shell starts background jobs with SIGINT ignored, but a SIGINT sent to this process shall interrupt
+    // it.
     std::signal(SIGINT, SIG_DFL);
     // Past `ulimit -f` a write then fails with a reason; the signal would end the program in the middle of
     // it.

@@ -64,8 +64,8 @@ std::vector<TokenScore> bestOf(const float* logits, std::size_t vocabulary, std:
     return top;
 }
 
-/// Logits of blocks of 64 rows, cut from the text's beginning, whatever is asked: a row's bits may depend on
-/// the rows it is multiplied with, and a position shown must be the position saved.
+/// Logits are always computed in blocks of 64 rows from the beginning of the text, because the bits of a row
+/// may depend on the rows it is multiplied with, and printed and saved values must agree.
 class LogitBlocks {
 public:
     LogitBlocks(const Model& model, const Matrix& hidden, const WorkContext& work)

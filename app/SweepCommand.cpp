@@ -22,7 +22,7 @@ struct Options {
     bool noIsolated = false;
 };
 
-/// The points asked for: each base policy times the grid, controls beside, cut to the shard.
+/// The requested points: the grid for each base policy, with controls, limited to the shard.
 Outcome<std::vector<SweepPoint>> askedPoints(const Options& options, const AttentionPolicy& base,
                                              std::vector<std::string>& notes) {
     SweepPlan plan;

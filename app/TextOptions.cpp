@@ -13,7 +13,8 @@ namespace fovea::app {
 
 namespace {
 
-constexpr std::uint64_t kTextBytes = 1ULL << 30; // spans are 32-bit; the memory plan stops texts long before
+constexpr std::uint64_t kTextBytes =
+    1ULL << 30; // spans are 32-bit; the memory check refuses much shorter texts already
 
 Outcome<std::string> readStream(int fd, const std::string& name) {
     std::string bytes;

@@ -32,13 +32,13 @@ std::vector<std::string> optionNames(const CLI::App& app) {
     return names;
 }
 
-/// The subcommand whose arguments were read, else the program.
+/// The subcommand whose arguments were parsed, otherwise the program.
 const CLI::App& readingApp(const CLI::App& app) {
     const auto commands = app.get_subcommands();
     return commands.empty() ? app : *commands.front();
 }
 
-/// The word after the colon in CLI11's sentence, or the first word that looks like an option.
+/// The word after the colon in the message of CLI11, or the first word that looks like an option.
 std::string offendingWord(const std::string& message) {
     if (const std::size_t dash = message.find("--"); dash != std::string::npos)
         return message.substr(dash, message.find_first_of(" :=,", dash) - dash);

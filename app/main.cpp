@@ -60,7 +60,7 @@ std::vector<std::string> readArguments(int argc, char** argv, const CLI::App& pr
     return arguments;
 }
 
-/// Neither a command nor a file: most likely a slip in a command's name.
+/// Neither a command nor a file: most likely a misspelt command.
 Outcome<> checkFiles(const std::vector<std::string>& files, const std::vector<Command>& commands) {
     for (const std::string& file : files) {
         std::error_code ignored;

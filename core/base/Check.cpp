@@ -8,7 +8,7 @@ namespace fovea::detail {
 void assertionFailed(const char* condition, const char* file, int line) noexcept {
     const std::string text = std::string("fovea: broken invariant: ") + condition + " at " + file + ":" +
                              std::to_string(line) + "\n";
-    // Not a message of the program but of its debugger: straight to the descriptor, then stop.
+    // A message for developers only: written directly to the descriptor, then the process stops.
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
     std::abort();
 }

@@ -85,7 +85,7 @@ struct Decoder::Data {
         KvCache& cache = caches[layer];
         cache.append(in.k.data(), in.v.data());
         const std::size_t tokens = in.token + 1;
-        // Stride 0: every row of the view is the new one, and only the new one is asked for.
+        // Stride 0: every row of the view is the new row, and only that one is used.
         ConstMatrixView q{in.q.data(), tokens, in.q.size(), 0};
         norms[layer].push_back(lengthOf(in.x));
         if (readsEarlierQueries(policy)) {

@@ -20,10 +20,10 @@ public:
     CachedGate(const Snapshot& snapshot, const AttentionPolicy& policy, const WorkContext& work)
         : m_snapshot(snapshot), m_policy(policy), m_work(work) {}
 
-    /// Two measures. Same inputs: each row after the border alone, over a cache of the full run's keys and
-    /// values, against the same row of the whole layer: choices must agree, so only the kernel's rounding is
-    /// left. Propagated: the text's own tokens decoded one by one against the whole text run at once; where a
-    /// router ranks, rounding of 30 layers may decide between keys of equal score.
+    /// Two comparisons. With the same inputs: each row after the prompt on its own, with a cache of the full
+    /// run's keys and values, against the same row of the whole layer. The choices must agree, so only the
+    /// rounding of the kernel remains. Propagated: the tokens of the text decoded one by one, against the
+    /// whole text at once. If a router ranks, rounding over 30 layers can decide between keys of equal score.
     Result<GateResult> run() {
         const bool ranks = m_policy.anyParts([](const HeadParts& parts) { return parts.routed.on(); });
         const double allowed = ranks ? kTieTolerance : kRoundingTolerance;
@@ -88,8 +88,8 @@ public:
     }
 
 private:
-    /// Why rounding grows from layer to layer in this policy, so that its propagated part says nothing of the
-    /// cache; null: it does not.
+    /// Why rounding grows from layer to layer under this policy, so that the propagated comparison says
+    /// nothing about the cache. Null: it does not grow.
     [[nodiscard]] const char* magnifies() const {
         if (m_policy.anyParts([](const HeadParts& parts) {
                 return parts.far.far == Far::Linear && parts.far.map == FeatureMap::Trig;

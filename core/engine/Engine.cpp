@@ -36,7 +36,7 @@ struct ModelKey {
 
 ModelKey modelKey(const Request& request) {
     ModelKey key{request.modelPath, request.precision, 0, {}};
-    std::error_code ignored; // a file that cannot be looked at fails when it is read, with a better sentence
+    std::error_code ignored; // a file that cannot be examined fails when it is read, with a better message
     key.bytes = std::filesystem::file_size(request.modelPath, ignored);
     key.modified = std::filesystem::last_write_time(request.modelPath, ignored);
     return key;
@@ -55,7 +55,7 @@ bool sameText(const Request& a, const Request& b) {
            a.maxTokens == b.maxTokens;
 }
 
-/// Do both requests stand on the same full run? A run with head statistics serves one without.
+/// Whether both requests can use the same full run. A run with head statistics also serves a request without.
 bool sameFullRun(const Request& done, const Request& wanted) {
     return sameModel(done, wanted) && sameText(done, wanted) && done.isa == wanted.isa &&
            (done.headStats || !wanted.headStats);
@@ -238,7 +238,7 @@ private:
                    3 * choiceBytes(request.policy, m_snapshot.model->shape, t) + far.state + far.working +
                    recast.state + recast.working;
         };
-        // What this process holds already (weights, an earlier run) is not free, but it is ours.
+        // Memory that this process already holds (weights, an earlier run) is not free, but available to it.
         const std::uint64_t ours = memoryLimit(0) + std::min(residentBytes(), ~memoryLimit(0));
         const std::uint64_t limit = request.maxMemory > 0 ? std::min(ours, request.maxMemory) : ours;
         std::size_t low = 0;

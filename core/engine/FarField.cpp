@@ -32,13 +32,13 @@ FarWork& FarWork::operator+=(const FarWork& other) {
 
 namespace {
 
-/// Added to the denominator where a linear state answers alone, as published. Random features have a unit of
-/// their own (their exponent), in which a constant would mean something else from row to row: none there.
+/// Added to the denominator when only a linear state gives the output, as published. Not for random features:
+/// they are scaled by an exponent that differs from row to row, so a constant has no fixed meaning.
 double loneEpsilon(FeatureMap map) {
     return map == FeatureMap::Performer || map == FeatureMap::Trig ? 0 : 1e-6;
 }
 
-/// Does a row read other keys than its local band and the sinks? A linear state must then give keys back.
+/// Whether a row reads other keys than its local band and the sinks, which a linear state must then subtract.
 bool readsBelowItsBand(const HeadParts& parts) {
     return parts.routed.on() || parts.local.dilation > 1 || !parts.always.pinned.empty() ||
            parts.always.special || parts.always.punctuation;
@@ -96,7 +96,7 @@ private:
     }
     [[nodiscard]] float* o(std::size_t query, std::size_t head) { return m_out.o.row(query) + head * m_dim; }
 
-    /// The kernel leaves rows outside the plan alone: they read nothing.
+    /// The kernel does not write rows outside the plan; they read nothing.
     void emptyUnplannedRows() {
         for (std::size_t h = 0; h < m_heads; ++h) {
             if (!wants(h))
@@ -119,7 +119,7 @@ private:
                     m_exactLse[query * m_heads + h] = lse(query, h);
     }
 
-    /// Heads alike are done at once: one entry per kind of summaries.
+    /// Equal heads are computed together: one entry per kind of summaries.
     Result<> addSummaries() {
         std::vector<SummaryOptions> kinds;
         for (std::size_t h = 0; h < m_heads; ++h)
@@ -157,7 +157,7 @@ private:
                               static_cast<std::size_t>(far.top)};
     }
 
-    /// A branch with logits of its own joins by union or by gate.
+    /// Combines a branch with its own log-sum-exp, as a union or gated.
     void combine(std::size_t head, const Branch& branch) {
         const CombinePart& part = parts(head).combine;
         for (std::size_t row = 0; row < branch.o.rows(); ++row) {
@@ -239,7 +239,7 @@ private:
             if (finite && own != 0)
                 for (std::size_t d = 0; d < m_dim; ++d)
                     far[d] = static_cast<float>(static_cast<double>(numerator[d]) / own);
-            else if (!finite) // a denominator of 0: everything is read, nothing is far
+            else if (!finite) // denominator 0: every key is read, the far field is empty
                 ++m_done.undefinedRows;
             gate(query, head, far.data(), part.gate);
             return;
@@ -324,11 +324,11 @@ private:
         const auto mine = static_cast<float>(g), theirs = static_cast<float>(1 - g);
         for (std::size_t d = 0; d < m_dim; ++d)
             out[d] = mine * out[d] + theirs * far[d];
-        if (lse(query, head) > kNoMass) // g = 0: no exact key weighs anything
+        if (lse(query, head) > kNoMass) // g = 0: exact keys have no weight
             lse(query, head) -= static_cast<float>(std::log(g));
     }
 
-    /// e^z joins each row's denominator with value 0.
+    /// Adds e^z with value 0 to the denominator of each row.
     void addSink(std::size_t head, double z) {
         for (std::size_t query = m_task.rows.first; query < m_task.rows.last; ++query) {
             float& mass = lse(query, head);
@@ -349,8 +349,8 @@ private:
         }
     }
 
-    /// Queries outside query role, where the policy gives those no softmax: the running mean of the values,
-    /// or nothing.
+    /// The output of queries outside query role that get no softmax under the policy: the running mean of the
+    /// values, or nothing.
     void fillSilentRows() {
         bool any = false;
         for (std::size_t h = 0; h < m_heads; ++h)

@@ -47,8 +47,7 @@ Result<std::shared_ptr<const Snapshot>> cut(const Snapshot& whole, std::size_t m
     return std::shared_ptr<const Snapshot>(std::move(part));
 }
 
-/// The parts of one kind of head with a budget that covers everything, three ways; the last two go through
-/// the router.
+/// The parts of one kind of head with a full budget, in three ways; the last two use the router.
 std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, const HeadParts& parts,
                                          std::size_t tokens) {
     AttentionPolicy base = policy.withParts(parts);
@@ -136,7 +135,8 @@ private:
                     m_snapshot.full->layers[static_cast<std::size_t>(layer)]->o.view();
                 const double scale = std::max(largest(full), 1e-30);
                 const double difference = largestDifference(full, output.view(), 0, tokens()) / scale;
-                // A pair that is missing would hide in a small difference: all must be planned.
+                // A missing pair could cause only a small difference, so the number of planned pairs is
+                // checked too.
                 const std::uint64_t missing =
                     static_cast<std::uint64_t>(m_snapshot.model->shape.heads) * causalPairs(tokens()) -
                     done->plan->pairs();
@@ -159,8 +159,8 @@ private:
         return gate;
     }
 
-    /// A token's own block of 64 queries shares tiles with it: where its keys join them, masked lanes change
-    /// the order in which the others' sums are rounded. Blocks before it must not move by a bit.
+    /// Queries in the same block of 64 share tiles with the changed token, and masked lanes can change the
+    /// rounding of their sums. Earlier blocks must keep every bit.
     Result<GateResult> causality() {
         GateResult gate{3, "no future token moves an earlier output", {}, {}, kRoundingTolerance, {}};
         if (looksAhead(m_policy)) {
@@ -257,7 +257,7 @@ private:
             wrong = "fewer pairs computed than planned";
         else if (cost.pairsRatio < cost.density)
             wrong = "the ratio with the router is below the one without";
-        // Where everything is read nothing was chosen, and a router may have had nothing to do.
+        // If every key is read, the router may have had nothing to do.
         else if (routerWorks && cost.density < 1 && arm.routerMacs + arm.extraPassMacs == 0)
             wrong = "the router's work is not counted";
         else if (arm.total.runs == 0 || arm.router.runs == 0)

@@ -70,7 +70,7 @@ Result<Ladder> runLadder(const Snapshot& s, const AttentionPolicy& policy, std::
             uncached[arm].push_back(seconds);
         }
     }
-    // Without a cache one layer's keys and values stand at a time, for the whole prefix.
+    // Without a cache the keys and values of one layer are held at a time, for the whole prefix.
     const ModelShape& shape = s.model->shape;
     const std::uint64_t held = 2 * static_cast<std::uint64_t>(shape.kvHeads * shape.headDim) *
                                (ladder.prompt + ladder.steps) * sizeof(float);

@@ -24,7 +24,7 @@ struct Difference {
     [[nodiscard]] double relative() const { return norm > 0 ? std::sqrt(error / norm) : 0; }
 };
 
-/// The policy with `change` made to the routed part of all its heads.
+/// The policy with `change` applied to the routed part of all its heads.
 template <class F>
 std::shared_ptr<const AttentionPolicy> with(const AttentionPolicy& policy, const F& change) {
     auto changed = std::make_shared<AttentionPolicy>(policy);

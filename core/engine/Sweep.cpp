@@ -58,7 +58,7 @@ Result<std::vector<std::string>> rangeTexts(const ParamSpec& spec, std::string_v
     if (factor ? !(step > 1 && first > 0) : !(step > 0))
         return bad(factor ? "needs a factor above 1 and a first value above 0" : "needs a step above 0");
     std::vector<std::string> texts;
-    // The n-th value is computed from n, so that no rounding adds up along the way.
+    // The n-th value is computed from n, so that rounding does not accumulate.
     for (std::size_t n = 0; n <= kMostPoints; ++n) {
         const double value =
             factor ? first * std::pow(step, static_cast<double>(n)) : first + step * static_cast<double>(n);
@@ -97,7 +97,7 @@ std::optional<AttentionPolicy> controlPolicy(const AttentionPolicy& policy, Poin
         return !parts.routed.signal.empty() && parts.routed.chooses();
     };
     const auto same = [&](const HeadParts& parts) { return ranks(parts) && parts.routed.signal == signal; };
-    // A bar or a mass is a number of that signal: another signal under it would spend another budget.
+    // A threshold or a mass depends on the signal: another signal would use a different budget with it.
     const auto spendsOtherwise = [&](const HeadParts& parts) {
         return ranks(parts) && (parts.routed.budgetKind == BudgetKind::Threshold ||
                                 parts.routed.budgetKind == BudgetKind::TopP);
@@ -161,7 +161,7 @@ Result<std::vector<SweepPoint>> sweepPolicies(const SweepPlan& plan) {
         if (std::find(specs.begin(), specs.end(), spec) != specs.end())
             return fail(ErrorCode::BadValue,
                         "sweep: \"" + axis.param + "\" is varied twice; one list of its values is accepted.");
-        // The kinds of a budget share one place in the policy: the last would take the others' place.
+        // The kinds of a budget share one field of the policy, so the last one would overwrite the others.
         if (spec != nullptr && isBudgetKey(spec->key))
             for (const ParamSpec* other : specs) // of keys, or of queries
                 if (isBudgetKey(other->key) &&

@@ -54,7 +54,7 @@ Result<Tokens> encodeChat(const Model& model, const std::string& text, const Enc
                                              model.info.name + "\" has no <|im_start|>. Use raw.");
     const Result<Tokens> before = encodePart(model, chat->before, true, true, work);
     FOVEA_TRY(before);
-    // The turn's name is tokenised together with the text: where they meet, a run of line breaks is one
+    // The name of the turn is tokenised together with the text, because line breaks at their border form one
     // piece.
     const std::size_t needed = most == kNoLimit ? most : most + 1; // one may be taken off at the front
     const Result<Tokens> turn =

@@ -172,7 +172,7 @@ std::string jsonNumber(float value) {
     return text.empty() ? "null" : text;
 }
 
-/// The routing rows as text. There can be a million of them: as a tree of values they would not fit.
+/// The routing rows as text. There can be a million rows, too many for a tree of JSON values.
 std::string routingJson(const RoutingRecord* record, const ModelShape& shape) {
     if (!record || record->rows.empty())
         return "[]";

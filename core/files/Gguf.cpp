@@ -233,7 +233,7 @@ private:
         return {};
     }
 
-    /// For errors inside the lists: a wrong count in the header shows as nonsense later.
+    /// Added to errors inside the lists, because a wrong count in the header causes errors only later.
     std::string claims() const {
         return "the header claims " + std::to_string(m_tensorCount) + " tensors and " +
                std::to_string(m_keyCount) + " keys; " + std::to_string(m_reader.remaining()) +
@@ -260,7 +260,7 @@ private:
         FOVEA_TRY(readEncoding(tensor));
         const auto offset = m_reader.number<std::uint64_t>();
         FOVEA_TRY(offset);
-        tensor.offset = *offset; // from data_start; placeTensors makes it a place in the file
+        tensor.offset = *offset; // relative to data_start; placeTensors converts it to an offset in the file
         if (!m_gguf.tensorIndex.emplace(tensor.name, m_gguf.tensors.size()).second)
             return fail(ErrorCode::Damaged,
                         "tensor " + inQuotes(tensor.name) + at(start) + " is there twice");

@@ -17,7 +17,7 @@ T element(const GgufValue& value, std::uint64_t i) {
     return number;
 }
 
-/// Nothing for a type that is no integer and for a u64 that does not fit.
+/// Empty for a type that is not an integer, and for a u64 that does not fit.
 std::optional<std::int64_t> integerAt(const GgufValue& value, std::uint64_t i) {
     switch (value.element) {
     case GgufType::U8:

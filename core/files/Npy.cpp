@@ -10,7 +10,7 @@ std::string npyHeader(const std::vector<std::size_t>& shape) {
     std::string dictionary = "{'descr': '<f4', 'fortran_order': False, 'shape': (";
     for (const std::size_t size : shape)
         dictionary += std::to_string(size) + ", ";
-    // One dimension needs its comma, more must not end in ", ".
+    // A shape of one dimension needs a trailing comma; longer ones must not end in ", ".
     dictionary.erase(dictionary.size() - (shape.size() == 1 ? 1 : 2));
     dictionary += "), }";
     constexpr std::size_t kPrefix = 10; // magic, version, length

@@ -15,7 +15,7 @@ namespace {
 using kernels::BlockTask;
 using kernels::PackedKeys;
 
-/// Neighbouring heads [first, last) of one key-value head that share a plan, and one of the plan's blocks.
+/// A task: adjacent heads [first, last) of one key-value head that share a plan, and one block of the plan.
 struct Task {
     std::uint32_t first = 0;
     std::uint32_t last = 0;
@@ -25,10 +25,11 @@ struct Task {
     std::uint64_t work = 0; ///< lanes x keys
 };
 
-/// Keys of a part of a short plan's items: fixed, so that the sums' order does not depend on the threads.
+/// Number of keys per part when the items of a short plan are split. Fixed, so that the order of sums does
+/// not depend on the number of threads.
 constexpr std::uint64_t kPartKeys = 1024;
 
-/// Does every head plan at most kShortRows rows?
+/// Whether every head has at most kShortRows planned rows.
 bool isShort(const AttentionPlan& plan) {
     return std::all_of(plan.heads.begin(), plan.heads.end(), [](const auto& head) {
         return head->rows.last - head->rows.first <= kernels::kShortRows;
@@ -36,7 +37,7 @@ bool isShort(const AttentionPlan& plan) {
 }
 
 /// `parts`: how many there are, numbered in the order of heads, blocks and items.
-/// `pairs`: computed ones of all tasks, at least: a gathered key is counted once.
+/// `pairs`: lower bound of the pairs computed by all tasks, because a gathered key is counted once.
 std::vector<Task> tasksOf(const AttentionPlan& plan, const AttentionInput& in, int onlyHead, bool split,
                           std::int64_t& parts, std::uint64_t& pairs) {
     const std::uint32_t heads = static_cast<std::uint32_t>(in.heads);
@@ -81,8 +82,8 @@ std::vector<Task> tasksOf(const AttentionPlan& plan, const AttentionInput& in, i
     return tasks;
 }
 
-/// f32 rows of one head that lie side by side are read a third faster than rows with the other heads' between
-/// them, but copying them must not be a visible part of the work.
+/// Contiguous f32 rows of one head are read a third faster than rows interleaved with other heads, but the
+/// cost of copying them must stay small compared with the work.
 bool worthPacking(std::uint64_t pairs, const AttentionInput& in) {
     constexpr std::uint64_t kReadsPerKey = 64;
     return in.kvHeads > 1 && pairs >= kReadsPerKey * in.k.rows * static_cast<std::uint64_t>(in.kvHeads);
@@ -132,7 +133,7 @@ BlockTask blockTask(const Task& task, const HeadPlan& head, const AttentionInput
     return t;
 }
 
-/// One row of one head from its parts, [count] of them `pitch` floats apart: by (m, l, O), in their order.
+/// Merges one row of one head from `count` parts, `pitch` floats apart: (m, l, O) of each, in their order.
 void mergeParts(const float* parts, std::size_t count, std::size_t pitch, std::span<float> o, float* lse) {
     const auto part = [&](std::size_t i) { return parts + i * pitch; };
     float least = std::numeric_limits<float>::infinity(); // of minus the maximum
@@ -188,7 +189,7 @@ void mergeShort(const std::vector<Task>& tasks, const AttentionPlan& plan, const
     }
 }
 
-/// Tiles lie on multiples of 64 where everything is read, so each is made of whole cells.
+/// In a full plan tiles begin at multiples of 64, so each consists of whole cells.
 bool canPool(const AttentionPlan& plan, const AttentionInput& in, const AttentionOutput& out, int onlyHead) {
     const auto isTile = [](const PlanItem& item) {
         return item.key % kBlock == 0 && item.count <= kBlock && item.stride == 1 && item.multiplicity == 1 &&
@@ -206,7 +207,7 @@ bool canPool(const AttentionPlan& plan, const AttentionInput& in, const Attentio
            std::all_of(head.items.begin(), head.items.end(), isTile);
 }
 
-/// First query whose block is not pooled by a tile.
+/// The first query whose block is not pooled by tiles.
 std::size_t firstUnpooled(const AttentionPlan& plan, bool split, std::size_t tokens) {
     if (split)
         return 0;
@@ -228,7 +229,7 @@ Result<> attend(const AttentionPlan& plan, const AttentionInput& in, AttentionOu
     if (options.precision == Precision::BF16 && !options.emulateBf16)
         FOVEA_TRY(bf16AttentionAvailable(options.isa));
     const bool split = isShort(plan);
-    // Packing reads all of K and V: more than a few rows of f32 would.
+    // Packing reads all of K and V, which costs more than computing a few rows in f32.
     const bool bf16 = options.precision == Precision::BF16 && !split;
 
     std::int64_t partCount = 0;

@@ -10,7 +10,7 @@ struct Vec16Bf16 : Vec16 {
     static constexpr int kPair = 2;
 
     static F dot(F a, F b, F c) { return _mm512_dpbf16_ps(c, halves(a), halves(b)); }
-    /// To nearest by adding half a unit: what is left is one mask, one shift and one choice of bits.
+    /// Rounds to nearest by adding half a unit; then one mask, one shift and one selection of bits remain.
     static F pairs(F a, F b) {
         const __m512i half = _mm512_set1_epi32(0x8000);
         const __m512i low = _mm512_srli_epi32(_mm512_add_epi32(_mm512_castps_si512(a), half), 16);

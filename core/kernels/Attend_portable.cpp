@@ -6,7 +6,7 @@ namespace fovea::kernels {
 
 namespace {
 
-// The compiler's own vectors: whatever the baseline of the target has.
+// The compiler's vector extension, which uses the baseline instructions of the target.
 typedef float Float4 __attribute__((vector_size(16)));
 typedef std::int32_t Int4 __attribute__((vector_size(16)));
 
@@ -66,7 +66,7 @@ protected:
     }
 };
 
-/// The bf16 words' twin in plain code.
+/// The bf16 words emulated in plain code.
 struct Vec4Bf16 : Vec4 {
     static constexpr int kPair = 2;
 

@@ -1,9 +1,9 @@
 // elu+1: Katharopoulos et al., Transformers are RNNs, 2020, 2006.16236. Positive and trigonometric orthogonal
-// random features: Choromanski et al., Performers, 2020, 2009.14794; blocks of D directions are
-// orthogonalised and keep the norms they were drawn with. Second-order Taylor: Arora et al., Based, 2024,
-// 2402.18668; there 16 trained features, here the head's own D, and the symmetric half of x'x'^T is kept once
-// (r = 1 + D + D(D+1)/2, the same product). Softmax features: Zhang et al., Hedgehog, 2024, 2402.04347, with
-// U = identity: untrained.
+// random features: Choromanski et al., Performers, 2020, 2009.14794; each block of D directions is
+// orthogonalised and keeps its norms. Second-order Taylor: Arora et al., Based, 2024, 2402.18668; there with
+// 16 trained features, here with the D channels of the head; the symmetric entries of x'x'^T are stored once
+// (r = 1 + D + D(D+1)/2, with the same product). Softmax features: Zhang et al., Hedgehog, 2024, 2402.04347,
+// with U = identity: untrained.
 #include "core/kernels/FeatureMaps.h"
 #include "core/base/SplitMix64.h"
 #include <algorithm>
@@ -24,7 +24,8 @@ double normal(std::uint64_t seed, int layer, std::size_t head, std::size_t row, 
     return std::sqrt(-2 * std::log(a)) * std::cos(2 * std::numbers::pi * b);
 }
 
-/// rows x dim normal numbers; within each block of dim rows directions are made orthogonal, norms stay.
+/// rows x dim normally distributed numbers. The rows of each block of dim rows are made orthogonal and keep
+/// their norms.
 std::vector<double> orthogonalRows(std::size_t rows, std::size_t dim, std::uint64_t seed, int layer,
                                    std::size_t head) {
     std::vector<double> w(rows * dim);

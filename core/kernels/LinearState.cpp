@@ -11,10 +11,10 @@ namespace fovea {
 
 namespace {
 
-// The running maximum is raised when a key's exponent passes it by this much: e^8 times 64 keys is far from
-// overflow, and S is rescaled seldom.
+// The running maximum is raised when the exponent of a key exceeds it by this much. e^8 times 64 keys is far
+// from overflow, and S is rarely rescaled.
 constexpr double kExponentRoom = 8;
-// Less of a denominator than this share left after subtracting: f32 has lost too many digits.
+// If subtraction leaves less than this share of a denominator, f32 has lost too many digits.
 constexpr double kLeastLeft = 1.0 / 1024;
 
 } // namespace
@@ -112,7 +112,8 @@ void LinearState::chunk(Head& head, std::size_t kvHead, RowRange rows, const Att
     const std::size_t group = heads / static_cast<std::size_t>(in.kvHeads);
     const std::size_t r = head.features.count(), count = rows.last - rows.first;
     const std::size_t base = head.end;
-    // Keys from the state's end to where the last query's band begins: nearly all that a row may add.
+    // The keys between the end of the state and the band of the last query, which are nearly all that a row
+    // adds.
     const std::size_t band = LocalReads(m_options.local).bandFirst(rows.last - 1);
     const std::size_t width = std::max(base, std::min(rows.last, band)) - base;
     s.keys.resize(width * r);
@@ -167,7 +168,7 @@ void LinearState::chunk(Head& head, std::size_t kvHead, RowRange rows, const Att
             }
             double denominator = 0,
                    reference = head.any ? head.exponent : -std::numeric_limits<double>::infinity();
-            // Signed terms cancel: what a subtraction leaves of them may be rounding alone.
+            // Terms of both signs cancel, so a difference may consist of rounding errors only.
             bool direct = unread < taken || (head.features.isSigned() && taken > 0);
             if (!direct) {
                 for (const KeyRun& gap : s.gaps)
@@ -175,7 +176,7 @@ void LinearState::chunk(Head& head, std::size_t kvHead, RowRange rows, const Att
                          j < std::min<std::size_t>(gap.hi, base + width); ++j)
                         reference = std::max(reference, static_cast<double>(s.keyExponents[j - base]));
                 if (std::isinf(reference))
-                    reference = 0; // only keys that the state does not know
+                    reference = 0; // only keys that are not in the state
                 std::fill(s.row.begin(), s.row.end(), 0.0);
                 if (head.any) {
                     const double factor = std::exp(head.exponent - reference);
@@ -273,8 +274,8 @@ Result<> LinearState::attend(const AttentionPlan& plan, const AttentionInput& in
     parallelFor(m_heads.size(), threads, [&](std::size_t g) {
         Scratch scratch;
         for (std::size_t first = rows.first; first < rows.last && !work.cancel.cancelled();) {
-            // Where state and single keys part follows from the block, not from the rows asked of it: a row
-            // alone has the bits it has in the whole text.
+            // The border between state and single keys depends on the block, not on the requested rows, so a
+            // single row has the same bits as in the whole text.
             const std::size_t block = first / kBlock * kBlock;
             const std::size_t last = std::min(rows.last, block + kBlock);
             const std::size_t band = std::min(local.bandFirst(block), block + 1);

@@ -3,7 +3,7 @@
 #include <limits>
 
 // softmax(scale q.k) v by its definition (Vaswani et al., "Attention Is All You Need", 2017, 1706.03762), in
-// double, over the keys that a plan names. No tile, no online sum: nothing here is shared with the fast
+// double, over the keys that a plan names. No tiles and no online softmax; shares no code with the fast
 // kernel.
 namespace fovea {
 

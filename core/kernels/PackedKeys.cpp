@@ -11,7 +11,7 @@ PackedKeys::PackedKeys(const AttentionInput& in, const Bf16Table* table, std::si
       m_values(m_heads * m_valueSize) {}
 
 PackTask PackedKeys::share(std::size_t task) {
-    // Heads inside, keys outside: the caller's rows hold all heads of a key.
+    // The inner loop runs over heads, because a row of the caller holds all heads of a key.
     const std::size_t head = task % m_heads;
     const std::size_t column = (m_first + head) * static_cast<std::size_t>(m_in->headDim);
     PackTask t;

@@ -10,7 +10,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Best rate of `rounds` runs of `work(thread)` on all threads, `amount` of something in each thread's run.
+/// The best rate over `rounds` runs of `work(thread)` on all threads. `amount` is the work of one thread per
+/// run.
 template <class Work>
 double bestRate(int threads, int rounds, double amount, Work work) {
     double best = 0;

@@ -1,5 +1,5 @@
-// The gated recurrence of the seed's hybrid block: a GRU (Cho et al., 2014, 1406.1078) whose candidate is
-// multiplied by the value and whose update gate takes the key without a matrix.
+// A gated recurrence: a GRU (Cho et al., 2014, 1406.1078) whose candidate is multiplied by the value and
+// whose update gate uses the key without a matrix.
 #include "core/kernels/RecurrentState.h"
 #include "core/base/Check.h"
 #include "core/base/Parallel.h"

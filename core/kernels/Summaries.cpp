@@ -1,7 +1,7 @@
 // Mean-pooled summaries of unread blocks in one softmax with the keys that are read: the drop-in form of the
 // compressed branches of NSA (Yuan et al., 2025, 2502.11089) and DeepSeek-V4 (DeepSeek-AI, 2026, 2606.19348),
-// whose summaries are learned. The logit is raised by ln c, so that by Jensen's inequality an entry never
-// claims more mass than its c tokens hold.
+// whose summaries are learned. ln c is added to the logit; by Jensen's inequality an entry then never gets
+// more mass than its c tokens would.
 #include "core/kernels/Summaries.h"
 #include "core/base/Check.h"
 #include "core/base/Parallel.h"
@@ -17,7 +17,8 @@ namespace fovea {
 
 namespace {
 
-// Pooled keys that all lanes read make an item of their own from this many on; fewer join the gathered ones.
+// If at least this many pooled keys are read by all lanes, they form an item of their own; fewer are
+// gathered.
 constexpr std::size_t kFullItem = 16;
 
 /// Tokens [lo, hi) of one summary block.
@@ -31,7 +32,7 @@ struct PartEntry {
     std::uint32_t count = 0;
     std::uint32_t pieceBegin = 0, pieceEnd = 0;
 };
-/// What one query block leaves unread, as whole summary blocks (pooled items) and parts of them.
+/// The keys that one query block does not read, as whole summary blocks (pooled items) and parts of blocks.
 struct BlockEntries {
     std::vector<PartEntry> parts; ///< by lane
     std::vector<Piece> pieces;
@@ -41,7 +42,7 @@ struct BlockEntries {
     std::uint64_t entries = 0;
 };
 
-/// Works through one head plan's query blocks; re-used from block to block by one thread.
+/// Processes the query blocks of one head plan. Reused for every block by one thread.
 class EntryMaker {
 public:
     EntryMaker(std::size_t m, std::size_t tokens) : m_m(m), m_toggle(tokens / m + 2, 0) {}
@@ -145,7 +146,7 @@ private:
     std::vector<Single> m_singles;
 };
 
-/// One head plan's entries, and the plan over pooled keys that they make.
+/// The entries of one head plan, and the plan over pooled keys made from them.
 struct Pooled {
     std::vector<BlockEntries> blocks; ///< as plan.blocks
     std::shared_ptr<HeadPlan> plan;   ///< queries counted from branch.first
@@ -280,8 +281,8 @@ struct Scratch {
     std::vector<std::uint64_t> whole; ///< lanes that take the pooled key
 };
 
-/// Heads [first, last) that share a plan and a key-value head: adds the entries of one block's rows that are
-/// parts of summary blocks.
+/// Adds the entries that are parts of summary blocks, for the rows of one block and heads [first, last) that
+/// share a plan and a key-value head.
 void addParts(const Job& job, const BlockEntries& block, const HeadPlan& plan, const QueryBlock& queries,
               std::size_t first, std::size_t last, Scratch& s) {
     s.k.resize(job.dim);
@@ -313,7 +314,8 @@ void addParts(const Job& job, const BlockEntries& block, const HeadPlan& plan, c
     }
 }
 
-/// The same for `top`: ranks whole blocks and parts together and reads the best. Returns entries read.
+/// The same with `top`: ranks whole blocks and parts together and reads the best ones. Returns the number of
+/// entries read.
 std::uint64_t addTop(const Job& job, const BlockEntries& block, const HeadPlan& plan,
                      const QueryBlock& queries, std::size_t head, Isa isa, Scratch& s) {
     std::size_t end = 0;
@@ -367,7 +369,7 @@ std::uint64_t addTop(const Job& job, const BlockEntries& block, const HeadPlan& 
                              });
             s.ranked.resize(top);
         }
-        // In the text's order, so that the sum's rounding does not depend on the selection's path.
+        // In the order of the text, so that rounding does not depend on the order of selection.
         std::sort(s.ranked.begin(), s.ranked.end(),
                   [](const auto& a, const auto& b) { return a.block < b.block; });
         s.softmax.start();

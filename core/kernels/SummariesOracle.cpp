@@ -1,4 +1,4 @@
-// Summaries by their definition, in double: no block sums, no kernel, no merge.
+// Summaries by their definition, in double, without block sums, kernel or merging.
 #include "core/kernels/Summaries.h"
 #include <algorithm>
 #include <cmath>

@@ -16,12 +16,12 @@ std::uint64_t unsignedOf(std::int64_t value) {
 }
 
 /// Tokens whose keys and values must stay readable in one layer, by formula.
-/// Routing alone keeps them all; so does one head of several that needs them, and a row outside the phase.
-/// What the decoder here keeps (StoredKeys.h) may be more: all for dilation and eviction.
+/// Routing keeps all of them; so does a single head that needs them, and a row outside the phase.
+/// The decoder may keep more (StoredKeys.h): all tokens for dilation and eviction.
 std::uint64_t tokensStored(const AttentionPolicy& policy, int layer, std::uint64_t tokens) {
     const RoutedPart& routed = policy.routed;
     const bool evicts = routed.store == Store::Evict && routed.budgetKind == BudgetKind::Count;
-    // A far field's state alone would not need the tokens; decoding keeps them.
+    // The state of a far field does not need the tokens, but decoding keeps them.
     if (policy.fullInLayer(layer) || (routed.chooses() && !evicts) || policy.always.special ||
         policy.always.punctuation || policy.far.on() || policy.mixesHeads() || !policy.mix.layers.empty() ||
         routed.phase != Phase::All)
@@ -42,8 +42,7 @@ std::uint64_t tokensStored(const AttentionPolicy& policy, int layer, std::uint64
     return std::min(tokens, reach + always);
 }
 
-/// Of those tokens, the ones that stand in the exact tier of a cache of 8-bit directions: window and always
-/// keys.
+/// The number of those tokens that a cache of 8-bit directions keeps in f32: window and always keys.
 std::uint64_t tokensExact(const AttentionPolicy& policy, int layer, std::uint64_t stored) {
     if (!policy.routed.storesDirections() || policy.fullInLayer(layer) || policy.mixesHeads() ||
         !policy.mix.layers.empty() || policy.always.special || policy.always.punctuation)
@@ -54,8 +53,8 @@ std::uint64_t tokensExact(const AttentionPolicy& policy, int layer, std::uint64_
     return tokensStored(unrouted, layer, stored);
 }
 
-/// Largest B with A(B) = T B - B (B - 1) / 2 <= pairs per row pattern: the fixed row length that costs as
-/// many pairs.
+/// The largest B with T B - B (B - 1) / 2 <= pairs: the fixed number of keys per row that gives about the
+/// same number of pairs.
 double rowLength(double pairs, double tokens) {
     const double half = tokens + 0.5;
     return half - std::sqrt(std::max(0.0, half * half - 2 * pairs));
@@ -133,7 +132,7 @@ void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& poli
     const TierBytes tiers = tierBytes(shape, policy, tokens);
     arm.kvBytes = tiers.exact + tiers.cold;
     arm.routerBytes = 0;
-    std::set<std::int64_t> roundings; // heads of one rounding share their keys
+    std::set<std::int64_t> roundings; // heads with the same rounding share the rounded keys
     policy.eachParts([&](const HeadParts& parts) {
         if (parts.routed.chooses() && signalUses(parts.routed.signal, "routed.bits"))
             roundings.insert(parts.routed.bits);

@@ -16,11 +16,11 @@ namespace {
 
 constexpr std::size_t kRows = 64;          // rows per independent block of sums
 constexpr std::size_t kProjectRows = 2048; // rows projected at once
-/// Of max |v|: both arms' promised kernel error, with room.
+/// Relative to max |v|: the largest kernel error of both arms, with a margin.
 double kernelRounding(Precision precision) {
     return precision == Precision::BF16 ? 2e-2 : 2e-5;
 }
-/// Of 1 + |log-sum-exp|: two floats' rounding; in bf16 that of weights of 8 bits.
+/// Relative to 1 + |log-sum-exp|: the rounding of two floats; in bf16 that of weights with 8 bits.
 double logRounding(Precision precision) {
     return precision == Precision::BF16 ? 0x1p-8 : 0x1p-22;
 }
@@ -125,7 +125,7 @@ double divergenceOfRow(const TileSource& source, int head, std::size_t query) {
         sum += (p > 0 ? p * std::log(2 * p / (p + q)) : 0) + (q > 0 ? q * std::log(2 * q / (p + q)) : 0);
     }
     return 0.5 *
-           (sum + std::max(0.0, 1 - mass) * std::numbers::ln2); // what a sink logit takes lies on no key
+           (sum + std::max(0.0, 1 - mass) * std::numbers::ln2); // the mass of a sink logit lies on no key
 }
 
 double projectedNorm(const Model& model, int layer, ConstMatrixView o, int threads) {
@@ -143,7 +143,8 @@ LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const 
     FOVEA_ASSERT(arms.hybridLse.size() == tokens * heads);
     const std::span<const float> exactLse = arms.exactLse.empty() ? arms.hybridLse : arms.exactLse;
     FOVEA_ASSERT(exactLse.size() == tokens * heads);
-    // A head's kind: 0 one softmax over the keys it reads, 1 a sink logit too, 2 anything else.
+    // The kind of a head: 0 one softmax over the keys it reads, 1 the same with a sink logit, 2 anything
+    // else.
     std::vector<int> kinds(heads, 0);
     for (std::size_t h = 0; h < heads; ++h) {
         const HeadParts& parts = plan.partsOf(static_cast<int>(h));

@@ -13,8 +13,8 @@ namespace {
 constexpr std::size_t kSinks = 4;
 constexpr std::size_t kNear = 64;
 
-/// Least number of keys whose p adds up to `share`. Sorted only within the one bucket of equal leading bits
-/// where the sum crosses, so the cost is linear in the keys.
+/// The smallest number of keys whose weights sum to `share`. Keys are put into buckets by their leading bits,
+/// and only the bucket in which the sum is reached is sorted, so the cost is linear in the number of keys.
 std::size_t keysForMass(std::span<const float> p, double share, std::vector<float>& scratch) {
     constexpr std::size_t kBuckets = 4096; // sign and exponent and 3 bits of the mantissa
     std::array<double, kBuckets> mass{};

@@ -1,5 +1,5 @@
-// Exact map tiles. Every tile, also a coarse one, is made from all of its pairs, 64 x 64 at a time, so
-// nothing of the size of the map is ever held and a coarse cell never rests on another cell's rounding.
+// Exact map tiles. Every tile, also a coarse one, is made from all of its pairs, 64 x 64 at a time. So
+// nothing of the size of the map is stored, and the rounding of a coarse cell does not depend on other cells.
 #include "core/measure/MapTile.h"
 #include "core/base/Check.h"
 #include "core/base/Parallel.h"
@@ -24,18 +24,18 @@ CellState stateOf(Reason reason) {
     return static_cast<CellState>(reason);
 }
 
-/// What one thread needs for a strip of queries.
+/// Working memory of one thread for a strip of queries.
 struct Scratch {
     Matrix logits{kSub, kSub};
     Matrix
         recast; ///< [kSub x kSub] as logits, recast keys in the form in which they are read; empty: none is
-    const float* read = nullptr;      ///< of the two, the one that p^ follows from
+    const float* read = nullptr;      ///< the one of the two that determines p^
     std::vector<std::uint8_t> reason; ///< [kSub x keys of the tile], Reason of each pair
     std::vector<float> far;           ///< as reason: p^ of pairs of reason Far; empty without a far field
     std::vector<Reason> farReason;    ///< of one row
     std::array<float, kSub> value{};  ///< of the pairs of one row of the logit tile
     std::array<float, kSub> kept{};   ///< 1 where the pair is kept
-    // The rows of one row of cells, pooled key by key: loops over keys, which vectorise.
+    // The sums of one row of cells, per key, so that the inner loops run over keys and vectorise.
     std::array<float, kSub> pooledValue{};
     std::array<float, kSub> pooledKept{};
     std::array<std::uint8_t, kSub> strongest{};
@@ -198,7 +198,7 @@ private:
         }
     }
 
-    /// The logits `s` with those of recast keys in their place, into scratch.recast.
+    /// Writes to scratch.recast the logits `s`, with those of recast keys replaced.
     void recast(std::size_t first, std::size_t key, MatrixView s, Scratch& scratch) const {
         const MatrixView to(scratch.recast.view().data, s.rows, s.cols, kSub);
         const auto wanted = static_cast<std::uint8_t>(reasonOf(m_recast));
@@ -231,8 +231,8 @@ private:
                 reason[j] = static_cast<std::uint8_t>(Reason::Far);
     }
 
-    /// Values of `keys` pairs of one row of the logit tile into scratch.value, kept flags into scratch.kept.
-    /// False when the row's hybrid is not known.
+    /// Writes the values of `keys` pairs of one row of the logit tile to scratch.value and whether they are
+    /// read to scratch.kept. Returns false if the hybrid row is not known.
     bool fillRow(std::size_t query, std::size_t r, const std::uint8_t* reason, const float* far,
                  std::size_t keys, Scratch& scratch) const {
         const std::size_t at = query * m_heads + static_cast<std::size_t>(m_tile.key.head);
@@ -297,7 +297,7 @@ private:
                 pooled[j] = magnitude(value[j]) > magnitude(pooled[j]) ? value[j] : pooled[j];
     }
 
-    /// Adds what was pooled key by key, from `query` on, to the cells of that row.
+    /// Adds the sums per key, from `query` on, to the cells of that row.
     void addCells(std::size_t query, std::size_t key, std::size_t keys, const Scratch& scratch) {
         const std::size_t cellRow = (query - m_grid.query) / m_grid.cell * kTile;
         for (std::size_t begin = 0; begin < keys;) {
@@ -348,7 +348,7 @@ MapTile makeTile(const TileKey& key, const TileSource& source, int threads) {
     const Grid grid = maker.grid();
     if (grid.queryEnd <= grid.query || grid.keyEnd <= grid.key)
         return tile;
-    // A strip holds whole rows of cells, and at least the 64 queries of a logit tile.
+    // A strip consists of whole rows of cells and at least the 64 queries of a logit tile.
     const std::size_t strip = std::max(kSub, grid.cell);
     const std::size_t strips = (grid.queryEnd - grid.query + strip - 1) / strip;
     const int team = std::min(threads > 0 ? threads : omp_get_max_threads(), static_cast<int>(strips));

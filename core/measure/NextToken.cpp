@@ -66,8 +66,8 @@ RowScore scoreRow(std::span<const float> logits) {
 double rowKl(std::span<const float> p, double logNormaliserP, std::span<const float> q,
              double logNormaliserQ) {
     FOVEA_ASSERT(p.size() == q.size());
-    // ln(p/q) from the difference of the logits, which is exact where they are close: taken from two rounded
-    // logarithms it would drown in their rounding.
+    // ln(p/q) is computed from the difference of the logits, which is exact when they are close; the
+    // difference of two rounded logarithms would lose a small divergence.
     const auto norm = static_cast<float>(logNormaliserP);
     const auto shift = static_cast<float>(logNormaliserP - logNormaliserQ);
     const float* a = p.data();
@@ -76,7 +76,7 @@ double rowKl(std::span<const float> p, double logNormaliserP, std::span<const fl
                         const float d = (a[i] - b[i]) - shift;
                         const float logP = a[i] - norm;
                         const float probP = fastExp(logP);
-                        // d + e^-d - 1, by its series where the difference of exponentials would cancel.
+                        // d + e^-d - 1, computed by its series when the terms would cancel.
                         const float near =
                             d * d *
                             (0.5F + d * (-1.0F / 6 + d * (1.0F / 24 + d * (-1.0F / 120 + d * (1.0F / 720)))));
@@ -154,7 +154,7 @@ Result<NextTokenComparison> compareNextToken(const Model& model, std::span<const
             }
         }
         result.hybridSeconds += clock.seconds();
-        // The full arm's logits are computed again rather than kept: T x V numbers would not fit.
+        // The logits of the full arm are computed again, because T x V numbers would not fit in memory.
         logitRows(model, fullHidden, first, fullLogits.view().rowRange(0, rows), work.threads);
         const ConstMatrixView fullChunk = fullLogits.view();
 #pragma omp parallel for schedule(static) num_threads(threadsOf(work))

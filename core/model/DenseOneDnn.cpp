@@ -20,8 +20,9 @@ dnnl_dim_t dim(std::size_t n) {
     return static_cast<dnnl_dim_t>(n);
 }
 
-/// A primitive divides its work among as many threads as it saw when it was made; ours must see one, because
-/// it runs inside our own parallel region. The setting belongs to the calling thread and is put back.
+/// oneDNN divides the work of a primitive among the threads available at its creation. Ours must see one
+/// thread, because they run inside a parallel region. The setting belongs to the calling thread and is
+/// restored.
 class OneThread {
 public:
     OneThread() : m_before(omp_get_max_threads()) { omp_set_num_threads(1); }
@@ -33,7 +34,7 @@ private:
     int m_before;
 };
 
-/// The library reports trouble with its own exception; what callers may meet is lack of memory.
+/// The library throws its own exception; callers expect std::bad_alloc.
 template <class Work>
 auto orBadAlloc(Work work) {
     try {
@@ -44,9 +45,9 @@ auto orBadAlloc(Work work) {
     }
 }
 
-/// `layout`, unless it is plain rows: without AVX-512 the library multiplies those by a general product, and
-/// rows that lie a multiple of 1 KiB apart share a few sets of its caches (half the speed at 4 KiB). Those
-/// get 48 floats more.
+/// Returns `layout`, or for plain rows a layout with padding. Without AVX-512 the library uses its general
+/// product for plain rows, and rows whose distance is a multiple of 1 KiB share few cache sets (half the
+/// speed at 4 KiB). Such rows get 48 more floats.
 dnnl::memory::desc spread(const dnnl::memory::desc& layout, const Dims& dims, Type type) {
     constexpr dnnl_dim_t kGap = 48;
     if (type != Type::f32 || layout != dnnl::memory::desc(dims, type, Format::ab))
@@ -79,7 +80,7 @@ struct DenseBackend::Data {
                                                         const dnnl::memory::desc& weights,
                                                         bool accumulate) const {
         dnnl::primitive_attr attributes;
-        // The library's own scratchpad is one buffer for all threads.
+        // The scratchpad that the library manages would be one buffer for all threads.
         attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
         if (accumulate) {
             dnnl::post_ops after;
@@ -87,7 +88,8 @@ struct DenseBackend::Data {
             attributes.set_post_ops(after);
         }
         const auto type = weights.data_type();
-        // A result with gaps between its rows would take the library's plain loops, a thousand times slower.
+        // For a result with gaps between rows the library would use its plain loops, which are a thousand
+        // times slower.
         return {dnnl::matmul::desc({Dims{dim(rows), dim(in)}, type, Format::ab}, weights,
                                    {Dims{dim(rows), dim(out)}, Type::f32, Format::ab}),
                 attributes, engine};
@@ -111,7 +113,7 @@ bool DenseCall::run(const DenseWeight& w, const void* x, float* y, DenseScratch&
     try {
         const auto& d = *m_data;
         FOVEA_ASSERT(w.m_data->layout == d.description.weights_desc());
-        // oneDNN's interface has no const operand; it only reads these.
+        // The interface of oneDNN has no const operands, but these are only read.
         auto* input = const_cast<void*>(x);
         auto* weights = const_cast<std::byte*>(w.m_data->bytes.data());
         d.primitive.execute(scratch.m_data->stream,

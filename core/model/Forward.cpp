@@ -1,7 +1,7 @@
 // The llama forward pass: Touvron et al., "LLaMA", 2023, 2302.13971; grouped-query attention after Ainslie et
-// al., 2023, 2305.13245. Attention itself is the caller's. Everything else runs over blocks of 128 rows, one
-// thread a block, so the bits do not depend on the number of threads, and no buffer is larger than a block
-// except the residual stream, q, k, v, o.
+// al., 2023, 2305.13245. The caller computes attention. Everything else runs over blocks of at most 128 rows,
+// one thread per block, so the bits do not depend on the number of threads, and no buffer is larger than a
+// block except the residual stream, q, k, v and o.
 #include "core/model/Forward.h"
 #include "core/base/Check.h"
 #include "core/model/Dense.h"
@@ -27,9 +27,9 @@ int threadCount(int asked) {
     return asked > 0 ? asked : omp_get_max_threads();
 }
 
-/// Rows of one block: a multiple of four equal blocks of at most 128 rows, so that short texts keep several
-/// threads busy too; at least 32, below which reading the weights again costs more. Depends on the text's
-/// length alone.
+/// The number of rows per block: the text is cut into a multiple of four equal blocks of at most 128 rows, so
+/// that short texts also use several threads. At least 32, because reading the weights again for smaller
+/// blocks costs more. Depends only on the length of the text.
 std::size_t blockRows(std::size_t tokens) {
     constexpr std::size_t kLeast = 32;
     const std::size_t blocks = 4 * ((tokens + 4 * kRowBlock - 1) / (4 * kRowBlock));
@@ -50,7 +50,7 @@ struct BlockCall {
     }
 };
 
-/// The multiply's input of one row block: f32 or bf16, packed.
+/// The input of a product for one row block, contiguous, in f32 or bf16.
 class Operand {
 public:
     Operand(Precision precision, std::size_t values)
@@ -82,7 +82,7 @@ std::size_t normRows(const ElementwiseSet& loops, const float* x, std::size_t wi
     return bad;
 }
 
-/// Rows of floats as the multiply wants them: themselves, or rounded into `to`.
+/// Rows of floats in the precision of the product: unchanged, or rounded to bf16 in `to`.
 const void* asOperand(const ElementwiseSet& loops, const float* x, std::size_t values, Operand& to) {
     if (!to.bf16())
         return x;
@@ -92,7 +92,7 @@ const void* asOperand(const ElementwiseSet& loops, const float* x, std::size_t v
 
 constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
-/// What became of a parallel loop over row blocks.
+/// The outcome of a parallel loop over row blocks.
 struct Outcome {
     std::size_t badToken = kNone;
     bool failed = false;
@@ -171,7 +171,7 @@ private:
         std::vector<Outcome> outcomes(static_cast<std::size_t>(blocks));
 #pragma omp parallel num_threads(m_threads)
         {
-            // The multiplying library must not open a team of its own; this setting ends with the region.
+            // The matrix library must not start threads of its own. This setting ends with the region.
             omp_set_num_threads(1);
             Local& local = *m_local[size(omp_get_thread_num())];
 #pragma omp for schedule(dynamic, 1)

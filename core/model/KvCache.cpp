@@ -6,7 +6,7 @@ namespace fovea {
 
 namespace {
 constexpr std::size_t kGrowRows = 256;
-constexpr std::size_t kSlackRows = 64; ///< rows given up are overwritten this many at a time
+constexpr std::size_t kSlackRows = 64; ///< dropped rows are overwritten this many at a time
 } // namespace
 
 std::size_t KeyRows::rowOf(std::size_t token) const {
@@ -57,7 +57,8 @@ void KvCache::moveRow(std::size_t from, std::size_t to, std::size_t count) {
                  count * m_width * sizeof(float));
 }
 
-/// Drops what the next query cannot read: moves kept rows to the front, and the tail behind them.
+/// Drops rows that the next query cannot read: moves the kept rows to the front and the newest rows after
+/// them.
 void KvCache::giveUp() {
     if (whole() || m_tokens < m_retention.reach)
         return;

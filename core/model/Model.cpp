@@ -14,7 +14,7 @@ namespace fovea {
 
 namespace {
 
-/// The same error, with the file it is about.
+/// The same error with the path of the file added.
 tl::unexpected<Error> about(const std::string& path, Error error) {
     if (error.code != ErrorCode::Cancelled && error.message.find(path) == std::string::npos)
         error.message =
@@ -22,7 +22,7 @@ tl::unexpected<Error> about(const std::string& path, Error error) {
     return tl::make_unexpected(std::move(error));
 }
 
-/// Largest matrix that is held in f32 while it is packed, twice (unpacked and stored).
+/// Bytes of the largest matrix in f32, twice (unpacked and stored), needed while it is packed.
 std::uint64_t unpackingBytes(const ModelShape& shape) {
     const auto n = [](int value) { return static_cast<std::uint64_t>(value); };
     const std::uint64_t rows =
@@ -102,8 +102,7 @@ Result<std::shared_ptr<const Model>> loadModel(const std::string& path, const Lo
 
 std::uint64_t weightBytes(const ModelShape& shape, Precision precision) {
     const DenseCost dense = denseCostPerToken(shape);
-    // Without the gaps that the multiplying library wants between rows (DenseOneDnn.cpp), some percent of
-    // wide ones.
+    // Does not include the padding of rows (DenseOneDnn.cpp), a few percent of wide matrices.
     const std::uint64_t matrices = (dense.layers + dense.logits) * (precision == Precision::BF16 ? 2 : 4);
     const auto norms =
         static_cast<std::uint64_t>(2 * shape.layers + 1) * static_cast<std::uint64_t>(shape.width) * 4;

@@ -1,5 +1,4 @@
-// The two products that callers ask for outside the layer stack: logits of chosen rows, and one layer's
-// output projection.
+// The two products outside the layer stack: logits of chosen rows, and the output projection of one layer.
 #include "core/base/Check.h"
 #include "core/model/Dense.h"
 #include "core/model/Elementwise.h"
@@ -41,7 +40,7 @@ void multiply(const DenseBackend& backend, std::span<const DenseWeight> strips, 
     const std::size_t ragged = from.rows % kRowBlock;
     const bool whole = from.rows >= kRowBlock;
     const bool lastDiffers = strips.back().out() != strips.front().out();
-    // Calls by (whole or ragged rows, usual or last strip); absent where no task needs them.
+    // Calls by (full or last row block, full or last strip); absent if no task needs them.
     DenseCall calls[2][2];
     for (int last = 0; last < (lastDiffers ? 2 : 1); ++last) {
         const DenseWeight& like = last != 0 ? strips.back() : strips.front();
@@ -72,7 +71,7 @@ void multiply(const DenseBackend& backend, std::span<const DenseWeight> strips, 
     bool failed = false;
 #pragma omp parallel num_threads(threads) reduction(|| : failed)
     {
-        omp_set_num_threads(1); // no team inside the team; ends with the region
+        omp_set_num_threads(1); // no nested threads; the setting ends with the region
         Local& local = locals[static_cast<std::size_t>(omp_get_thread_num())];
 #pragma omp for schedule(dynamic, 1)
         for (std::ptrdiff_t i = 0; i < count; ++i) {

@@ -19,7 +19,7 @@ float floatOfHalf(std::uint16_t half) {
     return value;
 }
 
-/// 16 lanes as plain arrays: the obvious twin.
+/// 16 lanes as plain arrays: the reference for the vector versions.
 struct Plain {
     struct Int {
         std::uint32_t v[kLaneRows];

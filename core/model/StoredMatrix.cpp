@@ -243,7 +243,7 @@ RowMultiplier::RowMultiplier(std::size_t columns, int threads, RowProductLoop lo
       m_loop(loop ? loop : rowProduct(defaultIsa())), m_columns(columns), m_nibbles(columns),
       m_bytes(columns), m_bits(columns), m_pairs(columns), m_sums((columns + 15) / 16) {}
 
-/// Powers of two divide exactly, short of numbers below 1e-30, which no sum notices.
+/// Division by a power of two is exact, except for numbers below 1e-30, which are negligible in any sum.
 void RowMultiplier::prepare(const float* x, std::size_t columns, std::span<const RowFactor> factors) {
     bool plain = false, eight = false, fifth = false, sixth = false;
     for (const RowFactor& factor : factors) {

@@ -18,7 +18,7 @@ std::size_t size(int n) {
     return static_cast<std::size_t>(n);
 }
 
-/// The multiplying library must not open a team for one row; the setting is put back.
+/// The matrix library must not start threads for one row. The setting is restored.
 class OneThread {
 public:
     OneThread() : m_before(omp_get_max_threads()) { omp_set_num_threads(1); }
@@ -100,7 +100,7 @@ struct TokenPass::Data {
             throw std::bad_alloc();
     }
 
-    /// As makeRopeTable, one position.
+    /// Like makeRopeTable, for one position.
     void setPosition(std::size_t position) {
         for (std::size_t m = 0; m < cosines.size(); ++m) {
             const double angle = static_cast<double>(position) * weights.ropeFrequencies[m];

@@ -114,7 +114,7 @@ private:
         return {};
     }
 
-    /// A tensor once more, as it is.
+    /// Reads a tensor again without unpacking it.
     template <class Place>
     Result<> readStored(const GgufTensor& tensor, std::size_t out, std::size_t in, StoredMatrix& to,
                         const Place& place) {
@@ -181,7 +181,7 @@ private:
             m_nonFinite.emplace_back(name, bad);
     }
 
-    /// An embedding that is not also the output matrix has not been unpacked yet.
+    /// The embedding has been unpacked already if it is also the output matrix.
     void countNonFinite(const GgufTensor& embedding) {
         std::vector<float> row(size(m_header.shape.width));
         std::uint64_t bad = 0;

@@ -199,7 +199,7 @@ AttentionPlan makePlan(std::shared_ptr<const AttentionPolicy> policy, std::vecto
             continue;
         }
         const LocalReads local = set.local();
-        // A state answers for a query that reads no key; summaries and nothing at all do not.
+        // Whether a state provides the output of a query that reads no key. (Summaries do not.)
         const Far far = set.policy->far.far;
         const auto unread = far == Far::Linear || far == Far::Recurrent ? PlanBuilder::Unread::Nothing
                                                                         : PlanBuilder::Unread::Self;

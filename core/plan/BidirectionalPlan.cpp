@@ -89,13 +89,13 @@ HeadPlan symmetricPlan(const SymmetricWindow& window, const AlwaysReads& always)
     return writer.finish();
 }
 
-/// The squares of BigBird: `blocks` of `size` tokens, the last one of what is left.
+/// The blocks of BigBird: `blocks` of `size` tokens; the last one may be shorter.
 struct Squares {
     std::size_t tokens;
     std::size_t size;
     [[nodiscard]] std::size_t blocks() const { return (tokens + size - 1) / size; }
     [[nodiscard]] std::size_t end(std::size_t block) const { return std::min(tokens, (block + 1) * size); }
-    /// Of key block `k` for query block `q`, random blocks aside; Skipped: not read.
+    /// The reason for which query block `q` reads key block `k`, without random blocks; Skipped: not read.
     [[nodiscard]] Reason reason(std::size_t q, std::size_t k) const {
         if (k + 1 >= q && k <= q + 1)
             return Reason::Local;
@@ -171,12 +171,12 @@ Result<std::vector<std::shared_ptr<const HeadPlan>>> parityPlans(const Attention
     return plans;
 }
 
-/// Does the reference read a text of this length in full?
+/// Whether the reference code reads a text of this length in full.
 bool shortForParity(const AttentionPolicy& policy, std::size_t tokens) {
     return static_cast<std::int64_t>(tokens) <= (5 + 2 * policy.routed.randomBlocks) * policy.routed.page;
 }
 
-/// Does every query read every key in this layer?
+/// Whether every query reads every key in this layer.
 bool readsAllKeys(const AttentionPolicy& policy, int layer, std::size_t tokens) {
     return policy.fullInLayer(layer) ||
            (policy.mix.parity == Parity::BigBird && shortForParity(policy, tokens));
@@ -188,7 +188,7 @@ BlockDraws drawBlocks(std::size_t blocks, std::size_t count, std::uint64_t seed,
     FOVEA_ASSERT(blocks > 5 + 2 * count);
     BlockDraws draws(blocks);
     for (std::size_t q = 1; q + 1 < blocks; ++q) {
-        const bool any = q > 2 && q + 3 >= blocks; // the reference forgets to leave the window out here
+        const bool any = q > 2 && q + 3 >= blocks; // the reference code does not exclude the window here
         std::vector<std::pair<float, std::uint32_t>> order;
         for (std::size_t k = 1; k + 1 < blocks; ++k)
             if (any || k + 1 < q || k > q + 1)

@@ -7,10 +7,10 @@ namespace fovea {
 
 namespace {
 
-// What a pair costs that is computed by itself, in pairs of a tile (see pairByPair).
+// The cost of a pair that is computed on its own, in units of a pair in a tile (see pairByPair).
 constexpr std::uint64_t kSinglePairCost = 4;
 
-/// Are the set bits of `x` neighbours (or none)?
+/// Whether the set bits of `x` are adjacent (or none is set).
 constexpr bool isInterval(std::uint64_t x) {
     const std::uint64_t filled = x + (x & (~x + 1));
     return (filled & x) == 0;
@@ -148,14 +148,15 @@ void ItemWriter::tiles(const Lanes& lanes) {
     }
 }
 
-/// One tile that holds masked keys, perhaps beside the band, as a single Full or Bound item, or as a Bitmask
-/// where some lane's keys are not neighbours. False when that would cost more than it saves: then the band
-/// goes alone and the masked keys are gathered.
+/// Writes a tile with masked keys, and perhaps keys of the band, as one Full or Bound item, or as a Bitmask
+/// if the keys of some lane are not adjacent. Returns false if that would cost more than it saves: then only
+/// the band is written and the masked keys are gathered.
 bool ItemWriter::mixedTile(const Lanes& lanes, std::size_t tile) {
     const std::size_t first = tile * kBlock;
     std::array<std::uint64_t, kBlock> words{};
     std::uint64_t pairs = 0;
-    std::uint64_t gathered = 0; // what the tile saves, in computed pairs: the gathers and the band's own tile
+    std::uint64_t gathered =
+        0; // computed pairs that the tile saves: those of the gathered keys and of the band's own tile
     for (std::uint64_t left = m_touched[tile]; left != 0; left &= left - 1) {
         const auto k = static_cast<std::size_t>(std::countr_zero(left));
         words[k] = m_masks[first + k];

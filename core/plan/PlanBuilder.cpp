@@ -23,8 +23,8 @@ bool PlanBuilder::keysMissing() const {
     return m_routed != nullptr && m_routed->silentHaveNoKeys;
 }
 
-/// Rows of a text in which silent tokens have no keys: bands have holes, so every key is a mask. Few rows
-/// read at all, and few keys.
+/// Rows of a text whose silent tokens are not read: bands have holes, so all keys are written as masks. Only
+/// few rows and keys are left.
 void PlanBuilder::collectSparse(const Lanes& lanes) {
     for (std::size_t t = 0; t < lanes.count; ++t) {
         if ((lanes.active & laneBit(t)) == 0)
@@ -99,9 +99,10 @@ void PlanBuilder::addRows(std::size_t first, std::size_t count) {
     m_writer.closeBlock();
 }
 
-/// Blocks of queries a dilation apart pay where they can be full, and where the window is worth a tile.
-/// Routed keys forbid them: whether a key is computed for the whole block depends on who else reads it, and a
-/// later token must not change how an earlier one, blocks of 64 away, is rounded.
+/// Blocks of queries at the distance of the dilation are worthwhile if they can be filled and the window is
+/// wide enough for a tile. They cannot be used with routed keys: whether a key is computed for a whole block
+/// depends on the other queries of the block, and a later token must not change the rounding of a much
+/// earlier one.
 bool PlanBuilder::byPhases() const {
     return m_local.dilated() && !m_local.chunked() && m_routed == nullptr && m_always.until.empty() &&
            m_local.window() >= ItemWriter::kDenseKeys &&
@@ -141,11 +142,11 @@ void PlanBuilder::addPhaseRows(const std::vector<std::uint32_t>& queries) {
     m_writer.closeBlock();
 }
 
-/// Fills the masks in order of precedence, so that each pair counts for its first reason, and gives a lane
-/// that reads nothing its own key as band, or puts it out.
+/// Fills the masks in order of precedence, so that each pair counts for its first reason. A lane that reads
+/// nothing gets its own key as band, or becomes inactive.
 void PlanBuilder::collectMasks(Lanes& lanes) {
     if (keysMissing()) {
-        collectSparse(lanes); // a query that is not silent reads itself at least: nothing is left to do
+        collectSparse(lanes); // a query that is not silent reads at least itself; nothing is left to do
         return;
     }
     std::uint64_t reading = 0;

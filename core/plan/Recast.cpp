@@ -10,11 +10,11 @@ namespace fovea {
 
 namespace {
 
-/// Splits one HeadPlan item by item. Items that belong to one side as a whole move there as they are; the
-/// others become one item of lane masks on each side.
+/// Splits one HeadPlan item by item. An item that belongs entirely to one side is moved there unchanged; any
+/// other becomes one item with lane masks on each side.
 class Splitter {
 public:
-    /// `always`: keys that are as made although no window holds them; null: none.
+    /// `always`: keys outside the window that are not recast; null: none.
     Splitter(const HeadPlan& plan, const HeadParts& parts, const AlwaysReads* always)
         : m_plan(plan), m_local(parts.local), m_always(always) {
         for (HeadPlan* side : {&m_asMade, &m_recast}) {
@@ -45,7 +45,7 @@ private:
 
     void addItem(const QueryBlock& block, const PlanItem& item) {
         FOVEA_ASSERT(item.stride == 1 && block.queryList < 0); // neither is planned where something is recast
-        // A tile behind the last lane's first key is window alone.
+        // A tile at or after the first key of the last lane contains only window keys.
         const std::size_t last = std::size_t{block.queryBegin} + block.queryCount - 1;
         const bool window = item.kind != ItemKind::Gather && item.key >= m_local.bandFirst(last);
         if (window)
@@ -118,7 +118,7 @@ private:
         add(block, item, to);
     }
 
-    /// The lanes of one side of an item, without the keys at its ends that nobody reads there.
+    /// The lanes of one side of an item, trimmed by the keys at both ends that no lane reads.
     void addMasks(const QueryBlock& block, const PlanItem& item, const Masks& masks, HeadPlan& to) const {
         PlanItem part = item;
         std::uint32_t first = 0, last = item.count;

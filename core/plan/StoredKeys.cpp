@@ -7,7 +7,7 @@ namespace fovea {
 
 namespace {
 
-constexpr std::int64_t kMostPinned = 1 << 16; // beyond, nothing is given up
+constexpr std::int64_t kMostPinned = 1 << 16; // above this number no key is dropped
 
 HeadPlan moved(const HeadPlan& plan, const KeyRows& rows) {
     HeadPlan result = plan;
@@ -54,7 +54,7 @@ KvRetention retentionOf(const AttentionPolicy& policy, int layer) {
     const bool pinnedQueries = std::any_of(always.pinned.begin(), always.pinned.end(),
                                            [](const PinnedRange& range) { return range.role != Role::Keys; });
     const bool mixed = policy.mixesHeads() || !policy.mix.layers.empty() || policy.far.on() ||
-                       policy.always.sinkLogit.has_value() || // an epilogue sees the text's own positions
+                       policy.always.sinkLogit.has_value() || // it uses positions of the text
                        policy.routed.phase != Phase::All ||   // some rows read everything
                        policy.local.dilation > 1;             // strided tiles span keys that are not read
     if (mixed || policy.fullInLayer(layer) || policy.routed.chooses() || always.special ||

@@ -9,7 +9,7 @@ namespace fovea {
 
 namespace {
 
-// A range such as 0-99999 is expanded to single positions; more than this is a slip of the hand.
+// A range such as 0-99999 is expanded to single positions. A longer range is most likely a typing error.
 constexpr std::int64_t kListMaximum = 65536;
 
 std::string realText(double value) {

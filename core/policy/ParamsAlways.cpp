@@ -15,7 +15,7 @@ std::vector<std::int64_t> pinnedTokens(const Policy& p) {
     return tokens;
 }
 
-/// Tokens that were pinned before keep their role; new ones take the first one's.
+/// Tokens that were already pinned keep their role; new ones get the role of the first.
 void setPinned(Policy& p, const std::vector<std::int64_t>& tokens) {
     const std::vector<PinnedRange> before = std::move(p.always.pinned);
     const Role role = before.empty() ? Role::Keys : before.front().role;

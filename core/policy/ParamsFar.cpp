@@ -26,13 +26,14 @@ void appendFar(std::vector<ParamSpec>& s) {
             "What represents the keys that are not read: nothing, means of blocks, a linear state, a "
             "recurrent state, or projections of the whole text (bidirectional models only).",
             Name);
-    named<kFar, &FarPart::far, kFars>(far,
-                                      [](const Policy&) { return true; }); // gated, it halves even window all
+    named<kFar, &FarPart::far, kFars>(far, [](const Policy&) {
+        return true;
+    }); // with a gated combination it has an effect even if the window is all
     far.set = [](Policy& p, const Value& v) {
         for (std::size_t n = 0; n < kFars.size(); ++n)
             if (kFars[n] == name(v))
                 p.far.far = static_cast<Far>(n);
-        // A far field brings a combination it can do.
+        // Setting a far field also selects a combination that it supports.
         if (p.far.far == Far::Linear && p.combine.combine == Combine::Union)
             p.combine.combine = Combine::Shared;
         if (p.far.far == Far::Recurrent)

@@ -19,7 +19,7 @@ bool routedQueries(const Policy& p) {
     return routed(p) && p.routed.ranksQueries();
 }
 
-/// Rows of one budget: reading another kind's row gives `otherwise`.
+/// Access to the row of one kind of budget; reading the row of another kind gives `otherwise`.
 template <BudgetKind K>
 Value budgetOf(const Policy& p, double otherwise) {
     return p.routed.budgetKind == K ? p.routed.budget : otherwise;
@@ -39,7 +39,7 @@ void setSignal(Policy& p, const std::string& signal) {
     const SignalSpec* spec = findSignal(p.routed.signal);
     if (spec != nullptr && spec->role != Role::Both)
         p.routed.role = spec->role;
-    // What the new signal cannot take falls back to what it can.
+    // Fields that the new signal does not support get a value that it supports.
     const Offers offers = offersOf(p.routed.signal);
     if (offers == Offers::Pages && p.routed.granularity == Granularity::Token)
         p.routed.granularity = Granularity::Page;
@@ -92,7 +92,7 @@ bool byQueryBlock(const Policy& p) {
     return sparse(p) && (p.routed.granularity == Granularity::Block || p.routed.randomBlocks > 0);
 }
 
-/// Does anything draw from the seed? Random features and the untrained recurrence do too.
+/// Whether anything uses the seed. Random features and the untrained recurrence do too.
 bool draws(const Policy& p) {
     const bool features =
         p.far.far == Far::Linear && (p.far.map == FeatureMap::Performer || p.far.map == FeatureMap::Trig);

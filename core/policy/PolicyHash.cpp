@@ -7,7 +7,7 @@ namespace fovea {
 
 namespace {
 
-/// The same policy with everything that does nothing at its default.
+/// The same policy with all fields that have no effect set to their defaults.
 AttentionPolicy canonicalParts(AttentionPolicy p) {
     if (p.readsAll())
         return AttentionPolicy().withParts({});

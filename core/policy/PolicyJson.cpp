@@ -20,7 +20,7 @@ tl::unexpected<Error> refuse(std::string_view path, const JsonTree& value, const
     return fail(ErrorCode::BadValue, std::string(path) + " is " + value.quoted() + "; " + accepted);
 }
 
-/// The value in the type that `spec` asks for, its range checked.
+/// The value in the type of `spec`, with its range checked.
 Result<ParamValue> valueOf(const ParamSpec& spec, std::string_view path, const JsonTree& node) {
     ParamValue value;
     bool ok = false;
@@ -130,7 +130,7 @@ Result<> readPinned(AttentionPolicy& policy, const JsonTree& node) {
     return {};
 }
 
-/// budget_kind (or its default) chooses the row whose range judges `budget`.
+/// budget_kind (or its default) selects the row whose range applies to `budget`.
 Result<> readBudget(AttentionPolicy& policy, const JsonTree& section, bool query) {
     const std::string kindKey = query ? "query_budget_kind" : "budget_kind";
     const std::string budgetKey = query ? "query_budget" : "budget";
@@ -305,7 +305,7 @@ Json pinnedJson(const std::vector<PinnedRange>& pinned) {
     return list;
 }
 
-/// One section's rows of the table, as the file writes them; budgets and pinned tokens aside.
+/// The rows of one section as written in files, without budgets and pinned tokens.
 Json sectionJson(const AttentionPolicy& p, std::string_view section) {
     Json out = Json::object();
     for (const ParamSpec& spec : paramSpecs()) {

@@ -8,7 +8,7 @@ namespace fovea {
 
 namespace {
 
-// No text is near this long; a range beyond it is a slip of the hand that would only fill memory.
+// No text is this long. A larger range is a typing error that would only fill memory.
 constexpr std::int64_t kPinnedMaximum = 1 << 20;
 
 tl::unexpected<Error> badField(std::string_view path, const std::string& value, const std::string& accepted) {
@@ -78,7 +78,7 @@ Result<> checkRouted(const RoutedPart& routed) {
     return {};
 }
 
-/// What a signal's choices are made of decides which other fields have a meaning.
+/// What a signal chooses (Offers) determines which other fields have a meaning.
 Result<> checkOffers(const AttentionPolicy& policy) {
     const RoutedPart& routed = policy.routed;
     const Offers offers = offersOf(routed.signal);
@@ -136,7 +136,7 @@ Result<> checkOffers(const AttentionPolicy& policy) {
     return {};
 }
 
-/// A combination needs branches that can be combined so.
+/// A combination needs parts that can be combined in this way.
 Result<> checkFar(const FarPart& far, const CombinePart& combine) {
     if (!far.on())
         return {};
@@ -199,8 +199,8 @@ Result<> checkBothSides(const AttentionPolicy& policy) {
     return {};
 }
 
-/// Positions in the cache: a window and sinks alone keep every distance but that to the sinks, so no other
-/// key need be moved.
+/// Positions in the cache: with only a window and sinks, all distances except those to the sinks are
+/// unchanged, so no other key has to be moved.
 Result<> checkPositions(const AttentionPolicy& policy) {
     const bool moved = policy.local.sides != Sides::Earlier || policy.local.window < 1 ||
                        policy.local.dilation != 1 || policy.local.chunk > 0 ||
@@ -214,8 +214,8 @@ Result<> checkPositions(const AttentionPolicy& policy) {
     return {};
 }
 
-/// Keys behind the window in 8 bits: who reads them must be a row that routes, and the router must not count
-/// on what the row then reads exactly.
+/// 8-bit keys outside the window: only rows that route may read them, and the router must not assume that the
+/// row reads exact keys.
 Result<> checkStored(const AttentionPolicy& policy) {
     const RoutedPart& routed = policy.routed;
     const Offers offers = offersOf(routed.signal);

@@ -1,5 +1,5 @@
-// Signals that give the mass of whole (query block, key block) pairs. Both pool the queries of a block and so
-// look ahead inside it by up to query_block - 1 tokens.
+// Signals that estimate the mass of whole (query block, key block) pairs. Both pool the queries of a block,
+// so they look ahead inside it by up to query_block - 1 tokens.
 #include "core/route/Pages.h"
 #include <cmath>
 #include <limits>
@@ -56,7 +56,7 @@ double dot(const double* a, const double* b, std::size_t dim) {
     return sum;
 }
 
-/// In place; a logit that is not a number gets no mass.
+/// In place; a NaN logit gets no mass.
 void softmax(std::vector<double>& x) {
     double peak = -std::numeric_limits<double>::infinity();
     for (const double value : x)
@@ -86,7 +86,7 @@ void BlockMass::fillPooled(const SetInput& in) {
             row.resize(m_mass[b].size());
             for (std::size_t p = 0; p < row.size(); ++p) {
                 const double* mean = means.data() + p * dim;
-                if ((p + 1) * m_page > last) { // the page runs on beyond the block: only its keys so far
+                if ((p + 1) * m_page > last) { // the page ends after the block: use only its keys so far
                     meanRows(keys, p * m_page, last, k.data());
                     mean = k.data();
                 }
@@ -100,9 +100,9 @@ void BlockMass::fillPooled(const SetInput& in) {
     }
 }
 
-/// As published: queries of a stride's cell meet keys in reversed order, so a cell of S x S logits is summed
-/// along its antidiagonal; the sums, divided by S, go through a softmax per row of cells (cells above the
-/// diagonal left out, the diagonal's own not, though half of it lies ahead) and are added up per block.
+/// As published: each cell of S x S logits is summed along its antidiagonal, which pairs queries with keys in
+/// reversed order. The sums, divided by S, go through a softmax per row of cells, without cells above the
+/// diagonal (cells on it are included, although half of each looks ahead), and are added up per block.
 void BlockMass::fillAntidiagonal(const SetInput& in) {
     const auto stride = static_cast<std::size_t>(in.routed().stride);
     const std::size_t dim = in.signal.headDim();

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kMostBuckets = 512;
 
-/// The newest keys of a bucket are looked for from the query downwards.
+/// The newest keys of a bucket are found by searching from the query towards the beginning.
 class BucketChooser : public SetChooser {
 public:
     using SetChooser::SetChooser;
@@ -33,7 +33,7 @@ protected:
     }
     /// Number of buckets a row of i + 1 keys calls for.
     [[nodiscard]] static std::size_t buckets(std::size_t seen, std::size_t size, const Candidates::Row& row) {
-        if (size >= row.count) // a bucket that could hold every candidate: one is enough
+        if (size >= row.count) // one bucket is enough if it can hold every candidate
             return 1;
         return std::clamp<std::size_t>(seen / std::max<std::size_t>(1, size), 2,
                                        kMostBuckets); // x and -x at least
@@ -87,7 +87,7 @@ public:
                 std::min(m_levels, static_cast<std::size_t>(std::bit_width(buckets(query + 1, take, row)))) -
                 1;
             hits.assign(query + 1, 0);
-            // Heads that choose as one unite their buckets as rounds are united.
+            // Heads that choose together read the union of their buckets, as with the union over rounds.
             for (std::size_t h = 0; h < m_in.heads(); ++h)
                 for (std::size_t r = 0; r < m_rounds; ++r) {
                     hash(m_in.signal.query(m_in.firstHead() + h).row(query), r, columns, levels.data());

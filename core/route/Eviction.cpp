@@ -1,11 +1,11 @@
-// Choices that follow the hybrid's own attention, row after row: what a row reads depends on the softmax of
-// the rows before it over what those read. With store evict a key that is dropped is gone for good, as in a
-// cache of fixed size; with store all it keeps its score and may come back. accumulated: Zhang et al., H2O,
+// Choices that depend on the attention of the hybrid run itself, row by row: the keys of a row depend on the
+// softmax weights of the rows before it. With store evict a dropped key is never read again, as in a cache of
+// fixed size; with store all it keeps its score and can be chosen again. accumulated: Zhang et al., H2O,
 // 2023, 2306.14048: A_j, the sum of p^ over rows and the unit's heads; observed: divided by the rows that
 // could see j; value_attention: Guo et al., VATP, 2024, 2406.12335: A_j |v_j|_1; last_row: Oren et al., TOVA,
-// 2024, 2401.06104: p^ of the row before, mean over heads. Differs: H2O and TOVA run a prompt with full
-// attention first; that is phase decode. Without it the rows of the prompt are evicted under way, so decoding
-// and prefill are one computation.
+// 2024, 2401.06104: p^ of the row before, mean over heads. Difference: H2O and TOVA first run the prompt with
+// full attention, which is phase decode here. In other phases keys are evicted during the prompt too, so that
+// decoding and prefill are the same computation.
 #include "core/route/SetChoice.h"
 #include "core/route/TextChoice.h"
 #include <cmath>
@@ -43,7 +43,7 @@ public:
     [[nodiscard]] std::uint64_t macs() const override { return m_macs; }
 
 private:
-    /// The state of the sequence of rows. Keys that may still be read sit in slots, 16 to a packed group.
+    /// The state between rows. Keys that can still be read are in slots, 16 per packed group.
     class Run {
     public:
         explicit Run(Eviction& owner)

@@ -77,7 +77,7 @@ public:
           m_blocks((in.border() + m_block - 1) / m_block), m_kept(m_blocks * m_blocks, 0) {
         if (m_blocks == 0)
             return;
-        // Heads that choose as one read what any of them chose: a union, since patterns have no mean.
+        // Heads that choose together read the union of their choices, because patterns have no mean.
         for (std::size_t head = in.firstHead(); head < in.firstHead() + in.heads(); ++head)
             chooseHead(head);
     }
@@ -91,14 +91,14 @@ public:
                 appender.finish(std::numeric_limits<float>::quiet_NaN(), 0);
                 continue;
             }
-            // Rows behind the prompt, if they route at all, read as its last block does.
+            // Rows after the prompt, if they route at all, read like its last block.
             const std::size_t own = m_blocks > 0 ? std::min(query / m_block, m_blocks - 1) : 0;
             forEachCandidate(row, 0, query + 1, [&](std::size_t key) {
                 const std::size_t b = key / m_block;
                 if (b >= own || m_kept[own * m_blocks + b] != 0)
                     appender.add(key, b < m_blocks ? m_mass[b] : 0.0F, 1);
             });
-            // Coverage is no bar that a key's score stands above or below.
+            // Coverage is not a threshold for the scores of single keys.
             appender.finish(std::numeric_limits<float>::quiet_NaN(), std::min<std::size_t>(m_budget, kAll));
         }
     }

@@ -1,8 +1,8 @@
 // Pages (aligned runs of `page` keys, chosen per query) and blocks (such runs, chosen for `query_block`
-// queries as one). A count budget of k keys takes ceil(k / page) pages; a chosen page is read as far as its
-// keys are candidates of the row. A block scores with its first query, so it looks at nothing that any of its
-// rows may not see (signals that pool their queries excepted, they say so); the pages from that query's own
-// to the row's are always read, as the published block methods keep the diagonal.
+// queries as one). A count budget of k keys takes ceil(k / page) pages; of a chosen page a row reads the keys
+// that are candidates. A block is scored with its first query, so it uses nothing that any of its rows must
+// not see (except for signals that pool their queries, which say so). The pages from that query's page to the
+// row's page are always read, as in the published block methods, which keep the diagonal.
 #include "core/route/Pages.h"
 #include "core/route/TextChoice.h"
 #include <algorithm>
@@ -49,7 +49,7 @@ private:
         std::vector<std::uint64_t> blocked;
     };
 
-    /// The query a choice is made with: the block's first that routes at all.
+    /// The query that a choice is made with: the first of the block that routes.
     [[nodiscard]] std::size_t anchorOf(std::size_t query) const {
         if (m_queryBlock == 0)
             return query;

@@ -1,4 +1,4 @@
-// Choices made once, at the prompt's border P, from attention of the last prompt rows.
+// Choices made once, at the end P of the prompt, from the attention of its last rows.
 // recent_window: Li et al., SnapKV, 2024, 2404.14469: mean of p_ij over the last `observe` rows before P,
 // mean over `pool` neighbouring keys. The set is fixed once: the observed rows, which count in the budget as
 // the published capacity counts its window, and the best keys before them; all keys from P on stay too.
@@ -55,8 +55,7 @@ public:
             for (std::size_t j = 0; j < row.size(); ++j)
                 mean[j] += share * static_cast<double>(row[j]);
         });
-        // Pooled over the keys before the observed rows only, as published; a pool counts what lies outside
-        // as 0.
+        // Pooled over the keys before the observed rows only, as published; keys outside count as 0.
         const auto half = static_cast<std::size_t>(in.routed().pool) / 2;
         m_scores.resize(prompt);
         for (std::size_t j = 0; j < prompt; ++j) {

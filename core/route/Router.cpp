@@ -195,7 +195,7 @@ Result<> routeQueryKeys(const Job& job, const std::vector<std::size_t>& units,
     const DynamicBudget budget(job.policy, job.kind, unitsOf(job.kind, job.shape), job.inputOf(0, false));
     macs += budget.macs();
 
-    // Blocks lie on multiples of 64, so that a range of rows is cut as the whole text is.
+    // Blocks begin at multiples of 64, so that a range of rows is divided like the whole text.
     const std::size_t firstBlock = job.rows.first / kRowBlock;
     const std::size_t blocks = (job.rows.last + kRowBlock - 1) / kRowBlock - firstBlock;
     std::vector<BlockChoices> results(units.size() * blocks);
@@ -312,7 +312,7 @@ std::uint64_t choiceBytesOf(const RoutedPart& routed, const ModelShape& shape, s
 } // namespace
 
 std::uint64_t choiceBytes(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {
-    // Policies of heads that choose as a group or a layer have units of their own: they add up.
+    // Policies whose heads choose per group or per layer have units of their own, so their bytes add up.
     std::uint64_t sum = 0;
     policy.eachParts([&](const HeadParts& parts) { sum += choiceBytesOf(parts.routed, shape, tokens); });
     return sum;
@@ -389,7 +389,7 @@ Result<LayerRouting> route(const LayerPolicy& set, const ModelShape& shape, cons
     FOVEA_ASSERT(input.q.rows == facts.tokens && input.k.rows == facts.tokens);
     FOVEA_TRY(work.checkpoint());
     const int threads = work.threads > 0 ? work.threads : omp_get_max_threads();
-    // Keys are ranked as they would be read; the oracle is a control, which knows what the model made.
+    // Keys are ranked in the form in which they are read. The oracle is a control and uses the exact keys.
     RouteInput ranked = input;
     if (sets)
         ranked.kept = nullptr; // choosers of different units are made at the same time

@@ -108,8 +108,8 @@ void RowChooser::appendBounds(float worst, std::size_t allowedKeys, BlockChoices
                                                                          : worst);
 }
 
-/// One score per token and candidates that only grow: the best k are carried from query to query, and a query
-/// that brings nothing better repeats the row before.
+/// For one score per token and growing candidates: the best k are kept from query to query, and a query that
+/// adds nothing better repeats the previous row.
 void RowChooser::chooseGrowing(std::size_t first, std::size_t last, Scratch& scratch,
                                BlockChoices& out) const {
     const std::vector<float>& scores = *m_tokens;
@@ -117,7 +117,7 @@ void RowChooser::chooseGrowing(std::size_t first, std::size_t last, Scratch& scr
     std::vector<Ranked> best; // best first
     std::size_t seen = 0;
     std::size_t rowBegin = 0;
-    bool fresh = false; // does the row before say what `best` says?
+    bool fresh = false; // whether the previous row has the same choice as `best`
     for (std::size_t query = first; query < last; ++query) {
         const Candidates::Row row = m_candidates.of(query, scratch.blocked);
         if (m_candidates.always().queryRole[query] != 0) {
@@ -175,7 +175,8 @@ void RowChooser::chooseGrowing(std::size_t first, std::size_t last, Scratch& scr
     }
 }
 
-/// Budgets and scores that need a query's whole row: mass, probability, a bar on the recorded score.
+/// For budgets and scores that need the whole row of a query: mass, probability, a threshold on the recorded
+/// score.
 void RowChooser::chooseWholeRows(std::size_t first, std::size_t last, Scratch& scratch,
                                  BlockChoices& out) const {
     const std::size_t longest = m_candidates.scope() == Scope::Sequence ? m_candidates.tokens() : last;

@@ -1,10 +1,11 @@
 #include "core/route/ChoiceScratch.h"
 #include "core/route/TextChoice.h"
 
-// A known number of keys per query. Scores of 64 queries against a panel of keys are made and compared with
-// each query's bar in registers, and only what passes is kept (TopK). A bar that starts high saves most of
-// the rest: the first queries of a block choose without one, and the k-th best score that a later query gives
-// to the keys they chose is a bar that k keys reach for certain. It changes the time only.
+// A known number of keys per query. Scores of 64 queries for a panel of keys are computed and compared with
+// each query's threshold in registers, and only those that reach it are kept (TopK). A high initial threshold
+// saves most of the remaining work: the first queries of a block choose without one; for a later query the
+// k-th best of its scores for the keys they chose is a threshold that at least k keys reach. This affects
+// only the time.
 namespace fovea {
 
 namespace {

@@ -6,8 +6,8 @@
 
 namespace fovea {
 
-// A router whose bar lies below every score chooses every candidate: the whole row comes from the ranking
-// itself.
+// A router whose threshold is below every score chooses every candidate, so the scores of the whole row come
+// from the ranking itself.
 Result<std::vector<float>> signalScores(const AttentionPolicy& policy, const ModelShape& shape,
                                         const RouteInput& input, int head, std::size_t query,
                                         const WorkContext& work) {

@@ -2,9 +2,9 @@
 #include "core/route/Scorers.h"
 #include <limits>
 
-// stored_dot: the two-tier cache ranks its cold pages by q.k on the form in which their keys are stored. A
-// page takes its best key outside local and always: the keys that are read anyway must not promote the page
-// they happen to share. route() puts the stored form in the place of RouteInput::k; where everything is
+// stored_dot: the two-tier cache ranks its cold pages by q.k on the form in which their keys are stored. The
+// score of a page is that of its best key outside local and always, because keys that are read anyway must
+// not promote their page. route() puts the stored form in the place of RouteInput::k; where everything is
 // stored as the model made it, these are the model's own logits.
 namespace fovea {
 

@@ -14,7 +14,7 @@ constexpr std::size_t kWhole = std::string_view::npos;
 constexpr std::size_t kLookahead = 64;
 } // namespace
 
-/// One text on its way to tokens. `begins` are filled first; the ends follow from the next token's begin.
+/// The state of encoding one text. `begins` are filled first; a token ends where the next one begins.
 struct ByteBpe::Encoding {
     Tokens tokens;
     std::vector<std::uint32_t> begins;
@@ -149,7 +149,8 @@ Result<> ByteBpe::encodeInto(std::string_view text, const EncodeOptions& options
         at = found->end;
     }
 
-    // Bytes that gave no token join the token before them, at the start the first one.
+    // Bytes without a token belong to the span of the token before them; those at the start belong to the
+    // first token.
     const std::size_t first = bos ? 1 : 0, last = tokens.ids.size();
     tokens.spans.resize(last);
     for (std::size_t t = first; t < last; ++t)
@@ -166,7 +167,7 @@ Result<> ByteBpe::encodeInto(std::string_view text, const EncodeOptions& options
     return {};
 }
 
-/// `text` holds no special token and starts at byte `offset` of the whole.
+/// `text` contains no special token and begins at byte `offset` of the whole text.
 Result<> ByteBpe::encodePlain(std::string_view text, std::size_t offset, Encoding& encoding) const {
     if (text.empty())
         return {};
@@ -184,12 +185,12 @@ Result<> ByteBpe::encodePlain(std::string_view text, std::size_t offset, Encodin
     const auto ends = m_parts.preTokenizer.pieceEnds(clean);
     if (!ends)
         return tl::make_unexpected(ends.error());
-    // A U+FFFD that stands for one bad byte may lack several symbols; the bad byte is counted once.
+    // Several bytes of a U+FFFD may lack a token, but it replaces only one bad byte, which is counted once.
     std::size_t lastUnknown = std::string_view::npos;
     const auto countUnknown = [&](std::size_t cleanByte) {
         std::size_t source = repaired.original(cleanByte);
         if (repaired.original(cleanByte + 1) ==
-            source) // second or third byte of a U+FFFD: the byte it stands for
+            source) // second or third byte of a U+FFFD: use the byte that it replaces
             --source;
         if (source == lastUnknown)
             return;

@@ -1,8 +1,7 @@
 // Byte-pair encoding: Sennrich, Haddow, Birch, "Neural Machine Translation of Rare Words with Subword Units",
 // 2016, arXiv:1508.07909; over bytes: Radford et al., 2019. The pair of lowest rank is merged first, ties
-// leftmost. A heap over a linked list instead of rescanning the piece after each merge: entries that no
-// longer describe two living neighbours are skipped when they surface, which keeps a piece of 1 MB at n log
-// n.
+// leftmost. Uses a heap over a linked list instead of rescanning the piece after each merge. Heap entries
+// whose two symbols have been merged meanwhile are skipped. So even a piece of 1 MB costs n log n.
 #include "core/text/BytePairs.h"
 #include "core/base/Check.h"
 #include "core/base/SplitMix64.h"
@@ -85,7 +84,7 @@ Result<> BytePairs::merge(std::string_view piece, Scratch& scratch, std::vector<
         const MergeRule& rule = m_rules[static_cast<std::size_t>(entry >> 32)];
         const auto at = static_cast<std::int32_t>(entry & 0xFFFFFFFFU);
         Scratch::Symbol& left = symbol(at);
-        // A swallowed symbol has id -1; a grown one has another id than the rule's.
+        // A symbol that was merged into another has id -1; one that has grown has another id than the rule.
         if (left.id != rule.left || left.next < 0 || symbol(left.next).id != rule.right)
             continue;
         Scratch::Symbol& right = symbol(left.next);

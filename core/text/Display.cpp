@@ -11,7 +11,7 @@ constexpr std::string_view kHex = "0123456789ABCDEF";
 struct Range {
     char32_t first, last;
 };
-/// Characters that are invisible or turn the reading order round, and those without a meaning of their own.
+/// Characters that are invisible, change the reading direction, or have no assigned meaning.
 constexpr std::array<Range, 16> kHidden{{{0x00, 0x1F},
                                          {0x7F, 0x9F},
                                          {0xAD, 0xAD},
@@ -59,7 +59,7 @@ std::size_t characters(std::string_view utf8) {
 
 std::string displayText(std::string_view bytes, std::size_t maxCharacters) {
     std::string out;
-    std::size_t count = 0, cutAt = 0; // cutAt: where the ellipsis would go
+    std::size_t count = 0, cutAt = 0; // cutAt: the position of the ellipsis, if one is needed
     bool leading = true;
     for (std::size_t at = 0; at < bytes.size();) {
         const CodePoint c = decodeUtf8(bytes, at);

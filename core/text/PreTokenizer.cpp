@@ -1,7 +1,7 @@
 // The pattern of GPT-2 (Radford et al., 2019; encoder.py of its release) and, for SmolLM, the rule of its
-// tokenizer.json: every digit by itself first. Two changes keep the reference tokenizers' answers with
-// PCRE2 10.42: `\s` is spelled out, since PCRE2's also takes U+180E, and letters and numbers that were
-// assigned after its Unicode 14.0 (up to 17.0, as the reference knows them) are added to \p{L} and \p{N}.
+// tokenizer.json: every digit by itself first. With PCRE2 10.42 two changes are needed to agree with the
+// reference tokenizers: `\s` is written out, because that of PCRE2 includes U+180E, and letters and numbers
+// of Unicode 15.0 to 17.0, which PCRE2 (Unicode 14.0) does not know, are added to \p{L} and \p{N}.
 // tests/golden/make_tokens.py checks every code point's class.
 #include "core/text/PreTokenizer.h"
 #include "core/text/Display.h"
@@ -49,7 +49,7 @@ struct FreeContext {
     void operator()(pcre2_match_context* p) const { pcre2_match_context_free(p); }
 };
 
-/// One compiled pattern and the room that one caller matches it in.
+/// A compiled pattern with the working memory to match it.
 class Matcher {
 public:
     explicit Matcher(const pcre2_code* code)
@@ -132,7 +132,8 @@ Result<std::vector<std::size_t>> PreTokenizer::pieceEnds(std::string_view text) 
     const Matcher words(m_patterns->words.get());
     if (!words.ready())
         return fail(ErrorCode::OutOfMemory, "The text could not be cut into words: out of memory.");
-    // The part is a subject of its own, so that "not followed by" sees its end as the end of the text.
+    // The part is matched as a text of its own, so that a negative lookahead treats its end as the end of the
+    // text.
     const auto cutPart = [&](std::size_t begin, std::size_t end) -> Result<> {
         const std::string_view part = text.substr(begin, end - begin);
         for (std::size_t at = 0; at < part.size();) {

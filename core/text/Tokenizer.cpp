@@ -1,4 +1,4 @@
-// Checks what a file says about its tokenizer, and builds one that runs.
+// Checks the vocabulary of a model file and builds a tokenizer from it.
 #include "core/text/Tokenizer.h"
 #include "core/text/ByteAlphabet.h"
 #include "core/text/ByteBpe.h"
@@ -145,7 +145,7 @@ Result<std::shared_ptr<const Tokenizer>> makeTokenizer(Vocabulary vocabulary) {
         pieces.push_back(bytes ? std::move(*bytes) : text);
     }
     BytePairs pairs(idOfByte, std::move(*rules));
-    vocabulary.tokens.clear(); // from here on the pieces speak
+    vocabulary.tokens.clear(); // from here on only the pieces are used
     vocabulary.tokens.shrink_to_fit();
     vocabulary.merges.clear();
     vocabulary.merges.shrink_to_fit();

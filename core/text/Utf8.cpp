@@ -25,7 +25,7 @@ CodePoint decodeUtf8(std::string_view bytes, std::size_t at) {
         return {};
     if (bytes.size() - at < length)
         return {};
-    // Only the second byte has a narrower range: it keeps out overlong forms, surrogates and values past
+    // Only the second byte has a narrower range, which excludes overlong forms, surrogates and values above
     // U+10FFFF.
     if (lead == 0xE0)
         low = 0xA0;
@@ -94,8 +94,8 @@ RepairedText::RepairedText(std::string_view bytes) : m_original(bytes) {
 }
 
 std::size_t RepairedText::original(std::size_t offset) const {
-    // Bad byte number n (0-based) starts at m_bad[n] + 2n in the repaired text: each one before it grew by
-    // two bytes.
+    // The replacement of bad byte n (from 0) begins at m_bad[n] + 2n in the repaired text, because each
+    // replacement before it is two bytes longer.
     std::size_t first = 0, last = m_bad.size();
     while (first < last) {
         const std::size_t middle = first + (last - first) / 2;

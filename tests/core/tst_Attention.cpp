@@ -11,7 +11,7 @@ using namespace fovea::test;
 
 namespace {
 
-/// A way to compute: an instruction set in f32, or bf16 by its instructions or by their twin in plain code.
+/// A way to compute: an instruction set in f32, or bf16 with instructions or emulated in plain code.
 struct Way {
     std::string name;
     Isa isa = Isa::Portable;

@@ -15,8 +15,9 @@ using namespace fovea;
 
 namespace {
 
-// Gate 2's. The text repeats its sentences, so keys of equal score are many, and rounding decides between
-// them where a router ranks; what it decides must stay small. Gate 2 compares the choices on equal inputs.
+// The bound of gate 2 ("cached decoding equals uncached"). The text repeats its sentences, so many keys have
+// equal scores and rounding decides which of them a router takes; the effect must stay small. Gate 2 itself
+// compares the choices on equal inputs.
 constexpr double kTolerance = 1e-3, kTieTolerance = 0.1;
 constexpr std::size_t kTokens = 150;
 constexpr std::size_t kPrompt = 110;

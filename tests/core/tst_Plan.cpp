@@ -27,8 +27,8 @@ struct Draw {
     bool chance(std::size_t percent) { return below(100) < percent; }
 };
 
-/// E(i) with one reason per key, restated from mechanisms.md sections 1 and 2 with sets; shares nothing with
-/// core.
+/// The keys that a query reads, with one reason each, written down a second time with sets. Shares no code
+/// with core.
 std::map<std::size_t, Reason> restated(const AttentionPolicy& p, const TokenFacts& facts,
                                        const RoutedChoices* routed, std::size_t i) {
     std::map<std::size_t, Reason> kept;

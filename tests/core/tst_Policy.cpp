@@ -13,7 +13,7 @@ using namespace fovea;
 
 namespace {
 
-/// The example of commands.md, word for word.
+/// A policy file with every section.
 const char* const kExample = R"({
   "fovea": "policy", "version": 1, "name": "window 128 + 4 sinks + 32 routed",
   "local":  {"window": 128, "dilation": 1, "chunk": 0, "chunk_prev": 0},

@@ -2,8 +2,8 @@
 #include "tests/support/RestatedRouter.h"
 #include <map>
 
-// Choices on texts so long that bars are guessed, panels follow each other and blocks are ragged, against a
-// twin that scores, sorts and cuts each row.
+// Choices on texts that are long enough for estimated thresholds, several panels and incomplete blocks,
+// compared with a simple reference that scores, sorts and cuts each row.
 using namespace fovea;
 using namespace fovea::test;
 

@@ -48,8 +48,8 @@ QString noneLabel() {
     return QStringLiteral("none");
 }
 
-/// A message of core in the words of the panel: keys of the policy file become labels, and a limit that is
-/// only that of the number's type is left out.
+/// Rewrites a message of core for the panel: keys of the policy file become labels, and a limit that is only
+/// that of the number type is omitted.
 QString inLabels(QString sentence) {
     for (const ParamSpec& spec : paramSpecs()) {
         const QString key = text(spec.key);

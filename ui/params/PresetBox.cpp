@@ -10,7 +10,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr int kRowHeight = 24; // the least that a finger or a shaking hand hits
+constexpr int kRowHeight = 24; // the smallest size that is easy to hit
 
 QString text(std::string_view s) {
     return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));

@@ -22,7 +22,8 @@ bool sectionOn(const AttentionPolicy& policy, std::string_view section) {
 
 AttentionPolicy withoutSection(AttentionPolicy policy, std::string_view section) {
     AttentionPolicy off;
-    off.local.window = 0; // in a file a missing local part means full attention; here the path itself goes
+    off.local.window =
+        0; // in a file a missing local part means full attention; here the local part is switched off
     return withSectionOf(std::move(policy), section, off);
 }
 

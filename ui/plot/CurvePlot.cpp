@@ -12,7 +12,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr double kReach = 10; // px around a mark that still hits it
+constexpr double kReach = 10; // distance in pixels at which a click still hits a mark
 
 QCPScatterStyle scatter(CurveMark mark, const Theme& theme) {
     switch (mark) {
@@ -86,7 +86,7 @@ void CurvePlot::setPoints(std::vector<CurvePoint> points) {
 }
 
 double CurvePlot::yOf(const CurvePoint& point) const {
-    // On a log axis "equal" has no place of its own: it stands on the last tick, named so.
+    // A logarithmic axis has no position for "equal", so it is drawn at the last tick, with that label.
     return m_axis.logarithmic ? std::max(point.fidelity, m_lowest) : point.fidelity;
 }
 

@@ -53,7 +53,8 @@ std::optional<Spread> spreadOf(const HeadsScene& scene) {
 
 float unitOf(const Spread& spread, double value) {
     const double range = spread.largest - spread.least;
-    // All alike: on a scale from 0 to 1, so that a kept mass of 0 is never drawn as half.
+    // If all values are equal, the scale is 0 to 1, so that a kept mass of 0 is not drawn in the middle
+    // colour.
     return static_cast<float>(range > 0 ? (value - spread.least) / range : std::clamp(value, 0.0, 1.0));
 }
 

@@ -156,7 +156,7 @@ bool MapCanvas::fitsAll() const {
 
 void MapCanvas::fitAll() {
     if (m_scene.count > 0) {
-        // Twice: a map that fits with big cells has token labels, which leave it less room.
+        // Done twice, because token labels, which large cells have, leave less room for the map.
         MapViewport view = MapViewport::fitAll(m_scene.count, plotSize());
         m_scene.view = view;
         view = MapViewport::fitAll(m_scene.count, plotSize());
@@ -313,7 +313,7 @@ void MapCanvas::leaveEvent(QEvent*) {
 }
 
 bool MapCanvas::event(QEvent* event) {
-    // Single letters are the picture's while it has the focus, whatever the window's shortcuts say.
+    // While the picture has the focus, it gets single letters, even if the window has shortcuts for them.
     if (event->type() == QEvent::ShortcutOverride) {
         const auto* key = static_cast<QKeyEvent*>(event);
         const bool plain = (key->modifiers() & ~(Qt::ShiftModifier | Qt::KeypadModifier)) == Qt::NoModifier;

@@ -167,7 +167,8 @@ private:
         const float* tileFar = slot.tile->farShare.empty() ? nullptr : slot.tile->farShare.data() + offset;
         const bool mass = m_content.pooling == Pooling::Mass,
                    difference = quantity == MapQuantity::Difference;
-        // A coarser tile's mass is that of more keys: shared out evenly until the right tile is there.
+        // The mass of a coarser tile is that of more keys; it is divided evenly until the right tile is
+        // available.
         const float share = mass ? 1.0F / static_cast<float>(std::int64_t{1} << slot.shift) : 1.0F;
         for (std::size_t i = begin; i < end; ++i) {
             const Tap tap = m_taps[i];

@@ -18,7 +18,7 @@ Theme& currentTheme() {
     return theme;
 }
 
-/// Every digit as wide as the others, so that a number does not dance while it changes.
+/// All digits have the same width, so that a changing number does not move.
 bool digitsAreEqual(const QString& family) {
     QFont font(family);
     font.setPixelSize(13);

@@ -161,7 +161,7 @@ bool RunController::updating() const {
 
 void RunController::announce() {
     Private& p = *m_private;
-    // A drag is one long update: between two of its short runs the whole text's numbers are old all the same.
+    // A drag counts as one update: between its short runs the numbers of the whole text are old too.
     const bool now = !p.settled || p.layerPending || (p.dragging && p.submittedDepth == Depth::Visible);
     if (std::exchange(p.announced, now) != now)
         emit updatingChanged(now);

@@ -70,7 +70,7 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
     m_tipTimer.setSingleShot(true);
     m_tipTimer.setInterval(kTipDelayMs);
     connect(&m_tipTimer, &QTimer::timeout, this, &MapView::fetchTip);
-    // Not restarted by further moves: it fires while a drag goes on.
+    // Not restarted by further moves, so that it fires during a drag.
     m_visibleTimer.setSingleShot(true);
     m_visibleTimer.setInterval(30);
     connect(&m_visibleTimer, &QTimer::timeout, this, &MapView::tellVisible);
@@ -157,7 +157,7 @@ std::vector<MapQuantity> MapView::quantities() const {
 
 void MapView::takeSnapshot() {
     const SnapshotPtr newest = m_context.runs.snapshot();
-    // The old picture stays until the new text's layer is there; then all of the view goes over at once.
+    // The old picture stays until the layer of the new text is ready; then the whole view changes at once.
     if (newest &&
         (hasLayer(newest, m_context.selection.layer()) || !hasLayer(m_shown, m_context.selection.layer())))
         m_shown = newest;
@@ -333,7 +333,7 @@ void MapView::wantTiles() {
         if (!any)
             break;
     }
-    // Last, the whole text as one tile a pane: it stands in for whatever a pan or zoom brings into sight.
+    // Last, one tile per pane for the whole text, shown for parts that a pan or zoom makes visible.
     for (const MapLayer& pane : m_canvas->scene().panes) {
         TileKey whole{pane.layer, pane.head, pane.quantity, pane.pooling, 0, 0, 0};
         while ((kTile << whole.level) < static_cast<std::size_t>(pane.tokens))

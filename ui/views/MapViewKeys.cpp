@@ -68,7 +68,7 @@ void MapView::showMenu(Pair pair, const QPoint& global) {
 }
 
 bool MapView::event(QEvent* event) {
-    // The view's own letters win over the window's while a picture has the focus.
+    // While a picture has the focus, the keys of the view have precedence over those of the window.
     if (event->type() == QEvent::ShortcutOverride) {
         const auto* key = static_cast<QKeyEvent*>(event);
         const bool plain = (key->modifiers() & ~(Qt::ShiftModifier | Qt::KeypadModifier)) == Qt::NoModifier;

@@ -32,7 +32,8 @@ void TextLayout::build(const std::vector<TokenCell>& cells, const Style& style,
         const double whole = std::max(advance(cell) + 2 * style.padding, style.leastWidth * count);
         const bool startsWord = cell.leadingDots > 0;
         if (wraps && x > 0 && x + whole > style.width) {
-            // Words stay whole where that leaves half a line at least; texts without spaces break anywhere.
+            // Words are not broken if at least half of the line stays filled; texts without spaces break
+            // anywhere.
             if (!startsWord && wordX > style.width / 2) {
                 endLine(word, 0, 0);
                 wordX = 0;

@@ -366,8 +366,8 @@ void TextView::endEdit(bool apply) {
     const QString edited = textOf(*m_editor);
     setStrip(m_stripButton->isChecked());
     m_pages->currentWidget()->setFocus();
-    // An untouched text keeps its bytes: what the editor cannot hold (loose bytes, CRLF) is not lost by
-    // looking.
+    // A text that was not edited keeps its bytes: what the editor cannot represent (invalid bytes, CRLF) is
+    // not lost.
     if (!apply || edited == m_editStart)
         return;
     QString text = edited;

@@ -45,7 +45,7 @@ void take(TokenTint& tint, TokenValues values, bool nearZero) {
         }
 }
 
-/// Mass is always on the absolute scale, so that heads, layers and runs compare.
+/// Mass always uses the absolute scale, so that heads, layers and runs can be compared.
 TokenTint massTint(TokenValues values) {
     TokenTint tint;
     tint.logarithmic = true;
@@ -156,7 +156,8 @@ TokenTint lossDelta(const SnapshotPtr& newest, const SnapshotPtr& complete) {
     for (std::size_t t = 0; t < tint.value.size(); ++t)
         if (tint.state[t] == TintState::Value)
             sizes.push_back(std::fabs(tint.value[t]));
-    // One word that goes badly wrong would leave all others grey: the ramp ends where 98 % of them do.
+    // The ramp ends at the value that 98 % of the words do not exceed; otherwise a single very bad word would
+    // make all others grey.
     float most = 1e-3F;
     if (!sizes.empty()) {
         const auto nth = sizes.begin() + static_cast<std::ptrdiff_t>((sizes.size() - 1) * 98 / 100);

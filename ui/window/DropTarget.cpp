@@ -22,7 +22,7 @@ QStringList localFiles(const QMimeData& data) {
     return paths;
 }
 
-/// Is this a text field, or the part of one that receives drags?
+/// Whether this is a text field, or the part of one that receives drags.
 bool takesText(const QWidget* widget) {
     const auto editable = [](const QWidget* w) {
         if (const auto* line = qobject_cast<const QLineEdit*>(w))

@@ -152,7 +152,7 @@ void MainWindow::moveFocus(int by) {
 
 void MainWindow::askPath(const QString& title, const QString& filter, const QString& suffix,
                          std::function<void(const QString&)> taken) {
-    // open(), never exec(): no loop runs inside a loop.
+    // open() instead of exec(), which would run a nested event loop.
     auto* dialog = new QFileDialog(this, title, QString(), filter);
     dialog->setObjectName(QStringLiteral("save.dialog"));
     dialog->setAttribute(Qt::WA_DeleteOnClose);
@@ -185,7 +185,7 @@ void MainWindow::editText() {
 }
 
 void MainWindow::exportView() {
-    // Only the map has a picture format yet; whichever view is active, it is the figure.
+    // Only the map can be exported as a picture, so it is exported whichever view is active.
     findChild<MapView*>()->exportView();
 }
 

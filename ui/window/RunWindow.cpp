@@ -11,7 +11,7 @@ namespace fovea::ui {
 namespace {
 
 constexpr int kFirstLayer = 12, kFirstHead = 5; ///< the cell a first launch shows, clipped to the model
-constexpr int kSettledMs = 700;                 ///< quiet for so long: the tiles have arrived too
+constexpr int kSettledMs = 700; ///< no change for this long means that the tiles have arrived too
 
 ThemeKind themeKind(const std::string& name) {
     const QString kind =
