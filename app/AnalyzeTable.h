@@ -7,8 +7,7 @@
 
 namespace fovea::app {
 
-/// What `analyze` prints for people: full beside hybrid, ratios, fidelity, gates, with the labels that belong
-/// to them.
+/// The table that `analyze` prints: full beside hybrid, ratios, fidelity and gates, with their labels.
 [[nodiscard]] std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>& gates,
                                        const Ladder* ladder, const StoredTier* tier);
 

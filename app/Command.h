@@ -7,13 +7,13 @@
 
 namespace fovea::app {
 
-/// What a running command has at hand.
+/// The environment of a running command.
 class Session {
 public:
     explicit Session(CancelToken cancel) : m_cancel(std::move(cancel)) {}
     /// Stop flag, progress on stderr and threads (0: all) for long work. One line of progress at a time.
     [[nodiscard]] WorkContext work(int threads, bool quiet);
-    /// Threads that `threads` stands for: itself, or what OpenMP would take for 0.
+    /// The number of threads for the option value `threads`: the same, or OpenMP's default for 0.
     [[nodiscard]] static int threadCount(int threads);
     void clearProgress();
     [[nodiscard]] bool cancelled() const { return m_cancel.cancelled(); }
@@ -23,7 +23,7 @@ private:
     std::unique_ptr<ProgressLine> m_line;
 };
 
-/// A subcommand: its options stand in `app`; `run` does the work after they were read.
+/// A subcommand. Its options are in `app`; `run` does the work after they have been parsed.
 struct Command {
     CLI::App* app = nullptr;
     std::function<Outcome<>(Session&)> run;

@@ -4,7 +4,7 @@
 
 namespace fovea::app {
 
-/// Help in our shape: what it does, usage, options by group with wrapped text, examples last.
+/// Formats help texts: description, usage, options by group with wrapped text, and examples.
 class HelpFormatter : public CLI::Formatter {
 public:
     std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override;

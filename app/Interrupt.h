@@ -3,9 +3,9 @@
 
 namespace fovea::app {
 
-/// Holds SIGINT, SIGTERM, SIGHUP and SIGXCPU back from the first line of main until installInterrupt takes
-/// them, or releaseSignals lets them end the process as usual (the window handles its own closing). SIGXFSZ
-/// is ignored: a write past the limit of a file's size fails instead.
+/// Blocks SIGINT, SIGTERM, SIGHUP and SIGXCPU. Called first in main, until installInterrupt handles them or
+/// releaseSignals restores their default (for the window, which handles its own closing). SIGXFSZ is ignored,
+/// so that a write beyond the file size limit fails instead.
 void holdSignals();
 void releaseSignals();
 
@@ -15,7 +15,7 @@ void releaseSignals();
 /// being replaced. A second signal ends it at once. SIGPIPE is ignored.
 [[nodiscard]] CancelToken installInterrupt();
 
-/// While one lives, a file is being replaced, and the first signal waits for it.
+/// As long as one exists, a file is being replaced and the first signal waits for it.
 class SaveGuard {
 public:
     SaveGuard();
@@ -24,7 +24,7 @@ public:
     SaveGuard& operator=(const SaveGuard&) = delete;
 };
 
-/// The exit status that the signal asks for: 128 plus its number; 130 without one.
+/// The exit status after the signal: 128 plus its number; 130 if there was none.
 [[nodiscard]] int interruptStatus();
 
 } // namespace fovea::app

@@ -19,7 +19,7 @@ struct Failure {
     std::string message;
 
     Failure(int s, std::string m) : status(s), message(std::move(m)) {}
-    /// What core reports is about its input, unless memory ran out or the user cancelled.
+    /// Errors of core are errors of its input, except out of memory and cancellation.
     Failure(Error error) // NOLINT(google-explicit-constructor): FOVEA_TRY hands Errors through
         : message(std::move(error.message)) {
         status = error.code == ErrorCode::Cancelled     ? kInterrupted

@@ -8,7 +8,7 @@
 
 namespace fovea::app {
 
-/// What all commands share: how to speak and where to put the result.
+/// Output options of all commands.
 struct OutputOptions {
     bool json = false;
     bool quiet = false;
@@ -17,14 +17,15 @@ struct OutputOptions {
 /// --json, --quiet and, unless `outHelp` is empty, --out.
 void addOutputOptions(CLI::App& app, OutputOptions& options, const std::string& outHelp);
 
-/// Keeps files from landing on the numbers of standard streams that the caller closed; writing to a closed
-/// stdout then fails.
+/// Opens standard streams that the caller has closed, so that no file gets their descriptors; writing to a
+/// closed stdout then fails.
 void holdStandardStreams();
 
-/// Writes everything to stdout. A closed pipe or a full disk is a failed work with the system's reason.
+/// Writes everything to stdout. A closed pipe or a full disk is a failure (exit status 1) with the system's
+/// reason.
 [[nodiscard]] Outcome<> print(std::string_view text);
 
-/// Replaces `path` whole or not at all (core/files/AtomicFile.h); a failure is a failed work.
+/// Replaces `path` completely or not at all (core/files/AtomicFile.h). A failure has exit status 1.
 [[nodiscard]] Outcome<> save(const std::string& path, std::string_view bytes);
 
 /// Saves `document` to --out when that is given, and prints it (--json) or `shown`. Both are tried: a file
@@ -47,13 +48,13 @@ private:
     std::vector<std::pair<std::string, std::string>> m_written, m_read;
 };
 
-/// Makes the folder `path` with its parents unless it is there.
+/// Creates the folder `path` and its parents if they do not exist.
 [[nodiscard]] Outcome<> makeFolder(const std::string& path);
 
 /// One line on stderr, "fovea: ...", control characters escaped so that it stays one line.
 void printError(std::string_view message);
 
-/// One line on stderr without being an error; silent when `quiet`.
+/// Prints one line on stderr that is not an error; nothing if `quiet`.
 void printNote(std::string_view message, bool quiet);
 
 } // namespace fovea::app

@@ -6,15 +6,15 @@
 
 namespace fovea::app {
 
-/// Can this build draw pictures? The core-only build cannot.
+/// Whether this build can draw pictures. The core-only build cannot.
 [[nodiscard]] bool drawsPictures();
 
-/// The pictures of `analyze --out` of the snapshot's visible head, into an existing folder; no display is
-/// needed. Their paths.
+/// Writes the pictures of `analyze --out` for the snapshot's visible head into an existing folder. No display
+/// is needed. Returns their paths.
 [[nodiscard]] Outcome<std::vector<std::string>> savePictures(const Snapshot& snapshot,
                                                              const std::string& folder);
 
-/// One map, full beside hybrid, as PNG or SVG by the path's ending.
+/// Writes one map, full beside hybrid, as PNG or SVG depending on the extension of the path.
 [[nodiscard]] Outcome<> saveMap(const Snapshot& snapshot, const std::string& path);
 
 } // namespace fovea::app

@@ -7,12 +7,13 @@
 
 namespace fovea::app {
 
-/// The policy options as typed: a preset or file, and single fields in the order of the ParamSpec table.
+/// The policy options as given on the command line: a preset or file, and single fields in the order of the
+/// ParamSpec table.
 struct PolicyOptions {
     std::string base;                  ///< --policy; empty: not given
     std::vector<std::string> values;   ///< one per ParamSpec row
     std::vector<CLI::Option*> options; ///< one per ParamSpec row
-    /// Was any of them given?
+    /// Whether any of them was given.
     [[nodiscard]] bool given() const;
 };
 
@@ -20,12 +21,12 @@ struct PolicyOptions {
 /// `app`.
 void addPolicyOptions(CLI::App& app, PolicyOptions& options);
 
-/// The policy that the options say: the preset or file (the empty policy without), then each field that was
-/// given, checked. `notes` receives a sentence for each field that does nothing under this policy.
+/// The policy from the options: the preset or file (or else the empty policy) with each given field set, and
+/// checked. `notes` receives a sentence for each given field that has no effect under this policy.
 [[nodiscard]] Outcome<AttentionPolicy> readPolicy(const PolicyOptions& options,
                                                   std::vector<std::string>& notes);
 
-/// A preset's name or a policy file. BadInput lists the presets.
+/// The policy of a preset or a policy file. An unknown name is bad input; the message lists the presets.
 [[nodiscard]] Outcome<AttentionPolicy> readPolicyNamed(const std::string& nameOrFile);
 
 } // namespace fovea::app

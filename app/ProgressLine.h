@@ -15,7 +15,7 @@ public:
     ProgressLine& operator=(const ProgressLine&) = delete;
 
     void show(const Progress& progress);
-    /// Takes the bar off the terminal, before anything else is printed.
+    /// Removes the bar from the terminal. Call it before anything else is printed.
     void clear();
 
 private:
@@ -26,7 +26,7 @@ private:
     std::string m_what;
     Clock::time_point m_begun;
     Clock::time_point m_shown;
-    double m_first = 0; ///< done when this piece of work was first heard of
+    double m_first = 0; ///< value of `done` when this piece of work was first reported
 };
 
 } // namespace fovea::app

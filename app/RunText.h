@@ -15,11 +15,11 @@ struct TextRunOptions {
     TextOptions text;
     PolicyOptions policy;
     OutputOptions output;
-    std::string maxTokens; ///< only the first tokens of the text; empty: all; what stands here is the default
+    std::string maxTokens; ///< only so many of the first tokens; empty: all. The initial value is the default
 };
 void addTextRunOptions(CLI::App& app, TextRunOptions& options, const std::string& outHelp);
 
-/// Such a command after its options were read: the full run's snapshot, the policy, and what documents carry.
+/// Such a command after its options have been parsed: request, policy, and later the snapshot.
 struct TextRun {
     Request request;
     AttentionPolicy policy;
@@ -29,9 +29,9 @@ struct TextRun {
     [[nodiscard]] DocumentHead head() const;
 };
 
-/// Reads text, model and policy (`preset` when no policy option is given; empty: the empty policy), prints
-/// the notes, and gives a run without results. `files` are what the command will write: they are checked
-/// here, before any work.
+/// Reads text, model and policy, prints notes, and returns a run without results. Without any policy option
+/// the policy is `preset`; if that is empty, full attention. `files`: the files that the command will write;
+/// they are checked here, before any work.
 [[nodiscard]] Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& preset,
                                           OutputFiles files, Session& session);
 

@@ -12,7 +12,7 @@ namespace fovea::app {
 /// --model.
 void addModelOption(CLI::App& app, std::string& model);
 
-/// What all commands that run a model share.
+/// Options of all commands that run a model.
 struct RunOptions {
     std::string model;
     std::string threads;
@@ -41,8 +41,8 @@ void addReadingOptions(CLI::App& app, TextOptions& options);
 /// 0 (all) when not given.
 [[nodiscard]] Outcome<int> readThreads(const RunOptions& options);
 
-/// Everything but text and policy of a Request: model found, precision, memory, template checked. Depth
-/// Visible without a rectangle.
+/// A Request without text and policy: finds the model and checks precision, memory and template. Its depth is
+/// Visible, without a rectangle.
 [[nodiscard]] Outcome<Request> makeRequest(const RunOptions& run, const TextOptions& text);
 
 } // namespace fovea::app

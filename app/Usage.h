@@ -11,7 +11,8 @@ namespace fovea::app {
 /// empty.
 [[nodiscard]] std::string didYouMean(std::string_view word, const std::vector<std::string>& names);
 
-/// What CLI11 says about the arguments, as one of our sentences: what, the value, what would be accepted.
+/// Rewrites an error of CLI11 as a sentence in the form of the program's other messages: what, the value,
+/// what would be accepted.
 [[nodiscard]] std::string usageMessage(const CLI::App& app, const CLI::ParseError& error);
 
 /// "512", "500M", "2 GB", "1.5GiB" (powers of 1024, any case) to bytes. BadInput for any other unit.

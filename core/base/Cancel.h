@@ -10,8 +10,8 @@
 
 namespace fovea {
 
-/// Shared stop flag. Copies refer to the same flag. Thread-safe. Polled per (layer, 64-query block), per 4
-/// MiB read and per 64 KiB tokenised, so a request stops within one block.
+/// A shared stop flag. Copies refer to the same flag. Thread-safe. Long work polls it for every (layer, block
+/// of 64 queries), every 4 MiB read and every 64 KiB tokenised, so a request stops within one block.
 class CancelToken {
 public:
     CancelToken() : m_flag(std::make_shared<std::atomic<bool>>(false)) {}
@@ -22,7 +22,8 @@ private:
     std::shared_ptr<std::atomic<bool>> m_flag;
 };
 
-/// One line of progress: verb and object ("reading weights"), done of total in any unit.
+/// One line of progress. `what` is a verb with its object ("reading weights"); `done` and `total` may have
+/// any unit.
 struct Progress {
     std::string what;
     double done = 0;
@@ -36,16 +37,16 @@ struct GivenAway {
     std::size_t served = 0; ///< calls of `between` that served somebody
 };
 
-/// What long work carries with it: the stop flag, where to report, and what may be done between two blocks.
-/// `progress` and `between` are called on the thread that runs the work, never inside an OpenMP region, and
-/// may be empty. Copies share the stop flag and the account of given time.
+/// What long work needs from its caller: a stop flag, a place to report progress, and work that may run
+/// between two blocks. `progress` and `between` are called on the thread that runs the work, never inside an
+/// OpenMP region, and may be empty. Copies share the stop flag and the account of given time.
 struct WorkContext {
     CancelToken cancel;
     std::function<void(const Progress&)> progress;
     /// Serves more urgent work (visible map tiles, a newer request) between two blocks of a longer run.
     /// Returns whether anything was served.
     std::function<bool()> between;
-    int threads = 0;        ///< OpenMP threads of this work; 0: all
+    int threads = 0;        ///< OpenMP threads to use; 0: all
     Isa isa = defaultIsa(); ///< of the inner loops of forward pass and router; must be available
     /// Clocks subtract these seconds (Stopwatch.h). Never null.
     std::shared_ptr<GivenAway> given = std::make_shared<GivenAway>();
@@ -57,7 +58,7 @@ struct WorkContext {
         progress({std::move(what), done, total});
         give(start);
     }
-    /// Call between blocks: serves urgent work, then says whether to go on.
+    /// Call between blocks. Runs urgent work, then returns Cancelled when the work must stop.
     [[nodiscard]] Result<> checkpoint() const {
         if (between) {
             const auto start = std::chrono::steady_clock::now();

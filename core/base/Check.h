@@ -4,7 +4,8 @@ namespace fovea::detail {
 [[noreturn]] void assertionFailed(const char* condition, const char* file, int line) noexcept;
 }
 
-/// A broken invariant is our own fault. On in Debug and in every test build, free elsewhere.
+/// Checks an invariant of the program itself, never user input. Active in Debug and in every test build;
+/// costs nothing elsewhere.
 #ifdef FOVEA_ASSERTIONS
 #define FOVEA_ASSERT(condition)                                                                              \
     ((condition) ? static_cast<void>(0) : ::fovea::detail::assertionFailed(#condition, __FILE__, __LINE__))

@@ -9,7 +9,8 @@
 
 namespace fovea {
 
-/// Rows of numbers somebody else owns; row-major, `stride` elements from one row to the next.
+/// A view of a row-major matrix that somebody else owns. `stride` is the distance between two rows, in
+/// elements.
 template <class T>
 struct BasicMatrixView {
     T* data = nullptr;
@@ -21,7 +22,7 @@ struct BasicMatrixView {
     BasicMatrixView(T* d, std::size_t r, std::size_t c, std::size_t s)
         : data(d), rows(r), cols(c), stride(s) {}
     BasicMatrixView(T* d, std::size_t r, std::size_t c) : data(d), rows(r), cols(c), stride(c) {}
-    /// A view to change is also a view to read.
+    /// A mutable view converts to a const view.
     template <class U>
     requires(std::is_same_v<T, const U>) BasicMatrixView(const BasicMatrixView<U>& o)
         : data(o.data), rows(o.rows), cols(o.cols), stride(o.stride) // NOLINT
@@ -35,7 +36,7 @@ struct BasicMatrixView {
         FOVEA_ASSERT(r < rows && c < cols);
         return data[r * stride + c];
     }
-    /// `count` columns from `first`, all rows: one head of a [T x H*D] matrix.
+    /// `count` columns from `first`, all rows. For example one head of a [T x H*D] matrix.
     [[nodiscard]] BasicMatrixView columns(std::size_t first, std::size_t count) const {
         FOVEA_ASSERT(first + count <= cols);
         return {data + first, rows, count, stride};
@@ -49,7 +50,8 @@ struct BasicMatrixView {
 using MatrixView = BasicMatrixView<float>;
 using ConstMatrixView = BasicMatrixView<const float>;
 
-/// Owned memory on a 64-byte border, zeroed. Throws std::bad_alloc, which Engine::run turns into OutOfMemory.
+/// Owned memory, aligned to 64 bytes and set to zero. Throws std::bad_alloc, which Engine::run turns into
+/// OutOfMemory.
 template <class T>
 class AlignedBuffer {
     static_assert(std::is_trivially_copyable_v<T>);
@@ -87,7 +89,7 @@ private:
     std::size_t m_size = 0;
 };
 
-/// An owned, zeroed, row-major matrix of floats; move-only. Share it as shared_ptr<const Matrix>.
+/// An owned row-major matrix of floats, set to zero. Move-only; share it as shared_ptr<const Matrix>.
 class Matrix {
 public:
     Matrix() = default;

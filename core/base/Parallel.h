@@ -7,9 +7,9 @@
 
 namespace fovea {
 
-/// Runs f(n) for n below `count` on `threads` threads, one index at a time, in rising order of start. An
-/// exception inside `f` (only memory can fail) is carried out of the region as std::bad_alloc; the indices
-/// that had not begun are left out then. `f` may ask omp_get_thread_num().
+/// Runs f(n) for n = 0 .. count-1 on `threads` threads. Threads take one index at a time, in ascending order.
+/// An exception in `f` can only be a failed allocation: it leaves the region as std::bad_alloc, and indices
+/// that had not started are skipped. `f` may call omp_get_thread_num().
 template <class F>
 void parallelFor(std::size_t count, int threads, const F& f) {
     std::atomic<bool> failed{false};

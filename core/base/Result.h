@@ -5,28 +5,29 @@
 
 namespace fovea {
 
-/// What kind of thing went wrong, for a caller to act on. The caller's or the world's fault only; our own
-/// faults are FOVEA_ASSERT (Check.h).
+/// The kind of an error, for a caller to act on. Only for errors of input or environment; broken invariants
+/// of the program are FOVEA_ASSERT (Check.h).
 enum class ErrorCode {
     NotThisFormat, ///< the first bytes are something else
     Unsupported,   ///< valid, but Fovea does not run it
-    Damaged,       ///< bytes break the format
-    Inconsistent,  ///< parsed, but numbers contradict each other
-    TooLarge,      ///< above a cap, or the memory plan does not fit
+    Damaged,       ///< the bytes violate the format
+    Inconsistent,  ///< parsed, but its numbers contradict each other
+    TooLarge,      ///< above a limit, or more memory than is available
     OutOfMemory,
     Io,
     BadValue, ///< a parameter or option out of its range or of the wrong type
     Cancelled,
 };
 
-/// A code and one plain sentence: what, where, the value, what would be accepted. No trailing newline.
+/// A code and one plain sentence that says what failed, where, with which value, and what would be accepted.
+/// No trailing newline.
 struct Error {
     ErrorCode code = ErrorCode::BadValue;
     std::string message;
     bool operator==(const Error&) const = default;
 };
 
-/// Errors are returned, never thrown across core's border.
+/// Functions of core return errors and never throw them. (Only std::bad_alloc may leave core.)
 template <class T = void>
 using Result = tl::expected<T, Error>;
 
@@ -36,7 +37,8 @@ using Result = tl::expected<T, Error>;
 
 } // namespace fovea
 
-/// Returns the error of a failed Result from the calling function. A named Result is looked at, not copied.
+/// If `expression` is a failed Result, returns its error from the calling function. A named Result is not
+/// copied.
 #define FOVEA_TRY(expression)                                                                                \
     do {                                                                                                     \
         if (auto&& foveaTried = (expression); !foveaTried)                                                   \

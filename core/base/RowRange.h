@@ -3,7 +3,7 @@
 
 namespace fovea {
 
-/// Rows [first, last) of a text. Work on a visible rectangle routes and plans just these.
+/// Rows [first, last) of a text. For a visible rectangle only its rows are routed and planned.
 struct RowRange {
     std::size_t first = 0;
     std::size_t last = 0;

@@ -16,8 +16,9 @@ namespace fovea {
 enum class BenchKind : std::uint8_t { Attention, Prefill, Decode };
 enum class BenchPattern : std::uint8_t { Full, Causal, Hybrid }; ///< Full reads both directions
 
-/// A case as its name says it: "full-8x64-4096-f32", "causal-9/3x64-8192-f32", "window512-12x64-4096-f32",
-/// "window256+sinks4+routed32-9/3x64-8192-f32" (routed by key_norm), "prefill-2048", "decode-2048".
+/// A benchmark case, parsed from a name such as "full-8x64-4096-f32", "causal-9/3x64-8192-f32",
+/// "window512-12x64-4096-f32", "window256+sinks4+routed32-9/3x64-8192-f32" (routed by key_norm),
+/// "prefill-2048", "decode-2048".
 struct BenchSpec {
     std::string name;
     BenchKind kind = BenchKind::Attention;
@@ -27,17 +28,17 @@ struct BenchSpec {
     std::size_t tokens = 0;
     Precision precision = Precision::F32; ///< attention cases only
 };
-/// BadValue names the part that is not understood and what would be accepted.
+/// Errors: BadValue; the message names the part that is not understood and what would be accepted.
 [[nodiscard]] Result<BenchSpec> parseBenchCase(std::string_view name);
 /// The cases that run when none is named.
 [[nodiscard]] std::vector<std::string> defaultBenchCases();
-/// Why this version cannot run the case; empty: it can.
+/// The reason why this build cannot run the case; empty: it can.
 [[nodiscard]] std::string benchRefusal(const BenchSpec& spec);
 
 struct BenchResult {
-    std::optional<double> readBytes; ///< decode: weights, keys and values that one token reads
+    std::optional<double> readBytes; ///< decode: bytes of weights, keys and values read per token
     Seconds seconds;                 ///< median and spread of the rounds, after one warm-up round
-    double usefulFlops = 0;          ///< 4 D per attended pair; prefill: the dense layers' and logits' too
+    double usefulFlops = 0;          ///< 4 D per attended pair; for prefill also dense layers and logits
     std::optional<double>
         maxError; ///< attention: largest |o - o64| / max |o64| over 64 sampled rows of every head, o64 in f64
 };

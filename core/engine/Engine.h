@@ -10,8 +10,8 @@
 
 namespace fovea {
 
-/// Runs Requests, re-using every stage whose own inputs equal those of last time (model, tokens, full run,
-/// visible layer). One thread at a time; results are immutable and may go anywhere.
+/// Runs Requests. A stage (model, tokens, full run, visible layer) is reused if its inputs equal those of the
+/// previous run. Not thread-safe; results are immutable and can be shared.
 class Engine {
 public:
     Engine();
@@ -19,23 +19,23 @@ public:
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
 
-    /// Called with ever fuller snapshots, on the calling thread: tokens; each full layer (the visible first
-    /// it can); visible rectangle; visible layer; isolated; propagated. The last one equals the returned
-    /// value.
+    /// Called on the calling thread with more and more complete snapshots: tokens, each layer of the full
+    /// run, visible rectangle, visible layer, isolated results, propagated result. The last one equals the
+    /// returned value.
     using Deliver = std::function<void(std::shared_ptr<const Snapshot>)>;
 
     /// Errors: those of models, tokenizers and policies (`policyFits` before the full run is started);
     /// TooLarge before anything big is allocated ("16384 tokens need 4.1 GB; ..."); OutOfMemory; Cancelled.
-    /// Exceptions end here.
+    /// Catches all exceptions.
     [[nodiscard]] Result<std::shared_ptr<const Snapshot>> run(const Request& request, const Deliver& deliver,
                                                               const WorkContext& work);
 
-    /// Bytes a request of T tokens needs, all arms and views included.
+    /// Bytes that a request of T tokens needs, including both arms and all views.
     [[nodiscard]] static std::uint64_t memoryNeeded(const ModelShape& shape, Precision precision,
                                                     std::size_t tokens);
 
-    /// Would stopping what runs now for `newer` only mean doing it again? True while a model is read, a text
-    /// tokenised or a full run computed that `newer` needs too. Any thread.
+    /// Whether the current work should be finished before `newer` starts. True while a model is read, a text
+    /// tokenised or a full run computed that `newer` also needs. Callable from any thread.
     [[nodiscard]] bool worthFinishing(const Request& newer) const;
 
 private:

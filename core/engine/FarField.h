@@ -10,8 +10,8 @@
 
 namespace fovea {
 
-/// What far fields carry from row to row of one layer, so that cached decoding need not read the text again.
-/// Follows from the rows it has taken and nothing else: a call that asks for an earlier row starts anew.
+/// The state that the far fields of one layer carry from row to row, so that cached decoding does not read
+/// the text again. It depends only on the rows processed so far; a call for an earlier row starts again.
 class FarState {
 public:
     FarState();
@@ -25,12 +25,12 @@ private:
     std::unique_ptr<Parts> m_parts;
 };
 
-/// What the far field of one layer cost, over rows and heads.
+/// The cost of the far field of one layer, over rows and heads.
 struct FarWork {
-    std::uint64_t entries = 0;       ///< summaries read: pairs of reason far
+    std::uint64_t entries = 0;       ///< summaries read; they count as pairs with reason far
     std::uint64_t macs = 0;          ///< multiply-adds of linear and recurrent states
-    std::uint64_t stateBytes = 0;    ///< kept beside the keys and values once the text is read
-    std::uint64_t undefinedRows = 0; ///< rows whose denominator was zero or not finite: exact part, else 0
+    std::uint64_t stateBytes = 0;    ///< bytes of states besides keys and values, after the whole text
+    std::uint64_t undefinedRows = 0; ///< rows with a zero or non-finite denominator: exact part, else 0
     FarWork& operator+=(const FarWork& other);
     bool operator==(const FarWork&) const = default;
 };
@@ -40,26 +40,27 @@ struct FarTask {
     RowRange rows;
     int head = -1; ///< >= 0: only this head
     Isa isa = Isa::Portable;
-    FarState* state = nullptr; ///< null: nothing is carried over
+    FarState* state = nullptr; ///< null: no state is kept
 };
 
-/// Does anything remain to be done once the exact part is known: a far field, a sink logit, silent rows?
+/// Whether something must be combined with the exact part: a far field, a sink logit or silent rows.
 [[nodiscard]] bool hasFarField(const AttentionPlan& plan);
 
-/// What the far field of one layer takes in memory for a text of `tokens`, bytes: `state` lives on between
-/// rows (cached decoding holds it for every layer), `working` for the call. A list that grows may take half
-/// as much again for a moment.
+/// Bytes of memory for one layer of a text of `tokens` tokens. `state` is kept between rows (by cached
+/// decoding for every layer), `working` only during the call. A growing list may need half as much again for
+/// a moment.
 struct LayerMemory {
     std::uint64_t state = 0, working = 0;
 };
 [[nodiscard]] LayerMemory farFieldMemory(const AttentionPolicy& policy, const ModelShape& shape,
                                          std::size_t tokens);
 
-/// Completes rows `task.rows` of a layer whose exact part `attend` has written: far field, sink logit and
-/// rows outside the plan. `out.lse` must be there; it enters as log-sum-exp of the exact part and leaves as
-/// that number L with p^_ij = e^(s_ij - L) for every exact key, whatever the combination: sinks and summaries
-/// are in it, a gate and a window factor too. `exactLse` [T*H], if not empty, receives the exact part's own.
-/// Errors: Cancelled. Same bits at any thread count. Throws std::bad_alloc.
+/// Completes rows `task.rows` of a layer after `attend` has computed the exact part: adds the far field, the
+/// sink logit and rows outside the plan. `out.lse` must not be empty. On entry it is the log-sum-exp of the
+/// exact part. On return it is the number L for which p^_ij = e^(s_ij - L) holds for every exactly read key,
+/// for every kind of combination: it includes sink logit and summaries, gate and window factor. `exactLse`
+/// [T*H], if not empty, receives the log-sum-exp of the exact part. Errors: Cancelled. Same bits at any
+/// thread count. Throws std::bad_alloc.
 [[nodiscard]] Result<FarWork> applyFarField(const FarTask& task, const AttentionInput& in,
                                             AttentionOutput out, std::span<float> exactLse,
                                             const WorkContext& work);

@@ -8,15 +8,15 @@
 #include <limits>
 #include <string>
 
-// What gates measure with. A number that is not finite is the worst there is, never none.
+// Tolerances and differences used by the gates. A number that is not finite counts as an infinite difference.
 namespace fovea {
 
-/// Two kernel runs of 5e-6 each, of max |o|; in bf16 of 5e-3 each.
+/// Twice the largest error of the kernel, relative to max |o|: 5e-6 in f32, 5e-3 in bf16.
 [[nodiscard]] inline double kernelTolerance(Precision precision) {
     return precision == Precision::BF16 ? 1e-2 : 1e-5;
 }
-/// Of the largest hidden value: rounding that 30 layers carry on, and a near tie of the router that it tips
-/// over. A token that is really seen too early moves its neighbours by a tenth and more.
+/// Relative to the largest hidden value. Allows for rounding over 30 layers and for a near tie in the router
+/// that rounding decides. A token that really is seen too early changes its neighbours by a tenth or more.
 inline constexpr double kRoundingTolerance = 1e-3;
 
 [[nodiscard]] inline double worseOf(double most, double x) {

@@ -11,16 +11,16 @@ namespace fovea {
 struct GateResult {
     int gate = 0;
     std::string name;
-    std::optional<bool> ok; ///< empty: not yet, or does not apply; `detail` says why
+    std::optional<bool> ok; ///< empty: not run, or does not apply; `detail` says why
     std::optional<double> value;
     std::optional<double> tolerance;
     std::string detail;
     bool operator==(const GateResult&) const = default;
 };
 
-/// Runs the gates on this model, text and policy. Needs the full run; text is cut to `maxTokens`. Gate 4
-/// takes `ladder` when it is given, else times its own, eight steps on the cut text; `timeLadder` false: not
-/// run.
+/// Runs the gates on this model, text and policy. Needs the full run; the text is cut to `maxTokens`. Gate 4
+/// uses `ladder` if it is given; otherwise it times eight steps on the cut text, or is not run when
+/// `timeLadder` is false.
 [[nodiscard]] Result<std::vector<GateResult>>
 checkGates(const Snapshot& withFullRun, const AttentionPolicy& policy, std::size_t maxTokens,
            const WorkContext& work, const Ladder* ladder = nullptr, bool timeLadder = true);

@@ -9,16 +9,16 @@
 namespace fovea {
 
 struct GenerateOptions {
-    std::size_t tokens = 64; ///< at most, for each arm
+    std::size_t tokens = 64; ///< largest number of new tokens, for each arm
     Sampling sampling;
 };
 
 /// One arm's continuation.
 struct GeneratedArm {
-    std::vector<std::int32_t> ids; ///< the end-of-text token, if it came, included
-    bool ended = false;            ///< by the end-of-text token
+    std::vector<std::int32_t> ids; ///< including the end-of-text token, if it was generated
+    bool ended = false;            ///< whether the end-of-text token was generated
     double promptSeconds = 0;
-    Seconds perToken; ///< steps after the first token, which comes from the prompt alone
+    Seconds perToken; ///< without the first token, which follows from the prompt
     std::uint64_t kvBytes = 0;
     [[nodiscard]] std::string text(const Model& model) const; ///< without the end-of-text token
 };
@@ -26,8 +26,8 @@ struct GeneratedArm {
 /// Both arms from the same prompt, with the same draws.
 struct Generation {
     GeneratedArm full, hybrid;
-    std::optional<std::size_t> divergence; ///< first step where the arms differ; empty: they never do
-    bool pastContext = false;              ///< prompt and continuation exceed what the model was trained on
+    std::optional<std::size_t> divergence; ///< the first step at which the arms differ; empty: they do not
+    bool pastContext = false;              ///< prompt and continuation are longer than the model's context
 };
 
 /// Continues the prompt with full attention and under the request's policy, each with its own cache, one

@@ -8,17 +8,18 @@
 
 namespace fovea {
 
-/// How urgent a question is, and who is served at its checkpoints.
+/// The priority of a question, and what may run at its checkpoints.
 enum class Urgency : std::uint8_t {
-    Visible,    ///< short work for the screen (a tile, a row): served between two blocks of whatever runs
-    Long,       ///< served likewise, but takes longer (hashing a file): lets Visible ones pass
-    Background, ///< a sweep: begins when no request waits, lets requests and all other questions pass
+    Visible,    ///< short work for the screen (a tile, a row): runs between two blocks of any running work
+    Long,       ///< the same for longer work (hashing a file), which lets Visible questions run in between
+    Background, ///< a sweep: starts when no request waits, and lets requests and all other questions run in
+                ///< between
 };
 
-/// Something the engine thread is asked for beside requests.
+/// Work for the engine thread other than a request.
 struct Question {
-    /// What it is about ("inspector"). A newer question of the same key replaces the waiting one and, after
-    /// the worker's patience, cancels the running one. Questions with an empty key are independent.
+    /// Identifies the purpose ("inspector"). A newer question of the same key replaces the waiting one and,
+    /// after the worker's patience, cancels the running one. Questions with an empty key are independent.
     std::string key;
     Urgency urgency = Urgency::Visible;
     /// Runs on the engine thread; polls its context's checkpoint() when it takes more than some 10 ms.
@@ -30,10 +31,10 @@ struct Question {
     std::function<void(const Progress&)> progress; ///< engine thread; may be empty
 };
 
-/// The one engine thread. It serves Visible and Long questions before requests, and requests before
-/// Background questions; whatever runs lets more urgent work pass at its checkpoints. Requests have a mailbox
-/// of one, newest wins. A running request yields to a newer one only after `patience`, so short jobs finish
-/// and a drag never starves; and not at all while it works on something that the newer one needs as well (the
+/// Owns the only engine thread. Visible and Long questions have priority over requests, and requests over
+/// Background questions; running work lets more urgent work run at its checkpoints. At most one request
+/// waits; a newer one replaces it. A running request gives way to a newer one only after `patience`, so that
+/// short runs finish during a drag, and not while it works on something that the newer one also needs (the
 /// same full run). Questions of one key follow the same rule, and are answered in the order they were asked.
 /// The worker must be the last member of its owner; the destructor cancels and joins.
 class LatestWorker {
@@ -44,7 +45,7 @@ public:
         std::function<void(std::uint64_t generation, Error)> failed; ///< Cancelled is silent
         std::function<void(std::uint64_t generation, Progress)> progress;
     };
-    /// Where requests go. Tests put a job of known length here; everybody else leaves it to an Engine.
+    /// What runs the requests: an Engine, or in tests a job of known length.
     struct Runner {
         std::function<Result<std::shared_ptr<const Snapshot>>(const Request&, const Engine::Deliver&,
                                                               const WorkContext&)>
@@ -61,7 +62,8 @@ public:
     std::uint64_t submit(Request request);
     /// Cancels the running request and the waiting one. Any thread.
     void cancel();
-    /// Any thread. Oldest first within an urgency; a question that replaces another takes its place.
+    /// Any thread. Questions of equal urgency run oldest first; a question that replaces another takes its
+    /// place.
     void ask(Question question);
     /// Answers the waiting question of `key` with Cancelled and cancels the running one. Any thread.
     void drop(const std::string& key);

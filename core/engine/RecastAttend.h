@@ -6,14 +6,14 @@
 
 namespace fovea {
 
-/// Keys and values of one layer as they are read back from the cold tier (Direction8.h), grown as the text
-/// grows. Only the result is kept, in f32: what it stands for is counted (Cost.h), not saved.
+/// Keys and values of one layer after rounding to 8-bit directions (Direction8.h); grows with the text. They
+/// are kept in f32; the bytes that the 8-bit form would need are counted in Cost.h.
 class StoredForm {
 public:
-    /// Room for `rows` rows of `columns` numbers, so that a text that grows to there moves nothing.
+    /// Reserves memory for `rows` rows of `columns` numbers.
     void reserve(std::size_t rows, std::size_t columns);
-    /// Takes the rows of k and v [T x G*D] that it has not taken, or all again when `firstRow` was taken:
-    /// rows of another text. Throws std::bad_alloc.
+    /// Adds the new rows of k and v [T x G*D]. If `firstRow` was added before, the text is another one and
+    /// all rows are added again. Throws std::bad_alloc.
     void take(const AttentionInput& in, std::size_t firstRow, int threads);
     [[nodiscard]] ConstMatrixView keys() const { return m_keys.view().rowRange(0, m_rows); }
     [[nodiscard]] ConstMatrixView values() const { return m_values.view().rowRange(0, m_rows); }
@@ -23,18 +23,18 @@ private:
     Matrix m_keys, m_values;
 };
 
-/// What a layer under `policy` takes beside its keys, values and far field because it recasts; zero where it
-/// does not.
+/// Memory that a layer needs for recast keys, besides its keys, values and far field; zero if the policy
+/// recasts nothing.
 [[nodiscard]] LayerMemory recastMemory(const AttentionPolicy& policy, const ModelShape& shape,
                                        std::size_t tokens);
 
-/// As `attend`, for a layer whose heads recast some keys: keys as made, recast keys with their own q, k, v,
-/// merged by log-sum-exp, which is one softmax over both. `plans`: by row of the
-/// cache where it does not store every key. `stored`: what Recast::Stored reads, else null. `rows`: the
-/// queries asked for. `out.lse` must be there, row 0 of `in` and `out` is query 0. `asMadeLse` [T*H], if not
-/// empty, receives what the log-sum-exp would be with the model's own logits, from which kept mass follows;
-/// it costs another pass over the recast keys. Errors: those of attend. Same bits at any thread count. Throws
-/// std::bad_alloc.
+/// Like `attend`, for a layer whose heads recast some keys: one pass over the unchanged keys and one over the
+/// recast keys with their own q, k, v, merged by log-sum-exp, which is one softmax over both. `plans`: with
+/// keys as cache rows if the cache does not store every key. `stored`: the keys and values of Recast::Stored,
+/// otherwise null. `rows`: the requested queries. `out.lse` must not be empty; row 0 of `in` and `out` is
+/// query 0. `asMadeLse` [T*H], if not empty, receives the log-sum-exp with the model's own logits, from which
+/// the kept mass follows; this costs another pass over the recast keys. Errors: those of attend. Same bits at
+/// any thread count. Throws std::bad_alloc.
 [[nodiscard]] Result<> attendRecast(const RecastPlans& plans, const AttentionInput& in,
                                     const StoredForm* stored, RowRange rows, AttentionOutput out,
                                     const AttentionOptions& options, const WorkContext& work,

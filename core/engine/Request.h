@@ -8,25 +8,25 @@
 
 namespace fovea {
 
-/// The part of the map that is on screen: delivered first.
+/// The part of the map that is on screen. It is computed and delivered first.
 struct VisibleRect {
     int layer = 0, head = 0;
-    RowRange queries; ///< clipped to the text; an empty range asks for none
+    RowRange queries; ///< clipped to the text; empty: none requested
     RowRange keys;
     bool operator==(const VisibleRect&) const = default;
 };
 
 enum class Depth : std::uint8_t {
-    Visible,    ///< tokens, full run, the visible layer's isolated hybrid (while a slider moves)
-    Isolated,   ///< and every layer's isolated results
-    Propagated, ///< and the propagated run (at rest)
+    Visible,  ///< tokens, full run, and the isolated hybrid rows of the visible layer (while a slider moves)
+    Isolated, ///< also the isolated results of every layer
+    Propagated, ///< also the propagated run (at rest)
 };
 
 enum class TextTemplate : std::uint8_t { Raw, Chat };
 
-/// Everything a run depends on. A plain value: a session file, a bug report and a test are Requests too.
+/// Everything that a run depends on. A plain value, also used in session files and tests.
 struct Request {
-    std::shared_ptr<const std::string> text; ///< bytes as given; compared by content
+    std::shared_ptr<const std::string> text; ///< the original bytes; compared by content
     std::string modelPath;                   ///< resolved by findModel
     Precision precision = Precision::F32;
     EncodeOptions encode;
@@ -34,8 +34,8 @@ struct Request {
     AttentionPolicy policy;
     VisibleRect visible;
     Depth depth = Depth::Propagated;
-    /// The heads overview's own metrics, from 64 sampled rows, and every head's picture, which the kernel
-    /// pools under way: 1 to 2 % of full attention's time.
+    /// Also compute the statistics of the heads overview, from 64 sampled rows, and a coarse picture of every
+    /// head, which the kernel pools as it runs. Costs 1 to 2 % of the time of full attention.
     bool headStats = true;
     std::uint64_t maxMemory = 0;
     Isa isa = defaultIsa();

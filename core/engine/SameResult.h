@@ -3,14 +3,14 @@
 
 namespace fovea {
 
-/// Do both requests run the same tokens through the same model file in the same arithmetic? Everything that
-/// depends on the text and model alone is then the same for both: tokens, full attention's run, the meaning
-/// of a token's number. Compares text, length limit, template, special tokens, model path, precision and
+/// Whether both requests run the same tokens through the same model file with the same arithmetic. Then
+/// everything that depends only on text and model is equal: the tokens, the full run, the meaning of a
+/// token's index. Compares text, length limit, template, special tokens, model path, precision and
 /// instruction set. Cost: at most one comparison of the texts' bytes.
 [[nodiscard]] bool sameRun(const Request& a, const Request& b);
 
-/// sameRun, under equal policies: results of one answer the other. What is on screen, the depth and the
-/// policy's name do not matter.
+/// Whether sameRun holds and the policies are equal, so that results of one are valid for the other. Ignores
+/// the visible part, the depth and the name of the policy.
 [[nodiscard]] bool sameResult(const Request& a, const Request& b);
 
 } // namespace fovea

@@ -23,48 +23,47 @@ struct LayerActivations {
     Matrix q;                      ///< [T x H*D] rotated
     Matrix k;                      ///< [T x G*D] rotated
     Matrix v;                      ///< [T x G*D]
-    Matrix o;                      ///< [T x H*D] full attention's output
+    Matrix o;                      ///< [T x H*D] output of full attention
     std::vector<float> lse;        ///< [T*H]
-    std::vector<float> hiddenNorm; ///< [T] length of the residual stream entering the layer
-    AttentionCells
-        picture; ///< every head's attention at a glance, at most kPictureCells per side; empty unless asked
-    double projected = 0; ///< |o Wo|, Frobenius: what output errors are relative to
+    std::vector<float> hiddenNorm; ///< [T] norm of the residual stream that enters the layer
+    AttentionCells picture; ///< coarse attention maps, at most kPictureCells per side; empty unless requested
+    double projected = 0;   ///< Frobenius norm of o * Wo; output errors are relative to it
 };
 
-/// Full attention's run over one text by one model. Depends on text, model, precision; not on the policy.
+/// The run with full attention over one text. Depends on text, model and precision, not on the policy.
 struct FullRun {
     std::vector<std::shared_ptr<const LayerActivations>>
-        layers;                                    ///< [L]; grows while running (partial snapshots)
+        layers;                                    ///< [L]; grows during the run (partial snapshots)
     std::vector<std::vector<HeadStats>> headStats; ///< [L][H], empty unless asked
     std::shared_ptr<const Matrix> hidden;          ///< [T x M] after the last norm; null until done
     std::vector<float> nll;                        ///< [T], NaN at 0
     std::vector<float> logNormaliser;              ///< [T] log-sum-exp of the logits
     std::vector<std::int32_t> top1;                ///< [T]
-    std::vector<std::uint32_t> sampledTokens;      ///< up to 256, evenly spaced, the last included
-    /// [L] residual stream of the sampled tokens entering each layer: what depth error compares with. Whole
-    /// streams would take 0.6 GB at 8,192 tokens.
+    std::vector<std::uint32_t> sampledTokens;      ///< up to 256 tokens, evenly spaced, including the last
+    /// [L] residual stream of the sampled tokens that enters each layer, for the depth error. The whole
+    /// streams would need 0.6 GB at 8,192 tokens.
     std::vector<std::shared_ptr<const Matrix>> residual;
     ArmCost cost;
     bool complete = false;
 };
 
-/// The visible layer under the policy, isolated. While a slider moves it may cover only the visible rows and
-/// head.
+/// The visible layer under the policy, in the isolated regime. While a slider moves it may cover only the
+/// visible rows and head.
 struct VisibleLayer {
     int layer = 0;
     int head = -1;                             ///< >= 0: only this head is valid
-    std::shared_ptr<const AttentionPlan> plan; ///< plan->heads[h]->rows tells the rows covered
-    /// [T*H] of the hybrid rows, as applyFarField leaves it; NaN where not computed.
+    std::shared_ptr<const AttentionPlan> plan; ///< plan->heads[h]->rows are the covered rows
+    /// [T*H] log-sum-exp of the hybrid rows as returned by applyFarField; NaN for rows that are not computed.
     std::vector<float> lse;
     /// Log-sum-exp over the exactly read keys only, without the far field. Empty when there is no far field:
     /// then it equals `lse`.
     std::vector<float> exactLse;
     FarWork far;
-    std::optional<LayerFidelity> fidelity;                           ///< once the whole layer is done
+    std::optional<LayerFidelity> fidelity;                           ///< when the whole layer is done
     double attentionSeconds = 0, routerSeconds = 0, planSeconds = 0; ///< measured, this call
-    double overlapSum = 0; ///< of topKOverlapOfRow over this layer's share of the 256 sampled rows
+    double overlapSum = 0; ///< sum of topKOverlapOfRow over this layer's share of the 256 sampled rows
     std::uint32_t overlapRows = 0;
-    /// Sum of divergenceOfRow over the same rows, where the layer has a far field; NaN: undefined.
+    /// Sum of divergenceOfRow over the same rows if the layer has a far field; NaN: undefined.
     double divergenceSum = 0;
 
     /// The queries of `head` that were computed under this policy; none of a head that was not asked for. A
@@ -76,13 +75,13 @@ struct VisibleLayer {
 
 /// All layers isolated.
 struct IsolatedResult {
-    std::vector<LayerFidelity> layers; ///< [L] as far as done
+    std::vector<LayerFidelity> layers; ///< [L] as far as finished
     TopKOverlap overlap;
     double massRecall = 0, outputError = 0, rowDivergence = 0; ///< means over layers
     /// Rows that `rowDivergence` is an estimate from, over layers; 0: it is exact, from all rows.
     std::uint32_t divergenceRows = 0;
-    std::array<std::uint64_t, 4> pairsByReason{}; ///< local, always, routed, far over layers and heads
-    Cost cost;                                    ///< counted; seconds are those of the isolated hybrid
+    std::array<std::uint64_t, 4> pairsByReason{}; ///< local, always, routed, far; over layers and heads
+    Cost cost;                                    ///< counted; seconds are those of the isolated hybrid run
     bool complete = false;
 };
 
@@ -93,30 +92,29 @@ struct PropagatedResult {
     std::shared_ptr<const RoutingRecord> routing; ///< of the propagated run
 };
 
-/// The result of a Request as far as it has got. An immutable value of shared parts; views compare the
-/// pointers and redraw only what changed. A part that belongs to an older policy is never in here: it is null
-/// until ready.
+/// The result of a Request so far. An immutable value of shared parts; views compare the pointers and redraw
+/// only what has changed. It never contains a part of an older policy; a part is null until it is ready.
 struct Snapshot {
     std::uint64_t generation = 0;
     std::shared_ptr<const Request> request;
     std::shared_ptr<const Model> model;
     std::shared_ptr<const Tokens> tokens;
     std::shared_ptr<const TokenFacts> facts;
-    std::shared_ptr<const FullRun> full; ///< null until the first layer is done
+    std::shared_ptr<const FullRun> full; ///< null until the first layer is finished
     std::shared_ptr<const VisibleLayer> visible;
     std::shared_ptr<const IsolatedResult> isolated;
     std::shared_ptr<const PropagatedResult> propagated;
     std::string textHash; ///< SHA-256 of the text's bytes
     std::string policyHash;
     bool pastContext = false; ///< T > C: label every result
-    bool final = false;       ///< nothing more will come for this request
+    bool final = false;       ///< the last snapshot of this request
 
-    /// TileSource of the visible layer, or of any layer for MapQuantity::Full; empty if that layer is not
-    /// there yet. The spans point into this snapshot: keep it alive.
+    /// The TileSource of the visible layer, or of any layer for MapQuantity::Full. Empty if the layer is not
+    /// ready. The spans point into this snapshot, which must outlive the result.
     [[nodiscard]] std::optional<TileSource> tileSource(int layer) const;
-    /// The attention input of a layer of the full run, which must be there.
+    /// The attention input of a layer of the full run. The layer must be ready.
     [[nodiscard]] AttentionInput attentionInput(int layer) const;
-    /// What a router may see of a layer of the full run, which must be there.
+    /// The router input of a layer of the full run. The layer must be ready.
     [[nodiscard]] RouteInput routeInput(int layer) const;
     /// One provenance line for exports: program, model, text, policy, cell, regime, trained-ness, instruction
     /// set.

@@ -20,9 +20,9 @@ struct SweepAxis {
 
 enum class PointKind : std::uint8_t { Policy, RandomControl, OracleControl };
 
-/// The router's control at the same budget: the same policy with signal `random` or `oracle`. Empty when
-/// nothing is routed, when the signal is that control already, or when the control cannot take the role or
-/// the kind of budget.
+/// The control of a policy at the same budget: the same policy with the signal `random` or `oracle`. Empty
+/// when nothing is routed, when the signal already is that control, or when the control does not support the
+/// role or the kind of budget.
 [[nodiscard]] std::optional<AttentionPolicy> controlPolicy(const AttentionPolicy& policy, PointKind kind);
 
 /// One point of the cost-versus-fidelity plane.
@@ -33,24 +33,25 @@ struct SweepPoint {
     Cost cost; ///< seconds are "not measured" (runs 0) when other work was served while the point ran
     PropagatedFidelity fidelity;
     double massRecall = 0, outputError = 0; ///< isolated, means over layers; NaN when not asked
-    bool done = false;                      ///< the numbers are there
+    bool done = false;                      ///< whether the numbers are valid
     bool pareto = false;
 };
 
 struct SweepPlan {
     AttentionPolicy base;
     std::vector<SweepAxis> axes;
-    bool controls = true; ///< random and oracle beside each routed point, at the same budget
-    bool isolated = true; ///< also the isolated measures
+    bool controls = true; ///< also run random and oracle for each routed point, at the same budget
+    bool isolated = true; ///< also compute the isolated measures
 };
 
-/// All policies of the grid, first axis slowest; an illegal combination is BadValue before anything runs.
+/// All policies of the grid; the first axis varies slowest. An invalid combination is BadValue, before
+/// anything runs.
 [[nodiscard]] Result<std::vector<SweepPoint>> sweepPolicies(const SweepPlan& plan);
 /// Runs them over a text whose full run is known; `pointDone` after each (index into the list). Cancelled
 /// keeps what is done. Errors: those of policyFits, for any point before the first one runs; those of runs.
 [[nodiscard]] Result<> runSweep(const Snapshot& withFullRun, std::vector<SweepPoint>& points, bool isolated,
                                 const std::function<void(std::size_t)>& pointDone, const WorkContext& work);
-/// Marks the points that no other Policy point beats in both pairsRatio and nextTokenKl. Controls are never
+/// Marks the points that no other policy point beats in both pairsRatio and nextTokenKl. Controls are never
 /// marked.
 void markPareto(std::vector<SweepPoint>& points);
 

@@ -4,11 +4,11 @@
 
 namespace fovea {
 
-/// One text cell (RFC 4180): quoted where it holds a comma, a quotation mark or a line break, and otherwise
-/// exactly the text, so that every reader gets it back. A spreadsheet may take a cell like "=1+1" for a
+/// One text cell (RFC 4180): quoted if it contains a comma, a quotation mark or a line break, otherwise
+/// exactly the text, so that every reader gets the original. A spreadsheet may take a cell like "=1+1" for a
 /// formula: let it import the column as text.
 [[nodiscard]] std::string csvText(std::string_view text);
-/// Shortest decimal that reads back to the same number; empty for NaN and infinities.
+/// The shortest decimal that parses to the same number; empty for NaN and infinities.
 [[nodiscard]] std::string csvNumber(double value);
 [[nodiscard]] std::string csvNumber(float value);
 

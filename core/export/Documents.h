@@ -16,16 +16,16 @@
 // the text is always valid UTF-8. The report of `analyze` and the sweep are in Report.h.
 namespace fovea {
 
-/// What every document carries.
+/// What every document contains.
 struct DocumentHead {
-    const Model* model = nullptr;            ///< null: the document needs no model (bench)
-    const AttentionPolicy* policy = nullptr; ///< null: the command takes none
+    const Model* model = nullptr;            ///< null: no model (bench)
+    const AttentionPolicy* policy = nullptr; ///< null: no policy
     int threads = 1;
     std::string textHash;     ///< SHA-256 of the text's bytes; empty: no text
     bool pastContext = false; ///< the text is longer than the model was trained on
 };
 
-/// Bytes that running a text of some length needs, all views included.
+/// Bytes that are needed to run a text of this length with all views.
 struct MemoryNeed {
     std::size_t tokens = 0;
     std::uint64_t bytes = 0;
@@ -35,9 +35,9 @@ struct MemoryNeed {
 [[nodiscard]] std::string inspectJson(const DocumentHead& head, const Gguf& gguf,
                                       const std::vector<MemoryNeed>& memory);
 
-/// ids, pieces, spans. A piece that is whole UTF-8 stands as it is; one that cuts a character is written with
-/// its loose bytes as \xE2 (Display.h escapedText) and its index is listed in "escaped_pieces". Spans are the
-/// authority.
+/// Ids, pieces and spans. A piece that is valid UTF-8 is written unchanged. A piece that cuts a character is
+/// written with its bytes as \xE2 (escapedText in Display.h), and its index is listed in "escaped_pieces". To
+/// get the exact bytes of a token use its span.
 [[nodiscard]] std::string tokenizeJson(const DocumentHead& head, const Tokens& tokens);
 
 /// One token of a next-token distribution.
@@ -48,7 +48,7 @@ struct TokenScore {
 };
 struct PositionScores {
     std::size_t index = 0;
-    std::vector<TokenScore> top; ///< best first; ties: lower id
+    std::vector<TokenScore> top; ///< best first; ties: the lower id first
 };
 /// `nll` [T], NaN at 0.
 [[nodiscard]] std::string logitsJson(const DocumentHead& head, const Tokens& tokens,
@@ -67,7 +67,7 @@ struct AttentionRowPlace {
                                         const Tokens& tokens, const AttentionRow& row,
                                         std::span<const ReadKind> why);
 
-/// The machine as measured in this run.
+/// The machine, as measured in this run.
 struct BenchMachine {
     std::string cpu;
     std::string isa;
@@ -78,15 +78,15 @@ struct BenchMachine {
 };
 struct BenchCase {
     std::string name;
-    std::string refused; ///< why it was not run; empty: it was
+    std::string refused; ///< why the case was not run; empty: it was run
     Seconds seconds;
     std::optional<double>
-        usefulGflops; ///< by attended pairs (attention) or the model's multiply-adds (prefill)
+        usefulGflops; ///< counted by attended pairs (attention) or by multiply-adds of the model (prefill)
     std::optional<double> shareOfPeak;
-    std::optional<double> maxError; ///< against f64, relative to max |o|
+    std::optional<double> maxError; ///< error against f64, relative to max |o|
     std::optional<double> tokensPerSecond;
-    std::optional<double> readGbPerSecond;  ///< decode: bytes that a token reads over its seconds
-    std::optional<double> shareOfBandwidth; ///< that over the machine's
+    std::optional<double> readGbPerSecond;  ///< decode: bytes read per token divided by its seconds
+    std::optional<double> shareOfBandwidth; ///< readGbPerSecond divided by the machine's bandwidth
 };
 [[nodiscard]] std::string benchJson(const DocumentHead& head, const BenchMachine& machine,
                                     const std::vector<BenchCase>& cases);

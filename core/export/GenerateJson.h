@@ -5,7 +5,8 @@
 
 namespace fovea {
 
-/// The document of `generate`: both continuations with their tokens, times and caches, and where they part.
+/// The document of `generate`: both continuations with their tokens, times and cache sizes, and the step
+/// where they diverge.
 [[nodiscard]] std::string generateJson(const DocumentHead& head, std::size_t promptTokens,
                                        const GenerateOptions& options, const Generation& generation);
 

@@ -3,7 +3,7 @@
 #include "core/files/JsonWriter.h"
 #include <string_view>
 
-// Shared by the documents' .cpp files in this folder and by nobody else.
+// Shared by the .cpp files of this folder only.
 namespace fovea::json {
 
 /// "median" and "spread" (null without a run, and the spread of one run), "runs".

@@ -19,15 +19,16 @@ struct ReportRouting {
     std::string file;  ///< where routingCsv is written, as the report names it; empty: nowhere
 };
 
-/// `ladder` null: the document says that it was not asked for. `tier` null: the policy has no cold tier.
+/// `ladder` null: the document says that it was not requested. `tier` null: the policy stores no 8-bit
+/// directions.
 [[nodiscard]] std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates,
                                      int threads, const Ladder* ladder = nullptr,
                                      const StoredTier* tier = nullptr, const ReportRouting& routing = {});
-/// The verdicts alone: the document of `check`.
+/// The document of `check`: only the verdicts.
 [[nodiscard]] std::string checkJson(const Snapshot& snapshot, const std::vector<GateResult>& gates,
                                     int threads);
-/// One row per (layer, head, token, role), as in the report: a choice of a head group stands once for each of
-/// its heads. The rank is empty for a key that was not ranked, the threshold where no bar applied.
+/// One row per (layer, head, token, role). A choice of a head group appears once for each of its heads. The
+/// rank is empty for a key that was not ranked, the threshold where no bar applied.
 [[nodiscard]] std::string routingCsv(const RoutingRecord& record, const ModelShape& shape);
 /// The points that are done; "points_asked" says of how many. The Pareto marks are among the points done.
 [[nodiscard]] std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& points,

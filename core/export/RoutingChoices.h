@@ -6,7 +6,7 @@
 
 namespace fovea {
 
-/// Columns of the expanded routing record: one row per choice.
+/// The heading of the expanded routing record, which has one row per choice.
 [[nodiscard]] std::string_view routingChoicesHeader();
 
 /// One layer's choices as CSV rows, by head, query and key. In query role `query` is the token itself. The

@@ -6,21 +6,22 @@
 
 namespace fovea {
 
-/// A file that appears, or replaces an older one, whole or not at all. Links are followed, modes kept. Every
-/// file Fovea writes goes through here.
+/// Writes a file so that it appears, or replaces an older one, either complete or not at all. Symbolic links
+/// are followed and the mode of an existing file is kept. Every file that Fovea writes goes through this
+/// class.
 ///
-/// The bytes wait in a file without a name (O_TMPFILE), which the system removes however the process ends,
-/// also after SIGKILL. commit() syncs it, gives it its name and syncs the folder. Only for the moment in
-/// which an older file is replaced, and for the whole time on file systems without such files, the bytes
-/// stand under a hidden name beside the target, ".fovea-PID-N.part". It is locked while its owner lives;
-/// create() removes those without an owner.
+/// The bytes are written to a file without a name (O_TMPFILE), which the system removes whenever the process
+/// ends, even after SIGKILL. commit() syncs it, gives it its name and syncs the folder. While an older file
+/// is being replaced, and all the time on file systems without O_TMPFILE, the bytes are in a hidden file
+/// beside the target, ".fovea-PID-N.part". It is locked as long as its process lives; create() removes such
+/// files without an owner.
 ///
-/// Errors: Io with the path and the system's reason. Cost of create(): one reading of the folder.
+/// Errors: Io with the path and the system's reason. Cost of create(): the folder is listed once.
 class AtomicFile {
 public:
-    /// Where the bytes wait for commit().
+    /// Where the bytes are until commit().
     enum class Scratch : std::uint8_t {
-        Unnamed, ///< without a name; where the file system or /proc is missing, as Named
+        Unnamed, ///< without a name; falls back to Named if the file system or /proc does not support it
         Named,   ///< under a hidden name
     };
     [[nodiscard]] static Result<AtomicFile> create(const std::string& path,
@@ -46,10 +47,10 @@ private:
     int m_fd = -1;
 };
 
-/// All of it at once.
+/// Writes a whole file with one call, as AtomicFile.
 [[nodiscard]] Result<> writeFileAtomically(const std::string& path, std::string_view bytes);
 
-/// Reads a regular file whole; Io or TooLarge (above `cap` bytes).
+/// Reads a whole regular file. Errors: Io, TooLarge (more than `cap` bytes).
 [[nodiscard]] Result<std::string> readWholeFile(const std::string& path, std::uint64_t cap);
 
 } // namespace fovea

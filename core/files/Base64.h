@@ -8,8 +8,8 @@ namespace fovea {
 /// Base64 (RFC 4648, section 4) with padding, on one line.
 [[nodiscard]] std::string toBase64(std::string_view bytes);
 
-/// The bytes back. BadValue for a length that is no multiple of 4, characters outside the alphabet, white
-/// space included, and padding elsewhere than at the end.
+/// Decodes base64. BadValue for a length that is not a multiple of 4, for characters outside the alphabet
+/// (including white space), and for padding that is not at the end.
 [[nodiscard]] Result<std::string> fromBase64(std::string_view text);
 
 } // namespace fovea

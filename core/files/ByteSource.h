@@ -10,7 +10,7 @@
 
 namespace fovea {
 
-/// Bytes of known length that can be read at any offset. What the readers of untrusted files work on.
+/// Bytes of known length that can be read at any offset. All readers of untrusted files take one.
 class ByteSource {
 public:
     virtual ~ByteSource() = default;
@@ -19,8 +19,8 @@ public:
     [[nodiscard]] virtual Result<> readAt(std::uint64_t offset, std::span<std::byte> into) const = 0;
 };
 
-/// A regular file, opened once, read with pread into memory of the caller's. Never mapped: a file that is cut
-/// while it is mapped ends the process with SIGBUS. Thread-safe.
+/// A regular file, opened once and read with pread into the caller's memory. It is never mapped, because
+/// truncating a mapped file ends the process with SIGBUS. Thread-safe.
 class RegularFile : public ByteSource {
 public:
     /// Errors: Io (missing, unreadable, a folder, a pipe or a device); names the path.
@@ -31,8 +31,8 @@ public:
 
     [[nodiscard]] std::uint64_t size() const override { return m_state.bytes; }
     [[nodiscard]] Result<> readAt(std::uint64_t offset, std::span<std::byte> into) const override;
-    /// Io "The file changed while it was being read." when size, inode or modification time differ from
-    /// open().
+    /// Fails with Io, "The file changed while it was being read.", when size, inode or modification time are
+    /// not those seen by open().
     [[nodiscard]] Result<> requireUnchanged() const;
 
 private:
@@ -51,7 +51,7 @@ private:
     State m_state;
 };
 
-/// Bytes in memory that somebody else owns: for tests and fuzzing.
+/// Bytes in memory that somebody else owns. For tests and fuzzing.
 class MemoryBytes : public ByteSource {
 public:
     explicit MemoryBytes(std::string_view bytes) : m_bytes(bytes) {}

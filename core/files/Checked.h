@@ -5,7 +5,7 @@
 
 namespace fovea {
 
-/// Size arithmetic over untrusted numbers: nothing when the sum or product does not fit in 64 bits.
+/// Arithmetic on untrusted sizes. Returns nullopt when the sum or product does not fit in 64 bits.
 [[nodiscard]] constexpr std::optional<std::uint64_t> checkedAdd(std::uint64_t a, std::uint64_t b) {
     if (b > std::numeric_limits<std::uint64_t>::max() - a)
         return std::nullopt;

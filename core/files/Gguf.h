@@ -31,18 +31,18 @@ enum class GgufType : std::uint32_t {
 /// Bytes of one value of a fixed-size type; 0 for strings and arrays.
 [[nodiscard]] std::uint32_t ggufTypeBytes(GgufType type);
 
-/// One metadata value as the file holds it, little-endian. GgufKeys.h reads it with types and ranges.
+/// One metadata value as stored in the file, little-endian. GgufKeys.h converts it and checks type and range.
 struct GgufValue {
     GgufType type = GgufType::U8;    ///< Array, or the type of the one element
     GgufType element = GgufType::U8; ///< equals `type` unless it is an array
     std::uint64_t count = 1;         ///< elements
-    std::string bytes;               ///< all elements, one after the other
+    std::string bytes;               ///< all elements, concatenated
     std::vector<std::uint64_t> ends; ///< strings: where each ends in `bytes`
     std::uint64_t offset = 0;        ///< of the value in the file
-    bool stored = true;              ///< false: above a cap (string 16 MiB, array 2^24), skipped
+    bool stored = true;              ///< false: skipped, a string above 16 MiB or an array above 2^24
 };
 
-/// One tensor of the list. Its bytes lie inside the file, checked.
+/// One tensor of the list. Its byte range has been checked to lie inside the file.
 struct GgufTensor {
     std::string name;
     std::vector<std::uint64_t> shape; ///< 1 to 4 dimensions, the contiguous one first
@@ -53,7 +53,7 @@ struct GgufTensor {
     bool operator==(const GgufTensor&) const = default;
 };
 
-/// A GGUF header, version 2 or 3. Says nothing about the model in it.
+/// A GGUF header, version 2 or 3. Its contents are not interpreted.
 struct Gguf {
     std::uint32_t version = 0;
     std::uint64_t alignment = 32;
@@ -69,10 +69,10 @@ struct Gguf {
     std::unordered_map<std::string, std::size_t> tensorIndex;
 };
 
-/// Reads the header and checks every range; no tensor data is read. Format: ggml-org/ggml docs/gguf.md; where
-/// it is silent, `models.md` section 2 decides. Errors: NotThisFormat, Unsupported, Damaged (with the
-/// offset), TooLarge, Io, Cancelled. Memory: at most what the header itself takes in the file, plus 8 bytes a
-/// string.
+/// Reads the header and checks every range; no tensor data is read. Format: docs/gguf.md of ggml-org/ggml.
+/// Stricter than that document: duplicate keys or tensor names, overlapping tensors and ranges outside the
+/// file are errors. Errors: NotThisFormat, Unsupported, Damaged (with the offset), TooLarge, Io, Cancelled.
+/// Memory: at most the size of the header in the file, plus 8 bytes per string.
 [[nodiscard]] Result<Gguf> readGguf(const ByteSource& source, const WorkContext& work);
 
 } // namespace fovea

@@ -8,16 +8,15 @@
 
 namespace fovea {
 
-/// Reads metadata with the type and range that the caller needs; nothing is believed because parsing worked.
-/// A missing key takes `fallback`; without one it is Inconsistent, as are a wrong type and a value out of
-/// range. Messages name key, value and what would be accepted. A value that was too large to store is
-/// TooLarge.
+/// Reads metadata and checks it against the type and range that the caller needs. A missing key gives
+/// `fallback`. Errors: Inconsistent (a missing key without `fallback`, a wrong type, a value out of range),
+/// TooLarge (a value that readGguf skipped). Messages name the key, the value and what would be accepted.
 class GgufKeys {
 public:
     explicit GgufKeys(const Gguf& gguf) : m_gguf(gguf) {}
 
-    /// Any integer type, or an array of equal integers where `arrayOf` elements are allowed (Unsupported if
-    /// they differ).
+    /// An integer of any type. With `arrayOf` > 0 also an array of that many equal integers; Unsupported when
+    /// they differ.
     [[nodiscard]] Result<std::int64_t> integer(const std::string& key, std::int64_t low, std::int64_t high,
                                                std::optional<std::int64_t> fallback = std::nullopt,
                                                std::uint64_t arrayOf = 0) const;
@@ -28,7 +27,7 @@ public:
     [[nodiscard]] Result<bool> boolean(const std::string& key, bool fallback) const;
     [[nodiscard]] Result<std::string> text(const std::string& key,
                                            std::optional<std::string> fallback = std::nullopt) const;
-    /// Arrays; empty when absent.
+    /// Arrays; empty when the key is absent.
     [[nodiscard]] Result<std::vector<std::string>> texts(const std::string& key) const;
     [[nodiscard]] Result<std::vector<std::int64_t>> integers(const std::string& key) const;
     [[nodiscard]] Result<std::vector<double>> reals(const std::string& key) const;

@@ -7,7 +7,7 @@
 
 namespace fovea {
 
-/// A parsed JSON value, kept as it was written so that an error can quote it.
+/// A parsed JSON value. It keeps the text of numbers so that an error message can quote them.
 struct JsonTree {
     enum class Kind : std::uint8_t { Null, Flag, Whole, Real, Text, List, Object };
     Kind kind = Kind::Null;
@@ -23,8 +23,8 @@ struct JsonTree {
     [[nodiscard]] std::string quoted() const;
 };
 
-/// Parses one document. BadValue, with path or byte, for: broken syntax, bytes after the end, a key given
-/// twice, a number that is not finite, nesting deeper than 64.
+/// Parses one document. Errors: BadValue with the path or the byte offset, for invalid syntax, bytes after
+/// the end, a duplicate key, a number that is not finite, nesting deeper than 64.
 [[nodiscard]] Result<JsonTree> parseJson(std::string_view text);
 
 } // namespace fovea

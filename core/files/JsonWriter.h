@@ -11,7 +11,7 @@ using Json = nlohmann::ordered_json;
 
 /// null unless finite.
 [[nodiscard]] Json number(double value);
-/// null unless finite; the shortest decimal that reads back as this float, not as its double.
+/// null unless finite; the shortest decimal that parses to this float (that of the double would be longer).
 [[nodiscard]] Json number(float value);
 template <class Numbers>
 [[nodiscard]] Json numbers(const Numbers& values) {

@@ -11,7 +11,7 @@ namespace fovea {
 /// so that the data starts at a multiple of 64 bytes. `shape` has 1 to 8 dimensions.
 [[nodiscard]] std::string npyHeader(const std::vector<std::size_t>& shape);
 
-/// The bytes of `values`, row after row, to follow a header.
+/// Appends the bytes of `values`, row after row. Call it after the header.
 void appendNpy(std::string& file, ConstMatrixView values);
 
 } // namespace fovea

@@ -4,11 +4,11 @@
 
 namespace fovea {
 
-/// Text out of a file, fit for a message: printable ASCII as it is, `\\`, every other byte as `\xE2`, cut to
-/// 80 characters.
+/// Makes bytes from a file fit for a message: printable ASCII stays, a backslash becomes `\\`, every other
+/// byte becomes `\xE2` in hexadecimal; the result is cut to 80 characters.
 [[nodiscard]] std::string quoteForMessage(std::string_view bytes);
 
-/// The same between double quotes.
+/// The same, in double quotes.
 [[nodiscard]] std::string inQuotes(std::string_view bytes);
 
 } // namespace fovea

@@ -10,9 +10,9 @@
 
 namespace fovea {
 
-/// Reads little-endian values one after the other from a bounded range of a source. Every size is compared
-/// with what remains before it is believed or allocated; no pointer into the file leaves. A read past the end
-/// is Damaged: "the file ends at byte 120, inside the tensor list".
+/// Reads little-endian values from a source, one after the other. Every size is compared with the remaining
+/// bytes before anything is allocated. All results are copies. Reading past the end is Damaged: "the file
+/// ends at byte 120, inside the tensor list".
 class Reader {
 public:
     /// The whole of `source`, which must outlive the reader.
@@ -20,7 +20,7 @@ public:
 
     [[nodiscard]] std::uint64_t offset() const { return m_offset; }
     [[nodiscard]] std::uint64_t remaining() const { return m_end - m_offset; }
-    /// Names what is being read, for messages: "the key list".
+    /// Names the part that is being read, for messages: "the key list".
     void enter(std::string section) { m_section = std::move(section); }
     [[nodiscard]] const std::string& section() const { return m_section; }
 
@@ -31,12 +31,12 @@ public:
         FOVEA_TRY(copy(std::as_writable_bytes(std::span<T, 1>(&value, 1))));
         return value;
     }
-    /// `n` bytes, owned. The caller has bounded n by its own cap; n above remaining() is Damaged before any
-    /// allocation.
+    /// Copies `n` bytes. The caller must have limited n; if n exceeds remaining(), this fails with Damaged
+    /// before it allocates.
     [[nodiscard]] Result<std::string> take(std::uint64_t n);
     [[nodiscard]] Result<> skip(std::uint64_t n);
-    /// A u64 that counts `what`, each at least `itemSize` bytes: "the header claims 9 tensors; 12 bytes
-    /// remain".
+    /// Reads a u64 that counts items called `what` of at least `itemSize` bytes each. Fails with Damaged when
+    /// so many cannot fit: "the header claims 9 tensors; 12 bytes remain".
     [[nodiscard]] Result<std::uint64_t> count(std::string_view what, std::uint64_t itemSize);
 
 private:

@@ -5,11 +5,11 @@
 
 namespace fovea {
 
-/// What a file that is not the wanted one looks like, by its first bytes (some 512 are enough): "a ZIP
-/// archive", "an HTML page", "a Git LFS pointer, not the model itself". Empty when unknown.
+/// Describes a file of the wrong kind by its first bytes (512 are enough): "a ZIP archive", "an HTML page",
+/// "a Git LFS pointer, not the model itself". Empty when it is not recognised.
 [[nodiscard]] std::string describeFirstBytes(std::string_view bytes);
 
-/// What a file is to Fovea. Commands and window ask here.
+/// The kind of a file. Used by commands and window.
 enum class Content : std::uint8_t {
     Nothing, ///< no byte
     Gguf,    ///< a GGUF model, of either byte order
@@ -19,15 +19,15 @@ enum class Content : std::uint8_t {
     Binary,  ///< holds a zero byte
 };
 
-/// By the first bytes and never by the name; 64 KiB are enough. The key "fovea" counts where it is a key of
-/// the object itself, which Fovea writes first.
+/// Determined by the first bytes (64 KiB are enough) and never by the name. The key "fovea" must be a key of
+/// the outermost object; Fovea writes it first.
 [[nodiscard]] Content contentOf(std::string_view bytes);
 
-/// A sentence when the name promises something else ("notes.gguf", "settings.json" without "fovea"), else
-/// empty: "notes.gguf is a text, not a GGUF model". `name` is shown as it is.
+/// A sentence if the name suggests another kind ("notes.gguf is a text, not a GGUF model"); otherwise empty.
+/// `name` is shown unchanged.
 [[nodiscard]] std::string nameContradicts(std::string_view name, Content content);
 
-/// A pickle: PyTorch's old format, which can run code.
+/// Whether the bytes look like a Python pickle, PyTorch's old format, which can run code when it is loaded.
 [[nodiscard]] bool looksLikePickle(std::string_view bytes);
 
 } // namespace fovea

@@ -19,7 +19,7 @@ enum class TensorType : std::uint32_t {
     BF16 = 30,
 };
 
-/// Block geometry of an encoding: `bytes` hold `values` numbers.
+/// Block size of an encoding: `bytes` bytes hold `values` numbers.
 struct TensorTypeInfo {
     TensorType type;
     std::string_view name; ///< "Q4_1"
@@ -27,12 +27,12 @@ struct TensorTypeInfo {
     std::uint32_t values;
 };
 
-/// nullptr for a number Fovea does not read.
+/// nullptr for a type number that Fovea does not support.
 [[nodiscard]] const TensorTypeInfo* tensorTypeInfo(std::uint32_t number);
 [[nodiscard]] inline const TensorTypeInfo& tensorTypeInfo(TensorType type) {
     return *tensorTypeInfo(static_cast<std::uint32_t>(type));
 }
-/// The name of any GGUF tensor type number ("IQ2_XXS"), for refusals; empty when unheard of.
+/// The name of any GGUF tensor type number ("IQ2_XXS"), for error messages. Empty when the number is unknown.
 [[nodiscard]] std::string_view tensorTypeName(std::uint32_t number);
 
 } // namespace fovea

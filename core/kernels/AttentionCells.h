@@ -9,12 +9,12 @@ namespace fovea {
 
 struct AttentionInput;
 
-/// Full attention of one layer, pooled over squares of `cell` x `cell` pairs: its coarse picture. The kernel
-/// makes it from the weights of its own tiles while they are in the first-level cache; only the last one or
+/// A coarse picture of one layer's full attention: its weights pooled over squares of `cell` x `cell` pairs.
+/// The kernel computes it from its own tiles while they are in the first-level cache. Only the last one or
 /// two rows of some texts, and texts of up to 8 tokens, are computed a second time.
 struct AttentionCells {
     std::size_t tokens = 0;  ///< T
-    std::size_t cell = 0;    ///< tokens per side, a power of two; 0: nothing is held
+    std::size_t cell = 0;    ///< tokens per side of a cell, a power of two; 0: empty
     std::size_t count = 0;   ///< cells per side
     std::vector<float> mass; ///< [H][count][count] sum of p over the cell's keys, mean over its queries
     std::vector<float> top;  ///< [H][count][count] largest p; both 0 above the diagonal
@@ -25,23 +25,23 @@ struct AttentionCells {
     }
 };
 
-/// Room for `heads` heads over `tokens`, all zero. `cell`: a power of two up to kBlock. Throws
+/// Cells for `heads` heads over `tokens` tokens, all zero. `cell`: a power of two up to kBlock. Throws
 /// std::bad_alloc.
 [[nodiscard]] AttentionCells makeCells(int heads, std::size_t tokens, std::size_t cell);
 
-/// Cells of the smallest size at which a text has at most `most` per side, at least 1, at most kBlock: what
-/// to ask the kernel for. The rest is pooledTo's.
+/// The smallest cell size, from 1 to kBlock, with at most `most` cells per side. Ask the kernel for this
+/// size; if kBlock is still too small, pooledTo does the rest.
 [[nodiscard]] std::size_t cellFor(std::size_t tokens, std::size_t most);
 
 /// The same picture with at most `most` cells per side, each pooled from whole cells of `cells`. Throws
 /// std::bad_alloc.
 [[nodiscard]] AttentionCells pooledTo(const AttentionCells& cells, std::size_t most);
 
-/// Bytes of a layer's cells of size `cell`.
+/// Bytes of the cells of one layer.
 [[nodiscard]] std::uint64_t cellBytes(int heads, std::size_t tokens, std::size_t cell);
 
-/// The kernel's share for queries [first, T) of all heads, by plain loops over p = exp(s - lse): for the few
-/// last rows of a text that no tile computes. `first` is a multiple of the cell; q holds all T rows.
+/// Computes the cells of queries [first, T) of all heads with plain loops over p = exp(s - lse). For the last
+/// few rows of a text that no tile computes. `first` is a multiple of the cell size; q holds all T rows.
 void fillCellRows(const AttentionInput& in, std::span<const float> lse, std::size_t first,
                   AttentionCells& cells);
 

@@ -10,7 +10,7 @@ namespace fovea {
 
 inline constexpr float kNoMass = -std::numeric_limits<float>::infinity();
 
-/// ln(e^a + e^b); -inf stands for no mass; NaN if either is.
+/// ln(e^a + e^b). -inf means no mass. NaN if a or b is NaN.
 [[nodiscard]] inline double logAdd(double a, double b) {
     if (std::isnan(a) || std::isnan(b))
         return a + b;
@@ -38,12 +38,12 @@ inline void mergeRow(float* o, float& lse, const float* other, float otherLse, s
     lse = static_cast<float>(both);
 }
 
-/// What a far field says of some rows, by itself: a normalised output per head and its log mass. Row r is
-/// query first + r.
+/// The result of a far field for some rows, before it is combined with the exact part: a normalised output
+/// and its log-sum-exp, per head. Row r is query first + r.
 struct Branch {
     std::size_t first = 0;
     Matrix o;               ///< [rows x H*D]
-    std::vector<float> lse; ///< [rows*H]; -inf: nothing there
+    std::vector<float> lse; ///< [rows*H]; -inf: the far field is empty
 
     Branch(std::size_t firstQuery, std::size_t rows, std::size_t heads, std::size_t dim)
         : first(firstQuery), o(rows, heads * dim), lse(rows * heads, kNoMass) {}

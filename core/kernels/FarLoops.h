@@ -2,7 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
-// The few loops that far fields spend their time in, once per instruction set. Raw pointers only, see
+// The loops in which far fields spend their time, compiled once per instruction set. Raw pointers only, see
 // BlockKernel.h.
 namespace fovea {
 enum class Isa : std::uint8_t;
@@ -19,7 +19,7 @@ struct FarLoops {
     float (*dot)(const float* a, const float* b, std::size_t n) = nullptr;
     /// y += factor * x
     void (*addScaled)(float factor, const float* x, float* y, std::size_t n) = nullptr;
-    /// out = (plus - minus) * factor added to out; minus may be null.
+    /// out += (plus - minus) * factor; minus may be null.
     void (*addDifference)(const float* plus, const float* minus, float factor, float* out,
                           std::size_t n) = nullptr;
 };

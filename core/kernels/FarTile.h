@@ -3,8 +3,8 @@
 
 namespace fovea::kernels {
 
-/// FarLoops over the vectors of `V`: F, the compiler's own vector of kLanes floats. Included by one file per
-/// instruction set.
+/// FarLoops over the vectors of `V`. F is the compiler's vector type with kLanes floats. Included by one file
+/// per instruction set.
 template <class V>
 struct FarTile {
     using F = typename V::F;
@@ -23,7 +23,7 @@ struct FarTile {
         return a;
     }
 
-    /// Rows x (Vectors vectors) of c at once, so that each b is read once for Rows rows.
+    /// Computes Rows x (Vectors vectors) of c at once, so that each b is read once for Rows rows.
     template <int Rows, int Vectors>
     static void micro(const float* a, std::size_t aRow, std::size_t aCol, const float* b, std::size_t bRow,
                       float* c, std::size_t cRow, std::size_t depth) {
@@ -68,7 +68,7 @@ struct FarTile {
             lastLanes<Rows>(a, aRow, aCol, b + n, bRow, c + n, cRow, columns - n, depth);
     }
 
-    /// As micro, for fewer lanes than a vector has.
+    /// Like micro, for fewer lanes than a vector has.
     template <int Rows>
     static void lastLanes(const float* a, std::size_t aRow, std::size_t aCol, const float* b,
                           std::size_t bRow, float* c, std::size_t cRow, std::size_t lanes,

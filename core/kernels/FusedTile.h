@@ -15,9 +15,9 @@
 namespace fovea::kernels {
 
 /// V wraps one instruction set's vectors; it is a type of an unnamed namespace, so nothing here is shared
-/// between files. In f32 a word is a float; in bf16 (kPair = 2) it is two halves, as bits in a float's place:
-/// dims 2i and 2i+1 of Q and K, keys 2j and 2j+1 of P and V. Sums and maxima are f32 in both, and so are the
-/// pairs that are computed one by one.
+/// between files. In f32 a word is a float; in bf16 (kPair = 2) it is two bf16 numbers as the bits of a
+/// float: dimensions 2i and 2i+1 of Q and K, keys 2j and 2j+1 of P and V. Sums and maxima are f32 in both,
+/// and so are the pairs that are computed one by one.
 ///   kPair: 1 or 2; dot(a, b, c): c + the products of two words' parts; and where kPair is 2: pairs(a, b):
 ///   words of a (low) and b, nearest; words(p, f): of p[0 .. 2 kLanes) * f; ones(): of 1 and 1; low(w),
 ///   high(w): the parts; F, M: floats and lane mask; kLanes; load, store, set1, add, sub, mul, max(a, b): b
@@ -65,7 +65,7 @@ private:
                                      : m_task.queryLists[static_cast<std::size_t>(m_block.queryList) +
                                                          static_cast<std::size_t>(lane)];
     }
-    /// Its row in q, o and lse.
+    /// The row of this lane's query in q, o and lse.
     [[nodiscard]] std::size_t rowOf(int lane) const { return queryOf(lane) - m_task.firstQuery; }
     [[nodiscard]] bool active(int lane) const { return ((m_block.activeLanes >> lane) & 1U) != 0; }
 
@@ -111,8 +111,8 @@ private:
             gather(item);
             return;
         }
-        // In bf16 the keys of a word stand at even positions: an item that starts or ends inside a word takes
-        // the other half along, masked.
+        // In bf16 a word holds an even key and the next one. An item that starts or ends inside a word
+        // includes the other half, masked.
         const bool dense = item.stride == 1;
         const std::size_t first = dense ? item.key / kPair * kPair : item.key;
         const int keys = static_cast<int>(item.count) + static_cast<int>(item.key - first);
@@ -154,7 +154,7 @@ private:
         }
     }
 
-    /// Keys that wait are all counted alike.
+    /// Pending keys must all have the same multiplicity.
     void setMultiplicity(std::uint32_t times) {
         if (times == m_times)
             return;
@@ -164,7 +164,7 @@ private:
         m_lists.setBias(m_bias);
     }
 
-    /// Every pair of the item into its lane's list.
+    /// Adds every pair of the item to the list of its lane.
     void listItem(const PlanItem& item) {
         setMultiplicity(item.multiplicity);
         for (std::uint32_t j = 0; j < item.count; ++j) {
@@ -205,7 +205,8 @@ private:
             m_keys[j] = m_keys[count - 1];
     }
 
-    /// Keys that many lanes read fill tiles of their own; the others join the lists of their lanes.
+    /// Collects keys that many lanes read into tiles of their own; the other keys go to the lists of their
+    /// lanes.
     void gather(const PlanItem& item) {
         for (std::uint32_t n = item.data; n < item.data + item.count; ++n) {
             const std::uint32_t key = m_task.gatherKeys[n];
@@ -241,7 +242,7 @@ private:
         m_gathered = 0;
     }
 
-    /// A panel of queries stays in the first-level cache while the item's keys pass.
+    /// Loops over the keys inside a panel of queries, so that the panel stays in the first-level cache.
     template <ItemKind Kind>
     void logitsOf(int count) {
         for (int v = 0; v < m_vectors; v += V::kQueryVectors) {
@@ -260,8 +261,8 @@ private:
         }
     }
 
-    /// Of the panel that begins at vector v those that read some of keys [j, j+Keys), from the first to the
-    /// last.
+    /// Computes keys [j, j+Keys) for the panel that begins at vector v, from the first to the last of its
+    /// vectors that reads one of them.
     template <ItemKind Kind, int Keys>
     [[gnu::always_inline]] void keyGroup(int j, int v) {
         constexpr int kMost = V::kQueryVectors;
@@ -297,8 +298,8 @@ private:
             return V::lanes(m_ranges.keyLanes[j] >> (v * kL));
     }
 
-    /// P of Keys keys by Vectors vectors of queries: logits, mask, exp2, row sums. Not inlined: with its
-    /// caller's variables around it the row pointers would not stay in registers.
+    /// Computes P for Keys keys and Vectors vectors of queries: logits, mask, exp2, row sums. Not inlined:
+    /// together with the variables of its caller, the row pointers would not fit in registers.
     template <ItemKind Kind, int Keys, int Vectors>
     [[gnu::noinline]] void weights(int j, int v) {
         F s[Keys][Vectors];
@@ -367,8 +368,8 @@ private:
         return p;
     }
 
-    /// Rows lie far apart, which no hardware prefetcher follows: K of the next keys to the first-level cache,
-    /// V of these keys, read when the item's weights are done, to the second.
+    /// Prefetches K of the next keys to the first-level cache and V of these keys, which are read after the
+    /// item's weights, to the second. The rows lie too far apart for hardware prefetchers.
     template <int Keys>
     [[gnu::always_inline]] void prefetch(int j) const {
 #pragma GCC unroll 8
@@ -386,7 +387,7 @@ private:
     const QueryBlock& m_block;
     int m_dim;
     std::size_t m_pitch;
-    int m_steps; ///< words of a head dim
+    int m_steps; ///< words per row of a head
     int m_queries;
     int m_vectors = 0;
     KeyRanges<V> m_ranges;
@@ -396,14 +397,14 @@ private:
     ValueLoops<V> m_values;
     LaneLists<V> m_lists;
     TileCells<V> m_cells;
-    /// With the halves of words at both ends and the keys that are fetched ahead.
+    /// Includes the other halves of words at both ends and the keys that are prefetched.
     static constexpr int kKeyRows = kB + 2 * (kPair - 1) + V::kKeys;
     const float* m_keys[kKeyRows]; ///< rows of the item's keys, the last one repeated
     const float* m_valueRows[kB + 2 * (kPair - 1)];
     const float* m_rows[kB];   ///< the lanes' queries
-    std::uint32_t m_times = 1; ///< multiplicity of the item at hand and of the keys that wait
+    std::uint32_t m_times = 1; ///< multiplicity of the current item and of the pending keys
     float m_bias = 0;          ///< its base-2 logarithm
-    int m_gathered = 0;        ///< keys that wait for a full Gather tile
+    int m_gathered = 0;        ///< pending keys, until they fill a Gather tile
 };
 
 } // namespace fovea::kernels

@@ -3,9 +3,9 @@
 
 namespace fovea::kernels {
 
-/// Which of an item's keys each lane of a query block reads, and the unions of that over vectors of lanes and
-/// over PV's query groups: what lies outside a union is neither multiplied nor masked. Positions are relative
-/// to the item's first key.
+/// The keys of an item that each lane of a query block reads, and the unions of these ranges over vectors of
+/// lanes and over the query groups of PV. Keys outside a union are neither multiplied nor masked. Positions
+/// are relative to the item's first key.
 template <class V>
 struct KeyRanges {
     static constexpr int kL = V::kLanes;
@@ -15,7 +15,7 @@ struct KeyRanges {
 
     float* laneLo; ///< [lanes] first key of the lane in a Bound item
     float* laneHi;
-    /// Lanes of each key of a Bitmask or Gather tile; with the halves of words at both ends.
+    /// Lanes of each key of a Bitmask or Gather tile, including the other halves of words at both ends.
     std::uint64_t keyLanes[kB + 2 * (V::kPair - 1)];
     int vectorLo[kVectors];
     int vectorHi[kVectors];
@@ -24,7 +24,7 @@ struct KeyRanges {
 
     KeyRanges(float* lo, float* hi) : laneLo(lo), laneHi(hi) {}
 
-    /// Every lane reads keys [0, count).
+    /// Sets every lane to read keys [0, count).
     void setWhole(int count) {
         for (int g = 0; g < kGroups; ++g) {
             groupLo[g] = 0;
@@ -32,12 +32,13 @@ struct KeyRanges {
         }
     }
 
-    /// Strides up to the first key at or after `distance`.
+    /// Number of strides up to the first key at or after `distance`.
     [[nodiscard]] static std::int64_t steps(std::int64_t distance, std::uint32_t stride) {
         return stride == 1 || distance <= 0 ? distance : (distance + stride - 1) / stride;
     }
 
-    /// Per-lane key ranges relative to `base`, and their unions over vectors and over PV's query groups.
+    /// Sets the key range of each lane relative to `base`, and the unions over vectors and over the query
+    /// groups of PV.
     void setBounds(const BlockTask& task, const PlanItem& item, std::size_t base) {
         const std::int64_t first = static_cast<std::int64_t>(base);
         const std::int64_t least = std::int64_t{item.key} - first;
@@ -69,7 +70,8 @@ struct KeyRanges {
         unite(lows, highs, V::kQueries, kGroups, groupLo, groupHi);
     }
 
-    /// As setBounds, from the masks: keys outside [first read, last read] of a vector's lanes are skipped.
+    /// Like setBounds, from bit masks: keys before the first or after the last one that a vector's lanes read
+    /// are skipped.
     void setMasks(const BlockTask& task, const PlanItem& item, std::size_t base, int count) {
         const int before = static_cast<int>(item.key - base);
         std::int32_t lows[kB] = {};

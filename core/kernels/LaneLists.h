@@ -4,8 +4,8 @@
 
 namespace fovea::kernels {
 
-/// Keys that so few lanes of a block read that a tile would cost more than the pairs: they wait in a list per
-/// lane and are computed pair by pair, f32 sums, 64 at a time. Lanes are queries.
+/// Keys that are read by so few lanes of a block that a tile would cost more than the pairs. They are
+/// collected in a list per lane and computed pair by pair with f32 sums, 64 at a time. Lanes are queries.
 template <class V>
 class LaneLists {
     using F = typename V::F;
@@ -18,12 +18,12 @@ class LaneLists {
     static constexpr float kInfinity = __builtin_inff();
 
 public:
-    /// `rows`: the lanes' queries [64]; they may change between flushes.
+    /// `rows`: [64] the query row of each lane; may change between flushes.
     LaneLists(const BlockTask& task, OnlineSoftmax<V>& soft, const float* const* rows)
         : m_task(task), m_soft(soft), m_rows(rows), m_dim(task.headDim), m_pitch(paddedDim(task.headDim)),
           m_wordPitch(wordPitch(task.headDim)), m_steps((task.headDim + kPair - 1) / kPair) {}
 
-    /// log2 of how often the keys to come count; the lists must be empty.
+    /// Sets log2 of the multiplicity of the keys that follow. The lists must be empty.
     void setBias(float bias) { m_bias = bias; }
 
     void add(int t, std::uint32_t key) {
@@ -39,8 +39,8 @@ public:
     }
 
 private:
-    /// One lane and its list of keys: vectors run along the head dims, then along the keys, then along the
-    /// head dims.
+    /// Computes one lane with its list of keys. Vectors run along the head dimension (logits), along the keys
+    /// (softmax), and along the head dimension again (output).
     [[gnu::noinline]] void finish(int t) {
         const std::uint32_t* keys = m_listed[t];
         const int count = m_lengths[t];

@@ -8,12 +8,13 @@
 
 namespace fovea {
 
-/// What a linear state says of some rows: per row and head the sums over the unread keys j of phi(q).phi(k_j)
-/// v_j and of phi(q).phi(k_j), both times e^exponent. Row r is query first + r.
+/// The result of a linear state for some rows: per row and head, the sums over the unread keys j of
+/// phi(q).phi(k_j) v_j (numerator) and of phi(q).phi(k_j) (denominator), both multiplied by e^exponent. Row r
+/// is query first + r.
 struct LinearBranch {
     std::size_t first = 0;
     Matrix numerator;                ///< [rows x H*D]
-    std::vector<double> denominator; ///< [rows*H]; 0: nothing unread. Negative only for trig
+    std::vector<double> denominator; ///< [rows*H]; 0: no unread key. Can be negative for trig only
     std::vector<double> exponent;    ///< [rows*H]
 
     LinearBranch(std::size_t firstQuery, std::size_t rows, std::size_t heads, std::size_t dim)
@@ -21,26 +22,27 @@ struct LinearBranch {
           exponent(rows * heads, 0.0) {}
 };
 
-/// What decides the state beside q, k and v. Heads of a layer that agree in it share one.
+/// What determines the state besides q, k and v. Heads of a layer with equal options share one state.
 struct LinearOptions {
     FeatureMap map = FeatureMap::Elu1;
-    std::size_t features = 0; ///< random ones; 0: 256
+    std::size_t features = 0; ///< number of random features; 0: 256
     std::uint64_t seed = 1;
     int layer = 0;
-    LocalPart local;       ///< the state lags behind the first key of the local band
-    std::size_t sinks = 0; ///< keys that every later row reads: they never join the state
-    /// May a row read other keys below the band (routed, pinned, dilated)? Their features are then kept,
-    /// since they are taken off the state again.
+    LocalPart local;       ///< the state holds only keys before the local band
+    std::size_t sinks = 0; ///< number of sink keys; they never join the state
+    /// Whether a row may read other keys before the band (routed, pinned, dilated). Then the features of all
+    /// keys are kept, so that such keys can be subtracted from the state.
     bool subtracts = false;
     bool operator==(const LinearOptions&) const = default;
 };
 
 /// The state S = sum of phi(k_j) v_j^T, z = sum of phi(k_j) of one layer (Katharopoulos et al., 2020,
-/// 2006.16236), chunked: 64 keys join at a time, in f32, and the keys between the state's end and the query
-/// are added pair by pair. Performer: each key brings its own exponent, and the state a running maximum that
-/// is raised lazily: never a maximum over keys that a query may not read. Exact keys of a row that are in the
-/// state are subtracted; where less than 1/1024 is left of a denominator, fewer keys are unread than would be
-/// subtracted, or features are signed (trig), the row is summed key by key in f64 instead.
+/// 2006.16236). Keys join the state 64 at a time, in f32; the keys between the end of the state and the query
+/// are added pair by pair. For performer each key has an exponent of its own, and the state a running maximum
+/// that is raised lazily; the maximum never includes keys that a query may not read. Keys that a row reads
+/// exactly and that are in the state are subtracted. A row is summed key by key in f64 instead when the
+/// subtraction would leave less than 1/1024 of the denominator, when fewer keys are unread than would be
+/// subtracted, or when features are signed (trig).
 class LinearState {
 public:
     LinearState(LinearOptions options, std::size_t kvHeads, std::size_t dim);
@@ -51,10 +53,10 @@ public:
     [[nodiscard]] Result<> attend(const AttentionPlan& plan, const AttentionInput& in,
                                   std::span<const std::uint8_t> wanted, Isa isa, LinearBranch& branch,
                                   const WorkContext& work);
-    /// First query that may still be asked for.
+    /// The first query that may still be asked for.
     [[nodiscard]] std::size_t firstQuery() const { return m_nextRow; }
     [[nodiscard]] std::uint64_t stateBytes() const;
-    [[nodiscard]] std::uint64_t macsPerRow() const; ///< of one head
+    [[nodiscard]] std::uint64_t macsPerRow() const; ///< multiply-adds per row of one head
     [[nodiscard]] const Features& features(std::size_t kvHead) const { return m_heads[kvHead].features; }
 
 private:
@@ -62,9 +64,9 @@ private:
         Features features;
         std::vector<float> s;            ///< [r x D]
         std::vector<float> z;            ///< [r]
-        double exponent = 0;             ///< s and z are times e^exponent
-        bool any = false;                ///< has a key joined?
-        std::vector<float> keyFeatures;  ///< [end x r], if subtracted
+        double exponent = 0;             ///< the true state is s and z times e^exponent
+        bool any = false;                ///< whether a key has joined
+        std::vector<float> keyFeatures;  ///< [end x r], only if keys are subtracted
         std::vector<float> keyExponents; ///< [end]
         std::size_t end = 0;             ///< keys [sinks, end) have joined
     };
@@ -83,7 +85,7 @@ private:
     std::size_t m_nextRow = 0;
 };
 
-/// The obvious twin: every unread key by featureProduct, plain double loops. For tests.
+/// The plain reference: every unread key by featureProduct, loops in double. For tests.
 void linearOracle(const AttentionPlan& plan, const AttentionInput& in, const LinearState& state,
                   std::span<const std::uint8_t> wanted, LinearBranch& branch);
 

@@ -3,7 +3,7 @@
 
 namespace fovea::kernels {
 
-/// Plain logits of a rectangle, for the maps: lanes are keys. V as in FusedTile.h, f32.
+/// The logits of a rectangle of pairs, for the maps. Lanes are keys. V as in FusedTile.h, f32.
 template <class V>
 struct LogitTile {
     using F = typename V::F;

@@ -4,9 +4,9 @@
 
 namespace fovea::kernels {
 
-/// Online softmax of up to 64 rows (Milakov and Gimelshein, 2018, 1805.02867) with a lazy maximum: the one
-/// that was kept stays until a logit exceeds it by 8 (log2), so O is rescaled a few times per row at most.
-/// Everything is in log2 units; lanes are queries.
+/// Online softmax of up to 64 rows (Milakov and Gimelshein, 2018, 1805.02867) with a lazy maximum: the kept
+/// maximum is raised only when a logit exceeds it by 8 (in log2 units), so O is rescaled a few times per row
+/// at most. Everything is in log2 units. Lanes are queries.
 template <class V>
 struct OnlineSoftmax {
     using F = typename V::F;
@@ -18,12 +18,12 @@ struct OnlineSoftmax {
     static constexpr float kKeptGrowth = 8.0F; ///< P stays below 2^8, so sums keep their precision
     static constexpr float kInfinity = __builtin_inff();
 
-    float* negMax; ///< minus the kept row maximum; 0 until a key was read
-    float* bar;    ///< how far a logit may pass it: -inf until a key was read
+    float* negMax; ///< negated kept maximum of the row; 0 before the first key
+    float* bar;    ///< by how much a logit may exceed it; -inf before the first key
     float* sum;
-    float* top;   ///< greatest logit of a tile, minus the kept maximum
-    float* delta; ///< by how much the last raise moved it
-    float* p;     ///< panels of 64 rows, one a key, in words
+    float* top;   ///< largest logit of a tile, minus the kept maximum
+    float* delta; ///< by how much the last raise increased the maximum
+    float* p;     ///< panels of 64 rows, one row per key, in words
     float* o;     ///< [lanes][pitch]
     std::size_t pitch;
 
@@ -39,8 +39,8 @@ struct OnlineSoftmax {
             V::store(o + i, V::set1(0.0F));
     }
 
-    /// Raises the kept maximum of the lanes in [begin, end) whose top passed the bar, and rescales what
-    /// they have summed: l, O, and P of the item's keys before `keys`.
+    /// Raises the kept maximum of the lanes in [begin, end) whose top exceeds the bar, and rescales their
+    /// sums, O, and P of the item's keys before `keys`.
     [[gnu::noinline]] void raiseMax(int begin, int end, int keys) {
         for (int t = begin; t < end; ++t) {
             delta[t] = 0.0F;
@@ -75,7 +75,7 @@ struct OnlineSoftmax {
         }
     }
 
-    /// Unnormalised rows, for a merge of parts.
+    /// Writes the unnormalised rows, to be merged with other parts.
     void finishPart(const BlockTask& task, int head) const {
         const auto queries = static_cast<int>(task.block->queryCount);
         float* to = task.part + static_cast<std::size_t>(head) * kShortRows * partFloats(task.headDim);
@@ -88,7 +88,7 @@ struct OnlineSoftmax {
         }
     }
 
-    /// Rows `rowOf(lane)` of o and log-sum-exp, active lanes only.
+    /// Writes rows `rowOf(lane)` of o and log-sum-exp, for active lanes only.
     template <class RowOf>
     void finish(const BlockTask& task, int head, const RowOf& rowOf) const {
         const auto queries = static_cast<int>(task.block->queryCount);

@@ -3,11 +3,11 @@
 
 namespace fovea::kernels {
 
-/// Loops that do nothing but what is to be measured. V as in FusedTile.h.
+/// Loops that do nothing but the operation to be measured. V as in FusedTile.h.
 template <class V>
 struct PeakLoops {
     static constexpr int kChains =
-        V::kKeys * V::kQueryVectors; ///< as many sums as the attention kernel keeps
+        V::kKeys * V::kQueryVectors; ///< as many sums as the attention kernel holds
     static constexpr double kFlopsPerRound = 2.0 * kChains * V::kLanes;
 
     static float multiplyAdds(std::size_t rounds) {

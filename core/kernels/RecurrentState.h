@@ -11,8 +11,8 @@ namespace fovea {
 struct RecurrentWeights {
     std::vector<float> wr, wz, wn, ur, un;
 };
-/// Untrained: uniform in +-1/sqrt(D), as torch's GRU starts, from SplitMix64 of (seed, layer, head, matrix,
-/// element). Learned weights cannot be loaded.
+/// Untrained weights: uniform in [-1/sqrt(D), 1/sqrt(D)], as PyTorch initialises a GRU, from SplitMix64 of
+/// (seed, layer, head, matrix, element). Learned weights cannot be loaded.
 [[nodiscard]] RecurrentWeights recurrentWeights(std::size_t dim, std::uint64_t seed, int layer,
                                                 std::size_t head);
 
@@ -23,14 +23,14 @@ struct RecurrentWeights {
 class RecurrentState {
 public:
     RecurrentState(std::size_t heads, std::size_t dim, std::uint64_t seed, int layer);
-    /// Fills out [rows x H*D], row r = h after token `first` + r, for the heads with wanted[h] != 0, which
-    /// must be the same in every call. Rows must follow those of the last call, or come after them. q is not
-    /// read. Parallel over heads; same bits at any thread count. Cost: 5 D^2 multiply-adds per row and head.
-    /// Errors: Cancelled.
+    /// Fills out [rows x H*D], where row r is h after token `first` + r, for the heads with wanted[h] != 0,
+    /// which must be the same in every call. Rows must follow those of the last call, or come after them. q
+    /// is not read. Parallel over heads; same bits at any thread count. Cost: 5 D^2 multiply-adds per row and
+    /// head. Errors: Cancelled.
     [[nodiscard]] Result<> run(const AttentionInput& in, std::size_t first,
                                std::span<const std::uint8_t> wanted, Isa isa, MatrixView out,
                                const WorkContext& work);
-    /// Tokens taken so far.
+    /// Number of tokens processed so far.
     [[nodiscard]] std::size_t rows() const { return m_rows; }
     [[nodiscard]] std::uint64_t stateBytes() const { return m_h.size() * sizeof(float); }
     [[nodiscard]] std::uint64_t macsPerRow() const { return 5 * m_dim * m_dim; } ///< of one head
@@ -44,7 +44,7 @@ private:
     std::vector<float> m_h;                       ///< [H x D]
 };
 
-/// The obvious twin, in double, from token 0, with the weights of (seed, layer). For tests.
+/// The plain reference in double, from token 0, with the weights of (seed, layer). For tests.
 void recurrentOracle(const AttentionInput& in, std::uint64_t seed, int layer, MatrixView out);
 
 } // namespace fovea

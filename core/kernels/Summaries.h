@@ -7,23 +7,23 @@
 
 namespace fovea {
 
-/// Sums of keys and values inside aligned blocks of m tokens, and the means of blocks that are complete.
-/// Grows with the text; a row is written once and depends on its own and earlier tokens only.
+/// Running sums of keys and values inside aligned blocks of m tokens, and the means of complete blocks. Grows
+/// with the text. A row is written once and depends only on its own and earlier tokens.
 class BlockSums {
 public:
     BlockSums(std::size_t m, std::size_t columns) : m_m(m), m_columns(columns) {}
     [[nodiscard]] std::size_t m() const { return m_m; }
     [[nodiscard]] std::size_t rows() const { return m_rows; }
-    /// What a decoder keeps: means of complete blocks and the sums of the one that is growing.
+    /// Bytes that a decoder must keep: the means of complete blocks and the sums of the current block.
     [[nodiscard]] std::uint64_t stateBytes() const {
         return (m_meanK.size() + m_meanV.size() + 2 * m_columns) * sizeof(float);
     }
-    /// Takes rows [rows(), k.rows) of keys and values [T x G*D]. Throws std::bad_alloc.
+    /// Appends rows [rows(), k.rows) of keys and values [T x G*D]. Throws std::bad_alloc.
     void extend(ConstMatrixView k, ConstMatrixView v);
-    /// [rows x G*D]: row j is the sum over tokens of its block up to j.
+    /// [rows x G*D]: row j is the sum over the tokens of its block up to and including j.
     [[nodiscard]] ConstMatrixView keySums() const { return {m_k.data(), m_rows, m_columns}; }
     [[nodiscard]] ConstMatrixView valueSums() const { return {m_v.data(), m_rows, m_columns}; }
-    /// [rows/m x G*D]: means over complete blocks.
+    /// [rows/m x G*D]: the means of complete blocks.
     [[nodiscard]] ConstMatrixView keyMeans() const { return {m_meanK.data(), m_rows / m_m, m_columns}; }
     [[nodiscard]] ConstMatrixView valueMeans() const { return {m_meanV.data(), m_rows / m_m, m_columns}; }
 
@@ -34,8 +34,8 @@ private:
 
 struct SummaryOptions {
     std::size_t m = 16;
-    bool logCount = true; ///< an entry of c tokens has its logit raised by ln c
-    std::size_t top = 0;  ///< only that many entries of greatest logit; 0: all
+    bool logCount = true; ///< add ln c to the logit of an entry that stands for c tokens
+    std::size_t top = 0;  ///< read only this many entries, those of largest logit; 0: all
     bool operator==(const SummaryOptions&) const = default;
 };
 
@@ -50,11 +50,11 @@ struct SummaryOptions {
                                                     std::span<const std::uint8_t> wanted, Isa isa,
                                                     Branch& branch, const WorkContext& work);
 
-/// One entry of one row, for views and tests.
+/// One entry of one query, for views and tests.
 struct SummaryEntry {
-    std::uint32_t block = 0; ///< tokens block*m ...
+    std::uint32_t block = 0; ///< index of the block of tokens block*m ..
     std::uint32_t count = 0; ///< c
-    double logit = 0;        ///< with ln c where asked
+    double logit = 0;        ///< including ln c if logCount is set
     std::vector<std::uint32_t> members;
 };
 /// Tokens [first, last).
@@ -62,13 +62,13 @@ struct SummaryRange {
     std::size_t first = 0;
     std::size_t last = static_cast<std::size_t>(-1);
 };
-/// The obvious twin, in double: the entries of one row and head, those that are read, in blocks that touch
-/// `range` (with top: ask for all).
+/// The plain reference in double: the entries that one query of one head reads, in the blocks that overlap
+/// `range`. With top, `range` must be the whole text.
 [[nodiscard]] std::vector<SummaryEntry> summaryEntries(const HeadPlan& plan, const AttentionInput& in,
                                                        int head, std::size_t query,
                                                        const SummaryOptions& options,
                                                        SummaryRange range = {});
-/// Plain double loops over those entries. For tests.
+/// Attention over those entries with plain loops in double. For tests.
 void attendSummariesOracle(const AttentionPlan& plan, const AttentionInput& in, const SummaryOptions& options,
                            std::span<const std::uint8_t> wanted, Branch& branch);
 

@@ -4,9 +4,9 @@
 
 namespace fovea::kernels {
 
-/// A full plan's tiles, pooled into cells (AttentionCells.h) while their weights are at hand. The weights
-/// refer to the maximum that was kept when the tile was read, so that is noted per tile, and finish() brings
-/// all to the row's log-sum-exp.
+/// Pools the tiles of a full plan into cells (AttentionCells.h) while their weights are in the cache. The
+/// weights are relative to the maximum kept at that time, which is recorded per tile; finish() rescales them
+/// to the log-sum-exp of the row.
 template <class V>
 struct TileCells {
     using F = typename V::F;
@@ -24,7 +24,7 @@ struct TileCells {
         return task.cellScratch + 2 * task.cellCount * kBlock + tile * kBlock;
     }
 
-    /// Weights of key j of the tile, a vector of lanes from t on.
+    /// The weights of key j of the tile for the vector of lanes that begins at t.
     [[nodiscard]] F weights(int j, int t) const {
         const F word = V::load(&soft.weight(j / V::kPair, t));
         if constexpr (V::kPair == 2)
@@ -32,7 +32,8 @@ struct TileCells {
         return word;
     }
 
-    /// The tile of keys [key, key + count), key a multiple of 64. `ranges`: what each vector read; null: all.
+    /// Adds the tile of keys [key, key + count), key a multiple of 64. `ranges`: the keys that each vector
+    /// read; null: all.
     void add(std::size_t key, int count, int vectors, const KeyRanges<V>* ranges) const {
         const int cell = static_cast<int>(task.cell);
         for (int v = 0; v < vectors; ++v) {
@@ -57,7 +58,8 @@ struct TileCells {
         }
     }
 
-    /// The head's rows of cells, after its last tile and before the softmax is reset.
+    /// Writes the rows of cells of a head. Call it after the head's last tile and before the softmax is
+    /// reset.
     void finish(int head, int queries, int vectors) const {
         const std::size_t size = task.cellCount * task.cellCount;
         float* mass = task.cellMass + static_cast<std::size_t>(head) * size;
@@ -82,7 +84,7 @@ struct TileCells {
             for (int begin = 0; begin < queries; begin += cell) {
                 const std::size_t row =
                     (task.block->queryBegin + static_cast<std::size_t>(begin)) / task.cell;
-                if (at > row) // the diagonal's tile holds cells above it
+                if (at > row) // the tile on the diagonal holds cells above the diagonal
                     continue;
                 const int end = begin + cell < queries ? begin + cell : queries;
                 mass[row * task.cellCount + at] =

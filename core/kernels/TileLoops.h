@@ -3,19 +3,19 @@
 
 namespace fovea::kernels {
 
-/// What the fused tile and the logit tiles share: transposed rows, dot products of a few rows with a few
-/// vectors, and the packing of f32 rows into bf16 words. V and "word" as in FusedTile.h.
+/// Loops shared by the fused tile and the logit tiles: transposing rows, dot products of a few rows with a
+/// few vectors, and packing f32 rows into bf16 words. V and "word" as in FusedTile.h.
 template <class V>
 struct TileLoops {
     using F = typename V::F;
     static constexpr int kL = V::kLanes;
     static constexpr int kB = static_cast<int>(kBlock);
-    /// Lanes are kept in panels as wide as the hot loop is: what it reads of all 64 would be lines that lie
-    /// 256 bytes apart, which collide in the first-level cache.
+    /// Lanes are stored in panels as wide as the inner loop reads. In rows of all 64 lanes it would read
+    /// cache lines 256 bytes apart, which collide in the first-level cache.
     static constexpr int kPanel = V::kQueryVectors * kL;
     static_assert(kB % kPanel == 0);
 
-    /// Where lane `lane` begins in panels of `rows` rows [64 / kPanel][rows][kPanel].
+    /// The offset of lane `lane` in panels of `rows` rows [64 / kPanel][rows][kPanel].
     [[nodiscard]] static constexpr int panelAt(int lane, int rows) {
         return lane / kPanel * kPanel * rows + lane % kPanel;
     }
@@ -38,13 +38,13 @@ struct TileLoops {
     [[nodiscard]] static const float* keyRow(const BlockTask& task, std::size_t key) {
         return V::kPair == 2 ? task.packedK + key * wordPitch(task.headDim) : task.k + key * task.kStride;
     }
-    /// The row that holds the key's values; in bf16 it holds its neighbour's too.
+    /// The row with the values of the key; in bf16 it also holds those of the other key of its word.
     [[nodiscard]] static const float* valueRow(const BlockTask& task, std::size_t key) {
         return V::kPair == 2 ? task.packedV + key / 2 * paddedDim(task.headDim) : task.v + key * task.vStride;
     }
 
-    /// s[k][n] += sum over d of rows[k][d] * columns[d][n], d in words, columns in a panel: the only hot loop
-    /// of QK.
+    /// s[k][n] += sum over d of rows[k][d] * columns[d][n], d in words, columns in a panel. This is the inner
+    /// loop of QK.
     template <int Keys, int Vectors>
     [[gnu::always_inline]] static void dots(const float* const (&rows)[Keys], const float* columns, int steps,
                                             F (&s)[Keys][Vectors]) {
@@ -63,8 +63,8 @@ struct TileLoops {
         }
     }
 
-    /// 2^x for x <= 8, relative error 7.5e-8 (f32) or 7.5e-5 (where it becomes bf16); below 2^-126 it stays
-    /// at 2^-126; NaN stays NaN.
+    /// 2^x for x <= 8 with relative error 7.5e-8, or 7.5e-5 when the result becomes bf16. Results below
+    /// 2^-126 are 2^-126; NaN stays NaN.
     [[gnu::always_inline]] static F exp2(F x) {
         const F magic = V::set1(12582912.0F); // 1.5 * 2^23: adding it rounds to an integer
         x = V::max(V::set1(-126.0F), x);
@@ -85,7 +85,7 @@ struct TileLoops {
         return V::scaleByPower(p, t);
     }
 
-    /// One kernel call's share of packing: bf16 words of K's dims and of V's keys, zero beyond both.
+    /// Packs K (two dimensions per word) and V (two keys per word) to bf16, with zeros beyond the ends.
     static void packKeys(const PackTask& task) {
         const std::size_t pitch = paddedDim(task.headDim);
         const std::size_t words = wordPitch(task.headDim);
@@ -103,7 +103,7 @@ struct TileLoops {
         }
     }
 
-    /// to[d] = the word of a[d] and b[d]; zero from dim to pitch.
+    /// to[d] = the word of a[d] and b[d]; zero in [dim, pitch).
     static void pairRows(const float* a, const float* b, std::size_t dim, std::size_t pitch, float* to) {
         std::size_t d = 0;
         for (; d + kL <= dim; d += kL)
@@ -118,7 +118,7 @@ struct TileLoops {
         }
     }
 
-    /// to[i] = the word of from[2i] and from[2i+1] times factor, `words` of them, zero beyond dim.
+    /// to[i] = the word of from[2i] * factor and from[2i+1] * factor for i < words; zero beyond dim.
     static void wordRow(const float* from, int dim, std::size_t words, float factor, float* to) {
         const std::size_t count = static_cast<std::size_t>(dim);
         for (std::size_t i = 0; i < words; i += kL) {

@@ -4,8 +4,8 @@
 
 namespace fovea::kernels {
 
-/// O += P V of one tile: lanes are head dims, weights are broadcast. P (panels of 64 rows, one a key) and V
-/// [keys][pitch] are in words, O [lanes][pitch] in floats.
+/// O += P V for one tile. Lanes are head dimensions, weights are broadcast. P (panels of 64 rows, one row per
+/// key) and V [keys][pitch] are in words, O [lanes][pitch] in floats.
 template <class V>
 class ValueLoops {
     using F = typename V::F;
@@ -15,12 +15,12 @@ class ValueLoops {
     static constexpr int kPair = V::kPair;
 
 public:
-    /// `packed`: room for the rows of a tile whose values lie anywhere.
+    /// `packed`: memory for the rows of a tile whose values are scattered.
     ValueLoops(int dim, int queries, const KeyRanges<V>& ranges, const float* p, float* o, float* packed)
         : m_ranges(ranges), m_dim(dim), m_queries(queries), m_pitch(paddedDim(dim)), m_p(p), m_o(o),
           m_packed(packed) {}
 
-    /// O += P V for one item; `values`: rows of words, zero beyond the head dim.
+    /// O += P V for one item. `values`: rows of words, zero beyond the head dimension.
     void add(ItemKind kind, int count, const float* values, std::size_t stride) {
         if (kind != ItemKind::Full && !finite(values, stride, count)) {
             valuesKeptOnly(values, stride, count);
@@ -36,7 +36,7 @@ public:
         }
     }
 
-    /// The same from rows that lie anywhere.
+    /// The same from scattered rows.
     void addRows(ItemKind kind, int count, const float* const* rows) {
         pack(count, rows);
         add(kind, count, m_packed, m_pitch);
@@ -77,7 +77,7 @@ private:
         }
     }
 
-    /// o[t][n] += sum over j of p[j][t] * v[j][n], j in words: the only hot loop of PV.
+    /// o[t][n] += sum over j of p[j][t] * v[j][n], j in words. This is the inner loop of PV.
     template <int Queries, int Dims>
     void weightedSum(const float* p, const float* v, std::size_t stride, int keys, float* o) const {
         F sum[Queries][Dims];
@@ -140,8 +140,8 @@ private:
         return true;
     }
 
-    /// The same sum where a value is infinite or NaN: a lane that does not read such a key must not see 0 *
-    /// NaN. A read key's weight is never 0 (exp2 stops at 2^-126).
+    /// The same sum when a value is infinite or NaN: a lane that does not read such a key must not compute 0
+    /// * NaN. The weight of a key that is read is never 0, because exp2 returns at least 2^-126.
     [[gnu::noinline]] void valuesKeptOnly(const float* values, std::size_t stride, int count) {
         for (int t = 0; t < m_queries; ++t) {
             const int g = t / V::kQueries;
@@ -157,7 +157,7 @@ private:
         }
     }
 
-    /// Key j's part of a word.
+    /// The part of a word that belongs to key j.
     [[nodiscard]] static float part(float word, int j) {
         if constexpr (kPair == 1) {
             return word;

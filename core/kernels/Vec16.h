@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <immintrin.h>
 
-// g++ 12's own header reads an undefined vector on purpose (bug 105593).
+// A header of g++ 12 itself reads an undefined vector on purpose (GCC bug 105593).
 #ifndef __clang__
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -10,7 +10,8 @@
 
 namespace fovea::kernels {
 
-/// Sixteen lanes of AVX-512; in an unnamed namespace, so each file that includes it compiles its own.
+/// Sixteen lanes of AVX-512. In an unnamed namespace, so that each file that includes it compiles its own
+/// copy.
 namespace {
 
 struct Vec16 {

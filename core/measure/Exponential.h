@@ -4,9 +4,9 @@
 
 namespace fovea {
 
-/// e^x in single precision, branch-free so that loops over it vectorise: relative error below 2.5e-7 for -87
-/// <= x <= 88, 0 below, the value at 88 above. NaN gives an unspecified finite number. Cody-Waite reduction
-/// with the polynomial of the Cephes library (Moshier, 1989).
+/// e^x in single precision, without branches so that loops over it vectorise. Relative error below 2.5e-7 for
+/// -87 <= x <= 88; 0 below that range, the value at 88 above it. NaN gives an unspecified finite number.
+/// Cody-Waite reduction with the polynomial of the Cephes library (Moshier, 1989).
 [[nodiscard]] inline float fastExp(float x) {
     constexpr float kLog2e = 1.44269504088896341F;
     constexpr float kLn2High = 0.693359375F;

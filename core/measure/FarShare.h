@@ -8,20 +8,21 @@
 
 namespace fovea {
 
-/// The far field of one head as a view of tokens: a summary's mass is spread evenly over its members, a
-/// linear state's is phi(q).phi(k) over the row's denominator (trig: may be negative), the mean of the values
-/// gives each its share, and a recurrent state, which is read without a query, has no weight per token: NaN.
-/// Made for keys of one range; immutable and thread-safe once made. Cost: a linear state the features of the
-/// range (with a gate, of all keys).
+/// Spreads the far field of one head over its tokens, for views. The mass of a summary is divided evenly
+/// among its tokens. A linear state gives phi(q).phi(k) divided by the denominator of the row (for trig it
+/// may be negative). The mean of the values gives each token an equal share. A recurrent state has no weight
+/// per token, because it is read without a query: NaN. Made for one range of keys; immutable and thread-safe
+/// once made. Cost of construction: for a linear state, the features of the range (with a gate, of all keys).
 class FarShare {
 public:
     FarShare(const TileSource& source, int head, RowRange keys);
-    /// Does the head give weight to keys that it does not read?
+    /// Whether the head gives weight to keys that it does not read.
     [[nodiscard]] bool any() const { return m_any; }
-    /// For keys [keyFirst, keyFirst + weight.size()) inside the range, all <= query, that the plan does not
-    /// read: weight = p^ and reason = Far. Other keys are left alone, so are members of summaries that `top`
-    /// did not choose. `kept`: the row's exact keys. Cost: the summaries in the range (with top or a gate,
-    /// the row's); a linear state r multiply-adds per key.
+    /// Writes weight = p^ and reason = Far for those keys in [keyFirst, keyFirst + weight.size()) that the
+    /// plan does not read. The range must lie inside that of the constructor and end at or before `query`.
+    /// Other keys are not written, nor are tokens of summaries that `top` did not choose. `kept`: the keys
+    /// that the row reads exactly. Cost: the summaries in the range (with top or a gate, those of the whole
+    /// row); for a linear state r multiply-adds per key.
     void row(std::size_t query, std::span<const KeptKey> kept, std::size_t keyFirst, std::span<float> weight,
              std::span<Reason> reason) const;
 

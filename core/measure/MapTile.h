@@ -13,11 +13,11 @@ inline constexpr std::size_t kTile = 256; ///< cells per side of a value tile
 
 enum class MapQuantity : std::uint8_t { Full, Hybrid, Difference, Kept };
 enum class Pooling : std::uint8_t { Max, Mass };
-/// State of a cell, strongest first; pooled cells take the strongest state they hold.
+/// State of a cell, in order of precedence. A pooled cell takes the first state that one of its pairs has.
 enum class CellState : std::uint8_t { Local, Always, Routed, Far, Skipped, Impossible };
 
-/// A tile of the map pyramid: level n pools 2^n x 2^n pairs into one value. Tile (row, col) covers queries
-/// row*256*2^n ... and keys col*256*2^n ...
+/// A tile of the map pyramid. Level n pools 2^n x 2^n pairs into one value. Tile (row, col) begins at query
+/// row*256*2^n and key col*256*2^n.
 struct TileKey {
     int layer = 0, head = 0;
     MapQuantity quantity = MapQuantity::Full;
@@ -34,7 +34,7 @@ struct TileKey {
 /// does not cover yet: NaN, Skipped (not for Full without a plan).
 struct MapTile {
     TileKey key;
-    std::vector<float> value;     ///< [kTile*kTile]; 0 where nothing was read
+    std::vector<float> value;     ///< [kTile*kTile]; 0 when nothing is read
     std::vector<CellState> state; ///< [kTile*kTile]; without a plan every causal cell is Local
     std::vector<float> keptShare; ///< [kTile*kTile] 0..1; empty at level 0
     /// [kTile*kTile] 0..1, of Kept: share of the cell's causal pairs that only a far field stands for. Empty:
@@ -42,7 +42,7 @@ struct MapTile {
     std::vector<float> farShare;
 };
 
-/// What a tile is computed from: one layer of the full run and, for the other quantities, the isolated hybrid
+/// The input of a tile: one layer of the full run and, for quantities other than Full, the isolated hybrid
 /// rows.
 struct TileSource {
     AttentionInput input;
@@ -53,18 +53,18 @@ struct TileSource {
 };
 
 /// Opens an OpenMP region of `threads` (0: all); same bits at any number. Exact from q, k and log-sum-exp: p
-/// = exp(s - LSE); nothing T x T is stored. Cost: 4^level * 65,536 dot products of D.
+/// = exp(s - lse). Nothing of size T x T is stored. Cost: 4^level * 65,536 dot products of length D.
 [[nodiscard]] MapTile makeTile(const TileKey& key, const TileSource& source, int threads);
 
-/// The tile (0, 0) of the level at which `picture` has its cells: all of the text, without a second look at q
-/// and k, as if every causal cell were Local; mass and top to 1e-5 in f32, to the kernel's rounding in bf16.
+/// Makes tile (0, 0), which covers the whole text, from `picture` at the level of its cells, without reading
+/// q and k. Every causal cell is Local. Values are exact to 1e-5 in f32 and to the kernel's rounding in bf16.
 /// For MapQuantity::Full. Cost: 4,096 values.
 [[nodiscard]] MapTile pictureTile(const TileKey& key, const AttentionCells& picture);
 
-/// One row for tooltips, inspector and `attention`: p and p^ of query `query`, keys 0..query.
+/// One row of attention: the weights p (full) and p^ (hybrid) of one query, for keys 0..query.
 struct AttentionRow {
     std::vector<float> full;    ///< [query+1]
-    std::vector<float> hybrid;  ///< [query+1], 0 where skipped
+    std::vector<float> hybrid;  ///< [query+1]; 0 for keys that are not read
     std::vector<Reason> reason; ///< [query+1]
 };
 [[nodiscard]] AttentionRow makeRow(int head, std::size_t query, const TileSource& source);

@@ -9,18 +9,19 @@
 
 namespace fovea {
 
-/// Positions whose logits are held at once; a T x V matrix is never stored.
+/// Number of positions whose logits are held at a time. A T x V matrix is never stored.
 inline constexpr std::size_t kLogitRows = 64;
 
-/// What is kept of each position's next-token distribution.
+/// The numbers kept of each position's next-token distribution.
 struct NextTokenScores {
     std::vector<float> nll;           ///< [T] -ln P(token i | before), nats; NaN at 0
     std::vector<float> logNormaliser; ///< [T] log-sum-exp of the logits
     std::vector<std::int32_t> top1;   ///< [T] most likely token; ties: lower id
-    double seconds = 0;               ///< measured: logits and these numbers
+    double seconds = 0;               ///< measured: computing the logits and these numbers
 };
 
-/// Log-sum-exp of one row of logits and its largest entry (ties: lower id). Same bits whoever calls it.
+/// Log-sum-exp of one row of logits and its largest entry (ties: the lower id). Every caller gets the same
+/// bits.
 struct RowScore {
     double logNormaliser = 0;
     std::int32_t top1 = 0;
@@ -36,9 +37,9 @@ struct RowScore {
 [[nodiscard]] Result<NextTokenScores> scoreText(const Model& model, std::span<const std::int32_t> ids,
                                                 ConstMatrixView hidden, const WorkContext& work);
 
-/// Fidelity of a hybrid run, its own scores included, against the full run of the same text. `depthError`
-/// stays empty: it belongs to whoever saw the residual streams. `hybridSeconds`: the hybrid's logits and
-/// scores alone. Errors: Cancelled.
+/// Fidelity of a hybrid run against the full run of the same text. `depthError` stays empty; the caller fills
+/// it from the residual streams. `hybridSeconds`: for the logits and scores of the hybrid run only. Errors:
+/// Cancelled.
 struct NextTokenComparison {
     PropagatedFidelity fidelity;
     double hybridSeconds = 0;

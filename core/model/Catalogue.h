@@ -6,15 +6,15 @@
 
 namespace fovea {
 
-/// A model file that Fovea knows by name. app/fetch-model gets the same files; not every one runs in this
-/// build.
+/// A model file that Fovea knows by name. The script app/fetch-model downloads the same files. Not every one
+/// runs in this build.
 struct CatalogueEntry {
     std::string_view name;         ///< "smollm2"
     std::string_view architecture; ///< its general.architecture
-    std::string_view file;         ///< in the cache folder
+    std::string_view file;         ///< file name in the cache folder
     std::uint64_t bytes;
     std::string_view sha256;
-    /// Is its architecture among those that this build runs (runnableArchitectures)?
+    /// Whether this build runs its architecture (runnableArchitectures).
     [[nodiscard]] bool runs() const;
 };
 

@@ -8,11 +8,12 @@
 
 namespace fovea {
 
-/// Most rows of activations that one thread multiplies at a time. Blocks are cut by the text's length, never
-/// by the number of threads, so results do not depend on it.
+/// The largest number of activation rows that one thread multiplies at a time. Block borders depend on the
+/// length of the text, never on the number of threads, so results do not depend on threads either.
 inline constexpr std::size_t kRowBlock = 128;
 
-/// One weight matrix [out x in], unpacked and laid out as the multiplying library likes it. Immutable.
+/// One weight matrix [out x in], unpacked and in the memory layout that the matrix library prefers.
+/// Immutable.
 class DenseWeight {
 public:
     DenseWeight();
@@ -31,7 +32,7 @@ private:
     std::size_t m_in = 0;
 };
 
-/// What one thread needs besides its operands. Made before a parallel region, used by one thread at a time.
+/// Working memory of one thread. Create it before a parallel region; one thread at a time may use it.
 class DenseScratch {
 public:
     DenseScratch();
@@ -46,17 +47,17 @@ private:
     std::unique_ptr<Data> m_data;
 };
 
-/// The product of `rows` rows with any weight of one shape, prepared: y [rows x out] = x [rows x in] * W^T,
-/// or += . Runs on the calling thread alone; the order of every sum is fixed. Thread-safe with one scratch
-/// per thread.
+/// A prepared product of `rows` rows with any weight of one shape: y [rows x out] = x [rows x in] * W^T, or y
+/// += x * W^T. Runs on the calling thread only; the order of every sum is fixed. Thread-safe with one
+/// DenseScratch per thread.
 class DenseCall {
 public:
     DenseCall();
     ~DenseCall();
     DenseCall(DenseCall&&) noexcept;
     DenseCall& operator=(DenseCall&&) noexcept;
-    /// `x` and `y` are packed; `x` holds float in F32, bf16 (std::uint16_t) in BF16.
-    /// False when the library fails, which is our own fault or a lack of memory. Throws nothing.
+    /// `x` and `y` are contiguous. `x` holds float in F32 and bf16 (std::uint16_t) in BF16.
+    /// Returns false when the library fails: a program error, or too little memory. Never throws.
     [[nodiscard]] bool run(const DenseWeight& w, const void* x, float* y,
                            DenseScratch& scratch) const noexcept;
 
@@ -69,7 +70,7 @@ private:
 /// The multiplying library and the instruction set that it chose by itself: "oneDNN avx2", "Eigen".
 [[nodiscard]] std::string_view denseLibrary();
 
-/// The multiplying library in one precision: oneDNN, or Eigen in builds without it (F32 only).
+/// The matrix library in one precision: oneDNN, or Eigen in builds without oneDNN (F32 only).
 class DenseBackend {
 public:
     explicit DenseBackend(Precision precision);
@@ -80,9 +81,9 @@ public:
     [[nodiscard]] Precision precision() const { return m_precision; }
     /// Throws std::bad_alloc.
     [[nodiscard]] DenseWeight pack(ConstMatrixView w) const;
-    /// `like` gives shape and layout. Throws std::bad_alloc.
+    /// Prepares a product for weights with the shape and layout of `like`. Throws std::bad_alloc.
     [[nodiscard]] DenseCall call(const DenseWeight& like, std::size_t rows, bool accumulate) const;
-    /// Enough for all of `calls`. Throws std::bad_alloc.
+    /// Working memory that suffices for each of `calls`. Throws std::bad_alloc.
     [[nodiscard]] DenseScratch scratch(std::initializer_list<const DenseCall*> calls) const;
 
 private:

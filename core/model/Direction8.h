@@ -4,14 +4,14 @@
 
 namespace fovea {
 
-/// A vector as length and direction: |x| in f32, and round(127 x / |x|) in 8 bits a channel, nearest even.
-/// Reading it back is off by at most |x| / 254 a channel. The form of the seed block's cold tier
-/// (mechanisms.md 2.2).
+/// A vector stored as length and direction: |x| in f32 and round(127 x / |x|) with 8 bits per channel,
+/// rounded to nearest even. The value read back differs by at most |x| / 254 per channel. A two-tier
+/// key-value cache (routed.store direction8) keeps its older tokens in this form.
 namespace direction8 {
-/// What is read back of `x`. A length that is not finite reads back as NaN.
+/// Rounds `x` to this form and reads it back into `to`. If |x| is not finite, all of `to` is NaN.
 void readBack(const float* x, std::size_t count, float* to);
-/// Rows [first, last) of `x` [T x G*headDim], each head of a row a vector of its own, into the rows of `to`.
-/// Opens an OpenMP region of `threads`.
+/// Does the same for rows [first, last) of `x` [T x G*headDim] and writes the rows of `to`. Each head of a
+/// row is a vector of its own. Opens an OpenMP region of `threads`.
 void readBackRows(ConstMatrixView x, int headDim, std::size_t first, std::size_t last, MatrixView to,
                   int threads);
 /// Bytes of one stored vector.

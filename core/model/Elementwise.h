@@ -6,12 +6,13 @@ namespace fovea {
 
 enum class Isa : std::uint8_t; // Isa.h, which a file of one instruction set must not include
 
-/// The forward pass's loops over single rows, compiled once per instruction set. Sums run in a fixed order,
-/// so a row's bits depend on nothing but the row and the set. `Bf16` forms round to nearest even, ready for
-/// the bf16 multiply.
+/// The loops of the forward pass over single rows, compiled once per instruction set. Sums run in a fixed
+/// order, so the resulting bits depend only on the row and the instruction set. The `Bf16` forms round their
+/// result to bf16, to nearest even, as input of a bf16 product.
 struct ElementwiseSet {
     /// out = x / sqrt(mean(x^2) + eps) * w (RMS norm: Zhang and Sennrich, 2019, 1910.07467). Returns the mean
-    /// square, which is not finite when an x is not (or overflows), so the check costs nothing.
+    /// square. It is not finite when some x is not finite or the square overflows, so callers need no extra
+    /// check.
     float (*norm)(const float* x, const float* w, std::size_t n, float eps, float* out);
     float (*normBf16)(const float* x, const float* w, std::size_t n, float eps, std::uint16_t* out);
     /// out = SiLU(gate) * up, SiLU(x) = x / (1 + e^-x); relative error 3e-7.

@@ -1,10 +1,10 @@
-// The loops of Elementwise.h, included by one file per instruction set; each compiles its own copy, in its
-// own namespace FOVEA_LOOPS. No standard containers here: the linker may keep any one copy of an inline
-// function.
+// The loops of Elementwise.h. One file per instruction set includes this header and compiles its own copy in
+// its own namespace FOVEA_LOOPS. No standard containers here: the linker keeps only one copy of an inline
+// function of theirs, and that copy could use instructions that the CPU lacks.
 #include <cstddef>
 #include <cstdint>
 
-// Builds with sanitizers do not vectorise, and clang would say so for every loop.
+// Builds with sanitizers do not vectorise, and clang would warn about every loop.
 #ifdef __clang__
 #pragma clang diagnostic ignored "-Wpass-failed"
 #endif

@@ -9,8 +9,8 @@
 
 namespace fovea {
 
-/// One layer's attention inputs, positions already rotated in (half-split RoPE). Views live for the call
-/// only.
+/// One layer's attention inputs. RoPE (half-split) is already applied to q and k. The views are valid during
+/// the call only.
 struct LayerInput {
     int layer = 0;
     ConstMatrixView x; ///< [T x M], the residual stream that enters the layer
@@ -19,14 +19,16 @@ struct LayerInput {
     ConstMatrixView v; ///< [T x G*D]
 };
 
-/// Computes attention for one layer: fills `o` [T x H*D], before the output projection. Called once per
-/// layer, in order, on the calling thread, outside any OpenMP region; it may open its own.
+/// Computes attention for one layer: fills `o` [T x H*D], the output before the output projection. Called
+/// once per layer, in order, on the thread that called forward, outside any OpenMP region; it may open its
+/// own.
 using Attend = std::function<Result<>(const LayerInput& in, MatrixView o)>;
 
 /// Runs the layer stack over `ids`. Returns the hidden states after the last norm [T x M], from which any row
-/// of logits can be computed. Same bits at any thread count: rows are cut in blocks of fixed size. Errors:
-/// BadValue (an id outside the vocabulary, no token), Inconsistent (non-finite activations, names layer and
-/// token), Cancelled. Memory besides the result: about T*(3M + (H+2G)D)*4 bytes. Throws std::bad_alloc.
+/// of logits can be computed. The result has the same bits at any number of threads, because rows are cut
+/// into blocks of fixed size. Errors: BadValue (an id outside the vocabulary, or no tokens), Inconsistent
+/// (activations that are not finite; names layer and token), Cancelled. Memory besides the result: about
+/// T*(3M + (H+2G)D)*4 bytes. Throws std::bad_alloc.
 [[nodiscard]] Result<Matrix> forward(const Model& model, std::span<const std::int32_t> ids,
                                      const Attend& attend, const WorkContext& work);
 
@@ -34,12 +36,12 @@ using Attend = std::function<Result<>(const LayerInput& in, MatrixView o)>;
 /// M]. Thread-safe; opens an OpenMP region of `threads` (0: all).
 void logitRows(const Model& model, ConstMatrixView hidden, std::size_t first, MatrixView logits, int threads);
 
-/// y [T x M] = o [T x H*D] * Wo of `layer`: attention output after the output projection, before it joins the
-/// residual.
+/// Applies the output projection of `layer`: y [T x M] = o [T x H*D] * Wo, before y is added to the residual
+/// stream.
 void projectOutput(const Model& model, int layer, ConstMatrixView o, MatrixView y, int threads);
 
-/// Multiply-adds of everything but attention for one token (all layers, without and with the vocabulary
-/// projection).
+/// Multiply-adds of everything except attention for one token: `layers` of all layers, `logits` of the
+/// vocabulary projection.
 struct DenseCost {
     std::uint64_t layers = 0;
     std::uint64_t logits = 0;

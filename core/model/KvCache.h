@@ -7,30 +7,31 @@
 
 namespace fovea {
 
-/// Which tokens' keys and values later queries of one layer may still read: the newest `reach`, and `kept`.
+/// The tokens whose keys and values later queries of one layer may still read: the newest `reach` tokens and
+/// those in `kept`.
 struct KvRetention {
     static constexpr std::size_t kEverything = std::numeric_limits<std::size_t>::max();
-    std::size_t reach = kEverything; ///< newest tokens, the one just appended included
-    std::vector<std::uint32_t> kept; ///< tokens that stay for good (sinks, pinned), ascending; unused with
-                                     ///< kEverything
+    std::size_t reach = kEverything; ///< number of newest tokens, including the one just appended
+    std::vector<std::uint32_t> kept; ///< never dropped (sinks, pinned), ascending; unused with kEverything
     bool operator==(const KvRetention&) const = default;
 };
 
-/// Where the keys stand when not all are stored: `older` in rows 0.., then the tokens from `tailFirst` on.
+/// The row of each stored token when not all tokens are stored: rows 0.. hold the tokens in `older`, the rows
+/// after them the tokens from `tailFirst` on.
 struct KeyRows {
     std::vector<std::uint32_t> older; ///< ascending, all below tailFirst
     std::size_t tailFirst = 0;
-    /// Row of a token that is stored.
+    /// The row of a stored token.
     [[nodiscard]] std::size_t rowOf(std::size_t token) const;
 };
 
-/// Rotated keys and values of one layer, f32, one row of G*D per token. Rows that the retention gives up are
-/// overwritten, so a pure window takes the bytes of its window, not of the text. Grows by blocks of 256 rows
-/// or by half, whichever is more. Not thread-safe. append throws std::bad_alloc.
+/// Keys (with RoPE applied) and values of one layer in f32, one row of G*D per token. Rows of tokens that the
+/// retention drops are overwritten, so a plain window needs memory for the window, not for the text. Grows by
+/// 256 rows or by half, whichever is more. Not thread-safe. append throws std::bad_alloc.
 class KvCache {
 public:
     KvCache(std::size_t width, KvRetention retention);
-    /// Room for `tokens` without growing, as far as they would be stored.
+    /// Reserves memory for a text of `tokens` tokens, as far as they would be stored.
     void reserve(std::size_t tokens);
     void append(const float* k, const float* v);
 
@@ -40,7 +41,7 @@ public:
     [[nodiscard]] ConstMatrixView values() const { return {m_values.data(), rows(), m_width}; }
     [[nodiscard]] const KeyRows& keyRows() const { return m_rows; }
     [[nodiscard]] std::size_t bytes() const { return 2 * m_capacity * m_width * sizeof(float); }
-    /// Bytes that `tokens` tokens will take.
+    /// Bytes that a text of `tokens` tokens needs.
     [[nodiscard]] static std::size_t bytesFor(std::size_t width, const KvRetention& retention,
                                               std::size_t tokens);
 

@@ -11,15 +11,15 @@
 
 namespace fovea {
 
-/// Everything a model file says before its weights: checked settings, vocabulary, and where each tensor lies.
-/// Only readModelHeader makes one, so whoever holds it may rely on it: the tensor list is complete and fits
-/// the shape.
+/// Everything that a model file contains before its weights: checked settings, vocabulary, and the place of
+/// each tensor. Only readModelHeader creates one, so its holder may rely on it: the tensor list is complete
+/// and fits the shape.
 struct ModelHeader {
     Gguf gguf;
     ModelShape shape;
     std::string chatTemplate;
-    Vocabulary vocabulary; ///< counts and ids checked; merges are makeTokenizer's to check
-    ModelInfo info;        ///< path, hash and file size are the caller's
+    Vocabulary vocabulary; ///< counts and ids are checked; makeTokenizer checks the merges
+    ModelInfo info;        ///< path, hash and file size are left for the caller to fill
 };
 
 /// The values of general.architecture that this build runs.

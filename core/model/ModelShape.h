@@ -5,7 +5,8 @@
 
 namespace fovea {
 
-/// The numbers of a transformer, as `house.md`'s letters. All checked; H is a multiple of G.
+/// The dimensions of a transformer. The letters are used in all comments on shapes, beside T for the number
+/// of tokens of a text. All values are checked; H is a multiple of G.
 struct ModelShape {
     std::string family;  ///< "llama"
     int layers = 0;      ///< L
@@ -14,7 +15,7 @@ struct ModelShape {
     int heads = 0;       ///< H
     int kvHeads = 0;     ///< G
     int headDim = 0;     ///< D
-    int context = 0;     ///< C, tokens it was trained on; longer texts run, labelled
+    int context = 0;     ///< C, the length in tokens it was trained on; longer texts run and are labelled
     int vocabulary = 0;  ///< V
     float normEpsilon = 0;
     double ropeBase = 10000;
@@ -22,15 +23,15 @@ struct ModelShape {
     bool operator==(const ModelShape&) const = default;
 
     [[nodiscard]] int headsPerKv() const { return heads / kvHeads; }
-    /// Key-value head that query head `head` reads.
+    /// The key-value head that query head `head` reads.
     [[nodiscard]] int kvHeadOf(int head) const { return head * kvHeads / heads; }
-    /// What multiplies q.k: 1/sqrt(D).
+    /// The factor of q.k: 1/sqrt(D).
     [[nodiscard]] float attentionScale() const;
 };
 
-/// What is known about a model file beside its numbers: shown on the model card and in provenance.
+/// What is known about a model file besides its dimensions. Shown on the model card and in provenance.
 struct ModelInfo {
-    std::string name; ///< general.name, else the file's name
+    std::string name; ///< general.name, or the file name
     std::string path;
     std::string sha256; ///< of the whole file, 64 hex digits
     std::uint64_t fileBytes = 0;

@@ -2,30 +2,32 @@
 #include <cstddef>
 #include <cstdint>
 
-// What the code of one instruction set gets for y = W x with one row x: raw pointers only, as for the
-// attention kernels.
+// The interface to the code of one instruction set for y = W x with a single row x. Raw pointers only, for
+// the reason given in core/kernels/BlockKernel.h.
 namespace fovea {
 
 enum class Isa : std::uint8_t; // Isa.h, which a file of one instruction set must not include
 
-/// Rows of W that are multiplied side by side, one per lane.
+/// Rows of W that are multiplied together, one per vector lane.
 inline constexpr std::size_t kLaneRows = 16;
 
-/// How weights are stored: the file's codes and scales of 16 rows side by side, as many bytes as in the file.
+/// The storage formats of weights: codes and scales as in the file, interleaved for 16 rows, with as many
+/// bytes as in the file.
 enum class RowKind : std::uint8_t { Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, F16, F32 };
 
-/// x as the loops want it. A code stands somewhere inside a 32-bit word: instead of shifting it down, its x
-/// is divided by the power of two that it is too large by, which is exact.
+/// x in the forms that the loops need. A weight's code lies somewhere inside a 32-bit word. The loops mask it
+/// out without shifting it, which makes it too large by a power of two; the matching entry of x is divided by
+/// that power, which is exact.
 struct RowInput {
     const float* x = nullptr;       ///< [in]
-    const float* nibbles = nullptr; ///< [in] x / 16^(j mod 8), last of 8 undivided (it is shifted)
-    const float* bytes = nullptr;   ///< [in] x / 256^(j mod 4), last of 4 undivided
-    const float* bits = nullptr;    ///< [in] 16 x / 2^(j mod 32), last of 32 16 x
-    const float* pairs = nullptr;   ///< [in] 16 x / 4^(j mod 16), last of 16 16 x
-    const float* sums = nullptr;    ///< [in/16] sum of 16 neighbours of x
+    const float* nibbles = nullptr; ///< [in] x / 16^(j mod 8); every eighth undivided (it is shifted)
+    const float* bytes = nullptr;   ///< [in] x / 256^(j mod 4); every fourth is undivided
+    const float* bits = nullptr;    ///< [in] 16 x / 2^(j mod 32); every 32nd is 16 x
+    const float* pairs = nullptr;   ///< [in] 16 x / 4^(j mod 16); every 16th is 16 x
+    const float* sums = nullptr;    ///< [in/16] sums of 16 consecutive entries of x
 };
 
-/// Groups [first, last) of 16 rows: out[16 * (g - first) ..] = their products.
+/// The products of the row groups [first, last), 16 rows each; group g goes to out[16 * (g - first) ..].
 struct RowTask {
     RowKind kind = RowKind::F32;
     const unsigned char* data = nullptr; ///< of group 0
@@ -36,9 +38,9 @@ struct RowTask {
     float* out = nullptr;
 };
 
-/// One instruction set's loops. Error of each product against exact arithmetic on the stored weights: at most
-/// 2e-7 of 2 max|w| sum|x| over the row, plus rounding of the result (f32 sums in a fixed order, x not
-/// rounded).
+/// The loops of one instruction set. The error of each product against exact arithmetic on the stored weights
+/// is at most 2e-7 * 2 max|w| sum|x| over the row, plus the rounding of the result. x is not rounded; sums
+/// are f32 in a fixed order.
 using RowProductLoop = void (*)(const RowTask&);
 void rowProductPortable(const RowTask& task);
 void rowProductAvx2(const RowTask& task);

@@ -10,7 +10,7 @@ class RowProductLoops {
     using Int = typename V::Int;
     using Float = typename V::Float;
 
-    /// Four sums in turn hide the latency of the multiply-add.
+    /// Four alternating sums hide the latency of the multiply-add.
     struct Sums {
         Float s[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
         void add(int which, Float codes, float x) {
@@ -19,7 +19,7 @@ class RowProductLoops {
         [[nodiscard]] Float total() const { return V::add(V::add(s[0], s[1]), V::add(s[2], s[3])); }
     };
 
-    /// 8 columns a word: 4-bit codes.
+    /// 8 columns per word: 4-bit codes.
     static inline void nibbleWord(const unsigned char* words, const float* x, Sums& sums) {
         const Int w = V::load(words);
         sums.add(0, V::toFloat(V::mask(w, 0xFU)), x[0]);
@@ -35,7 +35,7 @@ class RowProductLoops {
         for (std::size_t c = 0; c < count; ++c)
             nibbleWord(words + c * kWord, x + 8 * c, sums);
     }
-    /// 4 columns a word: codes of 8 bits.
+    /// 4 columns per word: 8-bit codes.
     static inline void bytes(const unsigned char* words, const float* x, Sums& sums) {
         for (std::size_t c = 0; c < 8; ++c) {
             const Int w = V::load(words + c * kWord);
@@ -45,14 +45,14 @@ class RowProductLoops {
             sums.add(3, V::toFloat(V::template shiftRight<24>(w)), x[4 * c + 3]);
         }
     }
-    /// 32 columns a word: the fifth bit.
+    /// 32 columns per word: the fifth bit of each code.
     static inline void bits(const unsigned char* words, const float* x, Sums& sums) {
         const Int w = V::load(words);
         for (int j = 0; j < 31; ++j)
             sums.add(j, V::toFloat(V::mask(w, 1U << j)), x[j]);
         sums.add(31, V::toFloat(V::template shiftRight<31>(w)), x[31]);
     }
-    /// 16 columns a word: the fifth and sixth bit.
+    /// 16 columns per word: the fifth and sixth bit of each code.
     static inline void pairs(const unsigned char* words, const float* x, Sums& sums) {
         const Int w = V::load(words);
         for (int j = 0; j < 15; ++j)
@@ -110,7 +110,7 @@ class RowProductLoops {
         }
     }
 
-    /// One block of 32 inside a super-block of Q4_K or Q5_K; its planes stand at `p`.
+    /// One block of 32 inside a super-block of Q4_K or Q5_K; its data starts at `p`.
     template <int s, bool five>
     static inline void subBlock(const unsigned char*& p, const RowInput& in, std::size_t j, Float d, Float m,
                                 const Int (&packed)[3], Float& acc) {
@@ -149,7 +149,7 @@ class RowProductLoops {
         return acc;
     }
 
-    /// 16 columns of Q6_K with their own scale, kept plus 128.
+    /// 16 columns of Q6_K with a scale of their own, stored with 128 added.
     static inline void sixteen(const unsigned char* low, const unsigned char* high, const RowInput& in,
                                std::size_t j, Float d, Int biased, Float& acc) {
         Sums sums;

@@ -7,12 +7,14 @@
 
 namespace fovea {
 
-/// One weight matrix [out x in] for products with a single row: the file's codes and scales, 16 rows side by
-/// side, in as many bytes as the file spends (rows filled up to 16). BF16 is widened to f32. Immutable.
+/// One weight matrix [out x in] for products with a single row. It holds the file's codes and scales,
+/// interleaved for 16 rows, in as many bytes as the file (the number of rows is rounded up to 16). BF16 is
+/// widened to f32. Immutable.
 class StoredMatrix {
 public:
     StoredMatrix() = default;
-    /// `rows`: the tensor's bytes, row after row; row r becomes row place(r). Throws std::bad_alloc.
+    /// `rows`: the tensor's bytes, row after row. Row r of the tensor becomes row place(r) of the matrix.
+    /// Throws std::bad_alloc.
     [[nodiscard]] static StoredMatrix pack(TensorType type, std::span<const std::byte> rows, std::size_t out,
                                            std::size_t in,
                                            const std::function<std::size_t(std::size_t)>& place);
@@ -29,21 +31,21 @@ private:
     AlignedBuffer<unsigned char> m_data;
 };
 
-/// One factor of a product with a row x: out [W.out()] = W x, or += W x.
+/// One matrix to multiply with a row x: out [matrix->out()] = W x, or out += W x.
 struct RowFactor {
     const StoredMatrix* matrix = nullptr;
     float* out = nullptr;
     bool accumulate = false;
 };
 
-/// Multiplies single rows of up to `columns` numbers: activations stay f32 and weights are unpacked in
-/// registers, so the result is the product with the dequantised weights up to rounding of f32 sums (see
-/// RowTask). One thread at a time; opens an OpenMP region. Same bits at any thread count.
+/// Multiplies single rows of up to `columns` numbers. Activations stay f32 and weights are unpacked in
+/// registers, so the result is the product with the dequantised weights up to the rounding of f32 sums (see
+/// RowProductLoop). Not thread-safe; opens an OpenMP region. Same bits at any number of threads.
 class RowMultiplier {
 public:
-    /// Throws std::bad_alloc. `loop` null: the best this CPU runs.
+    /// `loop` null: the fastest that this CPU supports. Throws std::bad_alloc.
     explicit RowMultiplier(std::size_t columns, int threads, RowProductLoop loop = nullptr);
-    /// All factors share x [in].
+    /// All factors are multiplied with the same x [in].
     void multiply(const float* x, std::span<const RowFactor> factors);
 
 private:

@@ -8,7 +8,8 @@
 
 namespace fovea {
 
-/// A tensor that a model of some shape must have: `rows` x `columns`, a plain vector when rows is 0.
+/// A tensor that a model of some shape must have: `rows` x `columns`, or a vector of `columns` numbers when
+/// rows is 0.
 struct ExpectedTensor {
     std::string name;
     std::uint64_t rows = 0;
@@ -17,11 +18,11 @@ struct ExpectedTensor {
     bool operator==(const ExpectedTensor&) const = default;
 };
 
-/// The complete list for a llama model, names and shapes as GGUF has them (`models.md` section 4).
+/// The complete tensor list of a llama model, with the names and shapes of GGUF.
 [[nodiscard]] std::vector<ExpectedTensor> expectedTensors(const ModelShape& shape);
 
-/// Compares list and file both ways. Errors: Inconsistent (missing, wrong shape: found and expected; a norm
-/// that is quantised), Unsupported (a tensor that the list does not know).
+/// Checks that the file holds exactly the tensors of the list. Errors: Inconsistent (a missing tensor, a
+/// wrong shape, a quantised norm), Unsupported (a tensor that is not in the list).
 [[nodiscard]] Result<> requireTensors(const Gguf& gguf, const ModelShape& shape);
 
 } // namespace fovea

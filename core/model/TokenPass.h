@@ -10,23 +10,24 @@
 
 namespace fovea {
 
-/// Attention inputs of one token in one layer, positions already rotated in.
+/// Attention inputs of one token in one layer, with RoPE applied to q and k.
 struct TokenInput {
     int layer = 0;
-    std::size_t token = 0;    ///< its position
+    std::size_t token = 0;    ///< position of the token
     std::span<const float> q; ///< [H*D]
     std::span<const float> k; ///< [G*D]
     std::span<const float> v; ///< [G*D]
     std::span<const float> x; ///< [M], the residual stream that enters the layer
 };
-/// Fills `o` [H*D], before the output projection. Called once per layer, in order, outside any OpenMP region.
+/// Computes attention for one token: fills `o` [H*D], the output before the output projection. Called once
+/// per layer, in order, outside any OpenMP region.
 using AttendToken = std::function<Result<>(const TokenInput& in, std::span<float> o)>;
 
-/// The layer stack of `forward` for one token at a time: the same weights, norms and rotation. Where the
-/// model keeps its stored matrices (LoadOptions::stored), a token reads those, each weight unpacked in
-/// registers and multiplied by f32 activations; else the unpacked ones. Either way f32 sums may be ordered
-/// otherwise than `forward` orders them, so a hidden state differs from the whole text's by rounding (about
-/// 1e-5 of the largest). One object serves one text; not thread-safe. Construction throws std::bad_alloc.
+/// The layer stack of `forward` for one token at a time, with the same weights, norms and rotation. If the
+/// model keeps its stored matrices (LoadOptions::stored), a token reads those and unpacks each weight in
+/// registers; otherwise it reads the unpacked matrices. In both cases the order of f32 sums may differ from
+/// that of `forward`, so a hidden state differs by rounding (about 1e-5 of the largest value). One object
+/// serves one text. Not thread-safe. Construction throws std::bad_alloc.
 class TokenPass {
 public:
     /// `threads` 0: all. `isa`: of the elementwise loops and of products with stored matrices.
@@ -36,8 +37,8 @@ public:
     TokenPass& operator=(TokenPass&&) noexcept;
 
     /// Runs token `id` at `position`. Returns its hidden state after the last norm [M], valid until the next
-    /// call. Errors: BadValue (an id outside the vocabulary), Inconsistent (activations not finite), those of
-    /// `attend`, Cancelled. Throws std::bad_alloc.
+    /// call. Errors: BadValue (an id outside the vocabulary), Inconsistent (activations that are not finite),
+    /// Cancelled, and the errors of `attend`. Throws std::bad_alloc.
     [[nodiscard]] Result<std::span<const float>> run(std::int32_t id, std::size_t position,
                                                      const AttendToken& attend, const WorkContext& work);
     /// Logits [V] of a hidden state [M].

@@ -13,8 +13,8 @@
 
 namespace fovea {
 
-/// Vocabulary rows of one output multiply: logits are made strip by strip. No power of two: rows of results 4
-/// KiB apart share a few sets of the caches, which halves the speed of a general product.
+/// Vocabulary rows per product when logits are computed, strip by strip. Not a power of two: result rows that
+/// lie 4 KiB apart share few cache sets, which halves the speed of the product.
 inline constexpr std::size_t kVocabularyStrip = 960;
 
 struct LayerWeights {
@@ -26,7 +26,7 @@ struct LayerWeights {
     DenseWeight down;   ///< [M x F]
 };
 
-/// The same matrices as the file stores them, for products with single rows.
+/// The same matrices in the encoding of the file, for products with single rows.
 struct StoredLayer {
     StoredMatrix q, k, v; ///< q and k in half-split order
     StoredMatrix output, gate, up, down;
@@ -37,13 +37,14 @@ struct StoredWeights {
     [[nodiscard]] std::uint64_t bytes() const;
 };
 
-/// The rows of token_embd as the file stores them: small, and unpacked exactly when looked up.
+/// The rows of token_embd in the encoding of the file, which needs less memory. A row is unpacked exactly
+/// when it is looked up.
 class EmbeddingTable {
 public:
     EmbeddingTable() = default;
     EmbeddingTable(TensorType type, std::size_t width, AlignedBuffer<std::byte> bytes)
         : m_type(type), m_width(width), m_bytes(std::move(bytes)) {}
-    /// Fills out[0 .. M) with row `id`.
+    /// Writes row `id` to out[0 .. M).
     void look(std::size_t id, float* out) const;
 
 private:
@@ -52,13 +53,13 @@ private:
     AlignedBuffer<std::byte> m_bytes;
 };
 
-/// A llama model's weights, unpacked once. Immutable, shared between threads.
+/// The weights of a llama model, unpacked once. Immutable, shared between threads.
 class Weights {
 public:
-    /// Reads every tensor of `header` from `source`. Rows of attn_q and attn_k, which GGUF stores in pairs
-    /// for another kind of RoPE, are moved back. Values that are not finite are counted per tensor into
-    /// `warnings`. Errors: Io, Cancelled. Throws std::bad_alloc. Beyond the result it holds one matrix in
-    /// f32, or one vocabulary strip.
+    /// Reads every tensor of `header` from `source`. GGUF stores the rows of attn_q and attn_k in pairs, for
+    /// interleaved RoPE; they are moved back to the half-split order. Values that are not finite are counted
+    /// per tensor in `warnings`. Errors: Io, Cancelled. Throws std::bad_alloc. Memory besides the result: one
+    /// matrix in f32, or one vocabulary strip.
     [[nodiscard]] static Result<std::shared_ptr<const Weights>>
     read(const ByteSource& source, const ModelHeader& header, const LoadOptions& options,
          std::vector<std::string>& warnings, const WorkContext& work);

@@ -14,22 +14,22 @@ namespace fovea {
     return count >= kBlock ? ~std::uint64_t{0} : laneBit(count) - 1;
 }
 
-/// The queries of a block that is being written, and the band of keys that each of them reads.
+/// The queries of the block that is being written, with the band of keys that each of them reads.
 struct Lanes {
     std::size_t first = 0; ///< query of lane 0
     std::size_t count = 0;
     std::uint64_t active = 0;
-    std::array<LaneBound, kBlock> band{}; ///< keys [lo, hi) of the band; lo == hi for an inactive lane
-    std::size_t bandFirst = 0;            ///< least lo of the bands that are not empty
-    std::size_t bandLastFirst = 0;        ///< greatest lo
-    std::size_t leastEnd = 0;             ///< least hi
-    std::size_t end = 0;                  ///< no key from here on is read
-    const std::uint32_t* list = nullptr;  ///< the lanes' queries where they are not neighbours
+    std::array<LaneBound, kBlock> band{}; ///< band of each lane, keys [lo, hi); lo == hi for an inactive lane
+    std::size_t bandFirst = 0;            ///< smallest lo of the non-empty bands
+    std::size_t bandLastFirst = 0;        ///< largest lo
+    std::size_t leastEnd = 0;             ///< smallest hi
+    std::size_t end = 0;                  ///< no key at or after this one is read
+    const std::uint32_t* list = nullptr;  ///< the queries of the lanes if they are not consecutive
 
     Lanes() = default;
-    /// Queries first, first + 1, ...; bands are empty.
+    /// Lanes for queries first, first + 1, ... with empty bands.
     Lanes(std::size_t firstQuery, std::size_t queries) : first(firstQuery), count(queries) {}
-    /// All of them active.
+    /// Lanes for the given queries, all active.
     explicit Lanes(const std::vector<std::uint32_t>& queries)
         : first(queries.front()), count(queries.size()), active(lowLanes(queries.size())),
           list(queries.data()) {}
@@ -37,42 +37,44 @@ struct Lanes {
     [[nodiscard]] std::size_t query(std::size_t lane) const {
         return list != nullptr ? list[lane] : first + lane;
     }
-    /// Fills what follows from the bands, active lanes and `end`.
+    /// Computes the members that follow from the bands, the active lanes and `end`.
     void measure();
 };
 
-/// Writes a HeadPlan block by block. The keys of a block are the lanes' bands and, as masks over its lanes,
-/// all others; which keys those are is its callers' business (PlanBuilder, BidirectionalPlan). Masks are
-/// sets, so a key that two parts name is read once. Not thread-safe. Cost: one step per masked key, T/64
+/// Writes a HeadPlan block by block. The keys of a block are the bands of its lanes and, as masks over the
+/// lanes, all other keys. The callers (PlanBuilder, BidirectionalPlan) decide which keys those are. Masks are
+/// sets, so a key named by two parts is read once. Not thread-safe. Cost: one step per masked key and T/64
 /// steps per block.
 class ItemWriter {
 public:
     ItemWriter(std::size_t tokens, RowRange rows);
 
-    /// A tile outside the bands is worth a tile of its own when it is at least this wide and half full; else
-    /// its keys are gathered.
+    /// Keys outside the bands become a tile when it is at least this wide and half full; otherwise they are
+    /// gathered.
     static constexpr std::size_t kDenseKeys = 32;
 
-    /// `lanesReading` read `key` too. Those that have it already are not counted again.
+    /// Adds `key` for the lanes in `lanesReading`. Lanes that already read it are not counted again.
     void addMask(std::size_t key, std::uint64_t lanesReading, Reason reason);
     void countPairs(Reason reason, std::uint64_t pairs);
 
     void openBlock(const Lanes& lanes);
-    /// Bands and masks as trimmed Full and Bound tiles, or Bitmasks; what is not dense stays for gathers().
+    /// Writes bands and masks as trimmed Full, Bound and Bitmask tiles. Keys that are not dense remain for
+    /// gathers().
     void tiles(const Lanes& lanes);
-    /// The lanes' intervals inside the tile [keyFirst, keyLast) as one trimmed item: Full when all active
-    /// lanes read all of it. No item where none reads.
+    /// Writes the intervals of the lanes inside the tile [keyFirst, keyLast) as one trimmed item: Full when
+    /// all active lanes read all of it, no item when none reads.
     void bounds(const Lanes& lanes, std::size_t keyFirst, std::size_t keyLast, const LaneBound* bounds);
-    /// The dilated windows of lanes of one phase: positions divided by the stride make each a band.
+    /// Writes the dilated windows of the lanes of one phase. With positions divided by the stride each window
+    /// is a band.
     void strided(const Lanes& lanes, std::size_t stride, std::size_t window);
-    /// Keys [keyFirst, keyLast), at most 64, which every active lane reads so many times.
+    /// Writes keys [keyFirst, keyLast), at most 64, which every active lane reads `multiplicity` times.
     void full(std::size_t keyFirst, std::size_t keyLast, std::uint32_t multiplicity);
-    /// Strided items come before tiles of lesser keys: back into the order of first keys.
+    /// Sorts the items of the block by first key; needed because strided items are written first.
     void sortBlock();
     void gathers(const Lanes& lanes);
     void closeBlock();
 
-    /// The plan, its blocks by first query.
+    /// Returns the plan with its blocks sorted by first query.
     [[nodiscard]] HeadPlan finish();
 
 private:
@@ -80,9 +82,9 @@ private:
     void bitmask(std::size_t keyFirst, std::size_t keyLast, const std::uint64_t* lanesOfKeys);
 
     HeadPlan m_plan;
-    QueryBlock m_block;                   ///< the open one
-    std::vector<std::uint64_t> m_masks;   ///< [T] lanes of the block that read the key, outside the band
-    std::vector<std::uint64_t> m_touched; ///< [T/64] keys whose mask is not empty
+    QueryBlock m_block;                   ///< the block being written
+    std::vector<std::uint64_t> m_masks;   ///< [T] lanes that read the key, for keys outside the bands
+    std::vector<std::uint64_t> m_touched; ///< [T/64] bit set of keys whose mask is not empty
 };
 
 } // namespace fovea

@@ -6,14 +6,15 @@
 
 namespace fovea {
 
-/// Builds the HeadPlan of one causal pattern, 64 queries at a time: decides each lane's band and who reads
-/// every other key; ItemWriter makes items of them. Queries in query role get blocks of their own. Cost: one
-/// step per planned key outside the band, plus T/64 steps per block.
+/// Builds the HeadPlan of one causal pattern, 64 queries at a time. It decides the band of each lane and
+/// which lanes read each other key; ItemWriter turns this into items. Queries in query role get blocks of
+/// their own. Cost: one step per planned key outside the bands, plus T/64 steps per block.
 class PlanBuilder {
 public:
-    /// What becomes of a query that no part gives a key: it reads itself, or nothing (a state stands there).
+    /// What a query reads if no part gives it a key: itself, or nothing (when a state takes its place).
     enum class Unread : std::uint8_t { Self, Nothing };
-    /// `routed` may be null; its rows must cover `rows`. The referenced values must outlive the builder.
+    /// `routed` may be null, otherwise its rows must cover `rows`. The referenced values must outlive the
+    /// builder.
     PlanBuilder(const LocalReads& local, const AlwaysReads& always, const RoutedChoices* routed,
                 std::size_t tokens, RowRange rows, Unread unread = Unread::Self);
     [[nodiscard]] HeadPlan build();

@@ -4,19 +4,20 @@
 
 namespace fovea {
 
-/// The same reads by row of a cache that does not store every key. `plan` must read stored keys only: for a
-/// retention made from its policy, plans of the newest row do. Keys that neighbour stay neighbours, since a
-/// tile never spans a key that was given up.
+/// Translates the keys of `plan` to the rows of a cache that does not store every key. `plan` must read
+/// stored keys only; plans of the newest row do, if the retention was made from the same policy. Adjacent
+/// keys stay adjacent, because a tile never spans a key that was dropped.
 [[nodiscard]] AttentionPlan onStoredKeys(const AttentionPlan& plan, const KeyRows& rows);
 
-/// What one layer's later queries may read under `policy`: everything when keys are routed, pinned to queries
-/// or chosen by what they are, when the window is dilated, rows lie outside a phase or something follows the
-/// exact part; else the local part's reach, the sinks and the pinned keys.
+/// The tokens that later queries of one layer may read under `policy`. Everything if keys are routed, pinned
+/// in query role or read because of their kind, if the window is dilated, if rows lie outside a phase, or if
+/// something is combined with the exact part (a far field, a sink logit). Otherwise the reach of the local
+/// part, the sinks and the pinned keys.
 [[nodiscard]] KvRetention retentionOf(const AttentionPolicy& policy, int layer);
 
-/// A text that grows does not reach its pinned positions at once: those beyond `tokens` are left out.
+/// The policy without pinned positions at or beyond `tokens`, which a growing text has not reached yet.
 [[nodiscard]] AttentionPolicy pinnedWithin(AttentionPolicy policy, std::size_t tokens);
-/// Does the policy pin a position, in any head policy?
+/// Whether the policy or any of its head policies pins a position.
 [[nodiscard]] bool pinsTokens(const AttentionPolicy& policy);
 
 } // namespace fovea

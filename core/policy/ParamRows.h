@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-// How rows of the parameter table are written; one file per section appends its own (Params*.cpp).
+// Helpers to write rows of the parameter table. Each Params*.cpp appends the rows of one section.
 namespace fovea::params {
 
 using Policy = AttentionPolicy;
@@ -30,7 +30,7 @@ void appendMix(std::vector<ParamSpec>& specs);
     return !(p.local.window == kAll && p.local.dilation == 1);
 }
 
-/// A new row without access; give it one of the accessors below, then its range and `active`.
+/// Appends a new row. Then set its access with one of the functions below, its range and `active`.
 inline ParamSpec& row(std::vector<ParamSpec>& specs, std::string_view section, std::string_view key,
                       std::string_view option, std::string_view label, std::string_view unit,
                       std::string_view help, ParamKind kind) {
@@ -45,7 +45,7 @@ inline ParamSpec& row(std::vector<ParamSpec>& specs, std::string_view section, s
     return specs.emplace_back(std::move(spec));
 }
 
-/// Field `Field` of part `Part` as it stands: whole numbers, reals and flags.
+/// Access to field `Field` of part `Part`, for integers, reals and flags.
 template <auto Part, auto Field>
 void plain(ParamSpec& spec, double minimum, double maximum, bool (*active)(const Policy&)) {
     spec.minimum = minimum;
@@ -58,7 +58,7 @@ void plain(ParamSpec& spec, double minimum, double maximum, bool (*active)(const
     spec.active = active;
 }
 
-/// An enumerator by its place in `Names`.
+/// Access to an enumeration, whose enumerators are named by `Names` in order.
 template <auto Part, auto Field, const auto& Names>
 void named(ParamSpec& spec, bool (*active)(const Policy&)) {
     spec.names.assign(Names.begin(), Names.end());

@@ -11,15 +11,15 @@ namespace fovea {
 
 enum class ParamKind : std::uint8_t { Integer, Real, Flag, Name, IntegerList };
 
-/// A value of any parameter. Integer kAll reads and prints "all".
+/// A value of any parameter. The integer kAll is read and printed as "all".
 using ParamValue = std::variant<std::int64_t, double, bool, std::string, std::vector<std::int64_t>>;
 
-/// One row per user-visible number: range, unit, default and help are written here and nowhere else. Sliders,
-/// command line, policy file and documentation are generated from it.
+/// Describes one parameter: range, unit, default and help. Sliders, command-line options, policy files and
+/// documentation are generated from these rows, so nothing is written twice.
 struct ParamSpec {
     /// Path in the policy file: "local.window". The budgets are one row per kind ("routed.count",
     /// "routed.fraction", ..., "routed.query_count"), which the file writes as budget_kind and budget;
-    /// setting one chooses its kind.
+    /// setting one of them also selects its kind.
     std::string_view key;
     std::string_view option;  ///< command-line name without dashes: "window"
     std::string_view section; ///< "Local", "Always", "Routed", "Far", "Mix"
@@ -28,38 +28,39 @@ struct ParamSpec {
     std::string_view help;    ///< one or two sentences
     ParamKind kind = ParamKind::Integer;
     double minimum = 0;
-    double maximum = 0;                  ///< Integer and Real; a slider clips it to T
-    bool allAllowed = false;             ///< Integer: kAll is a value
-    bool offAllowed = false;             ///< Real: "off" is a value, held as NaN
-    bool logarithmic = false;            ///< how a slider should move
-    bool quiet = true;                   ///< a panel hides the row while it does nothing
-    std::vector<std::string_view> names; ///< Name: the legal ones
+    double maximum = 0;                  ///< Integer and Real; a slider is limited to T
+    bool allAllowed = false;             ///< Integer: kAll is allowed
+    bool offAllowed = false;             ///< Real: "off" is allowed and stored as NaN
+    bool logarithmic = false;            ///< whether a slider should be logarithmic
+    bool quiet = true;                   ///< a panel hides the row while the parameter has no effect
+    std::vector<std::string_view> names; ///< Name: the allowed values
     ParamValue (*get)(const AttentionPolicy&) = nullptr;
-    /// The variant's type must match `kind` (checkParam first). A signal that cannot take the present role
-    /// brings its own. Several values for one policy are set in table order.
+    /// The variant's type must match `kind` (call checkParam first). Setting a signal that does not support
+    /// the current role also changes the role. Set several values of one policy in table order.
     void (*set)(AttentionPolicy&, const ParamValue&) = nullptr;
-    /// Does the parameter do anything under this policy (e.g. bits without a dot signal: no)?
+    /// Whether the parameter has an effect under this policy (for example, bits has none without a
+    /// dot-product signal).
     bool (*active)(const AttentionPolicy&) = nullptr;
 };
 
 [[nodiscard]] std::span<const ParamSpec> paramSpecs();
-/// By key or by option, hyphen and underscore the same; nullptr if unknown.
+/// Finds a row by key or option; hyphen and underscore are equivalent. nullptr if there is none.
 [[nodiscard]] const ParamSpec* findParam(std::string_view name);
 
-/// One row per kind of a budget: the file writes them as budget_kind and budget instead.
+/// Whether the row is one of those per kind of budget, which files write as budget_kind and budget.
 [[nodiscard]] bool isBudgetKey(std::string_view key);
-/// Those rows by BudgetKind: of keys, and of queries (count and fraction only).
+/// The keys of those rows, in the order of BudgetKind: for keys, and for queries (count and fraction only).
 inline constexpr std::string_view kBudgetKeys[] = {"routed.count", "routed.fraction", "routed.top_p",
                                                    "routed.threshold"};
 inline constexpr std::string_view kQueryBudgetKeys[] = {"routed.query_count", "routed.query_fraction"};
 
-/// Reads `text` as the value of `spec` ("all", "1e3", "5,11,17", "on") within its range; BadValue names
-/// option, value, range.
+/// Parses `text` ("all", "1e3", "5,11,17", "on") as a value of `spec` and checks its range. Errors: BadValue;
+/// the message names option, value and range.
 [[nodiscard]] Result<ParamValue> parseParam(const ParamSpec& spec, std::string_view text);
 [[nodiscard]] std::string formatParam(const ParamSpec& spec, const ParamValue& value);
-/// What the parameter takes, for the end of a message: "a whole number from 1 to 64 is accepted".
+/// The accepted values, for the end of a message: "a whole number from 1 to 64 is accepted".
 [[nodiscard]] std::string acceptedValues(const ParamSpec& spec);
-/// Checks type and range; the one range check of all entrances.
+/// Checks type and range. Every source of values uses this check.
 [[nodiscard]] Result<> checkParam(const ParamSpec& spec, const ParamValue& value);
 
 /// The whole policy as command-line options, defaults left out: "--window 128 --sinks 4 --route group_dot

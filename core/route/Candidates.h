@@ -5,8 +5,8 @@
 
 namespace fovea {
 
-/// What the routed part may choose from: for each query, the keys that neither local nor always read. A
-/// separator beyond its cap is one of them.
+/// The keys that the router may choose for each query: those that neither local nor always read. A separator
+/// beyond its cap is one of them.
 class Candidates {
 public:
     Candidates(const LocalReads& local, const AlwaysReads& always, Scope scope, std::size_t tokens);
@@ -17,10 +17,10 @@ public:
         std::size_t count = 0;
         const std::uint64_t* blocked = nullptr;
     };
-    /// `scratch` (T/64 + 1 words) is used where the set is no prefix; the row points into it or into this
-    /// object.
+    /// The candidates of one query. `scratch` (T/64 + 1 words) is used when the set is not a prefix; the
+    /// returned row points into it or into this object.
     [[nodiscard]] Row of(std::size_t query, std::vector<std::uint64_t>& scratch) const;
-    /// Is each query's set that of the query before and some keys behind its end?
+    /// Whether the set of each query is that of the previous query plus keys after its end.
     [[nodiscard]] bool growing() const {
         return m_scope == Scope::Prefix && !m_local.dilated() && m_always.until.empty();
     }

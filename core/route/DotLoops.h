@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
-// Plain loops that every instruction set compiles for itself (internal linkage: the same name may not mean
-// two machine codes).
+// Plain loops that are compiled for every instruction set, with internal linkage so that each set keeps its
+// own machine code.
 namespace fovea {
 namespace {
 
@@ -111,7 +111,7 @@ inline std::size_t loopAtLeast(const float* x, std::size_t count, float bar) {
     return found;
 }
 
-// Compilers lose plain arrays of lanes to memory here, so the lanes are a vector.
+// A vector type, because compilers would spill a plain array of lanes to memory here.
 using Floats8 = float __attribute__((vector_size(32)));
 using Ints8 = std::int32_t __attribute__((vector_size(32)));
 
@@ -158,7 +158,7 @@ inline void loopAddExponentials(const float* x, std::size_t count, float factor,
         sum[j] += expNegative(factor * x[j] - shift);
 }
 
-/// SplitMix64.h restated: its inline functions may not be compiled for one instruction set and linked for
+/// A copy of SplitMix64.h, because an inline function compiled for one instruction set could be linked for
 /// all.
 inline void loopDraws(std::uint64_t state, std::uint64_t first, std::size_t count, float* out) {
     for (std::size_t j = 0; j < count; ++j) {

@@ -2,41 +2,43 @@
 #include <cstddef>
 #include <cstdint>
 
-// The router's inner loops, compiled once per instruction set. No containers here: a file of one instruction
-// set includes only this.
+// The inner loops of the router, compiled once per instruction set. No containers here, because files of one
+// instruction set include this header (see core/kernels/BlockKernel.h).
 namespace fovea {
 
 enum class Isa : std::uint8_t; // Isa.h, which a file of one instruction set must not include
 
-/// Keys in one packed group: a group is what one step of a dot kernel scores.
+/// Number of keys in a packed group. One step of a dot kernel scores one group.
 inline constexpr std::size_t kGroupKeys = 16;
-/// Most query rows that one call scores; their accumulators fit the registers.
+/// Largest number of query rows per call, so that their accumulators fit in registers.
 inline constexpr std::size_t kGroupRows = 8;
 
-/// One query's side of a sift: what is let through, and where that goes.
+/// One query's part of a sift, which keeps only scores above a threshold: the threshold, the candidates and
+/// the output.
 struct SiftRow {
-    float bar = 0;                          ///< scores below it are dismissed; a NaN is not below
-    std::uint32_t end = 0;                  ///< keys from here on are no candidates
+    float bar = 0;                          ///< scores below it are discarded; a NaN is not below
+    std::uint32_t end = 0;                  ///< keys at or after it are no candidates
     const std::uint64_t* blocked = nullptr; ///< bit j % 64 of word j / 64: key j is no candidate
-    float* values = nullptr;                ///< with `keys`: room for every key of the call and 16 more
+    float* values = nullptr;                ///< output, as `keys`: room for every key of the call and 16 more
     std::uint32_t* keys = nullptr;
-    std::size_t found = 0; ///< out: how many were written, by ascending key
+    std::size_t found = 0; ///< output: number of entries written, by ascending key
 };
 
-/// One instruction set's loops. Integer results are exact and equal everywhere; float dots may differ in the
-/// last bits between instruction sets, never between threads. All functions are pure, `dim` is 1..256 and
-/// buffers need no alignment.
+/// The loops of one instruction set. Integer results are exact and equal on all sets; float results may
+/// differ in the last bits between instruction sets, but not between numbers of threads. All functions are
+/// pure; `dim` is 1..256; buffers need no alignment.
 struct DotKernels {
     const char* name;
 
     /// Rounds `count` numbers to `bits` (1..8) symmetric levels and returns the step: max|x| / (2^(bits-1) -
-    /// 1), nearest even. One bit keeps signs with step mean|x|. All zero: step 0. Anything not finite: zeros
-    /// and step NaN.
+    /// 1), nearest even. With one bit only signs are kept, with step mean|x|. All zero: step 0. If a number
+    /// is not finite: all zeros and step NaN.
     float (*round)(const float* x, std::size_t count, int bits, std::int8_t* rounded);
 
-    /// Of kGroupKeys packed keys: [bytes / 64][16 keys][4 bytes], so that keys can be moved between groups.
+    /// Bytes of kGroupKeys packed keys, in the layout [bytes / 64][16 keys][4 bytes], which lets keys move
+    /// between groups.
     std::size_t (*groupBytes)(std::size_t dim);
-    std::size_t (*queryBytes)(std::size_t dim); ///< of one packed query
+    std::size_t (*queryBytes)(std::size_t dim); ///< bytes of one packed query
     /// Packs up to kGroupKeys keys of `dim` numbers (missing ones become 0).
     void (*packKeys)(const std::int8_t* keys, std::size_t count, std::size_t dim, unsigned char* group);
     void (*packQuery)(const std::int8_t* query, std::size_t dim, unsigned char* packed);
@@ -45,13 +47,13 @@ struct DotKernels {
                     const unsigned char* queries, std::size_t rows, std::size_t dim, float* out,
                     std::size_t outStride);
 
-    /// The scores of intTile, not stored but sifted: of keys `key` (a multiple of kGroupKeys) and on, 16 *
-    /// `groups` of them, each row of `sift` gets those that are not below its bar. Any number of rows.
+    /// Computes the scores of intTile for 16 * `groups` keys from `key` on (a multiple of kGroupKeys), but
+    /// writes only those that are not below the threshold of their row in `sift`. Any number of rows.
     void (*intSift)(const unsigned char* keyGroups, std::size_t groups, const float* step,
                     const unsigned char* queries, std::size_t rows, std::size_t dim, std::uint32_t key,
                     SiftRow* sift);
 
-    /// intTile on floats: groups are [dim][16] (packFloats), queries are rows of `queryStride` floats.
+    /// Like intTile, on floats: groups are [dim][16] (packFloats), queries are rows of `queryStride` floats.
     void (*floatTile)(const float* keyGroups, std::size_t groups, float scale, const float* queries,
                       std::size_t queryStride, std::size_t rows, std::size_t dim, float* out,
                       std::size_t outStride);
@@ -65,13 +67,13 @@ struct DotKernels {
     std::size_t (*filter)(const float* scores, std::size_t count, const std::uint64_t* blocked, float bar,
                           std::uint32_t base, float* values, std::uint32_t* keys);
 
-    /// Greatest of count numbers; NaNs are passed over; -inf for none.
+    /// The largest of count numbers, ignoring NaNs; -inf if there is none.
     float (*greatest)(const float* x, std::size_t count);
-    float (*least)(const float* x, std::size_t count); ///< likewise; +inf for none
+    float (*least)(const float* x, std::size_t count); ///< the smallest, ignoring NaNs; +inf if there is none
     /// How many of them are at least `bar`.
     std::size_t (*atLeast)(const float* x, std::size_t count, float bar);
-    /// places[i] = how many of x rank before x[i]: greater ones, and equal ones that stand later. No NaNs.
-    /// Cost: count^2 / vector width. `places` has room for `count` + 16.
+    /// places[i] = how many of x rank before x[i]: larger ones, and equal ones at a later index. x must not
+    /// contain NaNs. Cost: count^2 / vector width. `places` has room for `count` + 16.
     void (*places)(const float* x, std::size_t count, std::uint32_t* places);
     /// x[j] = exp(factor * x[j] - shift), 0 for NaN; returns their sum. For factor * x[j] <= shift.
     double (*exponentials)(float* x, std::size_t count, float factor, float shift);
@@ -85,7 +87,7 @@ void packFloats(const float* keys, std::size_t keyStride, std::size_t count, std
 /// The set of an instruction set, which must be available; of two (with and without VNNI) the faster that the
 /// processor runs.
 const DotKernels& dotKernels(Isa isa);
-/// All sets this CPU runs, slowest first, ended by null: for tests.
+/// All sets that this CPU supports, slowest first, terminated by null. For tests.
 const DotKernels* const* availableDotKernels();
 
 } // namespace fovea

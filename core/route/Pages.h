@@ -12,10 +12,12 @@ public:
     PageScorer(const PageScorer&) = delete;
     PageScorer& operator=(const PageScorer&) = delete;
     virtual ~PageScorer() = default;
-    /// out[p], p < pages, of pages that begin at or before `query`; statistics cover keys <= `query` only
-    /// (or <= the last of its query block, for signals that look ahead inside it). High first.
+    /// Writes out[p], p < pages, for pages that begin at or before `query`; the largest scores are chosen.
+    /// Page statistics cover keys <= `query` only (for signals that look ahead inside the query block, keys
+    /// up to its last query).
     virtual void scores(std::size_t query, std::size_t pages, float* out) const = 0;
-    /// What the scores are: the mass of the whole page, or the logarithm of the mean weight of its keys.
+    /// Whether a score is the mass of the whole page. Otherwise it is the logarithm of the mean weight of its
+    /// keys.
     [[nodiscard]] virtual bool areMass() const { return false; }
     [[nodiscard]] virtual std::uint64_t macs() const = 0;
 };
@@ -29,7 +31,8 @@ std::unique_ptr<PageScorer> bound(const SetInput& in);
 /// stored_dot: greatest scale q.k of the page's keys outside local and always, k as it is read back
 /// (RouteInput::storedK).
 std::unique_ptr<PageScorer> storedDot(const SetInput& in);
-/// A signal that scores single keys: the mean weight where it estimates mass, else its best key.
+/// A signal that scores single keys: the mean weight of the page's keys if the signal estimates mass,
+/// otherwise the score of its best key.
 std::unique_ptr<PageScorer> ofTokens(const SetInput& in);
 /// block_pool: softmax over key blocks of mean(Q block).mean(K block) (Jiang et al., MInference, 2024,
 /// 2407.02490; Lai et al., FlexPrefill, 2025, 2502.20766).

@@ -8,8 +8,8 @@
 
 namespace fovea {
 
-/// local(i) of a policy: a band of keys that ends at the query and, with a dilated window, single keys below
-/// it. Says nothing about full layers. Cheap to copy, every question is O(1).
+/// The local keys of a query: a band that ends at the query and, with a dilated window, single keys before
+/// the band. Does not consider full layers. Cheap to copy; every function is O(1).
 class LocalReads {
 public:
     explicit LocalReads(const LocalPart& part)
@@ -20,8 +20,8 @@ public:
             m_dilation = 1;
     }
 
-    /// First key of the band [bandFirst, query]; query + 1 when the band is empty. Never decreases with the
-    /// query.
+    /// The first key of the band [bandFirst, query]; query + 1 when the band is empty. Never decreases as the
+    /// query increases.
     [[nodiscard]] std::size_t bandFirst(std::size_t query) const {
         std::size_t first = query + 1;
         if (m_dilation > 1)
@@ -38,7 +38,7 @@ public:
     [[nodiscard]] std::size_t window() const { return m_window; }
     [[nodiscard]] std::size_t dilation() const { return m_dilation; }
     [[nodiscard]] bool chunked() const { return m_chunk > 0; }
-    /// Calls f(key) for every key of the dilated window below the band, nearest first.
+    /// Calls f(key) for every key of the dilated window before the band, nearest first.
     template <class F>
     void forEachBelowBand(std::size_t query, F&& f) const {
         if (m_dilation == 1)
@@ -70,13 +70,13 @@ struct AlwaysReads {
     std::vector<std::uint64_t>
         bits; ///< [ceil(T/64)], bit j % 64 of word j / 64: later queries may read key j
     std::vector<std::uint32_t> keys; ///< the same keys, ascending
-    /// As `keys`: the first query that may no longer read the key, for caps on special and separator tokens.
-    /// Empty: none ends. From then on the key is a candidate of the router as any other.
+    /// For each of `keys` the first query that may no longer read it (caps on special and separator tokens).
+    /// Empty: no key ends. From then on the key is an ordinary candidate of the router.
     std::vector<std::uint32_t> until;
-    /// As `bits`: keys that no later token can end (sinks, pinned keys, kinds of token without a cap).
+    /// Like `bits`, for keys that never end: sinks, pinned keys, kinds of tokens without a cap.
     std::vector<std::uint64_t> lastingBits;
     std::vector<std::uint8_t> queryRole; ///< [T] 1: reads everything before it (pinned, or outside the phase)
-    /// May `query` read `key`, which must be its own or an earlier one?
+    /// Whether `query` may read `key`, which must be <= query.
     [[nodiscard]] bool reads(std::size_t query, std::size_t key) const {
         if (!contains(key))
             return false;
@@ -91,7 +91,7 @@ struct AlwaysReads {
     }
 };
 
-/// Rows outside the routed part's phase read everything and so count as query role.
+/// Rows outside the phase of the routed part read everything, so they have the query role.
 /// Errors: BadValue (a pinned position at or beyond T, named).
 [[nodiscard]] Result<AlwaysReads> alwaysReads(const HeadParts& parts, const TokenFacts& facts);
 

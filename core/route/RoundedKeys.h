@@ -11,19 +11,19 @@ namespace fovea {
 
 inline constexpr std::size_t kMostHeadDim = 256; ///< of Dots.h's loops
 
-/// Groups that hold so many keys.
+/// Number of groups for this many keys.
 [[nodiscard]] constexpr std::size_t keyGroups(std::size_t keys) {
     return (keys + kGroupKeys - 1) / kGroupKeys;
 }
 
-/// Keys of one key-value head, rounded to `bits` and packed for the integer dots of the router. A key is
-/// rounded by itself, so a text that grows adds its new keys only.
+/// Keys of one key-value head, rounded to `bits` and packed for the integer dots of the router. Each key is
+/// rounded on its own, so a growing text only adds its new keys.
 class RoundedKeys {
 public:
     RoundedKeys(const DotKernels& dots, std::size_t dim, int bits)
         : m_dots(&dots), m_dim(dim), m_bits(bits) {}
 
-    /// Room for keys [0, keys); the next ones to round are those of groups [firstNew(), groups()).
+    /// Grows to keys [0, keys). The keys of groups [firstNew(), groups()) must be rounded next.
     void grow(std::size_t keys);
     [[nodiscard]] std::size_t firstNew() const {
         return m_rounded >= m_keys ? groups() : m_rounded / kGroupKeys;
@@ -32,7 +32,7 @@ public:
     /// Rounds rows of `k` [T x dim], T >= the keys grown to, into groups [first, last). Different groups may
     /// be rounded by different threads.
     void round(ConstMatrixView k, std::size_t first, std::size_t last);
-    /// Every new group has been rounded.
+    /// Call when every new group has been rounded.
     void finish() { m_rounded = m_keys; }
 
     [[nodiscard]] const unsigned char* groupAt(std::size_t key) const {
@@ -49,11 +49,11 @@ private:
     std::vector<float> m_steps; ///< whole groups
 };
 
-/// What the router keeps of one layer while a text grows token by token: the rows that it has seen must not
-/// change. One caller at a time.
+/// What the router keeps of one layer while a text grows token by token. Rows that it has seen must not
+/// change. Not thread-safe.
 class RouterState {
 public:
-    /// Those of `kvHead` in this rounding; `stored`: of keys read back from 8-bit directions.
+    /// The rounded keys of `kvHead`. `stored`: those of keys that were stored as 8-bit directions.
     [[nodiscard]] RoundedKeys& keys(const DotKernels& dots, std::size_t kvHead, std::size_t dim, int bits,
                                     bool stored);
 
@@ -67,7 +67,7 @@ private:
     std::vector<Kept> m_kept;
 };
 
-/// Bytes that a layer's RouterState takes at most for `tokens` keys under `policy`; 0 where nothing is kept.
+/// Upper bound in bytes of a layer's RouterState for `tokens` keys under `policy`; 0 if nothing is kept.
 [[nodiscard]] std::uint64_t routerStateBytes(const AttentionPolicy& policy, const ModelShape& shape,
                                              std::size_t tokens);
 

@@ -13,16 +13,16 @@ struct RouteInput {
     ConstMatrixView q; ///< [T x H*D]
     ConstMatrixView k; ///< [T x G*D]
     ConstMatrixView v; ///< [T x G*D]
-    /// [T*H], row-major by token then head: log-sum-exp of the full run's rows; empty unless the full run of
-    /// this layer is at hand (`received` then needs no second pass).
+    /// [T*H], token-major: log-sum-exp of the rows of the full run. Empty when the full run of this layer is
+    /// not available; with it `received` needs no second pass.
     std::span<const float> fullLse;
     const TokenFacts* facts = nullptr;
-    /// [T] length of each token's residual stream entering the layer; empty: not known here.
+    /// [T] norm of each token's residual stream that enters the layer. Empty: not known.
     std::span<const float> hiddenNorm = {};
-    /// `k` as it is read back from 8-bit directions, which a policy of routed.store direction8 ranks by;
-    /// empty: read back here when it is needed.
+    /// `k` rounded to 8-bit directions, which routed.store direction8 ranks by. Empty: computed when it is
+    /// needed.
     ConstMatrixView storedK = {};
-    /// What earlier calls on the same growing text have rounded; null: nothing is kept (RoundedKeys.h).
+    /// Keys that earlier calls on the same growing text have rounded (RoundedKeys.h). Null: nothing is kept.
     RouterState* kept = nullptr;
 };
 

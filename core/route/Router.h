@@ -6,17 +6,17 @@
 
 namespace fovea {
 
-/// Bytes that one layer's choices may take: 10 for every key of every row and unit (key, score, rank), at
-/// most half the text per row on average. A budget of many keys is what this is asked for: pages, prefill
+/// Upper bound in bytes of the choices of one layer: 10 for every key of every row and unit (key, score,
+/// rank), at most half the text per row on average. Large for budgets of many keys, such as pages and prefill
 /// patterns.
 [[nodiscard]] std::uint64_t choiceBytes(const AttentionPolicy& policy, const ModelShape& shape,
                                         std::size_t tokens);
 
-/// Ranks and chooses for rows `rows` of one layer, the heads of `set` (or only the unit that `onlyHead` >= 0
-/// belongs to). Candidates of a query are the keys up to it outside local and always; ties go to the later
-/// token; a NaN score ranks last. No unit where the set runs no router. Same bits at any thread count. Opens
-/// an OpenMP region of `work.threads`. Errors: BadValue (what the signal needs is not at hand), Cancelled.
-/// Cost: see SignalSpec::cost, plus a vectorised selection per row.
+/// Ranks and chooses keys for rows `rows` of one layer and the heads of `set`, or with `onlyHead` >= 0 only
+/// for the unit of that head. Candidates of a query are the keys up to it outside local and always. In a tie
+/// the later token wins; a NaN score ranks last. The result has no unit if the set runs no router. Same bits
+/// at any thread count. Opens an OpenMP region of `work.threads`. Errors: BadValue (something that the signal
+/// needs is missing), Cancelled. Cost: SignalSpec::cost, plus a vectorised selection per row.
 [[nodiscard]] Result<LayerRouting> route(const LayerPolicy& set, const ModelShape& shape,
                                          const RouteInput& input, RowRange rows, int onlyHead,
                                          const WorkContext& work);
@@ -26,9 +26,9 @@ namespace fovea {
                                          const RouteInput& input, RowRange rows, int onlyHead,
                                          const WorkContext& work);
 
-/// The number the policy's signal gives every key j <= query for `head`, as the ranking of that query sees
-/// it; NaN where j is no candidate (local, always). [query+1]. For signals that rank queries only: BadValue.
-/// Used by views and tests, one row at a time.
+/// The score [query+1] that the policy's signal gives to every key j <= query for `head`, as in the ranking
+/// of that query. NaN for keys that are no candidates (local, always). BadValue for signals that only rank
+/// queries. For views and tests, one row at a time.
 [[nodiscard]] Result<std::vector<float>> signalScores(const AttentionPolicy& policy, const ModelShape& shape,
                                                       const RouteInput& input, int head, std::size_t query,
                                                       const WorkContext& work);

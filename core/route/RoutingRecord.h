@@ -10,30 +10,30 @@
 
 namespace fovea {
 
-/// What the record calls the signal of keys that lie in a random block.
+/// The signal name recorded for keys in random blocks.
 inline constexpr std::string_view kRandomBlocksSignal = "random_blocks";
 
-/// One row per routed (layer, head or key-value head, token, role), as a run of queries.
+/// One row per routed (layer, head or key-value head, token, role), for a range of queries.
 struct RoutingRow {
     std::int32_t layer = 0;
-    std::int32_t head = 0;       ///< first head of the group when all heads of a group chose as one
-    std::int32_t headGroup = -1; ///< key-value head when all its heads chose as one, else -1
+    std::int32_t head = 0;       ///< the first head of the group if all heads of a group chose together
+    std::int32_t headGroup = -1; ///< the key-value head if all its heads chose together, otherwise -1
     std::uint32_t token = 0;
     Role role = Role::Keys;
     std::uint8_t signal = 0; ///< index into RoutingRecord::usedSignals
-    float score = 0;         ///< best of the run, with the threshold, rank and budget that it had to meet
-    float threshold = 0;     ///< NaN: no bar applied
+    float score = 0;         ///< the best score of the range, with its threshold, rank and budget
+    float threshold = 0;     ///< NaN: no threshold applied
     std::uint32_t rank = 0;  ///< 1 = best; 0: the key was not ranked (kRankKept, kRankDrawn)
     std::uint32_t budget = 0;
     std::uint32_t queryFirst = 0;
     std::uint32_t queryLast = 0;
-    std::uint32_t queries = 0; ///< how many queries between first and last read it for this reason
+    std::uint32_t queries = 0; ///< number of queries between first and last that read it for this reason
     bool operator==(const RoutingRow&) const = default;
 };
 
 /// All routed tokens of a run. Sorted by layer, head, role, token.
 struct RoutingRecord {
-    std::vector<std::string> usedSignals; ///< each once, in the order in which they were met
+    std::vector<std::string> usedSignals; ///< each once, in order of appearance
     std::vector<RoutingRow> rows;
     bool operator==(const RoutingRecord&) const = default;
     [[nodiscard]] const std::string& signalOf(const RoutingRow& row) const { return usedSignals[row.signal]; }
@@ -41,8 +41,8 @@ struct RoutingRecord {
     [[nodiscard]] std::string signalNames() const;
 };
 
-/// Adds one layer's choices to the record. A unit gives a row for each key-value head whose heads are all in
-/// it, and for each other head a row of its own.
+/// Adds the choices of one layer to the record. A unit gives one row for each key-value head whose heads it
+/// contains completely, and one row for each of its other heads.
 void appendRouting(RoutingRecord& record, const LayerRouting& routing, const ModelShape& shape);
 
 /// One choice of one query: the expanded form of a RoutingRow. In query role `query` equals `token`; a set

@@ -9,7 +9,7 @@
 
 namespace fovea {
 
-/// The choices of up to 64 neighbouring queries, appended row by row.
+/// The choices of up to 64 consecutive queries, appended row by row.
 struct BlockChoices {
     std::vector<std::uint32_t> counts; ///< keys of each row
     std::vector<std::uint32_t> keys;
@@ -23,15 +23,15 @@ struct BlockChoices {
 /// Ranks and chooses keys for each query of one unit. Immutable; `choose` may run on several threads.
 class RowChooser {
 public:
-    /// Memory that calls of one thread share; any chooser's. Grows to what the longest row needs.
+    /// Working memory of one thread, usable with any chooser. Grows to the need of the longest row.
     struct Scratch;
     struct FreeScratch {
         void operator()(Scratch* scratch) const;
     };
     [[nodiscard]] static std::unique_ptr<Scratch, FreeScratch> makeScratch(const DotKernels& dots);
 
-    /// One of `pairs` and `tokens` is given; `tokenMass`: token scores are mass. All must outlive the
-    /// chooser.
+    /// Exactly one of `pairs` and `tokens` must be given. `tokenMass`: token scores are mass. All arguments
+    /// must outlive the chooser.
     RowChooser(const RoutedPart& routed, const Candidates& candidates, const DotKernels& dots,
                const PairScorer* pairs, const std::vector<float>* tokens, bool tokenMass)
         : m_routed(routed), m_candidates(candidates), m_dots(dots), m_pairs(pairs), m_tokens(tokens),

@@ -28,8 +28,8 @@ private:
 
     std::size_t m_dim;
     std::size_t m_firstQuery;
-    float m_logitFactor; ///< attention scale, divided by the heads that were summed
-    RoundedKeys m_own;   ///< empty where the keys are kept for the next call
+    float m_logitFactor; ///< attention scale divided by the number of summed heads
+    RoundedKeys m_own;   ///< empty if the keys are kept for the next call
     RoundedKeys& m_keys;
     AlignedBuffer<unsigned char> m_queries;
     AlignedBuffer<float> m_querySteps;
@@ -38,7 +38,7 @@ private:
 /// The model's own logits of one head: scale * q.k in f32.
 class TrueLogits final : public PairScorer {
 public:
-    /// `probability`: scores are recorded as p_ij rather than as logits.
+    /// `probability`: record scores as weights p_ij instead of logits.
     TrueLogits(const SignalInput& in, std::size_t head, bool probability);
     void tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
               std::size_t stride) const override;

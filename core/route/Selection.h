@@ -10,8 +10,8 @@
 
 namespace fovea {
 
-/// A score and its token as one number that orders as rule 3 asks: higher score first, ties to the later
-/// token, NaN last.
+/// A score and its token packed into one number that sorts by rank: the higher score first, in a tie the
+/// later token first, NaN last.
 using Ranked = std::uint64_t;
 
 [[nodiscard]] inline Ranked rankedOf(float score, std::uint32_t token) {
@@ -31,19 +31,19 @@ using Ranked = std::uint64_t;
     return std::bit_cast<float>((ordered >> 31) != 0 ? ordered & 0x7FFFFFFFU : ~ordered);
 }
 
-/// The k best of a stream of scores. Keeps a bar that rises as the stream goes on: most scores are dismissed
-/// by one vector compare. The bar is found by bisection on counts, which has no branch to mispredict, and
-/// need not be exact: what stands at or above it holds the k best, ties included. Re-usable; allocates only
-/// when k grows.
+/// Finds the k best of a stream of scores. It keeps a threshold that rises with the stream, so most scores
+/// are discarded by one vector comparison. The threshold is found by bisection on counts, which has no
+/// unpredictable branches. It need not be exact: the scores at or above it always include the k best and
+/// their ties. Reusable; allocates only when k grows.
 class TopK {
 public:
     explicit TopK(const DotKernels& dots) : m_dots(dots) {}
 
-    /// Most scores that come in at once.
+    /// Largest number of scores per call of feed.
     static constexpr std::size_t kFeed = 256;
 
-    /// `bar`: a number that at least k of the coming scores are not below; a good guess dismisses most of
-    /// them.
+    /// `bar`: a threshold that at least k of the following scores reach. A good guess discards most of the
+    /// others.
     void start(std::size_t k, float bar = -std::numeric_limits<float>::infinity()) {
         m_k = k;
         m_size = 0;
@@ -55,13 +55,13 @@ public:
             m_tokens.resize(room);
         }
     }
-    /// Scores of tokens base .. base + count, count <= kFeed; bit j of `blocked` says that base + j is no
-    /// candidate. Tokens must ascend from call to call.
+    /// Adds the scores of tokens [base, base + count), count <= kFeed. Bit j of `blocked` excludes token base
+    /// + j. Tokens must ascend from call to call.
     void feed(const float* scores, std::size_t count, const std::uint64_t* blocked, std::uint32_t base) {
         take(m_dots.filter(scores, count, blocked, m_bar, base, m_values.data() + m_size,
                            m_tokens.data() + m_size));
     }
-    /// Where a sift of at most kFeed keys may write; take() what it found.
+    /// Prepares `row` as the output of a sift of at most kFeed keys; call take() afterwards.
     void open(SiftRow& row) {
         row.bar = m_bar;
         row.values = m_values.data() + m_size;
@@ -76,7 +76,7 @@ public:
             shrink();
     }
 
-    /// The chosen by ascending token, and some that are not chosen. Valid until the next start.
+    /// The chosen tokens in ascending order, among some that are not chosen. Valid until the next start.
     struct Places {
         std::size_t held = 0;   ///< sizes of the arrays below
         std::size_t chosen = 0; ///< those with places[n] < chosen
@@ -85,7 +85,7 @@ public:
         const std::uint32_t* places = nullptr; ///< 0: best
     };
     [[nodiscard]] Places finish() {
-        // Placing n costs n^2 / 8 compares, shrinking some 2 n.
+        // Ranking n scores costs n^2 / 8 comparisons, reducing them about 2 n.
         const std::size_t target = m_k + slack();
         if (2 * m_size > 3 * target || m_size > std::max(target, kCounted))
             shrink();
@@ -98,8 +98,8 @@ public:
     }
     [[nodiscard]] std::uint64_t nans() const { return m_nans; }
 
-    /// The k-th best of `count` scores or a little less, for start(); -inf where there are not so many.
-    /// Overwrites nothing.
+    /// A threshold for start(): the k-th best of `count` scores or slightly less; -inf when there are fewer
+    /// than k. Does not modify x.
     [[nodiscard]] static float barUnder(const DotKernels& dots, const float* x, std::size_t count,
                                         std::size_t k) {
         float low = -std::numeric_limits<float>::infinity();
@@ -121,13 +121,13 @@ public:
     }
 
 private:
-    /// So many are placed by counting who is better, more by sorting.
+    /// Up to this many scores are ranked by counting the better ones, more by sorting.
     static constexpr std::size_t kCounted = 128;
 
     [[nodiscard]] std::size_t slack() const { return m_k / 4 + 8; }
     [[nodiscard]] std::size_t limit() const { return 2 * m_k + 64; }
 
-    /// Leaves k to k + slack of them, in their order.
+    /// Reduces the scores to between k and k + slack, keeping their order.
     void shrink() {
         if (m_k == 0) {
             m_size = 0;
@@ -165,7 +165,7 @@ private:
         }
         m_size = kept;
     }
-    /// Where bisection does not end: many equal scores, NaNs or infinities.
+    /// Used when bisection does not converge: many equal scores, NaNs or infinities.
     void keepExactly() {
         if (m_size <= m_k)
             return;

@@ -5,20 +5,21 @@
 #include <memory>
 #include <vector>
 
-// Mechanisms that choose sets of keys rather than rank single keys per query: pages, blocks, hash buckets,
-// choices at the prompt's border, eviction. One file each, declared below, and a row in Signals.cpp.
+// Mechanisms that choose sets of keys instead of ranking single keys per query: pages, blocks, hash buckets,
+// choices at the end of the prompt, eviction. Each has a file, a declaration below, and a row in Signals.cpp.
 namespace fovea {
 
-/// What one unit's choice is made from. Views only; the referenced values must outlive the chooser.
+/// The input of the choice of one unit. Views only; the referenced values must outlive the chooser.
 struct SetInput {
-    SignalInput signal; ///< of one unit; `keys` counts what the rows may need
+    SignalInput signal; ///< of one unit; `keys` is the number of keys that the rows may need
     UnitKind kind;      ///< what a unit is
     const Candidates& candidates;
 
     [[nodiscard]] const RoutedPart& routed() const { return signal.routed; }
     [[nodiscard]] std::size_t tokens() const { return candidates.tokens(); }
-    [[nodiscard]] std::size_t border() const;    ///< P, at most T
-    [[nodiscard]] std::size_t firstHead() const; ///< of the unit's query heads, which are neighbours
+    [[nodiscard]] std::size_t border() const; ///< P, at most T
+    [[nodiscard]] std::size_t
+    firstHead() const; ///< the first of the unit's query heads, which are consecutive
     [[nodiscard]] std::size_t heads() const;
     [[nodiscard]] float scale() const { return signal.shape.attentionScale(); }
     [[nodiscard]] bool fullRow(std::size_t query) const { return candidates.always().queryRole[query] != 0; }
@@ -33,18 +34,18 @@ public:
     virtual ~SetChooser() = default;
     /// Appends queries [first, last), at most 64.
     virtual void choose(std::size_t first, std::size_t last, BlockChoices& out) const = 0;
-    /// Multiply-adds of this unit for the input's rows, what had to be done before them included.
+    /// Multiply-adds of this unit for the rows of the input, including preparation.
     [[nodiscard]] virtual std::uint64_t macs() const = 0;
 
 protected:
     const SetInput m_in;
 };
 
-/// The chooser of a policy whose routed part does not rank single keys per query; null: it does.
+/// The chooser of the routed part; null if it ranks single keys per query.
 [[nodiscard]] std::unique_ptr<SetChooser> makeSetChooser(const SetInput& in);
-/// Is there one?
+/// Whether makeSetChooser returns one.
 [[nodiscard]] bool choosesSets(const RoutedPart& routed);
-/// Rows before the first asked that a chooser must see: its query block begins earlier.
+/// The rows extended to the start of the first query block, which a chooser must see as a whole.
 [[nodiscard]] RowRange rowsNeeded(const RoutedPart& routed, RowRange rows, std::size_t tokens);
 
 /// Appends one row key by key, in ascending order of keys.
@@ -78,11 +79,11 @@ void forEachCandidate(const Candidates::Row& row, std::size_t first, std::size_t
 }
 [[nodiscard]] std::size_t countCandidates(const Candidates::Row& row, std::size_t first, std::size_t last);
 
-/// Places that may be chosen, with their scores and masses: one choice by any kind of budget.
+/// Candidates of one choice with their scores and masses, for any kind of budget.
 struct Offer {
     std::vector<Ranked> ranked; ///< score and place
-    std::vector<double> mass;   ///< [places] estimated mass a place would add; read for top_p only
-    double heldMass = 0;        ///< mass that is read anyway
+    std::vector<double> mass;   ///< estimated mass that each candidate adds; used for top_p only
+    double heldMass = 0;        ///< mass of the keys that are read in any case
     double allMass = 0;
     std::uint64_t nanScores = 0;
 
@@ -97,14 +98,14 @@ struct Offer {
         nanScores += score != score ? 1U : 0U;
     }
 };
-/// Sorts the offer best first and returns how many of it are chosen. `allowed`: places, for count and
+/// Sorts the candidates, best first, and returns how many are chosen. `allowed`: their number for count and
 /// fraction.
 [[nodiscard]] std::size_t chooseFrom(Offer& offer, BudgetKind kind, double budget, std::size_t allowed);
-/// The bar of such a choice: tau, or the score of the last chosen; NaN for none.
+/// The threshold of such a choice: the given one, or the score of the last chosen candidate; NaN if there is
+/// none.
 [[nodiscard]] float barOf(const Offer& offer, BudgetKind kind, double budget, std::size_t chosen);
 
-/// Softmax weights of one query head against keys [0, count), the query's own softmax over them: [count].
-/// A logit that is not a number weighs nothing.
+/// The softmax of one query over keys [0, count): [count] weights. A NaN logit has weight 0.
 void softmaxRow(const SetInput& in, std::size_t head, std::size_t query, std::size_t count,
                 std::vector<float>& out);
 
@@ -122,8 +123,8 @@ std::unique_ptr<SetChooser> centroid(const SetInput& in);       ///< Buckets.cpp
 } // namespace sets
 
 /// Random blocks (Zaheer et al., Big Bird, 2020, 2007.14062): adds to every row of `choices` the candidates
-/// of `randomBlocks` blocks of `page` keys that end before the row's query block, drawn without state from
-/// (seed, layer, head, query block, key block). Causal.
+/// in `randomBlocks` random blocks of `page` keys that end before the row's query block. The draw is
+/// SplitMix64 of (seed, layer, head, query block, key block). Causal.
 void addRandomBlocks(const SetInput& in, RoutedChoices& choices);
 
 } // namespace fovea

@@ -12,22 +12,23 @@
 #include <string_view>
 #include <vector>
 
-// How a signal is written: one file with its formula, declared below, and one row in Signals.cpp.
+// The interface of a signal: one file with its formula, a declaration below, and a row in Signals.cpp.
+// core/README.md shows an example.
 namespace fovea {
 
 class Candidates;
 
-/// What a signal may look at for one unit.
+/// The input of a signal for one unit, a set of heads that choose together.
 struct SignalInput {
     const RoutedPart& routed;
     const ModelShape& shape;
     const RouteInput& input;
-    std::size_t unit = 0; ///< head, key-value head, or 0 by UnitKind
-    std::size_t keys = 0; ///< tokens whose keys may be needed: rows.last, or T where a choice looks ahead
+    std::size_t unit = 0; ///< index of the head or of the key-value head, or 0, depending on UnitKind
+    std::size_t keys = 0; ///< keys that may be needed: rows.last, or T if it looks ahead
     RowRange rows;        ///< queries that will be ranked
     int threads = 1;
     const DotKernels& dots;
-    const Candidates* candidates = nullptr; ///< what local and always leave open; null: not asked for
+    const Candidates* candidates = nullptr; ///< the keys outside local and always; null: not requested
 
     [[nodiscard]] std::size_t headDim() const { return static_cast<std::size_t>(shape.headDim); }
     /// Query head `head`, or key-value head: [T x D].
@@ -45,14 +46,15 @@ struct SignalInput {
     }
 };
 
-/// What one query's rank values mean.
+/// How the rank values of one query translate to scores and logits.
 struct RankUse {
     float scoreFactor = 1;    ///< recorded score = scoreFactor * rank value
-    float logitFactor = 0;    ///< estimated logit = logitFactor * rank value; used where mass is estimated
+    float logitFactor = 0;    ///< estimated logit = logitFactor * rank value; used to estimate mass
     bool probability = false; ///< recorded score = exp(rank value - log-sum-exp over keys <= the query)
 };
 
-/// Ranks keys per query. Thread-safe once made, as long as none is being made from the same RouterState.
+/// Ranks keys per query. Thread-safe after construction, but not while another one is constructed from the
+/// same RouterState.
 class PairScorer {
 public:
     explicit PairScorer(const DotKernels& dots) : m_dots(dots) {}
@@ -65,11 +67,11 @@ public:
     virtual void tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
                       std::size_t stride) const = 0;
     [[nodiscard]] virtual RankUse use(std::size_t query) const = 0;
-    /// The same scores, at most TopK's feed of them, not stored but compared with each row's bar: every
-    /// candidate that is not below it is written to the row (DotKernels::intSift). Any number of rows.
+    /// Computes the same scores for at most TopK::kFeed keys, but writes only candidates that are not below
+    /// the threshold of their row (DotKernels::intSift). Any number of rows.
     virtual void sift(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys,
                       SiftRow* sift) const;
-    /// Whether queries that stand near each other score alike, and keyScores can tell.
+    /// Whether keyScores is implemented. Useful only for signals where nearby queries have similar scores.
     [[nodiscard]] virtual bool scoresKeys() const { return false; }
     /// The rank values of single keys: out[r * stride + n] of keys[n]. Any number of rows; `stride` is at
     /// least their number rounded up to kGroupKeys.
@@ -80,14 +82,14 @@ protected:
     const DotKernels& m_dots;
 };
 
-/// What of scores[0, keys), those of keys `key` and on, passes a row's bar.
+/// Sifts scores[0, keys), which belong to keys `key` and after, by the threshold of a row.
 void siftScores(const DotKernels& dots, const float* scores, std::size_t key, std::size_t keys, SiftRow& row);
 
 /// Multiply-adds of a full score of rows `rows` against all keys up to each: sum of (i + 1) * D.
 [[nodiscard]] std::uint64_t scoreMacs(const SignalInput& in, RowRange rows);
 
-/// Sum over queries i of the softmax that `scorer` estimates over keys <= i: [keys], by queries [0, keys).
-/// Two passes over all pairs. `lse`, when not empty, holds each query's log-sum-exp and saves the first.
+/// For each key, the sum over queries [0, keys) of the softmax weights that `scorer` estimates: [keys]. Takes
+/// two passes over all pairs. `lse`, if not empty, is the log-sum-exp of each query and saves the first pass.
 [[nodiscard]] std::vector<float> receivedMass(const SignalInput& in, const PairScorer& scorer,
                                               const std::vector<float>& lse);
 

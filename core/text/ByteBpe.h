@@ -6,11 +6,11 @@
 
 namespace fovea {
 
-/// Byte-level BPE: special and user tokens, then the pre-tokenizer, then merges inside each piece. Made by
-/// makeTokenizer.
+/// Byte-level BPE. Finds special and user tokens first, then cuts the rest with the pre-tokenizer and merges
+/// inside each piece. Created by makeTokenizer.
 class ByteBpe final : public Tokenizer {
 public:
-    /// What makeTokenizer has checked and turned into tables.
+    /// The tables that makeTokenizer has checked and built.
     struct Parts {
         Vocabulary vocabulary;
         PreTokenizer preTokenizer;
@@ -38,7 +38,7 @@ private:
     [[nodiscard]] Result<> encodePlain(std::string_view text, std::size_t offset, Encoding& encoding) const;
 
     Parts m_parts;
-    SpecialTokens m_user;          ///< matched always
+    SpecialTokens m_user;          ///< always matched
     SpecialTokens m_special;       ///< user, control and unknown tokens: matched on request
     std::size_t m_longestName = 0; ///< bytes of the longest of these names
 };

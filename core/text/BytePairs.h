@@ -8,7 +8,7 @@
 
 namespace fovea {
 
-/// One merge of a byte-pair vocabulary: the tokens `left` and `right`, side by side, become `result`.
+/// One merge of a byte-pair vocabulary: the adjacent tokens `left` and `right` become `result`.
 struct MergeRule {
     std::int32_t left = 0, right = 0, result = 0;
     bool operator==(const MergeRule&) const = default;
@@ -24,13 +24,13 @@ struct MergedToken {
 class BytePairs {
 public:
     BytePairs() = default;
-    /// `idOfByte`: token of each byte, -1 where the vocabulary has none. `rules`: best first; of equal pairs
-    /// the first counts.
+    /// `idOfByte`: the token of each byte, -1 where the vocabulary has none. `rules`: best first; when a pair
+    /// occurs twice, its first rule counts.
     BytePairs(const std::array<std::int32_t, 256>& idOfByte, std::vector<MergeRule> rules);
 
     [[nodiscard]] std::int32_t idOfByte(unsigned char byte) const { return m_idOfByte[byte]; }
 
-    /// Room that merging needs; keep one per caller and reuse it.
+    /// Working memory of merge. Keep one per caller and reuse it.
     struct Scratch {
         struct Symbol {
             std::int32_t id;
@@ -40,9 +40,9 @@ public:
         std::vector<Symbol> symbols;
         std::vector<std::uint64_t> heap;
     };
-    /// Appends the tokens of `piece` (under 2^31 bytes) to `out`. Bytes without a token are left out before
-    /// merging, so their neighbours may merge, as the reference tokenizers do. Cost n log n. Cancelled:
-    /// polled per 64 Ki merges.
+    /// Appends the tokens of `piece` (under 2^31 bytes) to `out`. Bytes without a token are dropped before
+    /// merging, so their neighbours may merge, as in the reference tokenizers. Cost: n log n. Errors:
+    /// Cancelled, polled every 64 Ki merges.
     [[nodiscard]] Result<> merge(std::string_view piece, Scratch& scratch, std::vector<MergedToken>& out,
                                  const WorkContext& work) const;
 

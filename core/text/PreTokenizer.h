@@ -7,20 +7,21 @@
 
 namespace fovea {
 
-/// Cuts a text into the pieces inside which tokens are merged. The patterns are constants of the program; a
-/// pattern that comes with a file is never run. Immutable; safe to share between threads.
+/// Cuts a text into pieces; tokens are merged only inside a piece. The patterns are constants of the program;
+/// a pattern from a model file is never run. Immutable; safe to share between threads.
 class PreTokenizer {
 public:
-    /// "gpt-2" (also "gpt2"), or "smollm": first every single \p{N} stands alone, then gpt-2 on what is
-    /// between. Unsupported names the ones that are known.
+    /// "gpt-2" (also "gpt2"), or "smollm", which makes every \p{N} a piece of its own and applies gpt-2 to
+    /// the text between. Errors: Unsupported; the message lists the known names.
     [[nodiscard]] static Result<PreTokenizer> named(std::string_view name);
 
     PreTokenizer(PreTokenizer&&) noexcept;
     PreTokenizer& operator=(PreTokenizer&&) noexcept;
     ~PreTokenizer();
 
-    /// Ends of the pieces of `text`, ascending, the last one text.size(); none for an empty text. `text` must
-    /// be UTF-8. TooLarge with the byte offset when the pattern engine hits its limit.
+    /// The end offsets of the pieces of `text`, ascending; the last one is text.size(). Empty for an empty
+    /// text. `text` must be valid UTF-8. Errors: TooLarge with the byte offset when the pattern engine
+    /// reaches its limit.
     [[nodiscard]] Result<std::vector<std::size_t>> pieceEnds(std::string_view text) const;
 
 private:

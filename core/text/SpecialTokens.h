@@ -8,8 +8,8 @@
 
 namespace fovea {
 
-/// Token names that are looked for in the raw text before anything else. Immutable; safe to share between
-/// threads.
+/// Token names that are searched for in the raw text, before the pre-tokenizer runs. Immutable; safe to share
+/// between threads.
 class SpecialTokens {
 public:
     struct Found {

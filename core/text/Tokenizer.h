@@ -25,19 +25,21 @@ struct Vocabulary {
 };
 
 struct EncodeOptions {
-    /// Read `<|im_start|>` and its like in the text as special tokens; off: they are plain characters.
+    /// Read `<|im_start|>` and similar names in the text as special tokens. Otherwise they are plain
+    /// characters.
     bool specialTokens = false;
     bool operator==(const EncodeOptions&) const = default;
 };
 
-/// Text to ids and back. Immutable after construction and safe to share between threads. Bytes that the
-/// vocabulary lacks give no token and are counted; their neighbours in a piece may merge over them, as in the
-/// PyPI `tokenizers` (llama.cpp keeps them apart). Invalid UTF-8 never fails: each bad byte is read as
-/// U+FFFD, counted, and is its own span's byte.
+/// Converts text to token ids and back. Immutable after construction and safe to share between threads. Bytes
+/// that the vocabulary lacks give no token and are counted; the bytes around them may merge, as in the PyPI
+/// package `tokenizers` (llama.cpp keeps them apart). Invalid UTF-8 never fails: each bad byte is read as
+/// U+FFFD and counted, and the spans still refer to the original bytes.
 class Tokenizer {
 public:
     virtual ~Tokenizer() = default;
-    /// Cost n log n in the bytes, also for one piece of 1 MB. Polls `work.cancel` every 64 KiB.
+    /// Cost: n log n in the number of bytes, even for a single piece of 1 MB. Polls `work.cancel` every 64
+    /// KiB.
     [[nodiscard]] virtual Result<Tokens> encode(std::string_view text, const EncodeOptions& options,
                                                 const WorkContext& work) const = 0;
     /// The first `most` tokens of what `encode` gives, `most` > 0, with the bytes counted that these cover.
@@ -47,7 +49,8 @@ public:
                                                      const EncodeOptions& options,
                                                      const WorkContext& work) const = 0;
     [[nodiscard]] virtual std::int32_t vocabularySize() const = 0;
-    /// The bytes that token `id` stands for; special tokens give their name. `id` must be < vocabularySize().
+    /// The bytes that token `id` stands for; for a special token its name. `id` must be below
+    /// vocabularySize().
     [[nodiscard]] virtual std::string piece(std::int32_t id) const = 0;
     [[nodiscard]] virtual TokenKind kind(std::int32_t id) const = 0;
     [[nodiscard]] virtual std::string decode(const std::vector<std::int32_t>& ids) const = 0;

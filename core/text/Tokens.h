@@ -13,13 +13,13 @@ struct Span {
     bool operator==(const Span&) const = default;
 };
 
-/// A tokenised text. Spans cover the text in order without gap or overlap; added tokens (BOS) have an empty
-/// span.
+/// A tokenised text. The spans cover the text in order, without gaps or overlaps. Tokens that were added
+/// (BOS) have an empty span.
 struct Tokens {
     std::vector<std::int32_t> ids;   ///< [T]
     std::vector<Span> spans;         ///< [T]
-    std::vector<std::string> pieces; ///< [T], the bytes each token stands for; joined they decode the text
-    std::uint64_t unknownBytes = 0;  ///< bytes of the text that the vocabulary cannot say
+    std::vector<std::string> pieces; ///< [T] the bytes of each token; joined, they give the decoded text
+    std::uint64_t unknownBytes = 0;  ///< bytes of the text that the vocabulary has no token for
     std::optional<std::uint64_t> firstUnknownByte;
     std::uint64_t invalidBytes = 0; ///< bytes that are not UTF-8, each read as U+FFFD
     std::optional<std::uint64_t> firstInvalidByte;

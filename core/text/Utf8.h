@@ -9,7 +9,7 @@ namespace fovea {
 
 inline constexpr char32_t kReplacement = 0xFFFD;
 
-/// One step through bytes that may not be UTF-8. An ill-formed byte is one step of length 1 with `valid`
+/// One decoded code point of bytes that may not be valid UTF-8. An ill-formed byte gives length 1 and `valid`
 /// false.
 struct CodePoint {
     char32_t value = kReplacement;
@@ -17,13 +17,14 @@ struct CodePoint {
     bool valid = false;
 };
 
-/// The code point at `at` (< bytes.size()), by the Unicode standard's table 3-7: no overlong forms, no
-/// surrogates, nothing above U+10FFFF. A sequence that is cut short is not one fault but a bad byte each.
+/// Decodes the code point at `at` (below bytes.size()) by table 3-7 of the Unicode Standard: no overlong
+/// forms, no surrogates, nothing above U+10FFFF. In a truncated sequence every byte counts as a bad byte of
+/// its own.
 [[nodiscard]] CodePoint decodeUtf8(std::string_view bytes, std::size_t at);
 void appendUtf8(std::string& out, char32_t value);
 [[nodiscard]] bool isUtf8(std::string_view bytes);
 
-/// A text in which every ill-formed byte was replaced by U+FFFD, and the way back to the bytes as given.
+/// A text in which every ill-formed byte is replaced by U+FFFD, with a map back to the original offsets.
 class RepairedText {
 public:
     explicit RepairedText(std::string_view bytes);
@@ -32,8 +33,8 @@ public:
     [[nodiscard]] const std::vector<std::size_t>& badBytes() const {
         return m_bad;
     } ///< ascending, in the original
-    /// Where byte `offset` of text() came from; the second and third byte of a U+FFFD that stands for byte b
-    /// give b + 1. Ascending calls are cheap: cost is a binary search over the bad bytes.
+    /// The offset in the original of byte `offset` of text(). The second and third byte of a U+FFFD that
+    /// replaces byte b give b + 1. Cost: a binary search over the bad bytes.
     [[nodiscard]] std::size_t original(std::size_t offset) const;
 
 private:

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <limits>
 
-// A small layer and the router's slow, obvious twin.
+// A small layer, and a slow and simple reference for the router.
 namespace fovea::test {
 
 constexpr int kHeads = 4;
@@ -68,7 +68,8 @@ struct Layer {
     }
 };
 
-/// The router restated from mechanisms.md, one (query, key) at a time, on sets and doubles.
+/// The router written down a second time, one (query, key) at a time, with sets and doubles. Shares no code
+/// with core/route.
 class Restated {
 public:
     Restated(const AttentionPolicy& policy, const Layer& layer, int layerIndex)

@@ -25,11 +25,11 @@ public:
         QueryLast,
         ColumnCount
     };
-    /// Sort by numbers, not by their text.
+    /// Role for sorting by numeric value instead of text.
     static constexpr int kSortRole = Qt::UserRole;
 
     using QAbstractTableModel::QAbstractTableModel;
-    /// Shows the record of `snapshot`; null clears. The same record again changes nothing.
+    /// Shows the record of `snapshot`; null clears. Setting the same record again has no effect.
     void setSnapshot(std::shared_ptr<const Snapshot> snapshot);
     [[nodiscard]] const RoutingRow* rowAt(int row) const; ///< nullptr outside
 

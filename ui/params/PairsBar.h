@@ -7,11 +7,11 @@
 
 namespace fovea::ui {
 
-/// What a policy reads, as counted pairs over the causal pairs of full attention.
+/// The pairs that a policy reads, counted by reason, and the causal pairs of full attention.
 struct PairsByReason {
     std::array<std::uint64_t, 4> pairs{}; ///< local, always, routed, far
-    double routerPairs = 0;               ///< the router's multiply-adds as pairs (MACs / 2D)
-    double statePairs = 0;                ///< those of linear and recurrent states
+    double routerPairs = 0;               ///< multiply-adds of the router, converted to pairs (divided by 2D)
+    double statePairs = 0;                ///< the same for linear and recurrent states
     std::uint64_t fullPairs = 0;          ///< of the same layers, heads and rows
     QString over;                         ///< "all layers", "layer 12", "L12 H5, 512 rows in view"
     bool partOfRows = false;              ///< some rows alone: the share is theirs, not the text's
@@ -21,14 +21,14 @@ struct PairsByReason {
     [[nodiscard]] QString share() const;
 };
 
-/// The panel's foot: one bar as long as full attention, filled by reason, router included; the share below
-/// it.
+/// The bar at the bottom of the parameter panel. Its length is the pairs of full attention; it is filled by
+/// reason, including the router. The share is printed below.
 class PairsBar : public QWidget {
     Q_OBJECT
 public:
     explicit PairsBar(QWidget* parent = nullptr);
     void show(const std::optional<PairsByReason>& pairs, const QString& whyNone);
-    [[nodiscard]] QString sentence() const; ///< what the bar says, for screen readers and tests
+    [[nodiscard]] QString sentence() const; ///< the content as text, for screen readers and tests
     [[nodiscard]] QSize sizeHint() const override;
     [[nodiscard]] QSize minimumSizeHint() const override { return sizeHint(); }
 

@@ -15,8 +15,8 @@ class ParamRow;
 class PresetBox;
 
 /// The parameters of the policy: rows generated from paramSpecs(), grouped in the sections of the policy
-/// file, each section with a switch that takes its path off in one undo step and puts it back as it was.
-/// Preset picker above, pairs by reason below.
+/// file, each section with a switch that turns that part off, or on again with its former values, in one undo
+/// step. Preset picker above, pairs by reason below.
 class ParamPanel : public QWidget {
     Q_OBJECT
 public:
@@ -42,16 +42,16 @@ private:
     std::vector<ParamRow*> m_rows;
     std::map<std::string_view, QCheckBox*> m_switches;
     AttentionPolicy m_defaults;             ///< of the preset `default`; a dot marks what differs
-    AttentionPolicy m_remembered;           ///< each section as it was when last on
-    std::optional<PairsByReason> m_counted; ///< before the run, of the two below
+    AttentionPolicy m_remembered;           ///< the state of each section when it was last on
+    std::optional<PairsByReason> m_counted; ///< counts before a run, for the tokens and the policy below
     std::shared_ptr<const Tokens> m_countedTokens;
     AttentionPolicy m_countedPolicy;
     std::int64_t m_tokens = 0;
-    int m_labelWidth = 0; ///< of the longest label
+    int m_labelWidth = 0; ///< width of the longest label
 };
 
-/// What the foot shows for a snapshot: the whole run where it is known, else the visible layer, else what can
-/// be counted before any run (local and always); empty while not even the tokens are known.
+/// The counts shown below the parameters: those of the whole run if known, otherwise of the visible layer,
+/// otherwise what can be counted before any run (local and always). Empty while the tokens are not known.
 [[nodiscard]] std::optional<PairsByReason> pairsOf(const Snapshot& snapshot);
 
 } // namespace fovea::ui

@@ -15,7 +15,7 @@ class ParamSlider;
 
 /// One parameter, built from its ParamSpec: name, slider, number, unit, a dot when it is not at its default,
 /// help as a tip and on F1, the error text below. Names: params.<key>.slider, .value, .error, .dot. It only
-/// says what is wanted; whether the value is taken is the RequestModel's business.
+/// emits the wanted value; RequestModel decides whether to accept it.
 class ParamRow : public QWidget {
     Q_OBJECT
 public:
@@ -23,8 +23,8 @@ public:
     explicit ParamRow(const ParamSpec& spec, QWidget* parent = nullptr);
 
     [[nodiscard]] const ParamSpec& spec() const { return m_spec; }
-    /// Shows the policy's value without asking for anything. `whyInactive`: the sentence for a row that has
-    /// no effect now.
+    /// Shows the value of the policy, without emitting anything. `whyInactive`: a sentence that says why the
+    /// parameter has no effect now.
     void show(const AttentionPolicy& policy, const AttentionPolicy& defaults, const QString& whyInactive);
     void setTokens(std::int64_t tokens);     ///< T, for the slider's end
     void showError(const QString& sentence); ///< empty: clears
@@ -55,7 +55,7 @@ private:
     QComboBox* m_names = nullptr;
     QCheckBox* m_flag = nullptr;
     QLabel* m_error = nullptr;
-    bool m_showing = false; ///< the row is setting its own controls
+    bool m_showing = false; ///< the row itself is changing its controls
     bool m_wrong = false;   ///< the number box holds a text that was refused
 };
 

@@ -3,9 +3,9 @@
 
 namespace fovea::ui {
 
-/// A horizontal slider that says when a drag begins, before its first value, and when it ends, and shows a
-/// ghost tick: the value that the drag started from. Takes the wheel only while it has the focus, so
-/// scrolling the panel changes nothing.
+/// A horizontal slider that signals the start of a drag (before its first value) and its end, and marks the
+/// value at the start of the drag. It accepts the wheel only if it has the focus, so scrolling the panel does
+/// not change values.
 class ParamSlider : public QSlider {
     Q_OBJECT
 public:

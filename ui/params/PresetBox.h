@@ -7,14 +7,14 @@ class QLabel;
 
 namespace fovea::ui {
 
-/// The named policies, grouped by family, and below them what the present one is: one line of help, what its
-/// published figure's weights were, and whether it looks ahead. Tooltips carry the same for each entry.
-/// objectNames: params.preset (the list), params.preset.label, params.preset.help.
+/// A list of the named policies, grouped by family. Below it a description of the current one: one line of
+/// help, the weights behind its published figure, and whether it looks ahead. The tool tip of each entry
+/// shows the same. objectNames: params.preset (the list), params.preset.label, params.preset.help.
 class PresetBox : public QWidget {
     Q_OBJECT
 public:
     explicit PresetBox(QWidget* parent);
-    /// Shows which preset `policy` is; none when it was changed by hand.
+    /// Selects the preset that equals `policy`; none if there is no such preset.
     void show(const AttentionPolicy& policy);
 
 signals:

@@ -5,12 +5,13 @@
 
 namespace fovea::ui {
 
-/// The legal values a slider stops at for one number parameter, ascending. Integers that fit are all stops;
-/// logarithmic ones get 16 stops an octave; "all" is the last stop where the spec allows it. Values between
-/// stops are typed. `tokens` clips the upper end (0: not known, 4,096 is assumed).
+/// The values at which the slider of a numeric parameter stops, ascending. If the range is small, every
+/// integer is a stop. Logarithmic sliders have 16 stops per octave. The last stop is "all" if the parameter
+/// allows it. Values between stops can be typed. `tokens` limits the upper end (0: unknown, 4,096 is
+/// assumed).
 class SliderScale {
 public:
-    /// Is a slider of any use? A seed of 64 bits is typed.
+    /// Whether a slider makes sense for this parameter. (It does not for a 64-bit seed.)
     [[nodiscard]] static bool fits(const ParamSpec& spec);
     SliderScale() = default;
     SliderScale(const ParamSpec& spec, std::int64_t tokens);
@@ -20,7 +21,7 @@ public:
     [[nodiscard]] int stopOf(const ParamValue& value) const;
 
 private:
-    std::vector<double> m_stops; ///< kAll stands at the end as itself
+    std::vector<double> m_stops; ///< kAll, if allowed, is the last one
     bool m_integer = true;
 };
 

@@ -8,15 +8,15 @@ class QCustomPlot;
 namespace fovea::ui {
 
 enum class CurveMark {
-    Full,    ///< full attention: cost 1, fidelity equal
+    Full,    ///< full attention: cost 1, no loss
     Front,   ///< on the Pareto front
-    Policy,  ///< beaten by another point: hollow
+    Policy,  ///< another point is better; drawn hollow
     Random,  ///< the random router at a point's budget, drawn at that point's cost
     Oracle,  ///< true top-k at a point's budget, drawn at that point's cost
-    Current, ///< the policy now set
+    Current, ///< the current policy
 };
 
-/// One mark of the plane. `id` comes back in clicked and hovered; -1 for marks that cannot be loaded.
+/// One mark of the plot. `id` is passed to clicked and hovered; -1 for marks whose policy cannot be loaded.
 struct CurvePoint {
     double cost = 0;
     double fidelity = 0;
@@ -24,17 +24,17 @@ struct CurvePoint {
     int id = -1;
 };
 
-/// How the fidelity axis reads. Up is always better; a measure where less is better is drawn reversed.
+/// Describes the fidelity axis. Up is always better; a measure where smaller is better is drawn reversed.
 struct CurveAxis {
     QString label;
     bool logarithmic = false;
     bool lessIsBetter = true;
-    double equalValue = 0; ///< the value of full attention
+    double equalValue = 0; ///< the value that full attention has
 };
 
-/// Cost versus fidelity: x = cost as a share of full (log), y = fidelity, up is better. Right of 1 is shaded
-/// "dearer than full". The Pareto front is a step line through filled points; controls are drawn dashed
-/// (random) and dotted (oracle). No curve is sorted by value or smoothed. GUI thread only.
+/// Cost versus fidelity: x = cost as a share of full (log), y = fidelity, up is better. The area right of 1
+/// is shaded, because it costs more than full attention. The Pareto front is a step line through filled
+/// points; controls are drawn dashed (random) and dotted (oracle). Curves are not smoothed. GUI thread only.
 class CurvePlot : public QWidget {
     Q_OBJECT
 public:
@@ -45,7 +45,8 @@ public:
     void setPoints(std::vector<CurvePoint> points);
     /// Text for the tooltip of a point.
     void setTip(std::function<QString(int id)> tip) { m_tip = std::move(tip); }
-    /// Widget position of a shown mark, for tests and the keyboard; null point if absent.
+    /// The position of a visible mark in the widget, for tests and the keyboard; a null point if there is
+    /// none.
     [[nodiscard]] QPointF positionOf(int id) const;
     [[nodiscard]] const std::vector<CurvePoint>& points() const { return m_points; }
     [[nodiscard]] QPixmap picture(double scale) const;

@@ -5,8 +5,8 @@
 
 namespace fovea::ui {
 
-/// One line of plain text that ends in an ellipsis where it does not fit; text() has it whole, and so should
-/// the tip.
+/// One line of plain text that ends in an ellipsis if it does not fit. text() returns all of it; a tool tip
+/// should show all of it too.
 class ElidedLabel : public QLabel {
 public:
     explicit ElidedLabel(QWidget* parent = nullptr) : QLabel(parent) {

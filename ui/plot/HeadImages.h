@@ -5,12 +5,12 @@
 
 namespace fovea::ui {
 
-/// The small maps of all heads, for HeadMetric::Picture. A layer's are made once and kept while the layer
-/// lives; they hold places on the ramp, no colours: a byte a cell, queries downwards, 0 above the diagonal,
-/// else 1 + its place.
+/// The small attention maps of all heads, for HeadMetric::Picture. Those of a layer are made once and kept as
+/// long as the layer exists. They store no colours but one byte per cell, rows being queries: 0 above the
+/// diagonal, otherwise 1 + the position on the colour ramp.
 class HeadImages {
 public:
-    /// Gives `scene` those of the layers that the snapshot's full run has read.
+    /// Adds to `scene` the maps of the layers that the snapshot's full run has finished.
     void addTo(HeadsScene& scene, const Snapshot& snapshot);
 
 private:
@@ -21,8 +21,8 @@ private:
     std::vector<Layer> m_layers;
 };
 
-/// Draws one into `box`: each device pixel shows the strongest of the cells that it covers, so that a single
-/// strong link is not lost where cells are smaller than pixels.
+/// Draws one map into `box`. Each device pixel shows the strongest cell that it covers, so that a single
+/// strong weight stays visible when cells are smaller than pixels.
 void paintHeadImage(QPainter& painter, const QImage& picture, const QRectF& box, const Theme& theme);
 
 } // namespace fovea::ui

@@ -10,7 +10,7 @@
 
 namespace fovea::ui {
 
-/// What the heads overview can be coloured by.
+/// The measures by which the heads overview can be coloured.
 enum class HeadMetric : std::uint8_t {
     KeptMass,
     OutputError,
@@ -20,19 +20,19 @@ enum class HeadMetric : std::uint8_t {
     KeysFor90,
     MeanDistance,
     PreviousShare,
-    Picture, ///< no number: the head's map, small
+    Picture, ///< no number but a small map of the head
 };
 
 struct HeadMetricSpec {
     HeadMetric metric;
     const char* name;
     const char* definition;
-    bool ofPolicy; ///< changes with the policy (isolated results); else it belongs to the full run
+    bool ofPolicy; ///< whether it changes with the policy (isolated results) or belongs to the full run
 };
 [[nodiscard]] std::span<const HeadMetricSpec> headMetrics();
 [[nodiscard]] const HeadMetricSpec& headMetric(HeadMetric metric);
 
-/// The metric of one head, as far as the snapshot has it; none for HeadMetric::Picture.
+/// The metric of one head; empty if the snapshot does not have it yet, and for HeadMetric::Picture.
 [[nodiscard]] std::optional<double> headValue(const Snapshot& snapshot, HeadMetric metric, int layer,
                                               int head);
 
@@ -40,13 +40,13 @@ struct HeadMetricSpec {
 struct HeadsScene {
     int layers = 0, heads = 0, kvHeads = 1;
     std::vector<std::optional<double>> values; ///< [L*H]
-    /// [L*H] of HeadMetric::Picture (HeadImages.h); null: not known yet.
+    /// [L*H] for HeadMetric::Picture (HeadImages.h); null: not known yet.
     std::vector<QImage> pictures;
     std::size_t pictureCell = 0; ///< tokens per side of a picture's cell
     std::vector<bool> full;      ///< [L] layers that the policy keeps full
     HeadMetric metric = HeadMetric::KeptMass;
     int selectedLayer = -1, selectedHead = -1;
-    bool old = false; ///< values of an older policy: numbers in second ink
+    bool old = false; ///< the values belong to an older policy; numbers are drawn in the secondary colour
     QString empty;    ///< sentence when there is nothing to show
     Theme theme;
     [[nodiscard]] const std::optional<double>& value(int layer, int head) const {
@@ -61,8 +61,8 @@ struct HeadsScene {
     }
     [[nodiscard]] int knownCount() const;
 };
-/// A scene of everything the snapshot knows; what it lacks comes from `older`, when that is of the same text
-/// and model.
+/// A scene of all values in the snapshot. Missing values are taken from `older` if it has the same text and
+/// model.
 [[nodiscard]] HeadsScene headsScene(const Snapshot& snapshot, const Snapshot* older, HeadMetric metric,
                                     const Theme& theme);
 
@@ -72,13 +72,13 @@ struct HeadsLayout {
     double cellWidth = 12, cellHeight = 12; ///< 12, 24 or 48; pictures: square, 16 to 96
     [[nodiscard]] QRectF cell(const HeadsScene& scene, int layer, int head) const;
 };
-/// The largest cells that fit `area`; at least 12 px, so the layout may be larger than the area. Pictures fit
-/// its width only. `legend`: room for the legend is kept below the grid.
+/// Chooses the largest cells that fit `area`. Cells are at least 12 px, so the layout can be larger than the
+/// area. Pictures are fitted to its width only. `legend`: room for the legend is kept below the grid.
 [[nodiscard]] HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area, bool legend = true);
 inline constexpr int kHeadsLegendHeight = 44;
-/// Width from which on nothing is cut off.
+/// The smallest width at which nothing is cut off.
 [[nodiscard]] double leastHeadsWidth(const HeadsScene& scene);
-/// Cells outside the painter's clip are left out.
+/// Cells outside the painter's clip region are skipped.
 void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& layout);
 /// The ramp with its ends and what it means: for a view whose grid scrolls, so that the legend does not.
 void paintHeadsLegend(QPainter& painter, const HeadsScene& scene, const QRectF& area);

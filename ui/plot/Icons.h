@@ -4,12 +4,12 @@
 
 namespace fovea::ui {
 
-/// An own SVG of resources/icons, drawn in the current theme's colours at every paint, so it needs no refresh
-/// on a change of theme. `name` without folder and extension.
+/// An icon from an SVG in resources/icons. It is drawn in the colours of the current theme at every paint, so
+/// it follows a change of theme. `name`: without folder and extension.
 [[nodiscard]] QIcon icon(const QString& name);
 
-/// Makes the compiled-in resources (icons, sample texts) known; a static library's are dropped by the linker
-/// otherwise.
+/// Registers the compiled-in resources (icons, sample texts). Needed because the linker drops those of a
+/// static library.
 void initResources();
 
 } // namespace fovea::ui

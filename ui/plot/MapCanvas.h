@@ -6,22 +6,22 @@
 
 namespace fovea::ui {
 
-/// The painted maps: shows a scene, moves its viewport with mouse, wheel and keys, and says what is pointed
-/// at. Knows neither runs nor selection. The picture of each pane is kept until its frame, content or tiles
-/// change; a hover only repaints it.
+/// The widget that paints the maps. It shows a scene, moves the viewport by mouse, wheel and keys, and
+/// reports the cell under the pointer. It knows neither runs nor selection. The image of each pane is cached
+/// until its frame, content or tiles change; hovering only repaints it.
 class MapCanvas : public QWidget {
     Q_OBJECT
 public:
     explicit MapCanvas(QWidget* parent = nullptr);
 
-    /// Replaces what is shown but not where: the viewport stays, or fits everything when the number of tokens
-    /// changed.
+    /// Replaces the content. The viewport stays, unless the number of tokens changes: then it shows
+    /// everything.
     void setScene(MapScene scene);
-    /// What is pointed at and pinned: a repaint, no new picture.
+    /// Sets the hovered and pinned cells. Only repaints; images are not made again.
     void setMarks(Pair hovered, Pair pinned, int hoveredToken, std::vector<int> pins);
     [[nodiscard]] const MapScene& scene() const { return m_scene; }
     void setTiles(TileLookup tiles) { m_tiles = std::move(tiles); }
-    /// Tiles or theme changed: pictures are made again at the next paint.
+    /// Call when tiles or theme have changed: images are made again at the next paint.
     void invalidate();
 
     [[nodiscard]] const MapViewport& viewport() const { return m_scene.view; }
@@ -46,14 +46,14 @@ public:
     /// Where the mouse was last.
     [[nodiscard]] QPointF pointer() const { return m_last; }
     [[nodiscard]] std::size_t paneAt(QPointF position) const;
-    /// Moves as little as needed to show a cell.
+    /// Scrolls as little as necessary to show a cell.
     void reveal(Pair pair);
-    /// Shows some 32 cells around a pair.
+    /// Shows about 32 cells around a pair.
     void fitPair(Pair pair);
-    /// Where a cell's middle is on this widget, in the given pane.
+    /// The centre of a cell in widget coordinates, in the given pane.
     [[nodiscard]] QPointF cellCentre(Pair pair, std::size_t pane = 0) const;
-    /// Milliseconds that the last making of all panes' pictures took: what a pan, a zoom or a change of
-    /// colours costs.
+    /// Milliseconds needed for the last images of all panes: the cost of a pan, a zoom or a change of
+    /// colours.
     [[nodiscard]] double lastRasterMs() const { return m_rasterMs; }
 
 signals:
@@ -93,7 +93,7 @@ private:
     Drag m_drag = Drag::None;
     Qt::MouseButton m_button = Qt::NoButton;
     QPointF m_pressed, m_last;
-    bool m_fitted = true; ///< the whole text is shown, also after a resize
+    bool m_fitted = true; ///< the whole text is shown, and stays so after a resize
     double m_rasterMs = 0;
 };
 

@@ -11,8 +11,8 @@
 
 namespace fovea::ui {
 
-/// What a picture file of the map holds: by default the whole map of the snapshot's visible head, full beside
-/// hybrid, light.
+/// Options of a picture file of the map. By default: the whole map of the snapshot's visible head, full
+/// beside hybrid, in the light theme.
 struct MapExportOptions {
     int layer = -1, head = -1; ///< -1: the snapshot's visible ones
     std::vector<MapQuantity> quantities{MapQuantity::Full, MapQuantity::Hybrid};
@@ -25,20 +25,21 @@ struct MapExportOptions {
     QSize size{1200, 640}; ///< logical pixels of the maps, without heading, legend and provenance
     double scale = 1;      ///< PNG: device pixels per logical pixel, 1 to 4
     Theme theme = Theme::light();
-    std::optional<float> differenceLimit; ///< empty: the least nice number that holds 98 % of what is shown
+    std::optional<float> differenceLimit; ///< limit of the colour scale; empty: a round number that includes
+                                          ///< 98 % of the values shown
 };
 
 /// Writes the maps with heading, legend, axis words and provenance; `path` ends in .png or .svg. In SVG text
 /// stays text, and up to 20,000 cells are vectors; more are an image of 300 dpi under vector axes. Needs a
-/// QGuiApplication (any platform), no display. Made whole or not at all. Any thread, also while the window
-/// draws. Errors: BadValue (ending, scale, layer, head), Io. Cost: makeTile of what is shown; opens OpenMP
-/// regions.
+/// QGuiApplication (any platform), no display. The file is written completely or not at all. Callable from
+/// any thread, also while the window draws. Errors: BadValue (file extension, scale, layer, head), Io. Cost:
+/// makeTile for the visible part; opens OpenMP regions.
 [[nodiscard]] Result<> exportMap(const Snapshot& snapshot, const MapExportOptions& options,
                                  const std::string& path);
 
 inline constexpr std::size_t kMostVectorCells = 20'000;
 
-/// The heads overview as a picture, every value of the snapshot.
+/// Options of a picture file of the heads overview.
 struct HeadsExportOptions {
     HeadMetric metric = HeadMetric::KeptMass;
     int layer = -1, head = -1; ///< framed cell
@@ -48,8 +49,8 @@ struct HeadsExportOptions {
 [[nodiscard]] Result<> exportHeads(const Snapshot& snapshot, const HeadsExportOptions& options,
                                    const std::string& path);
 
-/// Pixels or SVG of anything that paints, by the path's ending, written atomically. `paint` gets logical
-/// coordinates.
+/// Writes what `paint` draws as PNG or SVG, depending on the extension of `path`. Atomic. `paint` uses
+/// logical coordinates.
 [[nodiscard]] Result<> writePicture(const std::string& path, QSize size, double scale, const QString& title,
                                     const std::function<void(QPainter&, bool vector)>& paint);
 

@@ -10,8 +10,8 @@
 
 namespace fovea::ui {
 
-/// Everything a picture of the map shows, apart from the values: painted on the screen and, by the same code,
-/// into files.
+/// Everything that a picture of the map shows, except the values. The same code paints it on screen and into
+/// files.
 struct MapScene {
     std::shared_ptr<const Tokens> tokens; ///< for labels; may be null (then numbers only)
     int count = 0;                        ///< T
@@ -21,12 +21,12 @@ struct MapScene {
     Pair hovered, pinned;
     int hoveredToken = -1;
     std::vector<int> pins; ///< pinned tokens: each is a line along its row, with its label
-    QString empty;         ///< instead of maps: the sentence of the empty state
+    QString empty;         ///< sentence shown instead of maps
     QString heading;       ///< files only: a line above
     QString provenance;    ///< files only: a line below
 };
 
-/// Where the parts of a scene stand, logical pixels.
+/// The places of the parts of a scene, in logical pixels.
 struct MapLayout {
     std::vector<QRectF> plots;
     double queryGutter = 0, keyGutter = 0; ///< widths of the label margins
@@ -39,7 +39,7 @@ inline constexpr double kTokenLabelsFrom = 11, kNumbersFrom = 28; ///< logical p
 /// "full attention p", ...
 [[nodiscard]] QString quantityTitle(MapQuantity quantity);
 
-/// How cells reach the paper.
+/// How cells are drawn.
 enum class CellInk : std::uint8_t {
     Image,  ///< one image per plot, made at `ratio` device pixels per logical pixel
     Vector, ///< rectangles and clipped lines: for files with few cells
@@ -47,14 +47,14 @@ enum class CellInk : std::uint8_t {
 struct PaintOptions {
     double ratio = 1;
     CellInk cells = CellInk::Image;
-    /// Made images by pane, when the caller keeps them; empty: made here.
+    /// Returns the image of a pane if the caller caches them; empty: images are made here.
     std::function<QImage(std::size_t pane, const MapFrame& frame)> image;
 };
-/// Axes, words, labels, cells, numbers, diagonal, pins and crosshair. Texts are plain and never below 11 px.
+/// Paints cells, axes, labels, numbers, diagonal, pins and crosshair. Text is plain and at least 11 px.
 void paintMap(QPainter& painter, const MapScene& scene, const MapLayout& layout, const TileLookup& tiles,
               const PaintOptions& options);
 
-/// Cells that a vector picture of this scene would hold; 0 when a pixel pools several cells.
+/// The number of cells that a vector picture of this scene would contain; 0 if a pixel pools several cells.
 [[nodiscard]] std::size_t vectorCells(const MapScene& scene, const MapLayout& layout);
 
 /// Height the legend needs at this width, and its picture: ramp with ends, the four states, scale and pooling

@@ -10,8 +10,8 @@
 
 namespace fovea::ui {
 
-/// What is drawn in a pixel or cell: the four states of the map, the reasons of the kept mask, and two that
-/// say that nothing can be said. Of several, the least wins.
+/// What a pixel or cell shows: one of the four states of the map, a reason (for the kept mask), or that
+/// nothing is known. If a pixel covers several, the first in this list is drawn.
 enum class CellLook : std::uint8_t {
     Local,
     Always,
@@ -25,27 +25,27 @@ enum class CellLook : std::uint8_t {
     Outside, ///< beyond the text
 };
 
-/// Finds a tile in any store; null when it is not there.
+/// Returns a tile, or null if it is not available.
 using TileLookup = std::function<std::shared_ptr<const MapTile>(const TileKey&)>;
 
-/// One pane's content, without its place.
+/// The content of one pane, without its position.
 struct MapLayer {
     int layer = 0, head = 0;
     MapQuantity quantity = MapQuantity::Full;
     Pooling pooling = Pooling::Max;
     MapScale scale{ScaleKind::Log};
-    bool keptOverlay = false; ///< not-routed lines of the plan over any quantity
+    bool keptOverlay = false; ///< hatch pairs that the plan does not read, over any quantity
     int tokens = 0;
-    /// Of MapQuantity::Full: the level at which the run's own picture of the head stands in for missing
-    /// tiles; -1: none.
+    /// For MapQuantity::Full: the level of the coarse picture of the run, which is shown while tiles are
+    /// missing; -1: none.
     int pictureLevel = -1;
-    /// [T] 1: the token reads everything before it by the router's choice; its routed cells have the query
-    /// role. May be empty.
+    /// [T] 1 for tokens that the router chose to read everything before them; their routed cells are drawn as
+    /// query role. May be empty.
     std::vector<std::uint8_t> queryRole;
-    float nearZero = kLogLow; ///< attended cells below it carry a dot
+    float nearZero = kLogLow; ///< attended cells below it are drawn with a dot
 };
 
-/// Values and looks of a rectangle of pixels (or cells, when one pixel is one cell).
+/// Values and looks of a rectangle of pixels, or of cells when one pixel is one cell.
 struct MapSamples {
     int width = 0, height = 0;
     std::vector<float> value; ///< of Kept: share of the causal pairs that are read exactly
@@ -56,15 +56,16 @@ struct MapSamples {
     }
 };
 
-/// The tiles that a frame shows, nearest its middle first; those wholly above the diagonal are left out.
+/// The tiles that a frame shows, those nearest to its centre first. Tiles entirely above the diagonal are
+/// omitted.
 [[nodiscard]] std::vector<TileKey> visibleTiles(const MapFrame& frame, const MapLayer& content);
-/// One look and value per cell for queries [first,..) and keys: what the picture is made of at one cell per
+/// One look and value per cell of a rectangle of queries and keys: the content of a picture with one cell per
 /// pixel.
 [[nodiscard]] MapSamples sampleCells(const MapLayer& content, std::int64_t query, std::int64_t queries,
                                      std::int64_t key, std::int64_t keys, const TileLookup& tiles);
 
-/// The picture of one plot in device pixels, ARGB32_Premultiplied, opaque. Gathers the viewport's values
-/// only; a missing tile is filled from a coarser one of the cache. Cost: about 4 ns a pixel.
+/// The picture of one plot in device pixels, ARGB32_Premultiplied, opaque. Reads only the values in the
+/// viewport. A missing tile is replaced by a coarser one if available. Cost: about 4 ns per pixel.
 [[nodiscard]] QImage rasterMap(const MapFrame& frame, const MapLayer& content, const Theme& theme,
                                const TileLookup& tiles);
 
@@ -74,10 +75,10 @@ struct MapSamples {
                              float far = 0);
 /// `share` of `over` on `ground`, 0..1.
 [[nodiscard]] QRgb blended(QRgb ground, QRgb over, float share);
-/// The colour for text and texture on top of `background`: black or white, whichever is stronger.
+/// The colour of text and texture on `background`: black or white, whichever has more contrast.
 [[nodiscard]] QColor onColor(QRgb background);
 
-/// Textures, logical pixels: distance of the lines and of the dots where cells are small.
+/// Period of the textures in logical pixels: distance of hatch lines, and of dots when cells are small.
 inline constexpr int kHatchPeriod = 7;
 inline constexpr int kDotPeriod = 8;
 inline constexpr double kDotFromCell = 6; ///< from this cell size on, one dot per cell

@@ -9,8 +9,8 @@ namespace fovea::ui {
 
 using Pair = SelectionModel::Pair;
 
-/// Which part of a T x T map a plot shows. Rows are queries (0 on top), columns keys (0 at the left), cells
-/// are square. A plain value in logical pixels; all panes of a view share one.
+/// The part of a T x T map that a plot shows. Rows are queries (0 at the top), columns are keys (0 at the
+/// left), cells are square. A plain value in logical pixels; all panes of a view share one.
 struct MapViewport {
     double key =
         0; ///< map coordinate, in cells, of the plot's left edge; may be negative when the map is small
@@ -29,12 +29,12 @@ struct MapViewport {
     [[nodiscard]] MapViewport moved(double dx, double dy) const {
         return {key - dx / cell, query - dy / cell, cell};
     }
-    /// Keeps the map in sight: the plot is filled as far as the map reaches, a smaller map is centred on
-    /// neither axis but kept at the top left, where reading starts.
+    /// Keeps the map in the plot: no empty space is shown if the map is larger than the plot; a smaller map
+    /// stays at the top left.
     [[nodiscard]] MapViewport clamped(int tokens, QSizeF plot) const;
 
     [[nodiscard]] static MapViewport fitAll(int tokens, QSizeF plot);
-    /// Shows the cells [key0, key1) x [query0, query1) whole.
+    /// A viewport that shows all of the cells [key0, key1) x [query0, query1).
     [[nodiscard]] static MapViewport fit(double key0, double key1, double query0, double query1, QSizeF plot);
 
     static constexpr double kMaxCell = 64;

@@ -3,8 +3,8 @@
 
 namespace fovea::ui {
 
-/// `text` for setToolTip and QToolTip::showText, which guess markup from what they are given: names from
-/// files and users stay plain, lines stay lines.
+/// Escapes `text` for setToolTip and QToolTip::showText, which would interpret markup in names from files and
+/// users. Line breaks are kept.
 [[nodiscard]] inline QString plainTip(const QString& text) {
     if (text.isEmpty())
         return {};

@@ -4,8 +4,8 @@
 
 namespace fovea::ui {
 
-/// Were both made from the same object, or both from none? Weak pointers compare by owner, so a new object at
-/// an old address is not mistaken for it, and comparing keeps nothing alive.
+/// Whether both refer to the same object, or both to none. Compares owners, so a new object at the address of
+/// a deleted one is different. Does not keep objects alive.
 template <class T>
 [[nodiscard]] bool sameOwner(const std::weak_ptr<T>& a, const std::type_identity_t<std::weak_ptr<T>>& b) {
     return !a.owner_before(b) && !b.owner_before(a);

@@ -3,9 +3,9 @@
 
 namespace fovea::ui {
 
-/// Fusion with this program's edges: control outlines that reach 3:1 on every surface in both themes, corners
-/// of 4 px, a focus ring of 2 px in the accent colour. Reads Theme::current() on every paint, so a change of
-/// theme needs no new style.
+/// The Fusion style with other outlines: a contrast of at least 3:1 on every surface in both themes, corners
+/// of 4 px, and a focus ring of 2 px in the accent colour. Uses Theme::current() at every paint, so it
+/// follows a change of theme.
 class Style : public QProxyStyle {
     Q_OBJECT
 public:

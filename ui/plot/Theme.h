@@ -32,7 +32,7 @@ struct Theme {
     [[nodiscard]] static Theme resolve(ThemeKind kind);
 
     [[nodiscard]] static const Theme& current();
-    /// Sets the current theme and the application's palette and fonts; views hear themeChanged.
+    /// Sets the current theme and the palette and fonts of the application; emits ThemeSignals::themeChanged.
     static void apply(const Theme& theme);
     [[nodiscard]] static QFont body();    ///< 13 px
     [[nodiscard]] static QFont second();  ///< 12 px

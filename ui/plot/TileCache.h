@@ -44,13 +44,13 @@ public:
     };
     /// A tile of the level of the run's own picture is made on the spot.
     [[nodiscard]] Found find(const TileKey& key);
-    /// What is on screen, most wanted first; replaces the last list. Starts at most two fetches at a time, so
-    /// that the next one is always chosen by the newest list.
+    /// Sets the tiles that are on screen, most important first; replaces the previous list. At most two
+    /// fetches run at a time, so that the newest list decides about the next one.
     void want(std::vector<TileKey> keys);
-    /// Every wanted tile that the snapshot can give is there and current.
+    /// Whether every wanted tile that the snapshot can provide is available and current.
     [[nodiscard]] bool settled() const;
     [[nodiscard]] std::size_t bytes() const { return m_bytes; }
-    /// Can the snapshot make all or part of this tile now?
+    /// Whether all or part of this tile can be made from the snapshot now.
     [[nodiscard]] bool possible(const TileKey& key) const { return possible(key, m_snapshot.get()); }
 
 signals:
@@ -99,13 +99,12 @@ private:
     std::list<TileKey> m_ages; ///< least recently used first
     std::vector<TileKey> m_wanted;
     std::vector<TileKey> m_flying; ///< asked and not yet answered
-    std::vector<TileKey> m_failed; ///< gave nothing; not asked again of this snapshot
+    std::vector<TileKey> m_failed; ///< could not be made; not requested again for this snapshot
     std::size_t m_bytes = 0, m_maxBytes;
     bool m_starting = false;
 };
 
-/// The level at which the layer's picture is a tile of its own, coarser than every tile that is asked for;
-/// -1: none.
+/// The tile level of the layer's coarse picture, which is coarser than all requested tiles; -1: none.
 [[nodiscard]] int pictureLevelOf(const LayerActivations& layer);
 
 /// Bytes one tile takes in memory.

@@ -24,7 +24,8 @@ public:
     void endDrag();
     /// Replaces the whole policy (a preset, a file, a point of the curve) as one undo step named `why`.
     void setPolicy(const AttentionPolicy& policy, const QString& why);
-    /// `maxTokens`: run only the first tokens, for a text that is too long to run unasked; 0: all.
+    /// `maxTokens`: run only so many of the first tokens, for a text that is too long to run without asking;
+    /// 0: all.
     void setText(std::string text, const QString& why, std::size_t maxTokens = 0);
     /// Runs only the first tokens; 0: all. One undo step named `why`.
     void setMaxTokens(std::size_t tokens, const QString& why);
@@ -32,7 +33,7 @@ public:
     void setPrecision(Precision precision);
     /// Replaces everything (a session); clears the undo stack.
     void setRequest(Request request);
-    /// What is on screen; no undo step.
+    /// Sets the part of the map that is on screen; no undo step.
     void setVisible(const VisibleRect& visible);
 
 signals:

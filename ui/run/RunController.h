@@ -15,11 +15,11 @@ namespace fovea::ui {
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
-/// How a result stands to the request that is set now.
+/// The relation of a result to the current request.
 enum class Standing : std::uint8_t {
-    Current,     ///< it answers that request
-    OtherPolicy, ///< same text and model under another policy: old, but about the same tokens
-    OtherRun,    ///< another text, length, template, precision or model file: says nothing about this one
+    Current,     ///< the result of that request
+    OtherPolicy, ///< the same text and model under another policy: old, but for the same tokens
+    OtherRun,    ///< another text, length, template, precision or model file: not valid for this one
 };
 
 /// The only bridge between GUI thread and engine thread. Submits the model's Request when it changes, with
@@ -36,8 +36,8 @@ public:
                   QObject* parent = nullptr);
     ~RunController() override;
 
-    /// The newest snapshot, null before the first. Parts of it that are null for the current policy are taken
-    /// by views from `lastComplete`, marked as old.
+    /// The newest snapshot, null before the first. If a part is null for the current policy, views show that
+    /// of `lastComplete`, marked as old.
     [[nodiscard]] SnapshotPtr snapshot() const { return m_snapshot; }
     /// The newest snapshot with a propagated result of the text and model that are set now; null before the
     /// first.
@@ -47,10 +47,10 @@ public:
     /// The model file's content is known to have this SHA-256 now: results of an earlier content are
     /// OtherRun.
     void setModelHash(std::string sha256) { m_modelHash = std::move(sha256); }
-    /// The newest request's results are not all there: a run is under way, or a slider is still held.
+    /// Whether results of the newest request are missing: a run is in progress, or a slider is still held.
     [[nodiscard]] bool updating() const;
 
-    /// Shows a snapshot that this controller did not ask for (a test's), as if it had just arrived.
+    /// Delivers a snapshot as if a run had produced it. For tests.
     void adopt(SnapshotPtr snapshot);
 
     /// What a question to the engine thread is about, and how urgent it is (LatestWorker.h).
@@ -93,7 +93,7 @@ public:
     /// Do the points belong to the text and model that are set now?
     [[nodiscard]] bool sweepIsCurrent() const;
     [[nodiscard]] bool sweeping() const;
-    void cancelNewest(); ///< the sweep if one runs, else the run
+    void cancelNewest(); ///< cancels the sweep if one is running, otherwise the run
     void cancelRun();
     void cancelSweep();
 

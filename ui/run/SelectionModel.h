@@ -25,7 +25,9 @@ public:
     [[nodiscard]] int hovered() const { return m_hovered; } ///< hovered token, -1: none
     [[nodiscard]] Pair hoveredPair() const { return m_hoveredPair; }
     [[nodiscard]] Pair pinnedPair() const { return m_pinnedPair; }
-    [[nodiscard]] const std::set<int>& pins() const { return m_pins; } ///< Shift+click set, holds query()
+    [[nodiscard]] const std::set<int>& pins() const {
+        return m_pins;
+    } ///< tokens pinned with Shift+click; contains query()
 
     /// A cell beyond the model's shape is kept for a model that has it; until then the nearest one counts.
     void setCell(int layer, int head);
@@ -36,9 +38,10 @@ public:
     void pinPair(Pair pair);   ///< also pins its query
     void hover(int token);
     void hoverPair(Pair pair);
-    /// One level per press: hovered, pair, pins. False when nothing was left.
+    /// Clears one level per call: hovered token, then pinned pair, then pins. Returns false if nothing was
+    /// left.
     bool clearOneLevel();
-    /// After a new text: drops what lies beyond `tokens`.
+    /// Drops what lies beyond `tokens`, after a new text.
     void clipTo(int tokens);
 
 signals:

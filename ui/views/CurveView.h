@@ -23,7 +23,7 @@ public:
 
     /// The grid the view sweeps for `tokens` of text: windows and routed counts around `base`.
     [[nodiscard]] static SweepPlan plan(const AttentionPolicy& base, std::size_t tokens);
-    /// Writes the points as CSV where the user says.
+    /// Saves the points as CSV in a file chosen by the user.
     void exportNumbers();
 
 public slots:
@@ -52,7 +52,7 @@ private:
     QToolButton* m_save = nullptr;
     QLabel* m_state = nullptr;
     CurvePlot* m_plot = nullptr;
-    AttentionPolicy m_base; ///< what the shown points vary around
+    AttentionPolicy m_base; ///< the policy around which the points vary
     QString m_said;         ///< what became of the last sweep or save, until the next sweep
 };
 

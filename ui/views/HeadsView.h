@@ -11,7 +11,8 @@ class QScrollArea;
 
 namespace fovea::ui {
 
-/// The painted grid of a HeadsView: shows a scene, says what was clicked or walked to.
+/// The painted grid of a HeadsView. Shows a scene and reports the head that is clicked or selected with the
+/// keyboard.
 class HeadsGrid : public QWidget {
     Q_OBJECT
 public:
@@ -51,8 +52,8 @@ private:
     const HeadsGrid& m_grid;
 };
 
-/// All heads of the model at a glance, coloured by one metric; a click chooses layer and head for every view.
-/// Object names: heads.grid, heads.legend, heads.metric, heads.title.
+/// An overview of all heads of the model, coloured by one metric. A click selects layer and head for every
+/// view. Object names: heads.grid, heads.legend, heads.metric, heads.title.
 class HeadsView : public QWidget {
     Q_OBJECT
 public:

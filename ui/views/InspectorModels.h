@@ -27,7 +27,7 @@ private:
     std::shared_ptr<const Tokens> m_tokens;
 };
 
-/// In which layers the router chose the token: layer, heads, score against threshold, rank, queries.
+/// The layers in which the router chose the token: layer, heads, score and threshold, rank, queries.
 class WhyModel : public QAbstractTableModel {
     Q_OBJECT
 public:

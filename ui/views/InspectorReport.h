@@ -9,7 +9,7 @@
 
 namespace fovea::ui {
 
-/// What is asked of the inspector.
+/// The question to the inspector.
 struct InspectorWish {
     int layer = 0, head = 0;
     int token = -1;
@@ -17,7 +17,7 @@ struct InspectorWish {
     bool operator==(const InspectorWish&) const = default;
 };
 
-/// All that the inspector says of one token in one head. An immutable value.
+/// Everything that the inspector shows of one token in one head. An immutable value.
 struct InspectorReport {
     InspectorWish wish;
     std::optional<TokenReport> token; ///< empty until the layer is there
@@ -26,7 +26,7 @@ struct InspectorReport {
     std::vector<RoutedInLayer> why;   ///< where the propagated run routed the token
     QString signal;                   ///< of that run's record
     std::uint64_t whyFrom = 0;        ///< generation of an older run; 0: the newest
-    bool whyKnown = false;            ///< a propagated run's routing record was at hand
+    bool whyKnown = false;            ///< whether the routing record of a propagated run was available
 };
 
 /// `newest` must have tokens, model and the layer's activations. Any thread. Cost: that of tokenReport, and

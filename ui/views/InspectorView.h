@@ -14,8 +14,9 @@ namespace fovea::ui {
 class ReadsModel;
 class WhyModel;
 
-/// The pinned token in full (the hovered one in second ink): what it is, what it reads, who reads it, where
-/// and why it was routed, what demoting it would change, and the anatomy of the pinned pair.
+/// Details of the pinned token, or of the hovered one in the secondary colour: what it is, what it reads,
+/// which tokens read it, where and why it was routed, what changes if it is no longer routed, and how the
+/// score of the pinned pair comes about.
 class InspectorView : public QWidget {
     Q_OBJECT
 public:
@@ -23,7 +24,7 @@ public:
     ~InspectorView() override;
 
 public slots:
-    /// What the runs gave; called by RunController's signal, and by tests with snapshots of their own.
+    /// Shows the results of runs. Called by a signal of RunController, and by tests.
     void showSnapshot(fovea::ui::SnapshotPtr newest, fovea::ui::SnapshotPtr complete);
 
 protected:
@@ -38,7 +39,7 @@ private:
     void requestReport(); ///< the newest wish wins
     void showReport(std::shared_ptr<const InspectorReport> report);
     void showToken(int token);
-    void applyInk(); ///< second ink while the token is only hovered
+    void applyInk(); ///< secondary colour if the token is only hovered
     void showEmpty(const QString& sentence);
     [[nodiscard]] InspectorWish wish() const;
     [[nodiscard]] bool hovering() const; ///< the token shown is hovered, not pinned

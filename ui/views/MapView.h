@@ -20,7 +20,7 @@ namespace fovea::ui {
 class MapLegend;
 
 /// The attention map of one layer and head: full attention beside hybrid attention, with one viewport and
-/// crosshair. Follows the selection, asks for the tiles in sight, and tells the request what is in sight.
+/// crosshair. Follows the selection, requests the visible tiles, and reports the visible part to the request.
 /// Isolated regime. Object names: map.canvas, map.mode, map.layout, map.legend, map.layer, map.head,
 /// map.title, map.tip.
 class MapView : public QWidget {
@@ -31,17 +31,18 @@ public:
 
     enum class Arrangement { One, Two, Three };
     [[nodiscard]] MapQuantity mode() const { return m_mode; }
-    [[nodiscard]] Arrangement arrangement() const; ///< what is shown: by width until one was chosen
+    [[nodiscard]] Arrangement
+    arrangement() const; ///< one, two or three maps; depends on the width until the user has chosen
     [[nodiscard]] MapCanvas& canvas() { return *m_canvas; }
     [[nodiscard]] const TileCache& tiles() const { return *m_tiles; }
-    /// The picture shows an older policy or text than the request asks for.
+    /// Whether the picture shows an older policy or text than the current request.
     [[nodiscard]] bool pictureIsOld() const;
     /// What Ctrl+E would write: the current view. Its snapshot is the one on screen.
     [[nodiscard]] MapExportOptions exportOptions() const;
     [[nodiscard]] SnapshotPtr shownSnapshot() const { return m_shown; }
-    /// What a session keeps of this view, as texts: mode, arrangement, switches and the part of the map in
-    /// sight. `restore` ignores what it cannot read; the part in sight is taken once a map of that many
-    /// tokens is there.
+    /// The state of this view in a session, as texts: mode, arrangement, switches and visible part of the
+    /// map. `restore` ignores what it cannot read; the visible part is restored when a map of that many
+    /// tokens is ready.
     [[nodiscard]] std::map<std::string, std::string> state() const;
     void restore(const std::map<std::string, std::string>& state);
 
@@ -70,7 +71,7 @@ private:
     void rebuild();    ///< scene from snapshot, selection and switches
     void showMarks();  ///< hovered and pinned cells
     void showState();  ///< title, updating mark, accessible name
-    void takeWanted(); ///< the viewport of a session, once its text is shown
+    void takeWanted(); ///< restores the viewport of a session when its text is shown
     void wantTiles();
     void tellVisible(); ///< RequestModel::setVisible
     void tileArrived();
@@ -103,10 +104,10 @@ private:
     std::optional<Arrangement> m_chosen;
     bool m_log = true, m_keptOverlay = false;
     Pooling m_pooling = Pooling::Max;
-    float m_limit = 0.001F; ///< of the difference; grows with the tiles, is frozen while panning
+    float m_limit = 0.001F; ///< colour limit of the difference; grows with new tiles, but not while panning
     std::array<int, 2> m_limitCell{-1, -1};
     SnapshotPtr m_limitOf;
-    struct Wanted { ///< a viewport that waits for its text
+    struct Wanted { ///< a viewport to restore when its text is shown
         MapViewport view;
         int tokens = 0;
         std::shared_ptr<const std::string> text;

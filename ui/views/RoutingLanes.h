@@ -6,8 +6,9 @@
 
 namespace fovea::ui {
 
-/// Lanes over one token axis: signal with its bar, key role, query role, the oracle's choice (hit solid,
-/// missed hollow, wasted crossed); below them layers x tokens. Hover and click select tokens.
+/// Lanes over one token axis: the signal with its threshold, key role, query role, and the oracle's choice
+/// (solid: chosen by both, hollow: only by the oracle, crossed: only by the router). Below them a map of
+/// layers x tokens. Hovering and clicking select tokens.
 class RoutingLanes : public QWidget {
     Q_OBJECT
 public:

@@ -27,7 +27,7 @@ public:
     [[nodiscard]] static std::shared_ptr<RoutingLaneData>
     laneData(const Snapshot& snapshot, int layer, int head, int query, const WorkContext& work = {});
 
-    /// How often lane data were asked for: once per question, however many snapshots a run delivers.
+    /// Number of requests for lane data: one per question, however many snapshots a run delivers.
     [[nodiscard]] std::uint64_t asked() const { return m_asked; }
 
 protected:

@@ -3,10 +3,10 @@
 
 namespace fovea::ui {
 
-/// The text field of the window. It takes plain text from the clipboard, from the selection and from drags,
-/// and nothing else, and keeps the keys that move its cursor or end the editing from the window's shortcuts.
-/// QPlainTextEdit of Qt 6.4 reads the first format of a list that may be empty, and crashes when the
-/// clipboard is.
+/// The text field of the window. It accepts only plain text from the clipboard, from the selection and from
+/// drags. Keys that move its cursor or end editing do not trigger shortcuts of the window. Needed because
+/// QPlainTextEdit of Qt 6.4 crashes when the clipboard is empty: it reads the first entry of an empty list of
+/// formats.
 class TextEditor : public QPlainTextEdit {
     Q_OBJECT
 public:

@@ -6,8 +6,8 @@
 
 namespace fovea::ui {
 
-/// Where each token stands: wrapped lines of prose, or one line of chips. Breaking lines only adds up widths
-/// (T additions); glyphs are laid out by whoever paints the visible lines.
+/// The position of each token, in wrapped lines of prose or in one line of chips. Line breaking only adds
+/// widths (T additions); glyphs are laid out when visible lines are painted.
 class TextLayout {
 public:
     struct Line {

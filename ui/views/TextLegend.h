@@ -5,15 +5,15 @@
 
 namespace fovea::ui {
 
-/// What the colour behind the words means, its ends, and the shapes under them. Always drawn; wraps when it
-/// is narrow.
+/// The legend of the text view: the meaning of the colour behind the words with the ends of its scale, and
+/// the shapes below the words. Always visible; wraps if it is narrow.
 class TextLegend : public QWidget {
     Q_OBJECT
 public:
     explicit TextLegend(QWidget* parent = nullptr);
-    /// `query`: whose marks are shown, -1: anybody's.
+    /// `query`: show the marks of this query; -1: of any query.
     void show(std::shared_ptr<const TokenTint> tint, bool marks, int query);
-    /// What it says, for readers and tests.
+    /// The content as text, for screen readers and tests.
     [[nodiscard]] QString sentence() const;
 
     [[nodiscard]] bool hasHeightForWidth() const override { return true; }
@@ -31,7 +31,7 @@ private:
         QString text;
         TintState state = TintState::None;
         std::uint8_t mark = 0;
-        bool second = false; ///< in second ink
+        bool second = false; ///< in the secondary colour
     };
     [[nodiscard]] std::vector<Item> items() const;
     [[nodiscard]] int rowsFor(int width) const;

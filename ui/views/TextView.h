@@ -16,9 +16,9 @@ class TextEditor;
 class TextLegend;
 class TokenCanvas;
 
-/// Text and tokens: the text as prose or as a strip of chips, what the selected query reads behind the words,
-/// the roles of tokens below them, and the place to edit it. Rows and columns of attention come through
-/// RunController::fetch.
+/// The text as prose or as a strip of tokens, and an editor for it. The colour behind the words shows what
+/// the selected query reads; shapes below them show the roles of tokens. Rows and columns of attention come
+/// through RunController::fetch.
 class TextView : public QWidget {
     Q_OBJECT
 public:
@@ -28,7 +28,7 @@ public:
     [[nodiscard]] TintKind tintKind() const { return m_kind; }
 
 public slots:
-    /// What the runs gave; called by RunController's signal, and by tests with snapshots of their own.
+    /// Shows the results of runs. Called by a signal of RunController, and by tests.
     void showSnapshot(fovea::ui::SnapshotPtr newest, fovea::ui::SnapshotPtr complete);
     void setTintKind(fovea::ui::TintKind kind);
     void startEditing();  ///< F2
@@ -42,7 +42,7 @@ protected:
 
 private:
     void build();
-    void refresh(); ///< everything that differs from what is shown
+    void refresh(); ///< updates everything that has changed
     void refreshCells();
     void refreshMarks();
     void requestTint(); ///< one in flight, the newest wish wins
@@ -51,7 +51,7 @@ private:
     void setStrip(bool strip);
     [[nodiscard]] bool editing() const;
     void endEdit(bool apply);
-    [[nodiscard]] bool live() const; ///< the snapshot's tokens are those of the request's text
+    [[nodiscard]] bool live() const; ///< whether the snapshot has the text of the request
     [[nodiscard]] TintPlace place() const;
     [[nodiscard]] QString describe(int token) const;
 

@@ -8,19 +8,21 @@
 namespace fovea::ui {
 
 /// Paints tokens with a tint behind, marks below and the selection around them, as wrapped prose or as one
-/// line of chips, and turns mouse and keys into the selection. Knows no snapshot: TextView hands it values.
+/// line of chips. Changes the selection by mouse and keyboard. It knows no snapshot; TextView passes it
+/// values.
 class TokenCanvas : public QAbstractScrollArea {
     Q_OBJECT
 public:
     enum class Shape { Reading, Strip };
     TokenCanvas(Shape shape, SelectionModel& selection, QWidget* parent = nullptr);
 
-    /// `live`: the cells are tokens and can be selected; else words that wait for tokens.
+    /// `live`: the cells are tokens and can be selected. Otherwise they are words, shown until tokens are
+    /// known.
     void setCells(std::vector<TokenCell> cells, bool live);
     void setTint(std::shared_ptr<const TokenTint> tint);
     void setMarks(std::vector<std::uint8_t> marks);
     void setMessage(const QString& message); ///< drawn when there are no cells
-    void setUpdating(bool updating);         ///< a line of 2 px while a newer run is under way
+    void setUpdating(bool updating);         ///< shows a line of 2 px while a newer run is in progress
     void setToolTips(std::function<QString(int)> plainText);
     void showToken(int token); ///< scrolls until it is visible
 

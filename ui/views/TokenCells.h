@@ -6,18 +6,18 @@
 
 namespace fovea::ui {
 
-/// How one token is written on screen.
+/// The appearance of one token on screen.
 struct TokenCell {
-    QString text;        ///< as displayText says; leading spaces are middle dots
-    int leadingDots = 0; ///< how many of them
-    /// 1: draws itself. n > 1: `text` is what this token and the n - 1 after it are together, because a
-    /// character or a letter with its accents spans them. 0: one of those.
+    QString text;        ///< as returned by displayText; leading spaces are middle dots
+    int leadingDots = 0; ///< number of leading middle dots
+    /// Number of tokens that `text` stands for. n > 1: this token and the n - 1 after it, which have 0,
+    /// because one character or a letter with its accents spans them.
     int tokens = 1;
-    int breaks = 0; ///< newlines in the token: a line ends after it
+    int breaks = 0; ///< newlines in the token; if any, the line ends after it
     int indent = 0; ///< spaces after the last newline
     bool newlinesOnly = false;
     bool special = false;
-    bool loose = false; ///< holds bytes of the text that became no token or U+FFFD
+    bool loose = false; ///< contains bytes of the text that became no token, or U+FFFD
     bool operator==(const TokenCell&) const = default;
 };
 
@@ -26,7 +26,7 @@ struct TokenCell {
 [[nodiscard]] std::vector<TokenCell> makeTokenCells(const Tokens& tokens, std::string_view text,
                                                     const Tokenizer& tokenizer, bool joinCharacters);
 
-/// Words of a text that has no tokens yet, to be shown meanwhile.
+/// The words of a text, shown until its tokens are known.
 [[nodiscard]] std::vector<TokenCell> makeWordCells(std::string_view text);
 
 } // namespace fovea::ui

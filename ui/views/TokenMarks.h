@@ -5,7 +5,7 @@
 
 namespace fovea::ui {
 
-/// Why a token stands out, drawn under its word by shape.
+/// The role of a token, drawn as a shape below its word.
 enum TokenMark : std::uint8_t {
     AlwaysMark = 1, ///< square: sink or pinned
     KeyMark = 2,    ///< triangle down: routed, later queries may read it

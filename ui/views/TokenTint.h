@@ -12,16 +12,16 @@ namespace fovea::ui {
 /// What the colour behind the words means.
 enum class TintKind : std::uint8_t { ReadBySelected, GivenToSelected, LossDelta, Surprisal, RouterScore };
 
-/// How a token takes part. Names follow the map's cell states.
+/// The state of a token, named like the cell states of the map.
 enum class TintState : std::uint8_t {
-    None,       ///< nothing to say of it
+    None,       ///< not tinted
     Value,      ///< the ramp
     NearZero,   ///< read, below kNearZero
     Skipped,    ///< not routed: not read
     Impossible, ///< comes after the query (or before the key)
 };
 
-/// One number per token, and all that a legend must say of them. An immutable value.
+/// One number per token, and everything that the legend shows about them. An immutable value.
 struct TokenTint {
     TintKind kind = TintKind::ReadBySelected;
     std::vector<float> value;     ///< [T]
@@ -31,11 +31,11 @@ struct TokenTint {
     bool isSigned = false;
     bool moreIsWorse =
         false; ///< of a signed tint: more is shown in the ramp's warm colour, less in the calm one
-    bool relative = false;  ///< ends are of this row, not absolute
+    bool relative = false;  ///< the ends belong to this row and are not absolute
     bool clipped = false;   ///< some values lie beyond the ends
     QString caption;        ///< "p^ read by #412, L12 H5"
     QString wait;           ///< one sentence, when there is nothing to show
-    std::uint64_t from = 0; ///< generation of an older run that the numbers are of; 0: the newest
+    std::uint64_t from = 0; ///< generation of the older run that the numbers belong to; 0: the newest
 
     /// Place of a value on the ramp, 0..1.
     [[nodiscard]] float unit(float v) const;
@@ -53,10 +53,10 @@ struct TintPlace {
     bool operator==(const TintPlace&) const = default;
 };
 
-/// Does the tint need rows of attention, to be computed on the engine thread?
+/// Whether the tint needs rows of attention, which are computed on the engine thread.
 [[nodiscard]] bool needsRows(TintKind kind);
-/// `newest` may lack parts; `complete` (may be null) lends its propagated result when it is of the same text.
-/// Any thread. Cost: a row or a column of one head.
+/// `newest` may lack parts. The propagated result is taken from `complete` (may be null) if that has the same
+/// text. Any thread. Cost: a row or a column of one head.
 [[nodiscard]] TokenTint makeTint(const TintPlace& place, const SnapshotPtr& newest,
                                  const SnapshotPtr& complete);
 

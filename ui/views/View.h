@@ -4,8 +4,7 @@
 
 namespace fovea::ui {
 
-/// What every view is given: where data comes from, what is selected, and how to change the request. All
-/// outlive the view.
+/// What every view gets: the source of data, the selection, and the request to change. All outlive the view.
 struct ViewContext {
     RunController& runs;
     RequestModel& requests;

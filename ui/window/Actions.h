@@ -6,8 +6,8 @@
 
 namespace fovea::ui {
 
-/// One row per action of the window: menus, shortcut sheet, tips and tests are made from this table and from
-/// nothing else.
+/// One row per action of the window. Menus, the shortcut sheet, tool tips and tests are generated from this
+/// table.
 struct ActionSpec {
     std::string_view id;    ///< "file.open": the QAction's object name
     std::string_view menu;  ///< "File" ...; empty: only in the sheet
@@ -19,8 +19,8 @@ struct ActionSpec {
     std::string_view group = {}; ///< actions of one group exclude each other and show a mark
 };
 
-/// The place of actions that hold everywhere in the window and are its QActions; other places are views,
-/// which answer to their keys while they have the focus.
+/// The place of actions that work everywhere in the window; they are QActions. Other places are views, which
+/// handle the keys while they have the focus.
 inline constexpr std::string_view kWindowPlace = "window";
 
 [[nodiscard]] std::span<const ActionSpec> actionSpecs();

@@ -11,20 +11,20 @@
 
 namespace fovea::ui {
 
-/// What is open: text, model, policy, session; how they come in and are saved. Every file is recognised by
-/// its first bytes. Errors go to the message bar and leave everything as it was. Models are read on the
-/// engine thread, card first.
+/// Opens and saves text, model, policy and session. Every file is recognised by its first bytes. Errors are
+/// shown in the message bar and change nothing. Models are read on the engine thread, after their card is
+/// shown.
 class Documents : public QObject {
     Q_OBJECT
 public:
     Documents(ViewContext context, MessageBar& bar, QObject* parent = nullptr);
 
-    /// Opens each file as what it is; of several texts the first is shown.
+    /// Opens each file according to its kind; of several texts the first is shown.
     void open(const QStringList& paths);
     void openSample();
     /// `filed`: the bytes are kept in a file too, so nothing is lost with the window.
     void setText(const std::string& bytes, const QString& name, const QString& why, bool filed = false);
-    /// Shows the card, then loads when the card has nothing against it.
+    /// Shows the card of the model, then loads the model if it is supported.
     void openModel(const QString& path);
     void cancelModel(); ///< stops reading the model's card; what is open stays
     /// Empty path: that of the open session; emits needsPath when there is none.
@@ -34,10 +34,10 @@ public:
     [[nodiscard]] QString textName() const;
     [[nodiscard]] QString sessionPath() const { return m_sessionPath; }
     [[nodiscard]] bool dirty() const { return m_dirty; }
-    /// Would closing lose something: changes of an open session, or a text that is in no file (typed,
-    /// pasted, dropped)?
+    /// Whether closing would lose something: changes of an open session, or a text that is in no file (typed,
+    /// pasted or dropped).
     [[nodiscard]] bool worthAsking() const;
-    /// Has a file or session asked for a model yet?
+    /// Whether a file or session has requested a model.
     [[nodiscard]] bool modelAsked() const { return m_modelAsked; }
     [[nodiscard]] std::shared_ptr<const Model> inspected() const { return m_inspected; }
 
@@ -49,7 +49,7 @@ signals:
     void modelFailed(const QString& path, const QString& sentence);
     void changed(); ///< names, dirty mark
     void needsPath();
-    /// The views add what of their state belongs into the session; direct connections only.
+    /// Views add their state to the session in this signal; direct connections only.
     void sessionSaving(std::map<std::string, std::string>& view);
     void sessionOpened(const std::map<std::string, std::string>& view);
 
@@ -67,7 +67,7 @@ private:
     void setDirty(bool dirty);
     ViewContext m_context;
     MessageBar& m_bar;
-    /// Undo brings an old text back: its name comes with it.
+    /// Names of earlier texts, because undo can bring a text back.
     struct Named {
         std::weak_ptr<const std::string> text;
         QString name;
@@ -85,7 +85,7 @@ private:
     bool m_dirty = false;
     bool m_modelAsked = false;
     std::uint64_t m_modelsAsked = 0; ///< number of the newest
-    bool m_settling = false;         ///< a session is being put in place: not a change
+    bool m_settling = false;         ///< a session is being opened, which is no change by the user
 };
 
 /// The sample of the first launch, from the compiled-in resources.

@@ -8,9 +8,8 @@ class QMimeData;
 
 namespace fovea::ui {
 
-/// Makes the whole window, whatever is under the cursor, a place to drop files and text; an overlay says what
-/// the file is and what will happen. Children never see a drag that carries files. Text dropped on a text
-/// field goes into that field.
+/// Accepts files and text dropped anywhere on the window. An overlay shows the kind of the file and what will
+/// happen. Child widgets do not get drags with files. Text dropped on a text field goes into that field.
 class DropTarget : public QObject {
     Q_OBJECT
 public:

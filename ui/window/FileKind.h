@@ -4,13 +4,13 @@
 
 namespace fovea::ui {
 
-/// What a file is, by its first bytes and never by its name (core/files/Sniff.h), and what opening it will
-/// do.
+/// The kind of a file, determined by its first bytes and never by its name (core/files/Sniff.h), and what
+/// opening it will do.
 struct FileKind {
     enum Kind : std::uint8_t { Text, Model, Policy, Session, Refused };
     Kind kind = Refused;
     QString sentence = {}; ///< "Text, 48 KB, about 11,000 tokens: replaces the text"
-    QString surprise = {}; ///< why a text is opened whose name promises something else; empty: it does not
+    QString surprise = {}; ///< a sentence if the name suggests another kind of file; otherwise empty
     bool operator==(const FileKind&) const = default;
 };
 

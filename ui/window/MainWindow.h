@@ -22,9 +22,9 @@ class StatusLine;
 class TopBar;
 class WorkStrip;
 
-/// The window in its Explore layout: docks around nothing (no central widget), bars above and below, and the
-/// actions. It computes nothing: it wires the request, the selection and the runs to the views, which are all
-/// children of it and die before what `context` refers to.
+/// The main window: docks without a central widget, bars above and below, and the actions. It computes
+/// nothing; it connects request, selection and runs to the views. The views are its children and are
+/// destroyed before the objects in `context`.
 class MainWindow : public QMainWindow {
     Q_OBJECT
 public:
@@ -33,7 +33,7 @@ public:
 
     [[nodiscard]] Documents& documents() { return *m_documents; }
     [[nodiscard]] QAction* action(std::string_view id) const;
-    /// Why no model can be run: shown as a message with a way to open one.
+    /// Shows why no model can be run, as a message with a button to open one.
     void showModelMissing(const QString& sentence);
     void setTheme(ThemeKind kind);
 
@@ -80,8 +80,8 @@ private:
     std::vector<QDockWidget*> m_docks;
     std::map<QDockWidget*, QString> m_titles;
     QString m_jobWhat;
-    bool m_closing = false;  ///< the question about unsaved changes has been answered
-    bool m_arranged = false; ///< the docks have been given sizes, by the settings or by sizeDocks()
+    bool m_closing = false;  ///< the user has answered the question about unsaved changes
+    bool m_arranged = false; ///< the docks have sizes, from the settings or from sizeDocks()
 };
 
 /// The size of the window at its first start: 1280 x 800, or what a smaller screen has room for beside the

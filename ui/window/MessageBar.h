@@ -10,8 +10,8 @@ class QToolButton;
 
 namespace fovea::ui {
 
-/// One line that says what went wrong or asks what to do, with its buttons; never a box. Hidden while it has
-/// nothing to say. Names: `name`, `name`.text, `name`.close, `name`.button.<n>.
+/// One line with an error or a question and its buttons, used instead of message boxes. Hidden if there is no
+/// message. Names: `name`, `name`.text, `name`.close, `name`.button.<n>.
 class MessageBar : public QWidget {
     Q_OBJECT
 public:
@@ -21,7 +21,7 @@ public:
         std::function<void()> act;
     };
     explicit MessageBar(const QString& name, QWidget* parent = nullptr);
-    /// Replaces what was said. `topic` tells later calls of clear() whether they mean this message.
+    /// Replaces the message. `topic` identifies it for later calls of clear().
     void show(Kind kind, const QString& sentence, const std::vector<Choice>& choices = {},
               const QString& topic = {});
     void clear(const QString& topic);

@@ -5,9 +5,9 @@
 
 namespace fovea::ui {
 
-/// What is known of a model file before and after it loads: family, shape, tensor types, context, tokenizer,
-/// memory, each with a tick or a reason. A failed model leaves the card open with the sentence that names the
-/// first unsupported thing.
+/// Shows what is known of a model file before and after loading: family, shape, tensor types, context,
+/// tokenizer and memory, each with a tick or a reason. If the model cannot be loaded, the card stays open and
+/// names the first thing that is not supported.
 class ModelCard : public Sheet {
     Q_OBJECT
 public:

@@ -6,7 +6,7 @@
 
 namespace fovea::ui {
 
-/// How the window starts. Plain values, so that the command line needs no Qt.
+/// Start options of the window. Plain values, so that the command line needs no Qt.
 struct WindowOptions {
     std::vector<std::string>
         files;         ///< text, GGUF, policy or session, recognised by first bytes; none: the sample
@@ -14,7 +14,7 @@ struct WindowOptions {
     std::optional<AttentionPolicy> policy; ///< none: the preset `default`
     std::string theme;                     ///< "light", "dark", "system"; empty: as last time
     int width = 0, height = 0;             ///< pixels; 0: as last time
-    /// For documentation: once everything has run, saves the window as this PNG and quits.
+    /// For documentation: saves the window to this PNG file when everything has run, and quits.
     std::string screenshot;
 };
 

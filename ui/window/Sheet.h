@@ -9,8 +9,8 @@ class QVBoxLayout;
 
 namespace fovea::ui {
 
-/// A frame that lies over the window instead of a dialog: a title, a close button and what is put below it.
-/// Esc in the window closes it. Nothing waits for it.
+/// A frame over the window, used instead of a dialog: a title, a close button, and a body. Esc closes it. It
+/// does not block.
 class Sheet : public QFrame {
     Q_OBJECT
 public:
@@ -21,8 +21,8 @@ public:
     void clear();
     /// One line of two columns; the second may be selected and copied.
     QLabel* addRow(const QString& name, const QString& value, const QString& iconName = {});
-    /// Shown in the middle, or with its top left corner at `at` (coordinates of the covered widget), kept
-    /// inside.
+    /// Shows the sheet in the centre, or with its top left corner at `at` (in coordinates of the covered
+    /// widget), inside that widget.
     void open();
     void openAt(QPoint at);
 
@@ -37,7 +37,7 @@ private:
     QVBoxLayout* m_body;
 };
 
-/// Every key of the window on one sheet, from the table of actions and the rows given for the views.
+/// Fills a sheet with all keys of the window and its views, from the table of actions.
 void fillWithKeys(Sheet& sheet);
 
 } // namespace fovea::ui

@@ -8,15 +8,15 @@ class QLabel;
 
 namespace fovea::ui {
 
-/// The numbers that say whether the policy is any good, always together: regime, kept mass, output error, KL,
-/// top-1, pairs with their kind, trained-ness. Numbers of an earlier policy stand in second ink and say so. A
-/// click on a number gives its definition, worst place and spread. Names: status.regime, .mass, .error, .kl,
-/// .top1, .pairs, .trained.
+/// The figures of the policy, always shown together: regime, kept mass, output error, KL, top-1, pairs with
+/// their kind, and trained-ness. Figures of an earlier policy are marked and in the secondary colour. A click
+/// on a figure shows its definition, worst place and spread. Names: status.regime, .mass, .error, .kl, .top1,
+/// .pairs, .trained.
 class StatusLine : public QWidget {
     Q_OBJECT
 public:
     StatusLine(RequestModel& requests, RunController& runs, QWidget* parent = nullptr);
-    /// The line as one string, for tests and screen readers.
+    /// The whole line as text, for tests and screen readers.
     [[nodiscard]] QString sentence() const;
 
 private:

@@ -10,9 +10,9 @@ namespace fovea::ui {
 
 class Documents;
 
-/// The bar below the menus: which text with its T, which model, A and B, and what must be known of the text
-/// (bytes that are not UTF-8, tokens past the model's context). Names: top.text, top.model, top.a, top.b,
-/// text.notice.
+/// The bar below the menus: the text with its number of tokens, the model, the policies A and B, and warnings
+/// about the text (bytes that are not UTF-8, tokens beyond the model's context). Names: top.text, top.model,
+/// top.a, top.b, text.notice.
 class TopBar : public QToolBar {
     Q_OBJECT
 public:
@@ -20,7 +20,7 @@ public:
     [[nodiscard]] QToolButton* textButton() const { return m_text; }
     [[nodiscard]] QToolButton* modelButton() const { return m_model; }
 
-    /// Puts a bar under the row, still above the docks.
+    /// Adds a bar below this one, above the docks.
     void addBelow(QWidget* bar);
 
 private:

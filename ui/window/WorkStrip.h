@@ -12,10 +12,11 @@ namespace fovea::ui {
 
 class JobText;
 
-/// The right end of the status line: one job beside the other, each with verb and object, done of total (also
-/// as a bar under the words), time left (after 1 s) and Cancel. A job shows after 200 ms, so that short ones
-/// never flicker; while none shows, the idle text stands there. Nothing moves when jobs come and go. Names:
-/// work.strip, work.text and work.cancel for the run; work.text.<job>, work.cancel.<job> for others.
+/// The right end of the status line: the running jobs side by side, each with a description, progress (also
+/// as a bar below it), time left (after 1 s) and a Cancel button. A job appears after 200 ms, so that short
+/// jobs do not flicker; without jobs an idle text is shown. Other parts do not move when jobs appear or
+/// disappear. Names: work.strip, work.text and work.cancel for the run; work.text.<job>, work.cancel.<job>
+/// for others.
 class WorkStrip : public QWidget {
     Q_OBJECT
 public:
@@ -43,7 +44,7 @@ private:
     QLabel* m_idle;
     QHBoxLayout* m_line;
     std::map<QString, Job> m_jobs;
-    QTimer m_tick; ///< while a job runs: shows late starters, counts the time down
+    QTimer m_tick; ///< active while a job runs: shows jobs after 200 ms and updates the time left
 };
 
 } // namespace fovea::ui
