@@ -30,8 +30,8 @@ struct HybridWalk {
     std::shared_ptr<const TokenFacts> facts;
     std::shared_ptr<const AttentionPolicy> policy;
     Isa isa = defaultIsa();
-    bool keepLse = false;      ///< show the rows' log-sum-exp to the watcher
-    std::string_view progress; ///< reported after each layer; empty: nothing is
+    bool keepLse = false;           ///< show the rows' log-sum-exp to the watcher
+    std::string_view progress = {}; ///< reported after each layer; empty: nothing is
     /// [L] what layers keep for the rows after this text (cached decoding); empty: nothing.
     std::span<const std::shared_ptr<LayerState>> states = {};
 };

@@ -1,5 +1,6 @@
 #include "core/base/SplitMix64.h"
 #include "core/plan/AttentionPlan.h"
+#include "core/plan/PlanDifference.h"
 #include <QtTest>
 #include <map>
 #include <set>
@@ -206,6 +207,7 @@ private slots:
     void dilatedWindow_isDenseByPhases_data();
     void dilatedWindow_isDenseByPhases();
     void queryRows_haveBlocksOfTheirOwn();
+    void firstReplanned_isTheEarliestOfAChangedBlock();
     void pinnedBeyondTheText_isNamed();
     void missingLayer_isNamed();
     void unaskedUnit_plansNothing();
@@ -448,6 +450,27 @@ void tst_Plan::queryRows_haveBlocksOfTheirOwn() {
     QCOMPARE(plan->keptKeys(0, 200).size(), std::size_t{201});
     QCOMPARE(plan->keptKeys(0, 71).size(), std::size_t{8}); // 70 has the query role only
     QCOMPARE(plan->keptKeys(0, 250).size(), std::size_t{10});
+}
+
+void tst_Plan::firstReplanned_isTheEarliestOfAChangedBlock() {
+    const auto headOf = [](std::int64_t window, std::vector<PinnedRange> pinned) {
+        AttentionPolicy policy;
+        policy.local.window = window;
+        policy.always.pinned = std::move(pinned);
+        return *planOf(policy, 256, {0, 256})->heads[0];
+    };
+    const PinnedRange early{70, 70, Role::Queries}, late{200, 200, Role::Queries};
+    const HeadPlan both = headOf(8, {early, late});
+    QCOMPARE(firstReplanned(both, both, 256), std::size_t{256});
+    // Query 200 joins the block of query 70, whose sums may be rounded otherwise from then on.
+    QCOMPARE(firstReplanned(both, headOf(8, {early}), 192), std::size_t{70});
+    QCOMPARE(firstReplanned(both, headOf(8, {early}), 70), std::size_t{70});
+    QCOMPARE(firstReplanned(both, headOf(8, {early}), 64), std::size_t{64});
+    // Without a query that reads everything, only the changed query's own block is another one.
+    QCOMPARE(firstReplanned(headOf(8, {late}), headOf(8, {}), 256), std::size_t{192});
+    // A longer window changes the first block in which it reaches further back.
+    QCOMPARE(firstReplanned(headOf(80, {}), headOf(81, {}), 256), std::size_t{64});
+    QCOMPARE(firstReplanned(headOf(8, {}), headOf(9, {}), 256), std::size_t{0});
 }
 
 void tst_Plan::pinnedBeyondTheText_isNamed() {
