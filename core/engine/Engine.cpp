@@ -2,6 +2,7 @@
 #include "core/base/Memory.h"
 #include "core/engine/RecastAttend.h"
 #include "core/engine/RetrievalHeads.h"
+#include "core/engine/SameResult.h"
 #include "core/engine/TextStage.h"
 #include "core/files/Sha256.h"
 #include "core/model/Forward.h"
@@ -42,23 +43,9 @@ ModelKey modelKey(const Request& request) {
     return key;
 }
 
-bool sameModel(const Request& a, const Request& b) {
-    return a.modelPath == b.modelPath && a.precision == b.precision;
-}
-
-bool sameBytes(const std::shared_ptr<const std::string>& a, const std::shared_ptr<const std::string>& b) {
-    return a == b || (a && b && *a == *b);
-}
-
-bool sameText(const Request& a, const Request& b) {
-    return sameBytes(a.text, b.text) && a.encode == b.encode && a.textTemplate == b.textTemplate &&
-           a.maxTokens == b.maxTokens;
-}
-
 /// Whether both requests can use the same full run. A run with head statistics also serves a request without.
 bool sameFullRun(const Request& done, const Request& wanted) {
-    return sameModel(done, wanted) && sameText(done, wanted) && done.isa == wanted.isa &&
-           (done.headStats || !wanted.headStats);
+    return sameRun(done, wanted) && (done.headStats || !wanted.headStats);
 }
 
 } // namespace

@@ -2,10 +2,17 @@
 
 namespace fovea {
 
-bool sameRun(const Request& a, const Request& b) {
-    return a.modelPath == b.modelPath && a.precision == b.precision && a.isa == b.isa &&
-           a.encode == b.encode && a.textTemplate == b.textTemplate && a.maxTokens == b.maxTokens &&
+bool sameText(const Request& a, const Request& b) {
+    return a.encode == b.encode && a.textTemplate == b.textTemplate && a.maxTokens == b.maxTokens &&
            (a.text == b.text || (a.text && b.text && *a.text == *b.text));
+}
+
+bool sameTokens(const Snapshot& a, const Snapshot& b) {
+    return a.tokens && b.tokens && (a.tokens == b.tokens || a.tokens->ids == b.tokens->ids);
+}
+
+bool sameRun(const Request& a, const Request& b) {
+    return a.modelPath == b.modelPath && a.precision == b.precision && a.isa == b.isa && sameText(a, b);
 }
 
 bool sameResult(const Request& a, const Request& b) {

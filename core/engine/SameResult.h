@@ -1,7 +1,15 @@
 #pragma once
 #include "core/engine/Request.h"
+#include "core/engine/Snapshot.h"
 
 namespace fovea {
+
+/// Whether both requests give the same tokens under one model: text, length limit, template and special
+/// tokens are equal. Cost: at most one comparison of the texts' bytes.
+[[nodiscard]] bool sameText(const Request& a, const Request& b);
+
+/// Whether both snapshots have tokens, and the same ones.
+[[nodiscard]] bool sameTokens(const Snapshot& a, const Snapshot& b);
 
 /// Whether both requests run the same tokens through the same model file with the same arithmetic. Then
 /// everything that depends only on text and model is equal: the tokens, the full run, the meaning of a

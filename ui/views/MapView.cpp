@@ -40,12 +40,6 @@ bool hasLayer(const SnapshotPtr& snapshot, int layer) {
            snapshot->full->layers[static_cast<std::size_t>(layer)];
 }
 
-bool sameText(const Request& a, const Request& b) {
-    return a.modelPath == b.modelPath && a.precision == b.precision && a.encode == b.encode &&
-           a.textTemplate == b.textTemplate && a.maxTokens == b.maxTokens &&
-           (a.text == b.text || (a.text && b.text && *a.text == *b.text));
-}
-
 /// At most `kRectangle` tokens of a range, around its middle, on the borders of map tiles where that fits.
 RowRange visibleRange(RowRange shown) {
     RowRange whole{shown.first / kTile * kTile, (shown.last + kTile - 1) / kTile * kTile};
@@ -247,9 +241,7 @@ QString MapView::emptySentence() const {
 bool MapView::pictureIsOld() const {
     if (!m_shown)
         return false;
-    const Request& asked = m_context.requests.request();
-    if (m_shown->request &&
-        (!(m_shown->request->policy == asked.policy) || !sameText(*m_shown->request, asked)))
+    if (m_shown->request && m_context.runs.standing(*m_shown) != Standing::Current)
         return true;
     return m_context.runs.snapshot() != m_shown || !m_tiles->settled() ||
            (hasLayer(m_shown, m_context.selection.layer()) && !m_shown->visible);

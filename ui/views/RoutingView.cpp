@@ -1,5 +1,6 @@
 #include "ui/views/RoutingView.h"
 #include "core/engine/HeadPolicy.h"
+#include "core/engine/SameResult.h"
 #include "core/measure/HeadReads.h"
 #include "core/policy/SignalSpec.h"
 #include "core/route/Router.h"
@@ -58,10 +59,6 @@ private:
     int m_layer = -1, m_head = -1, m_headsPerKv = 1;
 };
 
-bool sameText(const SnapshotPtr& a, const SnapshotPtr& b) {
-    return a && b && a->tokens && b->tokens && (a->tokens == b->tokens || a->tokens->ids == b->tokens->ids);
-}
-
 } // namespace
 
 RoutingView::RoutingView(ViewContext context, QWidget* parent)
@@ -93,7 +90,6 @@ RoutingView::RoutingView(ViewContext context, QWidget* parent)
     m_table->setSelectionBehavior(QAbstractItemView::SelectRows);
     m_table->setSelectionMode(QAbstractItemView::SingleSelection);
     m_table->setEditTriggers(QAbstractItemView::NoEditTriggers);
-    m_table->setTabKeyNavigation(false); // Tab leaves the table
     m_table->setAlternatingRowColors(true);
     m_table->setTabKeyNavigation(false); // Tab leaves the table; the arrows walk it
     m_table->setFont(Theme::mono());
@@ -184,7 +180,7 @@ void RoutingView::refresh() {
     const SnapshotPtr now = m_context.runs.snapshot();
     const SnapshotPtr complete = m_context.runs.lastComplete();
     // Table and lanes are of one text: numbers of an older one would be read as this one's.
-    m_model->setSnapshot(sameText(now, complete) ? complete : nullptr);
+    m_model->setSnapshot(now && complete && sameTokens(*now, *complete) ? complete : nullptr);
     applyFilter();
     if (m_data && now && now->tokens && m_dataText != now->tokens) {
         m_data = nullptr;

@@ -1,5 +1,6 @@
 #include "ui/views/TokenTint.h"
 #include "core/engine/HeadPolicy.h"
+#include "core/engine/SameResult.h"
 #include "core/measure/HeadReads.h"
 #include "core/measure/TokenValues.h"
 #include "core/route/Router.h"
@@ -136,13 +137,9 @@ float niceEnd(float value) {
     return 10 * power;
 }
 
-bool sameText(const Snapshot& a, const Snapshot& b) {
-    return a.tokens && b.tokens && (a.tokens == b.tokens || a.tokens->ids == b.tokens->ids);
-}
-
 TokenTint lossDelta(const SnapshotPtr& newest, const SnapshotPtr& complete) {
     SnapshotPtr from = newest;
-    if (!from->propagated && complete && complete->propagated && sameText(*newest, *complete))
+    if (!from->propagated && complete && complete->propagated && sameTokens(*newest, *complete))
         from = complete;
     if (!from->propagated)
         return waiting(TintKind::LossDelta, QObject::tr("Position-wise loss comes with the propagated run."));
