@@ -140,14 +140,19 @@ AtomicFile::AtomicFile(AtomicFile&& other) noexcept
       m_fd(std::exchange(other.m_fd, -1)) {}
 
 AtomicFile::~AtomicFile() {
-    (void)giveUp(0);
+    discard();
+}
+
+void AtomicFile::discard() noexcept {
+    if (!m_hidden.empty())
+        ::unlink(m_hidden.c_str());
+    m_hidden.clear();
+    if (m_fd >= 0)
+        ::close(std::exchange(m_fd, -1));
 }
 
 Result<> AtomicFile::giveUp(int error) {
-    if (!m_hidden.empty())
-        ::unlink(std::exchange(m_hidden, {}).c_str());
-    if (m_fd >= 0)
-        ::close(std::exchange(m_fd, -1));
+    discard();
     return ioError("write", m_path, error);
 }
 

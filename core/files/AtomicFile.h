@@ -36,6 +36,7 @@ public:
 
 private:
     AtomicFile() = default;
+    void discard() noexcept; ///< closes the file and removes its hidden name
     [[nodiscard]] Result<> giveUp(int error);
     [[nodiscard]] bool takeName();
 
