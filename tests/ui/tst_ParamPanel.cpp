@@ -259,6 +259,16 @@ private slots:
             makePlan(visible->plan->policy, snapshot->model->shape, 1, snapshot->facts, nullptr, {0, 64})
                 .value());
         snapshot->visible = visible;
+        // A window needs no scores: the whole layer is counted although only some of its rows have run.
+        const auto planned = pairsOf(*snapshot);
+        QVERIFY(planned && !planned->partOfRows);
+        QCOMPARE(planned->pairs, whole->pairs);
+        QCOMPARE(planned->share(), whole->share());
+        QCOMPARE(planned->over, QStringLiteral("layer 1"));
+        // What a router chooses is known for the rows that have run, and is told as theirs.
+        auto request = std::make_shared<Request>(*snapshot->request);
+        request->policy.routed = presetPolicy("default")->routed;
+        snapshot->request = request;
         const auto some = pairsOf(*snapshot);
         QVERIFY(some && some->partOfRows);
         QCOMPARE(some->share(), QStringLiteral("100.0 % of these rows"));

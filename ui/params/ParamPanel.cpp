@@ -1,4 +1,5 @@
 #include "ui/params/ParamPanel.h"
+#include "core/engine/PairCounts.h"
 #include "core/policy/SignalSpec.h"
 #include "ui/params/ParamRow.h"
 #include "ui/params/PresetBox.h"
@@ -42,72 +43,27 @@ QString whyInactive(const ParamSpec& spec, const AttentionPolicy& policy) {
 } // namespace
 
 std::optional<PairsByReason> pairsOf(const Snapshot& snapshot) {
-    if (!snapshot.tokens || !snapshot.model)
+    const std::optional<PairCounts> counts = countPairs(snapshot);
+    if (!counts)
         return {};
-    const ModelShape& shape = snapshot.model->shape;
-    const auto tokens = static_cast<std::uint64_t>(snapshot.tokens->size());
-    const auto heads = static_cast<std::uint64_t>(shape.heads);
-    const double macsPerPair = 2.0 * shape.headDim;
     PairsByReason result;
-    if (snapshot.isolated && snapshot.isolated->complete) {
-        result.pairs = snapshot.isolated->pairsByReason;
-        result.fullPairs = causalPairs(tokens) * heads * static_cast<std::uint64_t>(shape.layers);
-        result.routerPairs = static_cast<double>(snapshot.isolated->cost.hybrid.routerMacs) / macsPerPair;
-        result.statePairs = static_cast<double>(snapshot.isolated->cost.hybrid.farMacs) / macsPerPair;
+    result.pairs = counts->pairs;
+    result.routerPairs = counts->routerPairs;
+    result.statePairs = counts->statePairs;
+    result.fullPairs = counts->fullPairs;
+    const std::size_t rows = counts->rows.last - counts->rows.first;
+    result.partOfRows = rows < snapshot.tokens->size();
+    if (counts->scope == PairScope::AllLayers)
         result.over = QStringLiteral("all layers");
-        return result;
-    }
-    if (snapshot.visible && snapshot.visible->plan && !snapshot.visible->plan->heads.empty()) {
-        const AttentionPlan& plan = *snapshot.visible->plan;
-        const int only = snapshot.visible->head;
-        std::uint64_t full = 0;
-        std::size_t rows = 0;
-        for (std::size_t h = 0; h < plan.heads.size(); ++h) {
-            if (!plan.heads[h] || (only >= 0 && static_cast<std::size_t>(only) != h))
-                continue;
-            const HeadPlan& head = *plan.heads[h];
-            for (std::size_t r = 0; r < result.pairs.size(); ++r)
-                result.pairs[r] += head.pairsByReason[r];
-            full += causalPairs(head.rows.last) - causalPairs(head.rows.first);
-            rows = std::max(rows, head.rows.last - head.rows.first);
-        }
-        result.fullPairs = full;
-        if (plan.routing) {
-            // One choice may serve several heads; a single head bears its part of the work.
-            const Unit* unit = plan.routing->unitOf(only);
-            const std::size_t sharers = unit != nullptr ? unit->heads.size() : 1;
-            result.routerPairs =
-                static_cast<double>(plan.routing->macs) / macsPerPair / static_cast<double>(sharers);
-        }
-        result.pairs[static_cast<std::size_t>(Reason::Far)] += snapshot.visible->far.entries;
-        result.statePairs = static_cast<double>(snapshot.visible->far.macs) / macsPerPair;
-        result.partOfRows = rows < snapshot.tokens->size();
-        result.over = only >= 0 ? QStringLiteral("L%1 H%2").arg(plan.layer).arg(only)
-                                : QStringLiteral("layer %1").arg(plan.layer);
-        if (result.partOfRows)
-            result.over += QStringLiteral(", %1 rows in view").arg(rows);
-        return result;
-    }
-    if (snapshot.facts && snapshot.request) {
-        // Before any run the local and always parts can be counted; what would be routed is not known yet.
-        auto policy = std::make_shared<AttentionPolicy>(snapshot.request->policy);
-        policy->routed = {};
-        // A request may ask for a layer of another model.
-        const int layer = std::clamp(snapshot.request->visible.layer, 0, shape.layers - 1);
-        const auto plan =
-            makePlan(policy, shape, layer, snapshot.facts, nullptr, {0, snapshot.tokens->size()});
-        if (!plan || plan->heads.empty())
-            return {};
-        for (const auto& head : plan->heads)
-            for (std::size_t r = 0; r < result.pairs.size(); ++r)
-                result.pairs[r] += head->pairsByReason[r];
-        result.fullPairs = causalPairs(tokens) * heads;
-        result.over = snapshot.request->policy.routed.on()
-                          ? QStringLiteral("layer %1, before routing").arg(layer)
-                          : QStringLiteral("layer %1").arg(layer);
-        return result;
-    }
-    return {};
+    else if (counts->head >= 0)
+        result.over = QStringLiteral("L%1 H%2").arg(counts->layer).arg(counts->head);
+    else
+        result.over = QStringLiteral("layer %1").arg(counts->layer);
+    if (counts->scope == PairScope::Unrouted)
+        result.over += QStringLiteral(", before routing");
+    if (result.partOfRows)
+        result.over += QStringLiteral(", %1 rows in view").arg(rows);
+    return result;
 }
 
 ParamPanel::ParamPanel(RequestModel& requests, RunController& runs, QWidget* parent)
