@@ -30,7 +30,10 @@ struct Bf16 {
 /// (Cephes expf).
 inline float exponential(float x) {
     const float clamped = x < -87.0F ? -87.0F : (x > 88.0F ? 88.0F : x);
-    const float n = (clamped * 1.44269504F + 12582912.0F) - 12582912.0F;
+    // Adding 1.5 * 2^23 rounds to a whole number and leaves it in the lowest bits. They are read as bits,
+    // because a NaN must not be converted to an integer; it comes out as NaN through p.
+    const float shifted = clamped * 1.44269504F + 12582912.0F;
+    const float n = shifted - 12582912.0F;
     const float r = (clamped - n * 0.693359375F) + n * 2.12194440e-4F;
     float p = 1.9875691500e-4F;
     p = p * r + 1.3981999507e-3F;
@@ -39,7 +42,7 @@ inline float exponential(float x) {
     p = p * r + 1.6666665459e-1F;
     p = p * r + 5.0000001201e-1F;
     p = p * (r * r) + r + 1.0F;
-    const std::int32_t power = (static_cast<std::int32_t>(n) + 127) << 23;
+    const std::uint32_t power = (__builtin_bit_cast(std::uint32_t, shifted) + 127U) << 23;
     return p * __builtin_bit_cast(float, power);
 }
 

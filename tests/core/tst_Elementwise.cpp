@@ -43,6 +43,7 @@ private slots:
     void initTestCase_data();
     void norm_isRms();
     void gate_isSiluTimesUp();
+    void gate_keepsNonFiniteValuesVisible();
     void rotate_turnsPairs();
     void bf16_roundsToNearestEven();
     void nonFinite_isFound();
@@ -104,6 +105,17 @@ void tst_Elementwise::gate_isSiluTimesUp() {
             qPrintable(QString("x %1: %2, expected %3").arg(x).arg(static_cast<double>(out[i])).arg(want)));
         QCOMPARE(half[i], nearestBf16(out[i]));
     }
+}
+
+void tst_Elementwise::gate_keepsNonFiniteValuesVisible() {
+    constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    const std::vector<float> g{kNan, kInfinity, 1, 1, -kNan};
+    const std::vector<float> up{1, 1, kNan, kInfinity, 1};
+    std::vector<float> out(g.size());
+    set().gate(g.data(), up.data(), g.size(), out.data());
+    for (std::size_t i = 0; i < g.size(); ++i)
+        QVERIFY2(!std::isfinite(out[i]), qPrintable(QString("place %1").arg(i)));
 }
 
 void tst_Elementwise::rotate_turnsPairs() {
