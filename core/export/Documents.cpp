@@ -78,8 +78,8 @@ std::string inspectJson(const DocumentHead& head, const Gguf& gguf, const std::v
     out["shape"] = {{"width", shape.width},
                     {"feed_forward", shape.feedForward},
                     {"norm_epsilon", json::number(shape.normEpsilon)},
-                    {"rope_base", json::number(shape.ropeBase)},
-                    {"rope_factor", json::number(shape.ropeFactor)}};
+                    {"rope_base", json::number(shape.everyLayer.ropeBase)},
+                    {"rope_factor", json::number(shape.everyLayer.ropeFactor)}};
     out["quantisation"] = counts(model.info.tensorTypes);
     Json families = Json::array();
     for (const FamilyCount& row : countFamilies(gguf))

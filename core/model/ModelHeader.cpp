@@ -65,7 +65,7 @@ Result<> requirePlainLlama(const GgufKeys& keys) {
 Result<> readRope(const GgufKeys& keys, ModelShape& shape) {
     const auto base = keys.real("llama.rope.freq_base", 1, 1e12, 10000);
     FOVEA_TRY(base);
-    shape.ropeBase = *base;
+    shape.everyLayer.ropeBase = *base;
     const auto dimensions = keys.integer("llama.rope.dimension_count", 1, 65'536, shape.headDim);
     FOVEA_TRY(dimensions);
     if (*dimensions != shape.headDim)
@@ -85,7 +85,7 @@ Result<> readRope(const GgufKeys& keys, ModelShape& shape) {
     const auto factor = keys.real("llama.rope.scaling.factor", 1, 1000, *old);
     FOVEA_TRY(factor);
     if (*scaling == "linear")
-        shape.ropeFactor = *factor;
+        shape.everyLayer.ropeFactor = *factor;
     return {};
 }
 

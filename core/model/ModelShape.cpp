@@ -3,8 +3,13 @@
 
 namespace fovea {
 
-float ModelShape::attentionScale() const {
-    return static_cast<float>(1.0 / std::sqrt(static_cast<double>(headDim)));
+const LayerShape& ModelShape::layer(int l) const {
+    return ownLayers.empty() ? everyLayer : ownLayers[static_cast<std::size_t>(l)];
+}
+
+float ModelShape::attentionScale(int l) const {
+    const float own = layer(l).attentionScale;
+    return own != 0 ? own : static_cast<float>(1.0 / std::sqrt(static_cast<double>(headDim)));
 }
 
 } // namespace fovea

@@ -10,7 +10,7 @@ std::vector<double> ropeFrequencies(const ModelShape& shape, std::span<const flo
     FOVEA_ASSERT(factors.empty() || factors.size() == frequencies.size());
     for (std::size_t m = 0; m < frequencies.size(); ++m) {
         const double exponent = -2.0 * static_cast<double>(m) / static_cast<double>(shape.headDim);
-        frequencies[m] = std::pow(shape.ropeBase, exponent) / shape.ropeFactor;
+        frequencies[m] = std::pow(shape.everyLayer.ropeBase, exponent) / shape.everyLayer.ropeFactor;
         if (!factors.empty())
             frequencies[m] /= static_cast<double>(factors[m]);
     }

@@ -85,7 +85,7 @@ void tst_Model::defaultModel_isDescribed() {
     QCOMPARE((std::vector<int>{s.layers, s.width, s.feedForward, s.heads, s.kvHeads, s.headDim, s.context,
                                s.vocabulary}),
              (std::vector<int>{30, 576, 1536, 9, 3, 64, 8192, 49152}));
-    QCOMPARE(s.ropeBase, 100000.0);
+    QCOMPARE(s.everyLayer.ropeBase, 100000.0);
     QCOMPARE(s.normEpsilon, 1e-5F);
     QCOMPARE((*model)->tokenizer->vocabularySize(), 49152);
 }

@@ -302,8 +302,8 @@ void tst_ModelHeader::defaults_areTaken() {
     g.text("llama.rope.scaling.type", "linear").f32("llama.rope.scaling.factor", 4.0F);
     const auto h = open(g.bytes());
     QVERIFY2(h, h ? "" : h.error().message.c_str());
-    QCOMPARE(h->shape.ropeBase, 10000.0);
-    QCOMPARE(h->shape.ropeFactor, 4.0);
+    QCOMPARE(h->shape.everyLayer.ropeBase, 10000.0);
+    QCOMPARE(h->shape.everyLayer.ropeFactor, 4.0);
     QCOMPARE(h->vocabulary.bos, std::int64_t{-1}); // a byte-level vocabulary has none unless it names one
     QVERIFY(!h->vocabulary.addBos);
     QVERIFY(h->chatTemplate.empty());
