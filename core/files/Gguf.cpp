@@ -301,8 +301,8 @@ private:
             const auto name = tensorTypeName(*number);
             return fail(ErrorCode::Unsupported,
                         quoteForMessage(tensor.name) + " has tensor type " + std::to_string(*number) +
-                            (name.empty() ? std::string() : " (" + std::string(name) + ")") +
-                            "; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K are read");
+                            (name.empty() ? std::string() : " (" + std::string(name) + ")") + "; " +
+                            readableTensorTypes() + " are read");
         }
         tensor.type = info->type;
         if (tensor.shape.front() % info->values != 0)

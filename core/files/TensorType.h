@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace fovea {
@@ -13,10 +14,15 @@ enum class TensorType : std::uint32_t {
     Q5_0 = 6,
     Q5_1 = 7,
     Q8_0 = 8,
+    Q2_K = 10,
+    Q3_K = 11,
     Q4_K = 12,
     Q5_K = 13,
     Q6_K = 14,
+    IQ4_NL = 20,
+    IQ4_XS = 23,
     BF16 = 30,
+    MXFP4 = 39,
 };
 
 /// Block size of an encoding: `bytes` bytes hold `values` numbers.
@@ -34,5 +40,8 @@ struct TensorTypeInfo {
 }
 /// The name of any GGUF tensor type number ("IQ2_XXS"), for error messages. Empty when the number is unknown.
 [[nodiscard]] std::string_view tensorTypeName(std::uint32_t number);
+
+/// All names that Fovea reads, for error messages: "F32, F16, ... and MXFP4".
+[[nodiscard]] std::string readableTensorTypes();
 
 } // namespace fovea

@@ -1,5 +1,6 @@
 #include "core/model/Dequantise.h"
 #include "core/base/Check.h"
+#include "core/model/CodeTables.h"
 #include <bit>
 #include <cstring>
 
@@ -129,6 +130,77 @@ void q6k(const std::byte* block, float* y) {
     }
 }
 
+/// A sub-block of 16 has a 4-bit scale and a 4-bit minimum.
+void q2k(const std::byte* block, float* y) {
+    const std::byte* scales = block;
+    const std::byte* qs = block + 16;
+    const float d = halfAt(block + 80);
+    const float dmin = halfAt(block + 82);
+    for (int i = 0; i < 256; ++i) {
+        const int n = i / 128;
+        const int g = i % 128 / 32;
+        const int l = i % 32;
+        const std::byte sub = scales[8 * n + 2 * g + l / 16];
+        const int q = std::to_integer<int>(qs[32 * n + l]) >> 2 * g & 3;
+        const float scale = d * static_cast<float>(low(sub));
+        const float minimum = dmin * static_cast<float>(high(sub));
+        y[i] = scale * static_cast<float>(q) - minimum;
+    }
+}
+
+/// The 6-bit scale of sub-block `k` of 16 values: low nibbles in bytes 0-7, high pairs in bytes 8-11.
+int scaleOfQ3(const std::byte* s, int k) {
+    const int four = k < 8 ? low(s[k]) : high(s[k - 8]);
+    const int two = std::to_integer<int>(s[8 + k % 4]) >> 2 * (k / 4) & 3;
+    return (four | two << 4) - 32;
+}
+
+void q3k(const std::byte* block, float* y) {
+    const std::byte* hmask = block;
+    const std::byte* qs = block + 32;
+    const std::byte* scales = block + 96;
+    const float d = halfAt(block + 108);
+    for (int i = 0; i < 256; ++i) {
+        const int n = i / 128;
+        const int g = i % 128 / 32;
+        const int l = i % 32;
+        const int lo = std::to_integer<int>(qs[32 * n + l]) >> 2 * g & 3;
+        const int hi = std::to_integer<int>(hmask[l]) >> (4 * n + g) & 1;
+        const float scale = d * static_cast<float>(scaleOfQ3(scales, 8 * n + 2 * g + l / 16));
+        y[i] = scale * static_cast<float>((lo | hi << 2) - 4);
+    }
+}
+
+/// 16 codes of the low nibbles, then 16 of the high ones.
+void lookUp(const std::byte* qs, const float (&values)[16], float d, float* y) {
+    for (int j = 0; j < 16; ++j) {
+        y[j] = d * values[low(qs[j])];
+        y[j + 16] = d * values[high(qs[j])];
+    }
+}
+
+void iq4nl(const std::byte* block, float* y) {
+    lookUp(block + 2, kIq4Values, halfAt(block), y);
+}
+
+void iq4xs(const std::byte* block, float* y) {
+    const float d = halfAt(block);
+    const int highBits = u16At(block + 2);
+    for (int s = 0; s < 8; ++s) {
+        const std::byte pair = block[4 + s / 2];
+        const int four = s % 2 == 0 ? low(pair) : high(pair);
+        const int scale = (four | (highBits >> 2 * s & 3) << 4) - 32;
+        lookUp(block + 8 + 16 * s, kIq4Values, d * static_cast<float>(scale), y + 32 * s);
+    }
+}
+
+void mxfp4(const std::byte* block, float* y) {
+    // The table holds twice the E2M1 numbers, so the scale is half of 2^(e - 127).
+    const auto e = std::to_integer<std::uint32_t>(block[0]);
+    const std::uint32_t bits = e < 2 ? 0x00200000U << e : (e - 1) << 23;
+    lookUp(block + 1, kMxfp4Values, std::bit_cast<float>(bits), y);
+}
+
 } // namespace
 
 float widenHalf(std::uint16_t half) {
@@ -176,6 +248,12 @@ void dequantise(TensorType type, const std::byte* bytes, std::size_t values, flo
     case TensorType::Q8_0:
         each(q8_0);
         break;
+    case TensorType::Q2_K:
+        each(q2k);
+        break;
+    case TensorType::Q3_K:
+        each(q3k);
+        break;
     case TensorType::Q4_K:
         each([](const std::byte* b, float* y) { q45k(b, nullptr, b + 16, y); });
         break;
@@ -184,6 +262,15 @@ void dequantise(TensorType type, const std::byte* bytes, std::size_t values, flo
         break;
     case TensorType::Q6_K:
         each(q6k);
+        break;
+    case TensorType::IQ4_NL:
+        each(iq4nl);
+        break;
+    case TensorType::IQ4_XS:
+        each(iq4xs);
+        break;
+    case TensorType::MXFP4:
+        each(mxfp4);
         break;
     }
 }

@@ -13,7 +13,23 @@ inline constexpr std::size_t kLaneRows = 16;
 
 /// The storage formats of weights: codes and scales as in the file, interleaved for 16 rows, with as many
 /// bytes as in the file.
-enum class RowKind : std::uint8_t { Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, F16, F32 };
+enum class RowKind : std::uint8_t {
+    Q4_0,
+    Q4_1,
+    Q5_0,
+    Q5_1,
+    Q8_0,
+    Q2_K,
+    Q3_K,
+    Q4_K,
+    Q5_K,
+    Q6_K,
+    IQ4_NL,
+    IQ4_XS,
+    MXFP4,
+    F16,
+    F32
+};
 
 /// x in the forms that the loops need. A weight's code lies somewhere inside a 32-bit word. The loops mask it
 /// out without shifting it, which makes it too large by a power of two; the matching entry of x is divided by
@@ -33,7 +49,7 @@ struct RowTask {
     const unsigned char* data = nullptr; ///< of group 0
     std::size_t groupBytes = 0;
     std::size_t first = 0, last = 0;
-    std::size_t in = 0; ///< columns: a multiple of 32, or of 256 for K kinds
+    std::size_t in = 0; ///< columns: a multiple of 32, or of 256 for K kinds and IQ4_XS
     const RowInput* input = nullptr;
     float* out = nullptr;
 };

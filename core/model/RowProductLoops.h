@@ -1,4 +1,5 @@
 #pragma once
+#include "core/model/CodeTables.h"
 #include "core/model/RowProduct.h"
 
 // The loops over one vector type V of 16 lanes: V::Int, V::Float and static functions. One lane is one row of
@@ -58,6 +59,31 @@ class RowProductLoops {
         for (int j = 0; j < 15; ++j)
             sums.add(j, V::toFloat(V::mask(w, 3U << (2 * j))), x[j]);
         sums.add(15, V::toFloat(V::template shiftRight<30>(w)), x[15]);
+    }
+
+    /// 16 of the 32 columns of a word of bits, from column `first` on.
+    template <int first>
+    static inline void halfOfBits(Int w, const float* x, Sums& sums) {
+        for (int j = first; j < first + 16; ++j)
+            if (j == 31)
+                sums.add(j, V::toFloat(V::template shiftRight<31>(w)), x[j]);
+            else
+                sums.add(j, V::toFloat(V::mask(w, 1U << j)), x[j]);
+    }
+    /// 32 columns in 4 words: 4-bit codes that stand for the numbers of a table.
+    static inline void lookedUp(const unsigned char* words, const typename V::Table& table, const float* x,
+                                Sums& sums) {
+        for (std::size_t c = 0; c < 4; ++c, x += 8) {
+            const Int w = V::load(words + c * kWord);
+            sums.add(0, V::lookUp(table, V::mask(w, 15U)), x[0]);
+            sums.add(1, V::lookUp(table, V::mask(V::template shiftRight<4>(w), 15U)), x[1]);
+            sums.add(2, V::lookUp(table, V::mask(V::template shiftRight<8>(w), 15U)), x[2]);
+            sums.add(3, V::lookUp(table, V::mask(V::template shiftRight<12>(w), 15U)), x[3]);
+            sums.add(0, V::lookUp(table, V::mask(V::template shiftRight<16>(w), 15U)), x[4]);
+            sums.add(1, V::lookUp(table, V::mask(V::template shiftRight<20>(w), 15U)), x[5]);
+            sums.add(2, V::lookUp(table, V::mask(V::template shiftRight<24>(w), 15U)), x[6]);
+            sums.add(3, V::lookUp(table, V::template shiftRight<28>(w)), x[7]);
+        }
     }
 
     static inline Float scaled(Float acc, Float codes, Float scale, Float offset, float sum) {
@@ -184,6 +210,136 @@ class RowProductLoops {
         return acc;
     }
 
+    /// 16 columns of Q2_K; `sub` holds the scale and, above it, the minimum. `pairs` gives 16 times the sum.
+    static inline void sixteenOfTwo(const unsigned char* codes, const RowInput& in, std::size_t j, Float d,
+                                    Float m, Int sub, Float& acc) {
+        Sums sums;
+        pairs(codes, in.pairs + j, sums);
+        const Float scale = V::multiply(d, V::toFloat(V::mask(sub, 15U)));
+        const Float least = V::multiply(m, V::toFloat(V::mask(V::template shiftRight<4>(sub), 15U)));
+        acc = scaled(acc, sums.total(), V::multiply(scale, V::broadcast(0x1p-4F)),
+                     V::multiply(least, V::broadcast(-1.0F)), in.sums[j / 16]);
+    }
+
+    static Float twoRow(const unsigned char* p, const RowInput& in, std::size_t columns) {
+        Float acc = V::zero();
+        for (std::size_t j = 0; j < columns; j += 256) {
+            const Float d = V::loadHalves(p);
+            const Float m = V::loadHalves(p + kHalves);
+            p += 2 * kHalves;
+            const unsigned char* codes = p + 4 * kWord; // after 4 words: 16 scales and minima a row
+            for (std::size_t s = 0; s < 4; ++s) {
+                const Int packed = V::load(p + s * kWord);
+                const std::size_t at = j + 64 * s;
+                sixteenOfTwo(codes, in, at, d, m, packed, acc);
+                sixteenOfTwo(codes + kWord, in, at + 16, d, m, V::template shiftRight<8>(packed), acc);
+                sixteenOfTwo(codes + 2 * kWord, in, at + 32, d, m, V::template shiftRight<16>(packed), acc);
+                sixteenOfTwo(codes + 3 * kWord, in, at + 48, d, m, V::template shiftRight<24>(packed), acc);
+                codes += 4 * kWord;
+            }
+            p = codes;
+        }
+        return acc;
+    }
+
+    /// 32 columns of Q3_K: sub-blocks k and k + 1. A code is 2 low bits and a third one, less 4.
+    template <int k>
+    static inline void pairOfThree(const unsigned char* p, const RowInput& in, std::size_t j, Float d,
+                                   const Int (&packed)[3], Float& acc) {
+        const Int third = V::load(p);
+        sixteenOfThree<k>(p + kWord, third, in, j, d, packed, acc);
+        sixteenOfThree<k + 1>(p + 2 * kWord, third, in, j, d, packed, acc);
+    }
+    template <int k>
+    static inline void sixteenOfThree(const unsigned char* codes, Int third, const RowInput& in,
+                                      std::size_t j, Float d, const Int (&packed)[3], Float& acc) {
+        constexpr int first = k % 2 * 16;
+        Sums sums, above;
+        pairs(codes, in.pairs + j + first, sums);
+        halfOfBits<first>(third, in.bits + j, above);
+        constexpr int nibble = 8 * (k % 4) + (k < 8 ? 0 : 4);
+        const Int four = V::mask(V::template shiftRight<nibble>(packed[k % 8 / 4]), 15U);
+        constexpr int pair = 8 * (k % 4) + 2 * (k / 4);
+        const Int two = V::mask(V::template shiftRight<pair>(packed[2]), 3U);
+        const Float code = V::multiplyAdd(V::toFloat(two), V::broadcast(16.0F), V::toFloat(four));
+        const Float scale = V::multiply(d, V::add(code, V::broadcast(-32.0F)));
+        // Both sums are 16 times too large.
+        const Float codeSum = V::multiplyAdd(above.total(), V::broadcast(4.0F), sums.total());
+        acc = scaled(acc, codeSum, V::multiply(scale, V::broadcast(0x1p-4F)),
+                     V::multiply(scale, V::broadcast(-4.0F)), in.sums[(j + first) / 16]);
+    }
+
+    static Float threeRow(const unsigned char* p, const RowInput& in, std::size_t columns) {
+        Float acc = V::zero();
+        for (std::size_t j = 0; j < columns; j += 256) {
+            const Float d = V::loadHalves(p);
+            p += kHalves;
+            const Int packed[3] = {V::load(p), V::load(p + kWord), V::load(p + 2 * kWord)};
+            p += 3 * kWord;
+            // 32 columns: 1 word of third bits, 2 of pairs.
+            pairOfThree<0>(p, in, j, d, packed, acc);
+            pairOfThree<2>(p + 3 * kWord, in, j + 32, d, packed, acc);
+            pairOfThree<4>(p + 6 * kWord, in, j + 64, d, packed, acc);
+            pairOfThree<6>(p + 9 * kWord, in, j + 96, d, packed, acc);
+            pairOfThree<8>(p + 12 * kWord, in, j + 128, d, packed, acc);
+            pairOfThree<10>(p + 15 * kWord, in, j + 160, d, packed, acc);
+            pairOfThree<12>(p + 18 * kWord, in, j + 192, d, packed, acc);
+            pairOfThree<14>(p + 21 * kWord, in, j + 224, d, packed, acc);
+            p += 24 * kWord;
+        }
+        return acc;
+    }
+
+    /// IQ4_NL and MXFP4: blocks of 32 with one scale.
+    template <bool microscaling>
+    static Float tableRow(const unsigned char* p, const RowInput& in, std::size_t columns) {
+        const typename V::Table table = V::table(microscaling ? kMxfp4Values : kIq4Values);
+        Float acc = V::zero();
+        for (std::size_t j = 0; j < columns; j += 32) {
+            const Float d = microscaling ? V::exponents(p) : V::loadHalves(p);
+            p += microscaling ? kLaneRows : kHalves;
+            Sums sums;
+            lookedUp(p, table, in.x + j, sums);
+            p += 4 * kWord;
+            acc = V::multiplyAdd(sums.total(), d, acc);
+        }
+        return acc;
+    }
+
+    template <int s>
+    static inline void subTable(const unsigned char* p, const typename V::Table& table, const float* x,
+                                Float d, Int four, Int two, Float& acc) {
+        const Int below = V::mask(V::template shiftRight<4 * s>(four), 15U);
+        const Int above = V::mask(V::template shiftRight<2 * s>(two), 3U);
+        const Float code = V::multiplyAdd(V::toFloat(above), V::broadcast(16.0F), V::toFloat(below));
+        Sums sums;
+        lookedUp(p + 4 * s * kWord, table, x + 32 * s, sums);
+        const Float scale = V::multiply(d, V::add(code, V::broadcast(-32.0F)));
+        acc = V::multiplyAdd(sums.total(), scale, acc);
+    }
+
+    static Float superTableRow(const unsigned char* p, const RowInput& in, std::size_t columns) {
+        const typename V::Table table = V::table(kIq4Values);
+        Float acc = V::zero();
+        for (std::size_t j = 0; j < columns; j += 256) {
+            const Float d = V::loadHalves(p);
+            const Int two = V::loadShorts(p + kHalves); // 2 bits of each of 8 scales
+            p += 2 * kHalves;
+            const Int four = V::load(p); // 4 bits of each
+            p += kWord;
+            subTable<0>(p, table, in.x + j, d, four, two, acc);
+            subTable<1>(p, table, in.x + j, d, four, two, acc);
+            subTable<2>(p, table, in.x + j, d, four, two, acc);
+            subTable<3>(p, table, in.x + j, d, four, two, acc);
+            subTable<4>(p, table, in.x + j, d, four, two, acc);
+            subTable<5>(p, table, in.x + j, d, four, two, acc);
+            subTable<6>(p, table, in.x + j, d, four, two, acc);
+            subTable<7>(p, table, in.x + j, d, four, two, acc);
+            p += 32 * kWord;
+        }
+        return acc;
+    }
+
     template <bool halves>
     static Float floatRow(const unsigned char* p, const RowInput& in, std::size_t columns) {
         Sums sums;
@@ -217,12 +373,22 @@ public:
             return each(task, plainRow<RowKind::Q5_1>);
         case RowKind::Q8_0:
             return each(task, plainRow<RowKind::Q8_0>);
+        case RowKind::Q2_K:
+            return each(task, twoRow);
+        case RowKind::Q3_K:
+            return each(task, threeRow);
         case RowKind::Q4_K:
             return each(task, superRow<false>);
         case RowKind::Q5_K:
             return each(task, superRow<true>);
         case RowKind::Q6_K:
             return each(task, sixRow);
+        case RowKind::IQ4_NL:
+            return each(task, tableRow<false>);
+        case RowKind::IQ4_XS:
+            return each(task, superTableRow);
+        case RowKind::MXFP4:
+            return each(task, tableRow<true>);
         case RowKind::F16:
             return each(task, floatRow<true>);
         case RowKind::F32:

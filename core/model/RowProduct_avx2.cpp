@@ -47,6 +47,37 @@ struct Avx2 {
         return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)};
     }
     static inline Float add(Float x, Float y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
+    static inline Int loadShorts(const unsigned char* p) {
+        return {_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+                _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16)))};
+    }
+    static inline __m256 exponentsOf(__m256i e) {
+        const __m256i usual = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+        const __m256i tiny = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
+        const __m256i small = _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e);
+        return _mm256_castsi256_ps(_mm256_blendv_epi8(usual, tiny, small));
+    }
+    /// Half of 2^(e - 127) for 16 bytes e.
+    static inline Float exponents(const unsigned char* p) {
+        const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+        return {exponentsOf(_mm256_cvtepu8_epi32(bytes)),
+                exponentsOf(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)))};
+    }
+    struct Table {
+        __m256 low, high;
+    };
+    static inline Table table(const float* values) {
+        return {_mm256_loadu_ps(values), _mm256_loadu_ps(values + 8)};
+    }
+    static inline __m256 lookUpEight(const Table& t, __m256i codes) {
+        // The permutation reads three bits; the fourth, moved to the sign, chooses the half.
+        return _mm256_blendv_ps(_mm256_permutevar8x32_ps(t.low, codes),
+                                _mm256_permutevar8x32_ps(t.high, codes),
+                                _mm256_castsi256_ps(_mm256_slli_epi32(codes, 28)));
+    }
+    static inline Float lookUp(const Table& t, Int codes) {
+        return {lookUpEight(t, codes.a), lookUpEight(t, codes.b)};
+    }
     static inline void store(Float x, float* p) {
         _mm256_storeu_ps(p, x.a);
         _mm256_storeu_ps(p + 8, x.b);

@@ -84,6 +84,25 @@ struct Plain {
     static Float add(const Float& a, const Float& b) {
         return floats([&](std::size_t i) { return a.v[i] + b.v[i]; });
     }
+    static Int loadShorts(const unsigned char* p) {
+        std::uint16_t h[kLaneRows];
+        std::memcpy(h, p, sizeof h);
+        return ints([&](std::size_t i) { return h[i]; });
+    }
+    /// Half of 2^(e - 127) for 16 bytes e.
+    static Float exponents(const unsigned char* p) {
+        return floats([&](std::size_t i) {
+            const std::uint32_t bits = p[i] < 2 ? 0x00200000U << p[i] : (p[i] - 1U) << 23;
+            float value;
+            std::memcpy(&value, &bits, sizeof value);
+            return value;
+        });
+    }
+    using Table = const float*;
+    static Table table(const float* values) { return values; }
+    static Float lookUp(const Table& t, const Int& codes) {
+        return floats([&](std::size_t i) { return t[codes.v[i]]; });
+    }
     static void store(const Float& a, float* p) { std::memcpy(p, a.v, sizeof a.v); }
 };
 

@@ -34,12 +34,22 @@ Layout layoutOf(TensorType type) {
         return {RowKind::Q5_1, 32, 24};
     case TensorType::Q8_0:
         return {RowKind::Q8_0, 32, 34};
+    case TensorType::Q2_K:
+        return {RowKind::Q2_K, 256, 84};
+    case TensorType::Q3_K:
+        return {RowKind::Q3_K, 256, 110};
     case TensorType::Q4_K:
         return {RowKind::Q4_K, 256, 144};
     case TensorType::Q5_K:
         return {RowKind::Q5_K, 256, 176};
     case TensorType::Q6_K:
         return {RowKind::Q6_K, 256, 210};
+    case TensorType::IQ4_NL:
+        return {RowKind::IQ4_NL, 32, 18};
+    case TensorType::IQ4_XS:
+        return {RowKind::IQ4_XS, 256, 136};
+    case TensorType::MXFP4:
+        return {RowKind::MXFP4, 32, 17};
     case TensorType::F16:
         return {RowKind::F16, 1, 2};
     case TensorType::F32:
@@ -56,6 +66,10 @@ public:
     void half(const unsigned char* bytes) {
         std::memcpy(m_at + 2 * m_lane, bytes, 2);
         m_at += kHalves;
+    }
+    void byte(unsigned char value) {
+        m_at[m_lane] = value;
+        m_at += kLaneRows;
     }
     void word(std::uint32_t value) {
         std::memcpy(m_at + 4 * m_lane, &value, 4);
@@ -76,11 +90,16 @@ public:
     }
     /// `bits` bits above the low nibble, 32/bits to a word.
     void above(const unsigned char* codes, std::size_t count, std::size_t bits) {
+        packed(codes, count, 4, bits);
+    }
+    /// Bits from `from` on, `bits` of each code, 32/bits to a word.
+    void packed(const unsigned char* codes, std::size_t count, unsigned from, std::size_t bits) {
         const std::size_t each = 32 / bits;
+        const std::uint32_t all = (1U << bits) - 1;
         for (std::size_t j = 0; j < count; j += each) {
             std::uint32_t value = 0;
             for (std::size_t k = 0; k < each; ++k)
-                value |= static_cast<std::uint32_t>(codes[j + k] >> 4) << (bits * k);
+                value |= (static_cast<std::uint32_t>(codes[j + k]) >> from & all) << (bits * k);
             word(value);
         }
     }
@@ -171,6 +190,59 @@ void sixBlock(const unsigned char* in, LaneWriter to) {
     }
 }
 
+/// Codes of Q2_K and of the low bits of Q3_K, in the order of the columns.
+void twoBitCodes(const unsigned char* qs, unsigned char (&codes)[256]) {
+    for (std::size_t i = 0; i < 256; ++i)
+        codes[i] = static_cast<unsigned char>(qs[32 * (i / 128) + i % 32] >> (i % 128 / 32 * 2) & 3U);
+}
+
+void twoBlock(const unsigned char* in, LaneWriter to) {
+    to.half(in + 80);
+    to.half(in + 82);
+    for (std::size_t w = 0; w < 4; ++w)
+        to.rawWord(in + 4 * w);
+    unsigned char codes[256];
+    twoBitCodes(in + 16, codes);
+    to.packed(codes, 256, 0, 2);
+}
+
+void threeBlock(const unsigned char* in, LaneWriter to) {
+    to.half(in + 108);
+    for (std::size_t w = 0; w < 3; ++w)
+        to.rawWord(in + 96 + 4 * w);
+    unsigned char codes[256];
+    twoBitCodes(in + 32, codes);
+    for (std::size_t i = 0; i < 256; ++i)
+        codes[i] = static_cast<unsigned char>(codes[i] | (in[i % 32] >> (i / 32) & 1U) << 2);
+    for (std::size_t i = 0; i < 256; i += 32) {
+        to.packed(codes + i, 32, 2, 1);
+        to.packed(codes + i, 32, 0, 2);
+    }
+}
+
+void tableBlock(RowKind kind, const unsigned char* in, LaneWriter to) {
+    if (kind == RowKind::MXFP4)
+        to.byte(*in++);
+    else {
+        to.half(in);
+        in += 2;
+    }
+    unsigned char codes[32];
+    split(in, codes);
+    to.nibbles(codes, 32);
+}
+
+void superTableBlock(const unsigned char* in, LaneWriter to) {
+    to.half(in);
+    to.half(in + 2);
+    to.rawWord(in + 4);
+    for (std::size_t s = 0; s < 8; ++s) {
+        unsigned char codes[32];
+        split(in + 8 + 16 * s, codes);
+        to.nibbles(codes, 32);
+    }
+}
+
 } // namespace
 
 StoredMatrix StoredMatrix::pack(TensorType type, std::span<const std::byte> rows, std::size_t out,
@@ -207,6 +279,19 @@ StoredMatrix StoredMatrix::pack(TensorType type, std::span<const std::byte> rows
                 break;
             case RowKind::Q6_K:
                 sixBlock(block, to);
+                break;
+            case RowKind::Q2_K:
+                twoBlock(block, to);
+                break;
+            case RowKind::Q3_K:
+                threeBlock(block, to);
+                break;
+            case RowKind::IQ4_NL:
+            case RowKind::MXFP4:
+                tableBlock(layout.kind, block, to);
+                break;
+            case RowKind::IQ4_XS:
+                superTableBlock(block, to);
                 break;
             case RowKind::F16:
                 LaneWriter(to).half(block);
@@ -245,13 +330,18 @@ RowMultiplier::RowMultiplier(std::size_t columns, int threads, RowProductLoop lo
 
 /// Division by a power of two is exact, except for numbers below 1e-30, which are negligible in any sum.
 void RowMultiplier::prepare(const float* x, std::size_t columns, std::span<const RowFactor> factors) {
-    bool plain = false, eight = false, fifth = false, sixth = false;
+    bool plain = false, eight = false, fifth = false, sixth = false, summed = false;
     for (const RowFactor& factor : factors) {
         const RowKind kind = factor.matrix->kind();
         eight = eight || kind == RowKind::Q8_0;
-        fifth = fifth || kind == RowKind::Q5_0 || kind == RowKind::Q5_1 || kind == RowKind::Q5_K;
-        sixth = sixth || kind == RowKind::Q6_K;
-        plain = plain || (kind != RowKind::Q8_0 && kind != RowKind::F16 && kind != RowKind::F32);
+        const bool low = kind == RowKind::Q2_K || kind == RowKind::Q3_K;
+        const bool direct = kind == RowKind::F16 || kind == RowKind::F32 || kind == RowKind::IQ4_NL ||
+                            kind == RowKind::IQ4_XS || kind == RowKind::MXFP4;
+        fifth = fifth || kind == RowKind::Q5_0 || kind == RowKind::Q5_1 || kind == RowKind::Q5_K ||
+                kind == RowKind::Q3_K;
+        sixth = sixth || kind == RowKind::Q6_K || low;
+        plain = plain || (kind != RowKind::Q8_0 && !low && !direct);
+        summed = summed || !direct;
     }
     static constexpr float kNibble[8] = {1, 0x1p-4F, 0x1p-8F, 0x1p-12F, 0x1p-16F, 0x1p-20F, 0x1p-24F, 1};
     static constexpr float kByte[4] = {1, 0x1p-8F, 0x1p-16F, 1};
@@ -269,7 +359,7 @@ void RowMultiplier::prepare(const float* x, std::size_t columns, std::span<const
     if (sixth)
         for (std::size_t j = 0; j < columns; ++j)
             m_pairs.data()[j] = j % 16 == 15 ? 16 * x[j] : std::ldexp(x[j], 4 - 2 * static_cast<int>(j % 16));
-    if (plain || eight)
+    if (summed)
         for (std::size_t j = 0; j < columns; j += 16) {
             float part[4] = {0, 0, 0, 0};
             for (std::size_t k = 0; k < 16; ++k)

@@ -39,6 +39,7 @@ private slots:
     void badFile_isRefusedAndItsNeighbourOpens();
     void fileCutAtEveryByte_isDamaged();
     void everyByteFlipped_neverBreaksTheReader();
+    void everyReadableType_hasItsSize();
     void holesAndTails_areWarnings();
     void largeValues_areSkippedNotStored();
     void unknownKeys_areKept();
@@ -100,8 +101,11 @@ void tst_Gguf::badFile_isRefusedAndItsNeighbourOpens_data() {
     row("version byte-swapped", tiny([](TinyGguf& g) { g.version = 0x03000000; }), E::Unsupported,
         "big-endian GGUF; Fovea reads 2 and 3", good);
 
-    for (const auto& [unknown, name] :
-         {std::pair{4U, "4 (Q4_2"}, {31U, "31 (Q4_0_4_4"}, {43U, "43; F32"}, {10U, "10 (Q2_K)"}})
+    for (const auto& [unknown, name] : {std::pair{4U, "4 (Q4_2"},
+                                        {31U, "31 (Q4_0_4_4"},
+                                        {43U, "43; F32"},
+                                        {16U, "16 (IQ2_XXS)"},
+                                        {40U, "40 (NVFP4)"}})
         QTest::addRow("tensor type %u", unknown)
             << array(tiny([type = unknown](TinyGguf& g) { g.tensor("blk.1.ffn_up.weight").type = type; }))
             << static_cast<int>(E::Unsupported) << QString("blk.1.ffn_up.weight has tensor type %1").arg(name)
@@ -308,6 +312,40 @@ void tst_Gguf::everyByteFlipped_neverBreaksTheReader() {
                 QVERIFY(!g.error().message.empty() && g.error().message.size() < 1000);
         }
     QVERIFY(refused > 100);
+}
+
+void tst_Gguf::everyReadableType_hasItsSize() {
+    // Number, bytes and values of a block, as ggml/src/ggml.c lists them.
+    constexpr std::array<std::array<std::uint64_t, 3>, 16> kTypes{{{0, 4, 1},
+                                                                   {1, 2, 1},
+                                                                   {2, 18, 32},
+                                                                   {3, 20, 32},
+                                                                   {6, 22, 32},
+                                                                   {7, 24, 32},
+                                                                   {8, 34, 32},
+                                                                   {10, 84, 256},
+                                                                   {11, 110, 256},
+                                                                   {12, 144, 256},
+                                                                   {13, 176, 256},
+                                                                   {14, 210, 256},
+                                                                   {20, 18, 32},
+                                                                   {23, 136, 256},
+                                                                   {30, 2, 1},
+                                                                   {39, 17, 32}}};
+    for (const auto& [type, bytes, values] : kTypes) {
+        TinyGguf g;
+        g.tensors.push_back({"t", {2 * values, 3}, static_cast<std::uint32_t>(type), 6 * bytes});
+        const auto opened = open(g.bytes());
+        QVERIFY2(opened, opened ? "" : opened.error().message.c_str());
+        QCOMPARE(opened->tensors[0].bytes, 6 * bytes);
+        QVERIFY(opened->warnings.empty());
+        g.tensors[0].shape[0] = 2 * values + 1;
+        QVERIFY(values == 1 || !open(g.bytes()));
+    }
+    std::size_t read = 0;
+    for (std::uint32_t number = 0; number < 64; ++number)
+        read += tensorTypeInfo(number) ? 1U : 0U;
+    QCOMPARE(read, kTypes.size());
 }
 
 void tst_Gguf::holesAndTails_areWarnings() {

@@ -25,16 +25,25 @@ std::vector<std::byte> randomRows(TensorType type, std::size_t rows, std::size_t
         std::memcpy(bytes.data() + at, &half, 2);
     };
     const bool second = type == TensorType::Q4_1 || type == TensorType::Q5_1 || type == TensorType::Q4_K ||
-                        type == TensorType::Q5_K;
+                        type == TensorType::Q5_K || type == TensorType::Q2_K;
     for (std::size_t block = 0; block < bytes.size(); block += info.bytes) {
         if (type == TensorType::F32) {
             const float x = unitFloat(splitMix64(block)) - 0.5F;
             std::memcpy(bytes.data() + block, &x, 4);
             continue;
         }
-        setHalf(type == TensorType::Q6_K ? block + 208 : block, 1);
+        if (type == TensorType::MXFP4) {
+            bytes[block] = static_cast<std::byte>(
+                splitMix64(1, block) % 5 == 0 ? splitMix64(2, block) % 3 : 120 + splitMix64(3, block) % 8);
+            continue;
+        }
+        const std::size_t scale = type == TensorType::Q6_K   ? 208
+                                  : type == TensorType::Q2_K ? 80
+                                  : type == TensorType::Q3_K ? 108
+                                                             : 0;
+        setHalf(block + scale, 1);
         if (second)
-            setHalf(block + 2, 2);
+            setHalf(block + scale + 2, 2);
     }
     return bytes;
 }
@@ -52,10 +61,12 @@ std::vector<std::pair<const char*, RowProductLoop>> loops() {
 }
 
 const std::pair<const char*, TensorType> kTypes[] = {
-    {"F32", TensorType::F32},   {"F16", TensorType::F16},   {"BF16", TensorType::BF16},
-    {"Q4_0", TensorType::Q4_0}, {"Q4_1", TensorType::Q4_1}, {"Q5_0", TensorType::Q5_0},
-    {"Q5_1", TensorType::Q5_1}, {"Q8_0", TensorType::Q8_0}, {"Q4_K", TensorType::Q4_K},
-    {"Q5_K", TensorType::Q5_K}, {"Q6_K", TensorType::Q6_K}};
+    {"F32", TensorType::F32},    {"F16", TensorType::F16},       {"BF16", TensorType::BF16},
+    {"Q4_0", TensorType::Q4_0},  {"Q4_1", TensorType::Q4_1},     {"Q5_0", TensorType::Q5_0},
+    {"Q5_1", TensorType::Q5_1},  {"Q8_0", TensorType::Q8_0},     {"Q4_K", TensorType::Q4_K},
+    {"Q5_K", TensorType::Q5_K},  {"Q6_K", TensorType::Q6_K},     {"Q2_K", TensorType::Q2_K},
+    {"Q3_K", TensorType::Q3_K},  {"IQ4_NL", TensorType::IQ4_NL}, {"IQ4_XS", TensorType::IQ4_XS},
+    {"MXFP4", TensorType::MXFP4}};
 
 } // namespace
 

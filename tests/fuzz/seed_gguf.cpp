@@ -38,10 +38,15 @@ int main(int argc, char** argv) {
                                               {6U, 22U, 32U},
                                               {7U, 24U, 32U},
                                               {8U, 34U, 32U},
+                                              {10U, 84U, 256U},
+                                              {11U, 110U, 256U},
                                               {12U, 144U, 256U},
                                               {13U, 176U, 256U},
                                               {14U, 210U, 256U},
-                                              {30U, 2U, 1U}})
+                                              {20U, 18U, 32U},
+                                              {23U, 136U, 256U},
+                                              {30U, 2U, 1U},
+                                              {39U, 17U, 32U}})
         kinds.tensors.push_back({"t" + std::to_string(type), {values, 2}, type, std::uint64_t{2} * bytes});
     write("every_tensor_type", kinds);
     TinyGguf lie = tinyModel(1);

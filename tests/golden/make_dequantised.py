@@ -15,7 +15,8 @@ from gguf.quants import dequantize
 
 # where the half-precision scales of a block lie
 SCALES = {"F16": [0], "BF16": [], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0],
-          "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}
+          "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "IQ4_NL": [0], "IQ4_XS": [0],
+          "MXFP4": []}
 HALVES = [0x3C00, 0x0001, 0x83FF, 0x0000, 0x8000, 0x2E66, 0xA1B7, 0x7BFF]
 
 
@@ -34,6 +35,8 @@ def main() -> None:
                 block[place:place + 2] = numpy.frombuffer(numpy.uint16(half).tobytes(), numpy.uint8)
             if name == "BF16":
                 block[1] &= 0xBF  # no infinity, no NaN
+            if name == "MXFP4":
+                block[0] = (0, 1, 2, 127, 130, 250)[i]  # the two smallest exponents are subnormal scales
         out = dequantize(blocks.reshape(1, -1), kind).astype("<f4").reshape(-1)
         assert out.size == count * values and numpy.isfinite(out).all()
         cases.append({"type": name, "values": int(out.size), "bytes": blocks.tobytes().hex(),
