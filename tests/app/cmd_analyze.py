@@ -3,9 +3,12 @@
 import csv
 import json
 import os
+import sys
 from program import TEXT, check, close, document, equal, finish, folder, need_model, refused, run, run_json
 
 need_model()
+# The program without a window is made of the same objects: there one report shows that they are put together.
+BRIEF = "--brief" in sys.argv
 place = folder()
 text = os.path.join(place, "text.txt")
 with open(text, "w", encoding="utf-8") as out:
@@ -63,6 +66,9 @@ check(plain["full"]["seconds"]["spread"] is None, "one run has no spread")
 check(plain["ladder"]["hybrid_cached"]["kv_bytes"] < plain["ladder"]["full_cached"]["kv_bytes"] or plain["tokens"] < 90,
       "a window's cache is smaller")
 check(plain["fidelity"]["next_token_kl"] > 0.001, "a narrow window is not full attention")
+
+if BRIEF:
+    finish()
 
 # Positions of the cache: the same pairs, another answer once the sinks have left the window.
 moved = report("--window", "16", "--sinks", "4", "--rope-positions", "cache", "--ladder-steps", "0")

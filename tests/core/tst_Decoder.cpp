@@ -19,7 +19,7 @@ namespace {
 // equal scores and rounding decides which of them a router takes; the effect must stay small. Gate 2 itself
 // compares the choices on equal inputs.
 constexpr double kTolerance = 1e-3, kTieTolerance = 0.1;
-constexpr std::size_t kTokens = 150;
+constexpr std::size_t kTokens = 134; // 24 steps after the prompt
 constexpr std::size_t kPrompt = 110;
 
 AttentionPolicy windowOf(std::int64_t window, std::int64_t sinks = 0) {
