@@ -109,6 +109,12 @@ Outcome<std::shared_ptr<const std::string>> readTextFile(const std::string& path
     case Content::Gguf:
         return badUsage(name +
                         " is a GGUF model, not a text; a text is accepted here, and --model takes a model");
+    case Content::Safetensors:
+        return badUsage(name +
+                        " is a safetensors model, not a text; a text is accepted here, and --model takes "
+                        "a model");
+    case Content::Pickle:
+        return badUsage(name + ": " + std::string(kPickleRefusal));
     case Content::Policy:
         return badUsage(name +
                         " is a policy, not a text; a text is accepted here, and --policy takes a policy");
@@ -116,6 +122,7 @@ Outcome<std::shared_ptr<const std::string>> readTextFile(const std::string& path
         return badUsage(name + " is a session, not a text; a text is accepted here, and fovea " + name +
                         " opens a session");
     case Content::Text:
+    case Content::Config: // JSON is a text too
     case Content::Binary: // any bytes can be tokenised
         break;
     }

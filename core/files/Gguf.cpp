@@ -93,8 +93,7 @@ private:
         if (auto more = m_reader.take(std::min<std::uint64_t>(m_reader.remaining(), 512)))
             start += *more;
         if (looksLikePickle(start))
-            return fail(ErrorCode::Unsupported,
-                        "this is a Python pickle. A pickle can run code. Convert it to safetensors.");
+            return fail(ErrorCode::Unsupported, std::string(kPickleRefusal));
         const std::string what = describeFirstBytes(start);
         return fail(ErrorCode::NotThisFormat,
                     "not a GGUF file: " +

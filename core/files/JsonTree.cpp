@@ -1,12 +1,14 @@
 #include "core/files/JsonTree.h"
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <unordered_set>
 
 namespace fovea {
 
 namespace {
 
 constexpr std::size_t kDeepest = 64;
+constexpr std::size_t kFewKeys = 16; // searched one by one
 
 std::string shortened(std::string text) {
     if (text.size() > 60)
@@ -20,6 +22,7 @@ std::string shortened(std::string text) {
 /// Builds the tree from the parser's events; returning false stops it.
 class Builder final : public nlohmann::json_sax<nlohmann::json> {
 public:
+    explicit Builder(std::size_t most) : m_left(most) {}
     JsonTree root;
     std::string problem;
 
@@ -65,7 +68,7 @@ public:
     bool end_array() override { return close(); }
     bool key(string_t& name) override {
         JsonTree& object = *m_open.back();
-        if (object.find(name) != nullptr)
+        if (isThere(object, name))
             return refuse(child(name) + " is given twice; once is accepted");
         object.keys.push_back(std::move(name));
         object.list.emplace_back();
@@ -85,6 +88,16 @@ private:
             problem = std::move(what);
         return false;
     }
+    /// Whether the object that is open has the key. Objects of many keys have a set, or a vocabulary would
+    /// take quadratic time.
+    bool isThere(const JsonTree& object, const std::string& name) {
+        if (object.keys.size() < kFewKeys)
+            return object.find(name) != nullptr;
+        auto& set = m_sets[m_open.size() - 1];
+        if (set.empty())
+            set.insert(object.keys.begin(), object.keys.end());
+        return !set.insert(name).second;
+    }
     JsonTree* place(JsonTree node) {
         if (m_open.empty()) {
             root = std::move(node);
@@ -99,19 +112,25 @@ private:
         return &parent.list.back();
     }
     bool add(JsonTree node) {
+        if (m_left-- == 0)
+            return refuse("the document has more values than are read");
         place(std::move(node));
         return true;
     }
     bool open(JsonTree::Kind kind) {
         if (m_open.size() >= kDeepest)
             return refuse("the document is nested deeper than " + std::to_string(kDeepest) + " levels");
+        if (m_left-- == 0)
+            return refuse("the document has more values than are read");
         JsonTree node;
         node.kind = kind;
+        m_sets.emplace_back();
         m_open.push_back(place(std::move(node))); // only the newest child grows, so parents do not move
         return true;
     }
     bool close() {
         m_open.pop_back();
+        m_sets.pop_back();
         return true;
     }
     /// Where the parser stands: "always.pinned[2].role".
@@ -138,6 +157,8 @@ private:
     }
 
     std::vector<JsonTree*> m_open;
+    std::vector<std::unordered_set<std::string>> m_sets; ///< keys of each open object, once they are many
+    std::size_t m_left;
 };
 
 } // namespace
@@ -168,8 +189,8 @@ std::string JsonTree::quoted() const {
     return keys.empty() ? "{}" : "an object";
 }
 
-Result<JsonTree> parseJson(std::string_view text) {
-    Builder builder;
+Result<JsonTree> parseJson(std::string_view text, std::size_t most) {
+    Builder builder(most);
     const bool whole = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
     if (!whole || !builder.problem.empty())
         return fail(ErrorCode::BadValue, builder.problem.empty()

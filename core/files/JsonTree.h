@@ -1,5 +1,6 @@
 #pragma once
 #include "core/base/Result.h"
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,7 +25,8 @@ struct JsonTree {
 };
 
 /// Parses one document. Errors: BadValue with the path or the byte offset, for invalid syntax, bytes after
-/// the end, a duplicate key, a number that is not finite, nesting deeper than 64.
-[[nodiscard]] Result<JsonTree> parseJson(std::string_view text);
+/// the end, a duplicate key, a number that is not finite, nesting deeper than 64, more than `most` values.
+/// Memory: some 150 bytes for each value.
+[[nodiscard]] Result<JsonTree> parseJson(std::string_view text, std::size_t most = std::size_t{1} << 24);
 
 } // namespace fovea

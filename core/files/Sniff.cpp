@@ -40,13 +40,19 @@ std::string_view skipSpace(std::string_view text) {
     return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
 }
 
-/// The value of the key "fovea" of the object that `bytes` begin; empty: another document, or no such key.
-std::string_view documentKind(std::string_view bytes) {
+struct Document {
+    std::string_view kind;       ///< the value of the key "fovea"; empty: no such key
+    bool describesModel = false; ///< has a key that config.json has
+};
+
+/// What the keys of the outermost object that `bytes` begin say. All is empty for another document.
+Document documentOf(std::string_view bytes) {
     if (bytes.starts_with("\xEF\xBB\xBF"))
         bytes.remove_prefix(3); // a byte order mark
     const std::string_view text = skipSpace(bytes);
+    Document document;
     if (!text.starts_with('{'))
-        return {};
+        return document;
     int depth = 0;
     bool found = false; // the key stands right before
     for (std::size_t at = 0; at < text.size(); ++at) {
@@ -56,21 +62,26 @@ std::string_view documentKind(std::string_view bytes) {
             for (; at < text.size() && text[at] != '"'; ++at)
                 at += text[at] == '\\' ? 1 : 0;
             const std::string_view word = text.substr(begin, at - begin);
-            if (found)
-                return word;
-            found = depth == 1 && word == "fovea" && at < text.size() &&
-                    skipSpace(text.substr(at + 1)).starts_with(':');
+            if (found) {
+                document.kind = word;
+                return document;
+            }
+            const bool isKey =
+                depth == 1 && at < text.size() && skipSpace(text.substr(at + 1)).starts_with(':');
+            found = isKey && word == "fovea";
+            document.describesModel =
+                document.describesModel || (isKey && (word == "model_type" || word == "architectures"));
         } else if (c == '{' || c == '[') {
             ++depth;
             found = false;
         } else if (c == '}' || c == ']') {
             if (--depth == 0)
-                return {};
+                return document;
         } else if (c == ',') {
             found = false;
         }
     }
-    return {};
+    return document;
 }
 
 } // namespace
@@ -81,10 +92,18 @@ Content contentOf(std::string_view bytes) {
     // The magic is four letters, which a text may begin with; the version number after it has zero bytes.
     if (bytes.starts_with("GGUF") && bytes.substr(4, 4).find('\0') != std::string_view::npos)
         return Content::Gguf;
+    if (looksLikePickle(bytes))
+        return Content::Pickle;
+    if (looksLikeSafetensors(bytes))
+        return Content::Safetensors;
     if (bytes.find('\0') != std::string_view::npos)
         return Content::Binary;
-    const std::string_view kind = documentKind(bytes);
-    return kind == "policy" ? Content::Policy : kind == "session" ? Content::Session : Content::Text;
+    const Document document = documentOf(bytes);
+    if (document.kind == "policy")
+        return Content::Policy;
+    if (document.kind == "session")
+        return Content::Session;
+    return document.kind.empty() && document.describesModel ? Content::Config : Content::Text;
 }
 
 std::string nameContradicts(std::string_view name, Content content) {
@@ -95,27 +114,49 @@ std::string nameContradicts(std::string_view name, Content content) {
     };
     if (named(".gguf") && content != Content::Gguf)
         return std::string(name) +
-               (text                         ? " is a text"
-                : content == Content::Binary ? " is damaged"
-                                             : " is a JSON document") +
+               (text                              ? " is a text"
+                : content == Content::Binary      ? " is damaged"
+                : content == Content::Safetensors ? " is a safetensors file"
+                : content == Content::Pickle      ? " is a Python pickle"
+                                                  : " is a JSON document") +
                ", not a GGUF model";
+    if (named(".safetensors") && content != Content::Safetensors)
+        return std::string(name) + (text ? " is a text" : " is another kind of file") +
+               ", not a safetensors file";
     if (named(".json") && text)
         return std::string(name) + " is no policy and no session of Fovea, which have the key \"fovea\"";
     return {};
 }
 
 bool looksLikePickle(std::string_view bytes) {
-    return bytes.size() >= 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5;
+    if (bytes.size() >= 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5)
+        return !looksLikeSafetensors(bytes); // whose header may have 640 bytes
+    // The local header of a ZIP archive: the length of the name at byte 26, the name at byte 30.
+    if (!bytes.starts_with("PK\3\4") || bytes.size() < 30)
+        return false;
+    const auto length = static_cast<std::size_t>(static_cast<unsigned char>(bytes[26])) |
+                        static_cast<std::size_t>(static_cast<unsigned char>(bytes[27])) << 8U;
+    const std::string_view member = bytes.substr(30, length);
+    return member == "data.pkl" || member.ends_with("/data.pkl");
+}
+
+bool looksLikeSafetensors(std::string_view bytes) {
+    constexpr std::uint64_t kMostHeader = 100'000'000;
+    if (bytes.size() <= 8 || bytes[8] != '{')
+        return false;
+    std::uint64_t length = 0;
+    for (std::size_t i = 0; i < 8; ++i)
+        length |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
+    return length >= 2 && length <= kMostHeader;
 }
 
 std::string describeFirstBytes(std::string_view bytes) {
+    if (looksLikePickle(bytes))
+        return "a Python pickle";
     for (const auto& [magic, what] : kMagics)
         if (bytes.substr(0, magic.size()) == magic)
             return std::string(what);
-    if (looksLikePickle(bytes))
-        return "a Python pickle";
-    if (bytes.size() > 8 && bytes[8] == '{' &&
-        std::all_of(bytes.begin() + 4, bytes.begin() + 8, [](char c) { return c == 0; }))
+    if (looksLikeSafetensors(bytes))
         return "a safetensors file";
     const auto text = bytes.substr(std::min(bytes.find_first_not_of(" \t\r\n"), bytes.size()));
     if (startsWithIgnoringCase(text, "<!doctype html") || startsWithIgnoringCase(text, "<html"))

@@ -11,12 +11,15 @@ namespace fovea {
 
 /// The kind of a file. Used by commands and window.
 enum class Content : std::uint8_t {
-    Nothing, ///< no byte
-    Gguf,    ///< a GGUF model, of either byte order
-    Policy,  ///< a JSON object with "fovea": "policy"
-    Session, ///< a JSON object with "fovea": "session"
-    Text,    ///< anything else without a zero byte, also other JSON
-    Binary,  ///< holds a zero byte
+    Nothing,     ///< no byte
+    Gguf,        ///< a GGUF model, of either byte order
+    Safetensors, ///< weights of a folder with config.json
+    Config,      ///< a JSON object with "model_type" or "architectures": the config.json of such a folder
+    Pickle,      ///< a Python pickle, plain or in the ZIP archive of PyTorch
+    Policy,      ///< a JSON object with "fovea": "policy"
+    Session,     ///< a JSON object with "fovea": "session"
+    Text,        ///< anything else without a zero byte, also other JSON
+    Binary,      ///< holds a zero byte
 };
 
 /// Determined by the first bytes (64 KiB are enough) and never by the name. The key "fovea" must be a key of
@@ -27,7 +30,13 @@ enum class Content : std::uint8_t {
 /// `name` is shown unchanged.
 [[nodiscard]] std::string nameContradicts(std::string_view name, Content content);
 
-/// Whether the bytes look like a Python pickle, PyTorch's old format, which can run code when it is loaded.
+inline constexpr std::string_view kPickleRefusal =
+    "this is a Python pickle. A pickle can run code. Convert it to safetensors.";
+
+/// Whether a file of safetensors starts like this: the length of a header of at most 100 MB, then '{'.
+[[nodiscard]] bool looksLikeSafetensors(std::string_view bytes);
+/// Whether the bytes look like a Python pickle, which can run code when it is loaded: a plain one, PyTorch's
+/// old format, or PyTorch's ZIP archive, whose first member is data.pkl.
 [[nodiscard]] bool looksLikePickle(std::string_view bytes);
 
 } // namespace fovea

@@ -41,6 +41,19 @@ void tst_FileKinds::content_data() {
     row("cut inside a string", R"({"fovea": "pol)", Content::Text);
     row("cut after an escape", R"({"fovea\)", Content::Text);
     row("prose", "Words.\n", Content::Text);
+    row("safetensors", QByteArray("\x02\0\0\0\0\0\0\0{}", 10), Content::Safetensors);
+    row("safetensors whose header has 640 bytes", QByteArray("\x80\x02\0\0\0\0\0\0{\"a\"", 12),
+        Content::Safetensors);
+    row("a length above 100 MB", QByteArray("\1\xE1\xF5\5\0\0\0\0{}", 10), Content::Binary);
+    row("a length, then no object", QByteArray("\x02\0\0\0\0\0\0\0[]", 10), Content::Binary);
+    row("config.json", R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama"})", Content::Config);
+    row("the key of a config deeper", R"({"a": {"model_type": "llama"}})", Content::Text);
+    row("a session that has the key too", R"({"model_type": "llama", "fovea": "session"})", Content::Session);
+    row("a pickle", "\x80\x02}q", Content::Pickle);
+    QByteArray zip("PK\3\4", 4);
+    zip += QByteArray(22, '\0') + QByteArray("\x10\0\0\0", 4);
+    row("PyTorch's ZIP archive", zip + "archive/data.pkl", Content::Pickle);
+    row("another ZIP archive", zip + "archive/data.txt", Content::Binary);
 }
 
 void tst_FileKinds::content() {
@@ -67,6 +80,12 @@ void tst_FileKinds::names_data() {
     row("a.txt", Content::Text, "");
     row("a.txt", Content::Session, "");
     row("gguf", Content::Text, "");
+    row("a.gguf", Content::Pickle, "a.gguf is a Python pickle, not a GGUF model");
+    row("a.gguf", Content::Safetensors, "a.gguf is a safetensors file, not a GGUF model");
+    row("a.safetensors", Content::Safetensors, "");
+    row("a.safetensors", Content::Text, "a.safetensors is a text, not a safetensors file");
+    row("a.safetensors", Content::Pickle, "a.safetensors is another kind of file, not a safetensors file");
+    row("config.json", Content::Config, "");
 }
 
 void tst_FileKinds::names() {

@@ -1,5 +1,6 @@
 #include "ui/window/FileKind.h"
 #include "core/base/Memory.h"
+#include "core/files/ModelFolder.h"
 #include "core/files/Sniff.h"
 #include <QFile>
 #include <QFileInfo>
@@ -22,6 +23,8 @@ FileKind fileKind(const QString& path) {
     const QString name = info.fileName();
     if (!info.exists())
         return {FileKind::Refused, QStringLiteral("%1: not found").arg(path)};
+    if (info.isDir() && isModelFolder(path.toStdString()))
+        return {FileKind::Model, QStringLiteral("Model folder: opens its card, then loads")};
     if (!info.isFile())
         return {FileKind::Refused,
                 QStringLiteral("%1 is not a file: text, GGUF model, policy or session expected").arg(name)};
@@ -38,6 +41,12 @@ FileKind fileKind(const QString& path) {
     case Content::Gguf:
         return {FileKind::Model,
                 QStringLiteral("GGUF model, %1: opens its card, then loads").arg(bytesText(info.size()))};
+    case Content::Safetensors:
+    case Content::Config:
+        return {FileKind::Model, QStringLiteral("Model folder of %1: opens its card, then loads").arg(name)};
+    case Content::Pickle:
+        return {FileKind::Refused,
+                QStringLiteral("%1: %2").arg(name, QString::fromUtf8(kPickleRefusal.data()))};
     case Content::Policy:
         return {FileKind::Policy, QStringLiteral("Policy: becomes B")};
     case Content::Session:
