@@ -57,8 +57,7 @@ AttentionInput attentionInputOf(const Model& model, ConstMatrixView q, ConstMatr
             shape.headDim,
             shape.attentionScale(),
             0,
-            model.weights ? std::span<const double>(model.weights->ropeFrequencies)
-                          : std::span<const double>()};
+            model.weights ? model.weights->ropeFrequencies(0, k.rows) : std::span<const double>()};
 }
 
 std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x) {

@@ -188,7 +188,9 @@ Result<std::vector<std::int64_t>> GgufKeys::integers(const std::string& key) con
         return fail(ErrorCode::TooLarge, quoteForMessage(key) + " has " + std::to_string(value->count) +
                                              " elements; at most 16777216 are read");
     for (std::uint64_t i = 0; value->type == GgufType::Array && i < value->count; ++i) {
-        const auto number = integerAt(*value, i);
+        const auto number = value->element == GgufType::Bool
+                                ? std::optional<std::int64_t>(element<std::uint8_t>(*value, i))
+                                : integerAt(*value, i);
         if (!number)
             return wrong(key, isText(*value), "an array of integers is accepted");
         all.push_back(*number);
@@ -196,6 +198,11 @@ Result<std::vector<std::int64_t>> GgufKeys::integers(const std::string& key) con
     if (value->type != GgufType::Array)
         return wrong(key, isText(*value), "an array of integers is accepted");
     return all;
+}
+
+bool GgufKeys::isArray(const std::string& key) const {
+    const auto* value = m_gguf.find(key);
+    return value != nullptr && value->type == GgufType::Array;
 }
 
 Result<std::vector<double>> GgufKeys::reals(const std::string& key) const {

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/files/Gguf.h"
+#include "core/files/Settings.h"
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -8,30 +9,26 @@
 
 namespace fovea {
 
-/// Reads metadata and checks it against the type and range that the caller needs. A missing key gives
-/// `fallback`. Errors: Inconsistent (a missing key without `fallback`, a wrong type, a value out of range),
-/// TooLarge (a value that readGguf skipped). Messages name the key, the value and what would be accepted.
-class GgufKeys {
+/// The metadata of a GGUF file. Besides the errors of Settings: TooLarge (a value that readGguf skipped).
+class GgufKeys : public Settings {
 public:
     explicit GgufKeys(const Gguf& gguf) : m_gguf(gguf) {}
 
-    /// An integer of any type. With `arrayOf` > 0 also an array of that many equal integers; Unsupported when
-    /// they differ.
     [[nodiscard]] Result<std::int64_t> integer(const std::string& key, std::int64_t low, std::int64_t high,
                                                std::optional<std::int64_t> fallback = std::nullopt,
-                                               std::uint64_t arrayOf = 0) const;
-    /// f32 or f64, finite, low <= value <= high (low < value with `aboveLow`).
+                                               std::uint64_t arrayOf = 0) const override;
+    /// f32 or f64.
     [[nodiscard]] Result<double> real(const std::string& key, double low, double high,
                                       std::optional<double> fallback = std::nullopt,
-                                      bool aboveLow = false) const;
-    [[nodiscard]] Result<bool> boolean(const std::string& key, bool fallback) const;
+                                      bool aboveLow = false) const override;
+    [[nodiscard]] Result<bool> boolean(const std::string& key, bool fallback) const override;
     [[nodiscard]] Result<std::string> text(const std::string& key,
-                                           std::optional<std::string> fallback = std::nullopt) const;
-    /// Arrays; empty when the key is absent.
-    [[nodiscard]] Result<std::vector<std::string>> texts(const std::string& key) const;
-    [[nodiscard]] Result<std::vector<std::int64_t>> integers(const std::string& key) const;
-    [[nodiscard]] Result<std::vector<double>> reals(const std::string& key) const;
-    [[nodiscard]] bool has(const std::string& key) const { return m_gguf.find(key) != nullptr; }
+                                           std::optional<std::string> fallback = std::nullopt) const override;
+    [[nodiscard]] Result<std::vector<std::string>> texts(const std::string& key) const override;
+    [[nodiscard]] Result<std::vector<std::int64_t>> integers(const std::string& key) const override;
+    [[nodiscard]] Result<std::vector<double>> reals(const std::string& key) const override;
+    [[nodiscard]] bool has(const std::string& key) const override { return m_gguf.find(key) != nullptr; }
+    [[nodiscard]] bool isArray(const std::string& key) const override;
 
 private:
     const Gguf& m_gguf;

@@ -1,7 +1,7 @@
 #include "core/model/Catalogue.h"
 #include "core/files/Quote.h"
+#include "core/model/Family.h"
 #include "core/model/Model.h"
-#include "core/model/ModelHeader.h"
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -58,8 +58,7 @@ std::span<const CatalogueEntry> catalogue() {
 }
 
 bool CatalogueEntry::runs() const {
-    const auto architectures = runnableArchitectures();
-    return std::find(architectures.begin(), architectures.end(), architecture) != architectures.end();
+    return familyOfArchitecture(architecture) != nullptr;
 }
 
 std::string cacheFolder() {

@@ -14,7 +14,7 @@ struct CatalogueEntry {
     std::string_view file;         ///< file name in the cache folder
     std::uint64_t bytes;
     std::string_view sha256;
-    /// Whether this build runs its architecture (runnableArchitectures).
+    /// Whether this build runs its architecture (Family.h).
     [[nodiscard]] bool runs() const;
 };
 

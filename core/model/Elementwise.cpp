@@ -5,15 +5,7 @@
 
 namespace fovea {
 
-namespace loops = FOVEA_LOOPS;
-
-const ElementwiseSet kElementwisePortable{loops::norm<loops::Float>,
-                                          loops::norm<loops::Bf16>,
-                                          loops::gate<loops::Float>,
-                                          loops::gate<loops::Bf16>,
-                                          loops::rotate,
-                                          loops::toBf16,
-                                          loops::allFinite};
+const ElementwiseSet kElementwisePortable = FOVEA_LOOPS::kSet;
 
 const ElementwiseSet& elementwiseSet(Isa isa) {
     switch (isa) {

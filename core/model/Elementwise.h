@@ -15,9 +15,15 @@ struct ElementwiseSet {
     /// check.
     float (*norm)(const float* x, const float* w, std::size_t n, float eps, float* out);
     float (*normBf16)(const float* x, const float* w, std::size_t n, float eps, std::uint16_t* out);
-    /// out = SiLU(gate) * up, SiLU(x) = x / (1 + e^-x); relative error 3e-7.
-    void (*gate)(const float* gate, const float* up, std::size_t n, float* out);
-    void (*gateBf16)(const float* gate, const float* up, std::size_t n, std::uint16_t* out);
+    /// out = (x - mean) / sqrt(var + eps) * w + b (layer norm: Ba et al., 2016, 1607.06450), the variance
+    /// with divisor n. Returns the variance, which is not finite when some x is not.
+    float (*layerNorm)(const float* x, const float* w, const float* b, std::size_t n, float eps, float* out);
+    /// By Activation (ModelShape.h): out = f(gate) * up, and out = f(gate) where `up` is null. Relative error
+    /// 3e-7, for GeluErf absolute, as a share of the input.
+    void (*activate[3])(const float* gate, const float* up, std::size_t n, float* out);
+    void (*activateBf16[3])(const float* gate, const float* up, std::size_t n, std::uint16_t* out);
+    /// x = c * tanh(x / c) in place; absolute error 3e-7 c.
+    void (*softCap)(float* x, std::size_t n, float c);
     /// RoPE of one head, half-split: (a, b) = (x[m], x[m + half]) becomes (a cos - b sin, a sin + b cos).
     void (*rotate)(const float* x, const float* cosines, const float* sines, std::size_t half, float* out);
     void (*toBf16)(const float* x, std::size_t n, std::uint16_t* out);

@@ -60,11 +60,56 @@ float norm(const float* x, const float* w, std::size_t n, float eps, typename Ki
     return mean;
 }
 
-template <class Kind>
-void gate(const float* g, const float* up, std::size_t n, typename Kind::Out* out) {
+inline float layerNorm(const float* x, const float* w, const float* b, std::size_t n, float eps, float* out) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::size_t i = 0; i < n; ++i)
+        sum += x[i];
+    const float mean = sum / static_cast<float>(n);
+    float squares = 0;
+#pragma omp simd reduction(+ : squares)
+    for (std::size_t i = 0; i < n; ++i)
+        squares += (x[i] - mean) * (x[i] - mean);
+    const float variance = squares / static_cast<float>(n);
+    const float scale = 1.0F / __builtin_sqrtf(variance + eps);
 #pragma omp simd
     for (std::size_t i = 0; i < n; ++i)
-        out[i] = Kind::store(g[i] / (1.0F + exponential(-g[i])) * up[i]);
+        out[i] = (x[i] - mean) * scale * w[i] + b[i];
+    return variance;
+}
+
+struct Silu {
+    static float of(float x) { return x / (1.0F + exponential(-x)); }
+};
+struct GeluTanh {
+    // (1 + tanh(u)) / 2 = 1 / (1 + e^-2u), and 2 sqrt(2/pi) = 1.595769...
+    static float of(float x) {
+        return x / (1.0F + exponential(-1.5957691216F * (x + 0.044715F * x * x * x)));
+    }
+};
+struct GeluErf {
+    static float of(float x) { return 0.5F * x * (1.0F + __builtin_erff(x * 0.70710678F)); }
+};
+
+template <class F, class Kind>
+void activate(const float* g, const float* up, std::size_t n, typename Kind::Out* out) {
+    if (up == nullptr) {
+#pragma omp simd
+        for (std::size_t i = 0; i < n; ++i)
+            out[i] = Kind::store(F::of(g[i]));
+        return;
+    }
+#pragma omp simd
+    for (std::size_t i = 0; i < n; ++i)
+        out[i] = Kind::store(F::of(g[i]) * up[i]);
+}
+
+/// c tanh(x / c) = c (1 - 2 / (1 + e^(2x/c))).
+inline void softCap(float* x, std::size_t n, float c) {
+    const float twice = 2.0F / c;
+#pragma omp simd
+    for (std::size_t i = 0; i < n; ++i)
+        x[i] = c - 2.0F * c / (1.0F + exponential(x[i] * twice));
 }
 
 inline void rotate(const float* x, const float* cosines, const float* sines, std::size_t half, float* out) {
@@ -92,5 +137,15 @@ inline bool allFinite(const float* x, std::size_t n) {
     }
     return worst < 0x7F800000U;
 }
+
+constexpr ElementwiseSet kSet{norm<Float>,
+                              norm<Bf16>,
+                              layerNorm,
+                              {activate<Silu, Float>, activate<GeluTanh, Float>, activate<GeluErf, Float>},
+                              {activate<Silu, Bf16>, activate<GeluTanh, Bf16>, activate<GeluErf, Bf16>},
+                              softCap,
+                              rotate,
+                              toBf16,
+                              allFinite};
 
 } // namespace fovea::FOVEA_LOOPS

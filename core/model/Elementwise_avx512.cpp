@@ -4,14 +4,6 @@
 
 namespace fovea {
 
-namespace loops = FOVEA_LOOPS;
-
-const ElementwiseSet kElementwiseAvx512{loops::norm<loops::Float>,
-                                        loops::norm<loops::Bf16>,
-                                        loops::gate<loops::Float>,
-                                        loops::gate<loops::Bf16>,
-                                        loops::rotate,
-                                        loops::toBf16,
-                                        loops::allFinite};
+const ElementwiseSet kElementwiseAvx512 = FOVEA_LOOPS::kSet;
 
 } // namespace fovea

@@ -1,6 +1,7 @@
 #include "core/model/Model.h"
 #include "core/base/Memory.h"
 #include "core/files/ByteSource.h"
+#include "core/files/GgufTensors.h"
 #include "core/files/Quote.h"
 #include "core/files/Sha256.h"
 #include "core/model/Forward.h"
@@ -52,9 +53,15 @@ Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::str
     if (options) {
         FOVEA_TRY(precisionAvailable(options->precision));
         model->precision = options->precision;
-        const auto* embedding = header->gguf.findTensor("token_embd.weight");
+        if (!model->shape.causal && !options->encoders)
+            return fail(ErrorCode::Unsupported,
+                        "a " + model->shape.family +
+                            " model reads the text in both directions and predicts no next token; it can be "
+                            "inspected, and models that read from left to right run");
+        const GgufTensors source(file, header->gguf);
+        const auto embedding = source.tensors()[header->parts.find(Place::TokenEmbedding)->tensor];
         FOVEA_TRY(requireMemory("the model in " + std::string(precisionName(options->precision)),
-                                weightBytes(model->shape, options->precision) + embedding->bytes +
+                                weightBytes(model->shape, options->precision) + embedding.bytes +
                                     (options->stored ? 2 * file.size() : 0) + unpackingBytes(model->shape),
                                 memoryLimit(options->maxMemory), ""));
     }
@@ -62,7 +69,8 @@ Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::str
     FOVEA_TRY(hash);
     model->info.sha256 = std::move(*hash);
     if (options) {
-        auto weights = Weights::read(file, *header, *options, model->info.warnings, work);
+        const GgufTensors source(file, header->gguf);
+        auto weights = Weights::read(source, *header, *options, model->info.warnings, work);
         FOVEA_TRY(weights);
         model->weights = std::move(*weights);
     }
@@ -87,6 +95,24 @@ Result<std::shared_ptr<const Model>> openModel(const std::string& path, const Lo
 
 } // namespace
 
+namespace {
+
+/// Norms, biases and embeddings besides those of tokens, in numbers.
+std::uint64_t vectorNumbers(const ModelShape& s) {
+    const auto n = [](int value) { return static_cast<std::uint64_t>(value); };
+    const std::uint64_t m = n(s.width), norm = s.norm == NormKind::Layer ? 2 * m : m;
+    const std::uint64_t q = n(s.heads) * n(s.headDim), kv = n(s.kvHeads) * n(s.headDim);
+    std::uint64_t layer = (s.normsBefore ? 2 * norm : 0) + (s.hasNormsAfter() ? 2 * norm : 0);
+    if (s.qkNorm != QkNorm::None)
+        layer += s.qkNorm == QkNorm::Whole ? q + kv : 2 * n(s.headDim);
+    layer += (s.qkvBias ? q + 2 * kv : 0) + (s.outputBias ? m : 0) +
+             (s.feedForwardBias ? n(s.feedForward) + m : 0);
+    return n(s.layers) * layer + (s.finalNorm ? norm : 0) + (s.embeddingNorm ? norm : 0) +
+           (s.positions == PositionKind::Learned ? n(s.context) * m : 0) + (s.tokenTypes > 0 ? m : 0);
+}
+
+} // namespace
+
 const char* precisionName(Precision precision) {
     return precision == Precision::BF16 ? "bf16" : "f32";
 }
@@ -104,9 +130,7 @@ std::uint64_t weightBytes(const ModelShape& shape, Precision precision) {
     const DenseCost dense = denseCostPerToken(shape);
     // Does not include the padding of rows (DenseOneDnn.cpp), a few percent of wide matrices.
     const std::uint64_t matrices = (dense.layers + dense.logits) * (precision == Precision::BF16 ? 2 : 4);
-    const auto norms =
-        static_cast<std::uint64_t>(2 * shape.layers + 1) * static_cast<std::uint64_t>(shape.width) * 4;
-    return matrices + norms;
+    return matrices + 4 * vectorNumbers(shape);
 }
 
 std::uint64_t rowWeightBytes(const Model& model) {

@@ -28,6 +28,9 @@ struct LoadOptions {
     /// Also keep the matrices as the file stores them (StoredMatrix). Products with a single row then read a
     /// third of the bytes. F32 only.
     bool stored = false;
+    /// Also load models that read in both directions (ModelShape::causal is false). Otherwise these are
+    /// Unsupported: nothing that measures next tokens can run them.
+    bool encoders = false;
 };
 
 /// Returns shape, information and tokenizer without weight data, for the model card and for `inspect`. Reads

@@ -1,9 +1,8 @@
 #include "core/model/ModelHeader.h"
 #include "core/files/GgufKeys.h"
+#include "core/files/GgufTensors.h"
 #include "core/files/Quote.h"
-#include "core/model/TensorList.h"
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <map>
 
@@ -11,23 +10,8 @@ namespace fovea {
 
 namespace {
 
-/// Assigns a checked integer to an int.
-Result<> assign(int& to, const Result<std::int64_t>& value) {
-    FOVEA_TRY(value);
-    to = static_cast<int>(*value);
-    return {};
-}
-
-constexpr std::array<std::string_view, 1> kArchitectures{"llama"};
-
-std::string architectureList() {
-    std::string text;
-    for (const std::string_view name : kArchitectures)
-        text.append(text.empty() ? "" : ", ").append(name);
-    return text;
-}
-
-Result<> requireRunnable(const GgufKeys& keys) {
+/// The family of a model that this program runs.
+Result<const Family*> runnableFamily(const GgufKeys& keys) {
     const auto type = keys.text("general.type", "model");
     FOVEA_TRY(type);
     if (*type != "model")
@@ -41,102 +25,11 @@ Result<> requireRunnable(const GgufKeys& keys) {
                         ": this is one part of a split model; merge the parts into one file");
     const auto architecture = keys.text("general.architecture");
     FOVEA_TRY(architecture);
-    const auto runs = runnableArchitectures();
-    if (std::find(runs.begin(), runs.end(), *architecture) == runs.end())
+    const Family* family = familyOfArchitecture(*architecture);
+    if (family == nullptr)
         return fail(ErrorCode::Unsupported, "general.architecture is " + inQuotes(*architecture) +
                                                 "; this version runs " + architectureList());
-    return {};
-}
-
-Result<> requirePlainLlama(const GgufKeys& keys) {
-    const auto experts = keys.integer("llama.expert_count", 0, 65'536, 0);
-    FOVEA_TRY(experts);
-    if (*experts > 0)
-        return fail(ErrorCode::Unsupported,
-                    "llama.expert_count is " + std::to_string(*experts) + "; dense models (0 experts) run");
-    const auto window = keys.integer("llama.attention.sliding_window", 0, std::int64_t{1} << 24, 0);
-    FOVEA_TRY(window);
-    if (*window > 0)
-        return fail(ErrorCode::Unsupported, "llama.attention.sliding_window is " + std::to_string(*window) +
-                                                "; llama models without one run");
-    return {};
-}
-
-Result<> readRope(const GgufKeys& keys, ModelShape& shape) {
-    const auto base = keys.real("llama.rope.freq_base", 1, 1e12, 10000);
-    FOVEA_TRY(base);
-    shape.everyLayer.ropeBase = *base;
-    const auto dimensions = keys.integer("llama.rope.dimension_count", 1, 65'536, shape.headDim);
-    FOVEA_TRY(dimensions);
-    if (*dimensions != shape.headDim)
-        return fail(ErrorCode::Unsupported, "llama.rope.dimension_count is " + std::to_string(*dimensions) +
-                                                "; " + std::to_string(shape.headDim) +
-                                                ", the head dimension, runs");
-    const auto scaling = keys.text("llama.rope.scaling.type", "linear");
-    FOVEA_TRY(scaling);
-    if (*scaling == "none")
-        return {};
-    // A converter writes llama3 scaling as the tensor rope_freqs; the key then only names it.
-    if (*scaling != "linear" && *scaling != "llama3")
-        return fail(ErrorCode::Unsupported,
-                    "llama.rope.scaling.type is " + inQuotes(*scaling) + "; none, linear and llama3 run");
-    const auto old = keys.real("llama.rope.scale_linear", 1, 1000, 1);
-    FOVEA_TRY(old);
-    const auto factor = keys.real("llama.rope.scaling.factor", 1, 1000, *old);
-    FOVEA_TRY(factor);
-    if (*scaling == "linear")
-        shape.everyLayer.ropeFactor = *factor;
-    return {};
-}
-
-Result<> readHeads(const GgufKeys& keys, ModelShape& shape) {
-    const auto layers = static_cast<std::uint64_t>(shape.layers);
-    FOVEA_TRY(assign(shape.heads, keys.integer("llama.attention.head_count", 1, 1024, std::nullopt, layers)));
-    FOVEA_TRY(
-        assign(shape.kvHeads, keys.integer("llama.attention.head_count_kv", 1, 1024, shape.heads, layers)));
-    if (shape.heads % shape.kvHeads != 0)
-        return fail(ErrorCode::Inconsistent,
-                    "llama.attention.head_count_kv is " + std::to_string(shape.kvHeads) +
-                        "; a divisor of the head count " + std::to_string(shape.heads) + " is accepted");
-    std::optional<std::int64_t> dimension;
-    if (shape.width % shape.heads == 0)
-        dimension = shape.width / shape.heads;
-    else if (!keys.has("llama.attention.key_length"))
-        return fail(ErrorCode::Inconsistent, "llama.attention.head_count is " + std::to_string(shape.heads) +
-                                                 "; a divisor of the width " + std::to_string(shape.width) +
-                                                 " is accepted when key_length is missing");
-    FOVEA_TRY(assign(shape.headDim, keys.integer("llama.attention.key_length", 1, 1024, dimension)));
-    const auto valueLength = keys.integer("llama.attention.value_length", 1, 1024, shape.headDim);
-    FOVEA_TRY(valueLength);
-    if (*valueLength != shape.headDim)
-        return fail(ErrorCode::Unsupported, "llama.attention.value_length is " +
-                                                std::to_string(*valueLength) + "; the key length " +
-                                                std::to_string(shape.headDim) + " runs");
-    if (shape.headDim % 2 != 0 || shape.headDim > 1024)
-        return fail(ErrorCode::Inconsistent, "the head dimension llama.attention.key_length is " +
-                                                 std::to_string(shape.headDim) +
-                                                 "; an even number from 2 to 1024 is accepted");
-    if (shape.headDim > 256)
-        return fail(ErrorCode::Unsupported, "the head dimension llama.attention.key_length is " +
-                                                std::to_string(shape.headDim) + "; up to 256 runs");
-    return {};
-}
-
-Result<ModelShape> readShape(const GgufKeys& keys) {
-    ModelShape shape;
-    shape.family = "llama";
-    FOVEA_TRY(assign(shape.layers, keys.integer("llama.block_count", 1, 512)));
-    FOVEA_TRY(assign(shape.width, keys.integer("llama.embedding_length", 1, 65'536)));
-    FOVEA_TRY(assign(shape.feedForward, keys.integer("llama.feed_forward_length", 1, 1'048'576, std::nullopt,
-                                                     static_cast<std::uint64_t>(shape.layers))));
-    FOVEA_TRY(assign(shape.context, keys.integer("llama.context_length", 1, std::int64_t{1} << 24)));
-    FOVEA_TRY(readHeads(keys, shape));
-    const auto epsilon = keys.real("llama.attention.layer_norm_rms_epsilon", 0, 0.01, std::nullopt, true);
-    FOVEA_TRY(epsilon);
-    shape.normEpsilon = static_cast<float>(*epsilon);
-    FOVEA_TRY(readRope(keys, shape));
-    FOVEA_TRY(requirePlainLlama(keys));
-    return shape;
+    return family;
 }
 
 Result<> requireCount(const GgufKeys& keys, const std::string& key, std::size_t found, std::size_t tokens) {
@@ -236,18 +129,17 @@ void describeTensors(const Gguf& gguf, ModelInfo& info) {
 
 } // namespace
 
-std::span<const std::string_view> runnableArchitectures() {
-    return kArchitectures;
-}
-
 Result<ModelHeader> readModelHeader(const ByteSource& source, const WorkContext& work) {
     ModelHeader header;
     auto gguf = readGguf(source, work);
     FOVEA_TRY(gguf);
     header.gguf = std::move(*gguf);
     const GgufKeys keys(header.gguf);
-    FOVEA_TRY(requireRunnable(keys));
-    auto shape = readShape(keys);
+    const auto family = runnableFamily(keys);
+    FOVEA_TRY(family);
+    header.family = *family;
+    const std::string architecture = keys.text("general.architecture").value_or("");
+    auto shape = header.family->fromGguf(keys, architecture);
     FOVEA_TRY(shape);
     header.shape = std::move(*shape);
     std::vector<std::string> warnings = header.gguf.warnings;
@@ -255,14 +147,17 @@ Result<ModelHeader> readModelHeader(const ByteSource& source, const WorkContext&
     FOVEA_TRY(vocabulary);
     header.vocabulary = std::move(*vocabulary);
     const auto tokens = static_cast<std::int64_t>(header.vocabulary.tokens.size());
-    const auto said = keys.integer("llama.vocab_size", 1, std::int64_t{1} << 24, tokens);
+    const std::string vocabularyKey = architecture + ".vocab_size";
+    const auto said = keys.integer(vocabularyKey, 1, std::int64_t{1} << 24, tokens);
     FOVEA_TRY(said);
     if (*said != tokens)
-        return fail(ErrorCode::Inconsistent, "llama.vocab_size is " + std::to_string(*said) +
+        return fail(ErrorCode::Inconsistent, vocabularyKey + " is " + std::to_string(*said) +
                                                  " and tokenizer.ggml.tokens has " + std::to_string(tokens) +
                                                  " entries; equal numbers are accepted");
     header.shape.vocabulary = static_cast<int>(tokens);
-    FOVEA_TRY(requireTensors(header.gguf, header.shape));
+    auto parts = placeTensors(storedTensors(header.gguf), TensorNames::Gguf, *header.family, header.shape);
+    FOVEA_TRY(parts);
+    header.parts = std::move(*parts);
 
     // Needed for --template chat alone: one that cannot be read is as good as none.
     header.chatTemplate = keys.text("tokenizer.chat_template", "").value_or("");

@@ -3,11 +3,10 @@
 #include "core/base/Result.h"
 #include "core/files/ByteSource.h"
 #include "core/files/Gguf.h"
-#include "core/model/ModelShape.h"
+#include "core/model/Family.h"
+#include "core/model/TensorList.h"
 #include "core/text/Tokenizer.h"
-#include <span>
 #include <string>
-#include <string_view>
 
 namespace fovea {
 
@@ -15,15 +14,14 @@ namespace fovea {
 /// each tensor. Only readModelHeader creates one, so its holder may rely on it: the tensor list is complete
 /// and fits the shape.
 struct ModelHeader {
-    Gguf gguf;
+    Gguf gguf; ///< empty for a folder
+    const Family* family = nullptr;
     ModelShape shape;
+    TensorParts parts; ///< of the container's tensors, in the container's order
     std::string chatTemplate;
     Vocabulary vocabulary; ///< counts and ids are checked; makeTokenizer checks the merges
     ModelInfo info;        ///< path, hash and file size are left for the caller to fill
 };
-
-/// The values of general.architecture that this build runs.
-[[nodiscard]] std::span<const std::string_view> runnableArchitectures();
 
 /// Order: header, caps, tensor ranges, settings, vocabulary, tensor list. Errors: those of readGguf;
 /// Unsupported (a sound model of a kind that does not run, with the key and what runs); Inconsistent (values

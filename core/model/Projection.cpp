@@ -101,8 +101,16 @@ void multiply(const DenseBackend& backend, std::span<const DenseWeight> strips, 
 void logitRows(const Model& model, ConstMatrixView hidden, std::size_t first, MatrixView logits,
                int threads) {
     FOVEA_ASSERT(logits.cols == static_cast<std::size_t>(model.shape.vocabulary));
+    FOVEA_ASSERT(model.shape.predictsTokens());
     multiply(model.weights->backend, model.weights->vocabulary, hidden.rowRange(first, logits.rows), logits,
              threads);
+    if (model.shape.finalSoftCap == 0)
+        return;
+    const auto& loops = elementwiseSet(defaultIsa());
+    const auto rows = static_cast<std::ptrdiff_t>(logits.rows);
+#pragma omp parallel for num_threads(threads > 0 ? threads : omp_get_max_threads()) schedule(static)
+    for (std::ptrdiff_t r = 0; r < rows; ++r)
+        loops.softCap(logits.row(static_cast<std::size_t>(r)), logits.cols, model.shape.finalSoftCap);
 }
 
 void projectOutput(const Model& model, int layer, ConstMatrixView o, MatrixView y, int threads) {

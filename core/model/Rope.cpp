@@ -5,19 +5,30 @@
 
 namespace fovea {
 
-std::vector<double> ropeFrequencies(const ModelShape& shape, std::span<const float> factors) {
-    std::vector<double> frequencies(static_cast<std::size_t>(shape.headDim) / 2);
+std::vector<double> ropeFrequencies(const LayerShape& layer, int rotary, std::span<const float> factors) {
+    std::vector<double> frequencies(static_cast<std::size_t>(rotary) / 2);
     FOVEA_ASSERT(factors.empty() || factors.size() == frequencies.size());
     for (std::size_t m = 0; m < frequencies.size(); ++m) {
-        const double exponent = -2.0 * static_cast<double>(m) / static_cast<double>(shape.headDim);
-        frequencies[m] = std::pow(shape.everyLayer.ropeBase, exponent) / shape.everyLayer.ropeFactor;
+        const double exponent = -2.0 * static_cast<double>(m) / static_cast<double>(rotary);
+        frequencies[m] = std::pow(layer.ropeBase, exponent) / layer.ropeFactor;
         if (!factors.empty())
             frequencies[m] /= static_cast<double>(factors[m]);
     }
     return frequencies;
 }
 
-RopeTable makeRopeTable(std::span<const double> frequencies, std::size_t tokens, int threads) {
+void ropeRow(std::span<const double> frequencies, std::size_t position, float magnitude, float* cosines,
+             float* sines) {
+    const auto factor = static_cast<double>(magnitude);
+    for (std::size_t m = 0; m < frequencies.size(); ++m) {
+        const double angle = static_cast<double>(position) * frequencies[m];
+        cosines[m] = static_cast<float>(factor * std::cos(angle));
+        sines[m] = static_cast<float>(factor * std::sin(angle));
+    }
+}
+
+RopeTable makeRopeTable(std::span<const double> frequencies, std::size_t tokens, int threads,
+                        float magnitude) {
     RopeTable table{Matrix(tokens, frequencies.size()), Matrix(tokens, frequencies.size())};
     const auto count = static_cast<std::ptrdiff_t>(tokens);
     const MatrixView cosines = table.cosines.view();
@@ -25,11 +36,7 @@ RopeTable makeRopeTable(std::span<const double> frequencies, std::size_t tokens,
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (std::ptrdiff_t p = 0; p < count; ++p) {
         const auto row = static_cast<std::size_t>(p);
-        for (std::size_t m = 0; m < frequencies.size(); ++m) {
-            const double angle = static_cast<double>(p) * frequencies[m];
-            cosines(row, m) = static_cast<float>(std::cos(angle));
-            sines(row, m) = static_cast<float>(std::sin(angle));
-        }
+        ropeRow(frequencies, row, magnitude, cosines.row(row), sines.row(row));
     }
     return table;
 }
@@ -37,8 +44,10 @@ RopeTable makeRopeTable(std::span<const double> frequencies, std::size_t tokens,
 void RopeTurn::set(std::span<const double> frequencies, std::int64_t positions) {
     if (positions == m_positions)
         return;
-    FOVEA_ASSERT(frequencies.size() == m_cosines.size());
+    FOVEA_ASSERT(2 * frequencies.size() <= m_headDim);
     m_positions = positions;
+    m_cosines.resize(frequencies.size());
+    m_sines.resize(frequencies.size());
     for (std::size_t m = 0; m < frequencies.size(); ++m) {
         const double angle = static_cast<double>(positions) * frequencies[m];
         m_cosines[m] = static_cast<float>(std::cos(angle));
@@ -47,11 +56,12 @@ void RopeTurn::set(std::span<const double> frequencies, std::int64_t positions) 
 }
 
 void RopeTurn::apply(const float* x, float* to) const {
-    const std::size_t half = m_cosines.size();
     if (m_positions == 0) {
-        std::copy_n(x, 2 * half, to);
+        std::copy_n(x, m_headDim, to);
         return;
     }
+    const std::size_t half = m_cosines.size();
+    std::copy(x + 2 * half, x + m_headDim, to + 2 * half);
     for (std::size_t m = 0; m < half; ++m) {
         const float a = x[m], b = x[m + half];
         to[m] = a * m_cosines[m] - b * m_sines[m];

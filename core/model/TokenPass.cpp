@@ -1,11 +1,11 @@
 #include "core/model/TokenPass.h"
-#include "core/base/Check.h"
 #include "core/model/Dense.h"
 #include "core/model/Elementwise.h"
 #include "core/model/Forward.h"
+#include "core/model/LayerSteps.h"
+#include "core/model/Rope.h"
 #include "core/model/Weights.h"
-#include <cmath>
-#include <cstring>
+#include <algorithm>
 #include <new>
 #include <omp.h>
 #include <vector>
@@ -32,92 +32,100 @@ private:
 
 } // namespace
 
-struct TokenPass::Data {
+struct TokenPass::Data : Products {
     std::shared_ptr<const Model> model;
     int threads;
+    std::size_t textTokens;
     const ModelShape& shape = model->shape;
     const Weights& weights = *model->weights;
     const ElementwiseSet& loops;
-    std::size_t width = size(shape.width);
-    std::size_t hidden = size(shape.feedForward);
-    std::size_t queryWidth = size(shape.heads * shape.headDim);
-    std::size_t keyWidth = size(shape.kvHeads * shape.headDim);
-    AlignedBuffer<float> x, normed, qkv, q, k, o, gateUp, gated, cosines, sines;
-    AlignedBuffer<std::uint16_t> halves; ///< bf16 form of a product's input
+    LayerSteps steps;
+    LayerSteps::Buffers buffers;
+    AlignedBuffer<float> x, q, k, v, o;
+    struct RopeRow {
+        std::vector<float> cosines, sines;
+    };
+    std::vector<RopeRow> ropes; ///< by Weights::rotationOf, of the present position
     DenseCall qkvCall, outputCall, gateUpCall, downCall;
     DenseScratch scratch;
     mutable RowMultiplier rows; ///< used where the weights are stored
 
-    Data(std::shared_ptr<const Model> m, int threadCount, Isa isa)
-        : model(std::move(m)), threads(threadCount), loops(elementwiseSet(isa)), x(width), normed(width),
-          qkv(queryWidth + 2 * keyWidth), q(queryWidth), k(keyWidth), o(queryWidth), gateUp(2 * hidden),
-          gated(hidden), cosines(size(shape.headDim) / 2), sines(size(shape.headDim) / 2),
-          halves(std::max({width, hidden, queryWidth})),
-          qkvCall(weights.backend.call(weights.layers[0].qkv, 1, false)),
-          outputCall(weights.backend.call(weights.layers[0].output, 1, true)),
-          gateUpCall(weights.backend.call(weights.layers[0].gateUp, 1, false)),
-          downCall(weights.backend.call(weights.layers[0].down, 1, true)),
+    Data(std::shared_ptr<const Model> m, int threadCount, Isa isa, std::size_t tokens)
+        : model(std::move(m)), threads(threadCount), textTokens(tokens), loops(elementwiseSet(isa)),
+          steps(shape, weights, loops), buffers(steps, 1), x(steps.width()), q(steps.queryWidth()),
+          k(steps.keyWidth()), v(steps.keyWidth()), o(steps.queryWidth()), ropes(weights.rotations.size()),
+          qkvCall(call(weights.layers[0].qkv, Product::Qkv)),
+          outputCall(call(weights.layers[0].output, Product::Output)),
+          gateUpCall(call(weights.layers[0].gateUp, Product::GateUp)),
+          downCall(call(weights.layers[0].down, Product::Down)),
           scratch(weights.backend.scratch({&qkvCall, &outputCall, &gateUpCall, &downCall})),
-          rows(std::max({width, hidden, queryWidth}), threads, rowProduct(isa)) {}
-
-    void project(std::size_t layer) {
-        if (!weights.stored)
-            return multiply(qkvCall, weights.layers[layer].qkv, normed.data(), qkv.data());
-        const StoredLayer& w = weights.stored->layers[layer];
-        const RowFactor factors[] = {{&w.q, qkv.data(), false},
-                                     {&w.k, qkv.data() + queryWidth, false},
-                                     {&w.v, qkv.data() + queryWidth + keyWidth, false}};
-        rows.multiply(normed.data(), factors);
-    }
-    void addOutput(std::size_t layer) {
-        if (!weights.stored)
-            return multiply(outputCall, weights.layers[layer].output, o.data(), x.data());
-        const RowFactor factor{&weights.stored->layers[layer].output, x.data(), true};
-        rows.multiply(o.data(), {&factor, 1});
-    }
-    void openGate(std::size_t layer) {
-        if (!weights.stored)
-            return multiply(gateUpCall, weights.layers[layer].gateUp, normed.data(), gateUp.data());
-        const StoredLayer& w = weights.stored->layers[layer];
-        const RowFactor factors[] = {{&w.gate, gateUp.data(), false}, {&w.up, gateUp.data() + hidden, false}};
-        rows.multiply(normed.data(), factors);
-    }
-    void addDown(std::size_t layer) {
-        if (!weights.stored)
-            return multiply(downCall, weights.layers[layer].down, gated.data(), x.data());
-        const RowFactor factor{&weights.stored->layers[layer].down, x.data(), true};
-        rows.multiply(gated.data(), {&factor, 1});
+          rows(std::max({steps.width(), steps.hidden(), steps.queryWidth()}), threads, rowProduct(isa)) {
+        for (RopeRow& rope : ropes) {
+            rope.cosines.resize(size(shape.rotaryDim()) / 2);
+            rope.sines.resize(size(shape.rotaryDim()) / 2);
+        }
     }
 
-    void multiply(const DenseCall& call, const DenseWeight& w, const float* in, float* out) {
+    [[nodiscard]] DenseCall call(const DenseWeight& like, Product product) const {
+        return weights.backend.call(like, 1, accumulates(product, shape));
+    }
+
+    bool multiply(Product product, std::size_t layer, const void* in, float* out) override {
+        if (weights.stored) {
+            multiplyStored(product, weights.stored->layers[layer], static_cast<const float*>(in), out);
+            return true;
+        }
         const OneThread one;
-        const void* operand = in;
-        if (model->precision == Precision::BF16) {
-            loops.toBf16(in, w.in(), halves.data());
-            operand = halves.data();
+        const LayerWeights& w = weights.layers[layer];
+        switch (product) {
+        case Product::Qkv:
+            return qkvCall.run(w.qkv, in, out, scratch);
+        case Product::Output:
+            return outputCall.run(w.output, in, out, scratch);
+        case Product::GateUp:
+            return gateUpCall.run(w.gateUp, in, out, scratch);
+        case Product::Down:
+            break;
         }
-        if (!call.run(w, operand, out, scratch))
-            throw std::bad_alloc();
+        return downCall.run(w.down, in, out, scratch);
     }
 
-    /// Like makeRopeTable, for one position.
-    void setPosition(std::size_t position) {
-        for (std::size_t m = 0; m < cosines.size(); ++m) {
-            const double angle = static_cast<double>(position) * weights.ropeFrequencies[m];
-            cosines[m] = static_cast<float>(std::cos(angle));
-            sines[m] = static_cast<float>(std::sin(angle));
+    void multiplyStored(Product product, const StoredLayer& w, const float* in, float* out) {
+        const bool adds = accumulates(product, shape);
+        switch (product) {
+        case Product::Qkv: {
+            const RowFactor factors[] = {{&w.q, out, false},
+                                         {&w.k, out + steps.queryWidth(), false},
+                                         {&w.v, out + steps.queryWidth() + steps.keyWidth(), false}};
+            return rows.multiply(in, factors);
         }
+        case Product::GateUp: {
+            const RowFactor factors[] = {{&w.gate, out, false}, {&w.up, out + steps.hidden(), false}};
+            const RowFactor alone{&w.up, out, false};
+            return shape.gated ? rows.multiply(in, factors) : rows.multiply(in, {&alone, 1});
+        }
+        case Product::Output:
+        case Product::Down:
+            break;
+        }
+        const RowFactor factor{product == Product::Output ? &w.output : &w.down, out, adds};
+        rows.multiply(in, {&factor, 1});
     }
 
-    void rotate(const float* from, float* to, std::size_t heads) const {
-        const std::size_t dim = size(shape.headDim);
-        for (std::size_t h = 0; h < heads; ++h)
-            loops.rotate(from + h * dim, cosines.data(), sines.data(), dim / 2, to + h * dim);
+    /// Rotations of one position in a text of `tokens` tokens.
+    void setPosition(std::size_t position, std::size_t tokens) {
+        for (int l = 0, made = 0; l < shape.layers; ++l)
+            if (weights.rotationOf[size(l)] == made) {
+                RopeRow& rope = ropes[size(made++)];
+                ropeRow(weights.ropeFrequencies(l, tokens), position, shape.ropeMagnitude,
+                        rope.cosines.data(), rope.sines.data());
+            }
     }
 };
 
-TokenPass::TokenPass(std::shared_ptr<const Model> model, int threads, Isa isa)
-    : m_data(std::make_unique<Data>(std::move(model), threads > 0 ? threads : omp_get_max_threads(), isa)) {}
+TokenPass::TokenPass(std::shared_ptr<const Model> model, int threads, Isa isa, std::size_t textTokens)
+    : m_data(std::make_unique<Data>(std::move(model), threads > 0 ? threads : omp_get_max_threads(), isa,
+                                    textTokens)) {}
 TokenPass::~TokenPass() = default;
 TokenPass::TokenPass(TokenPass&&) noexcept = default;
 TokenPass& TokenPass::operator=(TokenPass&&) noexcept = default;
@@ -128,45 +136,42 @@ Result<std::span<const float>> TokenPass::run(std::int32_t id, std::size_t posit
     if (id < 0 || id >= d.shape.vocabulary)
         return fail(ErrorCode::BadValue, "token id " + std::to_string(id) + " is outside the vocabulary of " +
                                              std::to_string(d.shape.vocabulary));
-    const auto notFinite = [&](int layer) {
+    FOVEA_TRY(requireLength(d.shape, position + 1));
+    LayerSteps::Outcome outcome;
+    const auto check = [&](int layer) -> Result<> {
+        if (outcome.failed)
+            throw std::bad_alloc();
+        if (outcome.badRow == LayerSteps::Outcome::kNone)
+            return {};
         return fail(
             ErrorCode::Inconsistent,
             "token " + std::to_string(position) + " has activations that are not finite " +
                 (layer < d.shape.layers ? "in layer " + std::to_string(layer) : "after the last layer") +
                 "; the model's weights do not allow this text to be run");
     };
-    float* x = d.x.data();
-    d.weights.embedding.look(size(id), x);
-    d.setPosition(position);
-    const float eps = d.shape.normEpsilon;
+    LayerSteps::Block block{1, d.x.data(), d.q.data(), d.k.data(), d.v.data(), d.o.data()};
+    d.steps.embed(size(id), position, block.x);
+    d.setPosition(position, std::max(d.textTokens, position + 1));
     for (int l = 0; l < d.shape.layers; ++l) {
         FOVEA_TRY(work.checkpoint());
-        const LayerWeights& layer = d.weights.layers[size(l)];
-        const float before = d.loops.norm(x, layer.attentionNorm.data(), d.width, eps, d.normed.data());
-        d.project(size(l));
-        if (!std::isfinite(before) || !d.loops.allFinite(d.qkv.data(), d.qkv.size()))
-            return notFinite(l);
-        d.rotate(d.qkv.data(), d.q.data(), size(d.shape.heads));
-        d.rotate(d.qkv.data() + d.queryWidth, d.k.data(), size(d.shape.kvHeads));
+        const int rotation = d.weights.rotationOf[size(l)];
+        block.cosines = rotation < 0 ? nullptr : d.ropes[size(rotation)].cosines.data();
+        block.sines = rotation < 0 ? nullptr : d.ropes[size(rotation)].sines.data();
+        d.steps.beforeAttention(size(l), block, d.buffers, d, outcome);
+        FOVEA_TRY(check(l));
         const TokenInput in{l,
                             position,
-                            {d.q.data(), d.queryWidth},
-                            {d.k.data(), d.keyWidth},
-                            {d.qkv.data() + d.queryWidth + d.keyWidth, d.keyWidth},
-                            {x, d.width}};
-        FOVEA_TRY(attend(in, {d.o.data(), d.queryWidth}));
-        d.addOutput(size(l));
-        const float after = d.loops.norm(x, layer.feedForwardNorm.data(), d.width, eps, d.normed.data());
-        if (!std::isfinite(after))
-            return notFinite(l);
-        d.openGate(size(l));
-        d.loops.gate(d.gateUp.data(), d.gateUp.data() + d.hidden, d.hidden, d.gated.data());
-        d.addDown(size(l));
+                            {block.q, d.q.size()},
+                            {block.k, d.k.size()},
+                            {block.v, d.v.size()},
+                            {block.x, d.x.size()}};
+        FOVEA_TRY(attend(in, {d.o.data(), d.o.size()}));
+        d.steps.afterAttention(size(l), block, d.buffers, d, outcome);
+        FOVEA_TRY(check(l));
     }
-    const float last = d.loops.norm(x, d.weights.outputNorm.data(), d.width, eps, d.normed.data());
-    if (!std::isfinite(last))
-        return notFinite(d.shape.layers);
-    return std::span<const float>(d.normed.data(), d.width);
+    d.steps.finish(block, outcome);
+    FOVEA_TRY(check(d.shape.layers));
+    return std::span<const float>(d.x.data(), d.x.size());
 }
 
 void TokenPass::logits(std::span<const float> hidden, std::span<float> out) const {
@@ -174,6 +179,8 @@ void TokenPass::logits(std::span<const float> hidden, std::span<float> out) cons
     if (d.weights.stored) {
         const RowFactor factor{&d.weights.stored->vocabulary, out.data(), false};
         d.rows.multiply(hidden.data(), {&factor, 1});
+        if (d.shape.finalSoftCap != 0)
+            d.loops.softCap(out.data(), out.size(), d.shape.finalSoftCap);
         return;
     }
     logitRows(*d.model, {hidden.data(), 1, hidden.size()}, 0, {out.data(), 1, out.size()}, d.threads);

@@ -30,15 +30,18 @@ using AttendToken = std::function<Result<>(const TokenInput& in, std::span<float
 /// serves one text. Not thread-safe. Construction throws std::bad_alloc.
 class TokenPass {
 public:
-    /// `threads` 0: all. `isa`: of the elementwise loops and of products with stored matrices.
-    TokenPass(std::shared_ptr<const Model> model, int threads, Isa isa = defaultIsa());
+    /// `threads` 0: all. `isa`: of the elementwise loops and of products with stored matrices. `textTokens`:
+    /// the length that the text is known to reach, which chooses between the rotations of short and long
+    /// texts (ModelShape::ropeContext); keys of earlier tokens are not rotated anew.
+    TokenPass(std::shared_ptr<const Model> model, int threads, Isa isa = defaultIsa(),
+              std::size_t textTokens = 0);
     ~TokenPass();
     TokenPass(TokenPass&&) noexcept;
     TokenPass& operator=(TokenPass&&) noexcept;
 
     /// Runs token `id` at `position`. Returns its hidden state after the last norm [M], valid until the next
-    /// call. Errors: BadValue (an id outside the vocabulary), Inconsistent (activations that are not finite),
-    /// Cancelled, and the errors of `attend`. Throws std::bad_alloc.
+    /// call. Errors: BadValue (an id outside the vocabulary, or requireLength), Inconsistent (activations
+    /// that are not finite), Cancelled, and the errors of `attend`. Throws std::bad_alloc.
     [[nodiscard]] Result<std::span<const float>> run(std::int32_t id, std::size_t position,
                                                      const AttendToken& attend, const WorkContext& work);
     /// Logits [V] of a hidden state [M].

@@ -93,8 +93,8 @@ void tst_Elementwise::gate_isSiluTimesUp() {
     const auto up = randomFloats(g.size(), 2, 4);
     std::vector<float> out(g.size());
     std::vector<std::uint16_t> half(g.size());
-    set().gate(g.data(), up.data(), g.size(), out.data());
-    set().gateBf16(g.data(), up.data(), g.size(), half.data());
+    set().activate[0](g.data(), up.data(), g.size(), out.data());
+    set().activateBf16[0](g.data(), up.data(), g.size(), half.data());
     for (std::size_t i = 0; i < g.size(); ++i) {
         const double x = static_cast<double>(g[i]);
         const double want = x / (1 + std::exp(-x)) * static_cast<double>(up[i]);
@@ -113,7 +113,7 @@ void tst_Elementwise::gate_keepsNonFiniteValuesVisible() {
     const std::vector<float> g{kNan, kInfinity, 1, 1, -kNan};
     const std::vector<float> up{1, 1, kNan, kInfinity, 1};
     std::vector<float> out(g.size());
-    set().gate(g.data(), up.data(), g.size(), out.data());
+    set().activate[0](g.data(), up.data(), g.size(), out.data());
     for (std::size_t i = 0; i < g.size(); ++i)
         QVERIFY2(!std::isfinite(out[i]), qPrintable(QString("place %1").arg(i)));
 }

@@ -130,7 +130,7 @@ void tst_Model::queryAndKeyRows_areMovedBack() {
     for (const float v : x)
         squares += static_cast<double>(v) * static_cast<double>(v);
     const auto scale = static_cast<float>(1 / std::sqrt(squares / 32 + 1e-5));
-    const float* weight = (*model)->weights->layers[0].attentionNorm.data();
+    const float* weight = (*model)->weights->layers[0].attentionNorm.weight.data();
     for (std::size_t head = 0; head < 2; ++head)
         for (std::size_t r = 0; r < 16; ++r) {
             const std::size_t from = head * 16 + r;
@@ -150,16 +150,17 @@ void tst_Model::ropeFactors_divideTheFrequencies() {
     QVERIFY2(with, with ? "" : with.error().message.c_str());
     QVERIFY(without);
     for (std::size_t m = 0; m < 8; ++m)
-        QCOMPARE((*with)->weights->ropeFrequencies[m] * static_cast<double>(factors[m]),
-                 (*without)->weights->ropeFrequencies[m]);
-    QCOMPARE((*without)->weights->ropeFrequencies[4], std::pow(10000.0, -0.5));
+        QCOMPARE((*with)->weights->ropeFrequencies(0, 1)[m] * static_cast<double>(factors[m]),
+                 (*without)->weights->ropeFrequencies(0, 1)[m]);
+    QCOMPARE((*without)->weights->ropeFrequencies(0, 1)[4], std::pow(10000.0, -0.5));
     // Linear scaling divides positions.
     TinyGguf linear = test::tinyModel();
     linear.text("llama.rope.scaling.type", "linear").f32("llama.rope.scaling.factor", 4.0F);
     const auto scaled = loadTiny(linear);
     QVERIFY(scaled);
     for (std::size_t m = 0; m < 8; ++m)
-        QCOMPARE((*scaled)->weights->ropeFrequencies[m] * 4.0, (*without)->weights->ropeFrequencies[m]);
+        QCOMPARE((*scaled)->weights->ropeFrequencies(0, 1)[m] * 4.0,
+                 (*without)->weights->ropeFrequencies(0, 1)[m]);
 }
 
 void tst_Model::separateOutput_isUsed() {

@@ -222,7 +222,7 @@ void tst_Recast::turn_isARotation() {
     ModelShape shape;
     shape.headDim = 64;
     shape.everyLayer.ropeBase = 10000;
-    const std::vector<double> frequencies = ropeFrequencies(shape, {});
+    const std::vector<double> frequencies = ropeFrequencies(shape.everyLayer, 64, {});
     std::vector<float> x(64), at100(64), at7(64), back(64);
     for (std::size_t n = 0; n < 64; ++n)
         x[n] = unitFloat(splitMix64(n)) - 0.5F;
