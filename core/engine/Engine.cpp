@@ -1,5 +1,6 @@
 #include "core/engine/Engine.h"
 #include "core/base/Memory.h"
+#include "core/base/OutOfMemory.h"
 #include "core/engine/RecastAttend.h"
 #include "core/engine/RetrievalHeads.h"
 #include "core/engine/SameResult.h"
@@ -352,19 +353,6 @@ private:
 
 } // namespace
 
-namespace {
-
-/// Saying that memory is short needs memory too: the short sentence fits into the string itself.
-Error outOfMemory() noexcept {
-    try {
-        return {ErrorCode::OutOfMemory, "not enough memory for this run; a shorter text needs less."};
-    } catch (const std::bad_alloc&) {
-        return {ErrorCode::OutOfMemory, "out of memory."};
-    }
-}
-
-} // namespace
-
 Engine::Engine() : m_stages(std::make_unique<Stages>()) {}
 Engine::~Engine() = default;
 
@@ -381,7 +369,8 @@ Result<std::shared_ptr<const Snapshot>> Engine::run(const Request& request, cons
         }
     } catch (const std::bad_alloc&) {
         m_stages->dropText();
-        result = tl::make_unexpected(outOfMemory());
+        result =
+            tl::make_unexpected(outOfMemory("not enough memory for this run; a shorter text needs less."));
     }
     m_stages->setSharedWork({});
     return result;

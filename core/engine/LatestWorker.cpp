@@ -1,4 +1,5 @@
 #include "core/engine/LatestWorker.h"
+#include "core/base/OutOfMemory.h"
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
@@ -22,19 +23,38 @@ LatestWorker::Runner engineRunner() {
             [engine](const Request& newer) { return engine->worthFinishing(newer); }};
 }
 
-Result<> answerOf(const Question& question, const WorkContext& work) {
-    try {
-        return question.work(work);
-    } catch (const std::bad_alloc&) {
-        return fail(ErrorCode::OutOfMemory, "there is not enough memory for this");
-    } catch (const std::exception& e) {
-        return fail(ErrorCode::Unsupported, std::string("a library failed: ") + e.what());
-    }
+/// What `work` returns, or an error for what it throws.
+template <class Work>
+auto answerOf(const Work& work) -> decltype(work()) {
+    return orOutOfMemory("there is not enough memory for this.", [&]() -> decltype(work()) {
+        try {
+            return work();
+        } catch (const std::bad_alloc&) {
+            throw;
+        } catch (const std::exception& e) {
+            return fail(ErrorCode::Unsupported, std::string("a library failed: ") + e.what());
+        }
+    });
+}
+
+/// Tells somebody something. A callback that runs out of memory is called once more: what the work held is
+/// free by then.
+template <class Callback>
+void tell(const Callback& callback) {
+    for (int again = 0; again < 2; ++again)
+        try {
+            return callback();
+        } catch (const std::bad_alloc&) {
+        }
+}
+
+void answer(const Question& question, const Result<>& result) {
+    if (question.answered)
+        tell([&] { question.answered(result); });
 }
 
 void answerCancelled(const Question& question) {
-    if (question.answered)
-        question.answered(fail(ErrorCode::Cancelled, "cancelled"));
+    answer(question, fail(ErrorCode::Cancelled, "cancelled"));
 }
 
 } // namespace
@@ -111,16 +131,22 @@ struct LatestWorker::State {
             return false;
         const Question question = std::move(*next);
         questions.erase(next);
-        WorkContext work;
-        work.progress = question.progress;
-        work.between = [this, urgency = question.urgency] { return passAt(urgency); };
-        running.push_back({&question, work.cancel, Clock::now()});
-        lock.unlock();
-        Result<> result = answerOf(question, work);
-        if (question.answered)
-            question.answered(std::move(result));
+        bool noted = false; // in `running`
+        const Result<> result = answerOf([&]() -> Result<> {
+            WorkContext work;
+            work.progress = question.progress;
+            work.between = [this, urgency = question.urgency] { return passAt(urgency); };
+            running.push_back({&question, work.cancel, Clock::now()});
+            noted = true;
+            lock.unlock();
+            return question.work(work);
+        });
+        if (lock.owns_lock())
+            lock.unlock();
+        answer(question, result);
         lock.lock();
-        running.pop_back();
+        if (noted)
+            running.pop_back();
         return true;
     }
 
@@ -152,38 +178,40 @@ struct LatestWorker::State {
             return false;
         const Waiting mine = std::move(*waiting);
         waiting.reset();
-        requestToken = CancelToken();
-        requestRuns = true;
-        requestStarted = Clock::now();
-        WorkContext work;
-        work.cancel = requestToken;
-        lock.unlock();
+        const Result<std::shared_ptr<const Snapshot>> result = answerOf([&] {
+            WorkContext work;
+            requestToken = work.cancel;
+            requestRuns = true;
+            requestStarted = Clock::now();
+            lock.unlock();
 
-        work.progress = [this, &mine](const Progress& p) {
-            if (callbacks.progress)
-                callbacks.progress(mine.generation, p);
-        };
-        work.between = [this] {
-            const bool served = serveQuestions(Urgency::Long);
-            const std::lock_guard guard(mutex);
-            yieldToNewer();
-            return served;
-        };
-        const auto deliver = [this, &mine](const std::shared_ptr<const Snapshot>& snapshot) {
-            if (!callbacks.snapshot)
-                return;
-            auto named = std::make_shared<Snapshot>(*snapshot);
-            named->generation = mine.generation;
-            callbacks.snapshot(std::move(named));
-        };
-        const Result<std::shared_ptr<const Snapshot>> result = runner.run(mine.request, deliver, work);
+            work.progress = [this, &mine](const Progress& p) {
+                if (callbacks.progress)
+                    callbacks.progress(mine.generation, p);
+            };
+            work.between = [this] {
+                const bool served = serveQuestions(Urgency::Long);
+                const std::lock_guard guard(mutex);
+                yieldToNewer();
+                return served;
+            };
+            const auto deliver = [this, &mine](const std::shared_ptr<const Snapshot>& snapshot) {
+                if (!callbacks.snapshot)
+                    return;
+                auto named = std::make_shared<Snapshot>(*snapshot);
+                named->generation = mine.generation;
+                callbacks.snapshot(std::move(named));
+            };
+            return runner.run(mine.request, deliver, work);
+        });
 
-        lock.lock();
+        if (!lock.owns_lock())
+            lock.lock();
         requestRuns = false;
         const bool outdated = waiting.has_value() || stopping;
         lock.unlock();
         if (!result && result.error().code != ErrorCode::Cancelled && !outdated && callbacks.failed)
-            callbacks.failed(mine.generation, result.error());
+            tell([&] { callbacks.failed(mine.generation, result.error()); });
         return true;
     }
 

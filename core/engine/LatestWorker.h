@@ -26,7 +26,8 @@ struct Question {
     std::function<Result<>(const WorkContext&)> work;
     /// Called exactly once: with what `work` returned; with Cancelled when the question was replaced or
     /// dropped, or the worker was destroyed; with OutOfMemory or Unsupported when `work` threw. Runs without
-    /// locks on the engine thread, or on the thread that replaced, dropped or destroyed.
+    /// locks on the engine thread, or on the thread that replaced, dropped or destroyed. When it throws
+    /// std::bad_alloc it is called a second time.
     std::function<void(Result<>)> answered;
     std::function<void(const Progress&)> progress; ///< engine thread; may be empty
 };

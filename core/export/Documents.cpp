@@ -112,19 +112,15 @@ std::string tokenizeJson(const DocumentHead& head, const Tokens& tokens) {
     Json out = json::document("tokenize", head);
     out["tokens"] = tokens.size();
     out["ids"] = tokens.ids;
-    Json pieces = Json::array();
-    Json escaped = Json::array();
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-        pieces.push_back(json::utf8(tokens.pieces[i]));
+    out["pieces"] = Json::row(tokens.pieces, [](const auto& piece) { return json::utf8(piece); });
+    std::vector<std::size_t> escaped;
+    for (std::size_t i = 0; i < tokens.size(); ++i)
         if (!isUtf8(tokens.pieces[i]))
             escaped.push_back(i);
-    }
-    out["pieces"] = std::move(pieces);
-    out["escaped_pieces"] = std::move(escaped);
-    Json spans = Json::array();
-    for (const Span& span : tokens.spans)
-        spans.push_back({span.begin, span.end});
-    out["spans"] = std::move(spans);
+    out["escaped_pieces"] = escaped;
+    out["spans"] = Json::row(tokens.spans, [](const Span& span) {
+        return Json::array({span.begin, span.end});
+    });
     out["unknown_bytes"] = tokens.unknownBytes;
     out["first_unknown_byte"] = tokens.firstUnknownByte ? Json(*tokens.firstUnknownByte) : Json(nullptr);
     out["invalid_bytes"] = tokens.invalidBytes;

@@ -8,12 +8,10 @@ using json::Json;
 namespace {
 
 Json armJson(const GeneratedArm& arm, const Model& model) {
-    Json pieces = Json::array();
-    for (const std::int32_t id : arm.ids)
-        pieces.push_back(json::utf8(model.tokenizer->piece(id)));
     return {{"text", json::utf8(arm.text(model))},
             {"ids", arm.ids},
-            {"pieces", pieces},
+            {"pieces",
+             Json::row(arm.ids, [&](std::int32_t id) { return json::utf8(model.tokenizer->piece(id)); })},
             {"stopped", arm.ended ? "end of text" : "length"},
             {"seconds_per_token", json::seconds(arm.perToken)},
             {"prompt_seconds", json::number(arm.promptSeconds)},

@@ -28,7 +28,7 @@ Json document(std::string_view kind, const DocumentHead& head) {
     Json json{{"fovea", kind}, {"version", 1}};
     json["program"] = std::string(buildVersion()) + " " + std::string(buildCommit());
     json["model"] = head.model != nullptr ? modelCard(*head.model) : Json(nullptr);
-    json["policy"] = head.policy != nullptr ? Json::parse(policyToJson(*head.policy)) : Json(nullptr);
+    json["policy"] = head.policy != nullptr ? policyDocument(*head.policy) : Json(nullptr);
     json["threads"] = head.threads;
     if (!head.textHash.empty()) {
         json["text_sha256"] = head.textHash;

@@ -12,14 +12,9 @@ namespace {
 using json::Json;
 using json::number;
 using json::seconds;
-constexpr std::string_view kRoutingMark = "\"@routing@\"";
 
 Json number(const std::optional<double>& value) {
     return value ? number(*value) : Json();
-}
-
-Json policyJson(const AttentionPolicy& policy) {
-    return Json::parse(policyToJson(policy));
 }
 
 /// What the documents of a run begin with.
@@ -172,13 +167,13 @@ std::string jsonNumber(float value) {
     return text.empty() ? "null" : text;
 }
 
-/// The routing rows as text. There can be a million rows, too many for a tree of JSON values.
-std::string routingJson(const RoutingRecord* record, const ModelShape& shape) {
+/// The routing rows. There can be a million, too many for a tree of JSON values.
+Json routingJson(const RoutingRecord* record, const ModelShape& shape) {
     if (!record || record->rows.empty())
-        return "[]";
+        return Json::array();
     std::vector<std::string> signals;
     for (const std::string& signal : record->usedSignals)
-        signals.push_back(Json(signal).dump());
+        signals.push_back(Json(signal).compact());
     std::string text = "[";
     for (const RoutingRow& row : record->rows) {
         const int heads = row.headGroup >= 0 ? shape.headsPerKv() : 1;
@@ -197,7 +192,7 @@ std::string routingJson(const RoutingRecord* record, const ModelShape& shape) {
                     ",\"head_group\":" + (row.headGroup >= 0 ? std::to_string(row.headGroup) : "null") + "}";
         }
     }
-    return text + "\n  ]";
+    return Json::written(text + "\n  ]");
 }
 
 /// The record in a few lines: how many rows and choices, and the tokens that each head of each layer routes.
@@ -255,16 +250,11 @@ std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& 
     if (ladder == nullptr)
         doc["ladder_note"] = "not run: no ladder was asked for, or the text is too short for one";
     const RoutingRecord* record = run ? run->routing.get() : nullptr;
-    doc["routing"] =
-        routing.rows ? Json("@routing@") : routingSummary(record, snapshot.model->shape, routing.file);
+    doc["routing"] = routing.rows ? routingJson(record, snapshot.model->shape)
+                                  : routingSummary(record, snapshot.model->shape, routing.file);
     doc["trained_for_policy"] = "drop-in";
     doc["gates"] = gatesJson(gates);
-    std::string text = json::write(doc);
-    const std::string key = "\"routing\": ";
-    const std::size_t at = text.find(key + std::string(kRoutingMark));
-    if (routing.rows && at != std::string::npos)
-        text.replace(at + key.size(), kRoutingMark.size(), routingJson(record, snapshot.model->shape));
-    return text;
+    return json::write(doc);
 }
 
 std::string checkJson(const Snapshot& snapshot, const std::vector<GateResult>& gates, int threads) {
@@ -294,7 +284,7 @@ std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& p
         cost["plan_seconds"] = seconds(p.cost.hybrid.plan);
         cost["attention_seconds"] = seconds(p.cost.hybrid.attention);
         cost["kv_bytes"] = p.cost.hybrid.kvBytes;
-        doc["points"].push_back({{"policy", policyJson(p.policy)},
+        doc["points"].push_back({{"policy", policyDocument(p.policy)},
                                  {"values", values},
                                  {"kind", p.kind == PointKind::Policy          ? "policy"
                                           : p.kind == PointKind::RandomControl ? "random"

@@ -1,4 +1,5 @@
 #include "core/export/Session.h"
+#include "core/base/OutOfMemory.h"
 #include "core/files/Base64.h"
 #include "core/files/JsonTree.h"
 #include "core/files/JsonWriter.h"
@@ -148,37 +149,7 @@ Result<> readView(const JsonTree& object, Session& session) {
     return {};
 }
 
-} // namespace
-
-std::string sessionToJson(const Session& session) {
-    const Request& request = session.request;
-    Json doc = Json::parse(policyToJson(request.policy));
-    doc["fovea"] = "session";
-    const std::string content = request.text ? *request.text : std::string();
-    Json text;
-    if (isUtf8(content))
-        text["content"] = content;
-    else
-        text["base64"] = toBase64(content);
-    text["template"] = request.textTemplate == TextTemplate::Chat ? "chat" : "raw";
-    text["special_tokens"] = request.encode.specialTokens;
-    text["max_tokens"] = request.maxTokens;
-    doc["text"] = std::move(text);
-    doc["model"] = {{"path", request.modelPath},
-                    {"sha256", session.modelSha256},
-                    {"precision", precisionName(request.precision)}};
-    const VisibleRect& v = request.visible;
-    doc["view"] = {{"layer", v.layer},
-                   {"head", v.head},
-                   {"queries", {v.queries.first, v.queries.last}},
-                   {"keys", {v.keys.first, v.keys.last}},
-                   {"state", Json::object()}};
-    for (const auto& [key, value] : session.view)
-        doc["view"]["state"][key] = value;
-    return json::write(doc);
-}
-
-Result<Session> sessionFromJson(std::string_view text) {
+Result<Session> readSession(std::string_view text) {
     if (text.size() > kLargest)
         return fail(ErrorCode::TooLarge, "session: " + std::to_string(text.size()) + " bytes; at most " +
                                              std::to_string(kLargest) + " are read.");
@@ -215,6 +186,41 @@ Result<Session> sessionFromJson(std::string_view text) {
     FOVEA_TRY(policy);
     session.request.policy = std::move(*policy);
     return session;
+}
+
+} // namespace
+
+std::string sessionToJson(const Session& session) {
+    const Request& request = session.request;
+    Json doc = policyDocument(request.policy);
+    doc["fovea"] = "session";
+    const std::string content = request.text ? *request.text : std::string();
+    Json text;
+    if (isUtf8(content))
+        text["content"] = content;
+    else
+        text["base64"] = toBase64(content);
+    text["template"] = request.textTemplate == TextTemplate::Chat ? "chat" : "raw";
+    text["special_tokens"] = request.encode.specialTokens;
+    text["max_tokens"] = request.maxTokens;
+    doc["text"] = std::move(text);
+    doc["model"] = {{"path", request.modelPath},
+                    {"sha256", session.modelSha256},
+                    {"precision", precisionName(request.precision)}};
+    const VisibleRect& v = request.visible;
+    doc["view"] = {{"layer", v.layer},
+                   {"head", v.head},
+                   {"queries", Json::array({v.queries.first, v.queries.last})},
+                   {"keys", Json::array({v.keys.first, v.keys.last})},
+                   {"state", Json::object()}};
+    for (const auto& [key, value] : session.view)
+        doc["view"]["state"][key] = value;
+    return json::write(doc);
+}
+
+Result<Session> sessionFromJson(std::string_view text) {
+    return orOutOfMemory("there is not enough memory to read the session.",
+                         [&] { return readSession(text); });
 }
 
 } // namespace fovea

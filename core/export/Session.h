@@ -14,11 +14,11 @@ struct Session {
 };
 
 /// A policy document with "fovea": "session" and text, model and view added; layout as
-/// json::write. Text that is not UTF-8 is kept as base64, so every byte comes back.
+/// json::write. Text that is not UTF-8 is kept as base64, so every byte comes back. Throws std::bad_alloc.
 [[nodiscard]] std::string sessionToJson(const Session& session);
 /// Reads a session strictly. Errors: BadValue for duplicate or unknown keys, wrong types, nesting over 64 and
-/// trailing bytes (the message names the path of the key); NotThisFormat for a document of another kind. The
-/// policy is checked like a policy file.
+/// trailing bytes (the message names the path of the key); NotThisFormat for a document of another kind;
+/// OutOfMemory. The policy is checked like a policy file.
 [[nodiscard]] Result<Session> sessionFromJson(std::string_view text);
 
 } // namespace fovea

@@ -1,7 +1,9 @@
 #include "core/files/AtomicFile.h"
+#include "core/base/OutOfMemory.h"
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <dirent.h>
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/file.h>
@@ -22,9 +24,9 @@ public:
     Descriptor& operator=(const Descriptor&) = delete;
     [[nodiscard]] int get() const { return m_fd; }
     [[nodiscard]] bool valid() const { return m_fd >= 0; }
+    [[nodiscard]] int release() { return std::exchange(m_fd, -1); }
     bool close() {
-        const int fd = m_fd;
-        m_fd = -1;
+        const int fd = release();
         return fd < 0 || ::close(fd) == 0;
     }
 
@@ -57,30 +59,35 @@ std::string hiddenName(const std::string& folder, int n) {
         .string();
 }
 
-/// Removes hidden files whose owner is gone: nobody holds their lock.
+/// Removes hidden files whose owner is gone: nobody holds their lock. Allocates nothing that could throw:
+/// std::filesystem::directory_iterator would end the process when there is no memory for a name.
 void removeAbandoned(const std::string& folder) {
-    std::error_code error;
-    for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
-         entry.increment(error)) {
-        const std::string name = entry->path().filename().string();
+    DIR* listed = ::opendir(folder.c_str());
+    if (listed == nullptr)
+        return;
+    const int in = ::dirfd(listed);
+    while (const dirent* entry = ::readdir(listed)) {
+        const std::string_view name = entry->d_name;
         if (!name.starts_with(kHiddenBegin) || !name.ends_with(kHiddenEnd))
             continue;
-        const Descriptor file(::open(entry->path().c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+        const Descriptor file(::openat(in, entry->d_name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
         if (file.valid() && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0)
-            ::unlink(entry->path().c_str());
+            ::unlinkat(in, entry->d_name, 0);
     }
+    ::closedir(listed);
+}
+
+/// The name of an open file that has no other.
+std::string pathOf(int fd) {
+    return "/proc/self/fd/" + std::to_string(fd);
 }
 
 /// -1 where the file system or /proc, which commit() needs, is missing.
 int openUnnamed(const std::string& folder) {
-    const int fd = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -1;
-    if (::access(("/proc/self/fd/" + std::to_string(fd)).c_str(), F_OK) == 0 &&
-        ::flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return fd;
-    ::close(fd);
-    return -1;
+    Descriptor file(::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+    const bool usable = file.valid() && ::access(pathOf(file.get()).c_str(), F_OK) == 0 &&
+                        ::flock(file.get(), LOCK_EX | LOCK_NB) == 0;
+    return usable ? file.release() : -1;
 }
 
 /// -1 with errno; else `name` says where.
@@ -164,7 +171,7 @@ Result<> AtomicFile::append(std::string_view bytes) {
 
 /// Gives the nameless file the target's name when that is free, else a hidden one; false with errno.
 bool AtomicFile::takeName() {
-    const std::string self = "/proc/self/fd/" + std::to_string(m_fd);
+    const std::string self = pathOf(m_fd);
     const auto link = [&](const std::string& name) {
         return ::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
     };
@@ -193,14 +200,16 @@ Result<> AtomicFile::commit() {
     return {};
 }
 
-Result<> writeFileAtomically(const std::string& path, std::string_view bytes) {
+namespace {
+
+Result<> writeWhole(const std::string& path, std::string_view bytes) {
     Result<AtomicFile> file = AtomicFile::create(path);
     FOVEA_TRY(file);
     FOVEA_TRY(file->append(bytes));
     return file->commit();
 }
 
-Result<std::string> readWholeFile(const std::string& path, std::uint64_t cap) {
+Result<std::string> readWhole(const std::string& path, std::uint64_t cap) {
     Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!file.valid())
         return ioError("read", path, errno);
@@ -225,6 +234,23 @@ Result<std::string> readWholeFile(const std::string& path, std::uint64_t cap) {
         have += static_cast<std::size_t>(n);
     }
     return bytes;
+}
+
+} // namespace
+
+Result<> writeFileAtomically(const std::string& path, std::string_view bytes) {
+    return orOutOfMemory("there is not enough memory to write the file.",
+                         [&] { return writeWhole(path, bytes); });
+}
+
+Result<> writeFileAtomically(const std::string& path, const std::function<std::string()>& bytes) {
+    return orOutOfMemory("there is not enough memory to write the file.",
+                         [&] { return writeWhole(path, bytes()); });
+}
+
+Result<std::string> readWholeFile(const std::string& path, std::uint64_t cap) {
+    return orOutOfMemory("there is not enough memory to read the file.",
+                         [&] { return readWhole(path, cap); });
 }
 
 } // namespace fovea

@@ -1,6 +1,7 @@
 #pragma once
 #include "core/base/Result.h"
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -16,7 +17,8 @@ namespace fovea {
 /// beside the target, ".fovea-PID-N.part". It is locked as long as its process lives; create() removes such
 /// files without an owner.
 ///
-/// Errors: Io with the path and the system's reason. Cost of create(): the folder is listed once.
+/// Errors: Io with the path and the system's reason. Throws std::bad_alloc; the file is then as it was. Cost
+/// of create(): the folder is listed once.
 class AtomicFile {
 public:
     /// Where the bytes are until commit().
@@ -48,10 +50,13 @@ private:
     int m_fd = -1;
 };
 
-/// Writes a whole file with one call, as AtomicFile.
+/// Writes a whole file with one call, as AtomicFile. Errors: Io, OutOfMemory.
 [[nodiscard]] Result<> writeFileAtomically(const std::string& path, std::string_view bytes);
+/// The same with what `bytes` returns. OutOfMemory also when memory runs out while it makes them.
+[[nodiscard]] Result<> writeFileAtomically(const std::string& path,
+                                           const std::function<std::string()>& bytes);
 
-/// Reads a whole regular file. Errors: Io, TooLarge (more than `cap` bytes).
+/// Reads a whole regular file. Errors: Io, TooLarge (more than `cap` bytes), OutOfMemory.
 [[nodiscard]] Result<std::string> readWholeFile(const std::string& path, std::uint64_t cap);
 
 } // namespace fovea

@@ -1,4 +1,5 @@
 #include "core/policy/PolicyJson.h"
+#include "core/base/OutOfMemory.h"
 #include "core/files/JsonTree.h"
 #include "core/files/JsonWriter.h"
 #include "core/policy/ParamSpec.h"
@@ -287,20 +288,18 @@ Json wholeOrAll(std::int64_t value) {
 
 Json pinnedJson(const std::vector<PinnedRange>& pinned) {
     Json list = Json::array();
-    bool open = false; // the last entry is a list of single tokens that may go on
     for (std::size_t n = 0; n < pinned.size(); ++n) {
         const PinnedRange& range = pinned[n];
-        const std::string role(roleName(range.role));
-        if (range.first == range.last) {
-            if (open && list.back()["role"] == role)
-                list.back()["tokens"].push_back(range.first);
-            else
-                list.push_back({{"tokens", Json::array({range.first})}, {"role", role}});
-            open = true;
+        if (range.first != range.last) {
+            list.push_back({{"first", range.first}, {"last", range.last}, {"role", roleName(range.role)}});
             continue;
         }
-        list.push_back({{"first", range.first}, {"last", range.last}, {"role", role}});
-        open = false;
+        std::vector<std::int64_t> tokens; // single ones of the same role that follow each other
+        for (std::size_t m = n;
+             m < pinned.size() && pinned[m].first == pinned[m].last && pinned[m].role == range.role; ++m)
+            tokens.push_back(pinned[m].first);
+        n += tokens.size() - 1;
+        list.push_back({{"tokens", tokens}, {"role", roleName(range.role)}});
     }
     return list;
 }
@@ -368,9 +367,11 @@ Json document(const AttentionPolicy& p, bool named) {
 } // namespace
 
 Result<AttentionPolicy> policyFromJson(std::string_view text) {
-    const auto tree = parseJson(text);
-    FOVEA_TRY(tree);
-    return policyFromTree(*tree);
+    return orOutOfMemory("there is not enough memory to read the policy.", [&]() -> Result<AttentionPolicy> {
+        const auto tree = parseJson(text);
+        FOVEA_TRY(tree);
+        return policyFromTree(*tree);
+    });
 }
 
 Result<AttentionPolicy> policyFromTree(const JsonTree& tree) {
@@ -415,11 +416,15 @@ Result<AttentionPolicy> policyFromTree(const JsonTree& tree) {
 }
 
 std::string compactJson(const AttentionPolicy& policy) {
-    return document(policy, false).dump(-1, ' ', false, Json::error_handler_t::replace);
+    return document(policy, false).compact();
+}
+
+Json policyDocument(const AttentionPolicy& policy) {
+    return document(policy, true);
 }
 
 std::string policyToJson(const AttentionPolicy& policy) {
-    return json::write(document(policy, true));
+    return json::write(policyDocument(policy));
 }
 
 } // namespace fovea

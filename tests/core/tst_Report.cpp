@@ -23,7 +23,9 @@ std::shared_ptr<Snapshot> filled() {
                     .kvHeads = 2,
                     .headDim = 2,
                     .context = 16,
-                    .vocabulary = 10};
+                    .vocabulary = 10,
+                    .everyLayer = {},
+                    .ownLayers = {}};
     model->info.name = "Tiny \xFF"; // a name with a loose byte must not break the document
     model->info.sha256 = std::string(64, 'a');
     auto s = std::make_shared<Snapshot>();

@@ -345,8 +345,8 @@ void CurveView::exportNumbers() {
     dialog->setDefaultSuffix(QStringLiteral("csv"));
     dialog->selectFile(QStringLiteral("sweep.csv"));
     // The points of the moment when saving was asked for, whatever arrives while the dialog is open.
-    connect(dialog, &QFileDialog::fileSelected, this, [this, csv = sweepCsv(points())](const QString& path) {
-        const Result<> written = writeFileAtomically(path.toStdString(), csv);
+    connect(dialog, &QFileDialog::fileSelected, this, [this, saved = points()](const QString& path) {
+        const Result<> written = writeFileAtomically(path.toStdString(), [&] { return sweepCsv(saved); });
         m_said = written ? tr("saved %1").arg(path) : QString::fromStdString(written.error().message);
         updateState();
     });

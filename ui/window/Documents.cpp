@@ -303,7 +303,7 @@ void Documents::saveSession(const QString& path) {
         session.view["pins"] = pins.join(QLatin1Char(',')).toStdString();
     session.view["text"] = textName().toStdString();
     emit sessionSaving(session.view);
-    const auto written = writeFileAtomically(target.toStdString(), sessionToJson(session));
+    const auto written = writeFileAtomically(target.toStdString(), [&] { return sessionToJson(session); });
     if (!written)
         return fault(QString::fromStdString(written.error().message));
     m_bar.clear(kOpenTopic);
@@ -313,8 +313,8 @@ void Documents::saveSession(const QString& path) {
 }
 
 void Documents::savePolicy(const QString& path) {
-    const auto written =
-        writeFileAtomically(path.toStdString(), policyToJson(m_context.requests.request().policy));
+    const auto written = writeFileAtomically(
+        path.toStdString(), [this] { return policyToJson(m_context.requests.request().policy); });
     if (!written)
         fault(QString::fromStdString(written.error().message));
     else
