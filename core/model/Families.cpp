@@ -6,7 +6,16 @@
 
 // clang-format off
 #define FOVEA_FAMILIES(row) \
-    row(llama)
+    row(llama)              \
+    row(qwen2)              \
+    row(qwen3)              \
+    row(gemma2)             \
+    row(gemma3)             \
+    row(smollm3)            \
+    row(olmo2)              \
+    row(phi3)               \
+    row(gpt2)               \
+    row(bert)
 // clang-format on
 
 namespace fovea {

@@ -133,7 +133,7 @@ check("not a text" not in run("tokenize", path("b.txt", b"GGUF is a format of fi
 refused(run("inspect", os.path.join(place, "no.gguf")), 2, "no.gguf")
 lost = environment(FOVEA_CACHE=os.path.join(place, "cache"))
 refused(run("inspect", env=lost), 2, "fetch-model")
-refused(run("inspect", "gemma3", env=lost), 2, "gemma3", "does not run", "smollm2")
+refused(run("inspect", "gemma3", env=lost), 2, "gemma-3-270m-q4_k_m.gguf", "app/fetch-model gemma3")
 refused(run("analyze", text, env=environment(FOVEA_MODEL=os.path.join(place, "gone.gguf"))), 2, "gone.gguf")
 
 # Streams that are closed or full are a failed work, not a crash.

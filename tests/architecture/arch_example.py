@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The worked example of core/README.md compiles, routes, and chooses what it says: its pieces are applied to a copy of core."""
+"""The worked examples of core/README.md compile and do what they say: their pieces are applied to a copy of core."""
 import os
 import re
 import shutil
@@ -15,8 +15,8 @@ if not os.path.exists(library):
     sys.exit(77)
 readme = open(os.path.join(top, "core/README.md"), encoding="utf-8").read()
 pieces = re.findall(r"<!-- (.*?) -->\n```cpp\n(.*?)```", readme, re.S)
-if len(pieces) != 3:
-    sys.exit(f"core/README.md has {len(pieces)} marked pieces instead of 3")
+if len(pieces) != 5:
+    sys.exit(f"core/README.md has {len(pieces)} marked pieces instead of 5")
 copy = tempfile.mkdtemp(prefix="fovea-example-")
 try:
     shutil.copytree(os.path.join(top, "core"), os.path.join(copy, "core"))
@@ -56,17 +56,27 @@ int main() {
     return 0;
 }
 ''')
-    flags = ["-std=c++20", "-O0", "-fopenmp", "-I", copy]
-    sources = ["core/route/FirstSeen.cpp", "core/route/Signals.cpp", "driver.cpp"]
-    binary = path("example")
-    built = subprocess.run(["c++", *flags, *[path(s) for s in sources], library, "-lcrypto", "-lpcre2-8", "-o", binary] +
-                           (["-ldnnl"] if b"dnnl" in open(library, "rb").read() else []), capture_output=True, text=True)
-    if built.returncode != 0:
-        sys.exit("the example does not compile:\n" + built.stderr[:4000])
-    done = subprocess.run([binary], capture_output=True, text=True)
+    open(path("core/model/families/Pebble.cpp"), "w", encoding="utf-8").write(pieces[3][1])
+    insert("core/model/Families.cpp", r"#define FOVEA_FAMILIES\(row\) \\\n", pieces[4][1])
+    shutil.copy(os.path.join(top, "tests/architecture/example_family.cpp"), path("family.cpp"))
+
+    def build_and_run(name, sources):
+        flags = ["-std=c++20", "-O0", "-fopenmp", "-I", copy, "-I", top]
+        binary = path(name)
+        built = subprocess.run(["c++", *flags, *[path(s) for s in sources], library, "-lcrypto", "-lpcre2-8", "-o", binary] +
+                               (["-ldnnl"] if b"dnnl" in open(library, "rb").read() else []), capture_output=True, text=True)
+        if built.returncode != 0:
+            sys.exit(f"the example {name} does not compile:\n" + built.stderr[:4000])
+        return subprocess.run([binary], capture_output=True, text=True)
+
+    done = build_and_run("signal", ["core/route/FirstSeen.cpp", "core/route/Signals.cpp", "driver.cpp"])
     # Query 11 with window 2 reads 10 and 11; of the first occurrences 0, 1, 3, 9 the two latest are routed.
     if done.returncode != 0 or done.stdout.split() != ["3", "9"]:
         sys.exit(f"the example routes {done.stdout!r} {done.stderr!r} instead of 3 9")
-    print("the example compiles and routes keys 3 and 9")
+    print("the signal compiles and routes keys 3 and 9")
+    done = build_and_run("family", ["core/model/families/Pebble.cpp", "core/model/Families.cpp", "family.cpp"])
+    if done.returncode != 0:
+        sys.exit(f"the family: {done.stdout} {done.stderr}")
+    print("the family compiles: " + done.stdout.strip())
 finally:
     shutil.rmtree(copy, ignore_errors=True)

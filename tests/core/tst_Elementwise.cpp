@@ -44,6 +44,9 @@ private slots:
     void norm_isRms();
     void gate_isSiluTimesUp();
     void gate_keepsNonFiniteValuesVisible();
+    void layerNorm_subtractsTheMean();
+    void gelu_hasTwoForms();
+    void softCap_isTanh();
     void rotate_turnsPairs();
     void bf16_roundsToNearestEven();
     void nonFinite_isFound();
@@ -116,6 +119,68 @@ void tst_Elementwise::gate_keepsNonFiniteValuesVisible() {
     set().activate[0](g.data(), up.data(), g.size(), out.data());
     for (std::size_t i = 0; i < g.size(); ++i)
         QVERIFY2(!std::isfinite(out[i]), qPrintable(QString("place %1").arg(i)));
+}
+
+void tst_Elementwise::layerNorm_subtractsTheMean() {
+    for (const std::size_t n : {1U, 7U, 32U, 577U}) {
+        auto x = randomFloats(n, 3, n);
+        for (float& v : x)
+            v += 5;
+        const auto w = randomFloats(n, 2, n + 1), b = randomFloats(n, 1, n + 2);
+        double sum = 0, squares = 0;
+        for (const float v : x)
+            sum += static_cast<double>(v);
+        const double mean = sum / static_cast<double>(n);
+        for (const float v : x)
+            squares += (static_cast<double>(v) - mean) * (static_cast<double>(v) - mean);
+        const double variance = squares / static_cast<double>(n);
+        std::vector<float> out(n);
+        const float told = set().layerNorm(x.data(), w.data(), b.data(), n, 1e-5F, out.data());
+        QVERIFY(std::abs(static_cast<double>(told) - variance) <= 1e-5 * variance + 1e-9);
+        for (std::size_t i = 0; i < n; ++i) {
+            const double want =
+                (static_cast<double>(x[i]) - mean) / std::sqrt(variance + 1e-5) * static_cast<double>(w[i]) +
+                static_cast<double>(b[i]);
+            QVERIFY(std::abs(static_cast<double>(out[i]) - want) <= 1e-5);
+        }
+        x[n / 2] = std::numeric_limits<float>::quiet_NaN();
+        QVERIFY(!std::isfinite(set().layerNorm(x.data(), w.data(), b.data(), n, 1e-5F, out.data())));
+    }
+}
+
+void tst_Elementwise::gelu_hasTwoForms() {
+    std::vector<float> x = randomFloats(4099, 8, 3);
+    for (const float special : {0.0F, 30.0F, -30.0F, 1e4F, -1e4F})
+        x.push_back(special);
+    const auto up = randomFloats(x.size(), 2, 4);
+    std::vector<float> out(x.size()), alone(x.size());
+    std::vector<std::uint16_t> half(x.size());
+    const double pi = std::acos(-1.0);
+    for (const std::size_t form : {1U, 2U}) { // Activation::GeluTanh, GeluErf
+        set().activate[form](x.data(), up.data(), x.size(), out.data());
+        set().activate[form](x.data(), nullptr, x.size(), alone.data());
+        set().activateBf16[form](x.data(), nullptr, x.size(), half.data());
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            const double v = static_cast<double>(x[i]);
+            const double share = form == 1 ? std::tanh(std::sqrt(2 / pi) * (v + 0.044715 * v * v * v))
+                                           : std::erf(v / std::sqrt(2.0));
+            const double want = 0.5 * v * (1 + share);
+            QVERIFY(std::abs(static_cast<double>(alone[i]) - want) <= 1e-6 * std::abs(v) + 1e-30);
+            QVERIFY(std::abs(static_cast<double>(out[i]) - want * static_cast<double>(up[i])) <=
+                    2e-6 * std::abs(v) + 1e-30);
+            QCOMPARE(half[i], nearestBf16(alone[i]));
+        }
+    }
+}
+
+void tst_Elementwise::softCap_isTanh() {
+    std::vector<float> x = randomFloats(1031, 100, 5);
+    x.insert(x.end(), {0.0F, 1e6F, -1e6F});
+    std::vector<float> capped = x;
+    set().softCap(capped.data(), capped.size(), 30);
+    for (std::size_t i = 0; i < x.size(); ++i)
+        QVERIFY(std::abs(static_cast<double>(capped[i]) - 30 * std::tanh(static_cast<double>(x[i]) / 30)) <=
+                30 * 3e-7);
 }
 
 void tst_Elementwise::rotate_turnsPairs() {
