@@ -1,6 +1,7 @@
 #include "core/files/JsonTree.h"
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unordered_set>
 
 namespace fovea {
@@ -22,9 +23,10 @@ std::string shortened(std::string text) {
 /// Builds the tree from the parser's events; returning false stops it.
 class Builder final : public nlohmann::json_sax<nlohmann::json> {
 public:
-    explicit Builder(std::size_t most) : m_left(most) {}
+    Builder(std::span<const JsonTake> takes, std::size_t most) : m_takes(takes), m_left(most) {}
     JsonTree root;
     std::string problem;
+    std::optional<Error> refusedByTaker;
 
     bool null() override { return add({}); }
     bool boolean(bool value) override {
@@ -115,7 +117,30 @@ private:
         if (m_left-- == 0)
             return refuse("the document has more values than are read");
         place(std::move(node));
-        return true;
+        return give();
+    }
+    /// Hands the newest child to its parent's taker, if there is one. Keys stay, to find a duplicate.
+    bool give() {
+        if (m_takers.empty() || m_takers.back() == nullptr)
+            return true;
+        JsonTree& parent = *m_open.back();
+        const bool object = parent.kind == JsonTree::Kind::Object;
+        JsonTree child = std::move(parent.list.back());
+        parent.list.pop_back();
+        auto taken = m_takers.back()->take(object ? parent.keys.back() : std::string(), std::move(child));
+        if (!taken)
+            refusedByTaker = std::move(taken).error();
+        return taken.has_value();
+    }
+    /// What takes the children of the value that is about to be opened, or null.
+    [[nodiscard]] const JsonTake* takerHere() const {
+        if (m_takes.empty() || m_open.empty() || m_takers.back() != nullptr)
+            return nullptr;
+        const std::string here = path();
+        for (const JsonTake& take : m_takes)
+            if (take.path == here)
+                return &take;
+        return nullptr;
     }
     bool open(JsonTree::Kind kind) {
         if (m_open.size() >= kDeepest)
@@ -124,6 +149,7 @@ private:
             return refuse("the document has more values than are read");
         JsonTree node;
         node.kind = kind;
+        m_takers.push_back(takerHere());
         m_sets.emplace_back();
         m_open.push_back(place(std::move(node))); // only the newest child grows, so parents do not move
         return true;
@@ -131,7 +157,8 @@ private:
     bool close() {
         m_open.pop_back();
         m_sets.pop_back();
-        return true;
+        m_takers.pop_back();
+        return give();
     }
     /// Where the parser stands: "always.pinned[2].role".
     [[nodiscard]] std::string path() const {
@@ -156,7 +183,9 @@ private:
         return parent.append(parent.empty() ? "" : ".").append(shortened(name));
     }
 
+    std::span<const JsonTake> m_takes;
     std::vector<JsonTree*> m_open;
+    std::vector<const JsonTake*> m_takers;               ///< of each open value, or null
     std::vector<std::unordered_set<std::string>> m_sets; ///< keys of each open object, once they are many
     std::size_t m_left;
 };
@@ -190,8 +219,14 @@ std::string JsonTree::quoted() const {
 }
 
 Result<JsonTree> parseJson(std::string_view text, std::size_t most) {
-    Builder builder(most);
+    return parseJson(text, {}, most);
+}
+
+Result<JsonTree> parseJson(std::string_view text, std::span<const JsonTake> takes, std::size_t most) {
+    Builder builder(takes, most);
     const bool whole = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+    if (builder.refusedByTaker)
+        return tl::make_unexpected(std::move(*builder.refusedByTaker));
     if (!whole || !builder.problem.empty())
         return fail(ErrorCode::BadValue, builder.problem.empty()
                                              ? std::string("the text is not one JSON document")

@@ -2,6 +2,8 @@
 #include "core/base/Result.h"
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,5 +30,16 @@ struct JsonTree {
 /// the end, a duplicate key, a number that is not finite, nesting deeper than 64, more than `most` values.
 /// Memory: some 150 bytes for each value.
 [[nodiscard]] Result<JsonTree> parseJson(std::string_view text, std::size_t most = std::size_t{1} << 24);
+
+/// Takes the children of one large object or list one by one, so that they are not kept in the tree.
+struct JsonTake {
+    std::string path; ///< "model.vocab"
+    /// `key` is empty for an element of a list. An error ends the parsing and is returned.
+    std::function<Result<>(const std::string& key, JsonTree value)> take;
+};
+
+/// The same; the lists named by `takes` are empty in the tree, and so are the values of the objects.
+[[nodiscard]] Result<JsonTree> parseJson(std::string_view text, std::span<const JsonTake> takes,
+                                         std::size_t most = std::size_t{1} << 24);
 
 } // namespace fovea

@@ -1,9 +1,9 @@
 #include "core/model/ModelHeader.h"
 #include "core/files/GgufKeys.h"
 #include "core/files/GgufTensors.h"
+#include "core/files/GgufVocabulary.h"
 #include "core/files/Quote.h"
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 namespace fovea {
@@ -30,90 +30,6 @@ Result<const Family*> runnableFamily(const GgufKeys& keys) {
         return fail(ErrorCode::Unsupported, "general.architecture is " + inQuotes(*architecture) +
                                                 "; this version runs " + architectureList());
     return family;
-}
-
-Result<> requireCount(const GgufKeys& keys, const std::string& key, std::size_t found, std::size_t tokens) {
-    if (!keys.has(key) || found == tokens)
-        return {};
-    return fail(ErrorCode::Inconsistent, key + " has " + std::to_string(found) +
-                                             " entries and tokenizer.ggml.tokens has " +
-                                             std::to_string(tokens) + "; equal counts are accepted");
-}
-
-/// A token that is to be added and has no id is not added, and `warnings` says so.
-Result<> readSpecialIds(const GgufKeys& keys, Vocabulary& vocabulary, std::vector<std::string>& warnings) {
-    const auto last = static_cast<std::int64_t>(vocabulary.tokens.size()) - 1;
-    const auto id = [&](const std::string& name, std::int64_t fallback) {
-        return keys.integer("tokenizer.ggml." + name + "_token_id", 0, last,
-                            fallback <= last ? fallback : -1);
-    };
-    const bool sentencePiece = vocabulary.model == "llama";
-    // A SentencePiece vocabulary has these ids by convention; a byte-level one has none but those it names.
-    const auto bos = id("bos", sentencePiece ? 1 : -1);
-    FOVEA_TRY(bos);
-    const auto eos = id("eos", sentencePiece ? 2 : -1);
-    FOVEA_TRY(eos);
-    const auto unknown = id("unknown", sentencePiece ? 0 : -1);
-    FOVEA_TRY(unknown);
-    const auto padding = id("padding", -1);
-    FOVEA_TRY(padding);
-    vocabulary.bos = *bos;
-    vocabulary.eos = *eos;
-    vocabulary.unknown = *unknown;
-    vocabulary.padding = *padding;
-    const auto addBos = keys.boolean("tokenizer.ggml.add_bos_token", sentencePiece);
-    FOVEA_TRY(addBos);
-    const auto addEos = keys.boolean("tokenizer.ggml.add_eos_token", false);
-    FOVEA_TRY(addEos);
-    const auto added = [&](bool wanted, std::int64_t token, const std::string& name, const char* place) {
-        if (wanted && token < 0)
-            warnings.push_back("tokenizer.ggml.add_" + name + "_token is true and tokenizer.ggml." + name +
-                               "_token_id is missing: no token is put " + place + " a text.");
-        return wanted && token >= 0;
-    };
-    vocabulary.addBos = added(*addBos, vocabulary.bos, "bos", "before");
-    vocabulary.addEos = added(*addEos, vocabulary.eos, "eos", "after");
-    return {};
-}
-
-Result<Vocabulary> readVocabulary(const GgufKeys& keys, std::vector<std::string>& warnings) {
-    Vocabulary vocabulary;
-    const auto model = keys.text("tokenizer.ggml.model");
-    FOVEA_TRY(model);
-    vocabulary.model = *model;
-    const auto pre = keys.text("tokenizer.ggml.pre", "");
-    FOVEA_TRY(pre);
-    vocabulary.pre = *pre;
-    auto tokens = keys.texts("tokenizer.ggml.tokens");
-    FOVEA_TRY(tokens);
-    if (tokens->empty())
-        return fail(ErrorCode::Inconsistent, "tokenizer.ggml.tokens has 0 entries; at least 1 is needed");
-    vocabulary.tokens = std::move(*tokens);
-
-    const auto scores = keys.reals("tokenizer.ggml.scores");
-    FOVEA_TRY(scores);
-    FOVEA_TRY(requireCount(keys, "tokenizer.ggml.scores", scores->size(), vocabulary.tokens.size()));
-    const auto bad = std::find_if(scores->begin(), scores->end(), [](double s) { return !std::isfinite(s); });
-    if (bad != scores->end())
-        return fail(ErrorCode::Inconsistent, "tokenizer.ggml.scores holds " + std::to_string(*bad) +
-                                                 " for token " + std::to_string(bad - scores->begin()) +
-                                                 "; finite numbers are accepted");
-
-    const auto kinds = keys.integers("tokenizer.ggml.token_type");
-    FOVEA_TRY(kinds);
-    FOVEA_TRY(requireCount(keys, "tokenizer.ggml.token_type", kinds->size(), vocabulary.tokens.size()));
-    for (std::size_t i = 0; i < kinds->size(); ++i) {
-        if ((*kinds)[i] < 1 || (*kinds)[i] > 6)
-            return fail(ErrorCode::Inconsistent, "tokenizer.ggml.token_type holds " +
-                                                     std::to_string((*kinds)[i]) + " for token " +
-                                                     std::to_string(i) + "; 1 to 6 are accepted");
-        vocabulary.kinds.push_back(static_cast<std::int32_t>((*kinds)[i]));
-    }
-    auto merges = keys.texts("tokenizer.ggml.merges");
-    FOVEA_TRY(merges);
-    vocabulary.merges = std::move(*merges);
-    FOVEA_TRY(readSpecialIds(keys, vocabulary, warnings));
-    return vocabulary;
 }
 
 void describeTensors(const Gguf& gguf, ModelInfo& info) {
@@ -143,7 +59,7 @@ Result<ModelHeader> readModelHeader(const ByteSource& source, const WorkContext&
     FOVEA_TRY(shape);
     header.shape = std::move(*shape);
     std::vector<std::string> warnings = header.gguf.warnings;
-    auto vocabulary = readVocabulary(keys, warnings);
+    auto vocabulary = readGgufVocabulary(keys, warnings);
     FOVEA_TRY(vocabulary);
     header.vocabulary = std::move(*vocabulary);
     const auto tokens = static_cast<std::int64_t>(header.vocabulary.tokens.size());

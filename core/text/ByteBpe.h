@@ -1,46 +1,27 @@
 #pragma once
 #include "core/text/BytePairs.h"
 #include "core/text/PreTokenizer.h"
-#include "core/text/SpecialTokens.h"
-#include "core/text/Tokenizer.h"
+#include "core/text/SubwordModel.h"
+#include <cstdint>
+#include <string>
+#include <unordered_map>
 
 namespace fovea {
 
-/// Byte-level BPE. Finds special and user tokens first, then cuts the rest with the pre-tokenizer and merges
-/// inside each piece. Created by makeTokenizer.
-class ByteBpe final : public Tokenizer {
+/// Byte-level BPE: cuts the text with the pre-tokenizer and merges bytes inside each piece.
+class ByteBpe final : public SubwordModel {
 public:
-    /// The tables that makeTokenizer has checked and built.
-    struct Parts {
-        Vocabulary vocabulary;
-        PreTokenizer preTokenizer;
-        BytePairs pairs;
-        std::vector<std::string> pieces; ///< [V] bytes of each token
-        std::vector<std::string> warnings;
-    };
-    explicit ByteBpe(Parts parts);
+    /// `whole`: tokens by their bytes, for pieces that are taken without merging; empty: every piece is
+    /// merged.
+    ByteBpe(PreTokenizer preTokenizer, BytePairs pairs, std::unordered_map<std::string, std::int32_t> whole)
+        : m_preTokenizer(std::move(preTokenizer)), m_pairs(std::move(pairs)), m_whole(std::move(whole)) {}
 
-    [[nodiscard]] Result<Tokens> encode(std::string_view text, const EncodeOptions& options,
-                                        const WorkContext& work) const override;
-    [[nodiscard]] Result<Tokens> encodeFirst(std::string_view text, std::size_t most,
-                                             const EncodeOptions& options,
-                                             const WorkContext& work) const override;
-    [[nodiscard]] std::int32_t vocabularySize() const override;
-    [[nodiscard]] std::string piece(std::int32_t id) const override;
-    [[nodiscard]] TokenKind kind(std::int32_t id) const override;
-    [[nodiscard]] std::string decode(const std::vector<std::int32_t>& ids) const override;
-    [[nodiscard]] const std::vector<std::string>& warnings() const override { return m_parts.warnings; }
+    [[nodiscard]] Result<> encode(const TextPart& part, PartSink& sink) const override;
 
 private:
-    struct Encoding;
-    [[nodiscard]] Result<> encodeInto(std::string_view text, const EncodeOptions& options,
-                                      Encoding& encoding) const;
-    [[nodiscard]] Result<> encodePlain(std::string_view text, std::size_t offset, Encoding& encoding) const;
-
-    Parts m_parts;
-    SpecialTokens m_user;          ///< always matched
-    SpecialTokens m_special;       ///< user, control and unknown tokens: matched on request
-    std::size_t m_longestName = 0; ///< bytes of the longest of these names
+    PreTokenizer m_preTokenizer;
+    BytePairs m_pairs;
+    std::unordered_map<std::string, std::int32_t> m_whole;
 };
 
 } // namespace fovea

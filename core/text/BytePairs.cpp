@@ -45,18 +45,20 @@ std::uint32_t BytePairs::rank(std::int32_t left, std::int32_t right) const {
 Result<> BytePairs::merge(std::string_view piece, Scratch& scratch, std::vector<MergedToken>& out,
                           const WorkContext& work) const {
     FOVEA_ASSERT(piece.size() < (std::size_t{1} << 31));
-    auto& symbols = scratch.symbols;
-    auto& heap = scratch.heap;
-    symbols.clear();
-    heap.clear();
+    startSymbols(scratch);
     for (std::size_t at = 0; at < piece.size(); ++at) {
         const std::int32_t id = m_idOfByte[static_cast<unsigned char>(piece[at])];
-        if (id < 0)
-            continue;
-        const auto begin = static_cast<std::uint32_t>(at);
-        const auto self = static_cast<std::int32_t>(symbols.size());
-        symbols.push_back({id, begin, begin + 1, self - 1, self + 1});
+        if (id >= 0)
+            addSymbol(scratch, id, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at) + 1);
     }
+    return mergeSymbols(scratch, out, work);
+}
+
+Result<> BytePairs::mergeSymbols(Scratch& scratch, std::vector<MergedToken>& out,
+                                 const WorkContext& work) const {
+    auto& symbols = scratch.symbols;
+    auto& heap = scratch.heap;
+    heap.clear();
     if (symbols.empty())
         return {};
     symbols.back().next = -1;

@@ -45,6 +45,14 @@ public:
     /// Cancelled, polled every 64 Ki merges.
     [[nodiscard]] Result<> merge(std::string_view piece, Scratch& scratch, std::vector<MergedToken>& out,
                                  const WorkContext& work) const;
+    /// The same, for a piece whose first symbols `startSymbols` and `addSymbol` put into `scratch`.
+    [[nodiscard]] Result<> mergeSymbols(Scratch& scratch, std::vector<MergedToken>& out,
+                                        const WorkContext& work) const;
+    static void startSymbols(Scratch& scratch) { scratch.symbols.clear(); }
+    static void addSymbol(Scratch& scratch, std::int32_t id, std::uint32_t begin, std::uint32_t end) {
+        const auto self = static_cast<std::int32_t>(scratch.symbols.size());
+        scratch.symbols.push_back({id, begin, end, self - 1, self + 1});
+    }
 
 private:
     static constexpr std::uint32_t kNone = 0xFFFFFFFF;

@@ -1,10 +1,7 @@
-// The pattern of GPT-2 (Radford et al., 2019; encoder.py of its release) and, for SmolLM, the rule of its
-// tokenizer.json: every digit by itself first. With PCRE2 10.42 two changes are needed to agree with the
-// reference tokenizers: `\s` is written out, because that of PCRE2 includes U+180E, and letters and numbers
-// of Unicode 15.0 to 17.0, which PCRE2 (Unicode 14.0) does not know, are added to \p{L} and \p{N}.
-// tests/golden/make_tokens.py checks every code point's class.
+// The patterns are in PreTokenizerTable.cpp; here they are matched, stage by stage.
 #include "core/text/PreTokenizer.h"
 #include "core/text/Display.h"
+#include "core/text/PreTokenizerTable.h"
 #include <algorithm>
 #include <string>
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -13,31 +10,6 @@
 namespace fovea {
 
 namespace {
-
-constexpr std::string_view kSpace = R"(\p{Z}\x{9}-\x{D}\x{85})";
-constexpr std::string_view kLetter =
-    R"(A-Za-z\p{L})"
-    R"(\x{1C89}-\x{1C8A}\x{A7CB}-\x{A7CD}\x{A7DA}-\x{A7DC}\x{105C0}-\x{105F3}\x{10D4A}-\x{10D65})"
-    R"(\x{10D6F}-\x{10D85}\x{10EC2}-\x{10EC4}\x{1123F}-\x{11240}\x{11380}-\x{11389}\x{1138B})"
-    R"(\x{1138E}\x{11390}-\x{113B5}\x{113B7}\x{113D1}\x{113D3}\x{11BC0}-\x{11BE0}\x{11F02})"
-    R"(\x{11F04}-\x{11F10}\x{11F12}-\x{11F33}\x{1342F}\x{13441}-\x{13446}\x{13460}-\x{143FA})"
-    R"(\x{16100}-\x{1611D}\x{16D40}-\x{16D6C}\x{18CFF}\x{1B132}\x{1B155}\x{1DF25}-\x{1DF2A})"
-    R"(\x{1E030}-\x{1E06D}\x{1E4D0}-\x{1E4EB}\x{1E5D0}-\x{1E5ED}\x{1E5F0}\x{2B739})"
-    R"(\x{2EBF0}-\x{2EE5D}\x{31350}-\x{323AF})";
-constexpr std::string_view kNumber =
-    R"(0-9\p{N})"
-    R"(\x{10D40}-\x{10D49}\x{116D0}-\x{116E3}\x{11BF0}-\x{11BF9}\x{11DE0}-\x{11DE9})"
-    R"(\x{11F50}-\x{11F59}\x{16130}-\x{16139}\x{16D70}-\x{16D79}\x{16FF4}-\x{16FF6})"
-    R"(\x{1CCF0}-\x{1CCF9}\x{1D2C0}-\x{1D2D3}\x{1E4F0}-\x{1E4F9}\x{1E5F1}-\x{1E5FA})";
-
-std::string gpt2Pattern() {
-    const std::string s(kSpace), l(kLetter), n(kNumber);
-    return "'s|'t|'re|'ve|'m|'ll|'d| ?[" + l + "]+| ?[" + n + "]+| ?[^" + s + l + n + "]+|[" + s + "]+(?![^" +
-           s + "])|[" + s + "]+";
-}
-std::string singleNumberPattern() {
-    return "[" + std::string(kNumber) + "]";
-}
 
 struct FreeCode {
     void operator()(pcre2_code* p) const { pcre2_code_free(p); }
@@ -95,8 +67,7 @@ Error withOffset(Error error, std::size_t offset) {
 } // namespace
 
 struct PreTokenizer::Patterns {
-    std::unique_ptr<pcre2_code, FreeCode> words;
-    std::unique_ptr<pcre2_code, FreeCode> alone; ///< null: nothing is taken out first
+    std::vector<std::unique_ptr<pcre2_code, FreeCode>> stages;
 };
 
 PreTokenizer::PreTokenizer(std::unique_ptr<const Patterns> patterns) : m_patterns(std::move(patterns)) {}
@@ -105,69 +76,63 @@ PreTokenizer& PreTokenizer::operator=(PreTokenizer&&) noexcept = default;
 PreTokenizer::~PreTokenizer() = default;
 
 Result<PreTokenizer> PreTokenizer::named(std::string_view name) {
-    const bool smollm = name == "smollm";
-    if (!smollm && name != "gpt-2" && name != "gpt2")
+    const PreTokenizerSpec* spec = findPreTokenizer(name);
+    if (!spec) {
+        std::string known;
+        for (const PreTokenizerSpec& row : preTokenizerSpecs())
+            for (const std::string_view one : row.names)
+                known.append(known.empty() ? "" : ", ").append(one);
         return fail(ErrorCode::Unsupported, std::string("tokenizer.ggml.pre is \"")
                                                 .append(displayText(name, 80))
-                                                .append("\"; accepted: smollm, gpt-2."));
-    const auto compile = [](const std::string& pattern) {
+                                                .append("\"; accepted: ")
+                                                .append(known)
+                                                .append("."));
+    }
+    auto patterns = std::make_unique<Patterns>();
+    for (const std::string_view stage : spec->stages) {
+        const std::string pattern = pcrePattern(stage);
         int error = 0;
         PCRE2_SIZE where = 0;
-        return std::unique_ptr<pcre2_code, FreeCode>(
-            pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF | PCRE2_UCP,
-                          &error, &where, nullptr));
-    };
-    auto patterns = std::make_unique<Patterns>();
-    patterns->words = compile(gpt2Pattern());
-    if (smollm)
-        patterns->alone = compile(singleNumberPattern());
-    if (!patterns->words || (smollm && !patterns->alone))
-        return fail(ErrorCode::OutOfMemory,
-                    "The word pattern of the tokenizer could not be compiled: out of memory.");
+        patterns->stages.emplace_back(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()),
+                                                    pattern.size(), PCRE2_UTF | PCRE2_UCP, &error, &where,
+                                                    nullptr));
+        if (!patterns->stages.back())
+            return fail(ErrorCode::OutOfMemory,
+                        "The word pattern of the tokenizer could not be compiled: out of memory.");
+    }
     return PreTokenizer(std::move(patterns));
 }
 
 Result<std::vector<std::size_t>> PreTokenizer::pieceEnds(std::string_view text) const {
-    std::vector<std::size_t> ends;
-    const Matcher words(m_patterns->words.get());
-    if (!words.ready())
-        return fail(ErrorCode::OutOfMemory, "The text could not be cut into words: out of memory.");
-    // The part is matched as a text of its own, so that a negative lookahead treats its end as the end of the
-    // text.
-    const auto cutPart = [&](std::size_t begin, std::size_t end) -> Result<> {
-        const std::string_view part = text.substr(begin, end - begin);
-        for (std::size_t at = 0; at < part.size();) {
-            const auto found = words.find(part, at);
-            if (!found)
-                return tl::make_unexpected(withOffset(found.error(), begin));
-            if (found->begin == std::string_view::npos) {
-                ends.push_back(end);
-                return {};
+    std::vector<std::size_t> ends, cut;
+    if (!text.empty())
+        ends.push_back(text.size());
+    for (const auto& stage : m_patterns->stages) {
+        const Matcher matcher(stage.get());
+        if (!matcher.ready())
+            return fail(ErrorCode::OutOfMemory, "The text could not be cut into words: out of memory.");
+        cut.clear();
+        std::size_t begin = 0;
+        for (const std::size_t end : ends) {
+            // Each piece is matched as a text of its own, so that a negative lookahead treats its end as the
+            // end of the text.
+            const std::string_view part = text.substr(begin, end - begin);
+            for (std::size_t at = 0; at < part.size();) {
+                const auto found = matcher.find(part, at);
+                if (!found)
+                    return tl::make_unexpected(withOffset(found.error(), begin));
+                if (found->begin == std::string_view::npos) {
+                    cut.push_back(end);
+                    break;
+                }
+                if (found->begin > at) // a gap between matches is a piece
+                    cut.push_back(begin + found->begin);
+                cut.push_back(begin + found->end);
+                at = found->end;
             }
-            if (found->begin > at) // a gap between matches is a piece
-                ends.push_back(begin + found->begin);
-            ends.push_back(begin + found->end);
-            at = found->end;
+            begin = end;
         }
-        return {};
-    };
-    if (!m_patterns->alone) {
-        FOVEA_TRY(cutPart(0, text.size()));
-        return ends;
-    }
-    const Matcher alone(m_patterns->alone.get());
-    if (!alone.ready())
-        return fail(ErrorCode::OutOfMemory, "The text could not be cut into words: out of memory.");
-    for (std::size_t at = 0; at < text.size();) {
-        const auto found = alone.find(text, at);
-        if (!found)
-            return tl::make_unexpected(found.error());
-        const bool none = found->begin == std::string_view::npos;
-        FOVEA_TRY(cutPart(at, none ? text.size() : found->begin));
-        if (none)
-            break;
-        ends.push_back(found->end);
-        at = found->end;
+        ends.swap(cut);
     }
     return ends;
 }

@@ -11,8 +11,7 @@ namespace fovea {
 /// a pattern from a model file is never run. Immutable; safe to share between threads.
 class PreTokenizer {
 public:
-    /// "gpt-2" (also "gpt2"), or "smollm", which makes every \p{N} a piece of its own and applies gpt-2 to
-    /// the text between. Errors: Unsupported; the message lists the known names.
+    /// A name of PreTokenizerTable.h. Errors: Unsupported; the message lists the known names.
     [[nodiscard]] static Result<PreTokenizer> named(std::string_view name);
 
     PreTokenizer(PreTokenizer&&) noexcept;

@@ -2,114 +2,37 @@
 #include "core/text/Tokenizer.h"
 #include "core/text/ByteAlphabet.h"
 #include "core/text/ByteBpe.h"
+#include "core/text/CharacterBpe.h"
 #include "core/text/Display.h"
+#include "core/text/PreTokenizerTable.h"
+#include "core/text/SentencePiece.h"
+#include "core/text/TextEncoder.h"
 #include "core/text/Utf8.h"
+#include "core/text/VocabularyCheck.h"
+#include "core/text/WordPiece.h"
+#include <algorithm>
 #include <string_view>
-#include <unordered_map>
 
 namespace fovea {
 
 namespace {
 
-using IdOfText = std::unordered_map<std::string_view, std::int32_t>;
+/// What a kind of tokenizer makes of a checked vocabulary.
+struct Built {
+    std::unique_ptr<const SubwordModel> model;
+    std::vector<std::string> pieces; ///< [V] bytes of each token
+};
 
-std::string inQuotes(std::string_view text) {
-    return std::string("\"").append(displayText(text, 80)).append("\"");
+bool isNamed(TokenKind kind) {
+    return kind == TokenKind::Control || kind == TokenKind::Unknown || kind == TokenKind::User;
 }
 
-Result<> checkCounts(const Vocabulary& v) {
-    if (v.tokens.empty())
-        return fail(ErrorCode::Inconsistent,
-                    "tokenizer.ggml.tokens is empty; a vocabulary has at least one token.");
-    if (v.tokens.size() > static_cast<std::size_t>(INT32_MAX))
-        return fail(ErrorCode::TooLarge, "tokenizer.ggml.tokens has " + std::to_string(v.tokens.size()) +
-                                             " tokens; accepted: below 2147483648.");
-    if (!v.kinds.empty() && v.kinds.size() != v.tokens.size())
-        return fail(ErrorCode::Inconsistent, "tokenizer.ggml.token_type has " +
-                                                 std::to_string(v.kinds.size()) +
-                                                 " entries and tokenizer.ggml.tokens has " +
-                                                 std::to_string(v.tokens.size()) + "; both must be equal.");
-    for (std::size_t id = 0; id < v.kinds.size(); ++id)
-        if (v.kinds[id] < 1 || v.kinds[id] > 6)
-            return fail(ErrorCode::Inconsistent, "tokenizer.ggml.token_type of token " + std::to_string(id) +
-                                                     " is " + std::to_string(v.kinds[id]) +
-                                                     "; accepted: 1 to 6.");
-    return {};
-}
-
-Result<> checkNamedIds(const Vocabulary& v) {
-    const std::pair<const char*, std::int64_t> ids[] = {{"tokenizer.ggml.bos_token_id", v.bos},
-                                                        {"tokenizer.ggml.eos_token_id", v.eos},
-                                                        {"tokenizer.ggml.unknown_token_id", v.unknown},
-                                                        {"tokenizer.ggml.padding_token_id", v.padding}};
-    for (const auto& [key, id] : ids)
-        if (id < -1 || id >= static_cast<std::int64_t>(v.tokens.size()))
-            return fail(ErrorCode::Inconsistent, std::string(key) + " is " + std::to_string(id) +
-                                                     "; the vocabulary has tokens 0 to " +
-                                                     std::to_string(v.tokens.size() - 1) + ".");
-    if (v.addBos && v.bos < 0)
-        return fail(ErrorCode::Inconsistent,
-                    "tokenizer.ggml.add_bos_token is true, but tokenizer.ggml.bos_token_id is missing.");
-    if (v.addEos && v.eos < 0)
-        return fail(ErrorCode::Inconsistent,
-                    "tokenizer.ggml.add_eos_token is true, but tokenizer.ggml.eos_token_id is missing.");
-    return {};
-}
-
-Result<std::vector<MergeRule>> readMerges(const Vocabulary& v, const IdOfText& idOf) {
-    std::vector<MergeRule> rules;
-    rules.reserve(v.merges.size());
-    for (std::size_t m = 0; m < v.merges.size(); ++m) {
-        const std::string_view merge = v.merges[m];
-        const std::string where =
-            "tokenizer.ggml.merges entry " + std::to_string(m) + " is " + inQuotes(merge);
-        const std::size_t space = merge.find(' ', 1); // a token may begin with the space itself
-        if (merge.empty() || space == std::string_view::npos || space + 1 == merge.size())
-            return fail(ErrorCode::Inconsistent, where + "; accepted: two tokens with a space between.");
-        const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
-        const std::string joined = std::string(left) + std::string(right);
-        MergeRule rule;
-        const std::pair<std::string_view, std::int32_t*> parts[] = {
-            {left, &rule.left}, {right, &rule.right}, {joined, &rule.result}};
-        for (const auto& [text, id] : parts) {
-            const auto found = idOf.find(text);
-            if (found == idOf.end())
-                return fail(ErrorCode::Inconsistent,
-                            where + ", but " + inQuotes(text) + " is not a token of the vocabulary.");
-            *id = found->second;
-        }
-        rules.push_back(rule);
-    }
-    return rules;
-}
-
-} // namespace
-
-Result<std::shared_ptr<const Tokenizer>> makeTokenizer(Vocabulary vocabulary) {
-    if (vocabulary.model != "gpt2")
-        return fail(ErrorCode::Unsupported, "tokenizer.ggml.model is " + inQuotes(vocabulary.model) +
-                                                "; accepted: gpt2 (byte-level BPE).");
-    auto preTokenizer = PreTokenizer::named(vocabulary.pre);
-    if (!preTokenizer)
-        return tl::make_unexpected(preTokenizer.error());
-    FOVEA_TRY(checkCounts(vocabulary));
-    FOVEA_TRY(checkNamedIds(vocabulary));
-
-    std::vector<std::string> warnings;
-    IdOfText idOf;
-    idOf.reserve(vocabulary.tokens.size());
-    std::size_t duplicates = 0, firstDuplicate = 0;
-    for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id)
-        if (!idOf.emplace(vocabulary.tokens[id], static_cast<std::int32_t>(id)).second && duplicates++ == 0)
-            firstDuplicate = id;
-    if (duplicates > 0)
-        warnings.push_back(std::to_string(duplicates) +
-                           " tokens have the text of an earlier one, first token " +
-                           std::to_string(firstDuplicate) + " " +
-                           inQuotes(vocabulary.tokens[firstDuplicate]) + "; the lowest id is used.");
-    auto rules = readMerges(vocabulary, idOf);
-    if (!rules)
-        return tl::make_unexpected(rules.error());
+Result<Built> buildByteBpe(const Vocabulary& v, std::vector<std::string>& warnings) {
+    auto preTokenizer = PreTokenizer::named(v.pre);
+    FOVEA_TRY(preTokenizer);
+    const IdOfText idOf = idsOfTexts(v, warnings);
+    auto rules = mergeRules(v, idOf);
+    FOVEA_TRY(rules);
 
     std::array<std::int32_t, 256> idOfByte{};
     std::string missing;
@@ -134,24 +57,171 @@ Result<std::shared_ptr<const Tokenizer>> makeTokenizer(Vocabulary vocabulary) {
         warnings.push_back("The vocabulary has no token for " + std::to_string(missingCount) + " bytes (" +
                            missing + "); they give none and are counted.");
 
-    std::vector<std::string> pieces;
-    pieces.reserve(vocabulary.tokens.size());
-    for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
-        const std::string& text = vocabulary.tokens[id];
-        const bool normal = vocabulary.kinds.empty() ||
-                            vocabulary.kinds[id] == static_cast<std::int32_t>(TokenKind::Normal) ||
-                            vocabulary.kinds[id] == static_cast<std::int32_t>(TokenKind::Byte);
-        auto bytes = normal ? bytesOfLetters(text) : std::nullopt;
-        pieces.push_back(bytes ? std::move(*bytes) : text);
+    Built built;
+    built.pieces.reserve(v.tokens.size());
+    std::unordered_map<std::string, std::int32_t> whole;
+    const bool ignoreMerges = v.ignoreMerges.value_or(findPreTokenizer(v.pre)->ignoreMerges);
+    for (std::size_t id = 0; id < v.tokens.size(); ++id) {
+        const TokenKind kind = kindOf(v, id);
+        const bool normal = kind == TokenKind::Normal || kind == TokenKind::Byte;
+        auto bytes = normal ? bytesOfLetters(v.tokens[id]) : std::nullopt;
+        if (bytes && ignoreMerges)
+            whole.emplace(*bytes, static_cast<std::int32_t>(id));
+        built.pieces.push_back(bytes ? std::move(*bytes) : v.tokens[id]);
     }
-    BytePairs pairs(idOfByte, std::move(*rules));
-    vocabulary.tokens.clear(); // from here on only the pieces are used
-    vocabulary.tokens.shrink_to_fit();
-    vocabulary.merges.clear();
-    vocabulary.merges.shrink_to_fit();
-    return std::make_shared<const ByteBpe>(ByteBpe::Parts{std::move(vocabulary), std::move(*preTokenizer),
-                                                          std::move(pairs), std::move(pieces),
-                                                          std::move(warnings)});
+    built.model = std::make_unique<ByteBpe>(std::move(*preTokenizer), BytePairs(idOfByte, std::move(*rules)),
+                                            std::move(whole));
+    return built;
+}
+
+/// The tokens `<0x00>` to `<0xFF>`, and the pieces of a vocabulary that writes spaces as U+2581.
+std::array<std::int32_t, 256> readSpacedTokens(const Vocabulary& v, std::vector<std::string>& pieces) {
+    std::array<std::int32_t, 256> idOfByte{};
+    idOfByte.fill(-1);
+    pieces.reserve(v.tokens.size());
+    for (std::size_t id = 0; id < v.tokens.size(); ++id) {
+        const std::string& token = v.tokens[id];
+        const int byte = byteOfName(token);
+        if (byte >= 0 && idOfByte[static_cast<std::size_t>(byte)] < 0)
+            idOfByte[static_cast<std::size_t>(byte)] = static_cast<std::int32_t>(id);
+        std::string piece;
+        if (byte >= 0) {
+            piece.push_back(static_cast<char>(byte));
+        } else if (isNamed(kindOf(v, id))) {
+            piece = token;
+        } else {
+            for (std::size_t at = 0; at < token.size();) {
+                const bool mark = token.compare(at, kSpaceMark.size(), kSpaceMark) == 0;
+                piece.push_back(mark ? ' ' : token[at]);
+                at += mark ? kSpaceMark.size() : 1;
+            }
+        }
+        pieces.push_back(std::move(piece));
+    }
+    return idOfByte;
+}
+
+void warnOfMissingBytes(const std::array<std::int32_t, 256>& idOfByte, std::vector<std::string>& warnings) {
+    const auto missing = std::count(idOfByte.begin(), idOfByte.end(), -1);
+    if (missing > 0)
+        warnings.push_back("The vocabulary has no token <0x..> for " + std::to_string(missing) +
+                           " bytes; a character that needs one becomes the unknown token and is counted.");
+}
+
+Result<Built> buildSentencePiece(const Vocabulary& v, std::vector<std::string>& warnings) {
+    const IdOfText idOf = idsOfTexts(v, warnings);
+    Built built;
+    const auto idOfByte = readSpacedTokens(v, built.pieces);
+    warnOfMissingBytes(idOfByte, warnings);
+    SentencePiece::Parts parts{.ids = {},
+                               .scores = v.scores,
+                               .idOfByte = idOfByte,
+                               .unknown = static_cast<std::int32_t>(v.unknown),
+                               .longest = 0,
+                               .pieces = SpacedPieces(v.spaces, v.tokens)};
+    // Control, unknown and byte tokens stand for no text: "</s>" in a text is four characters.
+    for (const auto& [text, id] : idOf) {
+        const TokenKind kind = kindOf(v, static_cast<std::size_t>(id));
+        if (kind == TokenKind::Control || kind == TokenKind::Unknown || kind == TokenKind::Byte ||
+            text.empty())
+            continue;
+        parts.ids.emplace(text, id);
+        parts.longest = std::max(parts.longest, text.size());
+    }
+    built.model = std::make_unique<SentencePiece>(std::move(parts));
+    return built;
+}
+
+Result<Built> buildCharacterBpe(const Vocabulary& v, std::vector<std::string>& warnings) {
+    const IdOfText idOf = idsOfTexts(v, warnings);
+    auto rules = mergeRules(v, idOf);
+    FOVEA_TRY(rules);
+    Built built;
+    auto idOfByte = readSpacedTokens(v, built.pieces);
+    if (v.byteFallback)
+        warnOfMissingBytes(idOfByte, warnings);
+    else
+        idOfByte.fill(-1);
+    CharacterBpe::Parts parts{.ids = {},
+                              .pairs = BytePairs(idOfByte, std::move(*rules)),
+                              .idOfByte = idOfByte,
+                              .unknown = static_cast<std::int32_t>(v.unknown),
+                              .fuseUnknown = v.fuseUnknown,
+                              .ignoreMerges = v.ignoreMerges.value_or(false),
+                              .pieces = SpacedPieces(v.spaces, v.tokens)};
+    for (const auto& [text, id] : idOf) {
+        const TokenKind kind = kindOf(v, static_cast<std::size_t>(id));
+        const bool single = !text.empty() && decodeUtf8(text, 0).length == text.size();
+        if ((single || parts.ignoreMerges) && kind != TokenKind::Control && kind != TokenKind::Unknown)
+            parts.ids.emplace(text, id);
+    }
+    built.model = std::make_unique<CharacterBpe>(std::move(parts));
+    return built;
+}
+
+Result<Built> buildWordPiece(const Vocabulary& v, std::vector<std::string>& warnings) {
+    if (v.unknown < 0)
+        return fail(
+            ErrorCode::Inconsistent,
+            "tokenizer.ggml.unknown_token_id is missing; WordPiece needs the token of unknown words.");
+    const IdOfText idOf = idsOfTexts(v, warnings);
+    Built built;
+    (void)readSpacedTokens(v, built.pieces);
+    WordPiece::Parts parts{.begins = {},
+                           .continues = {},
+                           .longest = 0,
+                           .unknown = static_cast<std::int32_t>(v.unknown),
+                           .rules = v.words};
+    for (const auto& [text, id] : idOf) {
+        if (isNamed(kindOf(v, static_cast<std::size_t>(id))))
+            continue;
+        const bool begins = text.starts_with(kSpaceMark);
+        const std::string_view token = begins ? text.substr(kSpaceMark.size()) : text;
+        if (token.empty())
+            continue;
+        (begins ? parts.begins : parts.continues).emplace(token, id);
+        parts.longest = std::max(parts.longest, token.size());
+    }
+    built.model = std::make_unique<WordPiece>(std::move(parts));
+    return built;
+}
+
+} // namespace
+
+Result<std::shared_ptr<const Tokenizer>> makeTokenizer(Vocabulary vocabulary) {
+    struct Kind {
+        std::string_view model;
+        Result<Built> (*build)(const Vocabulary&, std::vector<std::string>&);
+    };
+    static constexpr Kind kKinds[] = {{"gpt2", buildByteBpe},
+                                      {"llama", buildSentencePiece},
+                                      {"bpe", buildCharacterBpe},
+                                      {"bert", buildWordPiece}};
+    const auto kind = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                   [&](const Kind& k) { return k.model == vocabulary.model; });
+    if (kind == std::end(kKinds))
+        return fail(
+            ErrorCode::Unsupported,
+            std::string("tokenizer.ggml.model is \"")
+                .append(displayText(vocabulary.model, 80))
+                .append("\"; accepted: gpt2 (byte-level BPE), llama (SentencePiece), bert (WordPiece)."));
+    FOVEA_TRY(checkVocabulary(vocabulary));
+    std::vector<std::string> warnings;
+    auto built = kind->build(vocabulary, warnings);
+    FOVEA_TRY(built);
+
+    // From here on only the names and the pieces are used.
+    const auto release = [](auto& list) { std::exchange(list, {}); };
+    std::vector<std::string> names = std::move(vocabulary.tokens);
+    for (std::size_t id = 0; id < names.size(); ++id)
+        if (!isNamed(kindOf(vocabulary, id)))
+            release(names[id]);
+    release(vocabulary.tokens);
+    release(vocabulary.scores);
+    release(vocabulary.merges);
+    return std::make_shared<const TextEncoder>(
+        TextEncoder::Parts{std::move(vocabulary), std::move(built->model), std::move(names),
+                           std::move(built->pieces), std::move(warnings)});
 }
 
 } // namespace fovea

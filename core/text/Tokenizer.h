@@ -2,6 +2,7 @@
 #include "core/base/Cancel.h"
 #include "core/base/Result.h"
 #include "core/text/Tokens.h"
+#include "core/text/Vocabulary.h"
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,20 +10,6 @@
 #include <vector>
 
 namespace fovea {
-
-enum class TokenKind : std::uint8_t { Normal = 1, Unknown = 2, Control = 3, User = 4, Unused = 5, Byte = 6 };
-
-/// What a model file says about its tokenizer, as plain values. Checked by makeTokenizer, not here.
-struct Vocabulary {
-    std::string model;               ///< "gpt2" (byte BPE); others are Unsupported for now
-    std::string pre;                 ///< pre-tokenizer: "smollm", "gpt-2", ...
-    std::vector<std::string> tokens; ///< [V]
-    std::vector<std::int32_t> kinds; ///< [V] or empty (all normal)
-    std::vector<std::string> merges; ///< "left right", best first
-    std::int64_t bos = -1, eos = -1, unknown = -1, padding = -1;
-    bool addBos = false;
-    bool addEos = false;
-};
 
 struct EncodeOptions {
     /// Read `<|im_start|>` and similar names in the text as special tokens. Otherwise they are plain
@@ -32,9 +19,9 @@ struct EncodeOptions {
 };
 
 /// Converts text to token ids and back. Immutable after construction and safe to share between threads. Bytes
-/// that the vocabulary lacks give no token and are counted; the bytes around them may merge, as in the PyPI
-/// package `tokenizers` (llama.cpp keeps them apart). Invalid UTF-8 never fails: each bad byte is read as
-/// U+FFFD and counted, and the spans still refer to the original bytes.
+/// that the vocabulary lacks give the unknown token or none, and are counted; in byte-level BPE the bytes
+/// around them may merge, as in the PyPI package `tokenizers` (llama.cpp keeps them apart). Invalid UTF-8
+/// never fails: each bad byte is read as U+FFFD and counted, and the spans still refer to the original bytes.
 class Tokenizer {
 public:
     virtual ~Tokenizer() = default;
@@ -57,8 +44,8 @@ public:
     [[nodiscard]] virtual const std::vector<std::string>& warnings() const = 0;
 };
 
-/// Checks the vocabulary (counts, ids, merges made of tokens) and builds the tokenizer.
-/// Errors: Unsupported (model or pre-tokenizer), Inconsistent (counts, ids, merges; names the key).
+/// Checks the vocabulary (counts, ids, finite scores, merges made of tokens) and builds the tokenizer.
+/// Errors: Unsupported (model or pre-tokenizer), Inconsistent (counts, ids, scores, merges; names the key).
 [[nodiscard]] Result<std::shared_ptr<const Tokenizer>> makeTokenizer(Vocabulary vocabulary);
 
 } // namespace fovea

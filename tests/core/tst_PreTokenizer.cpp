@@ -47,7 +47,7 @@ void tst_PreTokenizer::everyCharacter_hasTheReferencesKind() {
 }
 
 void tst_PreTokenizer::unknownName_isUnsupported() {
-    const auto made = PreTokenizer::named("llama-bpe");
+    const auto made = PreTokenizer::named("kimi-k2");
     QVERIFY(!made.has_value());
     QCOMPARE(made.error().code, ErrorCode::Unsupported);
 }

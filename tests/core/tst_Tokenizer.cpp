@@ -256,8 +256,8 @@ void tst_Tokenizer::badVocabulary_isRefused_data() {
     const int unsupported = static_cast<int>(ErrorCode::Unsupported);
     const int inconsistent = static_cast<int>(ErrorCode::Inconsistent);
     QTest::newRow("good neighbour") << "none" << -1 << "";
-    QTest::newRow("other model") << "model" << unsupported << "tokenizer.ggml.model is \"llama\"";
-    QTest::newRow("unknown pattern") << "pre" << unsupported << "accepted: smollm, gpt-2";
+    QTest::newRow("other model") << "model" << unsupported << "tokenizer.ggml.model is \"t5\"";
+    QTest::newRow("unknown pattern") << "pre" << unsupported << "\"cleverer\"; accepted: gpt-2, ";
     QTest::newRow("pattern with loose bytes") << "loose" << unsupported << "tokenizer.ggml.pre is \"<FF>\"";
     QTest::newRow("no tokens") << "empty" << inconsistent << "tokenizer.ggml.tokens is empty";
     QTest::newRow("kinds one short") << "kinds" << inconsistent
@@ -278,7 +278,7 @@ void tst_Tokenizer::badVocabulary_isRefused() {
     QFETCH(QString, says);
     Vocabulary v = smallVocabulary(kMerges);
     if (what == "model")
-        v.model = "llama";
+        v.model = "t5";
     else if (what == "pre")
         v.pre = "cleverer";
     else if (what == "loose")
