@@ -294,7 +294,8 @@ Result<BenchResult> benchAttention(const BenchSpec& spec, int rounds, Isa isa, c
 Result<BenchResult> benchPrefill(const BenchSpec& spec, const Model& model, int rounds, Isa isa,
                                  const WorkContext& work) {
     FOVEA_TRY(requireMemory("case " + spec.name,
-                            Engine::memoryNeeded(model.shape, model.precision, spec.tokens),
+                            Engine::memoryNeeded(model.shape, model.precision, spec.tokens,
+                                                 heldWeightBytes(model, model.precision)),
                             memoryLimit(0) + residentBytes(), "fewer tokens would fit"));
     Tokens tokens;
     for (std::size_t i = 0; i < spec.tokens; ++i)

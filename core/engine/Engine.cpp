@@ -222,7 +222,8 @@ private:
             // keys: one layer's.
             const LayerMemory far = farFieldMemory(request.policy, m_snapshot.model->shape, t);
             const LayerMemory recast = recastMemory(request.policy, m_snapshot.model->shape, t);
-            return Engine::memoryNeeded(m_snapshot.model->shape, request.precision, t) +
+            return Engine::memoryNeeded(m_snapshot.model->shape, request.precision, t,
+                                        heldWeightBytes(*m_snapshot.model, request.precision)) +
                    3 * choiceBytes(request.policy, m_snapshot.model->shape, t) + far.state + far.working +
                    recast.state + recast.working;
         };
@@ -381,7 +382,8 @@ bool Engine::worthFinishing(const Request& newer) const {
     return m_stages->sharedWork && sameFullRun(*m_stages->sharedWork, newer);
 }
 
-std::uint64_t Engine::memoryNeeded(const ModelShape& shape, Precision precision, std::size_t tokens) {
+std::uint64_t Engine::memoryNeeded(const ModelShape& shape, Precision precision, std::size_t tokens,
+                                   std::optional<std::uint64_t> weights) {
     const auto t = static_cast<std::uint64_t>(tokens);
     const auto of = [](int x) { return static_cast<std::uint64_t>(x); };
     constexpr std::uint64_t kFloat = sizeof(float);
@@ -401,8 +403,8 @@ std::uint64_t Engine::memoryNeeded(const ModelShape& shape, Precision precision,
         packedKeyBytes(shape, tokens) + cellBytes(shape.heads, tokens, cellFor(tokens, kPictureCells));
     const std::uint64_t pictures = of(shape.layers) * cellBytes(shape.heads, kPictureCells, 1);
     const std::uint64_t record = t * of(shape.layers) * of(shape.heads) * 48;
-    return weightBytes(shape, precision) + of(shape.layers) * layer + streams + hidden + pictures +
-           std::max(logits, kernel) + hybrid + record + (std::uint64_t{64} << 20); // map tiles
+    return weights.value_or(weightBytes(shape, precision)) + of(shape.layers) * layer + streams + hidden +
+           pictures + std::max(logits, kernel) + hybrid + record + (std::uint64_t{64} << 20); // map tiles
 }
 
 } // namespace fovea

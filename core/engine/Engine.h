@@ -7,6 +7,7 @@
 #include "core/measure/NextToken.h"
 #include <functional>
 #include <memory>
+#include <optional>
 
 namespace fovea {
 
@@ -30,9 +31,11 @@ public:
     [[nodiscard]] Result<std::shared_ptr<const Snapshot>> run(const Request& request, const Deliver& deliver,
                                                               const WorkContext& work);
 
-    /// Bytes that a request of T tokens needs, including both arms and all views.
+    /// Bytes that a request of T tokens needs, including both arms and all views. `weights`: what the weights
+    /// take (heldWeightBytes); absent: all of them unpacked.
     [[nodiscard]] static std::uint64_t memoryNeeded(const ModelShape& shape, Precision precision,
-                                                    std::size_t tokens);
+                                                    std::size_t tokens,
+                                                    std::optional<std::uint64_t> weights = std::nullopt);
 
     /// Whether the current work should be finished before `newer` starts. True while a model is read, a text
     /// tokenised or a full run computed that `newer` also needs. Callable from any thread.

@@ -56,10 +56,10 @@ struct BlockCalls {
 /// The products of one thread for one block.
 class BlockProducts : public Products {
 public:
-    BlockProducts(const Weights& weights, const BlockCalls& calls, bool whole, DenseScratch& scratch)
-        : m_weights(weights), m_calls(calls), m_whole(whole), m_scratch(scratch) {}
-    bool multiply(Product product, std::size_t layer, const void* in, float* out) override {
-        const LayerWeights& w = m_weights.layers[layer];
+    BlockProducts(const LayerMatrices& matrices, const BlockCalls& calls, bool whole, DenseScratch& scratch)
+        : m_matrices(matrices), m_calls(calls), m_whole(whole), m_scratch(scratch) {}
+    bool multiply(Product product, std::size_t, const void* in, float* out) override {
+        const LayerMatrices& w = m_matrices;
         switch (product) {
         case Product::Qkv:
             return run(m_calls.qkv, w.qkv, in, out);
@@ -78,7 +78,7 @@ private:
         return (m_whole ? call.whole : call.ragged).run(w, in, out, m_scratch);
     }
 
-    const Weights& m_weights;
+    const LayerMatrices& m_matrices;
     const BlockCalls& m_calls;
     bool m_whole;
     DenseScratch& m_scratch;
@@ -97,10 +97,9 @@ public:
           m_block(blockRows(ids.size())), m_threads(threadCount(work.threads)),
           m_x(m_tokens, m_steps.width()), m_q(m_tokens, m_steps.queryWidth()),
           m_k(m_tokens, m_steps.keyWidth()), m_v(m_tokens, m_steps.keyWidth()),
-          m_o(m_tokens, m_steps.queryWidth()), m_calls{call(m_weights.layers[0].qkv, Product::Qkv),
-                                                       call(m_weights.layers[0].output, Product::Output),
-                                                       call(m_weights.layers[0].gateUp, Product::GateUp),
-                                                       call(m_weights.layers[0].down, Product::Down)} {
+          m_o(m_tokens, m_steps.queryWidth()), m_matrices(m_weights.matricesOf(m_shape, 0, m_threads)),
+          m_calls{call(m_matrices->qkv, Product::Qkv), call(m_matrices->output, Product::Output),
+                  call(m_matrices->gateUp, Product::GateUp), call(m_matrices->down, Product::Down)} {
         for (int l = 0, made = 0; l < m_shape.layers; ++l)
             if (const int rotation = m_weights.rotationOf[size(l)]; rotation == made) {
                 m_ropes.push_back(makeRopeTable(m_weights.ropeFrequencies(l, m_tokens), m_tokens, m_threads,
@@ -121,6 +120,10 @@ public:
     Result<Matrix> run(const Attend& attend) {
         for (int l = 0; l < m_shape.layers; ++l) {
             FOVEA_TRY(m_work.checkpoint());
+            if (l > 0) {
+                m_matrices.reset(); // before the next layer is unpacked
+                m_matrices = m_weights.matricesOf(m_shape, l, m_threads);
+            }
             FOVEA_TRY(overBlocks(l, [&](const auto& block, Local& local, Products& products, auto& outcome) {
                 m_steps.beforeAttention(size(l), block, local.buffers, products, outcome);
             }));
@@ -181,7 +184,7 @@ private:
                     continue;
                 }
                 const LayerSteps::Block block = blockAt(static_cast<std::size_t>(b) * m_block, layer);
-                BlockProducts products(m_weights, m_calls, block.rows == m_block, local.scratch);
+                BlockProducts products(*m_matrices, m_calls, block.rows == m_block, local.scratch);
                 step(block, local, products, outcome);
             }
         }
@@ -214,7 +217,8 @@ private:
     Matrix m_k;
     Matrix m_v;
     Matrix m_o;
-    std::vector<RopeTable> m_ropes; ///< by Weights::rotationOf
+    std::vector<RopeTable> m_ropes;                  ///< by Weights::rotationOf
+    std::shared_ptr<const LayerMatrices> m_matrices; ///< of the present layer
     BlockCalls m_calls;
     std::vector<std::unique_ptr<Local>> m_local;
 };

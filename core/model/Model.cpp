@@ -23,9 +23,17 @@ tl::unexpected<Error> about(const std::string& path, Error error) {
     return tl::make_unexpected(std::move(error));
 }
 
-/// Bytes of the largest matrix in f32, twice (unpacked and stored), needed while it is packed.
-std::uint64_t unpackingBytes(const ModelShape& shape) {
+/// Whether the unpacked weights take at most a quarter of the memory that may be used.
+bool unpacksAll(const ModelShape& shape, Precision precision, std::uint64_t maxMemory) {
+    return weightBytes(shape, precision) <= memoryLimit(maxMemory) / 4;
+}
+
+/// Working memory of unpacking, in f32, twice: unpacked and packed. The largest matrix when all are unpacked
+/// on loading (`all`), else the matrices of a layer.
+std::uint64_t unpackingBytes(const ModelShape& shape, bool all) {
     const auto n = [](int value) { return static_cast<std::uint64_t>(value); };
+    if (!all)
+        return 2 * (denseCostPerToken(shape).layers / n(shape.layers)) * sizeof(float);
     const std::uint64_t rows =
         std::max({2 * n(shape.feedForward), (n(shape.heads) + 2 * n(shape.kvHeads)) * n(shape.headDim),
                   std::uint64_t{kVocabularyStrip}});
@@ -50,6 +58,7 @@ Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::str
     model->info.fileBytes = file.size();
     for (const auto& warning : model->tokenizer->warnings())
         model->info.warnings.push_back(warning);
+    LoadOptions choice = options ? *options : LoadOptions();
     if (options) {
         FOVEA_TRY(precisionAvailable(options->precision));
         model->precision = options->precision;
@@ -67,9 +76,14 @@ Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::str
                         "without them run");
         const GgufTensors source(file, header->gguf);
         const auto embedding = source.tensors()[header->parts.find(Place::TokenEmbedding)->tensor];
-        FOVEA_TRY(requireMemory("the model in " + std::string(precisionName(options->precision)),
-                                weightBytes(model->shape, options->precision) + embedding.bytes +
-                                    (options->stored ? 2 * file.size() : 0) + unpackingBytes(model->shape),
+        choice.unpacked =
+            options->unpacked.value_or(unpacksAll(model->shape, options->precision, options->maxMemory));
+        const bool all = *choice.unpacked;
+        FOVEA_TRY(requireMemory(all ? "the model in " + std::string(precisionName(options->precision))
+                                    : std::string("the model, kept as it is stored,"),
+                                embedding.bytes + unpackingBytes(model->shape, all) +
+                                    (all && !options->stored ? 0 : 2 * file.size()) +
+                                    (all ? weightBytes(model->shape, options->precision) : 0),
                                 memoryLimit(options->maxMemory), ""));
     }
     auto hash = sha256Hex(file, work);
@@ -77,7 +91,7 @@ Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::str
     model->info.sha256 = std::move(*hash);
     if (options) {
         const GgufTensors source(file, header->gguf);
-        auto weights = Weights::read(source, *header, *options, model->info.warnings, work);
+        auto weights = Weights::read(source, *header, choice, model->info.warnings, work);
         FOVEA_TRY(weights);
         model->weights = std::move(*weights);
     }
@@ -138,6 +152,14 @@ std::uint64_t weightBytes(const ModelShape& shape, Precision precision) {
     // Does not include the padding of rows (DenseOneDnn.cpp), a few percent of wide matrices.
     const std::uint64_t matrices = (dense.layers + dense.logits) * (precision == Precision::BF16 ? 2 : 4);
     return matrices + 4 * vectorNumbers(shape);
+}
+
+std::uint64_t heldWeightBytes(const Model& model, Precision precision, std::uint64_t maxMemory) {
+    if (model.weights)
+        return model.weights->bytes(model.shape);
+    return unpacksAll(model.shape, precision, maxMemory)
+               ? weightBytes(model.shape, precision)
+               : 2 * model.info.fileBytes + unpackingBytes(model.shape, false);
 }
 
 std::uint64_t rowWeightBytes(const Model& model) {

@@ -5,6 +5,7 @@
 #include "core/model/Precision.h"
 #include "core/text/Tokenizer.h"
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace fovea {
@@ -28,6 +29,10 @@ struct LoadOptions {
     /// Also keep the matrices as the file stores them (StoredMatrix). Products with a single row then read a
     /// third of the bytes. F32 only.
     bool stored = false;
+    /// Unpack all matrices on loading. Otherwise they stay as the file stores them (`stored` is implied), and
+    /// each layer is unpacked when a text reaches it: the same bits, some 2 ns a weight for each run. Absent:
+    /// unpacked where that takes at most a quarter of the memory that may be used.
+    std::optional<bool> unpacked = std::nullopt;
     /// Also load models that read in both directions (ModelShape::causal is false). Otherwise these are
     /// Unsupported: nothing that measures next tokens can run them.
     bool encoders = false;
@@ -45,6 +50,11 @@ loadModel(const std::string& path, const LoadOptions& options, const WorkContext
 
 /// Bytes that the weights of `shape` need when unpacked in `precision`.
 [[nodiscard]] std::uint64_t weightBytes(const ModelShape& shape, Precision precision);
+
+/// Bytes that the weights of a model take: as they are held, or, of a model from inspectModel, as loadModel
+/// would hold them with `maxMemory` (LoadOptions::unpacked absent).
+[[nodiscard]] std::uint64_t heldWeightBytes(const Model& model, Precision precision,
+                                            std::uint64_t maxMemory = 0);
 
 /// Bytes of weights that TokenPass reads for one token, as stored or unpacked. Only for loaded models.
 [[nodiscard]] std::uint64_t rowWeightBytes(const Model& model);

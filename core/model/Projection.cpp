@@ -31,9 +31,9 @@ struct Local {
     DenseScratch scratch;
 };
 
-/// to [T x sum of outs] = from [T x in] * strips^T, tasks of fixed size.
+/// Columns of `to`, from `firstColumn` on, [T x sum of outs] = from [T x in] * strips^T, tasks of fixed size.
 void multiply(const DenseBackend& backend, std::span<const DenseWeight> strips, ConstMatrixView from,
-              MatrixView to, int asked) {
+              MatrixView to, int asked, std::size_t firstColumn = 0) {
     FOVEA_ASSERT(from.stride == from.cols && from.rows == to.rows);
     if (from.rows == 0)
         return;
@@ -51,7 +51,7 @@ void multiply(const DenseBackend& backend, std::span<const DenseWeight> strips, 
     }
     std::vector<Task> tasks;
     for (std::size_t first = 0; first < from.rows; first += kRowBlock) {
-        std::size_t column = 0;
+        std::size_t column = firstColumn;
         for (const auto& strip : strips) {
             tasks.push_back({first, std::min(kRowBlock, from.rows - first), &strip, column});
             column += strip.out();
@@ -102,20 +102,37 @@ void logitRows(const Model& model, ConstMatrixView hidden, std::size_t first, Ma
                int threads) {
     FOVEA_ASSERT(logits.cols == static_cast<std::size_t>(model.shape.vocabulary));
     FOVEA_ASSERT(model.shape.predictsTokens());
-    multiply(model.weights->backend, model.weights->vocabulary, hidden.rowRange(first, logits.rows), logits,
-             threads);
+    const Weights& weights = *model.weights;
+    const ConstMatrixView rows = hidden.rowRange(first, logits.rows);
+    if (weights.raw.empty()) {
+        multiply(weights.backend, weights.vocabulary, rows, logits, threads);
+    } else {
+        constexpr std::size_t kAtOnce = 4; // strips that are unpacked at a time
+        const std::size_t strips = (logits.cols + kVocabularyStrip - 1) / kVocabularyStrip;
+        const int team = threads > 0 ? threads : omp_get_max_threads();
+        for (std::size_t strip = 0; strip < strips; strip += kAtOnce) {
+            const auto some = weights.unpackVocabulary(strip, std::min(kAtOnce, strips - strip), team);
+            multiply(weights.backend, some, rows, logits, threads, strip * kVocabularyStrip);
+        }
+    }
     if (model.shape.finalSoftCap == 0)
         return;
     const auto& loops = elementwiseSet(defaultIsa());
-    const auto rows = static_cast<std::ptrdiff_t>(logits.rows);
+    const auto count = static_cast<std::ptrdiff_t>(logits.rows);
 #pragma omp parallel for num_threads(threads > 0 ? threads : omp_get_max_threads()) schedule(static)
-    for (std::ptrdiff_t r = 0; r < rows; ++r)
+    for (std::ptrdiff_t r = 0; r < count; ++r)
         loops.softCap(logits.row(static_cast<std::size_t>(r)), logits.cols, model.shape.finalSoftCap);
 }
 
 void projectOutput(const Model& model, int layer, ConstMatrixView o, MatrixView y, int threads) {
-    const auto& weight = model.weights->layers[static_cast<std::size_t>(layer)].output;
-    multiply(model.weights->backend, {&weight, 1}, o, y, threads);
+    const Weights& weights = *model.weights;
+    const auto l = static_cast<std::size_t>(layer);
+    if (weights.raw.empty()) {
+        multiply(weights.backend, {&weights.matrices[l]->output, 1}, o, y, threads);
+        return;
+    }
+    const DenseWeight output = weights.raw[l].unpackOutput(weights.backend);
+    multiply(weights.backend, {&output, 1}, o, y, threads);
 }
 
 } // namespace fovea

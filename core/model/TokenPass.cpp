@@ -45,8 +45,8 @@ struct TokenPass::Data : Products {
     struct RopeRow {
         std::vector<float> cosines, sines;
     };
-    std::vector<RopeRow> ropes; ///< by Weights::rotationOf, of the present position
-    DenseCall qkvCall, outputCall, gateUpCall, downCall;
+    std::vector<RopeRow> ropes;                          ///< by Weights::rotationOf, of the present position
+    DenseCall qkvCall, outputCall, gateUpCall, downCall; ///< unused where the weights are stored
     DenseScratch scratch;
     mutable RowMultiplier rows; ///< used where the weights are stored
 
@@ -54,16 +54,19 @@ struct TokenPass::Data : Products {
         : model(std::move(m)), threads(threadCount), textTokens(tokens), loops(elementwiseSet(isa)),
           steps(shape, weights, loops), buffers(steps, 1), x(steps.width()), q(steps.queryWidth()),
           k(steps.keyWidth()), v(steps.keyWidth()), o(steps.queryWidth()), ropes(weights.rotations.size()),
-          qkvCall(call(weights.layers[0].qkv, Product::Qkv)),
-          outputCall(call(weights.layers[0].output, Product::Output)),
-          gateUpCall(call(weights.layers[0].gateUp, Product::GateUp)),
-          downCall(call(weights.layers[0].down, Product::Down)),
-          scratch(weights.backend.scratch({&qkvCall, &outputCall, &gateUpCall, &downCall})),
           rows(std::max({steps.width(), steps.hidden(), steps.queryWidth()}), threads, rowProduct(isa)) {
         for (RopeRow& rope : ropes) {
             rope.cosines.resize(size(shape.rotaryDim()) / 2);
             rope.sines.resize(size(shape.rotaryDim()) / 2);
         }
+        if (weights.stored)
+            return;
+        const LayerMatrices& like = *weights.matrices[0];
+        qkvCall = call(like.qkv, Product::Qkv);
+        outputCall = call(like.output, Product::Output);
+        gateUpCall = call(like.gateUp, Product::GateUp);
+        downCall = call(like.down, Product::Down);
+        scratch = weights.backend.scratch({&qkvCall, &outputCall, &gateUpCall, &downCall});
     }
 
     [[nodiscard]] DenseCall call(const DenseWeight& like, Product product) const {
@@ -76,7 +79,7 @@ struct TokenPass::Data : Products {
             return true;
         }
         const OneThread one;
-        const LayerWeights& w = weights.layers[layer];
+        const LayerMatrices& w = *weights.matrices[layer];
         switch (product) {
         case Product::Qkv:
             return qkvCall.run(w.qkv, in, out, scratch);

@@ -28,8 +28,9 @@ public:
     WeightReader(const TensorSource& source, const ModelHeader& header, const LoadOptions& options,
                  std::vector<std::string>& warnings, const WorkContext& work)
         : m_source(source), m_tensors(source.tensors()), m_parts(header.parts), m_shape(header.shape),
-          m_warnings(warnings), m_work(work), m_weights(std::make_shared<Weights>(options.precision)) {
-        if (options.stored)
+          m_warnings(warnings), m_work(work), m_unpacked(options.unpacked.value_or(true)),
+          m_weights(std::make_shared<Weights>(options.precision)) {
+        if (options.stored || !m_unpacked)
             m_weights->stored = std::make_unique<StoredWeights>();
         for (const auto& tensor : m_tensors)
             m_total += tensor.bytes;
@@ -49,10 +50,6 @@ public:
 
 private:
     Result<> readLayer(int l) {
-        const std::size_t m = size(m_shape.width);
-        const std::size_t f = size(m_shape.feedForward);
-        const std::size_t q = size(m_shape.heads) * size(m_shape.headDim);
-        const std::size_t kv = size(m_shape.kvHeads) * size(m_shape.headDim);
         LayerWeights layer;
         FOVEA_TRY(readNorm(Place::AttentionNorm, Place::AttentionNormBias, l, layer.attentionNorm));
         FOVEA_TRY(readNorm(Place::FeedForwardNorm, Place::FeedForwardNormBias, l, layer.feedForwardNorm));
@@ -63,6 +60,16 @@ private:
         FOVEA_TRY(readVector(Place::QueryNorm, l, layer.queryNorm));
         FOVEA_TRY(readVector(Place::KeyNorm, l, layer.keyNorm));
         FOVEA_TRY(readBiases(l, layer));
+        m_weights->layers.push_back(std::move(layer));
+        return m_unpacked ? readUnpacked(l) : readRaw(l);
+    }
+
+    Result<> readUnpacked(int l) {
+        const std::size_t m = size(m_shape.width);
+        const std::size_t f = size(m_shape.feedForward);
+        const std::size_t q = size(m_shape.heads) * size(m_shape.headDim);
+        const std::size_t kv = size(m_shape.kvHeads) * size(m_shape.headDim);
+        LayerMatrices layer;
         {
             Matrix qkv(q + 2 * kv, m);
             FOVEA_TRY(readMatrix(Place::Query, l, qkv.view().rowRange(0, q)));
@@ -86,7 +93,7 @@ private:
         Matrix down(m, f);
         FOVEA_TRY(readMatrix(Place::Down, l, down.view()));
         layer.down = m_weights->backend.pack(down.view());
-        m_weights->layers.push_back(std::move(layer));
+        m_weights->matrices.push_back(std::make_shared<const LayerMatrices>(std::move(layer)));
         if (!m_weights->stored)
             return {};
         StoredLayer stored;
@@ -100,6 +107,75 @@ private:
         FOVEA_TRY(readStored(Place::Down, l, stored.down));
         m_weights->stored->layers.push_back(std::move(stored));
         return {};
+    }
+
+    /// The matrices of a layer in the encoding of the file, twice: for blocks of rows and for single rows.
+    Result<> readRaw(int l) {
+        RawLayer raw;
+        StoredLayer stored;
+        struct Target {
+            Place place;
+            RawMatrix* raw;
+            StoredMatrix* stored;
+        };
+        for (const Target& to :
+             {Target{Place::Query, &raw.q, &stored.q}, Target{Place::Key, &raw.k, &stored.k},
+              Target{Place::Value, &raw.v, &stored.v},
+              Target{Place::AttentionOutput, &raw.output, &stored.output},
+              Target{Place::Gate, &raw.gate, &stored.gate}, Target{Place::Up, &raw.up, &stored.up},
+              Target{Place::Down, &raw.down, &stored.down}}) {
+            if (to.place == Place::Gate && !m_shape.gated)
+                continue;
+            FOVEA_TRY(readRaw(*m_parts.find(to.place, l), *to.raw));
+            *to.stored = storedOf(*to.raw);
+        }
+        m_weights->raw.push_back(std::move(raw));
+        m_weights->stored->layers.push_back(std::move(stored));
+        return {};
+    }
+
+    static StoredMatrix storedOf(const RawMatrix& raw) {
+        return StoredMatrix::pack(raw.type, {raw.bytes.data(), raw.bytes.size()}, raw.rows, raw.columns,
+                                  [&](std::size_t r) { return raw.placeOf(r); });
+    }
+
+    Result<> readRaw(const TensorPart& part, RawMatrix& to) {
+        const StoredTensor& tensor = m_tensors[part.tensor];
+        to.rows = static_cast<std::size_t>(part.rows);
+        to.columns = static_cast<std::size_t>(part.columns);
+        if (part.transposed) { // few and small (GPT-2): kept in f32
+            Matrix plain(to.rows, to.columns);
+            FOVEA_TRY(readTransposed(part, 0, plain.view()));
+            to.bytes = AlignedBuffer<std::byte>(plain.bytes());
+            std::memcpy(to.bytes.data(), plain.view().data, plain.bytes());
+            return {};
+        }
+        to.type = tensor.type;
+        to.pairsOf = part.rowPairs ? size(m_shape.headDim) : 0;
+        const std::size_t rowBytes = rowBytesOf(tensor.type, to.columns);
+        to.bytes = AlignedBuffer<std::byte>(to.rows * rowBytes);
+        FOVEA_TRY(readBytes(part.tensor, part.firstRow * rowBytes, to.bytes.data(), to.bytes.size()));
+        note(tensor.name, countNonFinite(to, rowBytes));
+        return {};
+    }
+
+    [[nodiscard]] std::uint64_t countNonFinite(const RawMatrix& matrix, std::size_t rowBytes) const {
+        const int threads = m_work.threads > 0 ? m_work.threads : omp_get_max_threads();
+        std::vector<std::vector<float>> unpacked(static_cast<std::size_t>(threads),
+                                                 std::vector<float>(matrix.columns));
+        const auto& loops = elementwiseSet(m_work.isa);
+        const auto rows = static_cast<std::ptrdiff_t>(matrix.rows);
+        std::uint64_t bad = 0;
+#pragma omp parallel for num_threads(threads) reduction(+ : bad) schedule(static)
+        for (std::ptrdiff_t r = 0; r < rows; ++r) {
+            auto& row = unpacked[static_cast<std::size_t>(omp_get_thread_num())];
+            dequantise(matrix.type, matrix.bytes.data() + static_cast<std::size_t>(r) * rowBytes, row.size(),
+                       row.data());
+            if (!loops.allFinite(row.data(), row.size()))
+                bad += static_cast<std::uint64_t>(
+                    std::count_if(row.begin(), row.end(), [](float x) { return !std::isfinite(x); }));
+        }
+        return bad;
     }
 
     Result<> readBiases(int l, LayerWeights& layer) {
@@ -145,6 +221,11 @@ private:
     Result<> readVocabulary() {
         const auto* output = m_parts.find(Place::Output);
         const auto& part = output ? *output : *m_parts.find(Place::TokenEmbedding);
+        if (!m_unpacked) {
+            FOVEA_TRY(readRaw(part, m_weights->rawVocabulary));
+            m_weights->stored->vocabulary = storedOf(m_weights->rawVocabulary);
+            return {};
+        }
         for (std::size_t first = 0; first < size(m_shape.vocabulary); first += kVocabularyStrip) {
             Matrix strip(std::min(kVocabularyStrip, size(m_shape.vocabulary) - first), size(m_shape.width));
             FOVEA_TRY(readRows(part, first, strip.view()));
@@ -335,6 +416,7 @@ private:
     const ModelShape& m_shape;
     std::vector<std::string>& m_warnings;
     const WorkContext& m_work;
+    bool m_unpacked; ///< all matrices are unpacked now
     std::shared_ptr<Weights> m_weights;
     std::vector<std::byte> m_raw;
     std::vector<std::pair<std::string, std::uint64_t>> m_nonFinite;

@@ -1,6 +1,9 @@
 #include "core/model/Weights.h"
 #include "core/base/Check.h"
 #include "core/model/Dequantise.h"
+#include <algorithm>
+#include <new>
+#include <omp.h>
 
 namespace fovea {
 
@@ -17,6 +20,44 @@ std::uint64_t StoredWeights::bytes() const {
         for (const StoredMatrix* m :
              {&layer.q, &layer.k, &layer.v, &layer.output, &layer.gate, &layer.up, &layer.down})
             sum += m->bytes();
+    return sum;
+}
+
+std::shared_ptr<const LayerMatrices> Weights::matricesOf(const ModelShape& shape, int layer,
+                                                         int threads) const {
+    const auto l = static_cast<std::size_t>(layer);
+    if (!matrices.empty())
+        return matrices[l];
+    return std::make_shared<const LayerMatrices>(raw[l].unpack(shape, backend, threads));
+}
+
+std::vector<DenseWeight> Weights::unpackVocabulary(std::size_t first, std::size_t count, int threads) const {
+    std::vector<DenseWeight> strips(count);
+    bool failed = false;
+    const auto jobs = static_cast<std::ptrdiff_t>(count);
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) reduction(|| : failed)
+    for (std::ptrdiff_t i = 0; i < jobs; ++i) {
+        try {
+            const std::size_t row = (first + static_cast<std::size_t>(i)) * kVocabularyStrip;
+            Matrix strip(std::min(kVocabularyStrip, rawVocabulary.rows - row), rawVocabulary.columns);
+            rawVocabulary.unpack(row, strip.view());
+            strips[static_cast<std::size_t>(i)] = backend.pack(strip.view());
+        } catch (const std::bad_alloc&) { // must not cross the region
+            failed = true;
+        }
+    }
+    if (failed)
+        throw std::bad_alloc();
+    return strips;
+}
+
+std::uint64_t Weights::bytes(const ModelShape& shape) const {
+    std::uint64_t sum = embedding.bytes() + (stored ? stored->bytes() : 0);
+    if (raw.empty())
+        return sum + weightBytes(shape, backend.precision());
+    sum += rawVocabulary.bytes.size();
+    for (const RawLayer& layer : raw)
+        sum += layer.bytes();
     return sum;
 }
 

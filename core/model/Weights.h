@@ -5,6 +5,7 @@
 #include "core/files/TensorSource.h"
 #include "core/model/Dense.h"
 #include "core/model/ModelHeader.h"
+#include "core/model/RawLayer.h"
 #include "core/model/StoredMatrix.h"
 #include <cstddef>
 #include <memory>
@@ -24,7 +25,7 @@ struct NormWeights {
     std::vector<float> bias;   ///< [M] of a layer norm
 };
 
-/// Vectors that a family lacks are empty.
+/// The vectors of a layer. Those that a family lacks are empty.
 struct LayerWeights {
     NormWeights attentionNorm;        ///< before attention (normsBefore)
     NormWeights feedForwardNorm;      ///< before the feed-forward network
@@ -32,10 +33,6 @@ struct LayerWeights {
     NormWeights afterFeedForwardNorm; ///< normsAfter or normsOfSum
     std::vector<float> queryNorm;     ///< [D], or [H*D]
     std::vector<float> keyNorm;       ///< [D], or [G*D]
-    DenseWeight qkv;                  ///< [(H+2G)*D x M]: q rows, then k, then v; q and k in half-split order
-    DenseWeight output;               ///< [M x H*D]
-    DenseWeight gateUp;               ///< [2F x M]: gate rows, then up; [F x M] without a gate
-    DenseWeight down;                 ///< [M x F]
     std::vector<float> qkvBias, outputBias, upBias, downBias;
 };
 
@@ -59,6 +56,7 @@ public:
         : m_type(type), m_width(width), m_bytes(std::move(bytes)) {}
     /// Writes row `id` to out[0 .. M).
     void look(std::size_t id, float* out) const;
+    [[nodiscard]] std::size_t bytes() const { return m_bytes.size(); }
 
 private:
     TensorType m_type = TensorType::F32;
@@ -72,7 +70,7 @@ struct Rotation {
     std::vector<double> longFrequencies; ///< of texts longer than ropeContext; empty: the same
 };
 
-/// The weights of a model, unpacked once. Immutable, shared between threads.
+/// The weights of a model, unpacked once or when a layer is needed. Immutable, shared between threads.
 class Weights {
 public:
     /// Reads every tensor that `header` places. The conventions of the container (TensorPart) are undone.
@@ -84,6 +82,16 @@ public:
 
     explicit Weights(Precision precision) : backend(precision) {}
 
+    /// The matrices of a layer, unpacked now if they are not kept so. Opens an OpenMP region of `threads`.
+    /// Throws std::bad_alloc.
+    [[nodiscard]] std::shared_ptr<const LayerMatrices> matricesOf(const ModelShape& shape, int layer,
+                                                                  int threads) const;
+    /// Strips [first, first + count) of rawVocabulary, unpacked.
+    [[nodiscard]] std::vector<DenseWeight> unpackVocabulary(std::size_t first, std::size_t count,
+                                                            int threads) const;
+    /// Bytes of all weights as they are held.
+    [[nodiscard]] std::uint64_t bytes(const ModelShape& shape) const;
+
     /// Radians per position of the rotation of `layer` in a text of `tokens` tokens, [R/2]; empty where
     /// nothing is rotated.
     [[nodiscard]] std::span<const double> ropeFrequencies(int layer, std::size_t tokens) const;
@@ -94,8 +102,12 @@ public:
     std::vector<float> tokenType; ///< [M], that of type 0
     NormWeights embeddingNorm;
     std::vector<LayerWeights> layers; ///< [L]
+    /// [L], unpacked on loading; empty: `raw` holds them, and matricesOf unpacks a layer when it is needed.
+    std::vector<std::shared_ptr<const LayerMatrices>> matrices;
+    std::vector<RawLayer> raw; ///< [L], or empty
     NormWeights outputNorm;
     std::vector<DenseWeight> vocabulary; ///< strips of [960 x M], the last one ragged; none in an encoder
+    RawMatrix rawVocabulary;             ///< [V x M], in place of `vocabulary` where weights are not unpacked
     std::vector<Rotation> rotations;
     std::vector<int> rotationOf;           ///< [L] index in `rotations`, -1: the layer is not rotated
     std::size_t ropeContext = 0;           ///< as in ModelShape

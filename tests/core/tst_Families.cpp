@@ -61,7 +61,7 @@ struct Loaded {
 };
 
 /// The model of a GGUF file, without its tokenizer.
-Loaded loadGguf(const std::string& bytes, bool stored = false) {
+Loaded loadGguf(const std::string& bytes, bool stored = false, bool unpacked = true) {
     const MemoryBytes source(bytes);
     auto header = readModelHeader(source, {});
     if (!header)
@@ -71,6 +71,7 @@ Loaded loadGguf(const std::string& bytes, bool stored = false) {
     const GgufTensors tensors(source, loaded.header.gguf);
     LoadOptions options;
     options.stored = stored;
+    options.unpacked = unpacked;
     auto weights = Weights::read(tensors, loaded.header, options, loaded.model.info.warnings, {});
     if (!weights)
         qFatal("%s", weights.error().message.c_str());
@@ -158,6 +159,8 @@ private slots:
     void folder_agreesWithTransformers();
     void decoding_equalsTheWholeText_data() { goldens(); }
     void decoding_equalsTheWholeText();
+    void storedWeights_giveTheSameBits_data() { goldens(); }
+    void storedWeights_giveTheSameBits();
     void headers_sayWhatLayersDo();
     void fusedTensors_areAccepted();
     void learnedPositions_endTheText();
@@ -241,6 +244,31 @@ void tst_Families::decoding_equalsTheWholeText() {
         QCOMPARE(row, reference.positions.size());
         QSMALL(worst);
     }
+}
+
+void tst_Families::storedWeights_giveTheSameBits() {
+    // A model whose unpacked weights would not fit unpacks each layer when a text reaches it.
+    const Reference reference(folder());
+    const std::string bytes = bytesOfFile(folder() + "/model.gguf");
+    const Model whole = loadGguf(bytes).model, kept = loadGguf(bytes, false, false).model;
+    QVERIFY(kept.weights->matrices.empty() && kept.weights->vocabulary.empty());
+    QVERIFY(kept.weights->stored);
+    const Matrix a = hiddenOf(whole, reference.ids), b = hiddenOf(kept, reference.ids);
+    QCOMPARE(worstOf(a.view(), b.view()), 0.0);
+    const auto width = static_cast<std::size_t>(whole.shape.heads * whole.shape.headDim);
+    Matrix o(3, width), y(3, a.cols()), z(3, a.cols());
+    for (std::size_t i = 0; i < 3 * width; ++i)
+        o.view().data[i] = static_cast<float>(i % 17) - 8;
+    projectOutput(whole, 1, o.view(), y.view(), 1);
+    projectOutput(kept, 1, o.view(), z.view(), 1);
+    QCOMPARE(worstOf(y.view(), z.view()), 0.0);
+    if (!whole.shape.predictsTokens())
+        return;
+    const auto vocabulary = static_cast<std::size_t>(whole.shape.vocabulary);
+    Matrix wholeLogits(5, vocabulary), keptLogits(5, vocabulary);
+    logitRows(whole, a.view(), 2, wholeLogits.view(), 2);
+    logitRows(kept, b.view(), 2, keptLogits.view(), 2);
+    QCOMPARE(worstOf(wholeLogits.view(), keptLogits.view()), 0.0);
 }
 
 namespace {

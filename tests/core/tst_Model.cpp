@@ -31,6 +31,7 @@ private slots:
     void nonFiniteScales_openWithAWarningAndStopTheRun();
     void notARegularFile_isRefused();
     void tooLittleMemory_isRefused();
+    void weightsThatDoNotFit_stayStored();
     void cancel_stopsALoad();
     void unavailablePrecision_isRefused();
     void findModel_saysWhatIsMissing();
@@ -238,11 +239,34 @@ void tst_Model::tooLittleMemory_isRefused() {
     const auto model = loadModel(path, options, {});
     QVERIFY(!model);
     QCOMPARE(model.error().code, ErrorCode::TooLarge);
-    QVERIFY2(model.error().message.find("the model in f32 needs ") != std::string::npos,
+    QVERIFY2(model.error().message.find("the model, kept as it is stored, needs ") != std::string::npos,
              model.error().message.c_str());
     QVERIFY(model.error().message.find("100 kB may be used") != std::string::npos);
     options.maxMemory = 100'000'000;
     QVERIFY(loadModel(path, options, {}));
+}
+
+void tst_Model::weightsThatDoNotFit_stayStored() {
+    const std::string path = write(test::tinyModel().bytes());
+    LoadOptions options;
+    options.maxMemory = 250'000; // unpacked, the weights take more than a quarter of it
+    const auto model = loadModel(path, options, {});
+    QVERIFY2(model, model ? "" : model.error().message.c_str());
+    QVERIFY(!(*model)->weights->raw.empty());
+    QVERIFY(heldWeightBytes(**model, Precision::F32) < weightBytes((*model)->shape, Precision::F32));
+    options.maxMemory = 0;
+    const auto whole = loadModel(path, options, {});
+    QVERIFY(whole);
+    QVERIFY((*whole)->weights->raw.empty());
+    const std::vector<std::int32_t> ids{1, 2, 4, 5, 0, 3};
+    const auto a = forward(**model, ids, test::plainAttend((*model)->shape), {});
+    const auto b = forward(**whole, ids, test::plainAttend((*whole)->shape), {});
+    QVERIFY(a && b);
+    QCOMPARE(std::memcmp(a->view().data, b->view().data, 6 * 32 * sizeof(float)), 0);
+    const auto card = inspectModel(path, {});
+    QVERIFY(card);
+    QCOMPARE(heldWeightBytes(**card, Precision::F32), weightBytes((*card)->shape, Precision::F32));
+    QVERIFY(heldWeightBytes(**card, Precision::F32, 250'000) != weightBytes((*card)->shape, Precision::F32));
 }
 
 void tst_Model::cancel_stopsALoad() {

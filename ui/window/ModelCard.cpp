@@ -69,8 +69,8 @@ void ModelCard::showModel(const Model& model, Precision precision, std::size_t t
                 : tr("%1 tokens").arg(number(s.context)),
            past ? careful : ok);
     addRow(tr("tokenizer"), tr("vocabulary %1").arg(number(s.vocabulary)), ok);
-    const std::uint64_t need =
-        tokens > 0 ? Engine::memoryNeeded(s, precision, tokens) : weightBytes(s, precision);
+    const std::uint64_t held = heldWeightBytes(model, precision);
+    const std::uint64_t need = tokens > 0 ? Engine::memoryNeeded(s, precision, tokens, held) : held;
     const std::uint64_t limit = memoryLimit(0);
     addRow(tr("memory"),
            tr("%1 %2 of %3 free")
