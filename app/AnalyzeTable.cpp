@@ -53,6 +53,25 @@ std::string costRows(const Cost& cost) {
     return text;
 }
 
+/// The layers with a native window, and what the policy loses there and in the others.
+std::string nativeRows(const IsolatedResult& isolated) {
+    double error[2] = {}, mass[2] = {};
+    int count[2] = {};
+    for (const LayerFidelity& layer : isolated.layers) {
+        const int local = layer.nativeWindow > 0 ? 1 : 0;
+        error[local] += layer.outputError;
+        mass[local] += layer.massRecall;
+        ++count[local];
+    }
+    std::string text;
+    for (int local = 0; count[1] > 0 && local < 2; ++local)
+        if (count[local] > 0)
+            text += formatted("  %-18s %d layers: output error %.4f, kept mass %.4f of the model's own\n",
+                              local == 1 ? "native local" : "global", count[local],
+                              error[local] / count[local], mass[local] / count[local]);
+    return text;
+}
+
 std::string fidelityRows(const PropagatedResult& run, const IsolatedResult& isolated) {
     const PropagatedFidelity& f = run.fidelity;
     std::string text =
@@ -79,8 +98,11 @@ std::string fidelityRows(const PropagatedResult& run, const IsolatedResult& isol
         if (worst == nullptr || layer.outputError > worst->outputError)
             worst = &layer;
     if (worst != nullptr)
-        text += formatted("  worst layer        %d: output error %.4f, kept mass %.4f\n", worst->layer,
-                          worst->outputError, worst->massRecall);
+        text +=
+            formatted("  worst layer        %d%s: output error %.4f, kept mass %.4f\n", worst->layer,
+                      worst->nativeWindow > 0 ? formatted(" (local %u)", worst->nativeWindow).c_str() : "",
+                      worst->outputError, worst->massRecall);
+    text += nativeRows(isolated);
     return text;
 }
 
@@ -149,6 +171,8 @@ std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>
         text += "; looks ahead: a diagnostic, no causal policy";
     if (snapshot.pastContext)
         text += formatted("; past the model's context of %d tokens", snapshot.model->shape.context);
+    if (!snapshot.model->info.change.empty())
+        text += "; the model is " + snapshot.model->info.change + ", not as trained";
     text += "\n\nCost\n" + costRows(snapshot.propagated->cost);
     text += "\nFidelity\n" + fidelityRows(*snapshot.propagated, *snapshot.isolated);
     if (tier != nullptr)

@@ -66,7 +66,7 @@ std::string pairTable(const AttentionPlace& place, const Tokens& tokens, const P
     std::string text;
     add(text, "layer %d head %d: query %zu \"%s\", key %zu \"%s\"\n", place.layer, place.head, facts.query,
         piece(tokens, facts.query).c_str(), facts.key, piece(tokens, facts.key).c_str());
-    if (facts.kind != ReadKind::AfterQuery) {
+    if (facts.computed()) {
         add(text, "p %.6f, rank %zu; score %.4f, log-sum-exp %.4f\n", facts.full, facts.rank, facts.logit,
             facts.lse);
         if (facts.hybrid && !std::isnan(*facts.hybrid))

@@ -6,6 +6,7 @@
 #include "core/export/Documents.h"
 #include "core/files/ByteSource.h"
 #include "core/files/Gguf.h"
+#include "core/model/NativeAttention.h"
 
 namespace fovea::app {
 
@@ -15,6 +16,23 @@ struct Options {
     std::string model;
     OutputOptions output;
 };
+
+/// "26, all global", or which have a native window.
+std::string layersText(const ModelShape& shape) {
+    if (!hasNativeWindows(shape))
+        return std::to_string(shape.layers) + ", all global";
+    std::string text = std::to_string(shape.layers) + ", " + std::to_string(nativeLocalLayers(shape)) +
+                       " with a native window:";
+    for (int first = 0; first < shape.layers;) { // runs of equal layers
+        int last = first;
+        while (last + 1 < shape.layers && layerKind(shape, last + 1) == layerKind(shape, first))
+            ++last;
+        text += std::string(first > 0 ? ", " : " ") + std::to_string(first) +
+                (last > first ? "-" + std::to_string(last) : "") + " " + layerKind(shape, first);
+        first = last + 1;
+    }
+    return text;
+}
 
 std::string summary(const Model& model, const std::vector<MemoryNeed>& memory) {
     const ModelShape& s = model.shape;
@@ -33,7 +51,7 @@ std::string summary(const Model& model, const std::vector<MemoryNeed>& memory) {
         row("file", model.info.path + ", " + formatBytes(model.info.fileBytes)) +
         row("sha256", model.info.sha256) +
         row("family", s.family + ", GGUF " + std::to_string(model.info.formatVersion)) +
-        row("layers", std::to_string(s.layers) + ", all global") +
+        row("layers", layersText(s)) +
         row("heads", std::to_string(s.heads) + " query, " + std::to_string(s.kvHeads) + " key-value, of " +
                          std::to_string(s.headDim)) +
         row("width", std::to_string(s.width) + ", feed-forward " + std::to_string(s.feedForward)) +

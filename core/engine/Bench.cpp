@@ -139,8 +139,8 @@ Result<AttentionCase> makeCase(const BenchSpec& spec, const WorkContext& work) {
     shape.heads = spec.heads;
     shape.kvHeads = spec.kvHeads;
     shape.headDim = spec.headDim;
-    made.input = {made.q.view(), made.k.view(), made.v.view(),         spec.heads,
-                  spec.kvHeads,  spec.headDim,  shape.attentionScale()};
+    made.input = {made.q.view(), made.k.view(), made.v.view(),          spec.heads,
+                  spec.kvHeads,  spec.headDim,  shape.attentionScale(0)};
     if (spec.pattern == BenchPattern::Full) {
         made.plan = bidirectionalPlan(spec);
         return made;

@@ -46,7 +46,7 @@ struct Decoder::Data {
           norms(static_cast<std::size_t>(model->shape.layers)),
           states(static_cast<std::size_t>(model->shape.layers)) {
         for (int layer = 0; layer < model->shape.layers; ++layer) {
-            caches.emplace_back(keyWidth(), retentionOf(policy, layer));
+            caches.emplace_back(keyWidth(), retentionOf(policy, model->shape, layer));
             caches.back().reserve(options.tokens);
             auto& state = states[static_cast<std::size_t>(layer)] = std::make_shared<LayerState>();
             if (policy.storesDirections())
@@ -103,7 +103,7 @@ struct Decoder::Data {
                              states[layer],
                              norms[layer],
                              cache.whole() ? nullptr : &cache.keyRows()};
-        const AttentionInput input = attentionInputOf(*model, q, cache.keys(), cache.values());
+        const AttentionInput input = attentionInputOf(*model, in.layer, q, cache.keys(), cache.values());
         const MatrixView out{o.data(), tokens, o.size(), 0};
         const Result<HybridLayer> done = runLayer(task, input, {}, {out, {}}, work);
         FOVEA_TRY(done);
@@ -186,7 +186,7 @@ Result<Decoder> Decoder::start(std::shared_ptr<const Model> model, const Attenti
     const std::size_t width = static_cast<std::size_t>(shape.kvHeads * shape.headDim);
     std::uint64_t bytes = 0;
     for (int layer = 0; layer < shape.layers; ++layer) {
-        bytes += KvCache::bytesFor(width, retentionOf(*legal, layer), planned.tokens);
+        bytes += KvCache::bytesFor(width, retentionOf(*legal, shape, layer), planned.tokens);
         if (readsEarlierQueries(*legal))
             bytes += planned.tokens * static_cast<std::uint64_t>(shape.heads * shape.headDim) * sizeof(float);
     }

@@ -121,7 +121,7 @@ private:
             Matrix whole;
             FOVEA_TRY(runVisible(m_snapshot, m_policy, layer, -1, {0, tokens()}, m_work, &whole));
             const double scale = std::max(largest(whole.view()), 1e-30);
-            KvCache cache(full.k.cols(), retentionOf(m_policy, layer));
+            KvCache cache(full.k.cols(), retentionOf(m_policy, shape, layer));
             for (std::size_t j = 0; j < border; ++j)
                 cache.append(full.k.view().row(j), full.v.view().row(j));
             std::vector<float> o(full.o.cols());
@@ -139,8 +139,9 @@ private:
                                      state,
                                      std::span(full.hiddenNorm).first(at + 1),
                                      cache.whole() ? nullptr : &cache.keyRows()};
-                const AttentionInput input = attentionInputOf(
-                    *m_snapshot.model, full.q.view().rowRange(0, at + 1), cache.keys(), cache.values());
+                const AttentionInput input =
+                    attentionInputOf(*m_snapshot.model, layer, full.q.view().rowRange(0, at + 1),
+                                     cache.keys(), cache.values());
                 FOVEA_TRY(runLayer(task, input, {}, {{o.data(), at + 1, o.size(), 0}, {}}, m_work));
                 const ConstMatrixView row{o.data(), 1, o.size()};
                 worst = std::max(worst, largestDifference(whole.view().rowRange(at, 1), row, 0, 1) / scale);

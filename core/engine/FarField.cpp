@@ -350,7 +350,7 @@ private:
     }
 
     /// The output of queries outside query role that get no softmax under the policy: the running mean of the
-    /// values, or nothing.
+    /// values inside the native window, or nothing.
     void fillSilentRows() {
         bool any = false;
         for (std::size_t h = 0; h < m_heads; ++h)
@@ -365,6 +365,9 @@ private:
         for (std::size_t& j = m_state->valueRows; j < m_task.rows.last; ++j) {
             for (std::size_t c = 0; c < m_in.v.cols; ++c)
                 m_state->valueSum[c] += static_cast<double>(m_in.v(j, c));
+            if (const std::size_t first = m_in.native().first(j); first > 0) // one value leaves the window
+                for (std::size_t c = 0; c < m_in.v.cols; ++c)
+                    m_state->valueSum[c] -= static_cast<double>(m_in.v(first - 1, c));
             if (j < m_task.rows.first)
                 continue;
             for (std::size_t h = 0; h < m_heads; ++h) {
@@ -373,7 +376,7 @@ private:
                     continue;
                 for (std::size_t d = 0; d < m_dim; ++d)
                     o(j, h)[d] = static_cast<float>(m_state->valueSum[h / group * m_dim + d] /
-                                                    static_cast<double>(j + 1));
+                                                    static_cast<double>(m_in.native().keys(j)));
             }
         }
     }

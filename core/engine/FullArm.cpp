@@ -52,12 +52,13 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
             const Stopwatch watch(aside, work);
             layer->lse.resize(tokens.size() * static_cast<std::size_t>(shape.heads));
         }
-        const AttentionPlan plan = fullPlan(shape, in.layer, tokens.size());
-        const AttentionInput input = attentionInputOf(model, in.q, in.k, in.v);
+        const AttentionPlan plan = modelPlan(shape, in.layer, tokens.size());
+        const AttentionInput input = attentionInputOf(model, in.layer, in.q, in.k, in.v);
         AttentionCells cells;
         if (request.headStats) {
             const Stopwatch watch(aside, work);
-            cells = makeCells(shape.heads, tokens.size(), cellFor(tokens.size(), kPictureCells));
+            cells =
+                makeCells(shape.heads, tokens.size(), cellFor(tokens.size(), kPictureCells), input.window);
         }
         {
             const Stopwatch watch(attention, work);

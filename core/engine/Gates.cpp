@@ -141,9 +141,9 @@ private:
                 const double difference = largestDifference(full, output.view(), 0, tokens()) / scale;
                 // A missing pair could cause only a small difference, so the number of planned pairs is
                 // checked too.
-                const std::uint64_t missing =
-                    static_cast<std::uint64_t>(m_snapshot.model->shape.heads) * causalPairs(tokens()) -
-                    done->plan->pairs();
+                const std::uint64_t missing = static_cast<std::uint64_t>(m_snapshot.model->shape.heads) *
+                                                  modelPairs(m_snapshot.model->shape, layer, {0, tokens()}) -
+                                              done->plan->pairs();
                 if (missing > 0 || difference > *gate.value || worst.empty()) {
                     gate.value = std::max(*gate.value, difference);
                     worst = policy->name + ", layer " + std::to_string(layer);
@@ -160,6 +160,8 @@ private:
         for (std::size_t n = 0; n < budgets.size(); ++n)
             gate.detail += (n > 0 ? ", " : "") + budgets[n].name;
         gate.detail += "; worst: " + worst;
+        if (hasNativeWindows(m_snapshot.model->shape))
+            gate.detail += "; full attention keeps to the model's native windows, and so does every policy";
         return gate;
     }
 
@@ -294,19 +296,29 @@ private:
         return gate;
     }
 
-    /// Compares one layer's planned pairs with a count of the keys that each query reads; empty when they
-    /// agree.
+    /// Compares the planned pairs of the first layer of each native window with a count of the keys that its
+    /// queries read; empty when they agree.
     Result<std::string> countByKeys() {
-        const Result<VisibleLayer> layer = runVisible(m_snapshot, m_policy, 0, -1, {0, tokens()}, m_work);
-        FOVEA_TRY(layer);
-        std::uint64_t keys = 0;
-        for (int head = 0; head < m_snapshot.model->shape.heads; ++head)
-            for (std::size_t query = 0; query < tokens(); ++query)
-                keys += layer->plan->keptKeys(head, query).size();
-        if (keys == layer->plan->pairs())
-            return std::string();
-        return "layer 0 plans " + std::to_string(layer->plan->pairs()) + " pairs, its queries read " +
-               std::to_string(keys);
+        const ModelShape& shape = m_snapshot.model->shape;
+        std::vector<NativeWindow> counted;
+        for (int at = 0; at < shape.layers; ++at) {
+            const NativeWindow native = nativeWindow(shape, at);
+            if (std::find(counted.begin(), counted.end(), native) != counted.end())
+                continue;
+            counted.push_back(native);
+            const Result<VisibleLayer> layer =
+                runVisible(m_snapshot, m_policy, at, -1, {0, tokens()}, m_work);
+            FOVEA_TRY(layer);
+            std::uint64_t keys = 0;
+            for (int head = 0; head < shape.heads; ++head)
+                for (std::size_t query = 0; query < tokens(); ++query)
+                    for (const KeptKey& kept : layer->plan->keptKeys(head, query))
+                        keys += native.lets(query, kept.key) ? 1U : 0U;
+            if (keys != layer->plan->pairs())
+                return "layer " + std::to_string(at) + " plans " + std::to_string(layer->plan->pairs()) +
+                       " pairs, its queries read " + std::to_string(keys);
+        }
+        return std::string();
     }
 
     Result<GateResult> controls() {

@@ -57,7 +57,7 @@ Result<Matrix> walkHybrid(const HybridWalk& walk, const WatchLayer& watch, const
                              walk.model.precision,
                              walk.states.empty() ? nullptr : walk.states[static_cast<std::size_t>(in.layer)],
                              norms};
-        const AttentionInput input = attentionInputOf(walk.model, in.q, in.k, in.v);
+        const AttentionInput input = attentionInputOf(walk.model, in.layer, in.q, in.k, in.v);
         const Result<HybridLayer> done = runLayer(task, input, {}, {o, lse}, here);
         FOVEA_TRY(done);
         if (watch)

@@ -47,17 +47,21 @@ Result<FarWork> attendPlanned(const LayerTask& task, const AttentionInput& input
 
 } // namespace
 
-AttentionInput attentionInputOf(const Model& model, ConstMatrixView q, ConstMatrixView k, ConstMatrixView v) {
+AttentionInput attentionInputOf(const Model& model, int layer, ConstMatrixView q, ConstMatrixView k,
+                                ConstMatrixView v) {
     const ModelShape& shape = model.shape;
+    const LogitForm form = logitForm(shape, layer);
     return {q,
             k,
             v,
             shape.heads,
             shape.kvHeads,
             shape.headDim,
-            shape.attentionScale(),
+            form.scale,
             0,
-            model.weights ? model.weights->ropeFrequencies(0, k.rows) : std::span<const double>()};
+            model.weights ? model.weights->ropeFrequencies(layer, q.rows) : std::span<const double>(),
+            form.softCap,
+            nativeWindow(shape, layer).window};
 }
 
 std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x) {

@@ -37,9 +37,9 @@ struct LayerTask {
 
 struct Model;
 
-/// An AttentionInput from q [Tq x H*D], k and v [T x G*D] of one layer of `model`. Row 0 of q is query 0.
-[[nodiscard]] AttentionInput attentionInputOf(const Model& model, ConstMatrixView q, ConstMatrixView k,
-                                              ConstMatrixView v);
+/// An AttentionInput from q [Tq x H*D], k and v [T x G*D] of layer `layer` of `model`. Row 0 of q is query 0.
+[[nodiscard]] AttentionInput attentionInputOf(const Model& model, int layer, ConstMatrixView q,
+                                              ConstMatrixView k, ConstMatrixView v);
 
 /// LayerTask::hiddenNorm for a layer's input x [T x M]; empty if the policy does not need it.
 [[nodiscard]] std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x);

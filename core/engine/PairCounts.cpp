@@ -5,19 +5,15 @@ namespace fovea {
 
 namespace {
 
-std::uint64_t fullPairsOf(RowRange rows) {
-    return causalPairs(rows.last) - causalPairs(rows.first);
-}
-
 /// Adds a plan's heads (all, or one) and full attention's pairs over the same rows.
-void addPlan(const AttentionPlan& plan, int head, PairCounts& counts) {
+void addPlan(const AttentionPlan& plan, const ModelShape& shape, int head, PairCounts& counts) {
     for (std::size_t h = 0; h < plan.heads.size(); ++h) {
         if (head >= 0 && static_cast<std::size_t>(head) != h)
             continue;
         const HeadPlan& one = *plan.heads[h];
         for (std::size_t reason = 0; reason < counts.pairs.size(); ++reason)
             counts.pairs[reason] += one.pairsByReason[reason];
-        counts.fullPairs += fullPairsOf(one.rows);
+        counts.fullPairs += modelPairs(shape, plan.layer, one.rows);
         counts.rows = one.rows;
     }
 }
@@ -43,7 +39,7 @@ std::optional<PairCounts> plannedLayer(const Snapshot& snapshot, AttentionPolicy
         return {};
     PairCounts counts;
     counts.layer = layer;
-    addPlan(*plan, -1, counts);
+    addPlan(*plan, snapshot.model->shape, -1, counts);
     return counts;
 }
 
@@ -54,8 +50,7 @@ PairCounts allLayers(const Snapshot& snapshot) {
     counts.scope = PairScope::AllLayers;
     counts.rows = {0, snapshot.tokens->size()};
     counts.pairs = isolated.pairsByReason;
-    counts.fullPairs = fullPairsOf(counts.rows) * static_cast<std::uint64_t>(shape.heads) *
-                       static_cast<std::uint64_t>(shape.layers);
+    counts.fullPairs = modelPairs(shape, snapshot.tokens->size());
     counts.routerPairs = static_cast<double>(isolated.cost.hybrid.routerMacs) / (2.0 * shape.headDim);
     counts.statePairs = static_cast<double>(isolated.cost.hybrid.farMacs) / (2.0 * shape.headDim);
     return counts;
@@ -104,7 +99,7 @@ std::optional<PairCounts> countPairs(const Snapshot& snapshot) {
     counts.scope = part ? PairScope::RowsInView : PairScope::Layer;
     counts.layer = visible->layer;
     counts.head = visible->head;
-    addPlan(*visible->plan, visible->head, counts);
+    addPlan(*visible->plan, snapshot.model->shape, visible->head, counts);
     counts.pairs[static_cast<std::size_t>(Reason::Far)] += visible->far.entries;
     counts.statePairs = static_cast<double>(visible->far.macs) / perPair;
     if (visible->plan->routing)

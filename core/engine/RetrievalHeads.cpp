@@ -32,16 +32,17 @@ Result<std::vector<float>> retrievalScores(const Model& model, Isa isa, const Wo
     // Row t of the second run should attend to what followed its first occurrence, and predict it.
     std::vector<std::uint8_t> onTarget(static_cast<std::size_t>(shape.layers) * heads * kNeedle, 0);
     const Attend attendFull = [&](const LayerInput& in, MatrixView o) -> Result<> {
-        const AttentionPlan plan = fullPlan(shape, in.layer, ids.size());
-        const AttentionInput input = attentionInputOf(model, in.q, in.k, in.v);
+        const AttentionPlan plan = modelPlan(shape, in.layer, ids.size());
+        const AttentionInput input = attentionInputOf(model, in.layer, in.q, in.k, in.v);
         FOVEA_TRY(attend(plan, input, {o, {}}, {isa, -1, model.precision}, work));
         Matrix logits(kNeedle, ids.size());
         for (std::size_t h = 0; h < heads; ++h) {
             logitTile(input, static_cast<int>(h), kNeedle, 0, logits.view(), isa);
             for (std::size_t r = 0; r + 1 < kNeedle; ++r) {
                 const float* row = logits.view().row(r);
+                const std::size_t first = input.native().first(kNeedle + r);
                 const auto peak =
-                    static_cast<std::size_t>(std::max_element(row, row + kNeedle + r + 1) - row);
+                    static_cast<std::size_t>(std::max_element(row + first, row + kNeedle + r + 1) - row);
                 onTarget[(static_cast<std::size_t>(in.layer) * heads + h) * kNeedle + r] = peak == r + 1;
             }
         }

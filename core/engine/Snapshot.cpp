@@ -14,7 +14,7 @@ RouteInput Snapshot::routeInput(int layer) const {
 
 AttentionInput Snapshot::attentionInput(int layer) const {
     const LayerActivations& a = *full->layers.at(static_cast<std::size_t>(layer));
-    return attentionInputOf(*model, a.q.view(), a.k.view(), a.v.view());
+    return attentionInputOf(*model, layer, a.q.view(), a.k.view(), a.v.view());
 }
 
 std::optional<TileSource> Snapshot::tileSource(int layer) const {
@@ -49,6 +49,8 @@ std::string Snapshot::provenance() const {
         if (!model->info.tensorTypes.empty())
             line += " " + model->info.tensorTypes.front().first;
         line += " " + model->info.sha256.substr(0, 8);
+        if (!model->info.change.empty())
+            line += ", " + model->info.change;
     }
     if (tokens)
         line += " | text " + textHash.substr(0, 8) + " T " + std::to_string(tokens->size());

@@ -68,7 +68,7 @@ std::string pairJson(const DocumentHead& head, const AttentionPlace& place, cons
     out["query_piece"] = json::utf8(tokens.pieces[facts.query]);
     out["key_piece"] = json::utf8(tokens.pieces[facts.key]);
     out["why"] = readKindName(facts.kind);
-    if (facts.kind == ReadKind::AfterQuery)
+    if (!facts.computed())
         return json::write(out);
     out["full"] = json::number(facts.full);
     out["full_rank"] = facts.rank;

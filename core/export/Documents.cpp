@@ -1,5 +1,6 @@
 #include "core/export/Documents.h"
 #include "core/export/JsonParts.h"
+#include "core/model/NativeAttention.h"
 #include "core/policy/AttentionPolicy.h"
 #include "core/text/Utf8.h"
 #include <algorithm>
@@ -89,8 +90,15 @@ std::string inspectJson(const DocumentHead& head, const Gguf& gguf, const std::v
                             {"bytes", row.bytes},
                             {"types", counts(row.types)}});
     out["tensor_families"] = std::move(families);
-    // The llama family reads everything before it in every layer.
-    out["native_attention"] = std::vector<std::string>(static_cast<std::size_t>(shape.layers), "global");
+    Json kinds = Json::array(), caps = Json::array();
+    for (int layer = 0; layer < shape.layers; ++layer) {
+        kinds.push_back(layerKind(shape, layer));
+        const LogitForm form = logitForm(shape, layer);
+        caps.push_back(form.capped() ? json::number(form.softCap) : Json(nullptr));
+    }
+    out["native_attention"] = std::move(kinds);
+    if (capsLogits(shape))
+        out["attention_soft_cap"] = std::move(caps);
     const Tokenizer& tokenizer = *model.tokenizer;
     std::uint64_t control = 0;
     for (std::int32_t id = 0; id < tokenizer.vocabularySize(); ++id)

@@ -81,6 +81,7 @@ Json layerJson(const LayerFidelity& f) {
             {"mass_recall", number(f.massRecall)},
             {"output_error", number(f.outputError)},
             {"regime", "isolated"},
+            {"native_window", f.nativeWindow > 0 ? Json(f.nativeWindow) : Json()},
             {"row_divergence", number(f.rowDivergence)},
             {"row_divergence_rows", f.divergenceRows > 0 ? Json(f.divergenceRows) : Json()},
             {"worst_row_mass", number(f.worstRowMass)},

@@ -121,6 +121,7 @@ BlockTask blockTask(const Task& task, const HeadPlan& head, const AttentionInput
     t.heads = static_cast<int>(task.last - task.first);
     t.headDim = in.headDim;
     t.scale = in.scale;
+    t.softCap = in.softCap;
     packed.describe(kvHead, t);
     if (cellScratch != nullptr && !kernels::listsPairs(t.block->queryCount)) {
         t.cellScratch = cellScratch;
@@ -189,20 +190,20 @@ void mergeShort(const std::vector<Task>& tasks, const AttentionPlan& plan, const
     }
 }
 
-/// In a full plan tiles begin at multiples of 64, so each consists of whole cells.
+/// In the model's own plan an item lies inside an aligned tile of 64 keys, and adjoins the next one.
 bool canPool(const AttentionPlan& plan, const AttentionInput& in, const AttentionOutput& out, int onlyHead) {
     const auto isTile = [](const PlanItem& item) {
-        return item.key % kBlock == 0 && item.count <= kBlock && item.stride == 1 && item.multiplicity == 1 &&
-               (item.kind == ItemKind::Full || item.kind == ItemKind::Bound);
+        return item.key / kBlock == (item.key + item.count - 1) / kBlock && item.stride == 1 &&
+               item.multiplicity == 1 && (item.kind == ItemKind::Full || item.kind == ItemKind::Bound);
     };
     const std::size_t tokens = in.k.rows;
     const std::size_t heads = plan.heads.size();
     const HeadPlan& head = *plan.heads.front();
     const bool alike = std::all_of(plan.heads.begin(), plan.heads.end(),
                                    [&](const auto& other) { return other == plan.heads.front(); });
-    return plan.full && alike && head.rows.first == 0 && head.rows.last == tokens && onlyHead < 0 &&
-           in.q.rows == tokens && out.cells->tokens == tokens && out.lse.size() == tokens * heads &&
-           out.cells->mass.size() == out.cells->at(heads, 0, 0) &&
+    return plan.asModel && alike && head.rows.first == 0 && head.rows.last == tokens && onlyHead < 0 &&
+           in.window == out.cells->window && in.q.rows == tokens && out.cells->tokens == tokens &&
+           out.lse.size() == tokens * heads && out.cells->mass.size() == out.cells->at(heads, 0, 0) &&
            out.cells->top.size() == out.cells->mass.size() &&
            std::all_of(head.items.begin(), head.items.end(), isTile);
 }
@@ -306,6 +307,7 @@ void logitTile(const AttentionInput& in, int head, std::size_t query, std::size_
     task.keys = s.cols;
     task.headDim = in.headDim;
     task.scale = in.scale;
+    task.softCap = in.softCap;
     task.s = s.data;
     task.sStride = s.stride;
     kernels::kernelsOf(isa).logitTile(task);

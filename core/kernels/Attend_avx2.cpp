@@ -23,6 +23,7 @@ struct Vec8 {
     static F add(F a, F b) { return _mm256_add_ps(a, b); }
     static F sub(F a, F b) { return _mm256_sub_ps(a, b); }
     static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
+    static F div(F a, F b) { return _mm256_div_ps(a, b); }
     static F max(F a, F b) { return _mm256_max_ps(a, b); }
     static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
     static F dot(F a, F b, F c) { return fma(a, b, c); }
@@ -71,7 +72,7 @@ struct Vec8 {
 } // namespace
 
 const KernelTable& avx2Kernels() {
-    static constexpr KernelTable kTable{FusedTile<Vec8>::attendBlock, LogitTile<Vec8>::run,
+    static constexpr KernelTable kTable{BlockAttention<Vec8>::attendBlock, LogitTile<Vec8>::run,
                                         PeakLoops<Vec8>::multiplyAdds, PeakLoops<Vec8>::kFlopsPerRound,
                                         PeakLoops<Vec8>::readAll};
     return kTable;

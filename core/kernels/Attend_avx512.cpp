@@ -6,7 +6,7 @@
 namespace fovea::kernels {
 
 const KernelTable& avx512Kernels() {
-    static constexpr KernelTable kTable{FusedTile<Vec16>::attendBlock, LogitTile<Vec16>::run,
+    static constexpr KernelTable kTable{BlockAttention<Vec16>::attendBlock, LogitTile<Vec16>::run,
                                         PeakLoops<Vec16>::multiplyAdds, PeakLoops<Vec16>::kFlopsPerRound,
                                         PeakLoops<Vec16>::readAll};
     return kTable;

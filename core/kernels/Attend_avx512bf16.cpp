@@ -46,7 +46,7 @@ private:
 } // namespace
 
 const Bf16Table& avx512Bf16() {
-    static constexpr Bf16Table kTable{TileLoops<Vec16Bf16>::packKeys, FusedTile<Vec16Bf16>::attendBlock};
+    static constexpr Bf16Table kTable{TileLoops<Vec16Bf16>::packKeys, BlockAttention<Vec16Bf16>::attendBlock};
     return kTable;
 }
 

@@ -30,6 +30,7 @@ struct Vec4 {
     static F add(F a, F b) { return a + b; }
     static F sub(F a, F b) { return a - b; }
     static F mul(F a, F b) { return a * b; }
+    static F div(F a, F b) { return a / b; }
     static F max(F a, F b) { return select(a > b, a, b); }
     static F fma(F a, F b, F c) { return a * b + c; }
     static F dot(F a, F b, F c) { return fma(a, b, c); }
@@ -90,12 +91,12 @@ private:
 } // namespace
 
 const Bf16Table& emulatedBf16() {
-    static constexpr Bf16Table kTable{TileLoops<Vec4Bf16>::packKeys, FusedTile<Vec4Bf16>::attendBlock};
+    static constexpr Bf16Table kTable{TileLoops<Vec4Bf16>::packKeys, BlockAttention<Vec4Bf16>::attendBlock};
     return kTable;
 }
 
 const KernelTable& portableKernels() {
-    static constexpr KernelTable kTable{FusedTile<Vec4>::attendBlock, LogitTile<Vec4>::run,
+    static constexpr KernelTable kTable{BlockAttention<Vec4>::attendBlock, LogitTile<Vec4>::run,
                                         PeakLoops<Vec4>::multiplyAdds, PeakLoops<Vec4>::kFlopsPerRound,
                                         PeakLoops<Vec4>::readAll};
     return kTable;

@@ -15,9 +15,9 @@ std::size_t cellsOf(std::size_t tokens, std::size_t cell) {
 
 } // namespace
 
-AttentionCells makeCells(int heads, std::size_t tokens, std::size_t cell) {
+AttentionCells makeCells(int heads, std::size_t tokens, std::size_t cell, std::size_t window) {
     FOVEA_ASSERT(std::has_single_bit(cell) && cell <= kBlock);
-    AttentionCells cells{tokens, cell, cellsOf(tokens, cell), {}, {}};
+    AttentionCells cells{tokens, cell, cellsOf(tokens, cell), window, {}, {}};
     cells.mass.resize(cells.at(static_cast<std::size_t>(heads), 0, 0));
     cells.top.resize(cells.mass.size());
     return cells;
@@ -32,7 +32,7 @@ AttentionCells pooledTo(const AttentionCells& cells, std::size_t most) {
     std::size_t times = 1;
     while (cellsOf(cells.count, times) > most)
         times *= 2;
-    AttentionCells out{cells.tokens, cells.cell * times, cellsOf(cells.count, times), {}, {}};
+    AttentionCells out{cells.tokens, cells.cell * times, cellsOf(cells.count, times), cells.window, {}, {}};
     out.mass.resize(out.at(heads, 0, 0));
     out.top.resize(out.mass.size());
     const auto queriesOf = [&](std::size_t row, std::size_t cell) {
@@ -68,7 +68,7 @@ void fillCellRows(const AttentionInput& in, std::span<const float> lse, std::siz
             const std::size_t row = query / cells.cell;
             const std::size_t begin = row * cells.cell;
             const auto queries = static_cast<float>(std::min(begin + cells.cell, tokens) - begin);
-            for (std::size_t key = 0; key <= query; ++key) {
+            for (std::size_t key = in.native().first(query); key <= query; ++key) {
                 const std::size_t to = cells.at(head, row, key / cells.cell);
                 const float p = std::exp(s(0, key) - lse[query * heads + head]);
                 cells.mass[to] += p / queries;

@@ -9,15 +9,17 @@ namespace fovea {
 
 struct AttentionInput;
 
-/// A coarse picture of one layer's full attention: its weights pooled over squares of `cell` x `cell` pairs.
-/// The kernel computes it from its own tiles while they are in the first-level cache. Only the last one or
-/// two rows of some texts, and texts of up to 8 tokens, are computed a second time.
+/// A coarse picture of one layer's attention as the model computes it: its weights pooled over squares of
+/// `cell` x `cell` pairs. The kernel computes it from its own tiles while they are in the first-level cache.
+/// Only the last one or two rows of some texts, and texts of up to 8 tokens, are computed a second time.
 struct AttentionCells {
     std::size_t tokens = 0;  ///< T
     std::size_t cell = 0;    ///< tokens per side of a cell, a power of two; 0: empty
     std::size_t count = 0;   ///< cells per side
+    std::size_t window = 0;  ///< the layer's native window; 0: none
     std::vector<float> mass; ///< [H][count][count] sum of p over the cell's keys, mean over its queries
-    std::vector<float> top;  ///< [H][count][count] largest p; both 0 above the diagonal
+    std::vector<float> top;  ///< [H][count][count] largest p; both 0 above the diagonal and outside the
+                             ///< native window
 
     [[nodiscard]] std::size_t heads() const { return count == 0 ? 0 : mass.size() / (count * count); }
     [[nodiscard]] std::size_t at(std::size_t head, std::size_t row, std::size_t column) const {
@@ -25,9 +27,10 @@ struct AttentionCells {
     }
 };
 
-/// Cells for `heads` heads over `tokens` tokens, all zero. `cell`: a power of two up to kBlock. Throws
-/// std::bad_alloc.
-[[nodiscard]] AttentionCells makeCells(int heads, std::size_t tokens, std::size_t cell);
+/// Cells for `heads` heads over `tokens` tokens, all zero. `cell`: a power of two up to kBlock. `window`: the
+/// layer's native window, 0: none. Throws std::bad_alloc.
+[[nodiscard]] AttentionCells makeCells(int heads, std::size_t tokens, std::size_t cell,
+                                       std::size_t window = 0);
 
 /// The smallest cell size, from 1 to kBlock, with at most `most` cells per side. Ask the kernel for this
 /// size; if kBlock is still too small, pooledTo does the rest.

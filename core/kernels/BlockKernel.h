@@ -50,6 +50,7 @@ struct BlockTask {
     int heads = 0;
     int headDim = 0; ///< 1..256
     float scale = 0;
+    float softCap = 0;        ///< of the logits; 0: none
     float* scratch = nullptr; ///< scratchFloats(headDim), 64-byte aligned, zeroed before the first task
 };
 
@@ -77,6 +78,7 @@ struct LogitTask {
     std::size_t keys = 0;
     int headDim = 0;
     float scale = 0;
+    float softCap = 0;
     float* s = nullptr;
     std::size_t sStride = 0;
 };

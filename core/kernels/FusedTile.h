@@ -2,6 +2,7 @@
 #include "core/kernels/KeyRanges.h"
 #include "core/kernels/LaneLists.h"
 #include "core/kernels/OnlineSoftmax.h"
+#include "core/kernels/SoftCap.h"
 #include "core/kernels/TileCells.h"
 #include "core/kernels/TileLoops.h"
 #include "core/kernels/ValueLoops.h"
@@ -20,12 +21,14 @@ namespace fovea::kernels {
 /// and so are the pairs that are computed one by one.
 ///   kPair: 1 or 2; dot(a, b, c): c + the products of two words' parts; and where kPair is 2: pairs(a, b):
 ///   words of a (low) and b, nearest; words(p, f): of p[0 .. 2 kLanes) * f; ones(): of 1 and 1; low(w),
-///   high(w): the parts; F, M: floats and lane mask; kLanes; load, store, set1, add, sub, mul, max(a, b): b
-///   if either is NaN; fma(a, b, c) = a*b+c; within(j, lo, hi): lo <= j < hi; lanes(bits): lowest kLanes
-///   bits; select(m, a, b): a where set; anyAbove(a, b); scaleByPower(p, t): p * 2^n, n in the low mantissa
-///   bits of t; transpose(rows, out, pitch): kLanes x kLanes; kKeys x kQueryVectors: accumulators of QK;
-///   kQueries x kDimVectors: of PV.
-template <class V>
+///   high(w): the parts; F, M: floats and lane mask; kLanes; load, store, set1, add, sub, mul, div, max(a,
+///   b): b if either is NaN; fma(a, b, c) = a*b+c; within(j, lo, hi): lo <= j < hi; lanes(bits): lowest
+///   kLanes bits; select(m, a, b): a where set; anyAbove(a, b); scaleByPower(p, t): p * 2^n, n in the low
+///   mantissa bits of t; transpose(rows, out, pitch): kLanes x kLanes; kKeys x kQueryVectors: accumulators of
+///   QK; kQueries x kDimVectors: of PV.
+/// kCapped: the task has a soft-cap. Then accumulators start at 0 and become q.k over the cap, and the cap
+/// and the kept maximum are an epilogue of QK.
+template <class V, bool kCapped>
 class FusedTile {
     using F = typename V::F;
     using M = typename V::M;
@@ -74,7 +77,8 @@ private:
         for (int t = 0; t < kB; ++t)
             m_rows[t] = t < m_queries && active(t) ? m_task.q + rowOf(t) * m_task.qStride + column : m_zeros;
         m_vectors = (m_queries + kL - 1) / kL;
-        Loops::transposeRows(m_rows, m_vectors, m_dim, m_task.scale * kLog2e, m_qT, m_steps * kPair);
+        const float factor = kCapped ? m_task.scale / m_task.softCap : m_task.scale * kLog2e;
+        Loops::transposeRows(m_rows, m_vectors, m_dim, factor, m_qT, m_steps * kPair);
         if constexpr (kPair == 2)
             pairDims();
         m_soft.reset(m_queries);
@@ -135,7 +139,7 @@ private:
             logitsOf<ItemKind::Bound>(count);
         }
         if (m_cells.wanted())
-            m_cells.add(item.key, static_cast<int>(item.count), m_vectors, whole ? nullptr : &m_ranges);
+            m_cells.add(first, keys, m_vectors, whole ? nullptr : &m_ranges);
         const ItemKind kind = whole ? ItemKind::Full : ItemKind::Bound;
         if (kPair == 2 ? !dense : m_dim % kL != 0)
             m_values.addRows(kind, count, m_valueRows);
@@ -309,11 +313,18 @@ private:
             rows[k] = m_keys[j + k];
 #pragma GCC unroll 8
             for (int n = 0; n < Vectors; ++n)
-                s[k][n] = V::add(V::load(m_soft.negMax + (v + n) * kL), V::set1(m_bias));
+                s[k][n] = kCapped ? V::set1(0.0F) : base(v + n);
         }
         if (v < V::kQueryVectors) // the other panels find them there
             prefetch<Keys>(j);
         Loops::template dots<Keys, Vectors>(rows, m_qT + Loops::panelAt(v * kL, m_steps * kPair), m_steps, s);
+        if constexpr (kCapped)
+#pragma GCC unroll 8
+            for (int k = 0; k < Keys; ++k)
+#pragma GCC unroll 8
+                for (int n = 0; n < Vectors; ++n)
+                    s[k][n] =
+                        V::fma(SoftCap<V>::tanh(s[k][n]), V::set1(m_task.softCap * kLog2e), base(v + n));
         if constexpr (Kind != ItemKind::Full)
 #pragma GCC unroll 8
             for (int k = 0; k < Keys; ++k)
@@ -360,6 +371,11 @@ private:
         }
     }
 
+    /// What a logit starts from: minus the kept maximum, plus the logarithm of the multiplicity.
+    [[gnu::always_inline]] F base(int v) const {
+        return V::add(V::load(m_soft.negMax + v * kL), V::set1(m_bias));
+    }
+
     template <ItemKind Kind>
     [[gnu::always_inline]] F weight(F s, int j, int v) const {
         const F p = Loops::exp2(s);
@@ -391,7 +407,7 @@ private:
     int m_queries;
     int m_vectors = 0;
     KeyRanges<V> m_ranges;
-    float* m_qT; ///< panels of D rows, times scale * log2(e), in words
+    float* m_qT; ///< panels of D rows, times scale * log2(e) or scale / soft-cap, in words
     const float* m_zeros;
     OnlineSoftmax<V> m_soft;
     ValueLoops<V> m_values;
@@ -405,6 +421,17 @@ private:
     std::uint32_t m_times = 1; ///< multiplicity of the current item and of the pending keys
     float m_bias = 0;          ///< its base-2 logarithm
     int m_gathered = 0;        ///< pending keys, until they fill a Gather tile
+};
+
+/// The tile loop for tasks with a soft-cap and without one.
+template <class V>
+struct BlockAttention {
+    static void attendBlock(const BlockTask& task) {
+        if (task.softCap > 0)
+            FusedTile<V, true>::attendBlock(task);
+        else
+            FusedTile<V, false>::attendBlock(task);
+    }
 };
 
 } // namespace fovea::kernels

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/kernels/OnlineSoftmax.h"
+#include "core/kernels/SoftCap.h"
 #include "core/kernels/TileLoops.h"
 
 namespace fovea::kernels {
@@ -47,8 +48,11 @@ private:
         m_lengths[t] = 0;
         alignas(64) float s[kB];
         alignas(64) float words[kPair == 2 ? kMaxHeadDim / 2 : 1];
+        const bool capped = m_task.softCap > 0;
+        const float factor = capped ? m_task.scale / m_task.softCap : m_task.scale * kLog2e;
+        const float base = capped ? 0.0F : m_soft.negMax[t] + m_bias;
         if constexpr (kPair == 2)
-            Loops::wordRow(m_rows[t], m_dim, m_wordPitch, m_task.scale * kLog2e, words);
+            Loops::wordRow(m_rows[t], m_dim, m_wordPitch, factor, words);
         float top = -kInfinity;
         for (int j = 0; j < count; ++j) {
             const float* value = Loops::valueRow(m_task, keys[j]);
@@ -58,13 +62,13 @@ private:
             for (int d = 0; d < m_steps; d += kLine)
                 __builtin_prefetch(next + d, 0, 3);
             if constexpr (kPair == 2)
-                s[j] = dot(words, Loops::keyRow(m_task, keys[j]), static_cast<int>(m_wordPitch)) +
-                       (m_soft.negMax[t] + m_bias);
+                s[j] = dot(words, Loops::keyRow(m_task, keys[j]), static_cast<int>(m_wordPitch)) + base;
             else
-                s[j] = dot(m_rows[t], Loops::keyRow(m_task, keys[j]), m_dim) * (m_task.scale * kLog2e) +
-                       (m_soft.negMax[t] + m_bias);
+                s[j] = dot(m_rows[t], Loops::keyRow(m_task, keys[j]), m_dim) * factor + base;
             top = s[j] > top ? s[j] : top;
         }
+        if (capped)
+            top = capLogits(s, count, m_soft.negMax[t] + m_bias);
         if (top > m_soft.bar[t]) {
             m_soft.top[t] = top;
             m_soft.raiseMax(t, t + 1, 0);
@@ -92,6 +96,19 @@ private:
         for (; d < width; ++d)
             for (int j = 0; j < count; ++j)
                 o[d] += s[j] * m_task.v[keys[j] * m_task.vStride + static_cast<std::size_t>(d)];
+    }
+
+    /// s = cap log2(e) tanh(s) + base for `count` logits over the cap; returns the greatest.
+    [[gnu::noinline]] float capLogits(float* s, int count, float base) const {
+        for (int j = count; j % kL != 0; ++j)
+            s[j] = 0.0F;
+        for (int j = 0; j < count; j += kL)
+            V::store(s + j, V::fma(SoftCap<V>::tanh(V::load(s + j)), V::set1(m_task.softCap * kLog2e),
+                                   V::set1(base)));
+        float top = -kInfinity;
+        for (int j = 0; j < count; ++j)
+            top = s[j] > top ? s[j] : top;
+        return top;
     }
 
     [[gnu::always_inline]] static float dot(const float* a, const float* b, int count) {

@@ -114,7 +114,7 @@ void LinearState::chunk(Head& head, std::size_t kvHead, RowRange rows, const Att
     const std::size_t base = head.end;
     // The keys between the end of the state and the band of the last query, which are nearly all that a row
     // adds.
-    const std::size_t band = LocalReads(m_options.local).bandFirst(rows.last - 1);
+    const std::size_t band = LocalReads(m_options.local, NativeWindow()).bandFirst(rows.last - 1);
     const std::size_t width = std::max(base, std::min(rows.last, band)) - base;
     s.keys.resize(width * r);
     s.keysT.resize(width * r);
@@ -154,7 +154,7 @@ void LinearState::chunk(Head& head, std::size_t kvHead, RowRange rows, const Att
             done[i] = 1;
             if (silent != nullptr && (*silent)[query] != 0)
                 return;
-            gapsBetween(read, static_cast<std::uint32_t>(query + 1), s.gaps);
+            gapsBetween(read, 0, static_cast<std::uint32_t>(query + 1), s.gaps);
             if (s.gaps.empty())
                 return;
             const float* phi = &s.queries[i * r];
@@ -268,9 +268,10 @@ Result<> LinearState::attend(const AttentionPlan& plan, const AttentionInput& in
     const RowRange rows{branch.first, branch.first + branch.numerator.rows()};
     FOVEA_ASSERT(rows.first >= m_nextRow && in.k.rows >= rows.last);
     FOVEA_ASSERT(m_heads.size() == static_cast<std::size_t>(in.kvHeads));
+    FOVEA_ASSERT(in.window == 0 && in.softCap == 0); // layers without both only (LayerPolicy, PolicyFits)
     const int threads = std::min(work.threads > 0 ? work.threads : omp_get_max_threads(), in.kvHeads);
     const kernels::FarLoops& loops = kernels::farLoopsOf(isa);
-    const LocalReads local(m_options.local);
+    const LocalReads local(m_options.local, NativeWindow());
     parallelFor(m_heads.size(), threads, [&](std::size_t g) {
         Scratch scratch;
         for (std::size_t first = rows.first; first < rows.last && !work.cancel.cancelled();) {

@@ -42,7 +42,8 @@ struct LinearOptions {
 /// that is raised lazily; the maximum never includes keys that a query may not read. Keys that a row reads
 /// exactly and that are in the state are subtracted. A row is summed key by key in f64 instead when the
 /// subtraction would leave less than 1/1024 of the denominator, when fewer keys are unread than would be
-/// subtracted, or when features are signed (trig).
+/// subtracted, or when features are signed (trig). A sum over all earlier keys has no end and no logits:
+/// layers with a native window or a soft-cap have no such state.
 class LinearState {
 public:
     LinearState(LinearOptions options, std::size_t kvHeads, std::size_t dim);

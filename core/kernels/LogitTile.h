@@ -1,4 +1,5 @@
 #pragma once
+#include "core/kernels/SoftCap.h"
 #include "core/kernels/TileLoops.h"
 
 namespace fovea::kernels {
@@ -14,12 +15,13 @@ struct LogitTile {
     static void run(const LogitTask& task) {
         alignas(64) float keysT[kMaxHeadDim * kB];
         alignas(64) float zeros[kMaxHeadDim] = {};
+        const float factor = task.softCap > 0 ? task.scale / task.softCap : task.scale;
         for (std::size_t key = 0; key < task.keys; key += kB) {
             const int keys = static_cast<int>(task.keys - key < kB ? task.keys - key : kB);
             const float* rows[kB];
             for (int t = 0; t < kB; ++t)
                 rows[t] = t < keys ? task.k + (key + static_cast<std::size_t>(t)) * task.kStride : zeros;
-            Loops::transposeRows(rows, (keys + kL - 1) / kL, task.headDim, task.scale, keysT, task.headDim);
+            Loops::transposeRows(rows, (keys + kL - 1) / kL, task.headDim, factor, keysT, task.headDim);
             std::size_t row = 0;
             for (; row + V::kKeys <= task.rows; row += V::kKeys)
                 plainLogits<V::kKeys>(task, keysT, row, key, keys);
@@ -45,6 +47,12 @@ private:
                     s[r][n] = V::set1(0.0F);
             Loops::template dots<Rows, V::kQueryVectors>(rows, keysT + Loops::panelAt(v * kL, task.headDim),
                                                          task.headDim, s);
+            if (task.softCap > 0)
+#pragma GCC unroll 8
+                for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+                    for (int n = 0; n < V::kQueryVectors; ++n)
+                        s[r][n] = V::mul(V::set1(task.softCap), SoftCap<V>::tanh(s[r][n]));
             alignas(64) float lanes[Rows][V::kQueryVectors * kL];
 #pragma GCC unroll 8
             for (int r = 0; r < Rows; ++r)

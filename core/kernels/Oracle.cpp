@@ -2,9 +2,9 @@
 #include <cmath>
 #include <limits>
 
-// softmax(scale q.k) v by its definition (Vaswani et al., "Attention Is All You Need", 2017, 1706.03762), in
-// double, over the keys that a plan names. No tiles and no online softmax; shares no code with the fast
-// kernel.
+// softmax(s) v, s the model's logit of q.k, by its definition (Vaswani et al., "Attention Is All You Need",
+// 2017, 1706.03762), in double, over the keys that a plan names. No tiles and no online softmax; shares no
+// code with the fast kernel.
 namespace fovea {
 
 namespace {
@@ -40,7 +40,7 @@ void keysOfLane(const HeadPlan& plan, const QueryBlock& block, std::size_t lane,
 }
 
 void attendRow(const std::vector<PlannedKey>& keys, const float* q, ConstMatrixView k, ConstMatrixView v,
-               double scale, float* o, float* lse) {
+               const LogitForm& form, float* o, float* lse) {
     const std::size_t dim = v.cols;
     std::vector<double> logits(keys.size());
     double top = -std::numeric_limits<double>::infinity();
@@ -48,7 +48,7 @@ void attendRow(const std::vector<PlannedKey>& keys, const float* q, ConstMatrixV
         double dot = 0;
         for (std::size_t d = 0; d < dim; ++d)
             dot += static_cast<double>(q[d]) * static_cast<double>(k(keys[n].key, d));
-        logits[n] = scale * dot + std::log(keys[n].times);
+        logits[n] = form(dot) + std::log(keys[n].times);
         top = logits[n] > top ? logits[n] : top;
     }
     double sum = 0;
@@ -86,8 +86,8 @@ void attendOracle(const AttentionPlan& plan, const AttentionInput& in, Attention
                                         : head.queryLists[static_cast<std::size_t>(block.queryList) + lane];
                 const std::size_t row = query - in.firstQuery;
                 keysOfLane(head, block, lane, keys);
-                attendRow(keys, in.q.row(row) + h * dim, k, v, static_cast<double>(in.scale),
-                          out.o.row(row) + h * dim, out.lse.empty() ? nullptr : &out.lse[row * heads + h]);
+                attendRow(keys, in.q.row(row) + h * dim, k, v, in.form(), out.o.row(row) + h * dim,
+                          out.lse.empty() ? nullptr : &out.lse[row * heads + h]);
             }
         }
     }

@@ -61,7 +61,7 @@ void recastLogitTile(const AttentionPlan& plan, const AttentionInput& in, int he
             direction8::readBack(k.row(j), dim, moved.view().row(j));
         k = moved.view();
     }
-    const AttentionInput one{q, k, k, 1, 1, in.headDim, in.scale};
+    const AttentionInput one{q, k, k, 1, 1, in.headDim, in.scale, 0, {}, in.softCap};
     logitTile(one, 0, 0, 0, s, isa);
 }
 

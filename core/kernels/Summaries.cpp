@@ -304,7 +304,7 @@ void addParts(const Job& job, const BlockEntries& block, const HeadPlan& plan, c
             s.softmax.start();
             for (std::size_t n = begin; n < end; ++n)
                 s.softmax.add(
-                    job.in.scale * job.loops.dot(job.query(query, h), &s.k[(n - begin) * job.dim], job.dim) +
+                    job.in.form()(job.loops.dot(job.query(query, h), &s.k[(n - begin) * job.dim], job.dim)) +
                         job.countBonus(block.parts[n].count),
                     &s.v[(n - begin) * job.dim]);
             s.softmax.mergeInto(job.branch.o.view().row(row) + h * job.dim,
@@ -358,7 +358,7 @@ std::uint64_t addTop(const Job& job, const BlockEntries& block, const HeadPlan& 
             s.v.resize((at - begin + 1) * job.dim);
             float* k = &s.k[(at - begin) * job.dim];
             job.mean(block, block.parts[at], kvHead, k, &s.v[(at - begin) * job.dim]);
-            s.ranked.push_back({job.in.scale * job.loops.dot(job.query(query, head), k, job.dim) +
+            s.ranked.push_back({job.in.form()(job.loops.dot(job.query(query, head), k, job.dim)) +
                                     job.countBonus(block.parts[at].count),
                                 block.parts[at].block, static_cast<std::int32_t>(at - begin)});
         }

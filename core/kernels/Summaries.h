@@ -40,11 +40,12 @@ struct SummaryOptions {
 };
 
 /// Summaries of what the plan leaves unread: for each aligned block of m tokens with
-/// R = {j in the block, j <= i} \ E(i), c = |R| > 0, one entry with the means of k and v over R and logit q.k
-/// scale + ln c. Fills `branch` (rows of the plan) for the heads with wanted[h] != 0. Complete blocks that a
-/// row reads nothing of go through the fused kernel on pooled keys and values, entries of fewer tokens one by
-/// one from the block sums. `sums` must hold all rows up to the last query. Returns entries over rows and
-/// heads (with top: those chosen). Errors: Cancelled. Same bits at any thread count.
+/// R = {j in the block, j <= i, j inside the layer's native window} \ E(i), c = |R| > 0, one entry with the
+/// means of k and v over R and the model's logit of q and that k, plus ln c. Fills `branch` (rows of the
+/// plan) for the heads with wanted[h] != 0. Complete blocks that a row reads nothing of go through the fused
+/// kernel on pooled keys and values, entries of fewer tokens one by one from the block sums. `sums` must hold
+/// all rows up to the last query. Returns entries over rows and heads (with top: those chosen). Errors:
+/// Cancelled. Same bits at any thread count.
 [[nodiscard]] Result<std::uint64_t> attendSummaries(const AttentionPlan& plan, const AttentionInput& in,
                                                     const BlockSums& sums, const SummaryOptions& options,
                                                     std::span<const std::uint8_t> wanted, Isa isa,

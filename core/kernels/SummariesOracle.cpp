@@ -21,7 +21,8 @@ std::vector<SummaryEntry> summaryEntries(const HeadPlan& plan, const AttentionIn
         SummaryEntry entry;
         entry.block = static_cast<std::uint32_t>(first / options.m);
         double sum = 0;
-        for (std::size_t j = first; j <= std::min(query, first + options.m - 1); ++j) {
+        for (std::size_t j = std::max(first, plan.native.first(query));
+             j <= std::min(query, first + options.m - 1); ++j) {
             if (std::binary_search(read.begin(), read.end(), static_cast<std::uint32_t>(j)))
                 continue;
             entry.members.push_back(static_cast<std::uint32_t>(j));
@@ -32,7 +33,7 @@ std::vector<SummaryEntry> summaryEntries(const HeadPlan& plan, const AttentionIn
             continue;
         const auto count = static_cast<double>(entry.members.size());
         entry.count = static_cast<std::uint32_t>(entry.members.size());
-        entry.logit = sum / count * static_cast<double>(in.scale) + (options.logCount ? std::log(count) : 0);
+        entry.logit = in.form()(sum / count) + (options.logCount ? std::log(count) : 0);
         entries.push_back(std::move(entry));
     }
     if (options.top > 0 && entries.size() > options.top) {

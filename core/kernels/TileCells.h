@@ -4,9 +4,10 @@
 
 namespace fovea::kernels {
 
-/// Pools the tiles of a full plan into cells (AttentionCells.h) while their weights are in the cache. The
-/// weights are relative to the maximum kept at that time, which is recorded per tile; finish() rescales them
-/// to the log-sum-exp of the row.
+/// Pools the tiles of the model's own plan into cells (AttentionCells.h) while their weights are in the
+/// cache. The weights are relative to the maximum kept at that time, which is recorded per tile; finish()
+/// rescales them to the log-sum-exp of the row. The items of a block are adjacent; what lies before the first
+/// one (keys outside a native window) is left at 0.
 template <class V>
 struct TileCells {
     using F = typename V::F;
@@ -16,6 +17,8 @@ struct TileCells {
 
     const BlockTask& task;
     const OnlineSoftmax<V>& soft;
+    std::size_t firstKey = kNone; ///< of the block's items so far
+    static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
     [[nodiscard]] bool wanted() const { return task.cell != 0; }
     [[nodiscard]] float* sums(std::size_t cell) const { return task.cellScratch + 2 * cell * kBlock; }
@@ -32,16 +35,17 @@ struct TileCells {
         return word;
     }
 
-    /// Adds the tile of keys [key, key + count), key a multiple of 64. `ranges`: the keys that each vector
-    /// read; null: all.
-    void add(std::size_t key, int count, int vectors, const KeyRanges<V>* ranges) const {
+    /// Adds keys [key, key + count) of one tile. `ranges`: the keys that each vector read; null: all.
+    void add(std::size_t key, int count, int vectors, const KeyRanges<V>* ranges) {
         const int cell = static_cast<int>(task.cell);
+        firstKey = firstKey == kNone ? key : firstKey;
+        const int before = static_cast<int>(key % task.cell); // keys of the first cell that the item lacks
         for (int v = 0; v < vectors; ++v) {
             const int t = v * kL;
             const int lo = ranges == nullptr ? 0 : ranges->vectorLo[v];
             const int hi = ranges == nullptr ? count : ranges->vectorHi[v];
             V::store(kept(key / kBlock) + t, V::load(soft.negMax + t));
-            for (int begin = 0; begin < count; begin += cell) {
+            for (int begin = -before; begin < count; begin += cell) {
                 const int first = begin < lo ? lo : begin;
                 const int end = begin + cell < hi ? begin + cell : hi;
                 F sum = V::set1(0.0F);
@@ -51,7 +55,7 @@ struct TileCells {
                     sum = V::add(sum, p);
                     top = V::max(top, p);
                 }
-                const std::size_t at = (key + static_cast<std::size_t>(begin)) / task.cell;
+                const std::size_t at = static_cast<std::size_t>(static_cast<int>(key) + begin) / task.cell;
                 V::store(sums(at) + t, sum);
                 V::store(tops(at) + t, top);
             }
@@ -60,7 +64,7 @@ struct TileCells {
 
     /// Writes the rows of cells of a head. Call it after the head's last tile and before the softmax is
     /// reset.
-    void finish(int head, int queries, int vectors) const {
+    void finish(int head, int queries, int vectors) {
         const std::size_t size = task.cellCount * task.cellCount;
         float* mass = task.cellMass + static_cast<std::size_t>(head) * size;
         float* top = task.cellTop + static_cast<std::size_t>(head) * size;
@@ -70,8 +74,10 @@ struct TileCells {
             normaliser[t] = ::log2f(soft.sum[t]) - soft.negMax[t];
         const std::size_t perTile = kBlock / task.cell;
         alignas(64) float factor[kB];
-        for (std::size_t at = 0; at <= last / task.cell; ++at) {
-            if (at % perTile == 0)
+        const std::size_t firstCell = firstKey == kNone ? last + 1 : firstKey / task.cell;
+        firstKey = kNone;
+        for (std::size_t at = firstCell; at <= last / task.cell; ++at) {
+            if (at % perTile == 0 || at == firstCell)
                 for (int t = 0; t < vectors * kL; t += kL)
                     V::store(factor + t,
                              Loops::exp2(V::sub(V::sub(V::set1(0.0F), V::load(kept(at / perTile) + t)),

@@ -21,13 +21,18 @@ AttentionColumn makeColumn(int head, std::size_t key, const TileSource& source) 
     Matrix logits(queries, 1);
     logitTile(source.input, head, key, key, logits.view(), source.isa);
     const auto logit = [&](std::size_t i) { return logits.view()(i, 0); };
-    for (std::size_t i = 0; i < queries; ++i)
+    // Queries from here on have the key outside their native window.
+    const std::size_t window = source.input.window;
+    const std::size_t reading = window == 0 ? queries : std::min(queries, window);
+    for (std::size_t i = 0; i < reading; ++i)
         column.full[i] = std::exp(logit(i) - source.fullLse[(key + i) * heads + h]);
-    if (!source.plan || source.plan->full) {
-        std::fill(column.reason.begin(), column.reason.end(), Reason::Local);
+    const auto outside = column.reason.begin() + static_cast<std::ptrdiff_t>(reading);
+    std::fill(outside, column.reason.end(), Reason::Outside);
+    if (!source.plan || source.plan->asModel) {
+        std::fill(column.reason.begin(), outside, Reason::Local);
         column.hybrid = column.full;
         if (source.plan && readsBesideKeys(*source.plan, head))
-            for (std::size_t i = 0; i < queries; ++i)
+            for (std::size_t i = 0; i < reading; ++i)
                 column.hybrid[i] = source.hybridLse.empty()
                                        ? std::numeric_limits<float>::quiet_NaN()
                                        : std::exp(logit(i) - source.hybridLse[(key + i) * heads + h]);
@@ -49,7 +54,7 @@ AttentionColumn makeColumn(int head, std::size_t key, const TileSource& source) 
             kept.begin(), kept.end(), key, [](const KeptKey& k, std::size_t value) { return k.key < value; });
         if (found == kept.end() || found->key != key) {
             column.hybrid[i] = 0;
-            if (far.any())
+            if (far.any() && i < reading)
                 far.row(query, kept, key, {&column.hybrid[i], 1}, {&column.reason[i], 1});
             continue;
         }

@@ -9,7 +9,7 @@ namespace fovea {
 /// of AttentionRow.
 struct AttentionColumn {
     std::size_t key = 0;
-    std::vector<float> full;    ///< [T-key] weight p of query key + i
+    std::vector<float> full;    ///< [T-key] weight p of query key + i; 0 outside its native window
     std::vector<float> hybrid;  ///< [T-key] hybrid weight p^; 0 for a key that is not read, NaN for a query
                                 ///< that the plan does not cover
     std::vector<Reason> reason; ///< [T-key]

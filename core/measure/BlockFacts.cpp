@@ -15,17 +15,18 @@ BlockFacts blockFacts(const TileSource& source, int head, MapQuantity quantity, 
     const bool needsHybrid = quantity == MapQuantity::Hybrid || quantity == MapQuantity::Difference;
     bool first = true;
     for (std::size_t query = std::max(queries.first, keys.first); query < queries.last; ++query) {
+        const std::size_t begin = std::max(keys.first, source.input.native().first(query));
         const std::size_t end = std::min(keys.last, query + 1);
-        if (end <= keys.first)
+        if (end <= begin)
             continue;
         ++facts.rows;
-        facts.pairs += end - keys.first;
+        facts.pairs += end - begin;
         const bool covered = covers(source, head, query);
         facts.coveredRows += covered ? 1 : 0;
         if (!covered && needsHybrid)
             continue;
         const AttentionRow row = makeRow(head, query, coveredSource(source, head, query));
-        for (std::size_t key = keys.first; key < end; ++key) {
+        for (std::size_t key = begin; key < end; ++key) {
             const float x = quantity == MapQuantity::Hybrid       ? row.hybrid[key]
                             : quantity == MapQuantity::Difference ? row.hybrid[key] - row.full[key]
                                                                   : row.full[key];

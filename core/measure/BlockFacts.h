@@ -5,12 +5,12 @@
 
 namespace fovea {
 
-/// A block of pairs that one pixel of the map shows, from all of its causal pairs. The values agree with
-/// MapTile's for the same cell.
+/// A block of pairs that one pixel of the map shows, from all of its pairs that the model computes: causal
+/// ones inside the native window. The values agree with MapTile's for the same cell.
 struct BlockFacts {
     RowRange queries, keys;
-    std::size_t pairs = 0;       ///< causal ones
-    std::size_t rows = 0;        ///< queries with at least one causal pair
+    std::size_t pairs = 0;       ///< that the model computes
+    std::size_t rows = 0;        ///< queries with at least one such pair
     std::size_t coveredRows = 0; ///< of those, rows whose hybrid is known
     /// Empty where the quantity needs the hybrid and a row of it is not run yet; then neither value is known.
     struct Values {
@@ -24,7 +24,7 @@ struct BlockFacts {
         std::size_t kept = 0, far = 0;
     };
     std::optional<Read> read;
-    [[nodiscard]] double keptShare() const { ///< of the causal pairs; needs `read`
+    [[nodiscard]] double keptShare() const { ///< of these pairs; needs `read`
         return pairs == 0 ? 0 : static_cast<double>(read->kept) / static_cast<double>(pairs);
     }
 };

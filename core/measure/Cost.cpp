@@ -18,7 +18,7 @@ std::uint64_t unsignedOf(std::int64_t value) {
 /// Tokens whose keys and values must stay readable in one layer, by formula.
 /// Routing keeps all of them; so does a single head that needs them, and a row outside the phase.
 /// The decoder may keep more (StoredKeys.h): all tokens for dilation and eviction.
-std::uint64_t tokensStored(const AttentionPolicy& policy, int layer, std::uint64_t tokens) {
+std::uint64_t tokensByPolicy(const AttentionPolicy& policy, int layer, std::uint64_t tokens) {
     const RoutedPart& routed = policy.routed;
     const bool evicts = routed.store == Store::Evict && routed.budgetKind == BudgetKind::Count;
     // The state of a far field does not need the tokens, but decoding keeps them.
@@ -42,6 +42,14 @@ std::uint64_t tokensStored(const AttentionPolicy& policy, int layer, std::uint64
     return std::min(tokens, reach + always);
 }
 
+/// Inside the layer's native window, which both arms share.
+std::uint64_t tokensStored(const ModelShape& shape, const AttentionPolicy& policy, int layer,
+                           std::uint64_t tokens) {
+    const std::uint64_t stored = tokensByPolicy(policy, layer, tokens);
+    const std::size_t window = nativeWindow(shape, layer).window;
+    return window == 0 ? stored : std::min<std::uint64_t>(stored, window);
+}
+
 /// The number of those tokens that a cache of 8-bit directions keeps in f32: window and always keys.
 std::uint64_t tokensExact(const AttentionPolicy& policy, int layer, std::uint64_t stored) {
     if (!policy.routed.storesDirections() || policy.fullInLayer(layer) || policy.mixesHeads() ||
@@ -50,7 +58,7 @@ std::uint64_t tokensExact(const AttentionPolicy& policy, int layer, std::uint64_
     AttentionPolicy unrouted = policy;
     unrouted.routed = {};
     unrouted.far = {};
-    return tokensStored(unrouted, layer, stored);
+    return tokensByPolicy(unrouted, layer, stored);
 }
 
 /// The largest B with T B - B (B - 1) / 2 <= pairs: the fixed number of keys per row that gives about the
@@ -63,9 +71,9 @@ double rowLength(double pairs, double tokens) {
 std::optional<double> breakEven(const Cost& cost, const ModelShape& shape, const AttentionPolicy& policy,
                                 std::size_t tokens) {
     const RoutedPart& routed = policy.routed;
-    if (cost.hybrid.extraPassMacs > 0 || cost.hybrid.pairs >= cost.full.pairs || policy.far.on() ||
-        policy.mix.fullEvery > 0 || !policy.mix.fullLayers.empty() || policy.mixesHeads() ||
-        !policy.mix.layers.empty() || routed.phase != Phase::All)
+    if (hasNativeWindows(shape) || cost.hybrid.extraPassMacs > 0 || cost.hybrid.pairs >= cost.full.pairs ||
+        policy.far.on() || policy.mix.fullEvery > 0 || !policy.mix.fullLayers.empty() ||
+        policy.mixesHeads() || !policy.mix.layers.empty() || routed.phase != Phase::All)
         return {};
     if (routed.chooses() && (routed.budgetKind != BudgetKind::Count || routed.role != Role::Keys))
         return {};
@@ -113,12 +121,12 @@ TierBytes tierBytes(const ModelShape& shape, const AttentionPolicy& policy, std:
     const auto vectors = 2 * static_cast<std::uint64_t>(shape.kvHeads); // of a token, in one layer
     TierBytes bytes;
     for (int layer = 0; layer < shape.layers; ++layer) {
-        const std::uint64_t stored = tokensStored(policy, layer, tokens);
+        const std::uint64_t stored = tokensStored(shape, policy, layer, tokens);
         const std::uint64_t exact = tokensExact(policy, layer, stored);
         bytes.exact += vectors * headDim * sizeof(float) * exact;
         bytes.cold +=
             vectors * direction8::bytesOf(static_cast<std::size_t>(shape.headDim)) * (stored - exact);
-        bytes.f32 += vectors * headDim * sizeof(float) * tokens;
+        bytes.f32 += vectors * headDim * sizeof(float) * tokensStored(shape, {}, layer, tokens);
     }
     return bytes;
 }
@@ -141,7 +149,7 @@ void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& poli
     for (const std::int64_t bits : roundings)
         roundedKey += (headDim * unsignedOf(bits) + 7) / 8 + sizeof(float);
     for (int layer = 0; layer < shape.layers; ++layer)
-        if (!policy.fullInLayer(layer))
+        if (!keptAsModel(policy, shape, layer))
             arm.routerBytes += kvHeads * roundedKey * tokens;
 }
 
@@ -149,10 +157,8 @@ std::uint64_t extraPassMacs(const ModelShape& shape, const AttentionPolicy& poli
     if (!needs(policy, Needs::Surprisal))
         return 0;
     const DenseCost dense = denseCostPerToken(shape);
-    const std::uint64_t patterns =
-        static_cast<std::uint64_t>(shape.layers) * static_cast<std::uint64_t>(shape.heads);
     return (dense.layers + dense.logits) * tokens +
-           2 * static_cast<std::uint64_t>(shape.headDim) * patterns * causalPairs(tokens);
+           2 * static_cast<std::uint64_t>(shape.headDim) * modelPairs(shape, tokens);
 }
 
 void finishCost(Cost& cost, const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens) {

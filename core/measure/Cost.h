@@ -42,7 +42,7 @@ struct ArmCost {
 /// does not.
 struct Cost {
     ArmCost full, hybrid;
-    double density = 0;    ///< hybrid pairs / full causal pairs
+    double density = 0;    ///< hybrid pairs / pairs of the full arm, which lie inside the native windows
     double pairsRatio = 0; ///< (pairs + router and state MACs / 2D) / full pairs
     double flopsRatio = 0; ///< of attention, router and dense layers together
     double kvBytesRatio = 0;
@@ -56,7 +56,8 @@ struct Cost {
 void forgetSeconds(Cost& cost);
 
 /// Bytes of keys and values by formula: of the tokens stored in f32, of those stored as 8-bit directions (D +
-/// 4 bytes per vector), and of all tokens in f32. If heads differ, or special or separator tokens are read,
+/// 4 bytes per vector), and of all tokens in
+/// f32, as far as native windows reach. If heads differ, or special or separator tokens are read,
 /// all tokens count as f32, because the share of each head is not counted separately.
 struct TierBytes {
     std::uint64_t exact = 0, cold = 0, f32 = 0;
@@ -73,8 +74,8 @@ void countArm(ArmCost& arm, const ModelShape& shape, const AttentionPolicy& poli
 /// Fills the ratios from the arms. The break-even length T0 follows from B, the largest number of keys per
 /// row (from the counted pairs), and the router's cost: T0 = B + c + sqrt(c^2 + 2 B c) if the router costs
 /// the equivalent of c pairs per row; T0 = B / (1 - sqrt k) if it costs k pairs per earlier key. T0 is empty
-/// for budgets that grow with the text, for signals that need a pass of their own, and when it is never
-/// reached.
+/// for models with native windows, for budgets that grow with the text, for signals that need a pass of their
+/// own, and when it is never reached.
 void finishCost(Cost& cost, const ModelShape& shape, const AttentionPolicy& policy, std::size_t tokens);
 
 } // namespace fovea

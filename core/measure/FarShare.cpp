@@ -24,7 +24,7 @@ void forUnread(std::span<const KeptKey> kept, RowRange range, const F& f) {
 } // namespace
 
 FarShare::FarShare(const TileSource& source, int head, RowRange keys) : m_source(source), m_head(head) {
-    if (source.plan == nullptr || source.plan->full)
+    if (source.plan == nullptr || source.plan->asModel)
         return;
     m_parts = &source.plan->partsOf(head);
     const bool mean = m_parts->routed.unrouted == Unrouted::Mean && source.plan->silentRows(head) != nullptr;
@@ -57,9 +57,10 @@ void FarShare::row(std::size_t query, std::span<const KeptKey> kept, std::size_t
     };
     if (const std::vector<std::uint8_t>* silent = m_source.plan->silentRows(m_head);
         silent != nullptr && (*silent)[query] != 0) {
+        const NativeWindow native = m_source.input.native();
         if (m_parts->routed.unrouted == Unrouted::Mean)
-            for (std::size_t j = range.first; j < range.last; ++j)
-                put(j, 1.0 / static_cast<double>(query + 1));
+            for (std::size_t j = std::max(range.first, native.first(query)); j < range.last; ++j)
+                put(j, 1.0 / static_cast<double>(native.keys(query)));
         return;
     }
     const std::size_t at =
@@ -74,7 +75,7 @@ void FarShare::row(std::size_t query, std::span<const KeptKey> kept, std::size_t
         linear(query, lse, kept, range, put);
         break;
     case Far::Recurrent:
-        forUnread(kept, range, [&](std::size_t j) { put(j, std::nan("")); });
+        forUnread(kept, range, [&](std::size_t j) { put(j, std::nan("")); }); // no native window here
         break;
     case Far::Projection: // no causal model runs it
     case Far::None:

@@ -192,6 +192,7 @@ LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const 
 
     LayerFidelity result;
     result.layer = plan.layer;
+    result.nativeWindow = static_cast<std::uint32_t>(model.shape.layer(plan.layer).window);
     result.headMass.resize(heads);
     result.headOutputError.resize(heads);
     double worst = 2;
@@ -222,7 +223,7 @@ LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const 
     // Where every key is read, nothing is left to the far field, and what a gate takes lies on no key: p^ is
     // p times a factor. A recurrent state is read all the same.
     for (std::size_t h = 0; h < heads; ++h)
-        if (kinds[h] == 2 && (!plan.full || plan.partsOf(static_cast<int>(h)).far.far == Far::Recurrent))
+        if (kinds[h] == 2 && (!plan.asModel || plan.partsOf(static_cast<int>(h)).far.far == Far::Recurrent))
             result.rowDivergence = std::numeric_limits<double>::quiet_NaN();
     if (std::find(kinds.begin(), kinds.end(), 0) == kinds.end())
         result.boundRatio = std::numeric_limits<double>::quiet_NaN();
@@ -246,10 +247,10 @@ double topKOverlapOfRow(const AttentionInput& input, const AttentionPlan& plan, 
     Matrix logits(1, keys);
     logitTile(input, head, query, 0, logits.view(), isa);
     const float* s = logits.view().row(0);
-    std::vector<std::uint32_t> order(keys);
-    for (std::size_t j = 0; j < keys; ++j)
-        order[j] = static_cast<std::uint32_t>(j);
-    const auto cut = order.begin() + static_cast<std::ptrdiff_t>(std::min(kept.size(), keys) - 1);
+    std::vector<std::uint32_t> order; // the keys that the model lets it read
+    for (std::size_t j = input.native().first(query); j < keys; ++j)
+        order.push_back(static_cast<std::uint32_t>(j));
+    const auto cut = order.begin() + static_cast<std::ptrdiff_t>(std::min(kept.size(), order.size()) - 1);
     std::nth_element(order.begin(), cut, order.end(),
                      [s](std::uint32_t a, std::uint32_t b) { return s[a] != s[b] ? s[a] > s[b] : a > b; });
     const std::uint32_t last = *cut;

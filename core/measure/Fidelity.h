@@ -15,6 +15,7 @@ namespace fovea {
 /// activations of the full run.
 struct LayerFidelity {
     int layer = 0;
+    std::uint32_t nativeWindow = 0; ///< of the layer, tokens; 0: it is global
     double massRecall =
         0; ///< mean over heads and queries of the full-attention weight on the keys that are read, 0..1
     double outputError = 0; ///< |y - y^| / |y| after the output projection; Frobenius norms over the text

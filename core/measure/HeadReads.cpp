@@ -27,7 +27,7 @@ std::vector<std::uint8_t> queryRoles(const AttentionPlan& plan, int head) {
 bool covers(const TileSource& source, int head, std::size_t query) {
     if (source.plan == nullptr)
         return false;
-    if (source.plan->full && !readsBesideKeys(*source.plan, head)) // full attention's row, computed or not
+    if (source.plan->asModel && !readsBesideKeys(*source.plan, head)) // full attention's row, computed or not
         return true;
     const RowRange rows = source.plan->heads[headIndex(head)]->rows;
     const std::size_t at = query * static_cast<std::size_t>(source.input.heads) + headIndex(head);

@@ -52,7 +52,8 @@ struct RowStats {
     double entropy = 0, sink = 0, local = 0, keys = 0, distance = 0, previous = 0;
 };
 
-RowStats statsOfRow(std::span<const float> logits, std::span<float> p, float lse,
+/// `logits`: of the keys from `first` up to the query.
+RowStats statsOfRow(std::span<const float> logits, std::size_t first, std::span<float> p, float lse,
                     std::vector<float>& scratch) {
     const std::size_t n = logits.size();
     RowStats stats;
@@ -62,7 +63,7 @@ RowStats statsOfRow(std::span<const float> logits, std::span<float> p, float lse
         const double x = static_cast<double>(p[j]);
         stats.entropy -= x * static_cast<double>(logits[j] - lse);
         stats.distance += x * static_cast<double>(n - 1 - j);
-        if (j < kSinks)
+        if (first + j < kSinks)
             stats.sink += x;
         if (j + kNear >= n)
             stats.local += x;
@@ -96,9 +97,10 @@ std::vector<HeadStats> measureHeads(const AttentionInput& input, std::span<const
         const std::size_t h = task % heads;
         // Evenly spaced, the last token included.
         const std::size_t query = (task / heads + 1) * tokens / rows - 1;
-        const MatrixView s(logits[me].view().data, 1, query + 1);
-        logitTile(input, static_cast<int>(h), query, 0, s, isa);
-        stats[task] = statsOfRow({s.row(0), query + 1}, std::span(p[me]).first(query + 1),
+        const std::size_t first = input.native().first(query), keys = query + 1 - first;
+        const MatrixView s(logits[me].view().data, 1, keys);
+        logitTile(input, static_cast<int>(h), query, first, s, isa);
+        stats[task] = statsOfRow({s.row(0), keys}, first, std::span(p[me]).first(keys),
                                  lse[query * heads + h], scratch[me]);
     }
     std::vector<HeadStats> result(heads);

@@ -19,8 +19,10 @@ namespace {
 
 constexpr std::size_t kSub = 64; // queries and keys of one logit tile
 constexpr std::uint8_t kUncovered = 7;
+constexpr auto kSkipped = static_cast<std::uint8_t>(Reason::Skipped);
+constexpr auto kOutside = static_cast<std::uint8_t>(Reason::Outside);
 
-CellState stateOf(Reason reason) {
+CellState stateOf(std::uint8_t reason) {
     return static_cast<CellState>(reason);
 }
 
@@ -44,7 +46,7 @@ struct Scratch {
     void startCells() {
         pooledValue.fill(0);
         pooledKept.fill(0);
-        strongest.fill(static_cast<std::uint8_t>(Reason::Skipped));
+        strongest.fill(kOutside);
         known = true;
     }
 };
@@ -135,11 +137,11 @@ public:
                 const std::size_t key = m_grid.key + c * m_grid.cell;
                 const double queries =
                     static_cast<double>(std::min(query + m_grid.cell, m_grid.queryEnd) - query);
-                const double share = m_kept[at] / static_cast<double>(causalPairsOf(query, key));
+                const double share = m_kept[at] / static_cast<double>(modelPairsOf(query, key));
                 if (pooled)
                     m_tile.keptShare[at] = static_cast<float>(share);
                 if (!m_tile.farShare.empty())
-                    m_tile.farShare[at] /= static_cast<float>(causalPairsOf(query, key));
+                    m_tile.farShare[at] /= static_cast<float>(modelPairsOf(query, key));
                 if (m_tile.key.quantity == MapQuantity::Kept)
                     m_tile.value[at] =
                         std::isnan(m_tile.value[at]) ? m_tile.value[at] : static_cast<float>(share);
@@ -158,12 +160,15 @@ public:
     }
 
 private:
-    [[nodiscard]] std::uint64_t causalPairsOf(std::size_t query, std::size_t key) const {
+    [[nodiscard]] std::uint64_t modelPairsOf(std::size_t query, std::size_t key) const {
         const std::size_t queryEnd = std::min(query + m_grid.cell, m_grid.queryEnd);
         const std::size_t keyEnd = std::min(key + m_grid.cell, m_grid.keyEnd);
         std::uint64_t pairs = 0;
-        for (std::size_t i = query; i < queryEnd; ++i)
-            pairs += i < key ? 0 : std::min(i + 1, keyEnd) - key;
+        for (std::size_t i = query; i < queryEnd; ++i) {
+            const std::size_t begin = std::max(key, m_source.input.native().first(i));
+            const std::size_t end = std::min(i + 1, keyEnd);
+            pairs += begin < end ? end - begin : 0;
+        }
         return std::max<std::uint64_t>(pairs, 1);
     }
 
@@ -179,15 +184,20 @@ private:
         for (std::size_t query = first; query < last; ++query) {
             const auto row = scratch.reason.begin() + static_cast<std::ptrdiff_t>((query - first) * width);
             const auto end = row + static_cast<std::ptrdiff_t>(width);
-            if (!m_source.plan || m_source.plan->full) {
-                std::fill(row, end, static_cast<std::uint8_t>(Reason::Local));
+            // Keys before this one lie outside the native window.
+            const std::size_t begin =
+                std::clamp(m_source.input.native().first(query), m_grid.key, m_grid.keyEnd);
+            const auto inside = row + static_cast<std::ptrdiff_t>(begin - m_grid.key);
+            std::fill(row, inside, kOutside);
+            if (!m_source.plan || m_source.plan->asModel) {
+                std::fill(inside, end, static_cast<std::uint8_t>(Reason::Local));
                 continue;
             }
             if (!covers(query)) {
-                std::fill(row, end, kUncovered);
+                std::fill(inside, end, kUncovered);
                 continue;
             }
-            std::fill(row, end, static_cast<std::uint8_t>(Reason::Skipped));
+            std::fill(inside, end, static_cast<std::uint8_t>(Reason::Skipped));
             const std::vector<KeptKey> keys = m_source.plan->keptKeys(m_tile.key.head, query);
             for (const KeptKey& kept : keys)
                 if (kept.key >= m_grid.key && kept.key < m_grid.keyEnd)
@@ -241,14 +251,14 @@ private:
         for (std::size_t j = 0; j < keys; ++j)
             kept[j] = reason[j] < static_cast<std::uint8_t>(Reason::Far) ? 1.0F : 0.0F;
         const MapQuantity quantity = m_tile.key.quantity;
-        const bool covered = keys == 0 || reason[0] != kUncovered;
+        const bool covered = keys == 0 || reason[keys - 1] != kUncovered;
         if (quantity == MapQuantity::Kept)
             return covered;
         const float* s = scratch.logits.view().row(r);
         const float full = m_source.fullLse[at];
         if (quantity == MapQuantity::Full) {
             for (std::size_t j = 0; j < keys; ++j)
-                value[j] = fastExp(s[j] - full);
+                value[j] = reason[j] != kOutside ? fastExp(s[j] - full) : 0.0F;
             return true;
         }
         const float hybrid =
@@ -261,7 +271,8 @@ private:
                 value[j] = kept[j] * fastExp(read[j] - hybrid);
         else
             for (std::size_t j = 0; j < keys; ++j)
-                value[j] = kept[j] * fastExp(read[j] - hybrid) - fastExp(s[j] - full);
+                value[j] = kept[j] * fastExp(read[j] - hybrid) -
+                           (reason[j] != kOutside ? fastExp(s[j] - full) : 0.0F);
         if (far != nullptr)
             for (std::size_t j = 0; j < keys; ++j)
                 value[j] += far[j];
@@ -280,7 +291,9 @@ private:
         std::uint8_t* strongest = scratch.strongest.data();
         for (std::size_t j = 0; j < keys; ++j) {
             kept[j] += scratch.kept[j];
-            strongest[j] = reason[j] < strongest[j] ? reason[j] : strongest[j];
+            // A pair that no plan covers yet counts as skipped.
+            const std::uint8_t state = reason[j] == kUncovered ? kSkipped : reason[j];
+            strongest[j] = state < strongest[j] ? state : strongest[j];
         }
         float* pooled = scratch.pooledValue.data();
         if (!m_tile.farShare.empty()) // Kept: how many queries see the key through a far field
@@ -311,7 +324,7 @@ private:
     void addCell(std::size_t at, std::size_t begin, std::size_t end, const Scratch& scratch) {
         float value = m_tile.value[at];
         float kept = 0, far = 0;
-        std::uint8_t strongest = static_cast<std::uint8_t>(Reason::Skipped);
+        std::uint8_t strongest = kOutside;
         const bool mass = m_tile.key.pooling == Pooling::Mass;
         for (std::size_t j = begin; j < end; ++j) {
             const float x = scratch.pooledValue[j];
@@ -321,7 +334,7 @@ private:
             strongest = std::min(strongest, scratch.strongest[j]);
         }
         m_tile.value[at] = scratch.known ? value : std::numeric_limits<float>::quiet_NaN();
-        m_tile.state[at] = std::min(m_tile.state[at], stateOf(static_cast<Reason>(strongest)));
+        m_tile.state[at] = std::min(m_tile.state[at], stateOf(strongest));
         m_kept[at] += static_cast<double>(kept);
         if (!m_tile.farShare.empty())
             m_tile.farShare[at] += far; // counts up to finish(); whole numbers, exact below 2^24
@@ -380,7 +393,9 @@ MapTile pictureTile(const TileKey& key, const AttentionCells& picture) {
         for (std::size_t column = 0; column <= row; ++column) {
             tile.value[row * kTile + column] =
                 from[picture.at(static_cast<std::size_t>(key.head), row, column)];
-            tile.state[row * kTile + column] = CellState::Local;
+            const std::size_t lastKey = std::min((column + 1) * picture.cell, picture.tokens) - 1;
+            const bool inside = NativeWindow{picture.window}.lets(row * picture.cell, lastKey);
+            tile.state[row * kTile + column] = inside ? CellState::Local : CellState::Outside;
         }
     if (key.level > 0)
         tile.keptShare.assign(kTile * kTile, 1);
@@ -399,16 +414,18 @@ AttentionRow makeRow(int head, std::size_t query, const TileSource& source) {
     logitTile(source.input, head, query, 0, logits.view(), source.isa);
     const float* s = logits.view().row(0);
     // One row is cheap enough for the exact function.
-    for (std::size_t j = 0; j < keys; ++j)
+    const std::size_t first = source.input.native().first(query);
+    std::fill_n(row.reason.begin(), first, Reason::Outside);
+    for (std::size_t j = first; j < keys; ++j)
         row.full[j] = std::exp(s[j] - source.fullLse[at]);
     const float hybrid =
         source.hybridLse.empty() ? std::numeric_limits<float>::quiet_NaN() : source.hybridLse[at];
-    if (!source.plan || source.plan->full) {
-        std::fill(row.reason.begin(), row.reason.end(), Reason::Local);
+    if (!source.plan || source.plan->asModel) {
+        std::fill(row.reason.begin() + static_cast<std::ptrdiff_t>(first), row.reason.end(), Reason::Local);
         row.hybrid = row.full;
         if (source.plan &&
             readsBesideKeys(*source.plan, head)) // a gate or a sink logit takes mass from the row
-            for (std::size_t j = 0; j < keys; ++j)
+            for (std::size_t j = first; j < keys; ++j)
                 row.hybrid[j] = std::exp(s[j] - hybrid);
         return row;
     }

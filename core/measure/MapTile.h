@@ -14,7 +14,9 @@ inline constexpr std::size_t kTile = 256; ///< cells per side of a value tile
 enum class MapQuantity : std::uint8_t { Full, Hybrid, Difference, Kept };
 enum class Pooling : std::uint8_t { Max, Mass };
 /// State of a cell, in order of precedence. A pooled cell takes the first state that one of its pairs has.
-enum class CellState : std::uint8_t { Local, Always, Routed, Far, Skipped, Impossible };
+/// Outside: the model itself does not let the query read the key (native window); Impossible: the key comes
+/// later.
+enum class CellState : std::uint8_t { Local, Always, Routed, Far, Skipped, Outside, Impossible };
 
 /// A tile of the map pyramid. Level n pools 2^n x 2^n pairs into one value. Tile (row, col) begins at query
 /// row*256*2^n and key col*256*2^n.
@@ -28,17 +30,19 @@ struct TileKey {
 };
 
 /// 256 x 256 values, row-major, and their states. Max: the largest p (for Difference the one of largest
-/// magnitude). Mass: sum over keys, mean over the cell's queries. Kept: share of the cell's causal pairs that
-/// are read exactly (a far field's tokens are not), and beside it the share that a far field stands for.
-/// Hybrid spreads a far field over its tokens (FarShare.h). Cells of rows that the plan or its log-sum-exp
-/// does not cover yet: NaN, Skipped (not for Full without a plan).
+/// magnitude). Mass: sum over keys, mean over the cell's queries. Kept: of the cell's pairs that the model
+/// computes (causal, inside the native window) the share that is read exactly (a far field's tokens are not),
+/// and beside it the share that a far field stands for. Hybrid spreads a far field over its tokens
+/// (FarShare.h). Cells of rows that the plan or its log-sum-exp does not cover yet: NaN, Skipped (not for
+/// Full without a plan). Pairs outside a native window have value 0 and state Outside.
 struct MapTile {
     TileKey key;
     std::vector<float> value;     ///< [kTile*kTile]; 0 when nothing is read
-    std::vector<CellState> state; ///< [kTile*kTile]; without a plan every causal cell is Local
+    std::vector<CellState> state; ///< [kTile*kTile]; without a plan every cell with a pair that the model
+                                  ///< computes is Local
     std::vector<float> keptShare; ///< [kTile*kTile] 0..1; empty at level 0
-    /// [kTile*kTile] 0..1, of Kept: share of the cell's causal pairs that only a far field stands for. Empty:
-    /// the head has no far field.
+    /// [kTile*kTile] 0..1, of Kept: share of the same pairs that only a far field stands for. Empty: the head
+    /// has no far field.
     std::vector<float> farShare;
 };
 
@@ -57,8 +61,8 @@ struct TileSource {
 [[nodiscard]] MapTile makeTile(const TileKey& key, const TileSource& source, int threads);
 
 /// Makes tile (0, 0), which covers the whole text, from `picture` at the level of its cells, without reading
-/// q and k. Every causal cell is Local. Values are exact to 1e-5 in f32 and to the kernel's rounding in bf16.
-/// For MapQuantity::Full. Cost: 4,096 values.
+/// q and k. Every cell with a pair that the model computes is Local. Values are exact to 1e-5 in f32 and to
+/// the kernel's rounding in bf16. For MapQuantity::Full. Cost: 4,096 values.
 [[nodiscard]] MapTile pictureTile(const TileKey& key, const AttentionCells& picture);
 
 /// One row of attention: the weights p (full) and p^ (hybrid) of one query, for keys 0..query.

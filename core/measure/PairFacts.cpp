@@ -19,7 +19,7 @@ PairFacts pairFacts(const TileSource& source, int head, const RowFacts& row, std
     facts.query = row.query();
     facts.key = key;
     facts.kind = row.kind(key);
-    if (facts.kind == ReadKind::AfterQuery)
+    if (!facts.computed())
         return facts;
     Matrix logit(1, 1);
     logitTile(source.input, head, row.query(), key, logit.view(), source.isa);

@@ -125,7 +125,7 @@ Result<RoutingLaneData> routingLanes(const RoutingLaneInput& input, const WorkCo
     lanes.query = input.query;
     lanes.threshold = std::numeric_limits<float>::quiet_NaN();
     const bool everything =
-        policy.fullInLayer(lanes.layer) ||
+        keptAsModel(policy, *input.shape, lanes.layer) ||
         (policy.local.window >= static_cast<std::int64_t>(tokens) && policy.local.dilation == 1);
     lanes.empty = everything                 ? RoutingLaneData::Empty::FullHead
                   : !policy.routed.chooses() ? RoutingLaneData::Empty::NotRouted

@@ -16,7 +16,7 @@ struct RoutingLaneData {
     enum class Empty : std::uint8_t {
         No,        ///< there are
         NotRouted, ///< the head's policy routes nothing
-        FullHead,  ///< the head reads every key in this layer
+        FullHead,  ///< the head reads every key that the model lets it read in this layer
     };
     Empty empty = Empty::No; ///< the vectors below are empty unless No
     std::size_t tokens = 0;  ///< T

@@ -8,11 +8,12 @@
 namespace fovea {
 
 std::string_view readKindName(ReadKind kind) {
-    static constexpr std::array<std::string_view, 19> kNames{
-        "after_query", "not_run",      "full_head", "window",       "chunk",           "itself",
-        "sink",        "pinned_key",   "special",   "separator",    "pinned_query",    "outside_phase",
-        "routed_key",  "routed_query", "summary",   "linear_state", "recurrent_state", "mean_value",
-        "skipped"};
+    static constexpr std::array<std::string_view, 20> kNames{
+        "after_query",     "not_run",      "full_head",    "window",
+        "chunk",           "itself",       "sink",         "pinned_key",
+        "special",         "separator",    "pinned_query", "outside_phase",
+        "routed_key",      "routed_query", "summary",      "linear_state",
+        "recurrent_state", "mean_value",   "skipped",      "outside_native_window"};
     return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -39,6 +40,8 @@ RowFacts::RowFacts(const TileSource& source, int head, std::size_t query)
 ReadKind RowFacts::kind(std::size_t key) const {
     if (key > m_query)
         return ReadKind::AfterQuery;
+    if (!m_source.input.native().lets(m_query, key))
+        return ReadKind::OutsideNative;
     if (!covered())
         return ReadKind::NotRun;
     if (m_readsAll)
@@ -46,9 +49,10 @@ ReadKind RowFacts::kind(std::size_t key) const {
     switch (m_row.reason[key]) {
     case Reason::Local: {
         LocalPart part = m_source.plan->partsOf(m_head).local;
-        if (LocalReads(part).contains(m_query, key)) {
+        const NativeWindow native = m_source.input.native();
+        if (LocalReads(part, native).contains(m_query, key)) {
             part.chunk = 0;
-            return LocalReads(part).contains(m_query, key) ? ReadKind::Window : ReadKind::Chunk;
+            return LocalReads(part, native).contains(m_query, key) ? ReadKind::Window : ReadKind::Chunk;
         }
         return ReadKind::Itself;
     }
@@ -61,6 +65,7 @@ ReadKind RowFacts::kind(std::size_t key) const {
     }
     case Reason::Far:
         return farKind();
+    case Reason::Outside:
     case Reason::Skipped:
         break;
     }

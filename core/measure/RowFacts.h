@@ -13,25 +13,26 @@ namespace fovea {
 /// Why a query reads a key, or does not: a Reason with its cause. Several may hold for one pair; the first of
 /// the planner's order (local, always, routed, far) is told, and within always the order below.
 enum class ReadKind : std::uint8_t {
-    AfterQuery,   ///< the key comes after the query
-    NotRun,       ///< no plan covers the row yet: only full attention is known
-    FullHead,     ///< the head reads every key of every query in this layer
-    Window,       ///< local: in the (dilated) window
-    Chunk,        ///< local: in the query's chunk or the one before it
-    Itself,       ///< local: a query that nothing else gives a key reads itself
-    Sink,         ///< always: one of the first tokens
-    PinnedKey,    ///< always: the key is pinned in key role
-    Special,      ///< always: a special token
-    Separator,    ///< always: a separator
-    PinnedQuery,  ///< always: the query is pinned in query role and reads everything before it
-    OutsidePhase, ///< always: the row is outside the routed phase and reads everything before it
-    RoutedKey,    ///< routed: the router chose the key
-    RoutedQuery,  ///< routed: the router chose the query to read everything, or the routed keys
-    Summary,      ///< far: a summary of its block stands for it
-    LinearState,  ///< far: a linear state stands for it
-    Recurrent,    ///< far: a recurrent state stands for it; it has no weight of its own
-    MeanValue,    ///< far: the row reads nothing and gets the running mean of the values
-    Skipped,      ///< not read
+    AfterQuery,    ///< the key comes after the query
+    NotRun,        ///< no plan covers the row yet: only full attention is known
+    FullHead,      ///< the head reads every key that the model lets a query of this layer read
+    Window,        ///< local: in the (dilated) window
+    Chunk,         ///< local: in the query's chunk or the one before it
+    Itself,        ///< local: a query that nothing else gives a key reads itself
+    Sink,          ///< always: one of the first tokens
+    PinnedKey,     ///< always: the key is pinned in key role
+    Special,       ///< always: a special token
+    Separator,     ///< always: a separator
+    PinnedQuery,   ///< always: the query is pinned in query role and reads everything before it
+    OutsidePhase,  ///< always: the row is outside the routed phase and reads everything before it
+    RoutedKey,     ///< routed: the router chose the key
+    RoutedQuery,   ///< routed: the router chose the query to read everything, or the routed keys
+    Summary,       ///< far: a summary of its block stands for it
+    LinearState,   ///< far: a linear state stands for it
+    Recurrent,     ///< far: a recurrent state stands for it; it has no weight of its own
+    MeanValue,     ///< far: the row reads nothing and gets the running mean of the values
+    Skipped,       ///< not read
+    OutsideNative, ///< the model itself does not let the query read it: it lies outside the native window
 };
 /// "sink", "pinned_key", ...: the words of JSON documents.
 [[nodiscard]] std::string_view readKindName(ReadKind kind);

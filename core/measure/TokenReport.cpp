@@ -50,22 +50,23 @@ TokenReport tokenReport(const TileSource& source, const RouteInput& route, const
     report.covered = own.covered();
     report.fullHead = own.readsAll();
     report.signal = own.signal();
-    report.keys = token + 1;
+    const NativeWindow native = source.input.native();
+    report.keys = native.keys(token);
     report.keptKeys = own.keptKeys();
     report.keptMass = own.keptMass();
-    for (const std::size_t key : largest(own.row().full, lines))
+    for (const std::size_t key : largest(own.row().full, std::min(lines, report.keys)))
         report.reads.push_back(lineOf(own, key, scores));
 
     const AttentionColumn column = makeColumn(head, token, source);
-    report.later = column.full.size();
-    for (std::size_t i = 0; i < column.full.size(); ++i) {
+    report.later = native.window == 0 ? column.full.size() : std::min(column.full.size(), native.window);
+    for (std::size_t i = 0; i < report.later; ++i) {
         if (!covers(source, head, token + i))
             continue;
         ++report.coveredReaders;
         report.readers += column.reason[i] < Reason::Far ? 1 : 0;
         report.routedReaders += column.reason[i] == Reason::Routed ? 1 : 0;
     }
-    for (const std::size_t i : largest(column.full, lines)) {
+    for (const std::size_t i : largest(column.full, std::min(lines, report.later))) {
         const RowFacts row(source, head, token + i);
         report.readBy.push_back(lineOf(row, token, candidateScores(source, route, shape, head, row)));
     }

@@ -28,7 +28,7 @@ TokenValues readByQuery(const TileSource& source, int head, std::size_t query) {
     const TileSource known = coveredSource(source, head, query);
     const AttentionRow row = makeRow(head, query, known);
     const bool hybrid = known.plan != nullptr;
-    for (std::size_t j = 0; j < row.full.size(); ++j)
+    for (std::size_t j = source.input.native().first(query); j < row.full.size(); ++j)
         set(values, j, hybrid ? row.hybrid[j] : row.full[j], hybrid && row.reason[j] == Reason::Skipped);
     return values;
 }
@@ -38,6 +38,8 @@ TokenValues givenToKey(const TileSource& source, int head, std::size_t key) {
     const AttentionColumn column = makeColumn(head, key, source);
     const bool hybrid = source.plan != nullptr;
     for (std::size_t i = 0; i < column.full.size(); ++i) {
+        if (!source.input.native().lets(key + i, key))
+            break;
         if (hybrid && !covers(source, head, key + i))
             values.state[key + i] = TokenState::None;
         else

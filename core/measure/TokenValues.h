@@ -12,7 +12,7 @@ enum class TokenState : std::uint8_t {
     None,       ///< nothing is known of it
     Value,      ///< it has a value
     Skipped,    ///< not read under the plan; its value is 0
-    Impossible, ///< comes after the query (or before the key)
+    Impossible, ///< comes after the query (or before the key), or lies outside the native window
 };
 
 /// One number per token of a text.

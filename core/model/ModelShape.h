@@ -86,7 +86,7 @@ struct ModelShape {
     /// For a reader of settings: layer `l` as one that may differ from the others.
     [[nodiscard]] LayerShape& ownLayer(int l);
     /// The factor of q.k in layer `l`.
-    [[nodiscard]] float attentionScale(int l = 0) const;
+    [[nodiscard]] float attentionScale(int l) const;
     [[nodiscard]] int rotaryDim() const { return rotary > 0 ? rotary : headDim; } ///< R
     [[nodiscard]] bool hasNormsAfter() const { return normsAfter || normsOfSum; }
     [[nodiscard]] bool predictsTokens() const { return causal; } ///< has next-token logits
@@ -102,6 +102,8 @@ struct ModelInfo {
     std::uint32_t formatVersion = 0;
     std::vector<std::pair<std::string, int>> tensorTypes; ///< ("Q4_1", 210), most frequent first
     std::vector<std::string> warnings;
+    /// How the model that runs differs from the one in the file ("every layer global"); empty: it does not.
+    std::string change;
     bool operator==(const ModelInfo&) const = default;
 };
 

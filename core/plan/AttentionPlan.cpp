@@ -26,11 +26,11 @@ std::size_t laneOf(const HeadPlan& plan, const QueryBlock& block, std::size_t qu
     return found != last && *found == query ? static_cast<std::size_t>(found - first) : kBlock;
 }
 
-HeadPlan fullHeadPlan(std::size_t tokens, RowRange rows) {
+HeadPlan modelHeadPlan(std::size_t tokens, RowRange rows, NativeWindow native) {
     AlwaysReads nothing;
     nothing.bits.assign((tokens + kBlock - 1) / kBlock, 0);
     nothing.queryRole.assign(tokens, 0);
-    const LocalReads everything{LocalPart{}};
+    const LocalReads everything{LocalPart{}, native};
     return PlanBuilder(everything, nothing, nullptr, tokens, rows).build();
 }
 
@@ -98,7 +98,7 @@ const HeadParts& AttentionPlan::partsOf(int head) const {
 
 bool AttentionPlan::readsAll(int head) const {
     const LayerPolicy* set = setOf(head);
-    return full || (set != nullptr && set->full);
+    return asModel || (set != nullptr && set->asModel);
 }
 
 std::string_view AttentionPlan::signalOf(int head) const {
@@ -181,9 +181,9 @@ AttentionPlan makePlan(std::shared_ptr<const AttentionPolicy> policy, std::vecto
     plan.facts = std::move(facts);
     plan.routing = std::move(routing);
     plan.heads.resize(static_cast<std::size_t>(shape.heads));
-    plan.full =
-        std::all_of(plan.sets.begin(), plan.sets.end(), [](const LayerPolicy& set) { return set.full; });
-    if (plan.full)
+    plan.asModel =
+        std::all_of(plan.sets.begin(), plan.sets.end(), [](const LayerPolicy& set) { return set.asModel; });
+    if (plan.asModel)
         plan.routing = nullptr;
     for (const LayerPolicy& set : plan.sets) {
         const std::size_t tokens = plan.facts->tokens;
@@ -194,8 +194,8 @@ AttentionPlan makePlan(std::shared_ptr<const AttentionPolicy> policy, std::vecto
             for (const int head : heads)
                 plan.heads[static_cast<std::size_t>(head)] = shared;
         };
-        if (set.full) {
-            give(set.heads, fullHeadPlan(tokens, asked ? rows : none));
+        if (set.asModel) {
+            give(set.heads, modelHeadPlan(tokens, asked ? rows : none, set.native));
             continue;
         }
         const LocalReads local = set.local();
@@ -228,18 +228,19 @@ Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy, co
                     rows);
 }
 
-AttentionPlan fullPlan(const ModelShape& shape, int layer, std::size_t tokens) {
+AttentionPlan modelPlan(const ModelShape& shape, int layer, std::size_t tokens) {
     AttentionPlan plan;
     plan.layer = layer;
-    plan.full = true;
+    plan.asModel = true;
     auto policy = std::make_shared<AttentionPolicy>();
     policy->name = "full";
     plan.policy = std::move(policy);
     auto facts = std::make_shared<TokenFacts>();
     facts->tokens = tokens;
     plan.facts = std::move(facts);
-    plan.heads.assign(static_cast<std::size_t>(shape.heads),
-                      std::make_shared<const HeadPlan>(fullHeadPlan(tokens, {0, tokens})));
+    plan.heads.assign(
+        static_cast<std::size_t>(shape.heads),
+        std::make_shared<const HeadPlan>(modelHeadPlan(tokens, {0, tokens}, nativeWindow(shape, layer))));
     return plan;
 }
 

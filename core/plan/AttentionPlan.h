@@ -1,5 +1,6 @@
 #pragma once
 #include "core/base/RowRange.h"
+#include "core/model/NativeAttention.h"
 #include "core/plan/PlanItem.h"
 #include "core/policy/AttentionPolicy.h"
 #include "core/route/LayerPolicy.h"
@@ -20,6 +21,7 @@ namespace fovea {
 struct HeadPlan {
     std::size_t tokens = 0; ///< T
     RowRange rows;          ///< the planned queries; the whole text unless only some rows were requested
+    NativeWindow native; ///< of the layer: no query reads a key outside it, and nothing stands for such a key
     std::vector<QueryBlock> blocks;
     std::vector<PlanItem> items;
     std::vector<LaneBound> bounds;
@@ -49,11 +51,11 @@ struct KeptKey {
 /// tell the reason of each key.
 struct AttentionPlan {
     int layer = 0;
-    bool full = false; ///< every key of every query
+    bool asModel = false; ///< every query reads every key that the model lets it read, and nothing else
     std::vector<std::shared_ptr<const HeadPlan>>
         heads; ///< [H], never null; a head that was not requested has no blocks
     std::shared_ptr<const AttentionPolicy> policy; ///< of the run, with its names of layers and heads
-    /// The heads in sets with the same policy. Empty in plans of fullPlan and makeBidirectionalPlan: there
+    /// The heads in sets with the same policy. Empty in plans of modelPlan and makeBidirectionalPlan: there
     /// all heads follow `policy`.
     std::vector<LayerPolicy> sets;
     std::shared_ptr<const TokenFacts> facts;
@@ -66,7 +68,7 @@ struct AttentionPlan {
     /// The five parts of that policy. In a layer that the mix keeps full these are the parts of full
     /// attention.
     [[nodiscard]] const HeadParts& partsOf(int head) const;
-    /// Whether every query of this head reads every key before it.
+    /// Whether every query of this head reads every key that the model lets it read.
     [[nodiscard]] bool readsAll(int head) const;
     /// The signal that chose the keys or queries of a head. Empty if the head reads everything, routes
     /// nothing, was not requested, or only draws random blocks.
@@ -83,9 +85,9 @@ struct AttentionPlan {
     [[nodiscard]] std::vector<KeptKey> keptKeys(int head, std::size_t query) const;
 };
 
-/// Makes the items of rows `rows` of one layer from the union of local, always and routed keys. `sets`:
-/// layerPolicies of `policy`. `routing` may be null if no set runs a router. With `onlyHead` >= 0 sets
-/// without that head, and units without choices, get no rows.
+/// Makes the items of rows `rows` of one layer from the union of local, always and routed keys inside the
+/// layer's native window. `sets`: layerPolicies of `policy`. `routing` may be null if no set runs a router.
+/// With `onlyHead` >= 0 sets without that head, and units without choices, get no rows.
 [[nodiscard]] AttentionPlan makePlan(std::shared_ptr<const AttentionPolicy> policy,
                                      std::vector<LayerPolicy> sets, const ModelShape& shape, int layer,
                                      std::shared_ptr<const TokenFacts> facts,
@@ -98,12 +100,8 @@ struct AttentionPlan {
                                              std::shared_ptr<const TokenFacts> facts,
                                              std::shared_ptr<const LayerRouting> routing, RowRange rows);
 
-/// The plan of full causal attention over T tokens.
-[[nodiscard]] AttentionPlan fullPlan(const ModelShape& shape, int layer, std::size_t tokens);
-
-/// T(T+1)/2.
-[[nodiscard]] constexpr std::uint64_t causalPairs(std::uint64_t tokens) {
-    return tokens * (tokens + 1) / 2;
-}
+/// The plan of one layer as the model computes it, over T tokens: every key up to the query that its native
+/// window lets it read. This is the full arm.
+[[nodiscard]] AttentionPlan modelPlan(const ModelShape& shape, int layer, std::size_t tokens);
 
 } // namespace fovea

@@ -213,7 +213,7 @@ Result<AttentionPlan> makeBidirectionalPlan(std::shared_ptr<const AttentionPolic
                     "far.far is projection: its keys are mixtures, which no plan names");
     if (policy->local.sides != Sides::Both)
         return fail(ErrorCode::Unsupported, "local.sides is earlier: a bidirectional plan needs both");
-    Result<AlwaysReads> always = alwaysReads(*policy, *facts);
+    Result<AlwaysReads> always = alwaysReads(*policy, *facts, {});
     FOVEA_TRY(always);
     const auto heads = static_cast<std::size_t>(shape.heads);
     AttentionPlan plan;

@@ -44,10 +44,11 @@ void Lanes::measure() {
     }
 }
 
-ItemWriter::ItemWriter(std::size_t tokens, RowRange rows)
+ItemWriter::ItemWriter(std::size_t tokens, RowRange rows, NativeWindow native)
     : m_masks(tokens, 0), m_touched((tokens + kBlock - 1) / kBlock, 0) {
     m_plan.tokens = tokens;
     m_plan.rows = rows;
+    m_plan.native = native;
 }
 
 void ItemWriter::addMask(std::size_t key, std::uint64_t lanesReading, Reason reason) {

@@ -47,7 +47,7 @@ struct Lanes {
 /// steps per block.
 class ItemWriter {
 public:
-    ItemWriter(std::size_t tokens, RowRange rows);
+    ItemWriter(std::size_t tokens, RowRange rows, NativeWindow native = {});
 
     /// Keys outside the bands become a tile when it is at least this wide and half full; otherwise they are
     /// gathered.

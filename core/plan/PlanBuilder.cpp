@@ -8,7 +8,7 @@ namespace fovea {
 PlanBuilder::PlanBuilder(const LocalReads& local, const AlwaysReads& always, const RoutedChoices* routed,
                          std::size_t tokens, RowRange rows, Unread unread)
     : m_local(local), m_always(always), m_routed(routed), m_tokens(tokens), m_rows(rows), m_unread(unread),
-      m_writer(tokens, rows) {
+      m_writer(tokens, rows, local.native()) {
     FOVEA_ASSERT(rows.first <= rows.last && rows.last <= tokens);
     FOVEA_ASSERT(routed == nullptr || rows.first == rows.last ||
                  (routed->rows.first <= rows.first && routed->rows.last >= rows.last));
@@ -32,7 +32,7 @@ void PlanBuilder::collectSparse(const Lanes& lanes) {
         const std::size_t query = lanes.first + t;
         const bool full = inQueryRole(query);
         const std::span<const std::uint32_t> chosen = m_routed->row(query);
-        for (std::size_t key = 0; key <= query; ++key) {
+        for (std::size_t key = m_local.native().first(query); key <= query; ++key) {
             if (m_routed->silent[key] != 0)
                 continue;
             const bool always = m_always.queryRole[query] != 0 || m_always.reads(query, key);
@@ -105,7 +105,7 @@ void PlanBuilder::addRows(std::size_t first, std::size_t count) {
 /// earlier one.
 bool PlanBuilder::byPhases() const {
     return m_local.dilated() && !m_local.chunked() && m_routed == nullptr && m_always.until.empty() &&
-           m_local.window() >= ItemWriter::kDenseKeys &&
+           !m_local.native().limits(m_tokens) && m_local.window() >= ItemWriter::kDenseKeys &&
            m_rows.last - m_rows.first >= kBlock * m_local.dilation();
 }
 
@@ -215,27 +215,28 @@ void PlanBuilder::collectMasks(Lanes& lanes) {
     lanes.measure();
 }
 
-/// A block of gathered queries that read everything before them: a triangle with uneven steps.
+/// A block of gathered queries that read everything that the model lets them: bands with uneven steps.
 void PlanBuilder::addQueryRows(const std::vector<std::uint32_t>& queries) {
     Lanes lanes(queries);
     for (std::size_t t = 0; t < queries.size(); ++t)
-        lanes.band[t] = {0, queries[t] + 1};
+        lanes.band[t] = {static_cast<std::uint32_t>(m_local.native().first(queries[t])), queries[t] + 1};
     lanes.end = queries.back() + std::size_t{1};
     lanes.measure();
 
     m_writer.openBlock(lanes);
-    for (std::size_t first = 0; first < lanes.end; first += kBlock)
+    for (std::size_t first = lanes.bandFirst / kBlock * kBlock; first < lanes.end; first += kBlock)
         m_writer.bounds(lanes, first, first + kBlock, lanes.band.data());
     m_writer.closeBlock();
 
     for (const std::uint32_t query : queries) {
         const bool pinned = m_always.queryRole[query] != 0;
         const std::size_t band = m_local.bandFirst(query);
+        const std::uint64_t readable = m_local.native().keys(query);
         std::uint64_t local = query + std::uint64_t{1} - band;
         m_local.forEachBelowBand(query, [&](std::size_t) { ++local; });
         std::uint64_t always = 0;
         if (pinned)
-            always = query + std::uint64_t{1} - local;
+            always = readable - local;
         else
             for (const std::uint32_t key : m_always.keys) {
                 if (key > query)
@@ -244,7 +245,7 @@ void PlanBuilder::addQueryRows(const std::vector<std::uint32_t>& queries) {
             }
         m_writer.countPairs(Reason::Local, local);
         m_writer.countPairs(Reason::Always, always);
-        m_writer.countPairs(Reason::Routed, query + std::uint64_t{1} - local - always);
+        m_writer.countPairs(Reason::Routed, readable - local - always);
     }
 }
 

@@ -16,10 +16,11 @@ class Splitter {
 public:
     /// `always`: keys outside the window that are not recast; null: none.
     Splitter(const HeadPlan& plan, const HeadParts& parts, const AlwaysReads* always)
-        : m_plan(plan), m_local(parts.local), m_always(always) {
+        : m_plan(plan), m_local(parts.local, plan.native), m_always(always) {
         for (HeadPlan* side : {&m_asMade, &m_recast}) {
             side->tokens = plan.tokens;
             side->rows = plan.rows;
+            side->native = plan.native;
         }
         for (const QueryBlock& block : plan.blocks)
             addBlock(block);
@@ -169,6 +170,7 @@ Parts partsOf(const AttentionPlan& plan, int head) {
         HeadPlan nothing;
         nothing.tokens = whole->tokens;
         nothing.rows = whole->rows;
+        nothing.native = whole->native;
         return {whole, whole, std::make_shared<const HeadPlan>(std::move(nothing))};
     }
     const LayerPolicy& set = *plan.setOf(head);

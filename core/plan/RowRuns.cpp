@@ -24,6 +24,7 @@ void normalise(std::vector<KeyRun>& runs) {
 } // namespace
 
 void BlockRuns::load(const HeadPlan& plan, const QueryBlock& block) {
+    m_native = plan.native;
     for (std::size_t lane = 0; lane < kBlock; ++lane)
         m_read[lane].clear();
     for (std::size_t lane = 0; lane < block.queryCount; ++lane)
@@ -64,12 +65,14 @@ void BlockRuns::load(const HeadPlan& plan, const QueryBlock& block) {
 }
 
 void BlockRuns::unread(std::size_t lane, std::vector<KeyRun>& runs) const {
-    gapsBetween(m_read[lane], static_cast<std::uint32_t>(m_query[lane] + 1), runs);
+    gapsBetween(m_read[lane], static_cast<std::uint32_t>(m_native.first(m_query[lane])),
+                static_cast<std::uint32_t>(m_query[lane] + 1), runs);
 }
 
-void gapsBetween(std::span<const KeyRun> read, std::uint32_t end, std::vector<KeyRun>& gaps) {
+void gapsBetween(std::span<const KeyRun> read, std::uint32_t begin, std::uint32_t end,
+                 std::vector<KeyRun>& gaps) {
     gaps.clear();
-    std::uint32_t at = 0;
+    std::uint32_t at = begin;
     for (const KeyRun& run : read) {
         if (run.lo > at)
             gaps.push_back({at, std::min(run.lo, end)});

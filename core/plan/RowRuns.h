@@ -24,15 +24,17 @@ public:
     /// Empty for a lane that is not active.
     [[nodiscard]] std::span<const KeyRun> read(std::size_t lane) const { return m_read[lane]; }
     [[nodiscard]] std::size_t query(std::size_t lane) const { return m_query[lane]; }
-    /// The keys up to the query of the lane that it does not read.
+    /// The keys that the model lets the lane's query read and that it does not read.
     void unread(std::size_t lane, std::vector<KeyRun>& runs) const;
 
 private:
     std::array<std::vector<KeyRun>, kBlock> m_read;
     std::array<std::size_t, kBlock> m_query{};
+    NativeWindow m_native;
 };
 
-/// The gaps between the ascending runs `read` inside [0, end).
-void gapsBetween(std::span<const KeyRun> read, std::uint32_t end, std::vector<KeyRun>& gaps);
+/// The gaps between the ascending runs `read` inside [begin, end).
+void gapsBetween(std::span<const KeyRun> read, std::uint32_t begin, std::uint32_t end,
+                 std::vector<KeyRun>& gaps);
 
 } // namespace fovea

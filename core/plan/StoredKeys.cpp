@@ -49,7 +49,10 @@ AttentionPlan onStoredKeys(const AttentionPlan& plan, const KeyRows& rows) {
     return result;
 }
 
-KvRetention retentionOf(const AttentionPolicy& policy, int layer) {
+namespace {
+
+/// Without the layer's native window.
+KvRetention retentionByPolicy(const AttentionPolicy& policy, int layer) {
     const AlwaysPart& always = policy.always;
     const bool pinnedQueries = std::any_of(always.pinned.begin(), always.pinned.end(),
                                            [](const PinnedRange& range) { return range.role != Role::Keys; });
@@ -80,6 +83,26 @@ KvRetention retentionOf(const AttentionPolicy& policy, int layer) {
     std::sort(retention.kept.begin(), retention.kept.end());
     retention.kept.erase(std::unique(retention.kept.begin(), retention.kept.end()), retention.kept.end());
     return retention;
+}
+
+} // namespace
+
+KvRetention retentionOf(const AttentionPolicy& policy, const ModelShape& shape, int layer) {
+    KvRetention retention = retentionByPolicy(policy, layer);
+    const auto native = static_cast<std::size_t>(shape.layer(layer).window);
+    // These read keys by their position in the text, or more than a query reads.
+    const bool needsAll = [&] {
+        for (int head = 0; head < shape.heads; ++head) {
+            const HeadParts& parts = partsOf(policy, shape, layer, head);
+            if (parts.routed.on() || parts.routed.phase != Phase::All || parts.far.on() ||
+                parts.always.sinkLogit)
+                return true;
+        }
+        return false;
+    }();
+    if (native == 0 || needsAll || retention.reach <= native)
+        return retention;
+    return {native, {}};
 }
 
 AttentionPolicy pinnedWithin(AttentionPolicy policy, std::size_t tokens) {

@@ -9,11 +9,13 @@ namespace fovea {
 /// keys stay adjacent, because a tile never spans a key that was dropped.
 [[nodiscard]] AttentionPlan onStoredKeys(const AttentionPlan& plan, const KeyRows& rows);
 
-/// The tokens that later queries of one layer may read under `policy`. Everything if keys are routed, pinned
-/// in query role or read because of their kind, if the window is dilated, if rows lie outside a phase, or if
-/// something is combined with the exact part (a far field, a sink logit). Otherwise the reach of the local
-/// part, the sinks and the pinned keys.
-[[nodiscard]] KvRetention retentionOf(const AttentionPolicy& policy, int layer);
+/// The tokens that later queries of one layer may read under `policy`. Never more than the layer's native
+/// window reaches, unless something must see every token: a router, a far field, a sink logit, rows outside a
+/// phase. Without a native window everything if keys are routed, pinned in query role or read because of
+/// their kind, if the window is dilated, if rows lie outside a phase, or if something is combined with the
+/// exact part (a far field, a sink logit). Otherwise the reach of the local part, the sinks and the pinned
+/// keys.
+[[nodiscard]] KvRetention retentionOf(const AttentionPolicy& policy, const ModelShape& shape, int layer);
 
 /// The policy without pinned positions at or beyond `tokens`, which a growing text has not reached yet.
 [[nodiscard]] AttentionPolicy pinnedWithin(AttentionPolicy policy, std::size_t tokens);

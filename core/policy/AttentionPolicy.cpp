@@ -16,6 +16,8 @@ std::string_view reasonName(Reason reason) {
         return "routed";
     case Reason::Far:
         return "far";
+    case Reason::Outside:
+        return "outside";
     case Reason::Skipped:
         break;
     }

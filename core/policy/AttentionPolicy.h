@@ -20,8 +20,9 @@ inline constexpr double kNoBar = -1e30;
 /// The role of a token in global attention. Keys: every later query may read it. Queries: it reads everything
 /// before it.
 enum class Role : std::uint8_t { Keys, Queries, Both };
-/// Why a key is read, in order of precedence; Skipped: it is not.
-enum class Reason : std::uint8_t { Local, Always, Routed, Far, Skipped };
+/// Why a key is read, in order of precedence; Skipped: it is not, because of the policy; Outside: the model
+/// itself does not let the query read it, because the layer has a native window.
+enum class Reason : std::uint8_t { Local, Always, Routed, Far, Skipped, Outside };
 [[nodiscard]] std::string_view reasonName(Reason reason); ///< "local", ... as in the JSON documents
 [[nodiscard]] std::string_view roleName(Role role);
 

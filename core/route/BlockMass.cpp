@@ -75,6 +75,7 @@ void BlockMass::fillPooled(const SetInput& in) {
     const std::size_t dim = in.signal.headDim();
     const std::size_t pages = m_mass.empty() ? 0 : m_mass.back().size();
     std::vector<double> means(pages * dim), q(dim), k(dim), row;
+    const LogitForm form = in.form();
     for (std::size_t head = in.firstHead(); head < in.firstHead() + in.heads(); ++head) {
         const ConstMatrixView keys = in.signal.key(in.signal.kvHeadOf(head));
         for (std::size_t p = 0; p < pages; ++p)
@@ -83,19 +84,20 @@ void BlockMass::fillPooled(const SetInput& in) {
             const std::size_t first = (m_firstBlock + b) * m_queryBlock;
             const std::size_t last = std::min(first + m_queryBlock, in.tokens());
             meanRows(in.signal.query(head), first, last, q.data());
-            row.resize(m_mass[b].size());
-            for (std::size_t p = 0; p < row.size(); ++p) {
+            row.assign(m_mass[b].size(), -std::numeric_limits<double>::infinity());
+            const std::size_t firstPage = in.native().first(first) / m_page; // the block may read some of it
+            for (std::size_t p = firstPage; p < row.size(); ++p) {
                 const double* mean = means.data() + p * dim;
                 if ((p + 1) * m_page > last) { // the page ends after the block: use only its keys so far
                     meanRows(keys, p * m_page, last, k.data());
                     mean = k.data();
                 }
-                row[p] = static_cast<double>(in.scale()) * dot(q.data(), mean, dim);
+                row[p] = form(dot(q.data(), mean, dim));
             }
             softmax(row);
             for (std::size_t p = 0; p < row.size(); ++p)
                 m_mass[b][p] += static_cast<float>(row[p] / static_cast<double>(in.heads()));
-            m_macs += row.size() * dim;
+            m_macs += (row.size() - firstPage) * dim;
         }
     }
 }
@@ -106,6 +108,7 @@ void BlockMass::fillPooled(const SetInput& in) {
 void BlockMass::fillAntidiagonal(const SetInput& in) {
     const auto stride = static_cast<std::size_t>(in.routed().stride);
     const std::size_t dim = in.signal.headDim();
+    const LogitForm form = in.form();
     std::vector<double> row;
     for (std::size_t head = in.firstHead(); head < in.firstHead() + in.heads(); ++head) {
         const ConstMatrixView q = in.signal.query(head);
@@ -116,8 +119,9 @@ void BlockMass::fillAntidiagonal(const SetInput& in) {
             const std::size_t cells = (last - first + stride - 1) / stride;
             for (std::size_t c = 0; c < cells; ++c) {
                 const std::size_t queryCell = first + c * stride;
-                row.assign(queryCell / stride + 1, 0.0);
-                for (std::size_t keyCell = 0; keyCell < row.size(); ++keyCell) {
+                row.assign(queryCell / stride + 1, -std::numeric_limits<double>::infinity());
+                const std::size_t firstCell = in.native().first(queryCell) / stride;
+                for (std::size_t keyCell = firstCell; keyCell < row.size(); ++keyCell) {
                     float sum = 0;
                     for (std::size_t s = 0; s < stride; ++s) {
                         const std::size_t query = queryCell + stride - 1 - s;
@@ -130,12 +134,12 @@ void BlockMass::fillAntidiagonal(const SetInput& in) {
 #pragma omp simd reduction(+ : part)
                         for (std::size_t d = 0; d < dim; ++d)
                             part += a[d] * z[d];
-                        sum += part;
+                        sum += form.capped() ? form(part) : part;
                     }
-                    row[keyCell] = static_cast<double>(in.scale()) * static_cast<double>(sum) /
-                                   static_cast<double>(stride);
+                    row[keyCell] = (form.capped() ? 1.0 : static_cast<double>(form.scale)) *
+                                   static_cast<double>(sum) / static_cast<double>(stride);
                 }
-                m_macs += row.size() * stride * dim;
+                m_macs += (row.size() - firstCell) * stride * dim;
                 softmax(row);
                 for (std::size_t keyCell = 0; keyCell < row.size(); ++keyCell)
                     m_mass[b][keyCell * stride / m_page] += static_cast<float>(

@@ -31,7 +31,7 @@ protected:
     [[nodiscard]] std::size_t size(const Candidates::Row& row) const {
         return allowed(m_in.routed().budgetKind, m_in.routed().budget, row.count);
     }
-    /// Number of buckets a row of i + 1 keys calls for.
+    /// Number of buckets a row of `seen` keys calls for.
     [[nodiscard]] static std::size_t buckets(std::size_t seen, std::size_t size, const Candidates::Row& row) {
         if (size >= row.count) // one bucket is enough if it can hold every candidate
             return 1;
@@ -51,7 +51,7 @@ public:
         for (std::size_t query = in.signal.rows.first; query < in.signal.rows.last; ++query)
             if (!in.fullRow(query)) {
                 const Candidates::Row row = in.candidates.of(query, blocked);
-                most = std::max(most, buckets(query + 1, size(row), row));
+                most = std::max(most, buckets(in.native().keys(query), size(row), row));
             }
         m_levels = static_cast<std::size_t>(std::bit_width(most));
         const std::size_t columns = (std::size_t{1} << (m_levels - 1)) / 2; // of R: half the buckets
@@ -83,9 +83,9 @@ public:
             }
             const Candidates::Row row = m_in.candidates.of(query, blocked);
             const std::size_t take = size(row);
-            const auto level =
-                std::min(m_levels, static_cast<std::size_t>(std::bit_width(buckets(query + 1, take, row)))) -
-                1;
+            const auto level = std::min(m_levels, static_cast<std::size_t>(std::bit_width(
+                                                      buckets(m_in.native().keys(query), take, row)))) -
+                               1;
             hits.assign(query + 1, 0);
             // Heads that choose together read the union of their buckets, as with the union over rounds.
             for (std::size_t h = 0; h < m_in.heads(); ++h)
@@ -94,7 +94,7 @@ public:
                     const std::uint16_t bucket = levels[level];
                     const std::uint16_t* ofKey = m_keyBuckets.data() + (level * m_rounds + r) * keys;
                     std::size_t found = 0;
-                    for (std::size_t key = std::min(row.end, query + 1); key-- > 0 && found < take;)
+                    for (std::size_t key = std::min(row.end, query + 1); key-- > row.begin && found < take;)
                         if (ofKey[key] == bucket && (row.blocked[key / 64] >> (key % 64) & 1U) == 0) {
                             ++hits[key];
                             ++found;
@@ -213,7 +213,7 @@ public:
             for (std::size_t h = 0; h < m_in.heads(); ++h) {
                 const std::uint16_t mine = m_of[(query - m_in.signal.rows.first) * m_in.heads() + h];
                 std::size_t found = 0;
-                for (std::size_t key = std::min(row.end, query + 1); key-- > 0 && found < take;)
+                for (std::size_t key = std::min(row.end, query + 1); key-- > row.begin && found < take;)
                     if (m_cluster[key] == mine && (row.blocked[key / 64] >> (key % 64) & 1U) == 0) {
                         keys.push_back(static_cast<std::uint32_t>(key));
                         ++found;

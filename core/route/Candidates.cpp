@@ -1,4 +1,6 @@
 #include "core/route/Candidates.h"
+#include <algorithm>
+#include <bit>
 
 namespace fovea {
 
@@ -39,6 +41,14 @@ Candidates::Row Candidates::of(std::size_t query, std::vector<std::uint64_t>& sc
     if (m_scope == Scope::Sequence)
         for (std::size_t key = band; key <= query; ++key)
             block(key);
+    // What lies outside the native window is no candidate.
+    row.begin = std::min(native().first(query), row.end);
+    for (std::size_t word = 0; word * 64 < row.begin; ++word) {
+        const std::size_t below = row.begin - word * 64;
+        const std::uint64_t outside = below >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << below) - 1;
+        row.count -= static_cast<std::size_t>(std::popcount(~scratch[word] & outside));
+        scratch[word] |= outside;
+    }
     return row;
 }
 

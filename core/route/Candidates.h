@@ -5,14 +5,16 @@
 
 namespace fovea {
 
-/// The keys that the router may choose for each query: those that neither local nor always read. A separator
-/// beyond its cap is one of them.
+/// The keys that the router may choose for each query: those inside the layer's native window that neither
+/// local nor always read. A separator beyond its cap is one of them.
 class Candidates {
 public:
     Candidates(const LocalReads& local, const AlwaysReads& always, Scope scope, std::size_t tokens);
 
-    /// Keys of one query: those below `end` whose bit is not set in `blocked`.
+    /// Keys of one query: those in [begin, end) whose bit is not set in `blocked`. The bits of keys before
+    /// `begin` are set.
     struct Row {
+        std::size_t begin = 0;
         std::size_t end = 0;
         std::size_t count = 0;
         const std::uint64_t* blocked = nullptr;
@@ -22,12 +24,14 @@ public:
     [[nodiscard]] Row of(std::size_t query, std::vector<std::uint64_t>& scratch) const;
     /// Whether the set of each query is that of the previous query plus keys after its end.
     [[nodiscard]] bool growing() const {
-        return m_scope == Scope::Prefix && !m_local.dilated() && m_always.until.empty();
+        return m_scope == Scope::Prefix && !m_local.dilated() && m_always.until.empty() &&
+               !native().limits(m_tokens);
     }
     [[nodiscard]] std::size_t tokens() const { return m_tokens; }
     [[nodiscard]] Scope scope() const { return m_scope; }
     [[nodiscard]] const LocalReads& local() const { return m_local; }
     [[nodiscard]] const AlwaysReads& always() const { return m_always; }
+    [[nodiscard]] NativeWindow native() const { return m_local.native(); }
 
 private:
     const LocalReads& m_local;

@@ -81,7 +81,7 @@ DynamicBudget::DynamicBudget(const AttentionPolicy& policy, UnitKind kind, std::
         std::vector<std::size_t> counts(units, 0);
         for (std::size_t head = 0; head < heads; ++head) {
             softmaxRow(layer, head, probe, probe + 1, row);
-            m_macs += (probe + 1) * in.headDim();
+            m_macs += in.native().keys(probe) * in.headDim();
             double x = 0;
             for (std::size_t j = 0; j <= probe; ++j) {
                 const auto p = static_cast<double>(row[j]);

@@ -53,6 +53,10 @@ private:
         }
 
         void row(std::size_t query) {
+            // A key that has left the native window cannot be read again.
+            if (const std::size_t first = m_in.native().first(query);
+                first > 0 && m_slotOf[first - 1] != kNoSlot)
+                drop(first - 1);
             insert(query);
             const Candidates::Row candidates = m_in.candidates.of(query, m_blocked);
             m_offer.start(0);
@@ -179,13 +183,15 @@ private:
                     if (key != kNoSlot)
                         m_score[key] = 0;
             m_logits.resize(slots);
+            const LogitForm form = m_in.form();
             const double share = m.m_kind == Score::LastRow ? 1.0 / static_cast<double>(m_heads) : 1.0;
             for (std::size_t h = 0; h < m_heads; ++h) {
                 const std::size_t head = m_in.firstHead() + h;
                 const std::size_t kv = m_in.signal.kvHeadOf(head) - m.m_firstKv;
-                m_in.signal.dots.floatTile(m_packed[kv].data(), groups, m_in.scale(),
+                m_in.signal.dots.floatTile(m_packed[kv].data(), groups, form.scale,
                                            m_in.signal.query(head).row(query), m.m_dim, 1, m.m_dim,
                                            m_logits.data(), slots);
+                form.capAll(m_logits.data(), slots);
                 for (std::size_t slot = 0; slot < slots; ++slot)
                     if (m_reads[slot] == 0)
                         m_logits[slot] = -std::numeric_limits<float>::infinity();

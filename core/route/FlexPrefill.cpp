@@ -116,7 +116,7 @@ private:
         std::vector<float> row;
         for (std::size_t query = first; query < prompt; ++query) {
             softmaxRow(m_in, head, query, query + 1, row);
-            m_macs += (query + 1) * dim;
+            m_macs += m_in.native().keys(query) * dim;
             for (std::size_t j = 0; j <= query; ++j) {
                 columns[j] += static_cast<double>(row[j]) / static_cast<double>(rows);
                 diagonals[query - j] += static_cast<double>(row[j]) / static_cast<double>(rows);
@@ -129,7 +129,7 @@ private:
         }
         const Matrix meanQ = pooled(q, prompt);
         const Matrix meanK = pooled(k, prompt);
-        const std::vector<double> estimate = mapRow(meanQ.view().row(m_blocks - 1), meanK, m_blocks);
+        const std::vector<double> estimate = mapRow(m_blocks - 1, meanQ, meanK);
         const bool queryAware = rootDivergence(estimate, column) < kTau;
         const auto least = std::min(m_blocks, (kLeastKeys + m_block - 1) / m_block);
         const std::size_t columnCount = queryAware ? least : blocksFor(columns, least);
@@ -175,7 +175,7 @@ private:
         std::vector<double> map;
         std::vector<std::pair<std::size_t, std::size_t>> where;
         for (std::size_t b = 0; b < m_blocks; ++b) {
-            const std::vector<double> row = mapRow(meanQ.view().row(b), meanK, b + 1);
+            const std::vector<double> row = mapRow(b, meanQ, meanK);
             for (std::size_t c = 0; c <= b; ++c) {
                 map.push_back(row[c]);
                 where.emplace_back(b, c);
@@ -204,13 +204,20 @@ private:
         }
         return means;
     }
-    [[nodiscard]] std::vector<double> mapRow(const float* q, const Matrix& keys, std::size_t count) {
-        std::vector<double> row(count);
-        for (std::size_t c = 0; c < count; ++c)
+    /// The pooled map of block `block` over the blocks up to it that its first query may read something of.
+    [[nodiscard]] std::vector<double> mapRow(std::size_t block, const Matrix& queries, const Matrix& keys) {
+        const float* q = queries.view().row(block);
+        const LogitForm form = m_in.form();
+        std::vector<double> row(block + 1, -std::numeric_limits<double>::infinity());
+        for (std::size_t c = m_in.native().first(block * m_block) / m_block; c <= block; ++c) {
+            row[c] = 0;
             for (std::size_t d = 0; d < keys.cols(); ++d)
-                row[c] += static_cast<double>(m_in.scale()) * static_cast<double>(q[d]) *
+                row[c] += static_cast<double>(form.scale) * static_cast<double>(q[d]) *
                           static_cast<double>(keys.view()(c, d));
-        m_macs += count * keys.cols();
+            if (form.capped())
+                row[c] = LogitForm{1, form.softCap}(row[c]);
+            m_macs += keys.cols();
+        }
         return softmax(std::move(row));
     }
 

@@ -12,7 +12,8 @@ namespace {
 class Indexer final : public PairScorer {
 public:
     explicit Indexer(const SignalInput& in)
-        : PairScorer(in.dots), m_scale(in.shape.attentionScale() / static_cast<float>(in.shape.heads)) {
+        : PairScorer(in.dots), m_scale(in.form().scale / static_cast<float>(in.shape.heads)),
+          m_softCap(in.form().softCap) {
         for (std::size_t head = 0; head < static_cast<std::size_t>(in.shape.heads); ++head)
             m_heads.push_back(std::make_unique<RoundedDots>(in, in.kvHeadOf(head), head, 1));
     }
@@ -35,10 +36,10 @@ public:
             }
         }
     }
-    [[nodiscard]] RankUse use(std::size_t) const override { return {1, m_scale, false}; }
+    [[nodiscard]] RankUse use(std::size_t) const override { return {1, m_scale, false, m_softCap}; }
 
 private:
-    float m_scale;
+    float m_scale, m_softCap;
     std::vector<std::unique_ptr<RoundedDots>> m_heads;
 };
 

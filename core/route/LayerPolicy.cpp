@@ -8,12 +8,38 @@ namespace fovea {
 
 namespace {
 
-bool readsEverything(const AttentionPolicy& policy, int layer, std::size_t tokens) {
-    return policy.fullInLayer(layer) ||
-           (policy.local.dilation == 1 && policy.local.window >= static_cast<std::int64_t>(tokens));
+const HeadParts kFullParts;
+
+/// Whether the window alone reads all that the model lets a query of such a text read.
+bool windowReadsAll(const LocalPart& local, NativeWindow native, std::size_t tokens) {
+    const std::size_t longest = native.window == 0 ? tokens : std::min(native.window, tokens);
+    return local.dilation == 1 && local.window >= static_cast<std::int64_t>(longest);
+}
+
+bool isRunningState(Far far) {
+    return far == Far::Linear || far == Far::Recurrent;
 }
 
 } // namespace
+
+const HeadParts& partsOf(const AttentionPolicy& policy, const ModelShape& shape, int layer, int head) {
+    const HeadParts& parts = policy.partsOf(layer, head);
+    return isRunningState(parts.far.far) && shape.layer(layer).window > 0 ? kFullParts : parts;
+}
+
+bool keptAsModel(const AttentionPolicy& policy, const ModelShape& shape, int layer) {
+    if (policy.fullInLayer(layer))
+        return true;
+    const NativeWindow native = nativeWindow(shape, layer);
+    for (int head = 0; native.window > 0 && head < shape.heads; ++head) {
+        const HeadParts& parts = partsOf(policy, shape, layer, head);
+        const bool byWindow =
+            !parts.always.sinkLogit && !parts.far.on() && windowReadsAll(parts.local, native, native.window);
+        if (!parts.readsAll() && !byWindow)
+            return false;
+    }
+    return native.window > 0;
+}
 
 bool LayerPolicy::has(int head) const {
     return std::binary_search(heads.begin(), heads.end(), head);
@@ -23,7 +49,7 @@ Result<std::vector<LayerPolicy>> layerPolicies(std::shared_ptr<const AttentionPo
                                                const ModelShape& shape, int layer, const TokenFacts& facts) {
     const AttentionPolicy& whole = *policy;
     FOVEA_TRY(policyFits(whole, shape, facts.tokens));
-    const HeadParts full;
+    const NativeWindow native = nativeWindow(shape, layer);
     std::vector<std::uint8_t> fullHeads;
     if (whole.mix.fullHeads > 0) {
         if (facts.retrieval.size() != static_cast<std::size_t>(shape.layers * shape.heads))
@@ -34,9 +60,9 @@ Result<std::vector<LayerPolicy>> layerPolicies(std::shared_ptr<const AttentionPo
     std::vector<LayerPolicy> sets;
     std::vector<const HeadParts*> known;
     for (int head = 0; head < shape.heads; ++head) {
-        const HeadParts* parts = &whole.partsOf(layer, head);
+        const HeadParts* parts = &partsOf(whole, shape, layer, head);
         if (!fullHeads.empty() && fullHeads[static_cast<std::size_t>(layer * shape.heads + head)] != 0)
-            parts = &full;
+            parts = &kFullParts;
         const auto same = std::find_if(known.begin(), known.end(),
                                        [&](const HeadParts* other) { return *other == *parts; });
         if (same != known.end()) {
@@ -47,8 +73,10 @@ Result<std::vector<LayerPolicy>> layerPolicies(std::shared_ptr<const AttentionPo
         sets.push_back({{head}, std::make_shared<const AttentionPolicy>(whole.withParts(*parts))});
     }
     for (LayerPolicy& set : sets) {
-        set.full = readsEverything(*set.policy, layer, facts.tokens);
-        Result<AlwaysReads> always = alwaysReads(*set.policy, facts);
+        set.native = native;
+        set.asModel =
+            set.policy->fullInLayer(layer) || windowReadsAll(set.policy->local, native, facts.tokens);
+        Result<AlwaysReads> always = alwaysReads(*set.policy, facts, native);
         FOVEA_TRY(always);
         set.always = std::make_shared<const AlwaysReads>(std::move(*always));
     }

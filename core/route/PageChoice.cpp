@@ -66,14 +66,16 @@ private:
         s.pages = anchor / m_page + 1;
         s.scores.resize(s.pages);
         m_scorer->scores(anchor, s.pages, s.scores.data());
+        const std::size_t floor = m_in.native().first(anchor); // of what the model lets the anchor read
+        std::fill_n(s.scores.begin(), floor / m_page, -std::numeric_limits<float>::infinity());
         s.offer.start(s.pages);
         const Candidates::Row row = m_in.candidates.of(anchor, s.blocked);
         const bool topP = routed.budgetKind == BudgetKind::TopP;
         const float peak =
             topP && !m_scorer->areMass() ? m_in.signal.dots.greatest(s.scores.data(), s.pages) : 0.0F;
-        for (std::size_t p = 0; p < s.pages; ++p) {
-            const std::size_t first = p * m_page;
-            const std::size_t seen = std::min(m_page, anchor + 1 - first);
+        for (std::size_t p = floor / m_page; p < s.pages; ++p) {
+            const std::size_t first = std::max(floor, p * m_page);
+            const std::size_t seen = std::min((p + 1) * m_page, anchor + 1) - first;
             std::size_t open = 0;
             if (m_queryBlock == 0 || p + 1 < s.pages)
                 open = first < row.end ? countCandidates(row, first, first + seen) : 0;

@@ -11,7 +11,7 @@ std::size_t pagesOf(std::size_t keys, std::size_t page) {
 }
 
 /// Pages that the rows see, summed: every row sees those that begin at or before it (at or before its block's
-/// first query, once per block).
+/// first query, once per block) and do not end before its native window.
 std::uint64_t pagesSeen(const SetInput& in) {
     const auto page = static_cast<std::uint64_t>(in.routed().page);
     const std::uint64_t step = in.routed().granularity == Granularity::Block
@@ -19,13 +19,13 @@ std::uint64_t pagesSeen(const SetInput& in) {
                                    : 1;
     std::uint64_t seen = 0;
     for (std::uint64_t query = in.signal.rows.first; query < in.signal.rows.last; query += step)
-        seen += in.fullRow(query) && step == 1 ? 0 : query / page + 1;
+        seen += in.fullRow(query) && step == 1 ? 0 : query / page + 1 - in.native().first(query) / page;
     return seen;
 }
 
 /// q against one statistic (or two) of each page, floats. `Bound`: maximum and minimum of every channel
 /// instead of the mean. Complete pages are packed once; a query's own unfinished page is done up to the
-/// query.
+/// query, and the page in which its native window begins from there on.
 template <bool Bound>
 class PageStatistics final : public PageScorer {
 public:
@@ -42,22 +42,32 @@ public:
                 for (std::size_t g = 0; g < m_groups; ++g) {
                     const std::size_t count = std::min(kGroupKeys, pages - g * kGroupKeys);
                     for (std::size_t p = 0; p < count; ++p)
-                        statistic(m_firstKv + kv, (g * kGroupKeys + p) * m_page, in.signal.keys, side,
+                        statistic(m_firstKv + kv, pageKeys(g * kGroupKeys + p, 0, in.signal.keys), side,
                                   rows.data() + p * m_dim);
                     packFloats(rows.data(), m_dim, count, m_dim, groupAt(kv, side) + g * kGroupKeys * m_dim);
                 }
     }
 
     void scores(std::size_t query, std::size_t pages, float* out) const override {
-        std::vector<float> row(m_groups * kGroupKeys), sides(kSides * m_dim), own(m_dim);
+        std::vector<float> row(m_groups * kGroupKeys), sides(kSides * m_dim), own(m_dim), sum(pages);
         std::fill_n(out, pages, 0.0F);
-        const float scale = m_in.scale() / static_cast<float>(m_in.heads());
+        // Without a cap the mean over heads is taken by the scale.
+        const LogitForm form = m_in.form();
+        const auto heads = static_cast<float>(m_in.heads());
+        const float scale = form.capped() ? form.scale : form.scale / heads;
         const std::size_t groups = pagesOf(pages, kGroupKeys);
         const std::size_t ownPage = query / m_page;
-        const bool unfinished = (query + 1) % m_page != 0 && ownPage < pages;
+        const std::size_t begin = m_in.native().first(query);
+        std::vector<std::size_t> partial; // pages of which the query may not read every key
+        if (begin % m_page != 0)
+            partial.push_back(begin / m_page);
+        if ((query + 1) % m_page != 0 && ownPage < pages && (partial.empty() || partial[0] != ownPage))
+            partial.push_back(ownPage);
         for (std::size_t head = m_in.firstHead(); head < m_in.firstHead() + m_in.heads(); ++head) {
             const float* q = m_in.signal.query(head).row(query);
             const std::size_t kv = m_in.signal.kvHeadOf(head) - m_firstKv;
+            std::fill(sum.begin(), sum.end(), 0.0F);
+            float* to = form.capped() ? sum.data() : out;
             for (std::size_t side = 0; side < kSides; ++side) {
                 float* part = sides.data() + side * m_dim;
                 for (std::size_t d = 0; d < m_dim; ++d)
@@ -68,16 +78,19 @@ public:
                             part[d] = q[d];
                 m_in.signal.dots.floatTile(groupAt(kv, side), groups, scale, part, m_dim, 1, m_dim,
                                            row.data(), row.size());
-                if (unfinished) {
-                    statistic(m_firstKv + kv, ownPage * m_page, query + 1, side, own.data());
-                    float sum = 0;
+                for (const std::size_t page : partial) {
+                    statistic(m_firstKv + kv, pageKeys(page, begin, query + 1), side, own.data());
+                    float product = 0;
                     for (std::size_t d = 0; d < m_dim; ++d)
-                        sum += part[d] * own[d];
-                    row[ownPage] = scale * sum;
+                        product += part[d] * own[d];
+                    row[page] = scale * product;
                 }
                 for (std::size_t p = 0; p < pages; ++p)
-                    out[p] += row[p];
+                    to[p] += row[p];
             }
+            if (form.capped()) // a bound stays one, because the cap never decreases
+                for (std::size_t p = 0; p < pages; ++p)
+                    out[p] += form.cap(sum[p]) / heads;
         }
     }
 
@@ -88,11 +101,14 @@ public:
 private:
     static constexpr std::size_t kSides = Bound ? 2 : 1;
 
-    /// Mean (or maximum, minimum) of keys [first, min(first + page, end)).
-    void statistic(std::size_t kvHead, std::size_t first, std::size_t end, std::size_t side,
-                   float* out) const {
+    /// The keys of a page inside [first, last).
+    [[nodiscard]] RowRange pageKeys(std::size_t page, std::size_t first, std::size_t last) const {
+        return {std::max(first, page * m_page), std::min(last, (page + 1) * m_page)};
+    }
+    /// Mean (or maximum, minimum) of some keys, at least one.
+    void statistic(std::size_t kvHead, RowRange keys, std::size_t side, float* out) const {
         const ConstMatrixView k = m_in.signal.key(kvHead);
-        const std::size_t last = std::min(first + m_page, end);
+        const auto [first, last] = keys;
         std::copy_n(k.row(first), m_dim, out);
         for (std::size_t key = first + 1; key < last; ++key) {
             const float* row = k.row(key);
@@ -148,7 +164,8 @@ public:
     }
 
     void scores(std::size_t query, std::size_t pages, float* out) const override {
-        const std::size_t seen = query + 1;
+        const std::size_t seen = query + 1, floor = m_in.native().first(query);
+        const std::size_t begin = floor / kGroupKeys * kGroupKeys;
         std::vector<float> row((seen + kGroupKeys - 1) / kGroupKeys * kGroupKeys);
         std::fill_n(out, pages, 0.0F);
         const float share = 1.0F / static_cast<float>(m_units.size());
@@ -156,16 +173,16 @@ public:
             float factor = 1;
             bool mass = false;
             if (m_signal.pairs != nullptr) {
-                m_pairs[n]->tile(query, 1, 0, seen, row.data(), row.size());
+                m_pairs[n]->tile(query, 1, begin, seen - begin, row.data() + begin, row.size());
                 const RankUse use = m_pairs[n]->use(query);
                 mass = use.logitFactor != 0;
-                factor = mass ? use.logitFactor : use.scoreFactor;
+                factor = mass ? use.asLogits(row.data() + floor, seen - floor) : use.scoreFactor;
             } else {
                 std::copy_n(m_tokens[n].begin(), seen, row.begin());
             }
-            for (std::size_t p = 0; p < pages; ++p) {
-                const std::size_t first = p * m_page;
-                const std::size_t last = std::min(seen, first + m_page);
+            for (std::size_t p = floor / m_page; p < pages; ++p) {
+                const std::size_t first = std::max(floor, p * m_page);
+                const std::size_t last = std::min(seen, (p + 1) * m_page);
                 out[p] += share * (mass ? logMean(row.data() + first, last - first, factor)
                                         : best(row.data() + first, last - first, factor));
             }

@@ -13,8 +13,8 @@ public:
     PageScorer& operator=(const PageScorer&) = delete;
     virtual ~PageScorer() = default;
     /// Writes out[p], p < pages, for pages that begin at or before `query`; the largest scores are chosen.
-    /// Page statistics cover keys <= `query` only (for signals that look ahead inside the query block, keys
-    /// up to its last query).
+    /// Page statistics cover keys that `query` may read only (for signals that look ahead inside the query
+    /// block, keys up to its last query). Pages that end before its native window get no meaningful score.
     virtual void scores(std::size_t query, std::size_t pages, float* out) const = 0;
     /// Whether a score is the mass of the whole page. Otherwise it is the logarithm of the mean weight of its
     /// keys.

@@ -1,4 +1,6 @@
 #include "core/route/PolicyFits.h"
+#include "core/route/LayerPolicy.h"
+#include <cstdio>
 #include <string>
 
 namespace fovea {
@@ -20,6 +22,42 @@ Result<> pinsFit(const std::vector<PinnedRange>& pinned, const std::string& fiel
                                              " is outside the text; its tokens are 0 to " +
                                              std::to_string(static_cast<std::int64_t>(tokens) - 1));
     }
+    return {};
+}
+
+/// phi(q).phi(k) stands for e^(scale q.k). Nothing of this form stands for the exponential of a capped logit.
+Result<> linearStateFits(const AttentionPolicy& policy, const ModelShape& shape) {
+    const auto isLinear = [](const HeadParts& parts) { return parts.far.far == Far::Linear; };
+    for (int layer = 0; policy.anyParts(isLinear) && layer < shape.layers; ++layer)
+        for (int head = 0; head < shape.heads; ++head)
+            if (shape.layer(layer).softCap > 0 && isLinear(partsOf(policy, shape, layer, head))) {
+                char cap[32];
+                std::snprintf(cap, sizeof cap, "%g", static_cast<double>(shape.layer(layer).softCap));
+                return fail(ErrorCode::Unsupported,
+                            "far.far is linear; layer " + std::to_string(layer) +
+                                " of this model caps its attention logits at " + cap +
+                                ", and a linear state has no capped form: summaries and none are accepted");
+            }
+    return {};
+}
+
+/// mix.positions cache rotates a query to another position, which needs a rotation.
+Result<> positionsFit(const AttentionPolicy& policy, const ModelShape& shape) {
+    if (policy.mix.positions != Positions::Cache)
+        return {};
+    if (shape.positions == PositionKind::Learned)
+        return fail(
+            ErrorCode::Unsupported,
+            "mix.positions is cache; this model learned a vector for each position and adds it to the "
+            "token before the first layer, so no key can be moved to another position: original is "
+            "accepted");
+    for (int layer = 0; layer < shape.layers; ++layer)
+        if (!shape.layer(layer).rotated && !keptAsModel(policy, shape, layer))
+            return fail(
+                ErrorCode::Unsupported,
+                "mix.positions is cache; layer " + std::to_string(layer) +
+                    " of this model rotates no keys, so none can be moved to another position: original "
+                    "is accepted, or mix.full_layers with the layers that do not rotate");
     return {};
 }
 
@@ -47,7 +85,8 @@ Result<> policyFitsModel(const AttentionPolicy& policy, const ModelShape& shape)
             return fail(ErrorCode::BadValue, "mix.full_layers: layer " + std::to_string(wanted) +
                                                  " does not exist; this model's layers are 0 to " +
                                                  std::to_string(shape.layers - 1));
-    return {};
+    FOVEA_TRY(linearStateFits(policy, shape));
+    return positionsFit(policy, shape);
 }
 
 Result<> policyFits(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {

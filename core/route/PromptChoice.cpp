@@ -29,7 +29,7 @@ Observed observedRows(const SetInput& in) {
     o.border = in.border();
     o.first = o.border - std::min(o.border, static_cast<std::size_t>(in.routed().observe));
     for (std::uint64_t i = o.first; i < o.border; ++i)
-        o.macs += (i + 1) * in.signal.headDim() * in.heads();
+        o.macs += in.native().keys(i) * in.signal.headDim() * in.heads();
     return o;
 }
 

@@ -20,7 +20,7 @@ void endCapped(const std::vector<std::uint8_t>& flags, std::int64_t cap, std::ve
 
 } // namespace
 
-Result<AlwaysReads> alwaysReads(const HeadParts& parts, const TokenFacts& facts) {
+Result<AlwaysReads> alwaysReads(const HeadParts& parts, const TokenFacts& facts, NativeWindow native) {
     const AlwaysPart& part = parts.always;
     const std::size_t tokens = facts.tokens;
     AlwaysReads reads;
@@ -71,9 +71,11 @@ Result<AlwaysReads> alwaysReads(const HeadParts& parts, const TokenFacts& facts)
     for (std::size_t key = 0; key < tokens; ++key)
         if (reads.contains(key))
             reads.keys.push_back(static_cast<std::uint32_t>(key));
-    if (capped)
+    if (capped || native.limits(tokens))
         for (const std::uint32_t key : reads.keys)
-            reads.until.push_back(until[key]);
+            reads.until.push_back(native.window == 0 ? until[key]
+                                                     : static_cast<std::uint32_t>(std::min<std::size_t>(
+                                                           until[key], key + native.window)));
     if (parts.routed.phase != Phase::All && !parts.readsAll()) {
         const std::size_t border = std::min(tokens, facts.border());
         if (parts.routed.phase == Phase::Prefill)

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/base/Result.h"
+#include "core/model/NativeAttention.h"
 #include "core/policy/AttentionPolicy.h"
 #include "core/route/TokenFacts.h"
 #include <algorithm>
@@ -8,12 +9,13 @@
 
 namespace fovea {
 
-/// The local keys of a query: a band that ends at the query and, with a dilated window, single keys before
-/// the band. Does not consider full layers. Cheap to copy; every function is O(1).
+/// The local keys of a query inside the layer's native window: a band that ends at the query and, with a
+/// dilated window, single keys before the band. Does not consider full layers. Cheap to copy; every function
+/// is O(1).
 class LocalReads {
 public:
-    explicit LocalReads(const LocalPart& part)
-        : m_window(static_cast<std::size_t>(part.window)),
+    LocalReads(const LocalPart& part, NativeWindow native)
+        : m_native(native), m_window(static_cast<std::size_t>(part.window)),
           m_dilation(static_cast<std::size_t>(part.dilation)), m_chunk(static_cast<std::size_t>(part.chunk)),
           m_previous(part.chunkPrevious != 0) {
         if (m_window <= 1)
@@ -32,8 +34,9 @@ public:
             const std::size_t begin = query / m_chunk * m_chunk;
             first = std::min(first, m_previous && begin > 0 ? begin - m_chunk : begin);
         }
-        return first;
+        return std::max(first, m_native.first(query));
     }
+    [[nodiscard]] NativeWindow native() const { return m_native; }
     [[nodiscard]] bool dilated() const { return m_dilation > 1; }
     [[nodiscard]] std::size_t window() const { return m_window; }
     [[nodiscard]] std::size_t dilation() const { return m_dilation; }
@@ -44,7 +47,7 @@ public:
         if (m_dilation == 1)
             return;
         const std::size_t first = bandFirst(query);
-        const std::size_t steps = std::min(m_window - 1, query / m_dilation);
+        const std::size_t steps = std::min(m_window - 1, (query - m_native.first(query)) / m_dilation);
         for (std::size_t t = 1; t <= steps; ++t)
             if (const std::size_t key = query - m_dilation * t; key < first)
                 f(key);
@@ -55,10 +58,12 @@ public:
         if (key >= bandFirst(query))
             return true;
         const std::size_t gap = query - key;
-        return m_dilation > 1 && gap % m_dilation == 0 && gap / m_dilation < m_window;
+        return m_native.lets(query, key) && m_dilation > 1 && gap % m_dilation == 0 &&
+               gap / m_dilation < m_window;
     }
 
 private:
+    NativeWindow m_native;
     std::size_t m_window;
     std::size_t m_dilation;
     std::size_t m_chunk;
@@ -70,12 +75,15 @@ struct AlwaysReads {
     std::vector<std::uint64_t>
         bits; ///< [ceil(T/64)], bit j % 64 of word j / 64: later queries may read key j
     std::vector<std::uint32_t> keys; ///< the same keys, ascending
-    /// For each of `keys` the first query that may no longer read it (caps on special and separator tokens).
-    /// Empty: no key ends. From then on the key is an ordinary candidate of the router.
+    /// For each of `keys` the first query that may no longer read it, because of a cap on special or
+    /// separator tokens or because it leaves the layer's native window. Empty: no key ends. From then on the
+    /// key is an ordinary candidate of the router, as far as the native window lets it.
     std::vector<std::uint32_t> until;
-    /// Like `bits`, for keys that never end: sinks, pinned keys, kinds of tokens without a cap.
+    /// Like `bits`, for keys that no router ranks, because only a native window ends them: sinks, pinned
+    /// keys, kinds of tokens without a cap.
     std::vector<std::uint64_t> lastingBits;
-    std::vector<std::uint8_t> queryRole; ///< [T] 1: reads everything before it (pinned, or outside the phase)
+    /// [T] 1: reads everything before it that the model lets it read (pinned, or outside the phase).
+    std::vector<std::uint8_t> queryRole;
     /// Whether `query` may read `key`, which must be <= query.
     [[nodiscard]] bool reads(std::size_t query, std::size_t key) const {
         if (!contains(key))
@@ -93,6 +101,7 @@ struct AlwaysReads {
 
 /// Rows outside the phase of the routed part read everything, so they have the query role.
 /// Errors: BadValue (a pinned position at or beyond T, named).
-[[nodiscard]] Result<AlwaysReads> alwaysReads(const HeadParts& parts, const TokenFacts& facts);
+[[nodiscard]] Result<AlwaysReads> alwaysReads(const HeadParts& parts, const TokenFacts& facts,
+                                              NativeWindow native);
 
 } // namespace fovea

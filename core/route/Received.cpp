@@ -13,9 +13,10 @@ namespace {
 constexpr std::size_t kRun = 256; // keys per tile
 constexpr std::size_t kBlockRows = 64;
 
-/// Log-sum-exp of every query's estimated logits over keys up to itself.
+/// Log-sum-exp of every query's estimated logits over the keys that it may read.
 std::vector<float> rowLse(const SignalInput& in, const PairScorer& scorer) {
     std::vector<float> lse(in.keys);
+    const NativeWindow native = in.native();
     const auto blocks = static_cast<std::int64_t>((in.keys + kGroupRows - 1) / kGroupRows);
     const std::size_t stride = (in.keys + kGroupKeys - 1) / kGroupKeys * kGroupKeys;
     AlignedBuffer<float> scratch(stride * kGroupRows * static_cast<std::size_t>(in.threads));
@@ -24,12 +25,14 @@ std::vector<float> rowLse(const SignalInput& in, const PairScorer& scorer) {
         float* tile = scratch.data() + static_cast<std::size_t>(omp_get_thread_num()) * stride * kGroupRows;
         const std::size_t first = static_cast<std::size_t>(b) * kGroupRows;
         const std::size_t rows = std::min(kGroupRows, in.keys - first);
-        scorer.tile(first, rows, 0, first + rows, tile, stride);
+        const std::size_t begin = native.first(first) / kGroupKeys * kGroupKeys;
+        scorer.tile(first, rows, begin, first + rows - begin, tile + begin, stride);
         for (std::size_t r = 0; r < rows; ++r) {
-            const float factor = scorer.use(first + r).logitFactor;
-            const std::size_t seen = first + r + 1;
-            const float peak = factor * in.dots.greatest(tile + r * stride, seen);
-            const double sum = in.dots.exponentials(tile + r * stride, seen, factor, peak);
+            float* row = tile + r * stride + native.first(first + r);
+            const std::size_t seen = native.keys(first + r);
+            const float factor = scorer.use(first + r).asLogits(row, seen);
+            const float peak = factor * in.dots.greatest(row, seen);
+            const double sum = in.dots.exponentials(row, seen, factor, peak);
             lse[first + r] = peak + static_cast<float>(std::log(sum));
         }
     }
@@ -42,6 +45,7 @@ std::vector<float> receivedMass(const SignalInput& in, const PairScorer& scorer,
                                 const std::vector<float>& given) {
     const std::vector<float> lse = given.empty() ? rowLse(in, scorer) : given;
     std::vector<float> mass(in.keys);
+    const NativeWindow native = in.native();
     // One task owns a run of keys and adds its queries in order, so the sums do not depend on the threads.
     const auto runs = static_cast<std::int64_t>((in.keys + kRun - 1) / kRun);
 #pragma omp parallel for schedule(dynamic, 1) num_threads(in.threads)
@@ -52,25 +56,33 @@ std::vector<float> receivedMass(const SignalInput& in, const PairScorer& scorer,
         double total[kRun] = {};
         float part[kRun] = {}; // of 64 queries, so that float sums stay short
         std::size_t inPart = 0;
+        const auto endPart = [&] {
+            for (std::size_t j = 0; j < keys; ++j) {
+                total[j] += static_cast<double>(part[j]);
+                part[j] = 0;
+            }
+            inPart = 0;
+        };
         for (std::size_t first = key / kGroupRows * kGroupRows; first < in.keys; first += kGroupRows) {
             const std::size_t rows = std::min(kGroupRows, in.keys - first);
+            if (native.first(first) >= key + keys) // the run lies outside the windows of all later queries
+                break;
             scorer.tile(first, rows, key, keys, tile, kRun);
             for (std::size_t r = 0; r < rows; ++r) {
                 const std::size_t query = first + r;
-                if (query < key || std::isnan(lse[query]))
+                const std::size_t begin = std::max(key, native.first(query)) - key;
+                if (query < key || begin >= keys || std::isnan(lse[query]))
                     continue;
-                in.dots.addExponentials(tile + r * kRun, std::min(keys, query + 1 - key),
-                                        scorer.use(query).logitFactor, lse[query], part);
+                float* row = tile + r * kRun + begin;
+                const std::size_t count = std::min(keys, query + 1 - key) - begin;
+                const float factor = scorer.use(query).asLogits(row, count);
+                in.dots.addExponentials(row, count, factor, lse[query], part + begin);
             }
             inPart += rows;
-            if (inPart >= kBlockRows || first + rows == in.keys) {
-                for (std::size_t j = 0; j < keys; ++j) {
-                    total[j] += static_cast<double>(part[j]);
-                    part[j] = 0;
-                }
-                inPart = 0;
-            }
+            if (inPart >= kBlockRows || first + rows == in.keys)
+                endPart();
         }
+        endPart();
         for (std::size_t j = 0; j < keys; ++j)
             mass[key + j] = static_cast<float>(total[j]);
     }

@@ -65,7 +65,8 @@ void fillFromText(const TextChoice& text, const std::vector<float>& scores, cons
         for (const std::uint32_t token : members) {
             if (token > query || pinned)
                 break;
-            if (candidates.local().contains(query, token) || candidates.always().reads(query, token))
+            if (!candidates.native().lets(query, token) || candidates.local().contains(query, token) ||
+                candidates.always().reads(query, token))
                 continue;
             choices.keys.push_back(token);
             choices.scores.push_back(scores[token]);

@@ -184,7 +184,8 @@ void RowChooser::chooseWholeRows(std::size_t first, std::size_t last, Scratch& s
     AlignedBuffer<float> tile(kGroupRows * stride);
     for (std::size_t query = first; query < last; query += kGroupRows) {
         const std::size_t count = std::min(kGroupRows, last - query);
-        fill(query, count, 0, longest, tile.data(), stride);
+        const std::size_t begin = m_candidates.native().first(query) / kGroupKeys * kGroupKeys;
+        fill(query, count, begin, longest - begin, tile.data() + begin, stride);
         for (std::size_t r = 0; r < count; ++r)
             wholeRow(query + r, useOf(query + r), tile.data() + r * stride, scratch, out);
     }
@@ -194,6 +195,8 @@ void RowChooser::wholeRow(std::size_t query, const RankUse& use, float* row, Scr
                           BlockChoices& out) const {
     const Candidates::Row candidates = m_candidates.of(query, scratch.blocked);
     const std::size_t seen = query + 1;
+    const std::size_t first = m_candidates.native().first(query);
+    std::fill(row, row + first, -std::numeric_limits<float>::infinity()); // no part of the row's softmax
     const bool topP = m_routed.budgetKind == BudgetKind::TopP;
     float logSum = 0;
     double total = 0;
@@ -205,8 +208,9 @@ void RowChooser::wholeRow(std::size_t query, const RankUse& use, float* row, Scr
                 total += static_cast<double>(mass);
             }
         } else {
-            const float peak = use.logitFactor * m_dots.greatest(row, seen);
-            total = m_dots.exponentials(scratch.mass.data(), seen, use.logitFactor, peak);
+            const float factor = use.asLogits(scratch.mass.data(), seen);
+            const float peak = factor * m_dots.greatest(scratch.mass.data(), seen);
+            total = m_dots.exponentials(scratch.mass.data(), seen, factor, peak);
             logSum = peak + static_cast<float>(std::log(total));
         }
     }
@@ -217,7 +221,7 @@ void RowChooser::wholeRow(std::size_t query, const RankUse& use, float* row, Scr
     const std::size_t allowedKeys = allowed(m_routed.budgetKind, m_routed.budget, candidates.count);
     if (!topP && m_routed.budgetKind != BudgetKind::Threshold) {
         scratch.top.start(std::min(allowedKeys, candidates.count));
-        for (std::size_t key = 0; key < candidates.end; key += TopK::kFeed)
+        for (std::size_t key = candidates.begin / 64 * 64; key < candidates.end; key += TopK::kFeed)
             scratch.top.feed(row + key, std::min(TopK::kFeed, candidates.end - key),
                              candidates.blocked + key / 64, static_cast<std::uint32_t>(key));
         append(query, scratch.top.finish(), use.scoreFactor, logSumOrNone, allowedKeys, out);
@@ -230,7 +234,7 @@ void RowChooser::wholeRow(std::size_t query, const RankUse& use, float* row, Scr
     const auto tau = static_cast<float>(m_routed.budget);
     const bool noBar = topP || m_routed.budget <= kNoBar;
     double open = 0; // mass of the candidates
-    for (std::size_t key = 0; key < candidates.end; ++key) {
+    for (std::size_t key = candidates.begin; key < candidates.end; ++key) {
         if ((candidates.blocked[key / 64] >> (key % 64) & 1U) != 0)
             continue;
         out.nanScores += row[key] != row[key] ? 1U : 0U;

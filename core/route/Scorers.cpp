@@ -38,8 +38,8 @@ void PairScorer::keyScores(std::size_t, std::size_t, std::span<const std::uint32
 }
 
 RoundedDots::RoundedDots(const SignalInput& in, std::size_t kvHead, std::size_t firstHead, std::size_t heads)
-    : PairScorer(in.dots), m_dim(in.headDim()), m_firstQuery(in.rows.first),
-      m_logitFactor(in.shape.attentionScale() / static_cast<float>(heads)),
+    : PairScorer(in.dots), m_dim(in.headDim()),
+      m_firstQuery(in.rows.first), m_form{in.form().scale / static_cast<float>(heads), in.form().softCap},
       m_own(in.dots, m_dim, static_cast<int>(in.routed.bits)),
       m_keys(in.input.kept == nullptr
                  ? m_own
@@ -123,12 +123,12 @@ void RoundedDots::keyScores(std::size_t query, std::size_t rows, std::span<const
 
 RankUse RoundedDots::use(std::size_t query) const {
     const float step = m_querySteps[query - m_firstQuery];
-    return {step, step * m_logitFactor, false};
+    return {step, step * m_form.scale, false, m_form.softCap};
 }
 
 TrueLogits::TrueLogits(const SignalInput& in, std::size_t head, bool probability)
-    : PairScorer(in.dots), m_queries(in.query(head)), m_scale(in.shape.attentionScale()),
-      m_probability(probability), m_keys(keyGroups(in.keys) * kGroupKeys * in.headDim()) {
+    : PairScorer(in.dots), m_queries(in.query(head)), m_form(in.form()), m_probability(probability),
+      m_keys(keyGroups(in.keys) * kGroupKeys * in.headDim()) {
     const ConstMatrixView k = in.key(in.kvHeadOf(head));
     for (std::size_t g = 0; g < keyGroups(in.keys); ++g) {
         const std::size_t first = g * kGroupKeys;
@@ -139,8 +139,10 @@ TrueLogits::TrueLogits(const SignalInput& in, std::size_t head, bool probability
 
 void TrueLogits::tile(std::size_t query, std::size_t rows, std::size_t key, std::size_t keys, float* out,
                       std::size_t stride) const {
-    m_dots.floatTile(m_keys.data() + key * m_queries.cols, keyGroups(keys), m_scale, m_queries.row(query),
-                     m_queries.stride, rows, m_queries.cols, out, stride);
+    m_dots.floatTile(m_keys.data() + key * m_queries.cols, keyGroups(keys), m_form.scale,
+                     m_queries.row(query), m_queries.stride, rows, m_queries.cols, out, stride);
+    for (std::size_t r = 0; r < rows; ++r)
+        m_form.capAll(out + r * stride, keys);
 }
 
 RankUse TrueLogits::use(std::size_t) const {

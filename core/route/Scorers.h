@@ -28,14 +28,14 @@ private:
 
     std::size_t m_dim;
     std::size_t m_firstQuery;
-    float m_logitFactor; ///< attention scale divided by the number of summed heads
-    RoundedKeys m_own;   ///< empty if the keys are kept for the next call
+    LogitForm m_form;  ///< of the layer; its scale is divided by the number of summed heads
+    RoundedKeys m_own; ///< empty if the keys are kept for the next call
     RoundedKeys& m_keys;
     AlignedBuffer<unsigned char> m_queries;
     AlignedBuffer<float> m_querySteps;
 };
 
-/// The model's own logits of one head: scale * q.k in f32.
+/// The model's own logits of one head (LogitForm), in f32.
 class TrueLogits final : public PairScorer {
 public:
     /// `probability`: record scores as weights p_ij instead of logits.
@@ -46,7 +46,7 @@ public:
 
 private:
     ConstMatrixView m_queries;
-    float m_scale;
+    LogitForm m_form;
     bool m_probability;
     AlignedBuffer<float> m_keys;
 };

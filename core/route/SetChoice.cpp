@@ -90,25 +90,29 @@ void softmaxRow(const SetInput& in, std::size_t head, std::size_t query, std::si
                 std::vector<float>& out) {
     const float* q = in.signal.query(head).row(query);
     const ConstMatrixView k = in.signal.key(in.signal.kvHeadOf(head));
-    out.resize(count);
-    for (std::size_t j = 0; j < count; ++j) {
+    const LogitForm form = in.form();
+    const std::size_t first = std::min(in.native().first(query), count);
+    out.assign(count, 0.0F);
+    for (std::size_t j = first; j < count; ++j) {
         const float* key = k.row(j);
         float sum = 0;
 #pragma omp simd reduction(+ : sum)
         for (std::size_t d = 0; d < k.cols; ++d)
             sum += q[d] * key[d];
-        out[j] = in.scale() * sum;
+        out[j] = form(sum);
     }
-    const float peak = in.signal.dots.greatest(out.data(), count);
+    float* row = out.data() + first;
+    count -= first;
+    const float peak = in.signal.dots.greatest(row, count);
     if (!(std::fabs(peak) <= std::numeric_limits<float>::max())) { // all NaN, or an infinite logit
-        for (float& x : out)
-            x = x == peak ? 1.0F : 0.0F;
+        for (std::size_t j = 0; j < count; ++j)
+            row[j] = row[j] == peak ? 1.0F : 0.0F;
         return;
     }
-    const double total = in.signal.dots.exponentials(out.data(), count, 1, peak);
+    const double total = in.signal.dots.exponentials(row, count, 1, peak);
     const auto inverse = static_cast<float>(1 / total);
-    for (float& x : out)
-        x *= inverse;
+    for (std::size_t j = 0; j < count; ++j)
+        row[j] *= inverse;
 }
 
 } // namespace fovea

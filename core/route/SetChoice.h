@@ -21,7 +21,8 @@ struct SetInput {
     [[nodiscard]] std::size_t
     firstHead() const; ///< the first of the unit's query heads, which are consecutive
     [[nodiscard]] std::size_t heads() const;
-    [[nodiscard]] float scale() const { return signal.shape.attentionScale(); }
+    [[nodiscard]] LogitForm form() const { return signal.form(); }
+    [[nodiscard]] NativeWindow native() const { return candidates.native(); }
     [[nodiscard]] bool fullRow(std::size_t query) const { return candidates.always().queryRole[query] != 0; }
 };
 
@@ -105,7 +106,8 @@ struct Offer {
 /// none.
 [[nodiscard]] float barOf(const Offer& offer, BudgetKind kind, double budget, std::size_t chosen);
 
-/// The softmax of one query over keys [0, count): [count] weights. A NaN logit has weight 0.
+/// The softmax of one query over those of keys [0, count) that it may read: [count] weights. A NaN logit has
+/// weight 0, and so has a key outside the native window.
 void softmaxRow(const SetInput& in, std::size_t head, std::size_t query, std::size_t count,
                 std::vector<float>& out);
 

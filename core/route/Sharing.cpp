@@ -32,11 +32,12 @@ public:
         std::vector<float> tile(stride);
         for (const auto& part : m_parts)
             for (std::size_t r = 0; r < m_rows; ++r) {
-                const std::size_t seen = m_firstQuery + r + 1;
-                part->tile(m_firstQuery + r, 1, 0, seen, tile.data(), stride);
-                const float factor = part->use(m_firstQuery + r).logitFactor;
-                const float peak = factor * m_dots.greatest(tile.data(), seen);
-                const double sum = m_dots.exponentials(tile.data(), seen, factor, peak);
+                const std::size_t query = m_firstQuery + r, first = in.native().first(query);
+                const std::size_t begin = first / kGroupKeys * kGroupKeys, seen = query + 1 - first;
+                part->tile(query, 1, begin, query + 1 - begin, tile.data() + begin, stride);
+                const float factor = part->use(query).asLogits(tile.data() + first, seen);
+                const float peak = factor * m_dots.greatest(tile.data() + first, seen);
+                const double sum = m_dots.exponentials(tile.data() + first, seen, factor, peak);
                 m_lse.push_back(peak + static_cast<float>(std::log(sum)));
             }
     }
@@ -51,9 +52,9 @@ public:
             m_parts[n]->tile(query, rows, key, keys, own.data(), width);
             for (std::size_t r = 0; r < rows; ++r) {
                 const RankUse use = m_parts[n]->use(query + r);
-                const float factor = m_mass ? use.logitFactor : use.scoreFactor;
                 float* sum = out + r * stride;
-                const float* x = own.data() + r * width;
+                float* x = own.data() + r * width;
+                const float factor = m_mass ? use.asLogits(x, keys) : use.scoreFactor;
                 const float lse = m_probability ? m_lse[n * m_rows + query + r - m_firstQuery] : 0;
                 for (std::size_t j = 0; j < keys; ++j)
                     sum[j] += share * (m_probability ? std::exp(factor * x[j] - lse) : factor * x[j]);

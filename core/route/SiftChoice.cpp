@@ -94,15 +94,18 @@ void RowChooser::raiseBars(std::size_t first, std::span<const std::uint32_t> poo
 
 void RowChooser::siftRows(std::size_t first, std::vector<Stream>& streams, std::size_t count) const {
     SiftRow rows[kPassRows];
+    std::size_t begin = std::numeric_limits<std::size_t>::max();
     std::size_t end = 0;
     for (std::size_t r = 0; r < count; ++r) {
         const Candidates::Row& row = streams[r].row;
         rows[r].blocked = row.blocked;
         rows[r].end = static_cast<std::uint32_t>(streams[r].allowedKeys > 0 ? row.end : 0);
+        if (rows[r].end > 0)
+            begin = std::min(begin, row.begin);
         end = std::max<std::size_t>(end, rows[r].end);
         streams[r].top.open(rows[r]);
     }
-    for (std::size_t key = 0; key < end; key += kPanel) {
+    for (std::size_t key = begin / kPanel * kPanel; key < end; key += kPanel) {
         sift(first, count, key, std::min(kPanel, end - key), rows);
         for (std::size_t r = 0; r < count; ++r)
             if (rows[r].found != 0) {

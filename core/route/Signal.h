@@ -1,6 +1,6 @@
 #pragma once
 #include "core/base/RowRange.h"
-#include "core/model/ModelShape.h"
+#include "core/model/NativeAttention.h"
 #include "core/policy/AttentionPolicy.h"
 #include "core/policy/SignalSpec.h"
 #include "core/route/Dots.h"
@@ -30,6 +30,10 @@ struct SignalInput {
     const DotKernels& dots;
     const Candidates* candidates = nullptr; ///< the keys outside local and always; null: not requested
 
+    /// Which keys the layer lets a query read: nothing else is ranked or weighed.
+    [[nodiscard]] NativeWindow native() const { return nativeWindow(shape, input.layer); }
+    /// How the layer makes a logit.
+    [[nodiscard]] LogitForm form() const { return logitForm(shape, input.layer); }
     [[nodiscard]] std::size_t headDim() const { return static_cast<std::size_t>(shape.headDim); }
     /// Query head `head`, or key-value head: [T x D].
     [[nodiscard]] ConstMatrixView query(std::size_t head) const {
@@ -49,8 +53,20 @@ struct SignalInput {
 /// How the rank values of one query translate to scores and logits.
 struct RankUse {
     float scoreFactor = 1;    ///< recorded score = scoreFactor * rank value
-    float logitFactor = 0;    ///< estimated logit = logitFactor * rank value; used to estimate mass
+    float logitFactor = 0;    ///< estimated logit = logitFactor * rank value, capped; used to estimate mass
     bool probability = false; ///< recorded score = exp(rank value - log-sum-exp over keys <= the query)
+    float softCap = 0;        ///< of the estimated logits; 0: none, or the rank values are capped already
+
+    /// Turns `count` rank values into what, times the returned factor, is the estimated logits. Without a cap
+    /// they stay as they are.
+    [[nodiscard]] float asLogits(float* rankValues, std::size_t count) const {
+        if (!(softCap > 0))
+            return logitFactor;
+        const LogitForm form{logitFactor, softCap};
+        for (std::size_t j = 0; j < count; ++j)
+            rankValues[j] = form(rankValues[j]);
+        return 1;
+    }
 };
 
 /// Ranks keys per query. Thread-safe after construction, but not while another one is constructed from the
@@ -85,11 +101,13 @@ protected:
 /// Sifts scores[0, keys), which belong to keys `key` and after, by the threshold of a row.
 void siftScores(const DotKernels& dots, const float* scores, std::size_t key, std::size_t keys, SiftRow& row);
 
-/// Multiply-adds of a full score of rows `rows` against all keys up to each: sum of (i + 1) * D.
+/// Multiply-adds of a full score of rows `rows` against all keys that each may read: without a native window
+/// the sum of (i + 1) * D.
 [[nodiscard]] std::uint64_t scoreMacs(const SignalInput& in, RowRange rows);
 
-/// For each key, the sum over queries [0, keys) of the softmax weights that `scorer` estimates: [keys]. Takes
-/// two passes over all pairs. `lse`, if not empty, is the log-sum-exp of each query and saves the first pass.
+/// For each key, the sum over queries [0, keys) that may read it of the softmax weights that `scorer`
+/// estimates: [keys]. Takes two passes over all pairs. `lse`, if not empty, is the log-sum-exp of each query
+/// and saves the first pass.
 [[nodiscard]] std::vector<float> receivedMass(const SignalInput& in, const PairScorer& scorer,
                                               const std::vector<float>& lse);
 

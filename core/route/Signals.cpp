@@ -7,9 +7,7 @@
 namespace fovea {
 
 std::uint64_t scoreMacs(const SignalInput& in, RowRange rows) {
-    const std::uint64_t pairs =
-        std::uint64_t{rows.last} * (rows.last + 1) / 2 - std::uint64_t{rows.first} * (rows.first + 1) / 2;
-    return pairs * in.headDim();
+    return in.native().pairs(rows) * in.headDim();
 }
 
 namespace {
@@ -17,8 +15,11 @@ namespace {
 /// Rows that route; those outside a phase rank nothing.
 std::uint64_t rowMacs(const SignalInput& in) {
     std::uint64_t pairs = 0;
+    const NativeWindow native = in.native();
     for (std::size_t query = in.rows.first; query < in.rows.last; ++query)
-        pairs += in.candidates != nullptr && in.candidates->always().queryRole[query] != 0 ? 0 : query + 1;
+        pairs += in.candidates != nullptr && in.candidates->always().queryRole[query] != 0
+                     ? 0
+                     : native.keys(query);
     return pairs * in.headDim();
 }
 std::uint64_t prefixMacs(const SignalInput& in) {

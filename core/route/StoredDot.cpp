@@ -21,12 +21,13 @@ public:
         std::vector<std::uint64_t> blocked;
         const Candidates::Row row = m_in.candidates.of(query, blocked);
         const std::size_t end = std::min(row.end, query + 1);
+        const std::size_t begin = row.begin / kGroupKeys * kGroupKeys;
         std::vector<float> logits((end + kGroupKeys - 1) / kGroupKeys * kGroupKeys);
         std::fill_n(out, pages, 0.0F);
         const float share = 1.0F / static_cast<float>(m_heads.size());
         for (const auto& head : m_heads) {
-            if (end > 0)
-                head->tile(query, 1, 0, end, logits.data(), logits.size());
+            if (end > row.begin)
+                head->tile(query, 1, begin, end - begin, logits.data() + begin, logits.size());
             for (std::size_t p = 0; p < pages; ++p) {
                 float best = -std::numeric_limits<float>::infinity();
                 forEachCandidate(row, p * m_page, std::min(end, (p + 1) * m_page),
@@ -39,7 +40,7 @@ public:
     [[nodiscard]] std::uint64_t macs() const override {
         std::uint64_t keys = 0;
         for (std::size_t query = m_in.signal.rows.first; query < m_in.signal.rows.last; ++query)
-            keys += m_in.fullRow(query) ? 0 : query + 1;
+            keys += m_in.fullRow(query) ? 0 : m_in.native().keys(query);
         return keys * m_heads.size() * m_in.signal.headDim();
     }
 

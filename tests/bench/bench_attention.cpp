@@ -107,7 +107,7 @@ void readActivations(test::Case& c, const Options& options) {
         std::exit(1);
     }
     tokens.ids.resize(c.tokens);
-    const AttentionPlan plan = fullPlan(model->shape, 0, c.tokens);
+    const AttentionPlan plan = modelPlan(model->shape, 0, c.tokens);
     const auto copy = [](ConstMatrixView from, MatrixView to) {
         for (std::size_t r = 0; r < to.rows; ++r)
             std::copy_n(from.row(r), to.cols, to.row(r));
@@ -184,7 +184,7 @@ public:
         line["seconds"] = line["route_seconds"].get<double>() + line["plan_seconds"].get<double>() +
                           line["attend_seconds"].get<double>();
         if (m_full.heads.empty())
-            m_full = fullPlan(m_model, 0, m_shape.tokens);
+            m_full = modelPlan(m_model, 0, m_shape.tokens);
         line["full_seconds"] = attendSeconds(m_full);
         return line;
     }

@@ -95,15 +95,15 @@ Reading readTexts(const Options& options) {
     while (ids.size() < options.tokens)
         ids.push_back(once[ids.size() % once.size()]);
     Reading reading{model->shape, once.size(), {}};
-    const AttentionPlan plan = fullPlan(model->shape, 0, ids.size());
+    const AttentionPlan plan = modelPlan(model->shape, 0, ids.size());
     const Attend attendLayer = [&](const LayerInput& in, MatrixView o) -> Result<> {
         if (std::find(options.layers.begin(), options.layers.end(), in.layer) != options.layers.end())
             reading.layers.push_back({in.layer, copyOf(in.q), copyOf(in.k), copyOf(in.v)});
         if (reading.layers.size() == options.layers.size())
             return fail(ErrorCode::Cancelled, "all layers are at hand");
         const ModelShape& s = model->shape;
-        return attend(plan, {in.q, in.k, in.v, s.heads, s.kvHeads, s.headDim, s.attentionScale()}, {o, {}},
-                      {}, work);
+        return attend(plan, {in.q, in.k, in.v, s.heads, s.kvHeads, s.headDim, s.attentionScale(in.layer)},
+                      {o, {}}, {}, work);
     };
     const auto stopped = forward(*model, ids, attendLayer, work);
     if (reading.layers.size() != options.layers.size()) {
@@ -134,9 +134,9 @@ void timeLayer(const Options& options, const Reading& reading, const Activations
     in.k = firstRows(at.k, tokens);
     in.v = firstRows(at.v, tokens);
     in.facts = facts.get();
-    const AttentionInput input{in.q, in.k, in.v, s.heads, s.kvHeads, s.headDim, s.attentionScale()};
+    const AttentionInput input{in.q, in.k, in.v, s.heads, s.kvHeads, s.headDim, s.attentionScale(at.layer)};
     Matrix o(tokens, at.q.cols());
-    const AttentionPlan full = fullPlan(s, at.layer, tokens);
+    const AttentionPlan full = modelPlan(s, at.layer, tokens);
     std::map<std::string, std::vector<double>> times;
     for (int round = 0; round <= options.rounds; ++round) { // the first warms up
         std::map<std::string, double> now;

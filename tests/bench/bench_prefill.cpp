@@ -30,11 +30,12 @@ Result<Times> prefill(const Model& model, std::span<const std::int32_t> ids, con
     Times times;
     const auto& shape = model.shape;
     const auto start = std::chrono::steady_clock::now();
-    const auto plan = fullPlan(shape, 0, ids.size());
+    const auto plan = modelPlan(shape, 0, ids.size());
     const auto attention = [&](const LayerInput& in, MatrixView o) -> Result<> {
         const auto began = std::chrono::steady_clock::now();
         const auto done = attend(
-            plan, {in.q, in.k, in.v, shape.heads, shape.kvHeads, shape.headDim, shape.attentionScale()},
+            plan,
+            {in.q, in.k, in.v, shape.heads, shape.kvHeads, shape.headDim, shape.attentionScale(in.layer)},
             {o, {}}, {}, work);
         times.attention += secondsSince(began);
         return done;

@@ -173,6 +173,11 @@ private slots:
     void heads_withPlansOfTheirOwn();
     void logitTile_agreesWithPlainDots_data() { addIsaRows(); }
     void logitTile_agreesWithPlainDots();
+    void softCap_agreesWithTheOracle_data() { addWays(); }
+    void softCap_agreesWithTheOracle();
+    void softCap_isTheDefinition();
+    void softCap_logitTile_data() { addIsaRows(); }
+    void softCap_logitTile();
     void rows_ofALongerKeyList_data() { addWays(); }
     void rows_ofALongerKeyList();
     void strides_readDilatedWindows_data() { addWays(); }
@@ -567,6 +572,96 @@ void TestAttention::heads_withPlansOfTheirOwn() {
     attendOracle(plan, c.input(), slow.output());
     run(plan, c, fast, way, 2);
     QVERIFY(difference(fast.o, slow.o) <= way.promisedError() * largest(slow.o));
+}
+
+/// Caps that bite, in windows around the sizes of tiles and in patterns with gathered keys.
+void TestAttention::softCap_agreesWithTheOracle() {
+    QFETCH(std::size_t, index);
+    const Way& way = ways()[index];
+    struct Size {
+        float cap;
+        double deviation; ///< of the logits
+    };
+    for (const Size size : {Size{0.5F, 1}, Size{2, 2}, Size{50, 12}})
+        for (const std::size_t tokens : {1, 2, 63, 64, 65, 200})
+            for (const int dim : {1, 16, 33, 64, 256}) {
+                if (way.bf16() && size.cap > 10) // a logit of 50 has an error of 0.2 in bf16, capped or not
+                    continue;
+                Case c(tokens, dim, 4, 2, size.deviation);
+                c.softCap = size.cap;
+                for (const std::size_t window :
+                     {std::size_t{1}, std::size_t{7}, std::size_t{64}, std::size_t{65}, tokens})
+                    for (const Reads& reads : {windowAndSinks(window, 0), routed(window, 2, 9)}) {
+                        const AttentionPlan plan = layerPlan(headPlan(tokens, {0, tokens}, reads), c.heads);
+                        LayerOutput slow(c), fast(c);
+                        attendOracle(plan, c.input(), slow.output());
+                        run(plan, c, fast, way, 2);
+                        const double allowed =
+                            way.promisedError(dim) + static_cast<double>(size.cap) * 0x1p-22;
+                        const double error = difference(fast.o, slow.o) / largest(slow.o);
+                        QVERIFY2(error <= allowed, qPrintable(QString("cap %1 T %2 D %3 W %4: error %5")
+                                                                  .arg(double(size.cap))
+                                                                  .arg(tokens)
+                                                                  .arg(dim)
+                                                                  .arg(window)
+                                                                  .arg(error)));
+                        const double lse = lseDifference(fast.lse, slow.lse);
+                        QVERIFY(lse <= 1e-5 * way.looser() * (way.bf16() ? 2 * size.deviation : 1));
+                    }
+            }
+}
+
+/// The oracle by the definition, and that the caps of these tests change something.
+void TestAttention::softCap_isTheDefinition() {
+    Case c(90, 16, 1, 1, 2);
+    LayerOutput plain(c), capped(c);
+    const AttentionPlan plan = layerPlan(headPlan(c.tokens, {0, c.tokens}, causal()), 1);
+    attendOracle(plan, c.input(), plain.output());
+    c.softCap = 2;
+    attendOracle(plan, c.input(), capped.output());
+    QVERIFY(difference(plain.o, capped.o) > 0.1);
+    const AttentionInput in = c.input();
+    for (std::size_t i = 0; i < c.tokens; ++i) {
+        double sum = 0;
+        for (std::size_t j = 0; j <= i; ++j) {
+            double dot = 0;
+            for (std::size_t d = 0; d < 16; ++d)
+                dot += static_cast<double>(in.q(i, d)) * static_cast<double>(in.k(j, d));
+            sum += std::exp(2 * std::tanh(dot / 4 / 2));
+        }
+        QVERIFY(std::abs(std::log(sum) - static_cast<double>(capped.lse[i])) < 1e-5);
+    }
+}
+
+void TestAttention::softCap_logitTile() {
+    QFETCH(int, isa);
+    // From logits that the cap leaves alone to logits far beyond it, and what is no number.
+    Case c(130, 1, 1, 1);
+    c.scale = 1;
+    for (std::size_t j = 0; j < c.tokens; ++j) {
+        c.q.view()(j, 0) = 1;
+        c.k.view()(j, 0) = std::pow(1.3F, static_cast<float>(j) - 60) * (j % 2 == 0 ? 1.0F : -1.0F);
+    }
+    c.k.view()(7, 0) = kNaN;
+    c.k.view()(8, 0) = kInf;
+    c.k.view()(9, 0) = -kInf;
+    for (const float cap : {0.5F, 3.0F, 50.0F}) {
+        c.softCap = cap;
+        Matrix s(2, c.tokens);
+        logitTile(c.input(), 0, 0, 0, s.view(), static_cast<Isa>(isa));
+        for (std::size_t j = 0; j < c.tokens; ++j) {
+            const double exact = static_cast<double>(cap) *
+                                 std::tanh(static_cast<double>(c.k.view()(j, 0)) / static_cast<double>(cap));
+            const double got = static_cast<double>(s.view()(0, j));
+            if (j == 7)
+                QVERIFY(std::isnan(got));
+            else
+                QVERIFY2(
+                    std::abs(got - exact) <= 6e-7 * std::abs(exact),
+                    qPrintable(
+                        QString("%1: %2 instead of %3").arg(j).arg(got, 0, 'g', 9).arg(exact, 0, 'g', 9)));
+        }
+    }
 }
 
 void TestAttention::logitTile_agreesWithPlainDots() {

@@ -23,7 +23,7 @@ AttentionPlan everything(const Case& c) {
     shape.heads = c.heads;
     shape.kvHeads = c.kvHeads;
     shape.headDim = c.dim;
-    return fullPlan(shape, 0, c.tokens);
+    return modelPlan(shape, 0, c.tokens);
 }
 
 Run run(const Case& c, std::size_t cell, const AttentionOptions& options, int threads = 1) {
@@ -158,7 +158,7 @@ void tst_AttentionCells::pooled_isTheExactMapTile() {
     AttentionCells cells = makeCells(2, layer.tokens, std::min(cell, kBlock));
     Matrix o(layer.tokens, layer.q.cols());
     std::vector<float> lse(layer.tokens * 2);
-    QVERIFY(attend(fullPlan(layer.shape, 0, layer.tokens), layer.input, {o.view(), lse, &cells}, {}, {}));
+    QVERIFY(attend(modelPlan(layer.shape, 0, layer.tokens), layer.input, {o.view(), lse, &cells}, {}, {}));
     cells = pooledTo(cells, (layer.tokens + cell - 1) / cell);
     QCOMPARE(cells.cell, cell);
     const TileSource source{layer.input, lse, {}, nullptr, defaultIsa()};

@@ -453,7 +453,7 @@ void tst_AttentionFacts::gatedLayerThatReadsAll_keepsItsGate() {
     policy.combine.gate = 0.731;
     const Planned layer(policy);
     const TileSource source = layer.source();
-    QVERIFY(layer.layer.plan.full);
+    QVERIFY(layer.layer.plan.asModel);
     const MapTile tile = makeTile({1, 0, MapQuantity::Hybrid, Pooling::Max, 0, 0, 0}, source, 1);
     double rowSum = 0, tileSum = 0;
     const AttentionRow row = makeRow(0, 40, source);

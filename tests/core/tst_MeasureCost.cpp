@@ -1,10 +1,12 @@
 #include "core/measure/Cost.h"
 #include "core/model/Forward.h"
 #include "core/plan/AttentionPlan.h"
+#include "tests/support/CausalPairs.h"
 #include <QTest>
 #include <cmath>
 
 using namespace fovea;
+using fovea::test::causalPairs;
 
 namespace {
 

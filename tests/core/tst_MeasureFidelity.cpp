@@ -138,7 +138,7 @@ void tst_MeasureFidelity::bound_holdsTheFirstValue() {
     full.view()(2, 0) = 2;
     const std::vector<float> fullLse(3, 0);
     const std::vector<float> hybridLse{0, 0, static_cast<float>(std::log(0.6))};
-    const LayerFidelity f = measureLayer(model, fullPlan(model.shape, 0, 3),
+    const LayerFidelity f = measureLayer(model, modelPlan(model.shape, 0, 3),
                                          {v.view(), full.view(), hybrid.view(), fullLse, hybridLse, 0}, 1);
     QVERIFY2(std::abs(f.boundRatio - 0.5) < 1e-3, qPrintable(QString::number(f.boundRatio)));
 }
@@ -148,7 +148,7 @@ void tst_MeasureFidelity::zeroOutputs_haveNoError() {
     model.shape.heads = model.shape.kvHeads = model.shape.headDim = 1;
     const Matrix zero(3, 1);
     const std::vector<float> lse(3, 0);
-    const LayerFidelity f = measureLayer(model, fullPlan(model.shape, 0, 3),
+    const LayerFidelity f = measureLayer(model, modelPlan(model.shape, 0, 3),
                                          {zero.view(), zero.view(), zero.view(), lse, lse, 0}, 1);
     QCOMPARE(f.headOutputError, std::vector<float>{0});
 }
@@ -172,7 +172,7 @@ void tst_MeasureFidelity::addedKey_mayHurt() {
     v.view()(1, 0) = 1;
     v.view()(2, 0) = -1;
     two.view()(2, 0) = static_cast<float>(p[1] / (p[0] + p[1]));
-    AttentionPlan plan = fullPlan(model.shape, 0, 3);
+    AttentionPlan plan = modelPlan(model.shape, 0, 3);
     const std::vector<float> fullLse(3, 0);
     const std::vector<float> oneLse{0, 0, static_cast<float>(std::log(p[0]))};
     const std::vector<float> twoLse{0, 0, static_cast<float>(std::log(p[0] + p[1]))};

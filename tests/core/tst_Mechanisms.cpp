@@ -10,6 +10,7 @@
 #include "core/route/Pages.h"
 #include "core/route/Router.h"
 #include "core/route/RoutingRecord.h"
+#include "tests/support/CausalPairs.h"
 #include <QFile>
 #include <QtTest>
 #include <cmath>
@@ -18,6 +19,7 @@
 #include <numeric>
 
 using namespace fovea;
+using fovea::test::causalPairs;
 using nlohmann::json;
 
 namespace {

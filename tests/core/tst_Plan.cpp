@@ -1,11 +1,13 @@
 #include "core/base/SplitMix64.h"
 #include "core/plan/AttentionPlan.h"
 #include "core/plan/PlanDifference.h"
+#include "tests/support/CausalPairs.h"
 #include <QtTest>
 #include <map>
 #include <set>
 
 using namespace fovea;
+using fovea::test::causalPairs;
 
 namespace {
 
@@ -258,7 +260,7 @@ void tst_Plan::windowOnly_keepsTheDiagonalBand() {
     policy.local.window = 3;
     const auto plan = planOf(policy, 70, {0, 70});
     QVERIFY(plan.has_value());
-    QVERIFY(!plan->full);
+    QVERIFY(!plan->asModel);
     QCOMPARE(plan->heads[0]->pairs, std::uint64_t{70 * 3 - 3});
     for (std::size_t i = 0; i < 70; ++i) {
         const auto kept = plan->keptKeys(0, i);
@@ -292,8 +294,8 @@ void tst_Plan::fullPlan_isTheTriangle_data() {
 void tst_Plan::fullPlan_isTheTriangle() {
     QFETCH(int, tokens);
     const auto count = static_cast<std::size_t>(tokens);
-    const AttentionPlan plan = fullPlan(shapeOf(4, 2), 2, count);
-    QVERIFY(plan.full);
+    const AttentionPlan plan = modelPlan(shapeOf(4, 2), 2, count);
+    QVERIFY(plan.asModel);
     QCOMPARE(plan.layer, 2);
     QCOMPARE(plan.heads.size(), std::size_t{4});
     QCOMPARE(plan.heads[0]->pairs, causalPairs(count));
@@ -310,8 +312,8 @@ void tst_Plan::fullLayers_readEverything() {
     policy.mix.fullEvery = 4;
     for (int layer = 0; layer < 4; ++layer) {
         const auto plan = planOf(policy, 100, {0, 100}, layer);
-        QCOMPARE(plan->full, layer == 1 || layer == 3);
-        QCOMPARE(plan->heads[0]->pairs, plan->full ? causalPairs(100) : std::uint64_t{100 * 4 - 6});
+        QCOMPARE(plan->asModel, layer == 1 || layer == 3);
+        QCOMPARE(plan->heads[0]->pairs, plan->asModel ? causalPairs(100) : std::uint64_t{100 * 4 - 6});
     }
     policy.mix.fullOffset = 0;
     QVERIFY(planOf(policy, 100, {0, 100}, 0)->full);
@@ -339,7 +341,7 @@ void tst_Plan::fullChoices_joinTheBandIntoTiles() {
     QCOMPARE(head.pairs, causalPairs(256));
     for (const PlanItem& item : head.items)
         QVERIFY(item.kind != ItemKind::Gather);
-    QCOMPARE(head.items.size(), fullPlan(shapeOf(4, 2), 0, 256).heads[0]->items.size());
+    QCOMPARE(head.items.size(), modelPlan(shapeOf(4, 2), 0, 256).heads[0]->items.size());
 }
 
 void tst_Plan::sinksAndScatteredKeys_shareGatherItems() {

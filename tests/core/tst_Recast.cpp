@@ -36,7 +36,7 @@ Run runRows(const RecastCase& g, RowRange rows, Isa isa, int head = -1) {
 std::vector<float> fullLseOf(const RecastCase& g) {
     std::vector<float> lse(g.tokens * 2);
     Matrix o(g.tokens, g.q.cols());
-    if (!attend(fullPlan(g.shape, 0, g.tokens), g.input, {o.view(), lse}, {}, {}))
+    if (!attend(modelPlan(g.shape, 0, g.tokens), g.input, {o.view(), lse}, {}, {}))
         qFatal("attend failed");
     return lse;
 }
@@ -199,7 +199,7 @@ void tst_Recast::split_partsEveryPairByItsReason() {
     for (const std::size_t first : {std::size_t{0}, t / 2}) {
         AttentionPlan plan = makePlan(policy, shape, 0, factsOf(t), nullptr, {first, t}).value();
         const auto parts = splitRecast(plan);
-        QCOMPARE(parts.has_value(), !plan.full);
+        QCOMPARE(parts.has_value(), !plan.asModel);
         if (!parts)
             continue;
         for (std::size_t i = first; i < t; ++i) {
@@ -247,7 +247,7 @@ void tst_Recast::fullWindow_recastsNothing() {
     g.policy = streaming(static_cast<std::int64_t>(g.tokens), 3);
     const std::vector<float> full = fullLseOf(g);
     const Run run = runRows(g, {0, g.tokens}, defaultIsa());
-    QVERIFY(run.layer.plan.full);
+    QVERIFY(run.layer.plan.asModel);
     QVERIFY(recastOf(run.layer.plan) == Recast::None);
     QVERIFY(run.lse == full);
 }

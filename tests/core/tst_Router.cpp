@@ -1,3 +1,4 @@
+#include "tests/support/CausalPairs.h"
 #include "tests/support/RestatedRouter.h"
 
 using namespace fovea;

@@ -74,7 +74,7 @@ void tst_StoredKeys::stored_equalsTheRestatement() {
     QVERIFY(validated(g.policy));
     std::vector<float> full(g.tokens * 2);
     Matrix fullO(g.tokens, g.q.cols());
-    QVERIFY(attend(fullPlan(g.shape, 0, g.tokens), g.input, {fullO.view(), full}, {}, {}));
+    QVERIFY(attend(modelPlan(g.shape, 0, g.tokens), g.input, {fullO.view(), full}, {}, {}));
     std::size_t promoted = 0;
     for (const Isa isa : availableIsas()) {
         Matrix o(g.tokens, g.q.cols());

@@ -9,12 +9,14 @@
 #include "core/export/Report.h"
 #include "core/measure/AttentionColumn.h"
 #include "core/model/Forward.h"
+#include "tests/support/CausalPairs.h"
 #include "tests/support/TinyModel.h"
 #include <QTest>
 #include <cmath>
 #include <functional>
 
 using namespace fovea;
+using fovea::test::causalPairs;
 
 namespace {
 

@@ -238,6 +238,7 @@ struct Case {
     int heads;
     int kvHeads;
     float scale;
+    float softCap = 0;
     Matrix q, k, v;
 
     Case(std::size_t t, int d, int h, int g, double deviation = 1.0)
@@ -257,6 +258,7 @@ struct Case {
         in.kvHeads = kvHeads;
         in.headDim = dim;
         in.scale = scale;
+        in.softCap = softCap;
         return in;
     }
     /// Inputs that the bf16 kernel takes without rounding: halves, and a scale that is a power of two in its

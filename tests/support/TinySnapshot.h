@@ -144,9 +144,14 @@ inline std::shared_ptr<Snapshot> tinySnapshot(const TinyOptions& o = {}) {
     for (int layer = 0; layer < done; ++layer) {
         auto a = std::make_shared<LayerActivations>();
         fillActivations(*a, shape, o.tokens, o.seed, layer);
-        const AttentionInput in{a->q.view(),   a->k.view(),   a->v.view(),           shape.heads,
-                                shape.kvHeads, shape.headDim, shape.attentionScale()};
-        tinyAttend(fullPlan(shape, layer, o.tokens), in, {a->o.view(), a->lse});
+        const AttentionInput in{a->q.view(),
+                                a->k.view(),
+                                a->v.view(),
+                                shape.heads,
+                                shape.kvHeads,
+                                shape.headDim,
+                                shape.attentionScale(layer)};
+        tinyAttend(modelPlan(shape, layer, o.tokens), in, {a->o.view(), a->lse});
         AttentionCells cells = makeCells(shape.heads, o.tokens, cellFor(o.tokens, kPictureCells));
         fillCellRows(in, a->lse, 0, cells);
         a->picture = pooledTo(cells, kPictureCells);

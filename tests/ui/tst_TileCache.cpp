@@ -213,13 +213,13 @@ private slots:
         options.tokens = 200;
         options.policy = *presetPolicy("full");
         const auto whole = test::tinySnapshot(options);
-        QVERIFY(whole->visible->plan->full);
+        QVERIFY(whole->visible->plan->asModel);
         auto part = std::make_shared<Snapshot>(*whole);
         auto visible = std::make_shared<VisibleLayer>(*whole->visible);
         visible->plan = std::make_shared<const AttentionPlan>(
             makePlan(visible->plan->policy, whole->model->shape, 1, whole->facts, nullptr, {64, 128})
                 .value());
-        QVERIFY(visible->plan->full);
+        QVERIFY(visible->plan->asModel);
         for (std::size_t i = 0; i < visible->lse.size(); ++i)
             if (i / 4 < 64 || i / 4 >= 128)
                 visible->lse[i] = std::numeric_limits<float>::quiet_NaN();

@@ -119,6 +119,8 @@ QString shortReason(ReadKind kind, const RouterFacts& router) {
         return QStringLiteral("recurrent state");
     case ReadKind::MeanValue:
         return QStringLiteral("mean of values");
+    case ReadKind::OutsideNative:
+        return QStringLiteral("outside the native window");
     case ReadKind::Skipped:
         break;
     }
@@ -165,6 +167,8 @@ QString longReason(const PairFacts& facts) {
         return QStringLiteral("far field: in the recurrent state, which has no weight for one token");
     case ReadKind::MeanValue:
         return QStringLiteral("far field: the row reads no key and gets the mean of the values");
+    case ReadKind::OutsideNative:
+        return QStringLiteral("outside the layer's native window: the model itself does not read it");
     case ReadKind::Skipped:
         break;
     }
@@ -176,7 +180,7 @@ QString pairText(const PairFacts& facts, const Tokens& tokens, int layer, int he
                        .arg(quoted(tokens, facts.query), quoted(tokens, facts.key))
                        .arg(layer)
                        .arg(head);
-    if (facts.kind == ReadKind::AfterQuery)
+    if (!facts.computed())
         return text + QLatin1Char('\n') + longReason(facts);
     text += QStringLiteral(", distance %1").arg(facts.query - facts.key);
     text += QStringLiteral("\np %1 (rank %2)").arg(threeDigits(facts.full)).arg(facts.rank);

@@ -26,6 +26,7 @@ CellLook lookOf(CellState state, MapQuantity quantity) {
         return quantity == MapQuantity::Kept ? CellLook::Far : CellLook::Attended;
     case CellState::Skipped:
         return quantity == MapQuantity::Full ? CellLook::Attended : CellLook::Skipped;
+    case CellState::Outside:
     case CellState::Impossible:
         break;
     }

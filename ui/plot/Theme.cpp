@@ -155,6 +155,7 @@ QColor Theme::reasonColor(Reason r, Role role) const {
     case Reason::Far:
         return reason[3];
     case Reason::Skipped:
+    case Reason::Outside:
         break;
     }
     return skippedLine;

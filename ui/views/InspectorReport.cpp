@@ -66,6 +66,8 @@ QString pairAnatomy(const InspectorReport& report, const Tokens& tokens) {
     const auto q = static_cast<int>(facts.query), k = static_cast<int>(facts.key);
     if (facts.kind == ReadKind::AfterQuery)
         return QObject::tr("#%1 comes after the query #%2: never read.").arg(k).arg(q);
+    if (!facts.computed())
+        return QObject::tr("query #%1, key #%2: %3.").arg(q).arg(k).arg(longReason(facts));
     QStringList lines;
     lines << QObject::tr("query %1 reads key %2").arg(tokenLabel(tokens, q), tokenLabel(tokens, k));
     lines << QObject::tr("L%1 H%2, distance %3").arg(report.wish.layer).arg(report.wish.head).arg(q - k);

@@ -283,8 +283,8 @@ QString MapView::describe() const {
     if (visible && visible->plan && visible->layer == m_context.selection.layer()) {
         const auto& head = visible->plan->heads[static_cast<std::size_t>(shownHead())];
         const auto at = static_cast<std::size_t>(query);
-        if (visible->plan->full)
-            text += tr(", query %1 reads %2 keys").arg(query).arg(query + 1);
+        if (visible->plan->asModel)
+            text += tr(", query %1 reads %2 keys").arg(query).arg(head->native.keys(at));
         else if (head && at >= head->rows.first && at < head->rows.last)
             text += tr(", query %1 reads %2 keys").arg(query).arg(head->keysOf(at).size());
     }

@@ -7,11 +7,11 @@ std::vector<std::uint8_t> makeTokenMarks(const Snapshot& snapshot, int layer, in
     if (!snapshot.visible || !snapshot.visible->plan || snapshot.visible->layer != layer || !snapshot.facts)
         return {};
     const AttentionPlan& plan = *snapshot.visible->plan;
-    if (plan.full || !plan.policy)
+    if (plan.asModel || !plan.policy)
         return {};
     const std::size_t tokens = snapshot.facts->tokens;
     std::vector<std::uint8_t> marks(tokens, 0);
-    if (const auto always = alwaysReads(plan.policyOf(head), *snapshot.facts)) {
+    if (const auto always = alwaysReads(plan.policyOf(head), *snapshot.facts, {})) {
         for (const std::uint32_t key : always->keys)
             marks[key] |= AlwaysMark;
         for (std::size_t t = 0; t < std::min(tokens, always->queryRole.size()); ++t)

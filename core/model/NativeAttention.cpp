@@ -1,0 +1,60 @@
+#include "core/model/NativeAttention.h"
+
+namespace fovea {
+
+NativeWindow nativeWindow(const ModelShape& shape, int layer) {
+    return {static_cast<std::size_t>(shape.layer(layer).window)};
+}
+
+LogitForm logitForm(const ModelShape& shape, int layer) {
+    return {shape.attentionScale(layer), shape.layer(layer).softCap};
+}
+
+namespace {
+
+template <class Asks>
+bool anyLayer(const ModelShape& shape, const Asks& asks) {
+    return asks(shape.everyLayer) || std::any_of(shape.ownLayers.begin(), shape.ownLayers.end(), asks);
+}
+
+} // namespace
+
+bool hasNativeWindows(const ModelShape& shape) {
+    return anyLayer(shape, [](const LayerShape& layer) { return layer.window > 0; });
+}
+
+bool capsLogits(const ModelShape& shape) {
+    return anyLayer(shape, [](const LayerShape& layer) { return layer.softCap > 0; });
+}
+
+std::string layerKind(const ModelShape& shape, int layer) {
+    const int window = shape.layer(layer).window;
+    return window > 0 ? "local " + std::to_string(window) : "global";
+}
+
+int nativeLocalLayers(const ModelShape& shape) {
+    int count = 0;
+    for (int layer = 0; layer < shape.layers; ++layer)
+        count += shape.layer(layer).window > 0 ? 1 : 0;
+    return count;
+}
+
+ModelShape withoutNativeWindows(ModelShape shape) {
+    shape.everyLayer.window = 0;
+    for (LayerShape& layer : shape.ownLayers)
+        layer.window = 0;
+    return shape;
+}
+
+std::uint64_t modelPairs(const ModelShape& shape, int layer, RowRange rows) {
+    return nativeWindow(shape, layer).pairs(rows);
+}
+
+std::uint64_t modelPairs(const ModelShape& shape, std::size_t tokens) {
+    std::uint64_t pairs = 0;
+    for (int layer = 0; layer < shape.layers; ++layer)
+        pairs += modelPairs(shape, layer, {0, tokens}) * static_cast<std::uint64_t>(shape.heads);
+    return pairs;
+}
+
+} // namespace fovea
