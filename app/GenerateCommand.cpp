@@ -3,6 +3,7 @@
 #include "app/RunText.h"
 #include "app/Usage.h"
 #include "core/engine/Generate.h"
+#include "core/engine/OpenedModel.h"
 #include "core/engine/TextStage.h"
 #include "core/export/GenerateJson.h"
 #include "core/files/Sha256.h"
@@ -90,6 +91,7 @@ Outcome<> run(const Options& options, Session& session) {
         run.request.modelPath,
         {run.request.precision, run.request.maxMemory, run.request.precision == Precision::F32}, run.work);
     FOVEA_TRY(model);
+    *model = modelToRun(std::move(*model), run.request.nativeWindows);
     Result<Tokens> prompt = tokenizeText(**model, run.request, run.work);
     FOVEA_TRY(prompt);
     Result<Generation> generated = generate(*model, *prompt, run.request, *wanted, run.work);
@@ -109,6 +111,8 @@ Outcome<> run(const Options& options, Session& session) {
     std::string text =
         std::to_string(prompt->size()) + " tokens of prompt, " + run.policy.summary() +
         (isFull(run.policy, (*model)->shape) ? "\n" : "; drop-in: the weights never saw this policy\n");
+    if (!(*model)->info.change.empty())
+        text += "the model is " + (*model)->info.change + ", not as trained\n";
     text += armText("full attention", generated->full, **model);
     text += armText("hybrid attention", generated->hybrid, **model);
     text += generated->divergence

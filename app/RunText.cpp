@@ -1,6 +1,7 @@
 #include "app/RunText.h"
 #include "app/Output.h"
 #include "app/Usage.h"
+#include "core/route/LayerPolicy.h"
 
 namespace fovea::app {
 
@@ -70,6 +71,12 @@ Outcome<> runEngine(TextRun& run, Engine& engine, bool quiet, Session& session) 
         printNote(std::to_string(tokens.size()) + " tokens are past the model's context of " +
                       std::to_string(run.snapshot->model->shape.context) + "; every result is labelled",
                   quiet);
+    if (!run.request.nativeWindows)
+        printNote(run.snapshot->model->info.change.empty()
+                      ? "this model has no native windows; --native-windows off changes nothing"
+                      : run.snapshot->model->info.change +
+                            ", not the model as trained; every result is labelled",
+                  quiet);
     for (const std::string& note : byteNotes(tokens))
         printNote(note, quiet);
     return {};
@@ -92,7 +99,7 @@ std::vector<std::string> byteNotes(const Tokens& tokens) {
 
 bool isFull(const AttentionPolicy& policy, const ModelShape& shape) {
     for (int layer = 0; layer < shape.layers; ++layer)
-        if (!policy.fullInLayer(layer))
+        if (!keptAsModel(policy, shape, layer))
             return false;
     return true;
 }

@@ -42,7 +42,8 @@ struct TextRun {
 /// A sentence each on bytes that gave no token, and on bytes that are not UTF-8.
 [[nodiscard]] std::vector<std::string> byteNotes(const Tokens& tokens);
 
-/// True when every layer is full under the policy: then the hybrid arm is the full one.
+/// True when every layer stays as the model computes it under the policy: then the hybrid arm is the full
+/// one.
 [[nodiscard]] bool isFull(const AttentionPolicy& policy, const ModelShape& shape);
 
 } // namespace fovea::app

@@ -57,6 +57,11 @@ void addRunOptions(CLI::App& app, RunOptions& options) {
            "AVX-512 BF16.")
         ->type_name("f32|bf16")
         ->group("Model and run");
+    app.add_option("--native-windows", options.nativeWindows,
+                   "off: open up the layers that the model itself limits to a window, so that every layer is "
+                   "global. A change of the model, which every result names. Default: on, as trained.")
+        ->type_name("on|off")
+        ->group("Model and run");
     app.add_option("--max-memory", options.maxMemory,
                    "Refuse, before anything is allocated, what would need more than this. Default: 80 % of "
                    "what is free.")
@@ -158,6 +163,9 @@ Outcome<Request> makeRequest(const RunOptions& run, const TextOptions& text) {
     } else if (run.precision != "f32") {
         return badUsage("--precision is \"" + run.precision + "\"; f32 and bf16 are accepted");
     }
+    if (run.nativeWindows != "on" && run.nativeWindows != "off")
+        return badUsage("--native-windows is \"" + run.nativeWindows + "\"; on and off are accepted");
+    request.nativeWindows = run.nativeWindows == "on";
     if (text.textTemplate == "chat")
         request.textTemplate = TextTemplate::Chat;
     else if (text.textTemplate != "raw")

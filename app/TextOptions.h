@@ -18,6 +18,7 @@ struct RunOptions {
     std::string threads;
     std::string precision = "f32";
     std::string maxMemory;
+    std::string nativeWindows = "on";
 };
 void addRunOptions(CLI::App& app, RunOptions& options);
 

@@ -1,6 +1,7 @@
 #include "core/engine/Engine.h"
 #include "core/base/Memory.h"
 #include "core/base/OutOfMemory.h"
+#include "core/engine/OpenedModel.h"
 #include "core/engine/RecastAttend.h"
 #include "core/engine/RetrievalHeads.h"
 #include "core/engine/SameResult.h"
@@ -53,8 +54,10 @@ bool sameFullRun(const Request& done, const Request& wanted) {
 
 struct Engine::Stages {
     std::optional<ModelKey> modelOf;
-    std::shared_ptr<const Model> model;
-    std::vector<float> retrieval; ///< the model's retrieval scores, once asked for
+    std::shared_ptr<const Model> model; ///< as in the file
+    std::shared_ptr<const Model> toRun; ///< as the last request wanted it (modelToRun)
+    bool nativeWindows = true;          ///< of that request
+    std::vector<float> retrieval;       ///< the model's retrieval scores, once asked for
 
     std::optional<Request> textOf; ///< what tokens, facts and full run belong to
     std::shared_ptr<const Tokens> tokens;
@@ -152,6 +155,7 @@ private:
         if (!stages.model || stages.modelOf != key) {
             stages.dropText();
             stages.model.reset();
+            stages.toRun.reset();
             stages.retrieval.clear();
             Result<std::shared_ptr<const Model>> model =
                 loadModel(request.modelPath, {request.precision, request.maxMemory}, *m_work);
@@ -159,7 +163,13 @@ private:
             stages.model = std::move(*model);
             stages.modelOf = std::move(key); // cannot fail: a model never stands under another one's key
         }
-        m_snapshot.model = stages.model;
+        if (!stages.toRun || stages.nativeWindows != request.nativeWindows) {
+            stages.dropText(); // with everything that belongs to the other model
+            stages.retrieval.clear();
+            stages.toRun = modelToRun(stages.model, request.nativeWindows);
+            stages.nativeWindows = request.nativeWindows;
+        }
+        m_snapshot.model = stages.toRun;
         return {};
     }
 
@@ -194,7 +204,7 @@ private:
         if (stages.retrieval.empty()) {
             m_work->report("retrieval heads", 0, 1);
             Result<std::vector<float>> scores =
-                retrievalScores(*stages.model, m_snapshot.request->isa, *m_work);
+                retrievalScores(*stages.toRun, m_snapshot.request->isa, *m_work);
             FOVEA_TRY(scores);
             stages.retrieval = std::move(*scores);
         }

@@ -29,6 +29,9 @@ struct Request {
     std::shared_ptr<const std::string> text; ///< the original bytes; compared by content
     std::string modelPath;                   ///< resolved by findModel
     Precision precision = Precision::F32;
+    /// False: every layer is opened up to every key before the query, a change of the model that every result
+    /// names. No difference for a model without native windows.
+    bool nativeWindows = true;
     EncodeOptions encode;
     TextTemplate textTemplate = TextTemplate::Raw;
     AttentionPolicy policy;

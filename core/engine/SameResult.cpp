@@ -12,7 +12,8 @@ bool sameTokens(const Snapshot& a, const Snapshot& b) {
 }
 
 bool sameRun(const Request& a, const Request& b) {
-    return a.modelPath == b.modelPath && a.precision == b.precision && a.isa == b.isa && sameText(a, b);
+    return a.modelPath == b.modelPath && a.precision == b.precision && a.nativeWindows == b.nativeWindows &&
+           a.isa == b.isa && sameText(a, b);
 }
 
 bool sameResult(const Request& a, const Request& b) {

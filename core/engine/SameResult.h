@@ -13,8 +13,8 @@ namespace fovea {
 
 /// Whether both requests run the same tokens through the same model file with the same arithmetic. Then
 /// everything that depends only on text and model is equal: the tokens, the full run, the meaning of a
-/// token's index. Compares text, length limit, template, special tokens, model path, precision and
-/// instruction set. Cost: at most one comparison of the texts' bytes.
+/// token's index. Compares text, length limit, template, special tokens, model path, native windows,
+/// precision and instruction set. Cost: at most one comparison of the texts' bytes.
 [[nodiscard]] bool sameRun(const Request& a, const Request& b);
 
 /// Whether sameRun holds and the policies are equal, so that results of one are valid for the other. Ignores

@@ -8,11 +8,14 @@ namespace {
 
 Json modelCard(const Model& model) {
     const ModelShape& shape = model.shape;
-    return {{"name", utf8(model.info.name)}, {"sha256", model.info.sha256},
-            {"family", shape.family},        {"layers", shape.layers},
-            {"heads", shape.heads},          {"kv_heads", shape.kvHeads},
-            {"head_dim", shape.headDim},     {"context", shape.context},
-            {"vocab", shape.vocabulary},     {"precision", precisionName(model.precision)}};
+    Json card{{"name", utf8(model.info.name)}, {"sha256", model.info.sha256},
+              {"family", shape.family},        {"layers", shape.layers},
+              {"heads", shape.heads},          {"kv_heads", shape.kvHeads},
+              {"head_dim", shape.headDim},     {"context", shape.context},
+              {"vocab", shape.vocabulary},     {"precision", precisionName(model.precision)}};
+    if (!model.info.change.empty())
+        card["change"] = model.info.change;
+    return card;
 }
 
 } // namespace

@@ -116,11 +116,12 @@ Result<> readText(const JsonTree& object, Request& request) {
 
 Result<> readModel(const JsonTree& object, Session& session) {
     const Reader reader(object, "model");
-    FOVEA_TRY(reader.onlyKeys({"path", "sha256", "precision"}));
+    FOVEA_TRY(reader.onlyKeys({"path", "sha256", "precision", "native_windows"}));
     std::string precision = "f32";
     FOVEA_TRY(reader.read("path", session.request.modelPath));
     FOVEA_TRY(reader.read("sha256", session.modelSha256));
     FOVEA_TRY(reader.read("precision", precision));
+    FOVEA_TRY(reader.read("native_windows", session.request.nativeWindows));
     if (precision != "f32" && precision != "bf16")
         return bad("model.precision is " + inQuotes(precision) + "; \"f32\" and \"bf16\" are accepted");
     session.request.precision = precision == "bf16" ? Precision::BF16 : Precision::F32;
@@ -207,6 +208,8 @@ std::string sessionToJson(const Session& session) {
     doc["model"] = {{"path", request.modelPath},
                     {"sha256", session.modelSha256},
                     {"precision", precisionName(request.precision)}};
+    if (!request.nativeWindows)
+        doc["model"]["native_windows"] = false;
     const VisibleRect& v = request.visible;
     doc["view"] = {{"layer", v.layer},
                    {"head", v.head},

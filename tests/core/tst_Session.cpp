@@ -12,6 +12,7 @@ Session sample() {
     session.request.text = std::make_shared<const std::string>("Hello \xE2\x82\xAC\n\ttab");
     session.request.modelPath = "models/some model.gguf";
     session.request.precision = Precision::BF16;
+    session.request.nativeWindows = false;
     session.request.encode.specialTokens = true;
     session.request.textTemplate = TextTemplate::Chat;
     session.request.maxTokens = 700;
@@ -53,6 +54,7 @@ void tst_Session::roundTrip_keepsEverything() {
     QCOMPARE(*b->request.text, *a.request.text);
     QCOMPARE(b->request.modelPath, a.request.modelPath);
     QCOMPARE(b->request.precision, a.request.precision);
+    QCOMPARE(b->request.nativeWindows, a.request.nativeWindows);
     QCOMPARE(b->request.encode, a.request.encode);
     QCOMPARE(b->request.textTemplate, a.request.textTemplate);
     QCOMPARE(b->request.maxTokens, a.request.maxTokens);
