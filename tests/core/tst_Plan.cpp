@@ -316,8 +316,8 @@ void tst_Plan::fullLayers_readEverything() {
         QCOMPARE(plan->heads[0]->pairs, plan->asModel ? causalPairs(100) : std::uint64_t{100 * 4 - 6});
     }
     policy.mix.fullOffset = 0;
-    QVERIFY(planOf(policy, 100, {0, 100}, 0)->full);
-    QVERIFY(!planOf(policy, 100, {0, 100}, 3)->full);
+    QVERIFY(planOf(policy, 100, {0, 100}, 0)->asModel);
+    QVERIFY(!planOf(policy, 100, {0, 100}, 3)->asModel);
 }
 
 void tst_Plan::fullChoices_joinTheBandIntoTiles() {

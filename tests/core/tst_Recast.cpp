@@ -122,7 +122,7 @@ void tst_Recast::storedKeys_giveTheSameRow() {
     RecastCase g;
     g.policy = streaming(5, 3); // heads that differ keep everything
     const Run whole = runRows(g, {0, g.tokens}, defaultIsa());
-    const KvRetention retention = retentionOf(g.policy, 0);
+    const KvRetention retention = retentionOf(g.policy, g.shape, 0);
     QCOMPARE(retention.reach, std::size_t{5});
     QCOMPARE(retention.kept.size(), std::size_t{3});
     KvCache cache(6, retention);
