@@ -67,13 +67,6 @@ Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::str
                         "a " + model->shape.family +
                             " model reads the text in both directions and predicts no next token; it can be "
                             "inspected, and models that read from left to right run");
-        for (int l = 0; l < model->shape.layers; ++l)
-            if (model->shape.layer(l).window > 0 || model->shape.layer(l).softCap != 0)
-                return fail(
-                    ErrorCode::Unsupported,
-                    "layer " + std::to_string(l) + " of this " + model->shape.family +
-                        " model has a window or a soft-cap of its own; it can be inspected, and models "
-                        "without them run");
         const GgufTensors source(file, header->gguf);
         const auto embedding = source.tensors()[header->parts.find(Place::TokenEmbedding)->tensor];
         choice.unpacked =

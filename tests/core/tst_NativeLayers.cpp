@@ -1,10 +1,13 @@
 // Models that are hybrid by birth: layers with a native window, a scale and a soft-cap of their own. The
 // weights are those of the 13 kB model; the shape is changed after it was read, so that no file format takes
 // part.
+#include "SourceDir.h"
 #include "core/engine/Decode.h"
+#include "core/engine/FullArm.h"
 #include "core/engine/Gates.h"
 #include "core/engine/HybridArm.h"
 #include "core/engine/Isolated.h"
+#include "core/engine/LayerRun.h"
 #include "core/engine/OpenedModel.h"
 #include "core/engine/PairCounts.h"
 #include "core/engine/RetrievalHeads.h"
@@ -22,8 +25,11 @@
 #include "core/route/PolicyFits.h"
 #include "core/route/Router.h"
 #include "tests/support/TinyModel.h"
+#include <QDir>
 #include <QTest>
 #include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
 #include <set>
 
 using namespace fovea;
@@ -302,6 +308,8 @@ private slots:
     void movedPositions_needARotation();
     void signals_weighInsideTheWindow();
     void openedUp_isALabelledChange();
+    void families_agreeWithTransformers_data();
+    void families_agreeWithTransformers();
 
 private:
     SnapshotPtr snapshotOf(std::shared_ptr<const Model> model, std::size_t letters = 90) const {
@@ -861,6 +869,79 @@ void tst_NativeLayers::openedUp_isALabelledChange() {
     QVERIFY(sameRun(a, a));
     QVERIFY(!sameRun(a, b));
     QVERIFY(sameText(a, b));
+}
+
+void tst_NativeLayers::families_agreeWithTransformers_data() {
+    QTest::addColumn<QString>("path");
+    const QDir all(FOVEA_SOURCE_DIR "/tests/golden/families");
+    for (const QString& name : all.entryList(QDir::Dirs | QDir::NoDotAndDotDot, QDir::Name))
+        QTest::newRow(qPrintable(name)) << all.filePath(name);
+}
+
+/// The full arm of real families, with their windows, caps and scales, through plans and kernels.
+void tst_NativeLayers::families_agreeWithTransformers() {
+    QFETCH(QString, path);
+    QFile text(path + "/references.json"), file(path + "/references.f32");
+    QVERIFY(text.open(QIODevice::ReadOnly) && file.open(QIODevice::ReadOnly));
+    const auto reference = nlohmann::json::parse(text.readAll().toStdString());
+    const QByteArray numbers = file.readAll();
+    if (!reference["arrays"].contains("logits"))
+        QSKIP("predicts no next token");
+    const auto at = [&](const char* name, std::size_t n) {
+        float value = 0;
+        const std::size_t offset = reference["arrays"][name]["offset"].get<std::size_t>() + n;
+        std::memcpy(&value, numbers.constData() + 4 * offset, sizeof value);
+        return static_cast<double>(value);
+    };
+    const Result<std::shared_ptr<const Model>> model = loadModel(path.toStdString() + "/model.gguf", {}, {});
+    QVERIFY2(model, model ? "" : model.error().message.c_str());
+    const auto positions = reference["positions"].get<std::vector<std::size_t>>();
+    const auto vocabulary = static_cast<std::size_t>((*model)->shape.vocabulary);
+    Tokens tokens;
+    tokens.ids = reference["ids"].get<std::vector<std::int32_t>>();
+    tokens.spans.resize(tokens.ids.size());
+    tokens.pieces.resize(tokens.ids.size());
+    for (const bool native : {true, false}) {
+        const char* array = native ? "logits" : "opened";
+        if (!reference["arrays"].contains(array))
+            continue;
+        const std::shared_ptr<const Model> run = modelToRun(*model, native);
+        const Result<std::shared_ptr<const FullRun>> full = runFull(*run, tokens, {}, {}, {});
+        QVERIFY2(full, full ? "" : full.error().message.c_str());
+        Matrix logits(1, vocabulary);
+        double worst = 0;
+        for (std::size_t i = 0; i < positions.size(); ++i) {
+            logitRows(*run, (*full)->hidden->view(), positions[i], logits.view(), 1);
+            for (std::size_t v = 0; v < vocabulary; ++v)
+                worst = std::max(worst, std::abs(static_cast<double>(logits.view()(0, v)) -
+                                                 at(array, i * vocabulary + v)));
+        }
+        QVERIFY2(worst < 2e-4, qPrintable(QString("%1: logits differ by %2").arg(array).arg(worst)));
+        if (!native)
+            continue;
+        const auto layers = reference["attention_layers"].get<std::vector<int>>();
+        const auto heads = reference["attention_heads"].get<std::vector<int>>();
+        std::size_t n = 0;
+        for (const int layer : layers)
+            for (const int head : heads)
+                for (const std::size_t query : positions) {
+                    const LayerActivations& a = *(*full)->layers[static_cast<std::size_t>(layer)];
+                    const TileSource source{
+                        attentionInputOf(*run, layer, a.q.view(), a.k.view(), a.v.view()), a.lse, {}};
+                    const AttentionRow row = makeRow(head, query, source);
+                    for (std::size_t key = 0; key < tokens.size(); ++key, ++n) {
+                        const double p = key <= query ? static_cast<double>(row.full[key]) : 0;
+                        QVERIFY2(std::abs(p - at("attention", n)) < 2e-5,
+                                 qPrintable(QString("layer %1 head %2: %3 -> %4 is %5, not %6")
+                                                .arg(layer)
+                                                .arg(head)
+                                                .arg(query)
+                                                .arg(key)
+                                                .arg(p)
+                                                .arg(at("attention", n))));
+                    }
+                }
+    }
 }
 
 QTEST_APPLESS_MAIN(tst_NativeLayers)

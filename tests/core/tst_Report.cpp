@@ -25,7 +25,9 @@ std::shared_ptr<Snapshot> filled() {
                     .context = 16,
                     .vocabulary = 10,
                     .everyLayer = {},
-                    .ownLayers = {}};
+                    .ownLayers = {},
+                    .ropeFactors = {},
+                    .longRopeFactors = {}};
     model->info.name = "Tiny \xFF"; // a name with a loose byte must not break the document
     model->info.sha256 = std::string(64, 'a');
     auto s = std::make_shared<Snapshot>();
