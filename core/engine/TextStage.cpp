@@ -40,6 +40,32 @@ Result<Tokens> encodePart(const Model& model, std::string_view text, bool specia
     return part;
 }
 
+/// The part of `text` that the template keeps.
+struct Kept {
+    std::size_t begin = 0, end = 0;
+};
+Kept trimmed(std::string_view text) {
+    constexpr std::string_view kSpace = " \t\n\r\f\v";
+    const std::size_t begin = text.find_first_not_of(kSpace);
+    return begin == std::string_view::npos ? Kept{0, 0} : Kept{begin, text.find_last_not_of(kSpace) + 1};
+}
+
+/// Whether every mark of the template is one special token. Errors: BadValue, unless the marks may be text.
+Result<bool> hasMarks(const Model& model, const ChatTemplate& chat, const WorkContext& work) {
+    for (const std::string& mark : chat.marks) {
+        const Result<Tokens> tokens = encodePart(model, mark, true, false, work);
+        FOVEA_TRY(tokens);
+        if (tokens->size() == 1 && isSpecial(*model.tokenizer, tokens->ids[0]))
+            continue;
+        if (chat.marksMayBeText)
+            return false;
+        return fail(ErrorCode::BadValue,
+                    "template: \"chat\" needs a model with the tokens of its template; \"" + model.info.name +
+                        "\" has no " + mark + ". Use raw.");
+    }
+    return true;
+}
+
 /// At least the first `most` tokens of the text in its template.
 Result<Tokens> encodeChat(const Model& model, const std::string& text, const EncodeOptions& options,
                           std::size_t most, const WorkContext& work) {
@@ -47,36 +73,50 @@ Result<Tokens> encodeChat(const Model& model, const std::string& text, const Enc
     if (!chat)
         return fail(chat.error().code, "template: chat is asked of \"" + model.info.name + "\", and " +
                                            chat.error().message + ", and so is raw.");
-    const Result<Tokens> mark = encodePart(model, "<|im_start|>", true, false, work);
-    FOVEA_TRY(mark);
-    if (mark->size() != 1 || !isSpecial(*model.tokenizer, mark->ids[0]))
-        return fail(ErrorCode::BadValue, "template: \"chat\" needs a model with the ChatML tokens; \"" +
-                                             model.info.name + "\" has no <|im_start|>. Use raw.");
-    const Result<Tokens> before = encodePart(model, chat->before, true, true, work);
-    FOVEA_TRY(before);
+    const Result<bool> marks = hasMarks(model, *chat, work);
+    FOVEA_TRY(marks);
+    const Kept kept = chat->trims ? trimmed(text) : Kept{0, text.size()};
+    const std::string inside = text.substr(kept.begin, kept.end - kept.begin);
+    // Where the marks are plain text, everything is: pieces may reach across the borders of the parts.
+    const std::string front = *marks ? chat->turn : chat->before + chat->turn;
+    const std::string back = *marks ? std::string() : chat->after;
+    Result<Tokens> before, after;
+    if (*marks) {
+        before = encodePart(model, chat->before, true, true, work);
+        FOVEA_TRY(before);
+        after = encodePart(model, chat->after, true, false, work);
+        FOVEA_TRY(after);
+    }
     // The name of the turn is tokenised together with the text, because line breaks at their border form one
     // piece.
     const std::size_t needed = most == kNoLimit ? most : most + 1; // one may be taken off at the front
     const Result<Tokens> turn =
-        encodePart(model, chat->turn + text, options.specialTokens, false, work, needed);
+        encodePart(model, front + inside + back, options.specialTokens, !*marks, work, needed);
     FOVEA_TRY(turn);
-    const Result<Tokens> after = encodePart(model, chat->after, true, false, work);
-    FOVEA_TRY(after);
 
-    const auto size = static_cast<std::uint32_t>(text.size());
-    const auto origin = static_cast<std::uint32_t>(chat->turn.size());
+    const auto base = static_cast<std::uint32_t>(kept.begin);
+    const auto size = static_cast<std::uint32_t>(inside.size()), last = base + size;
+    const auto origin = static_cast<std::uint32_t>(front.size());
     Tokens tokens;
     append(tokens, *before, 0, 0, 0);
-    append(tokens, *turn, origin, 0, size);
-    append(tokens, *after, 0, size, 0);
+    append(tokens, *turn, origin, base, size);
+    append(tokens, *after, 0, last, 0);
+    // White space that is left out belongs to the tokens beside it.
+    for (Span& span : tokens.spans) {
+        const auto widened = [&](std::uint32_t at) {
+            return at == base ? 0 : at == last ? static_cast<std::uint32_t>(text.size()) : at;
+        };
+        span = {widened(span.begin), widened(span.end)};
+    }
     tokens.unknownBytes = turn->unknownBytes;
     tokens.invalidBytes = turn->invalidBytes;
+    const auto inText = [&](std::uint64_t at) {
+        return base + std::min<std::uint64_t>(at > origin ? at - origin : 0, size);
+    };
     if (turn->firstUnknownByte)
-        tokens.firstUnknownByte =
-            *turn->firstUnknownByte - std::min<std::uint64_t>(*turn->firstUnknownByte, origin);
+        tokens.firstUnknownByte = inText(*turn->firstUnknownByte);
     if (turn->firstInvalidByte)
-        tokens.firstInvalidByte =
-            *turn->firstInvalidByte - std::min<std::uint64_t>(*turn->firstInvalidByte, origin);
+        tokens.firstInvalidByte = inText(*turn->firstInvalidByte);
     return tokens;
 }
 

@@ -13,8 +13,8 @@ namespace fovea {
 /// The request's text as tokens: encoded, wrapped in the chat template when asked, cut to maxTokens.
 /// TextTemplate::Chat is the template of the model file (readChatTemplate), its default system turn included:
 /// its special tokens are always special; for those in the text see EncodeOptions. Template tokens have empty
-/// spans; the spans of the others cover the text. Errors: BadValue (an empty text; a model without ChatML's
-/// tokens), Unsupported (a template that is not known), those of the tokenizer, Cancelled.
+/// spans; the spans of the others cover the text. Errors: BadValue (an empty text; a model without the
+/// template's tokens), Unsupported (a template that is not known), those of the tokenizer, Cancelled.
 [[nodiscard]] Result<Tokens> tokenizeText(const Model& model, const Request& request,
                                           const WorkContext& work);
 

@@ -168,7 +168,8 @@ void tst_FileKinds::templates_data() {
           "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful "
           "assistant.<|im_end|>\n<|im_start|>");
     refused("none", "", "is missing");
-    refused("Llama 3", kLlama3, "no <|im_start|>");
+    refused("Llama 3 without an answer", kLlama3, "does not begin the model's turn");
+    refused("no family's marks", "{{ messages }}", "no family that is known");
     refused("trimmed", changed(kPlain, "message['content'] +", "message['content'] | trim +"), "another way");
     refused("a separator", changed(kPlain, "message['role'] + '\\n'", "message['role'] + '<|im_sep|>'"),
             "another way");
