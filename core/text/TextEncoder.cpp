@@ -126,7 +126,7 @@ Result<> TextEncoder::encodeInto(std::string_view text, const EncodeOptions& opt
                            t + 1 < last ? encoding.begins[t + 1] : static_cast<std::uint32_t>(text.size())};
     if (eos && !encoding.stopped) {
         tokens.ids.push_back(static_cast<std::int32_t>(vocabulary.eos));
-        const auto end = static_cast<std::uint32_t>(text.size());
+        const auto end = last > first ? static_cast<std::uint32_t>(text.size()) : 0;
         tokens.spans.push_back({end, end});
     }
     tokens.pieces.reserve(tokens.ids.size());
