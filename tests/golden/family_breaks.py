@@ -152,20 +152,6 @@ def attention_factor_gone(model):
     model.model.rotary_emb.attention_scaling = 1.0
 
 
-def causal(model):
-    """Bert that reads only backwards."""
-    def one(layer):
-        attention = layer.attention.self
-        inner = attention.forward
-
-        def forward(hidden, mask=None, *more, **named):
-            tokens = hidden.shape[1]
-            lower = torch.full((tokens, tokens), float("-inf"), dtype=hidden.dtype).triu(1)[None, None]
-            return inner(hidden, lower, *more, **named)
-        attention.forward = forward
-    each(model, one)
-
-
 def breaks(family, config):
     """name -> (changes of the configuration, change of the model)."""
     name, window = family["name"], family.get("window")
@@ -210,10 +196,13 @@ def breaks(family, config):
     if window:
         out["window one more"] = ({"sliding_window": window + 1}, None)
         out["window one less"] = ({"sliding_window": window - 1}, None)
-        out["opened up"] = ({"sliding_window": None if name == "phi3" else 4096}, None)
-    if name.startswith("phi3"):
+        out["opened up"] = ({"sliding_window": family.get("open")}, None)
+    if name.startswith("phi"):
         out["up before gate"] = ({}, up_before_gate)
-    if name == "phi3_long":
+    if name == "phi4":
+        out["all of a head rotated"] = ({"rope_parameters": {"partial_rotary_factor": 1.0, "short_factor": [1.0, 1.2, 1.5, 1.0],
+                                                             "long_factor": [1.2, 2.5, 6.0, 1.0]}}, None)
+    if name in ("phi3_long", "phi4"):
         short, long = (config["rope_scaling"][k] for k in ("short_factor", "long_factor"))
         out["short factors on a long text"] = ({"rope_parameters": {"long_factor": short}}, None)
         out["attention factor left out"] = ({}, attention_factor_gone)
@@ -227,7 +216,7 @@ def breaks(family, config):
         out["GELU by tanh"] = ({}, activation("tanh"))
         out["no token types"] = ({}, no_token_types)
         out["no positions"] = ({}, no_positions)
-        out["causal"] = ({}, causal)
+        out["causal"] = ({"is_decoder": True}, None)
     return out
 
 

@@ -46,7 +46,7 @@ def weight(family: dict, name: str, shape) -> numpy.ndarray:
     gemma = family["name"].startswith("gemma")
     norm = "norm" in name.lower() or ".ln_" in name or name.startswith("ln_") or ".ln_f" in name
     if name.endswith("bias"):
-        x = 0.3 * u
+        x = family.get("shift", {}).get(name.removeprefix("encoder."), 0.0) + 0.3 * u
     elif "q_norm" in name or "k_norm" in name:
         x = (0.6 if gemma else 1.6) + 0.3 * u
     elif norm:
@@ -86,7 +86,14 @@ FAMILIES = [
      "tokenizer": lambda folder: kinds.sentence_piece(folder, 340, prefix=True, gemma=False),
      "tokenizer_config": {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": False, "bos_token": "<s>",
                           "eos_token": "</s>", "unk_token": "<unk>", "chat_template": MISTRAL_CHAT},
-     "stored": "F32", "gguf": "f32"},
+     "stored": "F16", "gguf": "f32"},
+    {"name": "mistral", "says": "a window in the folder; its converter drops it, so the GGUF is the model opened up",
+     "config": shared("MistralForCausalLM", "mistral", 2, 32, 40, head_dim=8, rope_theta=10000.0, sliding_window=9,
+                      tie_word_embeddings=False, bos_token_id=1, eos_token_id=2),
+     "tokenizer": lambda folder: kinds.sentence_piece(folder, 340, prefix=True, gemma=False),
+     "tokenizer_config": {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": False, "bos_token": "<s>",
+                          "eos_token": "</s>", "unk_token": "<unk>", "chat_template": MISTRAL_CHAT},
+     "window": 9, "stored": "BF16", "gguf": "bf16"},
     {"name": "llama3", "says": "Llama 3.2 kind: byte BPE, llama3 scaling, tied output",
      "config": shared("LlamaForCausalLM", "llama", 2, 32, 48, head_dim=16, rope_theta=500000.0, rope_scaling=LLAMA3_SCALING,
                       tie_word_embeddings=True),
@@ -121,7 +128,7 @@ FAMILIES = [
      "tokenizer_config": {"tokenizer_class": "GemmaTokenizer", "add_bos_token": True, "add_eos_token": False,
                           "bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>",
                           "chat_template": GEMMA_CHAT},
-     "window": 6, "gain": {"gate_proj": 2.5, "up_proj": 2.5, "down_proj": 2.5}, "stored": "BF16", "gguf": "bf16"},
+     "window": 6, "open": 4096, "gain": {"gate_proj": 2.5, "up_proj": 2.5, "down_proj": 2.5}, "stored": "BF16", "gguf": "bf16"},
     {"name": "gemma3", "says": "q and k norms, two RoPE bases, five windowed layers to a global one, linear scaling of the global",
      "config": shared("Gemma3ForCausalLM", "gemma3_text", 7, 32, 24, head_dim=16, num_key_value_heads=1, rope_theta=1000000.0,
                       rope_local_base_freq=10000.0, rope_scaling={"rope_type": "linear", "factor": 4.0}, rms_norm_eps=1e-6,
@@ -132,7 +139,7 @@ FAMILIES = [
      "tokenizer_config": {"tokenizer_class": "GemmaTokenizer", "add_bos_token": True, "add_eos_token": False,
                           "bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>",
                           "chat_template": GEMMA_CHAT},
-     "window": 8, "gain": {"gate_proj": 2.5, "up_proj": 2.5, "down_proj": 2.5}, "stored": "BF16", "gguf": "f16"},
+     "window": 8, "open": 4096, "gain": {"gate_proj": 2.5, "up_proj": 2.5, "down_proj": 2.5}, "stored": "BF16", "gguf": "f16"},
     {"name": "phi3", "says": "fused q, k, v and gate, up; every layer windowed",
      "config": shared("Phi3ForCausalLM", "phi3", 2, 32, 48, rope_theta=10000.0, rope_scaling=None, sliding_window=7,
                       original_max_position_embeddings=256, tie_word_embeddings=False, bos_token_id=1, eos_token_id=None,
@@ -155,6 +162,18 @@ FAMILIES = [
                           "chat_template": PHI3_CHAT},
      "ids": {"eos_token_id": "<|endoftext|>", "pad_token_id": "<|endoftext|>"}, "no_template": True,
      "short": 24, "stored": "F16", "gguf": "f16"},
+    {"name": "phi4", "says": "Phi-4-mini kind: rotates six of eight numbers of a head, long RoPE, tied, byte BPE",
+     "config": shared("Phi3ForCausalLM", "phi3", 2, 32, 40, rope_theta=10000.0, sliding_window=262144, partial_rotary_factor=0.75,
+                      original_max_position_embeddings=32, tie_word_embeddings=True, attention_bias=False,
+                      rope_scaling={"type": "longrope", "short_factor": [1.0, 1.2, 1.5], "long_factor": [1.2, 2.5, 6.0]}),
+     "tokenizer": lambda folder: kinds.byte_bpe(folder, "gpt-4o", 310, ["<|endoftext|>", "<|end|>", "<|user|>", "<|assistant|>",
+                                                                       "<|system|>"]),
+     "pre": "gpt-4o",
+     "tokenizer_config": {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": False, "bos_token": "<|endoftext|>",
+                          "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
+                          "chat_template": PHI3_CHAT.replace("|>\\n'", "|>'").replace("<|end|>\\n", "<|end|>")},
+     "ids": {"bos_token_id": "<|endoftext|>", "eos_token_id": "<|endoftext|>", "pad_token_id": "<|endoftext|>"},
+     "short": 24, "stored": "F16", "gguf": "f16"},
     {"name": "smollm3", "says": "no rotation in every fourth layer",
      "config": shared("SmolLM3ForCausalLM", "smollm3", 5, 32, 40, rope_theta=5000000.0, rms_norm_eps=1e-6,
                       no_rope_layers=[1, 1, 1, 0, 1], no_rope_layer_interval=4, use_sliding_window=False, sliding_window=None,
@@ -163,7 +182,8 @@ FAMILIES = [
      "pre": "smaug-bpe",
      "tokenizer_config": {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": None, "eos_token": "<|im_end|>",
                           "chat_template": CHATML},
-     "ids": {"bos_token_id": "<|begin_of_text|>", "eos_token_id": "<|im_end|>"}, "stored": "BF16", "gguf": "bf16"},
+     "ids": {"bos_token_id": "<|begin_of_text|>", "eos_token_id": "<|im_end|>", "pad_token_id": "<|im_end|>"},
+     "stored": "BF16", "gguf": "bf16"},
     {"name": "olmo2", "says": "norms after the branches only, q and k normed over their whole width",
      "config": shared("Olmo2ForCausalLM", "olmo2", 2, 48, 48, rope_theta=500000.0, rms_norm_eps=1e-6, attention_bias=False,
                       tie_word_embeddings=False),
@@ -178,7 +198,7 @@ FAMILIES = [
      "tokenizer": lambda folder: kinds.byte_bpe(folder, "gpt-2", 310, ["<|endoftext|>"]), "pre": "gpt-2",
      "tokenizer_config": {"tokenizer_class": "GPT2Tokenizer", "bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>",
                           "unk_token": "<|endoftext|>", "add_prefix_space": False},
-     "ids": {"eos_token_id": "<|endoftext|>", "bos_token_id": "<|endoftext|>"}, "gain": {"c_fc": 2.5, "mlp.c_proj": 2.5},
+     "ids": {"eos_token_id": "<|endoftext|>", "bos_token_id": "<|endoftext|>"}, "gain": {"c_fc": 2.5, "mlp.c_proj": 2.5, "c_attn": 2.2},
      "stored": "F32", "gguf": "f16"},
     {"name": "bert", "says": "reads both directions, LayerNorm after the branches, token types, WordPiece, mean pooling",
      "config": {"architectures": ["BertModel"], "model_type": "bert", "num_hidden_layers": 2, "hidden_size": 32,
@@ -187,5 +207,6 @@ FAMILIES = [
      "tokenizer": lambda folder: kinds.word_piece(folder, 260), "pre": "jina-v2-en",
      "tokenizer_config": {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "cls_token": "[CLS]",
                           "sep_token": "[SEP]", "unk_token": "[UNK]", "pad_token": "[PAD]", "mask_token": "[MASK]"},
-     "gain": {"intermediate": 2.5}, "stored": "F32", "gguf": "f16"},
+     # The last feed-forward works where the two forms of GELU differ most against their value; LayerNorm hides it elsewhere.
+     "gain": {"layer.1.intermediate": 0.5, "layer.1.output": 15.0}, "shift": {"layer.1.intermediate.dense.bias": -2.3}, "stored": "F32", "gguf": "f16"},
 ]

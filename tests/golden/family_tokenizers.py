@@ -24,7 +24,10 @@ GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|
 QWEN2 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|"
          r"\s+(?!\S)|\s+")
 LLAMA3 = QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
-PATTERNS = {"gpt-2": GPT2, "qwen2": QWEN2, "llama-bpe": LLAMA3, "smaug-bpe": LLAMA3, "dbrx": LLAMA3}
+GPT4O = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+         r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+         r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+PATTERNS = {"gpt-4o": GPT4O, "gpt-2": GPT2, "qwen2": QWEN2, "llama-bpe": LLAMA3, "smaug-bpe": LLAMA3, "dbrx": LLAMA3}
 
 
 def template(bos, eos=None):
@@ -97,8 +100,9 @@ def sentence_piece(folder: pathlib.Path, size: int, prefix: bool, gemma: bool, s
                                           ([decoders.Strip(" ", 1, 0)] if prefix else []))
     control = ["<pad>", "<eos>", "<bos>", "<unk>"] if gemma else ["<unk>", "<s>", "</s>"]
     add(tokenizer, [(t, False) for t in control])
-    if users:
-        tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in users])
+    for text in users:
+        (tokenizer.add_special_tokens if "_of_turn" in text else tokenizer.add_tokens)(
+            [AddedToken(text, special="_of_turn" in text, normalized=False)])
     add(tokenizer, list(specials))
     bos = "<bos>" if gemma else "<s>"
     tokenizer.post_processor = template((bos, vocabulary[bos]))

@@ -11,7 +11,8 @@ float32 computes in float64.
 
 Writes families/NAME beside itself:
   config.json tokenizer.json tokenizer_config.json model.safetensors     the folder
-  model.gguf                                                             the same weights and vocabulary
+  config_new.json      the same configuration as transformers 5 writes it (rope_parameters, layer_types)
+  model.gguf           the same weights and vocabulary
   references.json references.f32    arrays by name: {"shape", "offset"} in little-endian float32 values of references.f32
 Names of arrays: `logits` and `opened` (every layer global, all else kept) [positions, V]; `short` [ids, V] for the first `ids`
 tokens alone; `attention` [layers, heads, positions, T]; bert: `hidden` [T, M], `sentence` [M] (mean of all tokens, length 1).
@@ -72,8 +73,11 @@ def make_folder(family, folder):
         config[key] = tokenizer.token_to_id(text)
     config["torch_dtype"] = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}[family["stored"]]
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    settings = dict(family["tokenizer_config"], model_max_length=config.get("max_position_embeddings", config.get("n_positions")))
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1, ensure_ascii=False) + "\n")
+    added = json.loads((folder / "tokenizer.json").read_text())["added_tokens"]
+    settings = dict(family["tokenizer_config"], added_tokens_decoder={
+        str(t["id"]): {k: t[k] for k in ("content", "lstrip", "normalized", "rstrip", "single_word", "special")} for t in added},
+        model_max_length=config.get("max_position_embeddings", config.get("n_positions")))
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=None, ensure_ascii=False) + "\n")
     compact = json.loads((folder / "tokenizer.json").read_text())
     (folder / "tokenizer.json").write_text(json.dumps(compact, ensure_ascii=False, separators=(",", ":")) + "\n")
     if family["name"] == "bert":
@@ -92,8 +96,9 @@ def model_class(family):
     return transformers.AutoModel if family["name"] == "bert" else transformers.AutoModelForCausalLM
 
 
-def make_weights(family, folder):
-    """Names and shapes are those of the library's own model; values are drawn by name."""
+def make_weights(family, folder, extras):
+    """Names and shapes are those of the library's own model; values are drawn by name. `extras`: with what published folders
+    carry beside weights; the converter stops at one of them."""
     config = transformers.AutoConfig.from_pretrained(folder)
     model = model_class(family).from_config(config)
     kind = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}[family["stored"]]
@@ -104,9 +109,9 @@ def make_weights(family, folder):
             continue
         name = name.removeprefix("transformer.")
         tensors[name] = torch.from_numpy(weight(family, name, tuple(parameter.shape))).to(kind)
-    if family["name"] == "bert":  # published folders carry these; they are no weights
+    if extras and family["name"] == "bert":
         tensors["embeddings.position_ids"] = torch.arange(config.max_position_embeddings)[None]
-    if family["name"] == "gpt2":
+    if extras and family["name"] == "gpt2":
         tensors["h.0.attn.bias"] = torch.ones(config.n_positions, config.n_positions, dtype=torch.bool).tril()[None, None]
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
 
@@ -184,9 +189,7 @@ def tokens_of(family, folder, tokenizer):
         if other != special:
             entry["gguf_special"] = other
         if model is not None:
-            piece_ids = model.encode(text)
-            if piece_ids != entry["ids"]:
-                entry["sentencepiece"] = piece_ids
+            assert model.encode(text) == entry["ids"] or "<" in text, "sentencepiece and tokenizers disagree: " + repr(text)
         strings.append(entry)
     return strings
 
@@ -199,7 +202,7 @@ def references(family, folder, tokenizer):
     with KeepDouble():
         model = load(family, folder)
         values, attention = run(model, ids, attention=True)
-        opened = run(load(family, folder, **{"sliding_window": None if family["name"] == "phi3" else 4096}), ids) if window else None
+        opened = run(load(family, folder, sliding_window=family.get("open")), ids) if window else None
         short = run(model, ids[:family["short"]]) if "short" in family else None
     places = positions_of(len(ids), window)
     layers = {"gemma3": [4, 5], "smollm3": [2, 3], "gemma2": [0, 1]}.get(family["name"], [0, 1])
@@ -264,8 +267,12 @@ def main() -> None:
             folder = pathlib.Path(temporary) / family["name"]
             folder.mkdir()
             tokenizer, _ = make_folder(family, folder)
-            make_weights(family, folder)
+            make_weights(family, folder, extras=False)
             convert(family, folder, llama_cpp)
+            make_weights(family, folder, extras=True)
+            newer = json.loads(transformers.AutoConfig.from_pretrained(folder).to_json_string())
+            (folder / "config_new.json").write_text(json.dumps(newer | {"architectures": family["config"]["architectures"]},
+                                                               indent=1) + "\n")
             document, arrays, values = references(family, folder, tokenizer)
             document["sensitivity"] = sensitivity(family, folder, document["ids"], values)
             write(document, arrays, folder)
