@@ -10,6 +10,7 @@ namespace fovea::ui {
 
 namespace {
 
+constexpr double kLeastRow = 8; ///< height of a cell that can still be read and clicked
 constexpr double kGroupGap = 4, kEdge = 8, kFullMark = 26, kHeadNumbers = 18;
 constexpr double kLeastPicture = 16, kLargestPicture = 96;
 
@@ -183,7 +184,8 @@ HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area, bool legend
         layout.cellHeight = layout.cellWidth;
     } else {
         layout.cellWidth = largest(width, scene.heads);
-        layout.cellHeight = std::min(largest(height, scene.layers), layout.cellWidth);
+        layout.cellHeight =
+            std::clamp(std::floor(height / std::max(1, scene.layers)), kLeastRow, layout.cellWidth);
     }
     layout.grid =
         QRectF(left, top, layout.cellWidth * scene.heads + gaps(scene), layout.cellHeight * scene.layers);
@@ -260,7 +262,7 @@ void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& l
     const QFontMetricsF metrics(Theme::axis());
     painter.setFont(Theme::axis());
     painter.setPen(theme.ink2);
-    const int layerStep = layout.cellHeight >= metrics.height() - 1 ? 1 : 2;
+    const int layerStep = static_cast<int>(std::ceil((metrics.height() - 1) / layout.cellHeight));
     for (int l = 0; l < scene.layers; l += layerStep)
         painter.drawText(
             QRectF(layout.grid.left() - 60, layout.grid.top() + l * layout.cellHeight, 54, layout.cellHeight),

@@ -67,13 +67,14 @@ struct HeadsScene {
                                     const Theme& theme);
 
 struct HeadsLayout {
-    QRectF grid;                            ///< all cells
-    QRectF legend;                          ///< empty: the legend is not part of the picture
-    double cellWidth = 12, cellHeight = 12; ///< 12, 24 or 48; pictures: square, 16 to 96
+    QRectF grid;   ///< all cells
+    QRectF legend; ///< empty: the legend is not part of the picture
+    /// Width 12, 24 or 48, height 8 to the width. Pictures: square, 16 to 96.
+    double cellWidth = 12, cellHeight = 12;
     [[nodiscard]] QRectF cell(const HeadsScene& scene, int layer, int head) const;
 };
-/// Chooses the largest cells that fit `area`. Cells are at least 12 px, so the layout can be larger than the
-/// area. Pictures are fitted to its width only. `legend`: room for the legend is kept below the grid.
+/// Chooses the largest cells that fit `area`. Cells are at least 12 x 8 px, so the layout can be larger than
+/// the area. Pictures are fitted to its width only. `legend`: room for the legend is kept below the grid.
 [[nodiscard]] HeadsLayout layoutHeads(const HeadsScene& scene, const QRectF& area, bool legend = true);
 inline constexpr int kHeadsLegendHeight = 44;
 /// The smallest width at which nothing is cut off.

@@ -19,7 +19,7 @@ MapCanvas::MapCanvas(QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("map.canvas"));
     setMouseTracking(true);
     setFocusPolicy(Qt::StrongFocus);
-    setMinimumSize(280, 96); // the legend below it must fit into the lowest dock
+    setMinimumSize(280, 240);
     setAttribute(Qt::WA_OpaquePaintEvent);
 }
 

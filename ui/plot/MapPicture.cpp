@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kTitleHeight = 20, kAxisWordHeight = 16, kGap = 16, kEdge = 8;
 constexpr double kNumberKeyGutter = 18, kTokenKeyGutter = 76, kNumberQueryGutter = 64,
-                 kTokenQueryGutter = 100;
+                 kTokenQueryGutter = 116, kQueryWordWidth = 14;
 
 /// The cells a plot shows, clipped to the text.
 struct CellRange {
@@ -120,8 +120,9 @@ private:
             return;
         tick({m_plot.left() - 4, y}, {m_plot.left(), y}, ink);
         const double height = m_metrics.height();
-        const QRectF box(m_plot.left() - m_layout.queryGutter + 4, y - height / 2, m_layout.queryGutter - 10,
-                         height);
+        const double left = m_layout.axisWordHeight > 0 ? 4 : kQueryWordWidth + 2;
+        const QRectF box(m_plot.left() - m_layout.queryGutter + left, y - height / 2,
+                         m_layout.queryGutter - left - 6, height);
         const QString label = m_metrics.elidedText(text(token, boxed), Qt::ElideRight, box.width());
         if (!take(box))
             return;
@@ -401,6 +402,32 @@ void paintCells(QPainter& painter, const MapScene& scene, std::size_t pane, cons
                       QRectF(image.rect()));
 }
 
+/// The names of the axes with the directions in which they run.
+void paintAxisWords(QPainter& painter, const MapLayout& layout, const QRectF& plot, bool first) {
+    const QString key = QStringLiteral("key \u2192");
+    const double top = plot.top() - layout.keyGutter - layout.axisWordHeight;
+    if (layout.axisWordHeight > 0) {
+        painter.drawText(QRectF(plot.left(), top, plot.width(), kAxisWordHeight),
+                         Qt::AlignLeft | Qt::AlignVCenter, key);
+        if (first)
+            painter.drawText(
+                QRectF(plot.left() - layout.queryGutter, plot.top() - 20, layout.queryGutter - 8, 16),
+                Qt::AlignRight | Qt::AlignVCenter, QStringLiteral("query \u2193"));
+        return;
+    }
+    if (!first)
+        return;
+    painter.drawText(
+        QRectF(plot.left() - layout.queryGutter, plot.top() - 18, layout.queryGutter - 10, kAxisWordHeight),
+        Qt::AlignRight | Qt::AlignVCenter, key);
+    painter.save();
+    painter.translate(plot.left() - layout.queryGutter, plot.bottom());
+    painter.rotate(-90);
+    painter.drawText(QRectF(0, 0, plot.height(), kQueryWordWidth), Qt::AlignCenter,
+                     QStringLiteral("\u2190 query"));
+    painter.restore();
+}
+
 } // namespace
 
 QString tokenLabel(const Tokens* tokens, int token, std::size_t characters) {
@@ -432,12 +459,19 @@ MapLayout layoutMap(const MapScene& scene, const QRectF& area) {
     layout.queryGutter = layout.tokenLabels ? kTokenQueryGutter : kNumberQueryGutter;
     layout.keyGutter = layout.tokenLabels ? kTokenKeyGutter : kNumberKeyGutter;
     const auto count = static_cast<double>(std::max<std::size_t>(scene.panes.size(), 1));
-    const double top = area.top() + kTitleHeight + kAxisWordHeight + layout.keyGutter;
+    layout.titleHeight = scene.bare && scene.panes.size() < 2 ? 0 : kTitleHeight;
+    layout.axisWordHeight = scene.bare ? 0 : kAxisWordHeight;
+    const double top = area.top() + layout.titleHeight + layout.axisWordHeight + layout.keyGutter;
     const double width = std::floor((area.width() - layout.queryGutter - kEdge - kGap * (count - 1)) / count);
     const double height = std::floor(area.bottom() - kEdge - top);
+    QSizeF size(std::max(1.0, width), std::max(1.0, height));
+    if (scene.bare)
+        size = {std::min(size.width(), size.height()), std::min(size.width(), size.height())};
     for (double i = 0; i < count; ++i)
-        layout.plots.emplace_back(std::round(area.left() + layout.queryGutter + i * (width + kGap)),
-                                  std::round(top), std::max(1.0, width), std::max(1.0, height));
+        layout.plots.emplace_back(
+            QPointF(std::round(area.left() + layout.queryGutter + i * (size.width() + kGap)),
+                    std::round(top)),
+            size);
     return layout;
 }
 
@@ -459,20 +493,15 @@ void paintMap(QPainter& painter, const MapScene& scene, const MapLayout& layout,
         const bool filled = i < scene.panes.size() && scene.count > 0;
         painter.setFont(Theme::section());
         painter.setPen(theme.ink);
-        const double titleTop = plot.top() - layout.keyGutter - kAxisWordHeight - kTitleHeight;
-        if (filled)
+        const double titleTop = plot.top() - layout.keyGutter - layout.axisWordHeight - layout.titleHeight;
+        if (filled && layout.titleHeight > 0)
             painter.drawText(
                 QRectF(plot.left(), titleTop, plot.width(), kTitleHeight), Qt::AlignLeft | Qt::AlignVCenter,
                 QFontMetricsF(Theme::section())
                     .elidedText(quantityTitle(scene.panes[i].quantity), Qt::ElideRight, plot.width()));
         painter.setFont(Theme::axis());
         painter.setPen(theme.ink2);
-        painter.drawText(QRectF(plot.left(), titleTop + kTitleHeight, plot.width(), kAxisWordHeight),
-                         Qt::AlignLeft | Qt::AlignVCenter, QStringLiteral("key \u2192"));
-        if (i == 0)
-            painter.drawText(
-                QRectF(plot.left() - layout.queryGutter, plot.top() - 20, layout.queryGutter - 8, 16),
-                Qt::AlignRight | Qt::AlignVCenter, QStringLiteral("query \u2193"));
+        paintAxisWords(painter, layout, plot, i == 0);
         if (filled) {
             paintCells(painter, scene, i, plot, tiles, options);
             paintNumbers(painter, scene, scene.panes[i], plot, tiles);

@@ -22,14 +22,18 @@ struct MapScene {
     int hoveredToken = -1;
     std::vector<int> pins; ///< pinned tokens: each is a line along its row, with its label
     QString empty;         ///< sentence shown instead of maps
-    QString heading;       ///< files only: a line above
-    QString provenance;    ///< files only: a line below
+    /// In the window: the words of the axes stand in the margins of the labels, and a map has a title only
+    /// beside another one, so that the cells get the room. Plots are square, as the map of a whole text is.
+    bool bare = false;
+    QString heading;    ///< files only: a line above
+    QString provenance; ///< files only: a line below
 };
 
 /// The places of the parts of a scene, in logical pixels.
 struct MapLayout {
     std::vector<QRectF> plots;
     double queryGutter = 0, keyGutter = 0; ///< widths of the label margins
+    double titleHeight = 0, axisWordHeight = 0;
     bool tokenLabels = false;
 };
 

@@ -43,7 +43,7 @@ HeadsLayout HeadsGrid::gridLayout() const {
 }
 
 void HeadsGrid::fitSize() {
-    // Cells never shrink below 12 px: a model with many layers scrolls.
+    // Cells never shrink below 8 px: a model with many layers scrolls.
     const HeadsLayout layout = gridLayout();
     setMinimumHeight(m_scene.layers == 0 ? 100 : static_cast<int>(std::ceil(layout.grid.bottom())) + 2);
     // Pictures need some size to be read: a model with many heads scrolls sideways too.

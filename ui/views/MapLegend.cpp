@@ -5,38 +5,37 @@
 
 namespace fovea::ui {
 
+namespace {
+constexpr int kDistance = 8; ///< from the corner of the map
+constexpr int kWidest = 330; ///< room for the colour bar and its name
+constexpr int kTall = 160;   ///< what it usually needs of the height: as much is left free beside it
+} // namespace
+
 MapLegend::MapLegend(QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("map.legend"));
     setAccessibleName(tr("legend of the map"));
-    QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Fixed);
-    policy.setHeightForWidth(true);
-    setSizePolicy(policy);
+    setAttribute(Qt::WA_TransparentForMouseEvents);
 }
 
 void MapLegend::setScene(const MapScene& scene) {
     m_scene = scene;
-    const int height = heightForWidth(width());
-    if (height != this->height())
-        updateGeometry();
     update();
 }
 
-int MapLegend::heightForWidth(int width) const {
-    return static_cast<int>(std::ceil(legendHeight(m_scene, width, devicePixelRatioF())));
-}
-
-QSize MapLegend::sizeHint() const {
-    return {300, heightForWidth(std::max(width(), 300))};
+void MapLegend::placeIn(const QRectF& plot) {
+    const int width = std::min(kWidest, static_cast<int>(plot.width()) - kTall);
+    const int height = static_cast<int>(std::ceil(legendHeight(m_scene, width, devicePixelRatioF())));
+    setGeometry(static_cast<int>(plot.right()) - width - kDistance, static_cast<int>(plot.top()) + kDistance,
+                std::max(width, 1), height);
 }
 
 void MapLegend::paintEvent(QPaintEvent*) {
     QPainter painter(this);
     painter.setRenderHint(QPainter::Antialiasing, false);
+    painter.setPen(QPen(m_scene.theme.divider, 1));
+    painter.setBrush(m_scene.theme.paper);
+    painter.drawRect(rect().adjusted(0, 0, -1, -1));
     paintMapLegend(painter, m_scene, QRectF(rect()), devicePixelRatioF());
-}
-
-void MapLegend::resizeEvent(QResizeEvent*) {
-    updateGeometry();
 }
 
 } // namespace fovea::ui

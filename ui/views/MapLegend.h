@@ -4,19 +4,18 @@
 
 namespace fovea::ui {
 
-/// The always visible legend of a map.
+/// The legend of a map, a card that lies over the map where the picture has room: the upper right half of a
+/// causal map is empty. It lets the mouse through.
 class MapLegend : public QWidget {
     Q_OBJECT
 public:
     explicit MapLegend(QWidget* parent = nullptr);
     void setScene(const MapScene& scene);
-    [[nodiscard]] bool hasHeightForWidth() const override { return true; }
-    [[nodiscard]] int heightForWidth(int width) const override;
-    [[nodiscard]] QSize sizeHint() const override;
+    /// Moves into the upper right corner of `plot`, and stays above the diagonal where the map has room.
+    void placeIn(const QRectF& plot);
 
 protected:
     void paintEvent(QPaintEvent* event) override;
-    void resizeEvent(QResizeEvent* event) override;
 
 private:
     MapScene m_scene;

@@ -17,7 +17,6 @@ namespace fovea::ui {
 namespace {
 
 constexpr int kTipDelayMs = 150;
-constexpr int kTwoFromWidth = 900;
 constexpr std::size_t kRectangle = 512;
 
 QString modeWord(MapQuantity mode) {
@@ -53,7 +52,7 @@ RowRange visibleRange(RowRange shown) {
 
 MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_context(context) {
     setObjectName(QStringLiteral("map"));
-    setMinimumSize(320, 224); // in the lowest dock the map gives way, the legend does not
+    setMinimumSize(420, 320);
     m_tiles = new TileCache(
         [this](TileCache::Work work, TileCache::Done done) {
             m_context.runs.fetch<std::shared_ptr<MapTile>>(m_tiles, {}, std::move(work), std::move(done));
@@ -73,12 +72,13 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
     connect(m_tiles, &TileCache::tileArrived, this, &MapView::tileArrived);
     connect(m_canvas, &MapCanvas::viewportChanged, this, [this] {
         wantTiles();
-        m_legend->setScene(m_canvas->scene());
+        showLegend();
         showTip({});
         if (!m_visibleTimer.isActive())
             m_visibleTimer.start();
     });
     connect(m_canvas, &MapCanvas::resized, this, [this] {
+        showLegend();
         if (!m_chosen && quantities().size() != m_canvas->scene().panes.size())
             rebuild();
     });
@@ -130,8 +130,8 @@ MapView::~MapView() {
 }
 
 MapView::Arrangement MapView::arrangement() const {
-    // Two also where one square map would leave half of a wide canvas empty.
-    const bool wide = width() >= kTwoFromWidth || 10 * m_canvas->width() > 18 * m_canvas->height();
+    // Two where one square map would leave half of the canvas empty.
+    const bool wide = 10 * m_canvas->width() > 19 * m_canvas->height();
     return m_chosen.value_or(wide ? Arrangement::Two : Arrangement::One);
 }
 
@@ -185,6 +185,7 @@ MapLayer MapView::contentOf(MapQuantity quantity) const {
 void MapView::rebuild() {
     MapScene scene;
     scene.theme = Theme::current();
+    scene.bare = true;
     const int layer = m_context.selection.layer();
     if (m_shown && m_shown->tokens) {
         scene.tokens = m_shown->tokens;
@@ -217,7 +218,7 @@ void MapView::rebuild() {
     scene.pins.assign(pins.begin(), pins.end());
     m_canvas->setScene(std::move(scene));
     takeWanted();
-    m_legend->setScene(m_canvas->scene());
+    showLegend();
     m_modes->button(static_cast<int>(m_mode))->setChecked(true);
     m_modes->button(static_cast<int>(MapQuantity::Full))->setEnabled(arrangement() == Arrangement::One);
     m_arrangements->button(static_cast<int>(arrangement()))->setChecked(true);
@@ -226,6 +227,12 @@ void MapView::rebuild() {
     m_overlay->setChecked(m_keptOverlay);
     wantTiles();
     showState();
+}
+
+void MapView::showLegend() {
+    m_legend->setScene(m_canvas->scene());
+    m_legend->placeIn(m_canvas->mapLayout().plots.back());
+    m_legend->setVisible(m_legendSwitch->isChecked() && !m_canvas->scene().panes.empty());
 }
 
 QString MapView::emptySentence() const {

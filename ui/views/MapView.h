@@ -69,6 +69,7 @@ private:
     void buildTools();
     void takeSnapshot();
     void rebuild();    ///< scene from snapshot, selection and switches
+    void showLegend(); ///< where it lies, and whether it is wanted
     void showMarks();  ///< hovered and pinned cells
     void showState();  ///< title, updating mark, accessible name
     void takeWanted(); ///< restores the viewport of a session when its text is shown
@@ -99,7 +100,7 @@ private:
     QLabel* m_tip;
     QSpinBox *m_layer, *m_head;
     QButtonGroup *m_modes, *m_arrangements;
-    QToolButton *m_scale, *m_pool, *m_overlay, *m_export;
+    QToolButton *m_scale, *m_pool, *m_overlay, *m_legendSwitch, *m_export;
     MapQuantity m_mode = MapQuantity::Hybrid;
     std::optional<Arrangement> m_chosen;
     bool m_log = true, m_keptOverlay = false;

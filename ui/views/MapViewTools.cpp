@@ -20,7 +20,7 @@ QToolButton* toolButton(QWidget* parent, const QString& name, const QString& tex
     button->setToolTip(tip);
     button->setAccessibleName(tip);
     button->setCheckable(true);
-    button->setMinimumSize(24, 28);
+    button->setMinimumSize(24, 26);
     button->setToolButtonStyle(Qt::ToolButtonTextOnly);
     button->setFocusPolicy(Qt::TabFocus);
     return button;
@@ -35,7 +35,7 @@ void MapView::buildTools() {
         box->setPrefix(prefix);
         box->setToolTip(tip);
         box->setAccessibleName(tip);
-        box->setMinimumHeight(28);
+        box->setMinimumHeight(26);
         box->setMaximum(0);
         box->setKeyboardTracking(false);
         return box;
@@ -105,35 +105,36 @@ void MapView::buildTools() {
     m_export->setCheckable(false);
     connect(m_export, &QToolButton::clicked, this, &MapView::exportView);
 
+    m_legendSwitch =
+        toolButton(this, QStringLiteral("map.legendSwitch"), tr("legend"), tr("what the colours mean"));
+    m_legendSwitch->setChecked(true);
+    connect(m_legendSwitch, &QToolButton::clicked, this, &MapView::showLegend);
+
     m_canvas = new MapCanvas(this);
-    m_legend = new MapLegend(this);
+    m_legend = new MapLegend(m_canvas);
     m_tip = new QLabel(nullptr, Qt::ToolTip);
     m_tip->setObjectName(QStringLiteral("map.tip"));
     m_tip->setTextFormat(Qt::PlainText);
     m_tip->setMargin(8);
     m_tip->setFocusPolicy(Qt::NoFocus);
 
-    auto* first = new QHBoxLayout;
-    first->setSpacing(8);
-    first->addWidget(m_layer);
-    first->addWidget(m_head);
-    first->addWidget(m_title, 1);
-    first->addWidget(m_export);
-    auto* second = new QHBoxLayout;
-    second->setSpacing(8);
-    second->addWidget(modeBox);
-    second->addWidget(arrangementBox);
-    second->addWidget(m_scale);
-    second->addWidget(m_pool);
-    second->addWidget(m_overlay);
-    second->addStretch(1);
+    auto* tools = new QHBoxLayout;
+    tools->setSpacing(6);
+    tools->addWidget(m_layer);
+    tools->addWidget(m_head);
+    tools->addWidget(modeBox);
+    tools->addWidget(arrangementBox);
+    tools->addWidget(m_scale);
+    tools->addWidget(m_pool);
+    tools->addWidget(m_overlay);
+    tools->addWidget(m_legendSwitch);
+    tools->addWidget(m_export);
+    tools->addWidget(m_title, 1);
     auto* all = new QVBoxLayout(this);
-    all->setContentsMargins(8, 6, 8, 4);
-    all->setSpacing(4);
-    all->addLayout(first);
-    all->addLayout(second);
+    all->setContentsMargins(8, 3, 0, 0);
+    all->setSpacing(2);
+    all->addLayout(tools);
     all->addWidget(m_canvas, 1);
-    all->addWidget(m_legend);
     setFocusProxy(m_canvas);
 }
 

@@ -28,6 +28,7 @@
 #include <QMenuBar>
 #include <QScreen>
 #include <QSettings>
+#include <QSplitter>
 #include <QStatusBar>
 #include <QToolButton>
 #include <QToolTip>
@@ -39,7 +40,7 @@ namespace {
 
 constexpr std::size_t kLongText = 16384; ///< bytes; a failed run of a longer text offers fewer tokens
 constexpr std::size_t kFewTokens = 2048;
-constexpr int kStateVersion = 1; ///< of saveState(): raised when docks come or go
+constexpr int kStateVersion = 2; ///< of saveState(): raised when docks come or go
 const QString kRunJob = QStringLiteral("run");
 const QString kSweepJob = QStringLiteral("sweep");
 const QString kModelJob = QStringLiteral("model");
@@ -52,6 +53,16 @@ QString text(std::string_view s) {
 constexpr QSize kUsualSize{1280, 800};
 constexpr QSize kLeastSize{1024, 640};
 constexpr QSize kFrame{16, 48}; ///< of a window manager: borders, title bar
+constexpr int kLeastText = 112; ///< controls, four lines, legend
+constexpr int kLeftWidth = 250, kRightWidth = 330;
+constexpr int kBars = 70;      ///< less width than height: bars above and below, labels beside the map
+constexpr int kTwoMaps = 1500; ///< from this width on two maps stand side by side
+
+/// The panels at the foot, closed at first.
+bool inDrawer(const QDockWidget& dock) {
+    return dock.objectName() == QLatin1String("dock.routing") ||
+           dock.objectName() == QLatin1String("dock.curve");
+}
 
 } // namespace
 
@@ -74,6 +85,7 @@ MainWindow::MainWindow(ViewContext context) : m_context(context) {
     m_documents = new Documents(m_context, *m_errors, this);
     buildActions();
     buildBars();
+    buildCentre();
     buildDocks();
     m_card = new ModelCard(this);
     m_sheet = new Sheet(QStringLiteral("keys.sheet"), this);
@@ -164,14 +176,23 @@ void MainWindow::buildBars() {
     m_status = new StatusLine(m_context.requests, m_context.runs, this);
     m_work = new WorkStrip(this);
     auto* foot = new QWidget(this);
+    foot->setObjectName(QStringLiteral("foot"));
     auto* line = new QHBoxLayout(foot);
-    line->setContentsMargins(0, 0, 0, 0);
-    line->setSpacing(0);
-    line->addWidget(m_status);
+    line->setContentsMargins(8, 0, 0, 0);
+    line->setSpacing(4);
+    m_hint = new MessageBar(QStringLiteral("hint.bar"), foot);
+    line->addWidget(m_hint, 1);
     line->addWidget(m_work, 1);
+    if (!QSettings().value(QStringLiteral("hintSeen"), false).toBool()) {
+        m_hint->show(MessageBar::Hint, tr("Drag window. Click a word."));
+        connect(m_hint, &MessageBar::closed, this,
+                [] { QSettings().setValue(QStringLiteral("hintSeen"), true); });
+    }
     statusBar()->setObjectName(QStringLiteral("bar.foot"));
     statusBar()->setSizeGripEnabled(false);
     statusBar()->addWidget(foot, 1);
+    // What B costs and loses is read first: it stands beside the menus, at the top.
+    menuBar()->setCornerWidget(m_status, Qt::TopRightCorner);
 }
 
 QDockWidget* MainWindow::addDock(const QString& name, const QString& title, QWidget* view, QSize minimum) {
@@ -194,35 +215,38 @@ QDockWidget* MainWindow::addDock(const QString& name, const QString& title, QWid
     return dock;
 }
 
-void MainWindow::buildDocks() {
-    m_params = new ParamPanel(m_context.requests, m_context.runs, this);
-    addDock(QStringLiteral("dock.params"), tr("Parameters"), m_params, {220, 300});
-    addDock(QStringLiteral("dock.text"), tr("Text and tokens"), new TextView(m_context, this), {400, 72});
-    auto* mapBox = new QWidget(this);
+void MainWindow::buildCentre() {
+    m_centre = new QSplitter(Qt::Vertical, this);
+    m_centre->setObjectName(QStringLiteral("centre"));
+    m_centre->setChildrenCollapsible(false);
+    auto* mapBox = new QWidget(m_centre);
     mapBox->setObjectName(QStringLiteral("map.box"));
     auto* mapColumn = new QVBoxLayout(mapBox);
     mapColumn->setContentsMargins(0, 0, 0, 0);
     mapColumn->setSpacing(0);
-    m_hint = new MessageBar(QStringLiteral("hint.bar"), mapBox);
-    mapColumn->addWidget(m_hint);
-    if (!QSettings().value(QStringLiteral("hintSeen"), false).toBool()) {
-        m_hint->show(MessageBar::Hint, tr("Drag window. Click a word."));
-        connect(m_hint, &MessageBar::closed, this,
-                [] { QSettings().setValue(QStringLiteral("hintSeen"), true); });
-    }
     auto* map = new MapView(m_context, mapBox);
     mapColumn->addWidget(map, 1);
     connect(map, &MapView::message, this,
             [this](const QString& sentence) { m_errors->show(MessageBar::Hint, sentence); });
-    connect(map, &QWidget::windowTitleChanged, mapBox, &QWidget::setWindowTitle);
-    mapBox->setWindowTitle(map->windowTitle());
-    addDock(QStringLiteral("dock.map"), tr("Map"), mapBox, {320, 224});
+    m_centre->addWidget(mapBox);
+    auto* words = new TextView(m_context, m_centre);
+    words->setMinimumHeight(kLeastText);
+    m_centre->addWidget(words);
+    m_centre->setStretchFactor(0, 1);
+    m_centre->setStretchFactor(1, 0);
+    setCentralWidget(m_centre);
+}
+
+void MainWindow::buildDocks() {
+    m_params = new ParamPanel(m_context.requests, m_context.runs, this);
+    addDock(QStringLiteral("dock.params"), tr("Parameters"), m_params, {220, 300});
     addDock(QStringLiteral("dock.inspector"), tr("Inspector"), new InspectorView(m_context, this),
             {240, 160});
     addDock(QStringLiteral("dock.heads"), tr("Heads"), new HeadsView(m_context, this), {220, 160});
     addDock(QStringLiteral("dock.routing"), tr("Routing"), new RoutingView(m_context, this), {400, 132});
     addDock(QStringLiteral("dock.curve"), tr("Cost versus fidelity"), new CurveView(m_context, this),
             {400, 132});
+    buildDrawer(statusBar()->findChild<QWidget*>(QStringLiteral("foot")));
     auto* viewMenu = menuBar()->findChild<QMenu*>(QStringLiteral("menu.View"));
     viewMenu->addSeparator();
     for (QDockWidget* dock : m_docks) {
@@ -238,36 +262,61 @@ void MainWindow::arrangeDocks() {
         removeDockWidget(dock);
     }
     const auto find = [this](const char* name) { return findChild<QDockWidget*>(QLatin1String(name)); };
-    QDockWidget* const params = find("dock.params");
-    QDockWidget* const words = find("dock.text");
-    QDockWidget* const map = find("dock.map");
     QDockWidget* const inspector = find("dock.inspector");
     QDockWidget* const routing = find("dock.routing");
-    addDockWidget(Qt::TopDockWidgetArea, params, Qt::Horizontal);
-    splitDockWidget(params, words, Qt::Horizontal);
-    splitDockWidget(words, map, Qt::Vertical);
-    splitDockWidget(map, inspector, Qt::Horizontal);
+    addDockWidget(Qt::LeftDockWidgetArea, find("dock.params"));
+    addDockWidget(Qt::RightDockWidgetArea, inspector);
     splitDockWidget(inspector, find("dock.heads"), Qt::Vertical);
-    splitDockWidget(map, routing, Qt::Vertical);
+    addDockWidget(Qt::BottomDockWidgetArea, routing);
     tabifyDockWidget(routing, find("dock.curve"));
     for (QDockWidget* dock : m_docks)
-        dock->show();
-    routing->raise();
+        dock->setVisible(!inDrawer(*dock));
     sizeDocks();
+}
+
+void MainWindow::buildDrawer(QWidget* foot) {
+    auto* line = qobject_cast<QHBoxLayout*>(foot->layout());
+    int at = 0;
+    for (QDockWidget* dock : m_docks) {
+        if (!inDrawer(*dock))
+            continue;
+        auto* button = new QToolButton(foot);
+        button->setObjectName(QStringLiteral("drawer.") + dock->objectName().section(QLatin1Char('.'), 1));
+        button->setText(dock->windowTitle());
+        button->setToolTip(tr("Opens and closes this panel at the foot of the window"));
+        button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+        button->setCheckable(true);
+        button->setMinimumHeight(24);
+        line->insertWidget(at++, button);
+        connect(button, &QToolButton::clicked, dock, [this, dock](bool open) {
+            const bool first = open && std::none_of(m_docks.begin(), m_docks.end(), [](QDockWidget* other) {
+                                   return inDrawer(*other) && other->isVisible();
+                               });
+            dock->setVisible(open);
+            if (!open)
+                return;
+            dock->raise();
+            if (first)
+                resizeDocks({dock}, {height() * 2 / 5}, Qt::Vertical);
+        });
+        connect(dock->toggleViewAction(), &QAction::toggled, button, &QToolButton::setChecked);
+    }
 }
 
 void MainWindow::sizeDocks() {
     const auto find = [this](const char* name) { return findChild<QDockWidget*>(QLatin1String(name)); };
-    QDockWidget* const params = find("dock.params");
-    QDockWidget* const words = find("dock.text");
-    QDockWidget* const map = find("dock.map");
     QDockWidget* const inspector = find("dock.inspector");
-    QDockWidget* const heads = find("dock.heads");
-    QDockWidget* const routing = find("dock.routing");
-    resizeDocks({params}, {280}, Qt::Horizontal);
-    resizeDocks({map, inspector}, {700, 310}, Qt::Horizontal);
-    resizeDocks({words, map, routing}, {128, 330, 140}, Qt::Vertical);
-    resizeDocks({inspector, heads}, {300, 300}, Qt::Vertical);
+    // A square map has as much width as the window has height for it; the panel beside it takes the rest.
+    const int square = height() - kLeastText - kBars;
+    const int right = width() >= kTwoMaps ? width() / 5 : width() - kLeftWidth - square;
+    resizeDocks({find("dock.params"), inspector}, {kLeftWidth, std::max(kRightWidth, right)}, Qt::Horizontal);
+    resizeDocks({inspector, find("dock.heads")}, {45, 55}, Qt::Vertical);
+    sizeCentre();
+}
+
+void MainWindow::sizeCentre() {
+    const int text = std::max(kLeastText, m_centre->height() / 7);
+    m_centre->setSizes({m_centre->height() - text, text});
 }
 
 void MainWindow::connectAll() {

@@ -10,6 +10,7 @@
 
 class QAction;
 class QDockWidget;
+class QSplitter;
 
 namespace fovea::ui {
 
@@ -22,7 +23,8 @@ class StatusLine;
 class TopBar;
 class WorkStrip;
 
-/// The main window: docks without a central widget, bars above and below, and the actions. It computes
+/// The main window: the map over the text in its centre, parameters at the left, inspector and heads at the
+/// right, and a drawer at the foot for routing and curve; bars above and below, and the actions. It computes
 /// nothing; it connects request, selection and runs to the views. The views are its children and are
 /// destroyed before the objects in `context`.
 class MainWindow : public QMainWindow {
@@ -44,9 +46,12 @@ protected:
 private:
     void buildActions();
     void buildBars();
+    void buildCentre();
     void buildDocks();
+    void buildDrawer(QWidget* foot);
     void arrangeDocks(); ///< the Explore layout
     void sizeDocks();    ///< its proportions
+    void sizeCentre();   ///< as much height for the map as its width can use, four lines of text at least
     QDockWidget* addDock(const QString& name, const QString& title, QWidget* view, QSize minimum);
     void connectAll();
     void run(std::string_view id); ///< what the action of that id does
@@ -77,6 +82,7 @@ private:
     StatusLine* m_status = nullptr;
     WorkStrip* m_work = nullptr;
     TopBar* m_top = nullptr;
+    QSplitter* m_centre = nullptr;
     std::vector<QDockWidget*> m_docks;
     std::map<QDockWidget*, QString> m_titles;
     QString m_jobWhat;

@@ -12,6 +12,7 @@
 #include <QFileDialog>
 #include <QLabel>
 #include <QMimeData>
+#include <QSplitter>
 #include <QUrl>
 #include <QVBoxLayout>
 
@@ -126,21 +127,26 @@ void MainWindow::back() {
 }
 
 void MainWindow::moveFocus(int by) {
-    std::vector<QDockWidget*> shown;
-    for (QDockWidget* dock : m_docks)
+    // Map and text come after the parameters, as they stand in the window.
+    std::vector<QWidget*> shown;
+    for (QDockWidget* dock : m_docks) {
         if (dock->isVisible())
             shown.push_back(dock);
-    if (shown.empty())
-        return;
+        if (dock == m_docks.front())
+            for (int i = 0; i < m_centre->count(); ++i)
+                shown.push_back(m_centre->widget(i));
+    }
     const QWidget* focus = QApplication::focusWidget();
     int at = by > 0 ? -1 : 0;
     for (std::size_t i = 0; i < shown.size(); ++i)
         if (focus != nullptr && shown[i]->isAncestorOf(focus))
             at = static_cast<int>(i);
     const int count = static_cast<int>(shown.size());
-    QDockWidget* const next = shown[static_cast<std::size_t>((at + by + count) % count)];
-    next->raise();
-    QWidget* target = next->widget();
+    QWidget* target = shown[static_cast<std::size_t>((at + by + count) % count)];
+    if (auto* dock = qobject_cast<QDockWidget*>(target)) {
+        dock->raise();
+        target = dock->widget();
+    }
     if (target->focusPolicy() == Qt::NoFocus)
         for (QWidget* child : target->findChildren<QWidget*>())
             if (child->isVisible() && child->isEnabled() && (child->focusPolicy() & Qt::TabFocus) != 0) {
@@ -180,7 +186,6 @@ void MainWindow::pasteText() {
 }
 
 void MainWindow::editText() {
-    findChild<QDockWidget*>(QStringLiteral("dock.text"))->raise();
     findChild<TextView*>()->startEditing();
 }
 

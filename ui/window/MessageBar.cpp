@@ -14,7 +14,7 @@ MessageBar::MessageBar(const QString& name, QWidget* parent) : QWidget(parent) {
     setObjectName(name);
     setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
     auto* line = new QHBoxLayout(this);
-    line->setContentsMargins(12, 4, 8, 4);
+    line->setContentsMargins(12, 1, 8, 1);
     line->setSpacing(8);
     m_icon = new QLabel(this);
     m_icon->setObjectName(name + QStringLiteral(".icon"));
@@ -73,7 +73,7 @@ void MessageBar::show(Kind kind, const QString& sentence, const std::vector<Choi
 
 void MessageBar::fitHeight() {
     // Tool bars know no height for a width: a long sentence would be cut after its first line.
-    setFixedHeight(std::max(32, layout()->heightForWidth(width())));
+    setFixedHeight(std::max(26, layout()->heightForWidth(width())));
 }
 
 void MessageBar::resizeEvent(QResizeEvent* event) {

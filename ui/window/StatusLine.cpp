@@ -13,6 +13,8 @@ namespace fovea::ui {
 
 namespace {
 
+constexpr int kWidth = 780;
+
 QString token(std::uint32_t position) {
     return QStringLiteral("#%1").arg(position);
 }
@@ -31,10 +33,11 @@ QString shareOfFull(double share) {
 StatusLine::StatusLine(RequestModel& requests, RunController& runs, QWidget* parent)
     : QWidget(parent), m_requests(requests), m_runs(runs) {
     setObjectName(QStringLiteral("status"));
-    setFixedHeight(30);
+    setFixedHeight(26);
     auto* line = new QHBoxLayout(this);
-    line->setContentsMargins(12, 2, 4, 2);
+    line->setContentsMargins(12, 0, 8, 0);
     line->setSpacing(4);
+    line->addStretch(1);
     m_regime = new QLabel(this);
     m_regime->setObjectName(QStringLiteral("status.regime"));
     m_regime->setTextFormat(Qt::PlainText);
@@ -177,6 +180,10 @@ void StatusLine::paintFields() {
         palette.setColor(QPalette::WindowText, ink);
         f.button->setPalette(palette);
     }
+}
+
+QSize StatusLine::sizeHint() const {
+    return {kWidth, height()};
 }
 
 QString StatusLine::sentence() const {

@@ -17,6 +17,8 @@ class StatusLine : public QWidget {
 public:
     StatusLine(RequestModel& requests, RunController& runs, QWidget* parent = nullptr);
     /// The whole line as text, for tests and screen readers.
+    /// Wide enough for all fields with their values, so that nothing beside it moves.
+    [[nodiscard]] QSize sizeHint() const override;
     [[nodiscard]] QString sentence() const;
 
 private:

@@ -70,7 +70,7 @@ TopBar::TopBar(ViewContext context, Documents& documents, QWidget* parent)
     m_column->setSpacing(0);
     auto* line = new QHBoxLayout;
     m_column->addLayout(line);
-    line->setContentsMargins(8, 4, 8, 4);
+    line->setContentsMargins(8, 1, 8, 2);
     line->setSpacing(12);
     m_text = makeButton(QStringLiteral("top.text"), QStringLiteral("text"), inside);
     m_text->setPopupMode(QToolButton::InstantPopup);

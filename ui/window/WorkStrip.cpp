@@ -58,9 +58,9 @@ private:
 
 WorkStrip::WorkStrip(QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("work.strip"));
-    setFixedHeight(30);
+    setFixedHeight(26);
     m_line = new QHBoxLayout(this);
-    m_line->setContentsMargins(4, 2, 12, 2);
+    m_line->setContentsMargins(4, 0, 12, 0);
     m_line->setSpacing(12);
     m_idle = new QLabel(this);
     m_idle->setObjectName(QStringLiteral("work.idle"));
