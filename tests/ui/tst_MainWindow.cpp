@@ -1,6 +1,7 @@
 #include "core/export/Session.h"
 #include "core/files/AtomicFile.h"
 #include "tests/support/TinyGguf.h"
+#include "tests/support/TinySnapshot.h"
 #include "tests/support/WindowStage.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
@@ -31,6 +32,7 @@
 #include <QTableView>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QToolButton>
 #include <QUrl>
 #include <set>
 
@@ -134,6 +136,43 @@ private slots:
         }
     }
 
+    void theMapIsTheLargestThing_data() {
+        QTest::addColumn<QSize>("size");
+        QTest::addColumn<int>("least"); // pixels of a side of the square of cells
+        QTest::newRow("1024x640") << QSize(1024, 640) << 330;
+        QTest::newRow("1280x800") << QSize(1280, 800) << 520;
+        QTest::newRow("1920x1080") << QSize(1920, 1080) << 720;
+    }
+    void theMapIsTheLargestThing() {
+        QFETCH(QSize, size);
+        QFETCH(int, least);
+        Stage s;
+        s.runs.adopt(test::tinySnapshot());
+        s.window.resize(size);
+        QTest::qWait(20);
+        s.window.action("view.reset")->trigger();
+        QTest::qWait(20);
+        const QRectF plot = s.find<MapView>("map")->canvas().mapLayout().plots.front();
+        QCOMPARE(plot.width(), plot.height());
+        QVERIFY2(plot.width() >= least, qPrintable(QString::number(plot.width())));
+        QVERIFY(s.find<QWidget>("map.legend")->isVisible());
+    }
+
+    void theDrawer_isClosedAndOpensBelow() {
+        Stage s;
+        s.window.resize(1280, 800);
+        auto* routing = s.find<QDockWidget>("dock.routing");
+        QVERIFY(!routing->isVisible() && !s.find<QDockWidget>("dock.curve")->isVisible());
+        auto* button = s.find<QToolButton>("drawer.routing");
+        QTest::mouseClick(button, Qt::LeftButton);
+        QVERIFY(routing->isVisible() && button->isChecked());
+        QTRY_VERIFY2(routing->height() > 200, qPrintable(QString::number(routing->height())));
+        QTest::mouseClick(s.find<QToolButton>("drawer.curve"), Qt::LeftButton);
+        QVERIFY(s.find<QDockWidget>("dock.curve")->isVisible());
+        QTest::mouseClick(button, Qt::LeftButton);
+        QVERIFY(!routing->isVisible() && !button->isChecked());
+    }
+
     void undo_byKey_afterASlider() {
         Stage s;
         auto* slider = s.find<QSlider>("params.local.window.slider");
@@ -178,8 +217,6 @@ private slots:
     void hint_isShownOnce() {
         const char* const name = "hint.bar";
         Stage s;
-        if (s.window.findChild<QWidget*>(QLatin1String(name)) == nullptr)
-            QSKIP("there is no map dock to stand above");
         QVERIFY(s.find<QWidget>(name)->isVisible());
         QTest::mouseClick(s.find<QWidget>("hint.bar.close"), Qt::LeftButton);
         QVERIFY(!s.find<QWidget>(name)->isVisible());
@@ -757,7 +794,10 @@ private slots:
             if (!button->isVisible() || button->text().isEmpty())
                 continue;
             QVERIFY2(button->width() >= button->fontMetrics().horizontalAdvance(button->text()),
-                     qPrintable(button->objectName() + QLatin1Char(' ') + button->text()));
+                     qPrintable(QStringLiteral("%1 \"%2\" has %3, its panel %4")
+                                    .arg(button->objectName(), button->text())
+                                    .arg(button->width())
+                                    .arg(button->parentWidget()->width())));
             QVERIFY2(button->height() >= 24 && button->width() >= 24, qPrintable(button->objectName()));
         }
     }

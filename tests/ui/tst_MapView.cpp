@@ -95,7 +95,7 @@ private slots:
 
     void thePaintedCellIsTheRampOfTheExactValue() {
         const auto snapshot = test::tinySnapshot();
-        Window w(snapshot, QSize(1200, 760));
+        Window w(snapshot, QSize(1500, 760));
         QTRY_VERIFY(w.settled());
         const auto source = snapshot->tileSource(1);
         const Ramp& ramp = Ramp::weights(Theme::light());
@@ -141,10 +141,10 @@ private slots:
         QCOMPARE(w.pixel(40, 0), Theme::light().reasonColor(Reason::Always).rgb());
     }
 
-    void twoMapsFrom900PixelsUnlessOneIsChosen() {
-        Window w(test::tinySnapshot(), QSize(899, 700));
+    void twoMapsWhereOneWouldLeaveHalfEmpty_unlessOneIsChosen() {
+        Window w(test::tinySnapshot(), QSize(1100, 700));
         QCOMPARE(w.canvas().scene().panes.size(), std::size_t{1});
-        w.view.resize(900, 700);
+        w.view.resize(1400, 700);
         QTRY_COMPARE(w.canvas().scene().panes.size(), std::size_t{2});
         QCOMPARE(w.canvas().scene().panes[0].quantity, MapQuantity::Full);
         QCOMPARE(w.canvas().scene().panes[1].quantity, MapQuantity::Hybrid);
@@ -152,7 +152,7 @@ private slots:
         QCOMPARE(w.canvas().scene().panes.size(), std::size_t{3});
         QCOMPARE(w.canvas().scene().panes[2].quantity, MapQuantity::Difference);
         QTest::mouseClick(w.find<QToolButton>("map.layout.1"), Qt::LeftButton);
-        w.view.resize(1300, 700);
+        w.view.resize(1500, 700);
         QTest::qWait(0);
         QCOMPARE(w.canvas().scene().panes.size(), std::size_t{1});
     }
@@ -599,9 +599,9 @@ private slots:
     void aThemeChangeRedraws() {
         Window w(test::tinySnapshot());
         QTRY_VERIFY(w.settled());
-        QCOMPARE(w.pixel(3, 60), Theme::light().impossible.rgb());
+        QCOMPARE(w.pixel(30, 40), Theme::light().impossible.rgb());
         Theme::apply(Theme::darkTheme());
-        QCOMPARE(w.pixel(3, 60), Theme::darkTheme().impossible.rgb());
+        QCOMPARE(w.pixel(30, 40), Theme::darkTheme().impossible.rgb());
     }
 };
 

@@ -19,7 +19,7 @@ MapCanvas::MapCanvas(QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("map.canvas"));
     setMouseTracking(true);
     setFocusPolicy(Qt::StrongFocus);
-    setMinimumSize(280, 240);
+    setMinimumSize(280, 160);
     setAttribute(Qt::WA_OpaquePaintEvent);
 }
 

@@ -22,11 +22,15 @@ void MapLegend::setScene(const MapScene& scene) {
     update();
 }
 
+int MapLegend::heightFor(int width) const {
+    return static_cast<int>(std::ceil(legendHeight(m_scene, width, devicePixelRatioF())));
+}
+
 void MapLegend::placeIn(const QRectF& plot) {
     const int width = std::min(kWidest, static_cast<int>(plot.width()) - kTall);
-    const int height = static_cast<int>(std::ceil(legendHeight(m_scene, width, devicePixelRatioF())));
+    setMinimumHeight(0);
     setGeometry(static_cast<int>(plot.right()) - width - kDistance, static_cast<int>(plot.top()) + kDistance,
-                std::max(width, 1), height);
+                std::max(width, 1), heightFor(width));
 }
 
 void MapLegend::paintEvent(QPaintEvent*) {

@@ -11,6 +11,7 @@ class MapLegend : public QWidget {
 public:
     explicit MapLegend(QWidget* parent = nullptr);
     void setScene(const MapScene& scene);
+    [[nodiscard]] int heightFor(int width) const;
     /// Moves into the upper right corner of `plot`, and stays above the diagonal where the map has room.
     void placeIn(const QRectF& plot);
 

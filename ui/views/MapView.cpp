@@ -5,6 +5,7 @@
 #include "ui/views/MapLegend.h"
 #include <QButtonGroup>
 #include <QLabel>
+#include <QLayout>
 #include <QPainter>
 #include <QScreen>
 #include <QSpinBox>
@@ -18,6 +19,7 @@ namespace {
 
 constexpr int kTipDelayMs = 150;
 constexpr std::size_t kRectangle = 512;
+constexpr int kRoomForLegend = 480; ///< pixels of width and height for each map
 
 QString modeWord(MapQuantity mode) {
     switch (mode) {
@@ -231,7 +233,23 @@ void MapView::rebuild() {
 
 void MapView::showLegend() {
     m_legend->setScene(m_canvas->scene());
-    m_legend->placeIn(m_canvas->mapLayout().plots.back());
+    // Over the empty half of a map if that is large enough, else below the maps. Decided by the size of this
+    // view, which does not depend on where the legend is.
+    const int maps = std::max(1, static_cast<int>(m_canvas->scene().panes.size()));
+    const bool inside = std::min(width() / maps, height()) >= kRoomForLegend;
+    const bool was = m_legend->parentWidget() == m_canvas;
+    if (inside && !was) {
+        layout()->removeWidget(m_legend);
+        m_legend->setParent(m_canvas);
+        m_legend->setMaximumHeight(QWIDGETSIZE_MAX);
+    } else if (!inside && was) {
+        m_legend->setParent(this);
+        layout()->addWidget(m_legend);
+    }
+    if (inside)
+        m_legend->placeIn(m_canvas->mapLayout().plots.back());
+    else
+        m_legend->setFixedHeight(m_legend->heightFor(width()));
     m_legend->setVisible(m_legendSwitch->isChecked() && !m_canvas->scene().panes.empty());
 }
 

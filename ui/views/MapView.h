@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+class QBoxLayout;
 class QButtonGroup;
 class QLabel;
 class QSpinBox;
@@ -64,9 +65,12 @@ protected:
     void keyPressEvent(QKeyEvent* event) override;
     bool event(QEvent* event) override;
     void paintEvent(QPaintEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+    void showEvent(QShowEvent* event) override;
 
 private:
     void buildTools();
+    void arrangeTools(); ///< in one row or two
     void takeSnapshot();
     void rebuild();    ///< scene from snapshot, selection and switches
     void showLegend(); ///< where it lies, and whether it is wanted
@@ -96,6 +100,7 @@ private:
     TileCache* m_tiles;
     MapCanvas* m_canvas;
     MapLegend* m_legend;
+    QBoxLayout* m_tools;
     QLabel* m_title;
     QLabel* m_tip;
     QSpinBox *m_layer, *m_head;

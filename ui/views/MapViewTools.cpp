@@ -79,9 +79,9 @@ void MapView::buildTools() {
     arrangementLine->setSpacing(0);
     m_arrangements = new QButtonGroup(this);
     const std::array<std::pair<QString, QString>, 3> arrangements{
-        {{tr("one"), tr("one map")},
-         {tr("two"), tr("full and hybrid side by side")},
-         {tr("three"), tr("and their difference")}}};
+        {{tr("1 map"), tr("one map")},
+         {tr("2"), tr("two maps: full and hybrid side by side")},
+         {tr("3"), tr("three maps: full, hybrid and their difference")}}};
     for (int i = 0; i < 3; ++i) {
         const auto& [text, tip] = arrangements[static_cast<std::size_t>(i)];
         auto* button = toolButton(arrangementBox, QStringLiteral("map.layout.%1").arg(i + 1), text, tip);
@@ -118,24 +118,52 @@ void MapView::buildTools() {
     m_tip->setMargin(8);
     m_tip->setFocusPolicy(Qt::NoFocus);
 
-    auto* tools = new QHBoxLayout;
-    tools->setSpacing(6);
-    tools->addWidget(m_layer);
-    tools->addWidget(m_head);
-    tools->addWidget(modeBox);
-    tools->addWidget(arrangementBox);
-    tools->addWidget(m_scale);
-    tools->addWidget(m_pool);
-    tools->addWidget(m_overlay);
-    tools->addWidget(m_legendSwitch);
-    tools->addWidget(m_export);
-    tools->addWidget(m_title, 1);
+    m_tools = new QBoxLayout(QBoxLayout::LeftToRight);
+    m_tools->setSpacing(4);
+    auto* first = new QHBoxLayout;
+    first->setSpacing(4);
+    for (QWidget* widget : std::initializer_list<QWidget*>{m_layer, m_head, modeBox})
+        first->addWidget(widget);
+    first->addStretch(1);
+    auto* second = new QHBoxLayout;
+    second->setSpacing(4);
+    for (QWidget* widget : std::initializer_list<QWidget*>{arrangementBox, m_scale, m_pool, m_overlay,
+                                                           m_legendSwitch, m_export})
+        second->addWidget(widget);
+    second->addWidget(m_title, 1);
+    m_tools->addLayout(first);
+    m_tools->addLayout(second, 1);
     auto* all = new QVBoxLayout(this);
     all->setContentsMargins(8, 3, 0, 0);
     all->setSpacing(2);
-    all->addLayout(tools);
+    all->addLayout(m_tools);
     all->addWidget(m_canvas, 1);
     setFocusProxy(m_canvas);
+}
+
+void MapView::resizeEvent(QResizeEvent* event) {
+    arrangeTools();
+    QWidget::resizeEvent(event);
+}
+
+void MapView::showEvent(QShowEvent* event) {
+    arrangeTools(); // only now do the controls have the sizes of their style
+    QWidget::showEvent(event);
+}
+
+void MapView::arrangeTools() {
+    // One row of controls where the view is wide enough for them, two where it is not.
+    int needed = 0;
+    for (int i = 0; i < m_tools->count(); ++i)
+        needed += m_tools->itemAt(i)->sizeHint().width() + m_tools->spacing();
+    needed -= m_title->sizeHint().width(); // it may be cut
+    const auto direction = contentsRect().width() - layout()->contentsMargins().left() >= needed
+                               ? QBoxLayout::LeftToRight
+                               : QBoxLayout::TopToBottom;
+    if (direction != m_tools->direction()) {
+        m_tools->setDirection(direction);
+        layout()->activate(); // at once: the canvas must not move under the mouse later
+    }
 }
 
 } // namespace fovea::ui

@@ -87,6 +87,7 @@ void TextView::build() {
     m_colour->addItem(tr("surprisal"), static_cast<int>(TintKind::Surprisal));
     m_colour->addItem(tr("router score"), static_cast<int>(TintKind::RouterScore));
     m_colour->setMinimumHeight(24);
+    m_colour->setMinimumWidth(110); // the list shows the whole words
     m_info = new ElidedLabel(this);
     m_info->setObjectName(QStringLiteral("text.info"));
     m_info->setFont(Theme::second());

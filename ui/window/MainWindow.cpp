@@ -54,8 +54,8 @@ constexpr QSize kUsualSize{1280, 800};
 constexpr QSize kLeastSize{1024, 640};
 constexpr QSize kFrame{16, 48}; ///< of a window manager: borders, title bar
 constexpr int kLeastText = 112; ///< controls, four lines, legend
-constexpr int kLeftWidth = 250, kRightWidth = 330;
-constexpr int kBars = 70;      ///< less width than height: bars above and below, labels beside the map
+constexpr int kLeftWidth = 290, kRightWidth = 290;
+constexpr int kBars = 44;      ///< less width than height: bars above and below, labels beside the map
 constexpr int kTwoMaps = 1500; ///< from this width on two maps stand side by side
 
 /// The panels at the foot, closed at first.
