@@ -27,7 +27,7 @@ AREAS = {
                ["tst_Gguf", "tst_ModelHeader"]),
     "planner": (["core/plan/PlanBuilder.cpp", "core/plan/ItemWriter.cpp", "core/plan/AttentionPlan.cpp",
                  "core/plan/BidirectionalPlan.cpp", "core/plan/RowRuns.cpp", "core/plan/StoredKeys.cpp", "core/plan/Recast.cpp"],
-                ["tst_Plan", "tst_StoredKeys", "tst_Recast", "tst_Bidirectional", "tst_Attention"]),
+                ["tst_Plan", "tst_StoredKeys", "tst_Recast", "tst_Bidirectional", "tst_Mechanisms", "tst_Attention"]),
     "kernels": (["core/kernels/Oracle.cpp", "core/kernels/LinearState.cpp", "core/kernels/Summaries.cpp",
                  ("core/kernels/FusedTile.h", "core/kernels/Attend_portable.cpp")],
                 ["tst_Summaries", "tst_FarField", "tst_Attention"]),
