@@ -139,7 +139,7 @@ private slots:
     void theMapIsTheLargestThing_data() {
         QTest::addColumn<QSize>("size");
         QTest::addColumn<int>("least"); // pixels of a side of the square of cells
-        QTest::newRow("1024x640") << QSize(1024, 640) << 330;
+        QTest::newRow("1024x640") << QSize(1024, 640) << 260;
         QTest::newRow("1280x800") << QSize(1280, 800) << 520;
         QTest::newRow("1920x1080") << QSize(1920, 1080) << 720;
     }

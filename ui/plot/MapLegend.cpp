@@ -45,7 +45,13 @@ public:
             swatch(CellLook::Attended, MapQuantity::Full, QStringLiteral("\u2248 0"));
         if (lines)
             swatch(CellLook::Skipped, MapQuantity::Kept, QStringLiteral("not routed"));
-        swatch(CellLook::Impossible, MapQuantity::Full, QStringLiteral("comes after the query"));
+        const bool outside = std::any_of(scene.panes.begin(), scene.panes.end(), [](const MapLayer& p) {
+            return p.nativeWindow > 0 && p.nativeWindow < p.tokens;
+        });
+        swatch(CellLook::Impossible, MapQuantity::Full,
+               outside ? QStringLiteral("after the query, or outside the model's window of %1")
+                             .arg(scene.panes.front().nativeWindow)
+                       : QStringLiteral("comes after the query"));
         words();
     }
 

@@ -36,6 +36,7 @@ struct MapLayer {
     MapScale scale{ScaleKind::Log};
     bool keptOverlay = false; ///< hatch pairs that the plan does not read, over any quantity
     int tokens = 0;
+    int nativeWindow = 0; ///< of the layer, tokens; 0: it is global. For the legend
     /// For MapQuantity::Full: the level of the coarse picture of the run, which is shown while tiles are
     /// missing; -1: none.
     int pictureLevel = -1;

@@ -145,6 +145,14 @@ void RequestModel::setPrecision(Precision precision) {
     apply(request);
 }
 
+void RequestModel::setNativeWindows(bool kept) {
+    if (kept == m_request.nativeWindows)
+        return;
+    Request request = m_request;
+    request.nativeWindows = kept;
+    apply(request);
+}
+
 void RequestModel::setMaxTokens(std::size_t tokens, const QString& why) {
     if (tokens == m_request.maxTokens)
         return;

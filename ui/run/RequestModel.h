@@ -31,6 +31,7 @@ public:
     void setMaxTokens(std::size_t tokens, const QString& why);
     void setModelPath(std::string path);
     void setPrecision(Precision precision);
+    void setNativeWindows(bool kept); ///< Request::nativeWindows
     /// Replaces everything (a session); clears the undo stack.
     void setRequest(Request request);
     /// Sets the part of the map that is on screen; no undo step.

@@ -176,6 +176,9 @@ MapLayer MapView::contentOf(MapQuantity quantity) const {
                         : MapScale(m_log ? ScaleKind::Log : ScaleKind::Linear);
     content.keptOverlay = m_keptOverlay;
     content.tokens = m_shown && m_shown->tokens ? static_cast<int>(m_shown->tokens->size()) : 0;
+    if (m_shown && m_shown->model && m_shown->request && m_shown->request->nativeWindows &&
+        content.layer < m_shown->model->shape.layers)
+        content.nativeWindow = m_shown->model->shape.layer(content.layer).window;
     if (hasLayer(m_shown, content.layer))
         content.pictureLevel =
             pictureLevelOf(*m_shown->full->layers[static_cast<std::size_t>(content.layer)]);

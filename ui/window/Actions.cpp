@@ -56,6 +56,10 @@ constexpr std::array kActions = {
     ActionSpec{"run.f32", "Run", "Precision &f32", "", kWindow, "The reference", true, "precision"},
     ActionSpec{"run.bf16", "Run", "Precision &bf16", "", kWindow,
                "Dense layers and attention in bf16 with f32 sums", false, "precision"},
+    ActionSpec{"run.native", "Run", "Model's own &windows", "", kWindow,
+               "Layers that were trained with a window keep it, in full attention too", true, "windows"},
+    ActionSpec{"run.opened", "Run", "&Opened up: every layer global", "", kWindow,
+               "A change of the model: each layer may read the whole text", false, "windows"},
 
     ActionSpec{"help.keys", "Help", "&Keyboard", "?", kWindow, "All keys on one sheet"},
     ActionSpec{"map.mode", "", "Mode", "M", "map", "Full, hybrid, difference, kept"},

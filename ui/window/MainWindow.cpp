@@ -55,7 +55,7 @@ constexpr QSize kLeastSize{1024, 640};
 constexpr QSize kFrame{16, 48}; ///< of a window manager: borders, title bar
 constexpr int kLeastText = 112; ///< controls, four lines, legend
 constexpr int kLeftWidth = 290, kRightWidth = 290;
-constexpr int kBars = 44;      ///< less width than height: bars above and below, labels beside the map
+constexpr int kBars = 20;      ///< less width than height: bars above and below, labels beside the map
 constexpr int kTwoMaps = 1500; ///< from this width on two maps stand side by side
 
 /// The panels at the foot, closed at first.
@@ -157,6 +157,7 @@ void MainWindow::buildActions() {
                                              : "view.themeSystem")
         ->setChecked(true);
     action("run.f32")->setChecked(true);
+    action("run.native")->setChecked(true);
     if (const auto available = precisionAvailable(Precision::BF16); !available) {
         action("run.bf16")->setEnabled(false);
         action("run.bf16")->setToolTip(QString::fromStdString(available.error().message));
@@ -392,6 +393,7 @@ void MainWindow::connectAll() {
     connect(&m_context.requests, &RequestModel::requestChanged, this, [this] {
         const bool bf16 = m_context.requests.request().precision == Precision::BF16;
         action(bf16 ? "run.bf16" : "run.f32")->setChecked(true);
+        action(m_context.requests.request().nativeWindows ? "run.native" : "run.opened")->setChecked(true);
     });
     connect(m_params, &ParamPanel::helpWanted, this, [this](const ParamSpec& spec) {
         QToolTip::showText(m_params->mapToGlobal(QPoint(m_params->width(), 40)), plainTip(text(spec.help)),

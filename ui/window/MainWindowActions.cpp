@@ -85,6 +85,8 @@ void MainWindow::run(std::string_view id) {
         m_context.runs.cancelNewest();
     } else if (id == "run.f32") {
         requests.setPrecision(Precision::F32);
+    } else if (id == "run.native" || id == "run.opened") {
+        requests.setNativeWindows(id == "run.native");
     } else if (id == "run.bf16") {
         requests.setPrecision(Precision::BF16);
     } else if (id == "help.keys") {
