@@ -9,6 +9,7 @@
 #include "core/export/AttentionJson.h"
 #include "core/files/Npy.h"
 #include "core/measure/RowFacts.h"
+#include "core/model/Inspection.h"
 #include "core/text/Display.h"
 #include <algorithm>
 #include <cstdio>
@@ -169,10 +170,10 @@ Outcome<> run(const Options& options, Session& session) {
     FOVEA_TRY(made);
     TextRun& run = *made;
     // Checked before the model is unpacked.
-    Result<std::shared_ptr<const Model>> card = inspectModel(run.request.modelPath, run.work);
+    const Result<Inspection> card = inspectUnhashed(run.request.modelPath, run.work);
     FOVEA_TRY(card);
-    FOVEA_TRY(parseWhole("--layer", options.layer, 0, (*card)->shape.layers - 1));
-    FOVEA_TRY(parseWhole("--head", options.head, 0, (*card)->shape.heads - 1));
+    FOVEA_TRY(parseWhole("--layer", options.layer, 0, card->model->shape.layers - 1));
+    FOVEA_TRY(parseWhole("--head", options.head, 0, card->model->shape.heads - 1));
     AttentionRowPlace place{static_cast<int>(*layer), static_cast<int>(*head), 0, options.regime};
     run.request.visible.layer = place.layer;
     run.request.visible.head = place.head;

@@ -5,6 +5,7 @@
 #include "app/Usage.h"
 #include "core/engine/Engine.h"
 #include "core/export/Report.h"
+#include "core/model/Inspection.h"
 #include "core/policy/PolicyJson.h"
 
 namespace fovea::app {
@@ -43,11 +44,11 @@ Outcome<> run(const Options& options, Session& session) {
         written += " " + options.policy;
     }
     if (!options.map.empty() || !options.rows.empty()) {
-        Result<std::shared_ptr<const Model>> card = inspectModel(run.request.modelPath, run.work);
+        const Result<Inspection> card = inspectUnhashed(run.request.modelPath, run.work);
         FOVEA_TRY(card);
-        Outcome<std::int64_t> layer = parseWhole("--layer", options.layer, 0, (*card)->shape.layers - 1);
+        Outcome<std::int64_t> layer = parseWhole("--layer", options.layer, 0, card->model->shape.layers - 1);
         FOVEA_TRY(layer);
-        Outcome<std::int64_t> head = parseWhole("--head", options.head, 0, (*card)->shape.heads - 1);
+        Outcome<std::int64_t> head = parseWhole("--head", options.head, 0, card->model->shape.heads - 1);
         FOVEA_TRY(head);
         run.request.visible.layer = static_cast<int>(*layer);
         run.request.visible.head = static_cast<int>(*head);

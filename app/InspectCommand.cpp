@@ -4,8 +4,6 @@
 #include "core/base/Memory.h"
 #include "core/engine/Engine.h"
 #include "core/export/Documents.h"
-#include "core/files/ByteSource.h"
-#include "core/files/Gguf.h"
 #include "core/model/NativeAttention.h"
 
 namespace fovea::app {
@@ -34,11 +32,14 @@ std::string layersText(const ModelShape& shape) {
     return text;
 }
 
-std::string summary(const Model& model, const std::vector<MemoryNeed>& memory) {
+std::string row(const std::string& name, const std::string& value) {
+    return name + std::string(name.size() < 18 ? 18 - name.size() : 1, ' ') + value + "\n";
+}
+
+/// All but the hash.
+std::string summary(const Inspection& inspection, const std::vector<MemoryNeed>& memory) {
+    const Model& model = *inspection.model;
     const ModelShape& s = model.shape;
-    const auto row = [](const std::string& name, const std::string& value) {
-        return name + std::string(name.size() < 18 ? 18 - name.size() : 1, ' ') + value + "\n";
-    };
     std::string types;
     for (const auto& [type, count] : model.info.tensorTypes)
         types += (types.empty() ? "" : ", ") + std::to_string(count) + " " + type;
@@ -48,9 +49,11 @@ std::string summary(const Model& model, const std::vector<MemoryNeed>& memory) {
                  std::to_string(need.tokens) + " tokens";
     std::string text =
         row("model", model.info.name) +
-        row("file", model.info.path + ", " + formatBytes(model.info.fileBytes)) +
-        row("sha256", model.info.sha256) +
-        row("family", s.family + ", GGUF " + std::to_string(model.info.formatVersion)) +
+        row("file", model.info.path + ", " + formatBytes(model.info.fileBytes) +
+                        (inspection.files > 1 ? " in " + std::to_string(inspection.files) + " files" : "")) +
+        row("family", s.family + (model.info.formatVersion == 0
+                                      ? ", safetensors"
+                                      : ", GGUF " + std::to_string(model.info.formatVersion))) +
         row("layers", layersText(s)) +
         row("heads", std::to_string(s.heads) + " query, " + std::to_string(s.kvHeads) + " key-value, of " +
                          std::to_string(s.headDim)) +
@@ -72,21 +75,29 @@ Outcome<> run(const Options& options, Session& session) {
     files.keep("the model", *path);
     FOVEA_TRY(files.check());
     const WorkContext work = session.work(0, options.output.quiet);
-    Result<std::shared_ptr<const Model>> model = inspectModel(*path, work);
-    FOVEA_TRY(model);
-    Result<std::unique_ptr<RegularFile>> file = RegularFile::open(*path);
-    FOVEA_TRY(file);
-    Result<Gguf> gguf = readGguf(**file, work);
-    FOVEA_TRY(gguf);
+    Result<Inspection> inspection = inspectUnhashed(*path, work);
+    FOVEA_TRY(inspection);
     session.clearProgress();
     std::vector<MemoryNeed> memory;
     for (const std::size_t tokens :
-         {std::size_t{512}, std::size_t{2048}, static_cast<std::size_t>((*model)->shape.context)})
-        memory.push_back({tokens, Engine::memoryNeeded((*model)->shape, Precision::F32, tokens)});
+         {std::size_t{512}, std::size_t{2048}, static_cast<std::size_t>(inspection->model->shape.context)})
+        memory.push_back({tokens, Engine::memoryNeeded(inspection->model->shape, Precision::F32, tokens)});
+    const bool document = options.output.json || !options.output.out.empty();
+    const std::string shown = summary(*inspection, memory);
+    // The hash of a large file takes seconds, so people see the rest before it.
+    if (!document)
+        FOVEA_TRY(print(shown));
+    Result<std::string> hash = hashModel(*path, work);
+    FOVEA_TRY(hash);
+    session.clearProgress();
+    if (!document)
+        return print(row("sha256", *hash));
+    Model model = *inspection->model;
+    model.info.sha256 = *hash;
     DocumentHead head;
-    head.model = model->get();
+    head.model = &model;
     head.threads = Session::threadCount(0);
-    return deliver(options.output, inspectJson(head, *gguf, memory), summary(**model, memory));
+    return deliver(options.output, inspectJson(head, *inspection, memory), shown + row("sha256", *hash));
 }
 
 } // namespace
@@ -98,7 +109,8 @@ Command addInspect(CLI::App& program) {
                    "each layer, parameters, "
                    "memory needed, hash. The whole header is checked, the weights are not unpacked.");
     app->add_option("MODEL", options->model,
-                    "A GGUF file or the name of a fetched model; without: the default model.")
+                    "A GGUF file, a folder with config.json and safetensors, or the name of a fetched model; "
+                    "without: the default model.")
         ->group("Model");
     addOutputOptions(*app, options->output, "Also write the JSON document to this file.");
     app->footer("Examples:\n  fovea inspect\n  fovea inspect my.gguf --json");

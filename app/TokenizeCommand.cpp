@@ -44,7 +44,10 @@ Outcome<> run(const Options& options, Session& session) {
     files.keep("the model", request->modelPath);
     FOVEA_TRY(files.check());
     const WorkContext work = session.work(0, options.output.quiet);
-    Result<std::shared_ptr<const Model>> model = inspectModel(request->modelPath, work);
+    const bool document = options.output.json || !options.output.out.empty(); // which names the hash
+    Result<std::shared_ptr<const Model>> model =
+        document ? inspectModel(request->modelPath, work)
+                 : inspectUnhashed(request->modelPath, work).map([](const Inspection& i) { return i.model; });
     FOVEA_TRY(model);
     Result<Tokens> tokens = tokenizeText(**model, *request, work);
     FOVEA_TRY(tokens);
@@ -54,7 +57,7 @@ Outcome<> run(const Options& options, Session& session) {
     head.threads = 1;
     head.textHash = sha256Hex(**text);
     head.pastContext = tokens->size() > static_cast<std::size_t>((*model)->shape.context);
-    if (options.output.out.empty() && !options.output.json)
+    if (!document)
         return print(table(*tokens));
     return deliver(options.output, tokenizeJson(head, *tokens), table(*tokens));
 }

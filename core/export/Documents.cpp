@@ -11,18 +11,18 @@ using json::Json;
 
 namespace {
 
-/// What a tensor is for, from its GGUF name.
+/// What a tensor is for, from its name in GGUF or on Hugging Face.
 std::string_view tensorFamily(std::string_view name) {
     const auto has = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
-    if (has("norm"))
+    if (has("norm") || has("LayerNorm") || has(".ln_") || name.starts_with("ln_f"))
         return "norms";
-    if (has("attn_"))
+    if (has("attn") || has("attention."))
         return "attention";
-    if (has("ffn_"))
+    if (has("ffn_") || has("mlp.") || has("intermediate.") || (has("encoder.layer.") && has(".output.")))
         return "feed_forward";
-    if (has("token_embd") || has("position_embd") || has("token_types"))
+    if (has("embd") || has("embed") || has("token_types") || has("wte.") || has("wpe."))
         return "embedding";
-    if (name.starts_with("output"))
+    if (name.starts_with("output") || name.starts_with("lm_head"))
         return "output";
     return "other";
 }
@@ -33,18 +33,19 @@ struct FamilyCount {
     std::vector<std::pair<std::string_view, std::uint64_t>> types;
 };
 
-std::vector<FamilyCount> countFamilies(const Gguf& gguf) {
+std::vector<FamilyCount> countFamilies(const std::vector<StoredTensor>& tensors) {
     std::vector<FamilyCount> families;
-    for (const GgufTensor& tensor : gguf.tensors) {
+    for (const StoredTensor& tensor : tensors) {
         const std::string_view family = tensorFamily(tensor.name);
         auto row = std::find_if(families.begin(), families.end(),
                                 [&](const FamilyCount& f) { return f.family == family; });
         if (row == families.end())
             row = families.insert(families.end(), FamilyCount{family, 0, 0, 0, {}});
         ++row->tensors;
-        row->parameters += tensor.elements();
+        const TensorTypeInfo& info = tensorTypeInfo(tensor.type);
+        row->parameters += tensor.bytes / info.bytes * info.values;
         row->bytes += tensor.bytes;
-        const std::string_view type = tensorTypeInfo(tensor.type).name;
+        const std::string_view type = info.name;
         auto count = std::find_if(row->types.begin(), row->types.end(),
                                   [&](const auto& pair) { return pair.first == type; });
         if (count == row->types.end())
@@ -68,13 +69,16 @@ Json optionalNumber(const std::optional<double>& value) {
 
 } // namespace
 
-std::string inspectJson(const DocumentHead& head, const Gguf& gguf, const std::vector<MemoryNeed>& memory) {
+std::string inspectJson(const DocumentHead& head, const Inspection& inspection,
+                        const std::vector<MemoryNeed>& memory) {
     const Model& model = *head.model;
     const ModelShape& shape = model.shape;
     Json out = json::document("inspect", head);
     out["path"] = json::utf8(model.info.path);
     out["file_bytes"] = model.info.fileBytes;
-    out["format"] = "GGUF " + std::to_string(model.info.formatVersion);
+    out["files"] = inspection.files;
+    out["format"] =
+        model.info.formatVersion == 0 ? "safetensors" : "GGUF " + std::to_string(model.info.formatVersion);
     out["parameters"] = model.info.parameters;
     out["shape"] = {{"width", shape.width},
                     {"feed_forward", shape.feedForward},
@@ -83,7 +87,7 @@ std::string inspectJson(const DocumentHead& head, const Gguf& gguf, const std::v
                     {"rope_factor", json::number(shape.everyLayer.ropeFactor)}};
     out["quantisation"] = counts(model.info.tensorTypes);
     Json families = Json::array();
-    for (const FamilyCount& row : countFamilies(gguf))
+    for (const FamilyCount& row : countFamilies(inspection.tensors))
         families.push_back({{"family", row.family},
                             {"tensors", row.tensors},
                             {"parameters", row.parameters},

@@ -1,8 +1,8 @@
 #pragma once
-#include "core/files/Gguf.h"
 #include "core/measure/Cost.h"
 #include "core/measure/MapTile.h"
 #include "core/measure/RowFacts.h"
+#include "core/model/Inspection.h"
 #include "core/model/Model.h"
 #include "core/policy/AttentionPolicy.h"
 #include "core/text/Tokens.h"
@@ -32,7 +32,7 @@ struct MemoryNeed {
 };
 /// The model card: shape, tensors by family and type, native attention of each layer, parameters, memory,
 /// hash, warnings.
-[[nodiscard]] std::string inspectJson(const DocumentHead& head, const Gguf& gguf,
+[[nodiscard]] std::string inspectJson(const DocumentHead& head, const Inspection& inspection,
                                       const std::vector<MemoryNeed>& memory);
 
 /// Ids, pieces and spans. A piece that is valid UTF-8 is written unchanged. A piece that cuts a character is

@@ -130,7 +130,7 @@ Result<Safetensors> readSafetensors(const ByteSource& source, const WorkContext&
     FOVEA_TRY(start);
     std::uint64_t length = 0;
     std::memcpy(&length, start->data(), std::min<std::size_t>(start->size(), sizeof length));
-    if (start->size() > 8 && ((*start)[8] != '{' || looksLikePickle(*start)))
+    if (looksLikePickle(*start) || (start->size() > 8 && (*start)[8] != '{'))
         return notSafetensors(*start);
     if (start->size() >= 8 && (length < 2 || length > kMostHeader))
         return fail(ErrorCode::Damaged,

@@ -70,7 +70,8 @@ Document documentOf(std::string_view bytes) {
                 depth == 1 && at < text.size() && skipSpace(text.substr(at + 1)).starts_with(':');
             found = isKey && word == "fovea";
             document.describesModel =
-                document.describesModel || (isKey && (word == "model_type" || word == "architectures"));
+                document.describesModel ||
+                (isKey && (word == "model_type" || word == "architectures" || word == "weight_map"));
         } else if (c == '{' || c == '[') {
             ++depth;
             found = false;

@@ -14,12 +14,13 @@ enum class Content : std::uint8_t {
     Nothing,     ///< no byte
     Gguf,        ///< a GGUF model, of either byte order
     Safetensors, ///< weights of a folder with config.json
-    Config,      ///< a JSON object with "model_type" or "architectures": the config.json of such a folder
-    Pickle,      ///< a Python pickle, plain or in the ZIP archive of PyTorch
-    Policy,      ///< a JSON object with "fovea": "policy"
-    Session,     ///< a JSON object with "fovea": "session"
-    Text,        ///< anything else without a zero byte, also other JSON
-    Binary,      ///< holds a zero byte
+    Config, ///< a JSON object with "model_type" or "architectures": the config.json of such a folder; or with
+            ///< "weight_map": its index of shards
+    Pickle, ///< a Python pickle, plain or in the ZIP archive of PyTorch
+    Policy, ///< a JSON object with "fovea": "policy"
+    Session, ///< a JSON object with "fovea": "session"
+    Text,    ///< anything else without a zero byte, also other JSON
+    Binary,  ///< holds a zero byte
 };
 
 /// Determined by the first bytes (64 KiB are enough) and never by the name. The key "fovea" must be a key of

@@ -7,6 +7,7 @@
 #include "core/text/VocabularyCheck.h"
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace fovea {
 
@@ -221,6 +222,7 @@ Result<> TokenizerReader::readAddedTokens(const JsonTree* added) {
     for (const JsonTree& entry : added->list)
         FOVEA_TRY(readAddedToken(entry));
     FOVEA_TRY(placeTokens());
+    std::unordered_set<std::string> spaces; // tokens that get another text below
     for (const JsonTree& entry : added->list) {
         const auto at = static_cast<std::size_t>(entry.find("id")->whole);
         std::string& token = m_vocabulary.tokens[at];
@@ -229,6 +231,8 @@ Result<> TokenizerReader::readAddedTokens(const JsonTree* added) {
         const bool control = *special || looksSpecial(token);
         m_vocabulary.kinds[at] = static_cast<std::int32_t>(control ? TokenKind::Control : TokenKind::User);
         // User tokens are found in the raw text, where a space is a space.
+        if (!control && token.find(kSpaceMark) != std::string::npos)
+            spaces.insert(token);
         for (std::size_t mark = token.find(kSpaceMark); !control && mark != std::string::npos;
              mark = token.find(kSpaceMark, mark))
             token.replace(mark, kSpaceMark.size(), " ");
@@ -241,6 +245,13 @@ Result<> TokenizerReader::readAddedTokens(const JsonTree* added) {
         m_vocabulary.strips.resize(m_vocabulary.tokens.size());
         m_vocabulary.strips[at] = static_cast<std::uint8_t>((*left ? 1 : 0) | (*right ? 2 : 0));
     }
+    // The text is cut at them before anything merges, so merges that build on them never apply.
+    std::erase_if(m_vocabulary.merges, [&](const std::string& merge) {
+        const std::size_t gap = merge.find(' ', 1);
+        const std::string first = merge.substr(0, gap),
+                          second = merge.substr(std::min(gap, merge.size() - 1) + 1);
+        return spaces.contains(first) || spaces.contains(second) || spaces.contains(first + second);
+    });
     return {};
 }
 

@@ -18,6 +18,9 @@ constexpr std::array kCatalogue{
                    "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"},
     CatalogueEntry{"gemma3", "gemma3", "gemma-3-270m-q4_k_m.gguf", 253'113'024,
                    "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"},
+    // A folder: model.safetensors, config.json, tokenizer.json and tokenizer_config.json, in this order.
+    CatalogueEntry{"minilm", "bert", "all-MiniLM-L6-v2", 91'335'585,
+                   "2c3f9ab6f71d5fd66630f35969a50a3fac108760a3dc03dcdd52137696147582"},
 };
 
 std::string environment(const char* name) {
@@ -79,13 +82,15 @@ Result<std::string> findModel(const std::string& name) {
         if (exists(wanted))
             return wanted;
         return fail(ErrorCode::Io, "there is no model file " + inQuotes(wanted) +
-                                       "; a path to a GGUF file is accepted, or " + runningNames());
+                                       "; a path to a GGUF file or to a folder with safetensors is "
+                                       "accepted, or " +
+                                       runningNames());
     }
     if (!entry->runs())
         return fail(ErrorCode::Unsupported, std::string(entry->name) + " is a model of the architecture " +
                                                 std::string(entry->architecture) +
-                                                ", which this build does not run; a path to a GGUF file is "
-                                                "accepted, or " +
+                                                ", which this build does not run; a path to a GGUF file or "
+                                                "to a folder with safetensors is accepted, or " +
                                                 runningNames());
     const std::string folder = cacheFolder();
     if (folder.empty())

@@ -1,11 +1,10 @@
 #include "core/model/Model.h"
 #include "core/base/Memory.h"
-#include "core/files/ByteSource.h"
-#include "core/files/GgufTensors.h"
 #include "core/files/Quote.h"
 #include "core/files/Sha256.h"
 #include "core/model/Forward.h"
-#include "core/model/ModelHeader.h"
+#include "core/model/Inspection.h"
+#include "core/model/OpenedModel.h"
 #include "core/model/Weights.h"
 #include <algorithm>
 #include <filesystem>
@@ -15,11 +14,18 @@ namespace fovea {
 
 namespace {
 
-/// The same error with the path of the file added.
+/// The last part of a path, without a slash at its end, for a model that has no name of its own.
+std::string nameOfModel(const std::string& path) {
+    const std::filesystem::path whole = std::filesystem::absolute(path).lexically_normal();
+    return quoteForMessage((whole.has_filename() ? whole : whole.parent_path()).filename().string());
+}
+
+/// The same error with the name of the file or folder added, unless the message names a path.
 tl::unexpected<Error> about(const std::string& path, Error error) {
-    if (error.code != ErrorCode::Cancelled && error.message.find(path) == std::string::npos)
-        error.message =
-            quoteForMessage(std::filesystem::path(path).filename().string()) + ": " + error.message;
+    const std::string name = nameOfModel(path);
+    if (error.code != ErrorCode::Cancelled && error.message.find(path) == std::string::npos &&
+        !error.message.starts_with(name))
+        error.message = name + ": " + error.message;
     return tl::make_unexpected(std::move(error));
 }
 
@@ -40,10 +46,9 @@ std::uint64_t unpackingBytes(const ModelShape& shape, bool all) {
     return 2 * rows * n(shape.width) * sizeof(float);
 }
 
-Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::string& path,
-                                         const LoadOptions* options, const WorkContext& work) {
-    auto header = readModelHeader(file, work);
-    FOVEA_TRY(header);
+/// The model without weights and hash. Takes the vocabulary out of `opened`.
+Result<std::shared_ptr<Model>> cardOf(OpenedModel& opened, const std::string& path) {
+    ModelHeader* const header = &opened.header;
     auto model = std::make_shared<Model>();
     model->endOfText = header->vocabulary.eos;
     model->chatTemplate = std::move(header->chatTemplate);
@@ -54,10 +59,23 @@ Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::str
     model->info = header->info;
     model->info.path = path;
     if (model->info.name.empty())
-        model->info.name = quoteForMessage(std::filesystem::path(path).filename().string());
-    model->info.fileBytes = file.size();
+        model->info.name = nameOfModel(opened.folder ? opened.folder->path : path);
+    model->info.fileBytes = opened.bytes().size();
     for (const auto& warning : model->tokenizer->warnings())
         model->info.warnings.push_back(warning);
+    return model;
+}
+
+Result<std::shared_ptr<Model>> readModel(const std::string& path, const LoadOptions* options,
+                                         const WorkContext& work) {
+    const auto opened = openModelFiles(path, work);
+    FOVEA_TRY(opened);
+    ModelHeader* const header = &(*opened)->header;
+    const TensorSource& source = *(*opened)->tensors;
+    const FileParts& file = (*opened)->bytes();
+    auto card = cardOf(**opened, path);
+    FOVEA_TRY(card);
+    std::shared_ptr<Model> model = std::move(*card);
     LoadOptions choice = options ? *options : LoadOptions();
     if (options) {
         FOVEA_TRY(precisionAvailable(options->precision));
@@ -67,8 +85,7 @@ Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::str
                         "a " + model->shape.family +
                             " model reads the text in both directions and predicts no next token; it can be "
                             "inspected, and models that read from left to right run");
-        const GgufTensors source(file, header->gguf);
-        const auto embedding = source.tensors()[header->parts.find(Place::TokenEmbedding)->tensor];
+        const auto& embedding = source.tensors()[header->parts.find(Place::TokenEmbedding)->tensor];
         choice.unpacked =
             options->unpacked.value_or(unpacksAll(model->shape, options->precision, options->maxMemory));
         const bool all = *choice.unpacked;
@@ -83,7 +100,6 @@ Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::str
     FOVEA_TRY(hash);
     model->info.sha256 = std::move(*hash);
     if (options) {
-        const GgufTensors source(file, header->gguf);
         auto weights = Weights::read(source, *header, choice, model->info.warnings, work);
         FOVEA_TRY(weights);
         model->weights = std::move(*weights);
@@ -92,16 +108,15 @@ Result<std::shared_ptr<Model>> readModel(const RegularFile& file, const std::str
     return model;
 }
 
-Result<std::shared_ptr<const Model>> openModel(const std::string& path, const LoadOptions* options,
-                                               const WorkContext& work) {
-    // Allocations far below the checked memory plan can still fail; no exception leaves the loader.
+/// Runs `work` on a model's files. Allocations far below the checked memory plan can still fail; no exception
+/// leaves the loader.
+template <class T, class Work>
+Result<T> guarded(const std::string& path, const Work& work) {
     try {
-        const auto file = RegularFile::open(path);
-        FOVEA_TRY(file);
-        auto model = readModel(**file, path, options, work);
-        if (!model)
-            return about(path, std::move(model).error());
-        return std::shared_ptr<const Model>(std::move(*model));
+        auto made = work();
+        if (!made)
+            return about(path, std::move(made).error());
+        return T(std::move(*made));
     } catch (const std::bad_alloc&) {
         return fail(ErrorCode::OutOfMemory, "no memory left while reading the model");
     }
@@ -132,12 +147,35 @@ const char* precisionName(Precision precision) {
 }
 
 Result<std::shared_ptr<const Model>> inspectModel(const std::string& path, const WorkContext& work) {
-    return openModel(path, nullptr, work);
+    return guarded<std::shared_ptr<const Model>>(path, [&] { return readModel(path, nullptr, work); });
 }
 
 Result<std::shared_ptr<const Model>> loadModel(const std::string& path, const LoadOptions& options,
                                                const WorkContext& work) {
-    return openModel(path, &options, work);
+    return guarded<std::shared_ptr<const Model>>(path, [&] { return readModel(path, &options, work); });
+}
+
+Result<Inspection> inspectUnhashed(const std::string& path, const WorkContext& work) {
+    return guarded<Inspection>(path, [&]() -> Result<Inspection> {
+        const auto opened = openModelFiles(path, work);
+        FOVEA_TRY(opened);
+        auto model = cardOf(**opened, path);
+        FOVEA_TRY(model);
+        FOVEA_TRY((*opened)->bytes().requireUnchanged());
+        const auto tensors = (*opened)->tensors->tensors();
+        return Inspection{std::move(*model), {tensors.begin(), tensors.end()}, (*opened)->bytes().count()};
+    });
+}
+
+Result<std::string> hashModel(const std::string& path, const WorkContext& work) {
+    return guarded<std::string>(path, [&]() -> Result<std::string> {
+        const auto opened = openModelFiles(path, work);
+        FOVEA_TRY(opened);
+        auto hash = sha256Hex((*opened)->bytes(), work);
+        FOVEA_TRY(hash);
+        FOVEA_TRY((*opened)->bytes().requireUnchanged());
+        return hash;
+    });
 }
 
 std::uint64_t weightBytes(const ModelShape& shape, Precision precision) {

@@ -17,12 +17,6 @@ Result<const Family*> runnableFamily(const GgufKeys& keys) {
     if (*type != "model")
         return fail(ErrorCode::Unsupported,
                     "general.type is " + inQuotes(*type) + "; Fovea runs models, not adapters or projectors");
-    const auto split = keys.integer("split.count", 0, 65'535, 1);
-    FOVEA_TRY(split);
-    if (*split > 1)
-        return fail(ErrorCode::Unsupported,
-                    "split.count is " + std::to_string(*split) +
-                        ": this is one part of a split model; merge the parts into one file");
     const auto architecture = keys.text("general.architecture");
     FOVEA_TRY(architecture);
     const Family* family = familyOfArchitecture(*architecture);
@@ -32,24 +26,35 @@ Result<const Family*> runnableFamily(const GgufKeys& keys) {
     return family;
 }
 
-void describeTensors(const Gguf& gguf, ModelInfo& info) {
+} // namespace
+
+void describeTensors(std::span<const StoredTensor> tensors, ModelInfo& info) {
     std::map<std::string, int> types;
-    for (const auto& tensor : gguf.tensors) {
-        ++types[std::string(tensorTypeInfo(tensor.type).name)];
-        info.parameters += tensor.elements();
+    for (const StoredTensor& tensor : tensors) {
+        const TensorTypeInfo& type = tensorTypeInfo(tensor.type);
+        ++types[std::string(type.name)];
+        info.parameters += tensor.bytes / type.bytes * type.values;
     }
     info.tensorTypes.assign(types.begin(), types.end());
     std::stable_sort(info.tensorTypes.begin(), info.tensorTypes.end(),
                      [](const auto& a, const auto& b) { return a.second > b.second; });
 }
 
-} // namespace
-
 Result<ModelHeader> readModelHeader(const ByteSource& source, const WorkContext& work) {
-    ModelHeader header;
     auto gguf = readGguf(source, work);
     FOVEA_TRY(gguf);
-    header.gguf = std::move(*gguf);
+    const auto split = GgufKeys(*gguf).integer("split.count", 0, 65'535, 1);
+    FOVEA_TRY(split);
+    if (*split > 1)
+        return fail(ErrorCode::Unsupported,
+                    "split.count is " + std::to_string(*split) +
+                        ": this is one part of a split model; all its files are needed");
+    return readModelHeader(std::move(*gguf));
+}
+
+Result<ModelHeader> readModelHeader(Gguf gguf) {
+    ModelHeader header;
+    header.gguf = std::move(gguf);
     const GgufKeys keys(header.gguf);
     const auto family = runnableFamily(keys);
     FOVEA_TRY(family);
@@ -71,7 +76,8 @@ Result<ModelHeader> readModelHeader(const ByteSource& source, const WorkContext&
                                                  " and tokenizer.ggml.tokens has " + std::to_string(tokens) +
                                                  " entries; equal numbers are accepted");
     header.shape.vocabulary = static_cast<int>(tokens);
-    auto parts = placeTensors(storedTensors(header.gguf), TensorNames::Gguf, *header.family, header.shape);
+    const std::vector<StoredTensor> tensors = storedTensors(header.gguf);
+    auto parts = placeTensors(tensors, TensorNames::Gguf, *header.family, header.shape);
     FOVEA_TRY(parts);
     header.parts = std::move(*parts);
 
@@ -82,7 +88,7 @@ Result<ModelHeader> readModelHeader(const ByteSource& source, const WorkContext&
     header.info.name = quoteForMessage(*name);
     header.info.formatVersion = header.gguf.version;
     header.info.warnings = std::move(warnings);
-    describeTensors(header.gguf, header.info);
+    describeTensors(tensors, header.info);
     return header;
 }
 

@@ -6,6 +6,7 @@
 #include "core/model/Family.h"
 #include "core/model/TensorList.h"
 #include "core/text/Tokenizer.h"
+#include <span>
 #include <string>
 
 namespace fovea {
@@ -23,9 +24,16 @@ struct ModelHeader {
     ModelInfo info;        ///< path, hash and file size are left for the caller to fill
 };
 
-/// Order: header, caps, tensor ranges, settings, vocabulary, tensor list. Errors: those of readGguf;
-/// Unsupported (a sound model of a kind that does not run, with the key and what runs); Inconsistent (values
-/// that contradict each other or are out of range).
+/// Counts parameters and types into `info`.
+void describeTensors(std::span<const StoredTensor> tensors, ModelInfo& info);
+
+/// The header of a GGUF model, all parts of a split one together. Errors: Unsupported (a sound model of a
+/// kind that does not run, with the key and what runs); Inconsistent (values that contradict each other or
+/// are out of range).
+[[nodiscard]] Result<ModelHeader> readModelHeader(Gguf gguf);
+
+/// The same of one file. Order: header, caps, tensor ranges, settings, vocabulary, tensor list. Errors: those
+/// of readGguf besides; Unsupported for a part of a split model.
 [[nodiscard]] Result<ModelHeader> readModelHeader(const ByteSource& source, const WorkContext& work);
 
 } // namespace fovea

@@ -47,6 +47,7 @@ void tst_FileKinds::content_data() {
     row("a length above 100 MB", QByteArray("\1\xE1\xF5\5\0\0\0\0{}", 10), Content::Binary);
     row("a length, then no object", QByteArray("\x02\0\0\0\0\0\0\0[]", 10), Content::Binary);
     row("config.json", R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama"})", Content::Config);
+    row("an index of shards", R"({"metadata": {}, "weight_map": {}})", Content::Config);
     row("the key of a config deeper", R"({"a": {"model_type": "llama"}})", Content::Text);
     row("a session that has the key too", R"({"model_type": "llama", "fovea": "session"})", Content::Session);
     row("a pickle", "\x80\x02}q", Content::Pickle);

@@ -1,6 +1,9 @@
 // Split GGUF: read as one whichever part is given; parts that are missing or disagree are one sentence.
 #include "core/files/GgufKeys.h"
+#include "core/files/Sha256.h"
 #include "core/files/SplitGguf.h"
+#include "core/model/Forward.h"
+#include "core/model/Inspection.h"
 #include "tests/support/TinyGguf.h"
 #include <QTemporaryDir>
 #include <QtTest>
@@ -65,6 +68,7 @@ class tst_SplitGguf : public QObject {
 
 private slots:
     void anyPart_opensTheWhole();
+    void splitModel_loadsAsTheWholeDoes();
     void oneFile_staysOneFile();
     void badParts_areRefused_data();
     void badParts_areRefused();
@@ -90,6 +94,47 @@ void tst_SplitGguf::anyPart_opensTheWhole() {
             QCOMPARE(found->shape, tensor.shape);
             QCOMPARE(bytesAt(*opened->files, *found), bytesAt(memory, tensor));
         }
+    }
+}
+
+void tst_SplitGguf::splitModel_loadsAsTheWholeDoes() {
+    const Parts parts;
+    QTemporaryDir folder;
+    const std::string path = folder.filePath("whole.gguf").toStdString();
+    std::ofstream(path, std::ios::binary) << test::tinyModel().bytes();
+    const auto whole = loadModel(path, {}, {});
+    QVERIFY2(whole, whole ? "" : whole.error().message.c_str());
+    const std::vector<std::int32_t> ids{1, 2, 3, 4, 5};
+    const auto logitsOf = [&](const Model& model) {
+        const auto attend = [](const LayerInput& in, MatrixView o) -> Result<> {
+            for (std::size_t r = 0; r < o.rows; ++r)
+                for (std::size_t c = 0; c < o.cols; ++c)
+                    o(r, c) = in.q(r, c) + in.v(r, c % in.v.cols);
+            return {};
+        };
+        auto hidden = forward(model, ids, attend, {});
+        std::vector<float> logits(ids.size() * 6);
+        if (hidden)
+            logitRows(model, hidden->view(), 0, {logits.data(), ids.size(), 6}, 1);
+        return logits;
+    };
+    const std::vector<float> expected = logitsOf(**whole);
+    std::string all;
+    for (const int part : {1, 2, 3}) {
+        std::ifstream file(parts.path(part), std::ios::binary);
+        all.append(std::istreambuf_iterator<char>(file), {});
+    }
+    for (const int given : {1, 3}) {
+        const auto loaded = loadModel(parts.path(given), {}, {});
+        QVERIFY2(loaded, loaded ? "" : loaded.error().message.c_str());
+        QVERIFY(logitsOf(**loaded) == expected);
+        QCOMPARE((*loaded)->info.sha256, sha256Hex(all)); // of all parts
+        QCOMPARE((*loaded)->info.fileBytes, static_cast<std::uint64_t>(all.size()));
+        const auto seen = inspectUnhashed(parts.path(given), {});
+        QVERIFY(seen);
+        QCOMPARE(seen->files, std::size_t{3});
+        QVERIFY(seen->model->info.sha256.empty());
+        QCOMPARE(hashModel(parts.path(given), {}).value_or(""), (*loaded)->info.sha256);
     }
 }
 
