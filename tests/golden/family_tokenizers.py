@@ -99,7 +99,7 @@ def sentence_piece(folder: pathlib.Path, size: int, prefix: bool, gemma: bool, s
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()] +
                                           ([decoders.Strip(" ", 1, 0)] if prefix else []))
     control = ["<pad>", "<eos>", "<bos>", "<unk>"] if gemma else ["<unk>", "<s>", "</s>"]
-    add(tokenizer, [(t, False) for t in control])
+    add(tokenizer, [(t, t == "</s>" and bool(specials)) for t in control])  # Phi-3 strips behind </s>, Llama does not
     for text in users:
         (tokenizer.add_special_tokens if "_of_turn" in text else tokenizer.add_tokens)(
             [AddedToken(text, special="_of_turn" in text, normalized=False)])
