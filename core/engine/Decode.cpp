@@ -41,7 +41,7 @@ struct Decoder::Data {
     double promptSeconds = 0;
 
     Data(std::shared_ptr<const Model> m, const AttentionPolicy& p, const DecodeOptions& o, int threads)
-        : model(m), policy(p), options(o), pass(std::move(m), threads, o.isa),
+        : model(m), policy(p), options(o), pass(std::move(m), threads, o.isa, o.tokens),
           queries(static_cast<std::size_t>(model->shape.layers)),
           norms(static_cast<std::size_t>(model->shape.layers)),
           states(static_cast<std::size_t>(model->shape.layers)) {
@@ -130,7 +130,8 @@ struct Decoder::Data {
             }
             return {};
         };
-        const HybridWalk walk{*model, ids, facts, active, options.isa, false, "reading the prompt", states};
+        const HybridWalk walk{*model, ids,           facts, active, options.isa, false, "reading the prompt",
+                              states, options.tokens};
         const Result<Matrix> done = walkHybrid(walk, keep, work);
         FOVEA_TRY(done);
         const float* newest = done->view().row(ids.size() - 1);
@@ -183,6 +184,7 @@ Result<Decoder> Decoder::start(std::shared_ptr<const Model> model, const Attenti
     FOVEA_TRY(policyFitsModel(*legal, shape)); // pins may lie in what is still to come
     DecodeOptions planned = options;
     planned.tokens = std::max(options.tokens, ids.size());
+    FOVEA_TRY(requireLength(shape, planned.tokens));
     const std::size_t width = static_cast<std::size_t>(shape.kvHeads * shape.headDim);
     std::uint64_t bytes = 0;
     for (int layer = 0; layer < shape.layers; ++layer) {

@@ -66,7 +66,7 @@ Result<Matrix> walkHybrid(const HybridWalk& walk, const WatchLayer& watch, const
             here.report(std::string(walk.progress), in.layer + 1, shape.layers);
         return here.checkpoint();
     };
-    return forward(walk.model, walk.ids, attendHybrid, here);
+    return forward(walk.model, walk.ids, attendHybrid, here, walk.textTokens);
 }
 
 Result<PropagatedResult> runPropagated(const Snapshot& withFullRun, const AttentionPolicy& policy,

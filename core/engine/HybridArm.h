@@ -34,6 +34,7 @@ struct HybridWalk {
     std::string_view progress = {}; ///< reported after each layer; empty: nothing is
     /// [L] what layers keep for the rows after this text (cached decoding); empty: nothing.
     std::span<const std::shared_ptr<LayerState>> states = {};
+    std::size_t textTokens = 0; ///< as in `forward`
 };
 
 /// Runs it and returns the hidden states [T x M] after the last norm. Every hybrid run over a text is this

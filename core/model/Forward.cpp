@@ -91,7 +91,8 @@ struct BlockOutcome : LayerSteps::Outcome {
 
 class ForwardPass {
 public:
-    ForwardPass(const Model& model, std::span<const std::int32_t> ids, const WorkContext& work)
+    ForwardPass(const Model& model, std::span<const std::int32_t> ids, const WorkContext& work,
+                std::size_t textTokens)
         : m_shape(model.shape), m_weights(*model.weights), m_work(work),
           m_steps(m_shape, m_weights, elementwiseSet(work.isa)), m_tokens(ids.size()),
           m_block(blockRows(ids.size())), m_threads(threadCount(work.threads)),
@@ -102,8 +103,8 @@ public:
                   call(m_matrices->gateUp, Product::GateUp), call(m_matrices->down, Product::Down)} {
         for (int l = 0, made = 0; l < m_shape.layers; ++l)
             if (const int rotation = m_weights.rotationOf[size(l)]; rotation == made) {
-                m_ropes.push_back(makeRopeTable(m_weights.ropeFrequencies(l, m_tokens), m_tokens, m_threads,
-                                                m_shape.ropeMagnitude));
+                m_ropes.push_back(makeRopeTable(m_weights.ropeFrequencies(l, std::max(m_tokens, textTokens)),
+                                                m_tokens, m_threads, m_shape.ropeMagnitude));
                 ++made;
             }
         for (int t = 0; t < m_threads; ++t)
@@ -226,7 +227,7 @@ private:
 } // namespace
 
 Result<Matrix> forward(const Model& model, std::span<const std::int32_t> ids, const Attend& attend,
-                       const WorkContext& work) {
+                       const WorkContext& work, std::size_t textTokens) {
     if (ids.empty())
         return fail(ErrorCode::BadValue, "the text has 0 tokens; at least 1 is needed");
     for (std::size_t t = 0; t < ids.size(); ++t)
@@ -235,7 +236,7 @@ Result<Matrix> forward(const Model& model, std::span<const std::int32_t> ids, co
                         "token " + std::to_string(t) + " has the id " + std::to_string(ids[t]) + "; 0 to " +
                             std::to_string(model.shape.vocabulary - 1) + " are accepted");
     FOVEA_TRY(requireLength(model.shape, ids.size()));
-    return ForwardPass(model, ids, work).run(attend);
+    return ForwardPass(model, ids, work, textTokens).run(attend);
 }
 
 Result<> requireLength(const ModelShape& shape, std::size_t tokens) {

@@ -30,8 +30,11 @@ using Attend = std::function<Result<>(const LayerInput& in, MatrixView o)>;
 /// requireLength accepts), Inconsistent
 /// (activations that are not finite; names layer and token), Cancelled. Memory besides the result: about
 /// T*(3M + (H+2G)D)*4 bytes. Throws std::bad_alloc.
+/// `textTokens`: the length that the text will reach, if it goes on (TokenPass); 0: that of `ids`. It chooses
+/// between the rotations of short and long texts (ModelShape::ropeContext).
 [[nodiscard]] Result<Matrix> forward(const Model& model, std::span<const std::int32_t> ids,
-                                     const Attend& attend, const WorkContext& work);
+                                     const Attend& attend, const WorkContext& work,
+                                     std::size_t textTokens = 0);
 
 /// Fails with BadValue when the model has learned positions and fewer than `tokens`.
 [[nodiscard]] Result<> requireLength(const ModelShape& shape, std::size_t tokens);

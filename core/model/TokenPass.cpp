@@ -140,6 +140,12 @@ Result<std::span<const float>> TokenPass::run(std::int32_t id, std::size_t posit
         return fail(ErrorCode::BadValue, "token id " + std::to_string(id) + " is outside the vocabulary of " +
                                              std::to_string(d.shape.vocabulary));
     FOVEA_TRY(requireLength(d.shape, position + 1));
+    if (d.weights.changesRotation(position, std::max(d.textTokens, position + 1)) && d.textTokens <= position)
+        return fail(
+            ErrorCode::BadValue,
+            "the text grows past " + std::to_string(d.shape.ropeContext) +
+                " tokens, from where on this model rotates keys by other factors; a text that is to be "
+                "longer must be announced at its start");
     LayerSteps::Outcome outcome;
     const auto check = [&](int layer) -> Result<> {
         if (outcome.failed)

@@ -32,7 +32,8 @@ class TokenPass {
 public:
     /// `threads` 0: all. `isa`: of the elementwise loops and of products with stored matrices. `textTokens`:
     /// the length that the text is known to reach, which chooses between the rotations of short and long
-    /// texts (ModelShape::ropeContext); keys of earlier tokens are not rotated anew.
+    /// texts (ModelShape::ropeContext). A text that grows beyond it and changes the rotation is an
+    /// error, because earlier keys are not rotated anew.
     TokenPass(std::shared_ptr<const Model> model, int threads, Isa isa = defaultIsa(),
               std::size_t textTokens = 0);
     ~TokenPass();

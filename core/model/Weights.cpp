@@ -61,6 +61,12 @@ std::uint64_t Weights::bytes(const ModelShape& shape) const {
     return sum;
 }
 
+bool Weights::changesRotation(std::size_t shorter, std::size_t longer) const {
+    return shorter > 0 && shorter <= ropeContext && longer > ropeContext &&
+           std::any_of(rotations.begin(), rotations.end(),
+                       [](const Rotation& rotation) { return !rotation.longFrequencies.empty(); });
+}
+
 std::span<const double> Weights::ropeFrequencies(int layer, std::size_t tokens) const {
     if (rotationOf.empty() || rotationOf[static_cast<std::size_t>(layer)] < 0)
         return {};

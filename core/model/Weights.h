@@ -96,6 +96,9 @@ public:
     /// nothing is rotated.
     [[nodiscard]] std::span<const double> ropeFrequencies(int layer, std::size_t tokens) const;
 
+    /// Whether texts of `shorter` and of `longer` tokens are rotated differently.
+    [[nodiscard]] bool changesRotation(std::size_t shorter, std::size_t longer) const;
+
     DenseBackend backend;
     EmbeddingTable embedding;
     Matrix positions;             ///< [C x M], learned ones

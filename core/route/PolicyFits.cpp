@@ -1,4 +1,5 @@
 #include "core/route/PolicyFits.h"
+#include "core/model/Forward.h"
 #include "core/route/LayerPolicy.h"
 #include <cstdio>
 #include <string>
@@ -90,6 +91,7 @@ Result<> policyFitsModel(const AttentionPolicy& policy, const ModelShape& shape)
 }
 
 Result<> policyFits(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens) {
+    FOVEA_TRY(requireLength(shape, tokens));
     FOVEA_TRY(policyFitsModel(policy, shape));
     FOVEA_TRY(pinsFit(policy.always.pinned, "always.pinned", tokens));
     for (const NamedHeadParts& named : policy.headPolicies)

@@ -13,7 +13,8 @@ namespace fovea {
 /// rotation); BadValue for mix.layers that does not name every layer, mix.heads that is neither one list for
 /// all layers nor one list for each, or whose lists name more heads than the model has, mix.full_layers with
 /// a layer that does not exist, always.pinned (the policy's own or that of a head policy) with a position
-/// outside the text. Cost: the length of the lists. Thread-safe.
+/// outside the text, and for a text that learned positions do not reach. Cost: the length of the lists.
+/// Thread-safe.
 [[nodiscard]] Result<> policyFits(const AttentionPolicy& policy, const ModelShape& shape, std::size_t tokens);
 
 /// As policyFits, for layers and heads only: the text is not known yet.

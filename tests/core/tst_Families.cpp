@@ -16,6 +16,7 @@
 #include <QtTest>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 using namespace fovea;
 using test::TinyGguf;
@@ -159,6 +160,8 @@ private slots:
     void folder_agreesWithTransformers();
     void decoding_equalsTheWholeText_data() { goldens(); }
     void decoding_equalsTheWholeText();
+    void everyFamily_hasATinyModel();
+    void longRope_goesByTheWholeText();
     void storedWeights_giveTheSameBits_data() { goldens(); }
     void storedWeights_giveTheSameBits();
     void headers_sayWhatLayersDo();
@@ -182,6 +185,13 @@ void tst_Families::goldens() {
         QTest::newRow(qPrintable(name)) << all.filePath(name);
 }
 
+/// The array of logits that a model is to have. The converter drops the window of Mistral, so its GGUF file
+/// is the model opened up.
+static const char* logitsOf(const Model& model, const Reference& reference) {
+    return reference.document["family"] == "mistral" && model.shape.layer(0).window == 0 ? "opened"
+                                                                                         : "logits";
+}
+
 /// `model` against all that the reference says of it.
 static void compare(const Model& model, const Reference& reference) {
     if (reference.has("hidden")) {
@@ -189,7 +199,8 @@ static void compare(const Model& model, const Reference& reference) {
         QSMALL(worstOf(hidden.view(), reference.array("hidden").view()));
         return;
     }
-    QSMALL(worstLogit(model, reference.ids, reference.positions, reference.array("logits")));
+    QSMALL(
+        worstLogit(model, reference.ids, reference.positions, reference.array(logitsOf(model, reference))));
     if (reference.has("opened")) {
         Model opened = model;
         opened.shape.everyLayer.window = 0;
@@ -220,8 +231,8 @@ void tst_Families::decoding_equalsTheWholeText() {
     const Reference reference(folder());
     if (reference.has("hidden"))
         QSKIP("an encoder does not decode");
-    const Matrix expected = reference.array("logits");
     const std::string bytes = bytesOfFile(folder() + "/model.gguf");
+    const Matrix expected = reference.array(logitsOf(loadGguf(bytes).model, reference));
     for (const bool stored : {false, true}) {
         const Loaded loaded = loadGguf(bytes, stored);
         const auto model = std::make_shared<const Model>(loaded.model);
@@ -244,6 +255,42 @@ void tst_Families::decoding_equalsTheWholeText() {
         QCOMPARE(row, reference.positions.size());
         QSMALL(worst);
     }
+}
+
+void tst_Families::everyFamily_hasATinyModel() {
+    std::set<const Family*> seen;
+    const QDir all(FOVEA_SOURCE_DIR "/tests/golden/families");
+    for (const QString& name : all.entryList(QDir::Dirs | QDir::NoDotAndDotDot)) {
+        const std::string bytes = bytesOfFile(all.filePath(name) + "/model.gguf");
+        const auto header = readModelHeader(MemoryBytes(bytes), {});
+        QVERIFY2(header, header ? "" : header.error().message.c_str());
+        seen.insert(header->family);
+    }
+    for (const Family* family : modelFamilies())
+        QVERIFY2(seen.contains(family), std::string(family->architectures[0]).c_str());
+}
+
+void tst_Families::longRope_goesByTheWholeText() {
+    // A prompt of 24 tokens of a text that will have more than 32 is rotated like the whole text.
+    const QString path = FOVEA_SOURCE_DIR "/tests/golden/families/phi3_long";
+    const Reference reference(path);
+    const auto model = std::make_shared<const Model>(loadGguf(bytesOfFile(path + "/model.gguf")).model);
+    QCOMPARE(model->shape.ropeContext, 32);
+    const std::span<const std::int32_t> ids(reference.ids);
+    const Matrix whole = hiddenOf(*model, ids), alone = hiddenOf(*model, ids.first(24));
+    const auto announced = forward(*model, ids.first(24), test::plainAttend(model->shape), {}, ids.size());
+    QVERIFY(announced);
+    QVERIFY(worstOf(announced->view(), whole.view().rowRange(0, 24)) < 1e-5);
+    QVERIFY(worstOf(alone.view(), whole.view().rowRange(0, 24)) > 0.1);
+    // Token by token the length must be known, because earlier keys stay as they are.
+    TokenPass pass(model, 1);
+    const AttendToken attend = test::plainAttendToken(model->shape);
+    for (std::size_t t = 0; t < 32; ++t)
+        QVERIFY(pass.run(ids[t], t, attend, {}));
+    const auto refused = pass.run(ids[32], 32, attend, {});
+    QVERIFY(!refused);
+    QVERIFY2(refused.error().message.find("the text grows past 32 tokens") == 0,
+             refused.error().message.c_str());
 }
 
 void tst_Families::storedWeights_giveTheSameBits() {
