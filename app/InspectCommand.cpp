@@ -81,7 +81,8 @@ Outcome<> run(const Options& options, Session& session) {
     std::vector<MemoryNeed> memory;
     for (const std::size_t tokens :
          {std::size_t{512}, std::size_t{2048}, static_cast<std::size_t>(inspection->model->shape.context)})
-        memory.push_back({tokens, Engine::memoryNeeded(inspection->model->shape, Precision::F32, tokens)});
+        memory.push_back({tokens, Engine::memoryNeeded(inspection->model->shape, Precision::F32, tokens,
+                                                       heldWeightBytes(*inspection->model, Precision::F32))});
     const bool document = options.output.json || !options.output.out.empty();
     const std::string shown = summary(*inspection, memory);
     // The hash of a large file takes seconds, so people see the rest before it.
