@@ -172,7 +172,7 @@ void tst_FileKinds::templates_data() {
     refused("Llama 3 without an answer", kLlama3, "does not begin the model's turn");
     refused("no family's marks", "{{ messages }}", "no family that is known");
     refused("trimmed", changed(kPlain, "message['content'] +", "message['content'] | trim +"), "another way");
-    refused("a separator", changed(kPlain, "message['role'] + '\\n'", "message['role'] + '<|im_sep|>'"),
+    refused("a separator", changed(kPlain, "message['role'] + '\\n'", "message['role'] + ': '"),
             "another way");
     refused("no line break at the end", changed(kPlain, "'<|im_end|>' + '\\n'", "'<|im_end|>'"),
             "another way");

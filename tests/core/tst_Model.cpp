@@ -223,7 +223,7 @@ void tst_Model::notARegularFile_isRefused() {
         const auto model = loadModel(path, {}, {});
         return !model && model.error().code == code && model.error().message.find(text) != std::string::npos;
     };
-    QVERIFY(says(m_folder.path().toStdString(), ErrorCode::Io, "it is a folder"));
+    QVERIFY(says(m_folder.path().toStdString(), ErrorCode::Io, "holds no config.json"));
     const std::string pipe = m_folder.filePath("pipe").toStdString();
     QCOMPARE(::mkfifo(pipe.c_str(), 0600), 0);
     QVERIFY(says(pipe, ErrorCode::Io, "it is a pipe or a device"));

@@ -901,8 +901,10 @@ void tst_NativeLayers::families_agreeWithTransformers() {
     tokens.ids = reference["ids"].get<std::vector<std::int32_t>>();
     tokens.spans.resize(tokens.ids.size());
     tokens.pieces.resize(tokens.ids.size());
+    // The converter to GGUF drops Mistral's window: that file is the model opened up.
+    const bool dropped = reference["family"] == "mistral" && !hasNativeWindows((*model)->shape);
     for (const bool native : {true, false}) {
-        const char* array = native ? "logits" : "opened";
+        const char* array = native && !dropped ? "logits" : "opened";
         if (!reference["arrays"].contains(array))
             continue;
         const std::shared_ptr<const Model> run = modelToRun(*model, native);
@@ -917,7 +919,7 @@ void tst_NativeLayers::families_agreeWithTransformers() {
                                                  at(array, i * vocabulary + v)));
         }
         QVERIFY2(worst < 2e-4, qPrintable(QString("%1: logits differ by %2").arg(array).arg(worst)));
-        if (!native)
+        if (!native || dropped)
             continue;
         const auto layers = reference["attention_layers"].get<std::vector<int>>();
         const auto heads = reference["attention_heads"].get<std::vector<int>>();
