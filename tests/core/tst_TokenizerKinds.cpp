@@ -4,6 +4,7 @@
 #include "core/files/TokenizerJson.h"
 #include "core/text/PreTokenizer.h"
 #include "core/text/Tokenizer.h"
+#include "core/text/Unicode.h"
 #include <QFile>
 #include <QtTest>
 #include <limits>
@@ -95,9 +96,12 @@ private slots:
     void firstTokens_areTheBeginningOfAll_data();
     void firstTokens_areTheBeginningOfAll();
     void sentencePiece_spacesAndNames();
+    void sentencePiece_tiesAreLeftmost();
+    void sentencePiece_tokenAcrossASpace();
     void sentencePiece_namesInTextAreText();
     void sentencePiece_unknownCharacters();
     void sentencePiece_longWord_isWhole();
+    void composedText_keepsBlockedMarks();
     void strippedNames_takeTheSpaceBesideThem();
     void badVocabulary_isRefused_data();
     void badVocabulary_isRefused();
@@ -223,6 +227,25 @@ void tst_TokenizerKinds::sentencePiece_spacesAndNames() {
     QCOMPARE(joined(encode(*make(v), " ab")), QString(" ab"));
 }
 
+void tst_TokenizerKinds::sentencePiece_tiesAreLeftmost() {
+    QCOMPARE(joined(encode(*make(spacedVocabulary()), "xxx")), QString(" |xx|x"));
+}
+
+void tst_TokenizerKinds::sentencePiece_tokenAcrossASpace() {
+    Vocabulary v = spacedVocabulary();
+    v.spaces.prefix = SpaceRules::Prefix::None;
+    for (const char* token : {"\xE2\x96\x81"
+                              "b",
+                              "a\xE2\x96\x81"
+                              "b"}) {
+        v.tokens.emplace_back(token);
+        v.kinds.push_back(1);
+        v.scores.push_back(-1);
+    }
+    QCOMPARE(joined(encode(*make(v), "a b")), QString("a b"));
+    QCOMPARE(joined(encode(*make(v), "c b")), QString("c| b"));
+}
+
 void tst_TokenizerKinds::sentencePiece_namesInTextAreText() {
     const auto tokenizer = make(spacedVocabulary());
     // Merging "</" and "s>" would give the control token.
@@ -253,6 +276,15 @@ void tst_TokenizerKinds::sentencePiece_longWord_isWhole() {
     WorkContext work;
     work.cancel.cancel();
     QCOMPARE(tokenizer->encode(text, {}, work).error().code, ErrorCode::Cancelled);
+}
+
+void tst_TokenizerKinds::composedText_keepsBlockedMarks() {
+    // U+0313 joins no "a" and stands in the way of U+0301, which has the same class.
+    QCOMPARE(std::string(ComposedText("a\xCC\x93\xCC\x81").text()), std::string("a\xCC\x93\xCC\x81"));
+    const ComposedText text("xe\xCC\x81y");
+    QCOMPARE(std::string(text.text()), std::string("x\xC3\xA9y"));
+    QCOMPARE(text.original(1), std::size_t{1});
+    QCOMPARE(text.original(3), std::size_t{4});
 }
 
 void tst_TokenizerKinds::strippedNames_takeTheSpaceBesideThem() {
