@@ -1,6 +1,7 @@
 // Any bytes as a model file: header, settings, vocabulary, and, when all of that holds, weights and three
 // tokens of text. Whatever opens must run: validation alone stands between a file and the kernels.
 #include "core/files/GgufKeys.h"
+#include "core/files/GgufTensors.h"
 #include "core/model/Forward.h"
 #include "core/model/ModelHeader.h"
 #include "core/model/Weights.h"
@@ -32,7 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     model.shape = header->shape;
     model.tokenizer = *tokenizer;
     std::vector<std::string> warnings;
-    auto weights = Weights::read(source, *header, {Precision::F32, 0, true}, warnings, work);
+    const GgufTensors tensors(source, header->gguf);
+    auto weights = Weights::read(tensors, *header, {Precision::F32, 0, true}, warnings, work);
     if (!weights)
         std::abort(); // everything that can be wrong was checked before
     model.weights = *weights;

@@ -28,7 +28,6 @@ int MapLegend::heightFor(int width) const {
 
 void MapLegend::placeIn(const QRectF& plot) {
     const int width = std::min(kWidest, static_cast<int>(plot.width()) - kTall);
-    setMinimumHeight(0);
     setGeometry(static_cast<int>(plot.right()) - width - kDistance, static_cast<int>(plot.top()) + kDistance,
                 std::max(width, 1), heightFor(width));
 }

@@ -240,20 +240,21 @@ void MapView::showLegend() {
     // view, which does not depend on where the legend is.
     const int maps = std::max(1, static_cast<int>(m_canvas->scene().panes.size()));
     const bool inside = std::min(width() / maps, height()) >= kRoomForLegend;
-    const bool was = m_legend->parentWidget() == m_canvas;
-    if (inside && !was) {
-        layout()->removeWidget(m_legend);
-        m_legend->setParent(m_canvas);
-        m_legend->setMaximumHeight(QWIDGETSIZE_MAX);
-    } else if (!inside && was) {
-        m_legend->setParent(this);
-        layout()->addWidget(m_legend);
+    const bool shown = m_legendSwitch->isChecked() && !m_canvas->scene().panes.empty();
+    // This may be called while the layout places the canvas, so nothing is added to the layout or taken from
+    // it: below the maps the legend stands in the margin.
+    const int below = shown && !inside ? m_legend->heightFor(width()) : 0;
+    QMargins margins = layout()->contentsMargins();
+    if (margins.bottom() != below) {
+        margins.setBottom(below);
+        layout()->setContentsMargins(margins);
     }
     if (inside)
-        m_legend->placeIn(m_canvas->mapLayout().plots.back());
+        m_legend->placeIn(m_canvas->mapLayout().plots.back().translated(m_canvas->pos()));
     else
-        m_legend->setFixedHeight(m_legend->heightFor(width()));
-    m_legend->setVisible(m_legendSwitch->isChecked() && !m_canvas->scene().panes.empty());
+        m_legend->setGeometry(0, height() - below, width(), below);
+    m_legend->raise();
+    m_legend->setVisible(shown);
 }
 
 QString MapView::emptySentence() const {

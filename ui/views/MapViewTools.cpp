@@ -111,7 +111,7 @@ void MapView::buildTools() {
     connect(m_legendSwitch, &QToolButton::clicked, this, &MapView::showLegend);
 
     m_canvas = new MapCanvas(this);
-    m_legend = new MapLegend(m_canvas);
+    m_legend = new MapLegend(this);
     m_tip = new QLabel(nullptr, Qt::ToolTip);
     m_tip->setObjectName(QStringLiteral("map.tip"));
     m_tip->setTextFormat(Qt::PlainText);
