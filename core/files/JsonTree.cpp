@@ -1,4 +1,7 @@
 #include "core/files/JsonTree.h"
+#include "core/files/Quote.h"
+#include "core/text/Utf8.h"
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -11,13 +14,14 @@ namespace {
 constexpr std::size_t kDeepest = 64;
 constexpr std::size_t kFewKeys = 16; // searched one by one
 
+/// Text of the document for a message: one line of UTF-8, whatever the bytes are.
 std::string shortened(std::string text) {
     if (text.size() > 60)
         text = text.substr(0, 57) + "...";
     for (char& c : text)
         if (static_cast<unsigned char>(c) < 0x20)
             c = ' ';
-    return text;
+    return isUtf8(text) ? text : quoteForMessage(text);
 }
 
 /// Builds the tree from the parser's events; returning false stops it.
@@ -90,11 +94,11 @@ private:
             problem = std::move(what);
         return false;
     }
-    /// Whether the object that is open has the key. Objects of many keys have a set, or a vocabulary would
-    /// take quadratic time.
+    /// Whether the object that is open has the key, also of a child that a taker has. Objects of many keys
+    /// have a set, or a vocabulary would take quadratic time.
     bool isThere(const JsonTree& object, const std::string& name) {
         if (object.keys.size() < kFewKeys)
-            return object.find(name) != nullptr;
+            return std::find(object.keys.begin(), object.keys.end(), name) != object.keys.end();
         auto& set = m_sets[m_open.size() - 1];
         if (set.empty())
             set.insert(object.keys.begin(), object.keys.end());

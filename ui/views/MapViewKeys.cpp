@@ -68,6 +68,8 @@ void MapView::showMenu(Pair pair, const QPoint& global) {
 }
 
 bool MapView::event(QEvent* event) {
+    if (event->type() == QEvent::LayoutRequest)
+        arrangeTools(); // the controls know their sizes only with their style
     // While a picture has the focus, the keys of the view have precedence over those of the window.
     if (event->type() == QEvent::ShortcutOverride) {
         const auto* key = static_cast<QKeyEvent*>(event);

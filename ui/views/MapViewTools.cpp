@@ -146,11 +146,6 @@ void MapView::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);
 }
 
-void MapView::showEvent(QShowEvent* event) {
-    arrangeTools(); // only now do the controls have the sizes of their style
-    QWidget::showEvent(event);
-}
-
 void MapView::arrangeTools() {
     // One row of controls where the view is wide enough for them, two where it is not.
     int needed = 0;
