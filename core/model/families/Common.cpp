@@ -120,6 +120,13 @@ Result<> ggufRope(const Settings& metadata, const std::string& architecture, Mod
     return {};
 }
 
+Result<ModelShape> ggufDecoder(const Settings& metadata, const std::string& architecture, bool partial) {
+    auto shape = ggufShape(metadata, architecture);
+    FOVEA_TRY(shape);
+    FOVEA_TRY(ggufRope(metadata, architecture, *shape, partial));
+    return shape;
+}
+
 Result<int> ggufWindow(const Settings& metadata, const std::string& architecture) {
     const auto window =
         metadata.integer(architecture + ".attention.sliding_window", 0, std::int64_t{1} << 24, 0);

@@ -27,6 +27,9 @@ namespace fovea::families {
 /// other kinds than none, linear, and llama3 or longrope (both stored as factors) is Unsupported.
 [[nodiscard]] Result<> ggufRope(const Settings& metadata, const std::string& architecture, ModelShape& shape,
                                 bool partial = false);
+/// Both of the above: what every rotated family reads first.
+[[nodiscard]] Result<ModelShape> ggufDecoder(const Settings& metadata, const std::string& architecture,
+                                             bool partial = false);
 /// A native window W from attention.sliding_window; 0 or missing: none.
 [[nodiscard]] Result<int> ggufWindow(const Settings& metadata, const std::string& architecture);
 /// Refuses attention.sliding_window > 0.
@@ -48,6 +51,9 @@ namespace fovea::families {
 [[nodiscard]] Result<> requireFalse(const Settings& config, const std::string& key, const ModelShape& shape);
 /// The activation that `key` names; a missing key keeps shape.activation.
 [[nodiscard]] Result<> configActivation(const Settings& config, const std::string& key, ModelShape& shape);
+/// The four that rotated families share: shape, RoPE, `hidden_act`, ties.
+[[nodiscard]] Result<ModelShape> configDecoder(const Settings& config, bool tiedByDefault = false,
+                                               double ropeBase = 10000);
 
 // ---- Tensors ----
 

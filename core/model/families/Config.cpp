@@ -164,4 +164,13 @@ Result<> configActivation(const Settings& config, const std::string& key, ModelS
     return {};
 }
 
+Result<ModelShape> configDecoder(const Settings& config, bool tiedByDefault, double ropeBase) {
+    auto shape = configShape(config);
+    FOVEA_TRY(shape);
+    FOVEA_TRY(configRope(config, *shape, ropeBase));
+    FOVEA_TRY(configActivation(config, "hidden_act", *shape));
+    FOVEA_TRY(configTies(config, *shape, tiedByDefault));
+    return shape;
+}
+
 } // namespace fovea::families

@@ -88,9 +88,8 @@ Result<float> softCap(const Settings& settings, const std::string& key, double f
 // ---- Gemma 2 ----
 
 Result<ModelShape> gguf2(const Settings& metadata, const std::string& architecture) {
-    auto shape = ggufShape(metadata, architecture);
+    auto shape = ggufDecoder(metadata, architecture);
     FOVEA_TRY(shape);
-    FOVEA_TRY(ggufRope(metadata, architecture, *shape));
     setCommon(*shape);
     setScale(*shape, 46);
     const auto attention = softCap(metadata, architecture + ".attn_logit_softcapping", 50);
@@ -162,9 +161,8 @@ Result<std::vector<bool>> ggufGlobal(const Settings& metadata, const std::string
 }
 
 Result<ModelShape> gguf3(const Settings& metadata, const std::string& architecture) {
-    auto shape = ggufShape(metadata, architecture);
+    auto shape = ggufDecoder(metadata, architecture);
     FOVEA_TRY(shape);
-    FOVEA_TRY(ggufRope(metadata, architecture, *shape));
     setCommon(*shape);
     shape->qkNorm = QkNorm::Head;
     setScale(*shape, 62);

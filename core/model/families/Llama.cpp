@@ -11,9 +11,8 @@ constexpr std::string_view kArchitectures[] = {"llama"};
 constexpr std::string_view kModelTypes[] = {"llama", "mistral"};
 
 Result<ModelShape> fromGguf(const Settings& metadata, const std::string& architecture) {
-    auto shape = ggufShape(metadata, architecture);
+    auto shape = ggufDecoder(metadata, architecture);
     FOVEA_TRY(shape);
-    FOVEA_TRY(ggufRope(metadata, architecture, *shape));
     const auto window = ggufWindow(metadata, architecture); // Mistral; its converter usually leaves it out
     FOVEA_TRY(window);
     shape->everyLayer.window = *window;
@@ -21,11 +20,8 @@ Result<ModelShape> fromGguf(const Settings& metadata, const std::string& archite
 }
 
 Result<ModelShape> fromConfig(const Settings& config) {
-    auto shape = configShape(config);
+    auto shape = configDecoder(config);
     FOVEA_TRY(shape);
-    FOVEA_TRY(configRope(config, *shape));
-    FOVEA_TRY(configActivation(config, "hidden_act", *shape));
-    FOVEA_TRY(configTies(config, *shape, false));
     for (const char* key : {"attention_bias", "mlp_bias"})
         FOVEA_TRY(requireFalse(config, key, *shape));
     // Mistral 7B v0.1 was trained with a window; later versions say null.

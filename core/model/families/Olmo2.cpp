@@ -14,20 +14,16 @@ void setNorms(ModelShape& shape) {
 }
 
 Result<ModelShape> fromGguf(const Settings& metadata, const std::string& architecture) {
-    auto shape = ggufShape(metadata, architecture);
+    auto shape = ggufDecoder(metadata, architecture);
     FOVEA_TRY(shape);
-    FOVEA_TRY(ggufRope(metadata, architecture, *shape));
     FOVEA_TRY(ggufNoWindow(metadata, architecture));
     setNorms(*shape);
     return shape;
 }
 
 Result<ModelShape> fromConfig(const Settings& config) {
-    auto shape = configShape(config);
+    auto shape = configDecoder(config);
     FOVEA_TRY(shape);
-    FOVEA_TRY(configRope(config, *shape));
-    FOVEA_TRY(configActivation(config, "hidden_act", *shape));
-    FOVEA_TRY(configTies(config, *shape, false));
     FOVEA_TRY(requireFalse(config, "attention_bias", *shape));
     setNorms(*shape);
     return shape;

@@ -14,9 +14,8 @@ constexpr std::string_view kNames[] = {"phi3"};
 constexpr std::int64_t kMostTokens = std::int64_t{1} << 24;
 
 Result<ModelShape> fromGguf(const Settings& metadata, const std::string& architecture) {
-    auto shape = ggufShape(metadata, architecture);
+    auto shape = ggufDecoder(metadata, architecture, true);
     FOVEA_TRY(shape);
-    FOVEA_TRY(ggufRope(metadata, architecture, *shape, true));
     const auto window = ggufWindow(metadata, architecture);
     FOVEA_TRY(window);
     shape->everyLayer.window = *window;
@@ -72,11 +71,8 @@ Result<> readLongRope(const Settings& config, ModelShape& shape) {
 }
 
 Result<ModelShape> fromConfig(const Settings& config) {
-    auto shape = configShape(config);
+    auto shape = configDecoder(config);
     FOVEA_TRY(shape);
-    FOVEA_TRY(configRope(config, *shape));
-    FOVEA_TRY(configActivation(config, "hidden_act", *shape));
-    FOVEA_TRY(configTies(config, *shape, false));
     FOVEA_TRY(requireFalse(config, "attention_bias", *shape));
     FOVEA_TRY(readLongRope(config, *shape));
     const auto window = config.integer("sliding_window", 0, kMostTokens, 0);

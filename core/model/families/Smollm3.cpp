@@ -10,9 +10,8 @@ constexpr std::string_view kNames[] = {"smollm3"};
 constexpr int kUnrotated = 4;
 
 Result<ModelShape> fromGguf(const Settings& metadata, const std::string& architecture) {
-    auto shape = ggufShape(metadata, architecture);
+    auto shape = ggufDecoder(metadata, architecture);
     FOVEA_TRY(shape);
-    FOVEA_TRY(ggufRope(metadata, architecture, *shape));
     FOVEA_TRY(ggufNoWindow(metadata, architecture));
     for (int l = kUnrotated - 1; l < shape->layers; l += kUnrotated)
         shape->ownLayer(l).rotated = false;
@@ -20,11 +19,8 @@ Result<ModelShape> fromGguf(const Settings& metadata, const std::string& archite
 }
 
 Result<ModelShape> fromConfig(const Settings& config) {
-    auto shape = configShape(config);
+    auto shape = configDecoder(config, true, 2e6);
     FOVEA_TRY(shape);
-    FOVEA_TRY(configRope(config, *shape, 2e6));
-    FOVEA_TRY(configActivation(config, "hidden_act", *shape));
-    FOVEA_TRY(configTies(config, *shape, true));
     for (const char* key : {"attention_bias", "mlp_bias", "use_sliding_window"})
         FOVEA_TRY(requireFalse(config, key, *shape));
     if (!config.has("no_rope_layers")) {
