@@ -51,10 +51,7 @@ std::string summary(const Inspection& inspection, const std::vector<MemoryNeed>&
         row("model", model.info.name) +
         row("file", model.info.path + ", " + formatBytes(model.info.fileBytes) +
                         (inspection.files > 1 ? " in " + std::to_string(inspection.files) + " files" : "")) +
-        row("family", s.family + (model.info.formatVersion == 0
-                                      ? ", safetensors"
-                                      : ", GGUF " + std::to_string(model.info.formatVersion))) +
-        row("layers", layersText(s)) +
+        row("family", s.family + ", " + model.info.container()) + row("layers", layersText(s)) +
         row("heads", std::to_string(s.heads) + " query, " + std::to_string(s.kvHeads) + " key-value, of " +
                          std::to_string(s.headDim)) +
         row("width", std::to_string(s.width) + ", feed-forward " + std::to_string(s.feedForward)) +

@@ -37,10 +37,10 @@ Outcome<std::string> readStream(int fd, const std::string& name) {
 } // namespace
 
 void addModelOption(CLI::App& app, std::string& model) {
-    app.add_option(
-           "--model", model,
-           "A GGUF file, or the name of a fetched model (smollm2). Without: $FOVEA_MODEL, else the cached "
-           "default model.")
+    app.add_option("--model", model,
+                   "A GGUF file, a folder with config.json and safetensors, or the name of a fetched model "
+                   "(smollm2). "
+                   "Without: $FOVEA_MODEL, else the cached default model.")
         ->type_name("PATH|NAME")
         ->group("Model and run");
 }

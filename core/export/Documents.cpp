@@ -77,8 +77,7 @@ std::string inspectJson(const DocumentHead& head, const Inspection& inspection,
     out["path"] = json::utf8(model.info.path);
     out["file_bytes"] = model.info.fileBytes;
     out["files"] = inspection.files;
-    out["format"] =
-        model.info.formatVersion == 0 ? "safetensors" : "GGUF " + std::to_string(model.info.formatVersion);
+    out["format"] = model.info.container();
     out["parameters"] = model.info.parameters;
     out["shape"] = {{"width", shape.width},
                     {"feed_forward", shape.feedForward},

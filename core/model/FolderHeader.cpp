@@ -23,6 +23,7 @@ Result<ModelHeader> readFolderHeader(const ModelFolder& folder, const TensorSour
     if (!shape)
         return fail(shape.error().code, "config.json: " + shape.error().message);
     header.shape = std::move(*shape);
+    header.shape.family = header.family->architectures.front(); // one name, whatever the container
     auto parts = placeTensors(tensors.tensors(), TensorNames::HuggingFace, *header.family, header.shape);
     FOVEA_TRY(parts);
     header.parts = std::move(*parts);

@@ -18,4 +18,8 @@ float ModelShape::attentionScale(int l) const {
     return own != 0 ? own : static_cast<float>(1.0 / std::sqrt(static_cast<double>(headDim)));
 }
 
+std::string ModelInfo::container() const {
+    return formatVersion == 0 ? "safetensors" : "GGUF " + std::to_string(formatVersion);
+}
+
 } // namespace fovea

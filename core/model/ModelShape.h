@@ -99,12 +99,15 @@ struct ModelInfo {
     std::string sha256; ///< of the whole file, 64 hex digits
     std::uint64_t fileBytes = 0;
     std::uint64_t parameters = 0;
-    std::uint32_t formatVersion = 0;
+    std::uint32_t formatVersion = 0; ///< of GGUF; 0: the model is a folder with safetensors
     std::vector<std::pair<std::string, int>> tensorTypes; ///< ("Q4_1", 210), most frequent first
     std::vector<std::string> warnings;
     /// How the model that runs differs from the one in the file ("every layer global"); empty: it does not.
     std::string change;
     bool operator==(const ModelInfo&) const = default;
+
+    /// "GGUF 3" or "safetensors".
+    [[nodiscard]] std::string container() const;
 };
 
 } // namespace fovea

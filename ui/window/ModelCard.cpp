@@ -78,10 +78,10 @@ void ModelCard::showModel(const Model& model, Precision precision, std::size_t t
                     tokens > 0 ? tr("for this text,") : tr("for the weights,"),
                     QString::fromStdString(formatBytes(limit))),
            need <= limit ? ok : careful);
-    addRow(tr("file"), tr("%1, GGUF version %2\n%3")
-                           .arg(QString::fromStdString(formatBytes(model.info.fileBytes)))
-                           .arg(model.info.formatVersion)
-                           .arg(QString::fromStdString(model.info.path)));
+    addRow(tr("file"),
+           tr("%1, %2\n%3")
+               .arg(QString::fromStdString(formatBytes(model.info.fileBytes)),
+                    QString::fromStdString(model.info.container()), QString::fromStdString(model.info.path)));
     addRow(tr("SHA-256"),
            QString::fromStdString(model.info.sha256.substr(0, 32)) + QLatin1Char('\n') +
                QString::fromStdString(model.info.sha256.size() > 32 ? model.info.sha256.substr(32) : ""))
