@@ -10,7 +10,7 @@ constexpr std::string_view kWindow = kWindowPlace;
 
 constexpr std::array kActions = {
     ActionSpec{"file.open", "File", "&Open…", "Ctrl+O", kWindow,
-               "Open a text, a GGUF model, a policy or a session"},
+               "Open a text, a model (GGUF or safetensors), a policy or a session"},
     ActionSpec{"file.sample", "File", "Open sample &text", "", kWindow,
                "The harbour log of the first launch"},
     ActionSpec{"file.paste", "File", "&Paste as text", "Ctrl+V", kWindow,

@@ -27,7 +27,9 @@ FileKind fileKind(const QString& path) {
         return {FileKind::Model, QStringLiteral("Model folder: opens its card, then loads")};
     if (!info.isFile())
         return {FileKind::Refused,
-                QStringLiteral("%1 is not a file: text, GGUF model, policy or session expected").arg(name)};
+                QStringLiteral(
+                    "%1 is neither a file nor a model's folder: text, model, policy or session expected")
+                    .arg(name)};
     QFile file(path);
     if (!file.open(QIODevice::ReadOnly))
         return {FileKind::Refused, QStringLiteral("%1 cannot be read: %2").arg(name, file.errorString())};
@@ -36,7 +38,7 @@ FileKind fileKind(const QString& path) {
     switch (content) {
     case Content::Nothing:
         return {FileKind::Refused,
-                QStringLiteral("%1 is empty, so the text stays: text, GGUF model, policy or session expected")
+                QStringLiteral("%1 is empty, so the text stays: text, model, policy or session expected")
                     .arg(name)};
     case Content::Gguf:
         return {FileKind::Model,
@@ -52,10 +54,9 @@ FileKind fileKind(const QString& path) {
     case Content::Session:
         return {FileKind::Session, QStringLiteral("Session: opens")};
     case Content::Binary:
-        return {FileKind::Refused,
-                QStringLiteral(
-                    "%1, %2, holds zero bytes and is not GGUF: text, GGUF model, policy or session expected")
-                    .arg(name, bytesText(info.size()))};
+        return {FileKind::Refused, QStringLiteral("%1, %2, holds zero bytes and is no model: text, GGUF or "
+                                                  "safetensors, policy or session expected")
+                                       .arg(name, bytesText(info.size()))};
     case Content::Text:
         break;
     }

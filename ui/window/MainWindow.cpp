@@ -356,7 +356,8 @@ void MainWindow::connectAll() {
         if (const auto model = m_documents->inspected())
             m_card->showModel(*model, m_context.requests.request().precision, tokens);
         else
-            m_card->showFault({}, tr("No model is open. Open a GGUF file, or fetch the default one with "
+            m_card->showFault({}, tr("No model is open. Open a GGUF file or a folder with safetensors, or "
+                                     "fetch the default one with "
                                      "app/fetch-model smollm2."));
         showCard();
     });

@@ -21,7 +21,7 @@ namespace fovea::ui {
 void MainWindow::run(std::string_view id) {
     RequestModel& requests = m_context.requests;
     if (id == "file.open") {
-        auto* dialog = new QFileDialog(this, tr("Open a text, a GGUF model, a policy or a session"));
+        auto* dialog = new QFileDialog(this, tr("Open a text, a model, a policy or a session"));
         dialog->setObjectName(QStringLiteral("file.dialog"));
         dialog->setAttribute(Qt::WA_DeleteOnClose);
         dialog->setFileMode(QFileDialog::ExistingFiles);

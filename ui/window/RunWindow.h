@@ -9,7 +9,7 @@ namespace fovea::ui {
 /// Start options of the window. Plain values, so that the command line needs no Qt.
 struct WindowOptions {
     std::vector<std::string>
-        files;         ///< text, GGUF, policy or session, recognised by first bytes; none: the sample
+        files;         ///< text, model, policy or session, recognised by first bytes; none: the sample
     std::string model; ///< path or catalogue name; empty: findModel's default
     std::optional<AttentionPolicy> policy; ///< none: the preset `default`
     std::string theme;                     ///< "light", "dark", "system"; empty: as last time
