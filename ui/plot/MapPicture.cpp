@@ -1,5 +1,6 @@
 #include "ui/plot/MapPicture.h"
 #include "core/text/Display.h"
+#include "ui/plot/MapAxes.h"
 #include <QFontMetricsF>
 #include <QPainterPath>
 #include <algorithm>
@@ -9,274 +10,9 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr double kTitleHeight = 20, kAxisWordHeight = 16, kGap = 16, kEdge = 8;
+constexpr double kTitleHeight = 20, kGap = 16, kEdge = 8;
 constexpr double kNumberKeyGutter = 18, kTokenKeyGutter = 76, kNumberQueryGutter = 64,
-                 kTokenQueryGutter = 116, kQueryWordWidth = 14;
-
-/// The cells a plot shows, clipped to the text.
-struct CellRange {
-    int key0, key1, query0, query1; ///< half open
-};
-CellRange shownCells(const MapScene& scene, const QRectF& plot) {
-    const MapViewport& v = scene.view;
-    const auto clip = [&](double x) { return std::clamp(static_cast<int>(std::floor(x)), 0, scene.count); };
-    return {clip(v.key), clip(v.key + plot.width() / v.cell + 1), clip(v.query),
-            clip(v.query + plot.height() / v.cell + 1)};
-}
-
-/// 1, 2, 5, 10, ... cells such that labels of `extent` pixels keep apart.
-int labelStep(double cell, double extent) {
-    for (int decade = 1;; decade *= 10)
-        for (const int step : {1, 2, 5})
-            if (step * decade * cell >= extent || decade > 100'000'000)
-                return step * decade;
-}
-
-class Axes {
-public:
-    Axes(QPainter& painter, const MapScene& scene, const MapLayout& layout, const QRectF& plot)
-        : m_painter(painter), m_scene(scene), m_layout(layout), m_plot(plot), m_metrics(Theme::axis()),
-          m_cells(shownCells(scene, plot)) {}
-
-    /// Pinned and hovered labels first: the others give way to them.
-    void keys() {
-        m_painter.setFont(Theme::axis());
-        m_taken.clear();
-        for (const int k : {hoveredKey(), m_scene.pinned.key})
-            if (k >= m_cells.key0 && k < m_cells.key1)
-                key(k, m_scene.theme.ink, true);
-        const int step =
-            m_layout.tokenLabels ? labelStep(m_scene.view.cell, m_metrics.height() - 1) : numberStep();
-        for (int k = (m_cells.key0 + step - 1) / step * step; k < m_cells.key1; k += step)
-            key(k, m_scene.theme.ink2, false);
-    }
-
-    void queries() {
-        m_painter.setFont(Theme::axis());
-        m_taken.clear();
-        std::vector<int> boxed{hoveredQuery(), m_scene.pinned.query};
-        boxed.insert(boxed.end(), m_scene.pins.begin(), m_scene.pins.end());
-        for (const int q : boxed)
-            if (q >= m_cells.query0 && q < m_cells.query1)
-                query(q, m_scene.theme.ink, true);
-        const int step = labelStep(m_scene.view.cell, m_layout.tokenLabels ? m_metrics.height() - 1 : 28);
-        for (int q = (m_cells.query0 + step - 1) / step * step; q < m_cells.query1; q += step)
-            query(q, m_scene.theme.ink2, false);
-    }
-
-private:
-    [[nodiscard]] int hoveredKey() const {
-        return m_scene.hovered.valid() ? m_scene.hovered.key : m_scene.hoveredToken;
-    }
-    [[nodiscard]] int hoveredQuery() const {
-        return m_scene.hovered.valid() ? m_scene.hovered.query : m_scene.hoveredToken;
-    }
-    [[nodiscard]] int numberStep() const {
-        const double widest = m_metrics.horizontalAdvance(QString::number(std::max(m_scene.count - 1, 0)));
-        return labelStep(m_scene.view.cell, widest + 12);
-    }
-    [[nodiscard]] QString text(int token, bool boxed) const {
-        if (m_layout.tokenLabels || boxed)
-            return tokenLabel(m_scene.tokens.get(), token, m_layout.tokenLabels ? 7 : 10);
-        return QString::number(token);
-    }
-
-    void key(int token, const QColor& ink, bool boxed) {
-        const double x = m_plot.left() + (token + 0.5 - m_scene.view.key) * m_scene.view.cell;
-        if (x < m_plot.left() || x > m_plot.right())
-            return;
-        tick({x, m_plot.top() - 4}, {x, m_plot.top()}, ink);
-        const QString label = text(token, boxed);
-        if (m_layout.tokenLabels) {
-            const double height = m_metrics.height();
-            m_painter.save();
-            m_painter.translate(x, m_plot.top() - 5);
-            m_painter.rotate(-90);
-            const QRectF box(0, -height / 2, m_layout.keyGutter - 7, height);
-            const QString cut = m_metrics.elidedText(label, Qt::ElideRight, box.width());
-            if (take(QRectF(x - height / 2, 0, height, 1))) {
-                m_painter.setPen(ink);
-                m_painter.drawText(box, Qt::AlignLeft | Qt::AlignVCenter, cut);
-            }
-            m_painter.restore();
-            return;
-        }
-        const double width = m_metrics.horizontalAdvance(label) + 6;
-        QRectF box(x - width / 2, m_plot.top() - m_layout.keyGutter, width, m_layout.keyGutter - 4);
-        const double left = m_plot.left() - 4, right = m_plot.right() + 4;
-        if (boxed)
-            box.moveLeft(std::clamp(box.left(), left, std::max(left, right - box.width())));
-        else if (box.right() > m_plot.right() + 8)
-            return;
-        if (!take(box))
-            return;
-        m_painter.setPen(ink);
-        m_painter.drawText(box, Qt::AlignCenter, label);
-    }
-
-    void query(int token, const QColor& ink, bool boxed) {
-        const double y = m_plot.top() + (token + 0.5 - m_scene.view.query) * m_scene.view.cell;
-        if (y < m_plot.top() || y > m_plot.bottom())
-            return;
-        tick({m_plot.left() - 4, y}, {m_plot.left(), y}, ink);
-        const double height = m_metrics.height();
-        const double left = m_layout.axisWordHeight > 0 ? 4 : kQueryWordWidth + 2;
-        const QRectF box(m_plot.left() - m_layout.queryGutter + left, y - height / 2,
-                         m_layout.queryGutter - left - 6, height);
-        const QString label = m_metrics.elidedText(text(token, boxed), Qt::ElideRight, box.width());
-        if (!take(box))
-            return;
-        m_painter.setPen(ink);
-        m_painter.drawText(box, Qt::AlignRight | Qt::AlignVCenter, label);
-    }
-
-    /// Reserves room for a label; false when another stands there.
-    bool take(const QRectF& box) {
-        for (const QRectF& other : m_taken)
-            if (other.intersects(box))
-                return false;
-        m_taken.push_back(box);
-        return true;
-    }
-
-    void tick(const QPointF& from, const QPointF& to, const QColor& ink) {
-        m_painter.setPen(QPen(ink, 1));
-        m_painter.drawLine(from, to);
-    }
-
-    QPainter& m_painter;
-    const MapScene& m_scene;
-    const MapLayout& m_layout;
-    QRectF m_plot;
-    QFontMetricsF m_metrics;
-    CellRange m_cells;
-    std::vector<QRectF> m_taken; ///< labels of one axis
-};
-
-/// A line of ink between lines of paper, so that it is seen on every colour.
-void contrastLine(QPainter& painter, const QPointF& from, const QPointF& to, const Theme& theme) {
-    painter.setPen(QPen(theme.paper, 3, Qt::SolidLine, Qt::FlatCap));
-    painter.drawLine(from, to);
-    painter.setPen(QPen(theme.ink, 1, Qt::SolidLine, Qt::FlatCap));
-    painter.drawLine(from, to);
-}
-
-class Marks {
-public:
-    Marks(QPainter& painter, const MapScene& scene, const QRectF& plot)
-        : m_painter(painter), m_scene(scene), m_plot(plot),
-          m_map(plot.intersected(QRectF(plot.topLeft() + scene.view.toPlot(0, 0),
-                                        QSizeF(scene.count, scene.count) * scene.view.cell))) {}
-
-    void diagonal() {
-        const MapViewport& v = m_scene.view;
-        const CellRange cells = shownCells(m_scene, m_plot);
-        const int first = std::max(0, std::min(cells.key0, cells.query0) - 1);
-        QPainterPath path;
-        if (v.cell >= kDotFromCell) {
-            for (int i = std::max({first, cells.query0 - 1, cells.key0 - 2});
-                 i < std::min(cells.query1, cells.key1); ++i) {
-                const double at = i;
-                line(path, {at, at}, {at + 1, at});
-                line(path, {at + 1, at}, {at + 1, at + 1});
-            }
-        } else {
-            const double from = std::max({0.0, v.query, v.key - 1});
-            const double to =
-                std::min({static_cast<double>(m_scene.count), v.query + m_plot.height() / v.cell,
-                          v.key - 1 + m_plot.width() / v.cell});
-            if (to > from) {
-                path.moveTo(point(from + 1, from));
-                path.lineTo(
-                    point(std::min<double>(to + 1, m_scene.count), std::min<double>(to, m_scene.count - 1)));
-            }
-        }
-        m_painter.setBrush(Qt::NoBrush);
-        m_painter.setPen(QPen(m_scene.theme.ink3, 1));
-        m_painter.drawPath(path);
-    }
-
-    /// A pinned token: its row runs through the plot.
-    void row(int query) {
-        if (query < 0 || query >= m_scene.count)
-            return;
-        const double cell = m_scene.view.cell, top = point(0, query).y();
-        if (cell >= kDotFromCell) { // beside the row, not over it
-            horizontal(top, m_plot.left(), m_map.right());
-            horizontal(top + cell, m_plot.left(), m_map.right());
-        } else {
-            horizontal(top + cell / 2, m_plot.left(), m_map.right());
-        }
-    }
-
-    /// A pinned cell: its row and column run through the plot; a hovered one: lines from the axes to the
-    /// cell.
-    void pair(Pair pair, bool through) {
-        const double cell = m_scene.view.cell;
-        if (!pair.valid())
-            return;
-        const QPointF corner = point(pair.key, pair.query);
-        const double size = std::max(cell, 5.0);
-        const QRectF box(corner.x() + cell / 2 - size / 2, corner.y() + cell / 2 - size / 2, size, size);
-        const double x = corner.x() + cell / 2, y = corner.y() + cell / 2;
-        const double right = through ? m_map.right() : std::min(box.left(), m_map.right());
-        const double bottom = through ? m_map.bottom() : std::min(box.top(), m_map.bottom());
-        if (cell >= kDotFromCell) { // beside the row, not over it
-            for (const double edge : {corner.y(), corner.y() + cell})
-                horizontal(edge, m_plot.left(), right);
-            for (const double edge : {corner.x(), corner.x() + cell})
-                vertical(edge, m_plot.top(), bottom);
-        } else {
-            if (through) { // the middle of the cell stays open
-                horizontal(y, m_plot.left(), std::min(box.left(), m_plot.right()));
-                horizontal(y, std::max(box.right(), m_plot.left()), m_map.right());
-                vertical(x, m_plot.top(), std::min(box.top(), m_plot.bottom()));
-                vertical(x, std::max(box.bottom(), m_plot.top()), m_map.bottom());
-            } else {
-                horizontal(y, m_plot.left(), right);
-                vertical(x, m_plot.top(), bottom);
-            }
-        }
-        if (!m_plot.contains(box.center()))
-            return;
-        const QRectF frame = box.intersected(m_plot);
-        m_painter.setBrush(Qt::NoBrush);
-        m_painter.setPen(QPen(m_scene.theme.paper, 3));
-        m_painter.drawRect(frame);
-        m_painter.setPen(QPen(m_scene.theme.ink, 1));
-        m_painter.drawRect(frame);
-    }
-
-private:
-    [[nodiscard]] QPointF point(double key, double query) const {
-        return m_plot.topLeft() + m_scene.view.toPlot(key, query);
-    }
-    void line(QPainterPath& path, const QPointF& a, const QPointF& b) const {
-        QPointF from = point(a.x(), a.y()), to = point(b.x(), b.y());
-        const auto clip = [this](QPointF& p) {
-            p.setX(std::clamp(p.x(), m_plot.left(), m_plot.right()));
-            p.setY(std::clamp(p.y(), m_plot.top(), m_plot.bottom()));
-        };
-        clip(from);
-        clip(to);
-        if (from == to || (from.x() == to.x() && (from.x() == m_plot.left() || from.x() == m_plot.right())) ||
-            (from.y() == to.y() && (from.y() == m_plot.top() || from.y() == m_plot.bottom())))
-            return;
-        path.moveTo(from);
-        path.lineTo(to);
-    }
-    void horizontal(double y, double left, double right) {
-        if (y > m_plot.top() && y < m_plot.bottom() && right > left)
-            contrastLine(m_painter, {left, y}, {right, y}, m_scene.theme);
-    }
-    void vertical(double x, double top, double bottom) {
-        if (x > m_plot.left() && x < m_plot.right() && bottom > top)
-            contrastLine(m_painter, {x, top}, {x, bottom}, m_scene.theme);
-    }
-    QPainter& m_painter;
-    const MapScene& m_scene;
-    QRectF m_plot, m_map; ///< the plot, and what of it the text fills
-};
+                 kTokenQueryGutter = 116;
 
 QString cellNumber(float value, bool difference, double cell) {
     const double magnitude = std::abs(static_cast<double>(value));
@@ -402,32 +138,6 @@ void paintCells(QPainter& painter, const MapScene& scene, std::size_t pane, cons
                       QRectF(image.rect()));
 }
 
-/// The names of the axes with the directions in which they run.
-void paintAxisWords(QPainter& painter, const MapLayout& layout, const QRectF& plot, bool first) {
-    const QString key = QStringLiteral("key \u2192");
-    const double top = plot.top() - layout.keyGutter - layout.axisWordHeight;
-    if (layout.axisWordHeight > 0) {
-        painter.drawText(QRectF(plot.left(), top, plot.width(), kAxisWordHeight),
-                         Qt::AlignLeft | Qt::AlignVCenter, key);
-        if (first)
-            painter.drawText(
-                QRectF(plot.left() - layout.queryGutter, plot.top() - 20, layout.queryGutter - 8, 16),
-                Qt::AlignRight | Qt::AlignVCenter, QStringLiteral("query \u2193"));
-        return;
-    }
-    if (!first)
-        return;
-    painter.drawText(
-        QRectF(plot.left() - layout.queryGutter, plot.top() - 18, layout.queryGutter - 10, kAxisWordHeight),
-        Qt::AlignRight | Qt::AlignVCenter, key);
-    painter.save();
-    painter.translate(plot.left() - layout.queryGutter, plot.bottom());
-    painter.rotate(-90);
-    painter.drawText(QRectF(0, 0, plot.height(), kQueryWordWidth), Qt::AlignCenter,
-                     QStringLiteral("\u2190 query"));
-    painter.restore();
-}
-
 } // namespace
 
 QString tokenLabel(const Tokens* tokens, int token, std::size_t characters) {
@@ -505,17 +215,10 @@ void paintMap(QPainter& painter, const MapScene& scene, const MapLayout& layout,
         if (filled) {
             paintCells(painter, scene, i, plot, tiles, options);
             paintNumbers(painter, scene, scene.panes[i], plot, tiles);
-            Marks marks(painter, scene, plot);
-            marks.diagonal();
-            for (const int token : scene.pins)
-                if (token != scene.pinned.query)
-                    marks.row(token);
-            marks.pair(scene.pinned, true);
-            marks.pair(scene.hovered, false);
-            Axes axes(painter, scene, layout, plot);
-            axes.keys();
+            paintMarks(painter, scene, plot);
+            paintKeyLabels(painter, scene, layout, plot);
             if (i == 0)
-                axes.queries();
+                paintQueryLabels(painter, scene, layout, plot);
         }
         painter.setBrush(Qt::NoBrush);
         painter.setPen(QPen(theme.controlEdge, 1));
