@@ -168,8 +168,7 @@ Result<> exportMap(const Snapshot& snapshot, const MapExportOptions& options, co
                          : MapScale(options.logarithmic ? ScaleKind::Log : ScaleKind::Linear);
         pane.keptOverlay = options.keptOverlay && source->plan != nullptr;
         pane.tokens = scene.count;
-        if (snapshot.request && snapshot.request->nativeWindows)
-            pane.nativeWindow = shape.layer(layer).window;
+        pane.nativeWindow = shape.layer(layer).window;
         if (source->plan)
             pane.queryRole = queryRoles(*source->plan, head);
         scene.panes.push_back(std::move(pane));

@@ -176,8 +176,7 @@ MapLayer MapView::contentOf(MapQuantity quantity) const {
                         : MapScale(m_log ? ScaleKind::Log : ScaleKind::Linear);
     content.keptOverlay = m_keptOverlay;
     content.tokens = m_shown && m_shown->tokens ? static_cast<int>(m_shown->tokens->size()) : 0;
-    if (m_shown && m_shown->model && m_shown->request && m_shown->request->nativeWindows &&
-        content.layer < m_shown->model->shape.layers)
+    if (m_shown && m_shown->model && content.layer < m_shown->model->shape.layers)
         content.nativeWindow = m_shown->model->shape.layer(content.layer).window;
     if (hasLayer(m_shown, content.layer))
         content.pictureLevel =
@@ -253,7 +252,6 @@ void MapView::showLegend() {
         m_legend->placeIn(m_canvas->mapLayout().plots.back().translated(m_canvas->pos()));
     else
         m_legend->setGeometry(0, height() - below, width(), below);
-    m_legend->raise();
     m_legend->setVisible(shown);
 }
 
