@@ -197,7 +197,8 @@ private:
 } // namespace
 
 const JsonTree* JsonTree::find(std::string_view key) const {
-    for (std::size_t n = 0; n < keys.size(); ++n)
+    // An object whose values went to a taker has keys alone.
+    for (std::size_t n = 0; n < std::min(keys.size(), list.size()); ++n)
         if (keys[n] == key)
             return &list[n];
     return nullptr;

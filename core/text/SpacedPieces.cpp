@@ -40,7 +40,7 @@ void SpacedPieces::piece(std::string_view text, std::size_t from, bool first, Sp
     while (at < text.size()) {
         const CodePoint c = decodeUtf8(text, at);
         const bool space = c.value == ' ' || c.value == kMark;
-        const bool inside = !out.characters.empty();
+        const bool inside = at > from; // not only a prefix: every piece takes something of the text
         if (space && inside && (m_rules.split || (before != kMark && !m_beforeSpace.contains(before))))
             break;
         put(space ? kSpaceMark : text.substr(at, c.length), at);

@@ -124,7 +124,7 @@ Result<> TextEncoder::encodeInto(std::string_view text, const EncodeOptions& opt
     for (std::size_t t = first; t < last; ++t)
         tokens.spans[t] = {t == first ? 0 : encoding.begins[t],
                            t + 1 < last ? encoding.begins[t + 1] : static_cast<std::uint32_t>(text.size())};
-    if (eos && !encoding.stopped) {
+    if (eos && !encoding.stopped && encoding.stable == kWhole) { // not after a mere beginning
         tokens.ids.push_back(static_cast<std::int32_t>(vocabulary.eos));
         const auto end = last > first ? static_cast<std::uint32_t>(text.size()) : 0;
         tokens.spans.push_back({end, end});

@@ -110,11 +110,13 @@ Result<> WordPiece::encode(const TextPart& part, PartSink& sink) const {
         for (std::size_t at = 0; known && at < ends.size();) {
             const std::size_t from = at == 0 ? 0 : ends[at - 1];
             const auto& tokens = at == 0 ? m_parts.begins : m_parts.continues;
-            std::size_t last = ends.size(); // one past the last character of the candidate
+            // One past the last character of the candidate; none is longer than the longest token.
+            auto last =
+                static_cast<std::size_t>(std::upper_bound(ends.begin() + static_cast<std::ptrdiff_t>(at),
+                                                          ends.end(), from + m_parts.longest) -
+                                         ends.begin());
             while (last > at) {
-                const std::size_t bytes = ends[last - 1] - from;
-                const auto token =
-                    bytes > m_parts.longest ? tokens.end() : tokens.find(word.substr(from, bytes));
+                const auto token = tokens.find(word.substr(from, ends[last - 1] - from));
                 if (token != tokens.end()) {
                     found.emplace_back(token->second, begin + at);
                     break;

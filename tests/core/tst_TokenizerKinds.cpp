@@ -95,6 +95,7 @@ private slots:
     void ids_areThoseOfTheReference();
     void firstTokens_areTheBeginningOfAll_data();
     void firstTokens_areTheBeginningOfAll();
+    void everyPiece_takesText();
     void sentencePiece_spacesAndNames();
     void sentencePiece_tiesAreLeftmost();
     void sentencePiece_tokenAcrossASpace();
@@ -196,15 +197,29 @@ void tst_TokenizerKinds::firstTokens_areTheBeginningOfAll() {
     std::string text;
     for (const auto& part : m_golden["texts"])
         text += part.get<std::string>();
-    const Tokens all = encode(*tokenizer, text);
-    for (const std::size_t most : {1, 2, 3, 10, 57, 300, 900}) {
-        const auto first = tokenizer->encodeFirst(text, most, {}, {});
-        QVERIFY(first.has_value());
-        QCOMPARE(first->size(), std::min(most, all.size()));
-        for (std::size_t t = 0; t < first->size(); ++t)
-            QVERIFY2(first->ids[t] == all.ids[t] && first->spans[t] == all.spans[t],
-                     qPrintable(QString("token %1 of the first %2").arg(t).arg(most)));
+    // The second text has more spaces than the first look takes in.
+    for (const std::string& whole : {text, 'a' + std::string(5000, ' ') + 'a'}) {
+        const Tokens all = encode(*tokenizer, whole);
+        for (const std::size_t most : {1, 2, 3, 10, 57, 300, 900}) {
+            const auto first = tokenizer->encodeFirst(whole, most, {}, {});
+            QVERIFY(first.has_value());
+            QCOMPARE(first->size(), std::min(most, all.size()));
+            for (std::size_t t = 0; t < first->size(); ++t)
+                QVERIFY2(first->ids[t] == all.ids[t] && first->spans[t] == all.spans[t],
+                         qPrintable(QString("token %1 of the first %2").arg(t).arg(most)));
+        }
     }
+}
+
+/// A piece that were only the mark before a text would never come to an end.
+void tst_TokenizerKinds::everyPiece_takesText() {
+    Vocabulary v = spacedVocabulary();
+    v.spaces.prefix = SpaceRules::Prefix::EachPart;
+    v.spaces.split = true;
+    v.spaces.unlessSpace = false;
+    const Tokens tokens = encode(*make(v), " ab");
+    QVERIFY(!tokens.ids.empty());
+    QCOMPARE(tokens.spans.back().end, 3U);
 }
 
 void tst_TokenizerKinds::sentencePiece_spacesAndNames() {
