@@ -218,7 +218,7 @@ Result<ModelFolder> openModelFolder(const std::string& path, const WorkContext& 
         return FolderReader(at, {}, work).read();
     const fs::path folder = at.has_parent_path() ? at.parent_path() : fs::path(".");
     const std::string name = at.filename().string();
-    const bool weights = name != kConfig && name != kIndex;
+    const bool weights = name.ends_with(".safetensors");
     // Of a plain model.safetensors the folder decides; another file was meant by name.
     return FolderReader(folder, weights && name != kSingle ? name : std::string(), work).read();
 }

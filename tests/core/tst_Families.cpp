@@ -167,6 +167,7 @@ private slots:
     void headers_sayWhatLayersDo();
     void fusedTensors_areAccepted();
     void learnedPositions_endTheText();
+    void foreignSettings_areRefused();
     void badSettings_areRefused_data();
     void badSettings_areRefused();
 
@@ -469,6 +470,27 @@ void tst_Families::learnedPositions_endTheText() {
         longer.error().message.c_str());
     shape.positions = PositionKind::Rope; // runs past C
     QVERIFY(requireLength(shape, 101));
+}
+
+/// What a config.json asks for and a family does not read is refused, not left out.
+void tst_Families::foreignSettings_areRefused() {
+    const auto says = [](const char* family, const nlohmann::json& more, const char* text) {
+        QFile file(QStringLiteral(FOVEA_SOURCE_DIR "/tests/golden/families/%1/config.json").arg(family));
+        if (!file.open(QIODevice::ReadOnly))
+            return false;
+        nlohmann::json config = nlohmann::json::parse(file.readAll().toStdString());
+        const std::string type = config["model_type"];
+        const Given good(config);
+        config.merge_patch(more);
+        const Given bad(config);
+        const auto refused = familyOfModelType(type)->fromConfig(bad.settings);
+        return familyOfModelType(type)->fromConfig(good.settings).has_value() && !refused &&
+               refused.error().message.find(text) != std::string::npos;
+    };
+    const nlohmann::json longRope = {{"rope_scaling", {{"rope_type", "longrope"}, {"type", nullptr}}}};
+    QVERIFY(says("qwen2", longRope, "\"longrope\"; default, linear and llama3 run"));
+    QVERIFY(says("phi3", longRope, "short_factor"));
+    QVERIFY(says("gemma3", {{"use_bidirectional_attention", true}}, "use_bidirectional_attention is true"));
 }
 
 void tst_Families::badSettings_areRefused_data() {

@@ -41,10 +41,10 @@ namespace fovea::families {
 [[nodiscard]] std::string configKey(const Settings& config, const std::string& key);
 /// L, M, F, C, H, G, D, V and rms_norm_eps. Refuses experts.
 [[nodiscard]] Result<ModelShape> configShape(const Settings& config);
-/// Base, scaling (none, linear, llama3; longrope is left to the family) and R, in the older spelling
-/// (rope_theta, rope_scaling) and the newer one (all inside `parameters`).
+/// Base, scaling (none, linear, llama3; with `longRope` also longrope, whose factors the family reads) and R,
+/// in the older spelling (rope_theta, rope_scaling) and the newer one (all inside `parameters`).
 [[nodiscard]] Result<> configRope(const Settings& config, ModelShape& shape, double base = 10000,
-                                  const std::string& parameters = "rope_parameters");
+                                  const std::string& parameters = "rope_parameters", bool longRope = false);
 /// tie_word_embeddings.
 [[nodiscard]] Result<> configTies(const Settings& config, ModelShape& shape, bool tiedByDefault);
 /// Refuses a setting that is true.
@@ -53,7 +53,7 @@ namespace fovea::families {
 [[nodiscard]] Result<> configActivation(const Settings& config, const std::string& key, ModelShape& shape);
 /// The four that rotated families share: shape, RoPE, `hidden_act`, ties.
 [[nodiscard]] Result<ModelShape> configDecoder(const Settings& config, bool tiedByDefault = false,
-                                               double ropeBase = 10000);
+                                               double ropeBase = 10000, bool longRope = false);
 
 // ---- Tensors ----
 

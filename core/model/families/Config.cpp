@@ -81,7 +81,8 @@ Result<std::vector<float>> llama3Factors(const Settings& config, const std::stri
 
 } // namespace
 
-Result<> configRope(const Settings& config, ModelShape& shape, double base, const std::string& parameters) {
+Result<> configRope(const Settings& config, ModelShape& shape, double base, const std::string& parameters,
+                    bool longRope) {
     // Older files have rope_theta beside rope_scaling; newer ones have all in rope_parameters.
     const auto key = [&](const std::string& name) { return configKey(config, name); };
     const bool isNew =
@@ -120,9 +121,11 @@ Result<> configRope(const Settings& config, ModelShape& shape, double base, cons
         shape.ropeFactors = std::move(*factors);
         return {};
     }
-    if (*type == "longrope" || *type == "su")
-        return {}; // the family reads it
-    return doesNotRun(typeKey, inQuotes(*type), "default, linear, llama3 and longrope run");
+    if (longRope && (*type == "longrope" || *type == "su"))
+        return {};
+    return doesNotRun(typeKey, inQuotes(*type),
+                      std::string("default, linear") +
+                          (longRope ? ", llama3 and longrope run" : " and llama3 run"));
 }
 
 Result<> configTies(const Settings& config, ModelShape& shape, bool tiedByDefault) {
@@ -164,10 +167,10 @@ Result<> configActivation(const Settings& config, const std::string& key, ModelS
     return {};
 }
 
-Result<ModelShape> configDecoder(const Settings& config, bool tiedByDefault, double ropeBase) {
+Result<ModelShape> configDecoder(const Settings& config, bool tiedByDefault, double ropeBase, bool longRope) {
     auto shape = configShape(config);
     FOVEA_TRY(shape);
-    FOVEA_TRY(configRope(config, *shape, ropeBase));
+    FOVEA_TRY(configRope(config, *shape, ropeBase, "rope_parameters", longRope));
     FOVEA_TRY(configActivation(config, "hidden_act", *shape));
     FOVEA_TRY(configTies(config, *shape, tiedByDefault));
     return shape;

@@ -190,6 +190,7 @@ Result<ModelShape> config3(const Settings& config) {
                              : "rope_parameters"));
     FOVEA_TRY(configTies(config, *shape, true));
     setCommon(*shape);
+    FOVEA_TRY(requireFalse(config, key("use_bidirectional_attention"), *shape)); // EmbeddingGemma
     FOVEA_TRY(configActivation(config, key("hidden_activation"), *shape));
     shape->qkNorm = QkNorm::Head;
     FOVEA_TRY(configScale(config, *shape));

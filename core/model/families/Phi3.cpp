@@ -21,7 +21,7 @@ Result<ModelShape> fromGguf(const Settings& metadata, const std::string& archite
     shape->everyLayer.window = *window;
     const std::string at = architecture + ".rope.scaling.";
     FOVEA_TRY(assign(shape->ropeContext,
-                     metadata.integer(at + "original_context_length", 1, kMostTokens, shape->context)));
+                     metadata.integer(at + "original_context_length", 2, kMostTokens, shape->context)));
     const auto magnitude = metadata.real(at + "attn_factor", 0, 100, 1, true);
     FOVEA_TRY(magnitude);
     shape->ropeMagnitude = static_cast<float>(*magnitude);
@@ -50,10 +50,12 @@ Result<> readLongRope(const Settings& config, ModelShape& shape) {
     std::string at = "rope_scaling.";
     if (config.has("rope_parameters.long_factor"))
         at = "rope_parameters.";
-    if (!config.has(at + "long_factor"))
-        return {};
+    const auto type = config.text(at + (config.has(at + "rope_type") ? "rope_type" : "type"), "default");
+    FOVEA_TRY(type);
+    if (!config.has(at + "long_factor") && *type != "longrope" && *type != "su")
+        return {}; // without its factors LongRoPE is refused below
     const std::string context = "original_max_position_embeddings";
-    FOVEA_TRY(assign(shape.ropeContext, config.integer(config.has(at + context) ? at + context : context, 1,
+    FOVEA_TRY(assign(shape.ropeContext, config.integer(config.has(at + context) ? at + context : context, 2,
                                                        kMostTokens, shape.context)));
     auto shortFactors = factors(config, at + "short_factor", shape);
     FOVEA_TRY(shortFactors);
@@ -71,7 +73,7 @@ Result<> readLongRope(const Settings& config, ModelShape& shape) {
 }
 
 Result<ModelShape> fromConfig(const Settings& config) {
-    auto shape = configDecoder(config);
+    auto shape = configDecoder(config, false, 10000, true);
     FOVEA_TRY(shape);
     FOVEA_TRY(requireFalse(config, "attention_bias", *shape));
     FOVEA_TRY(readLongRope(config, *shape));
