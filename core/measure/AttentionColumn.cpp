@@ -22,8 +22,7 @@ AttentionColumn makeColumn(int head, std::size_t key, const TileSource& source) 
     logitTile(source.input, head, key, key, logits.view(), source.isa);
     const auto logit = [&](std::size_t i) { return logits.view()(i, 0); };
     // Queries from here on have the key outside their native window.
-    const std::size_t window = source.input.window;
-    const std::size_t reading = window == 0 ? queries : std::min(queries, window);
+    const std::size_t reading = source.input.native().readers(queries);
     for (std::size_t i = 0; i < reading; ++i)
         column.full[i] = std::exp(logit(i) - source.fullLse[(key + i) * heads + h]);
     const auto outside = column.reason.begin() + static_cast<std::ptrdiff_t>(reading);

@@ -48,7 +48,7 @@ TokenReport tokenReport(const TileSource& source, const RouteInput& route, const
     const RowFacts own(source, head, token);
     const std::vector<float> scores = candidateScores(source, route, shape, head, own);
     report.covered = own.covered();
-    report.fullHead = own.readsAll();
+    report.fullHead = own.fullHead();
     report.signal = own.signal();
     const NativeWindow native = source.input.native();
     report.keys = native.keys(token);
@@ -58,7 +58,7 @@ TokenReport tokenReport(const TileSource& source, const RouteInput& route, const
         report.reads.push_back(lineOf(own, key, scores));
 
     const AttentionColumn column = makeColumn(head, token, source);
-    report.later = native.window == 0 ? column.full.size() : std::min(column.full.size(), native.window);
+    report.later = native.readers(column.full.size());
     for (std::size_t i = 0; i < report.later; ++i) {
         if (!covers(source, head, token + i))
             continue;

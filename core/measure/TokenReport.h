@@ -37,10 +37,10 @@ struct TokenReport {
     std::vector<ReadLine> reads;  ///< keys of the token as query, largest p first; ties: the later key
     std::vector<ReadLine> readBy; ///< queries of the token as key, largest p first; ties: the later query
     bool covered = false;         ///< the hybrid of the token's own row is known
-    bool fullHead = false;        ///< the head reads every key in this layer; false where not covered
-    std::string signal;           ///< of the head's router; empty: none
-    std::size_t keys = 0;         ///< that the model lets the token read: itself and all before it, or
-                                  ///< those inside its native window
+    bool fullHead = false;    ///< the head's policy is full attention in this layer; false where not covered
+    std::string signal;       ///< of the head's router; empty: none
+    std::size_t keys = 0;     ///< that the model lets the token read: itself and all before it, or
+                              ///< those inside its native window
     std::size_t keptKeys = 0; ///< that it reads exactly; keys that only a far field stands for do not count
     double keptMass = 0;      ///< full attention's probability on them; 0 where not covered
     std::size_t later = 0;    ///< queries that may read the token, itself included

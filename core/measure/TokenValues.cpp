@@ -37,9 +37,8 @@ TokenValues givenToKey(const TileSource& source, int head, std::size_t key) {
     TokenValues values = nothing(source.input.k.rows, TokenState::Impossible);
     const AttentionColumn column = makeColumn(head, key, source);
     const bool hybrid = source.plan != nullptr;
-    for (std::size_t i = 0; i < column.full.size(); ++i) {
-        if (!source.input.native().lets(key + i, key))
-            break;
+    const std::size_t readers = source.input.native().readers(column.full.size());
+    for (std::size_t i = 0; i < readers; ++i) {
         if (hybrid && !covers(source, head, key + i))
             values.state[key + i] = TokenState::None;
         else

@@ -1,6 +1,5 @@
 #include "core/model/Catalogue.h"
 #include "core/files/Quote.h"
-#include "core/model/Family.h"
 #include "core/model/Model.h"
 #include <algorithm>
 #include <array>
@@ -40,12 +39,11 @@ std::string homeFolder() {
     return found->pw_dir;
 }
 
-/// The names of the models that run, for messages.
-std::string runningNames() {
+/// For messages.
+std::string knownNames() {
     std::string names;
     for (const CatalogueEntry& entry : kCatalogue)
-        if (entry.runs())
-            names.append(names.empty() ? "" : ", ").append(entry.name);
+        names.append(names.empty() ? "" : ", ").append(entry.name);
     return names;
 }
 
@@ -58,10 +56,6 @@ bool exists(const std::string& path) {
 
 std::span<const CatalogueEntry> catalogue() {
     return kCatalogue;
-}
-
-bool CatalogueEntry::runs() const {
-    return familyOfArchitecture(architecture) != nullptr;
 }
 
 std::string cacheFolder() {
@@ -84,14 +78,8 @@ Result<std::string> findModel(const std::string& name) {
         return fail(ErrorCode::Io, "there is no model file " + inQuotes(wanted) +
                                        "; a path to a GGUF file or to a folder with safetensors is "
                                        "accepted, or " +
-                                       runningNames());
+                                       knownNames());
     }
-    if (!entry->runs())
-        return fail(ErrorCode::Unsupported, std::string(entry->name) + " is a model of the architecture " +
-                                                std::string(entry->architecture) +
-                                                ", which this build does not run; a path to a GGUF file or "
-                                                "to a folder with safetensors is accepted, or " +
-                                                runningNames());
     const std::string folder = cacheFolder();
     if (folder.empty())
         return fail(ErrorCode::Io, "there is no home folder to look for " + std::string(entry->file) +

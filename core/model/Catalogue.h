@@ -6,16 +6,13 @@
 
 namespace fovea {
 
-/// A model file that Fovea knows by name. The script app/fetch-model downloads the same files. Not every one
-/// runs in this build.
+/// A model that Fovea knows by name: a file, or a folder. The script app/fetch-model downloads the same.
 struct CatalogueEntry {
     std::string_view name;         ///< "smollm2"
     std::string_view architecture; ///< its general.architecture
-    std::string_view file;         ///< file name in the cache folder
+    std::string_view file;         ///< its name in the cache folder
     std::uint64_t bytes;
     std::string_view sha256;
-    /// Whether this build runs its architecture (Family.h).
-    [[nodiscard]] bool runs() const;
 };
 
 [[nodiscard]] std::span<const CatalogueEntry> catalogue();

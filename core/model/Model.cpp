@@ -187,7 +187,8 @@ std::uint64_t weightBytes(const ModelShape& shape, Precision precision) {
 
 std::uint64_t heldWeightBytes(const Model& model, Precision precision, std::uint64_t maxMemory) {
     if (model.weights)
-        return model.weights->bytes(model.shape);
+        return model.weights->bytes(model.shape) +
+               (model.weights->raw.empty() ? 0 : unpackingBytes(model.shape, false));
     return unpacksAll(model.shape, precision, maxMemory)
                ? weightBytes(model.shape, precision)
                : 2 * model.info.fileBytes + unpackingBytes(model.shape, false);

@@ -10,21 +10,15 @@ LogitForm logitForm(const ModelShape& shape, int layer) {
     return {shape.attentionScale(layer), shape.layer(layer).softCap};
 }
 
-namespace {
-
-template <class Asks>
-bool anyLayer(const ModelShape& shape, const Asks& asks) {
-    return asks(shape.everyLayer) || std::any_of(shape.ownLayers.begin(), shape.ownLayers.end(), asks);
-}
-
-} // namespace
-
 bool hasNativeWindows(const ModelShape& shape) {
-    return anyLayer(shape, [](const LayerShape& layer) { return layer.window > 0; });
+    return nativeLocalLayers(shape) > 0;
 }
 
 bool capsLogits(const ModelShape& shape) {
-    return anyLayer(shape, [](const LayerShape& layer) { return layer.softCap > 0; });
+    for (int layer = 0; layer < shape.layers; ++layer)
+        if (shape.layer(layer).softCap > 0)
+            return true;
+    return false;
 }
 
 std::string layerKind(const ModelShape& shape, int layer) {

@@ -25,6 +25,10 @@ struct NativeWindow {
     }
     /// The number of keys that `query` may read.
     [[nodiscard]] constexpr std::size_t keys(std::size_t query) const { return query + 1 - first(query); }
+    /// Of `queries` queries, of which the first is `key` itself, the number that may read that key.
+    [[nodiscard]] constexpr std::size_t readers(std::size_t queries) const {
+        return window == 0 ? queries : std::min(queries, window);
+    }
     /// Whether some query of a text of `tokens` tokens may not read some key before it.
     [[nodiscard]] constexpr bool limits(std::size_t tokens) const { return window != 0 && window < tokens; }
     /// The number of keys that the queries of `rows` may read, added up.
@@ -75,8 +79,9 @@ struct LogitForm {
 [[nodiscard]] std::string layerKind(const ModelShape& shape, int layer);
 /// The number of layers with a native window.
 [[nodiscard]] int nativeLocalLayers(const ModelShape& shape);
-/// The same model with every layer global: what ModelInfo::change then says, and the shape.
+/// What ModelInfo::change says of a model with every layer global.
 inline constexpr const char* kOpenedUp = "opened up: every layer global";
+/// The shape of that model.
 [[nodiscard]] ModelShape withoutNativeWindows(ModelShape shape);
 
 /// The pairs that the model computes in one head of layer `layer` for the queries of `rows`.

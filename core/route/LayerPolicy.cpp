@@ -12,8 +12,7 @@ const HeadParts kFullParts;
 
 /// Whether the window alone reads all that the model lets a query of such a text read.
 bool windowReadsAll(const LocalPart& local, NativeWindow native, std::size_t tokens) {
-    const std::size_t longest = native.window == 0 ? tokens : std::min(native.window, tokens);
-    return local.dilation == 1 && local.window >= static_cast<std::int64_t>(longest);
+    return local.dilation == 1 && local.window >= static_cast<std::int64_t>(native.readers(tokens));
 }
 
 bool isRunningState(Far far) {
