@@ -8,6 +8,7 @@
 #include "core/engine/TextStage.h"
 #include "core/files/Sha256.h"
 #include "core/model/Forward.h"
+#include "core/model/NativeAttention.h"
 #include "core/policy/PolicyJson.h"
 #include "core/policy/SignalSpec.h"
 #include "core/route/PolicyFits.h"
@@ -163,7 +164,9 @@ private:
             stages.model = std::move(*model);
             stages.modelOf = std::move(key); // cannot fail: a model never stands under another one's key
         }
-        if (!stages.toRun || stages.nativeWindows != request.nativeWindows) {
+        const bool otherModel =
+            stages.nativeWindows != request.nativeWindows && hasNativeWindows(stages.model->shape);
+        if (!stages.toRun || otherModel) {
             stages.dropText(); // with everything that belongs to the other model
             stages.retrieval.clear();
             stages.toRun = modelToRun(stages.model, request.nativeWindows);

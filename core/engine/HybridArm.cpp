@@ -140,10 +140,9 @@ Result<> watchHybrid(const Snapshot& withFullRun, const AttentionPolicy& policy,
 
 Result<Matrix> runHybridHidden(const Model& model, std::span<const std::int32_t> ids,
                                std::shared_ptr<const TokenFacts> facts, const AttentionPolicy& policy,
-                               Isa isa, const WorkContext& work) {
-    return walkHybrid(
-        {model, ids, std::move(facts), std::make_shared<const AttentionPolicy>(policy), isa, false, {}}, {},
-        work);
+                               Isa isa, const WorkContext& work, const WatchLayer& watch) {
+    return walkHybrid({model, ids, std::move(facts), std::make_shared<const AttentionPolicy>(policy), isa},
+                      watch, work);
 }
 
 } // namespace fovea

@@ -61,10 +61,11 @@ runPropagated(const Snapshot& withFullRun, const AttentionPolicy& policy, const 
 [[nodiscard]] Result<> watchHybrid(const Snapshot& withFullRun, const AttentionPolicy& policy,
                                    const WatchLayer& watch, const WorkContext& work);
 
-/// The hidden states of a hybrid run alone, for gates: no comparison, no record. Errors: those of walkHybrid.
-/// Throws std::bad_alloc.
+/// The hidden states of a hybrid run alone, for gates: no comparison, no record. `watch` sees each layer.
+/// Errors: those of walkHybrid. Throws std::bad_alloc.
 [[nodiscard]] Result<Matrix> runHybridHidden(const Model& model, std::span<const std::int32_t> ids,
                                              std::shared_ptr<const TokenFacts> facts,
-                                             const AttentionPolicy& policy, Isa isa, const WorkContext& work);
+                                             const AttentionPolicy& policy, Isa isa, const WorkContext& work,
+                                             const WatchLayer& watch = {});
 
 } // namespace fovea
