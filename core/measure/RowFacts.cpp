@@ -37,6 +37,10 @@ RowFacts::RowFacts(const TileSource& source, int head, std::size_t query)
         m_always = set->always.get();
 }
 
+bool RowFacts::fullHead() const {
+    return covered() && m_source.plan->partsOf(m_head).readsAll();
+}
+
 ReadKind RowFacts::kind(std::size_t key) const {
     if (key > m_query)
         return ReadKind::AfterQuery;
@@ -44,7 +48,7 @@ ReadKind RowFacts::kind(std::size_t key) const {
         return ReadKind::OutsideNative;
     if (!covered())
         return ReadKind::NotRun;
-    if (m_readsAll)
+    if (fullHead())
         return ReadKind::FullHead;
     switch (m_row.reason[key]) {
     case Reason::Local: {

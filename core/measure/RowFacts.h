@@ -56,7 +56,10 @@ public:
     [[nodiscard]] const AttentionRow& row() const { return m_row; }
     [[nodiscard]] std::size_t query() const { return m_query; }
     [[nodiscard]] bool covered() const { return m_source.plan != nullptr; }
+    /// Whether the head reads every key, by whatever part of its policy: then no router ranks.
     [[nodiscard]] bool readsAll() const { return m_readsAll; }
+    /// Whether its policy is full attention. A window that is longer than the text is a window all the same.
+    [[nodiscard]] bool fullHead() const;
     /// Of the router that ranks for this head; empty: none does.
     [[nodiscard]] std::string_view signal() const { return m_signal; }
     /// Any key; those after the query too.

@@ -49,10 +49,11 @@ public:
     }
 
     void scores(std::size_t query, std::size_t pages, float* out) const override {
-        std::vector<float> row(m_groups * kGroupKeys), sides(kSides * m_dim), own(m_dim), sum(pages);
+        std::vector<float> row(m_groups * kGroupKeys), sides(kSides * m_dim), own(m_dim);
         std::fill_n(out, pages, 0.0F);
         // Without a cap the mean over heads is taken by the scale.
         const LogitForm form = m_in.form();
+        std::vector<float> sum(form.capped() ? pages : 0);
         const auto heads = static_cast<float>(m_in.heads());
         const float scale = form.capped() ? form.scale : form.scale / heads;
         const std::size_t groups = pagesOf(pages, kGroupKeys);

@@ -85,8 +85,9 @@ std::vector<float> querySparsity(const SignalInput& in) {
 
 std::uint64_t querySparsityMacs(const SignalInput& in) {
     std::uint64_t samples = 0;
+    const NativeWindow native = in.native();
     for (std::size_t query = 0; query < in.keys; ++query)
-        samples += samplesOf(in.native().keys(query));
+        samples += samplesOf(native.keys(query));
     return samples * in.headDim();
 }
 

@@ -208,9 +208,12 @@ void RowChooser::wholeRow(std::size_t query, const RankUse& use, float* row, Scr
                 total += static_cast<double>(mass);
             }
         } else {
-            const float factor = use.asLogits(scratch.mass.data(), seen);
-            const float peak = factor * m_dots.greatest(scratch.mass.data(), seen);
-            total = m_dots.exponentials(scratch.mass.data(), seen, factor, peak);
+            float* const mass =
+                scratch.mass.data() + first; // a soft-cap would give weight to what is outside
+            const std::size_t reads = seen - first;
+            const float factor = use.asLogits(mass, reads);
+            const float peak = factor * m_dots.greatest(mass, reads);
+            total = m_dots.exponentials(mass, reads, factor, peak);
             logSum = peak + static_cast<float>(std::log(total));
         }
     }
