@@ -4,8 +4,8 @@
   compare_families.py FOVEA [FAMILY...]        FOVEA: the program or fovea_headless; needs numpy
 
 Prints one line for everything that was compared: the largest difference, or the first string whose ids differ, or what the
-program refused. A tolerance of 1e-4 decides the exit status. The same comparisons stand in the test suite; this script shows the
-whole picture of a build at once.
+program refused. A tolerance of 1e-4 decides the exit status. The test suite compares the same ids and logits; this script shows
+the whole picture of a build at once.
 """
 import json
 import pathlib
