@@ -248,9 +248,9 @@ void tst_Model::tooLittleMemory_isRefused() {
 }
 
 void tst_Model::weightsThatDoNotFit_stayStored() {
-    const std::string path = write(test::tinyModel().bytes());
+    const std::string path = write(test::tinyModel(12).bytes());
     LoadOptions options;
-    options.maxMemory = 250'000; // unpacked, the weights take more than a quarter of it
+    options.maxMemory = 1'000'000; // unpacked, the weights take more than a quarter of it
     const auto model = loadModel(path, options, {});
     QVERIFY2(model, model ? "" : model.error().message.c_str());
     QVERIFY(!(*model)->weights->raw.empty());

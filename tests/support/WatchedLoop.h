@@ -13,8 +13,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <mutex>
+#include <pthread.h>
 #include <thread>
 #include <unistd.h>
 
@@ -144,16 +146,20 @@ private:
 
 /// Calls `act` again and again from the event loop, also from loops inside of it (menus, drags), and measures
 /// how late each call comes: for that long the GUI thread served nobody. Ends the process when it serves
-/// nobody for `hangSeconds`.
+/// nobody for `hangSeconds` and was computing for half of them; a thread that waits for a processor of a busy
+/// machine, or for nothing, has six times as long.
 class WatchedLoop : public QObject {
 public:
     /// `act` gets the number of the call and returns the pause in ms before the next, below 0 to end.
     WatchedLoop(std::function<int()> act, int hangSeconds) : m_act(std::move(act)) {
         m_clock.start();
+        pthread_getcpuclockid(pthread_self(), &m_computing);
         m_watcher = std::thread([this, hangSeconds] {
             while (!m_ended) {
                 std::this_thread::sleep_for(std::chrono::milliseconds(200));
-                if (m_clock.elapsed() - m_beat < hangSeconds * 1000)
+                const qint64 silent = m_clock.elapsed() - m_beat;
+                if (silent < hangSeconds * 1000 ||
+                    (silent < hangSeconds * 6000 && computedMs() - m_computedAtBeat < hangSeconds * 500))
                     continue;
                 ActionLog::instance().dump();
                 std::fprintf(stderr, "the window has not answered for %d s\n", hangSeconds);
@@ -175,11 +181,18 @@ public:
     [[nodiscard]] QByteArray longestAfter() const { return m_longestAfter; }
 
 private:
+    /// Processor time of the thread that made this.
+    [[nodiscard]] qint64 computedMs() const {
+        timespec used{};
+        clock_gettime(m_computing, &used);
+        return static_cast<qint64>(used.tv_sec) * 1000 + used.tv_nsec / 1'000'000;
+    }
     void step() {
         if (m_done)
             return;
         const qint64 now = m_clock.elapsed();
         m_beat = now;
+        m_computedAtBeat = computedMs();
         if (now - m_due > m_longest) {
             m_longest = now - m_due;
             m_longestAfter = ActionLog::instance().newest();
@@ -194,7 +207,8 @@ private:
     }
     std::function<int()> m_act;
     QElapsedTimer m_clock;
-    std::atomic<qint64> m_beat{0};
+    clockid_t m_computing{};
+    std::atomic<qint64> m_beat{0}, m_computedAtBeat{0};
     std::atomic<bool> m_ended{false};
     std::thread m_watcher;
     qint64 m_due = 0, m_longest = 0;
