@@ -4,6 +4,7 @@
 #include "app/PolicyOptions.h"
 #include "app/TextOptions.h"
 #include "core/policy/PolicyJson.h"
+#include "core/policy/PresetTitle.h"
 #include "core/policy/SignalSpec.h"
 
 namespace fovea::app {
@@ -32,7 +33,8 @@ std::string table() {
         }
         std::string left = "  " + std::string(preset.name);
         left.resize(std::max<std::size_t>(left.size() + 1, 20), ' ');
-        std::string right = std::string(preset.help) + "; " + causal(preset.policy);
+        std::string right =
+            presetTitle(preset) + ": " + std::string(preset.help) + "; " + causal(preset.policy);
         if (!preset.source.empty())
             right += "; published " + std::string(preset.weights) + ", " + std::string(preset.source);
         text += left + wrapped(right, 20, 100).substr(20);

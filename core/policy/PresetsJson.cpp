@@ -1,5 +1,6 @@
 #include "core/files/JsonWriter.h"
 #include "core/policy/PolicyJson.h"
+#include "core/policy/PresetTitle.h"
 #include "core/policy/SignalSpec.h"
 
 namespace fovea {
@@ -11,6 +12,7 @@ std::string presetsJson() {
     doc["policies"] = json::Json::array();
     for (const PolicyPreset& preset : policyPresets())
         doc["policies"].push_back({{"name", preset.name},
+                                   {"title", presetTitle(preset)},
                                    {"family", preset.family},
                                    {"help", preset.help},
                                    {"published_weights", preset.weights},

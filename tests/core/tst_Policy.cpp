@@ -1,6 +1,7 @@
 #include "core/policy/AttentionPolicy.h"
 #include "core/policy/ParamSpec.h"
 #include "core/policy/PolicyJson.h"
+#include "core/policy/PresetTitle.h"
 #include "core/policy/SignalSpec.h"
 #include "core/route/SetChoice.h"
 #include "core/route/Sharing.h"
@@ -428,12 +429,16 @@ void tst_Policy::presets_areValidAndNamed() {
         const auto checked = validated(*policy);
         QVERIFY2(checked.has_value(), checked ? "" : checked.error().message.c_str());
         QVERIFY(!preset.help.empty());
+        QVERIFY2(presetName(preset) != preset.name,
+                 std::string(preset.name).c_str()); // has a name people know
         // Published prefill methods that see the whole prompt or query block; no other preset may look ahead.
         const bool labelled = preset.name == "vertical-slash" || preset.name == "block-sparse" ||
                               preset.name == "flexprefill" || preset.name == "xattention" ||
                               preset.policy.bidirectional();
         QCOMPARE(looksAhead(*policy), labelled);
     }
+    QCOMPARE(presetTitle(*presetOf(*presetPolicy("streaming"))), std::string("StreamingLLM, 2023"));
+    QCOMPARE(presetTitle(*presetOf(*presetPolicy("random"))), std::string("Random keys"));
     QVERIFY(presetPolicy("key_norm").has_value()); // hyphen and underscore are the same
     const auto unknown = presetPolicy("nonsense");
     QVERIFY(unknown.error().message.find("default") != std::string::npos);
