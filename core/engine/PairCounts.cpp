@@ -58,6 +58,10 @@ PairCounts allLayers(const Snapshot& snapshot) {
 
 } // namespace
 
+bool PairCounts::readsEveryPair() const {
+    return fullPairs > 0 && pairs[0] + pairs[1] + pairs[2] >= fullPairs;
+}
+
 double PairCounts::share() const {
     double sum = routerPairs + statePairs;
     for (const std::uint64_t count : pairs)

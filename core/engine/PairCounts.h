@@ -27,6 +27,8 @@ struct PairCounts {
 
     /// All of these as a share of full attention's pairs.
     [[nodiscard]] double share() const;
+    /// Whether every pair of full attention is read exactly.
+    [[nodiscard]] bool readsEveryPair() const;
 };
 
 /// The widest count that the snapshot supports: all layers once they are done, else the visible layer. While

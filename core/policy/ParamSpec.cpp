@@ -4,38 +4,6 @@
 
 namespace fovea {
 
-namespace {
-
-/// Rows that a panel shows even while they do nothing, greyed: what a beginner looks for.
-constexpr std::string_view kShown[] = {"local.window",
-                                       "local.dilation",
-                                       "local.chunk",
-                                       "local.chunk_prev",
-                                       "always.sinks",
-                                       "always.pinned",
-                                       "always.pinned_role",
-                                       "always.special",
-                                       "always.punctuation",
-                                       "routed.signal",
-                                       "routed.role",
-                                       "routed.budget_kind",
-                                       "routed.count",
-                                       "routed.fraction",
-                                       "routed.top_p",
-                                       "routed.threshold",
-                                       "routed.query_count",
-                                       "routed.query_fraction",
-                                       "routed.choice",
-                                       "routed.scope",
-                                       "routed.bits",
-                                       "routed.seed",
-                                       "far.far",
-                                       "mix.full_every",
-                                       "mix.full_offset",
-                                       "mix.full_layers"};
-
-} // namespace
-
 std::span<const ParamSpec> paramSpecs() {
     static const std::vector<ParamSpec> specs = [] {
         std::vector<ParamSpec> table;
@@ -44,8 +12,6 @@ std::span<const ParamSpec> paramSpecs() {
         params::appendRouted(table);
         params::appendFar(table);
         params::appendMix(table);
-        for (ParamSpec& spec : table)
-            spec.quiet = std::find(std::begin(kShown), std::end(kShown), spec.key) == std::end(kShown);
         return table;
     }();
     return specs;

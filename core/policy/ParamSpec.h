@@ -32,7 +32,6 @@ struct ParamSpec {
     bool allAllowed = false;             ///< Integer: kAll is allowed
     bool offAllowed = false;             ///< Real: "off" is allowed and stored as NaN
     bool logarithmic = false;            ///< whether a slider should be logarithmic
-    bool quiet = true;                   ///< a panel hides the row while the parameter has no effect
     std::vector<std::string_view> names; ///< Name: the allowed values
     ParamValue (*get)(const AttentionPolicy&) = nullptr;
     /// The variant's type must match `kind` (call checkParam first). Setting a signal that does not support

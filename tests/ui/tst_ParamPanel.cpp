@@ -9,9 +9,11 @@
 #include <QComboBox>
 #include <QLabel>
 #include <QLineEdit>
+#include <QSettings>
 #include <QSignalSpy>
 #include <QSlider>
 #include <QTest>
+#include <QToolButton>
 #include <atomic>
 #include <mutex>
 
@@ -287,28 +289,84 @@ private slots:
         QCOMPARE(pairs.share(), QStringLiteral("54 times full"));
     }
 
-    void inactive_rowsAreDisabledAndSayWhy() {
+    void inactive_rowsAreHidden() {
         Stage s;
+        const auto shown = [&](const char* key) {
+            return !s.panel.findChild<QWidget*>(QLatin1String(key))->isHidden();
+        };
+        QVERIFY(shown("params.routed.bits") && shown("params.routed.count"));
+        QVERIFY(!shown("params.routed.threshold")); // another kind of budget
         s.requests.setPolicy(*presetPolicy("window"), QStringLiteral("window"));
-        auto* bits = s.find<QSlider>("params.routed.bits.slider");
-        QVERIFY(!bits->isEnabled());
-        const QString tip = s.panel.findChild<QWidget*>(QStringLiteral("params.routed.bits"))->toolTip();
-        QVERIFY2(tip.contains(QStringLiteral("No effect now")), qPrintable(tip));
+        QVERIFY(!shown("params.routed.bits") && !shown("params.routed.count"));
+        QVERIFY(shown("params.routed.signal"));
         s.requests.setPolicy(*presetPolicy("default"), QStringLiteral("default"));
-        QVERIFY(bits->isEnabled());
+        QVERIFY(shown("params.routed.bits"));
+    }
+
+    /// The five knobs are in sight; the rest opens by section, and says its state in a line until then.
+    void sections_openByArrow_andTellTheirState() {
+        QSettings().remove(QStringLiteral("params/open"));
+        Stage s;
+        for (const char* knob :
+             {"params.local.window.slider", "params.always.sinks.slider", "params.routed.signal.value",
+              "params.routed.count.slider", "params.far.far.value"})
+            QVERIFY2(s.find<QWidget>(knob)->isVisible(), knob);
+        auto* bits = s.find<QWidget>("params.routed.bits");
+        QVERIFY(!bits->isVisible());
+        QCOMPARE(s.find<QLabel>("params.state.Routed")->text(),
+                 QStringLiteral("signal group_dot, routed keys 32"));
+        QCOMPARE(s.find<QLabel>("params.state.Far")->text(), QStringLiteral("off"));
+        QTest::mouseClick(s.find<QToolButton>("params.open.Routed"), Qt::LeftButton);
+        QVERIFY(bits->isVisible());
+        {
+            Stage again; // remembered
+            QVERIFY(again.find<QWidget>("params.routed.bits")->isVisible());
+        }
+        auto* all = s.find<QToolButton>("params.all");
+        QTest::mouseClick(all, Qt::LeftButton);
+        QVERIFY(s.find<QWidget>("params.local.dilation")->isVisible());
+        QTest::mouseClick(all, Qt::LeftButton);
+        QVERIFY(!s.find<QWidget>("params.local.dilation")->isVisible());
+        QVERIFY(!bits->isVisible());
+        s.panel.reveal(QStringLiteral("routed.bits"));
+        QVERIFY(bits->isVisible());
+        QTRY_VERIFY(s.find<QLineEdit>("params.routed.bits.value")->hasFocus() || !s.panel.isActiveWindow());
+        QSettings().remove(QStringLiteral("params/open"));
+    }
+
+    void aTextTooShortToSaveAnything_isSaid() {
+        test::TinyOptions options;
+        options.tokens = 20;
+        options.policy.local.window = 128;
+        options.policy.routed = {};
+        const auto counted = [&] {
+            auto snapshot = test::tinySnapshot(options);
+            snapshot->isolated.reset();
+            return pairsOf(*snapshot);
+        };
+        const auto pairs = counted();
+        QVERIFY(pairs);
+        QVERIFY2(pairs->remark.contains(QStringLiteral("too short")), qPrintable(pairs->remark));
+        PairsBar bar;
+        bar.show(pairs, {});
+        QVERIFY(bar.sentence().contains(pairs->remark));
+        options.policy.local.window = kAll; // full attention is meant to read everything
+        QVERIFY(counted()->remark.isEmpty());
+        options.policy.local.window = 10;
+        QVERIFY(counted()->remark.isEmpty());
     }
 
     void preset_isPickedAndFollows() {
         Stage s;
         auto* presets = s.find<QComboBox>("params.preset");
-        QCOMPARE(presets->currentText(), QStringLiteral("default"));
+        QCOMPARE(presets->currentText(), QStringLiteral("Default"));
         s.requests.setParam(*findParam("window"), ParamValue(std::int64_t{99}));
         QCOMPARE(presets->currentIndex(), -1);
         presets->setFocus();
-        presets->setCurrentIndex(presets->findText(QStringLiteral("default")));
+        presets->setCurrentIndex(presets->findText(QStringLiteral("Default")));
         QTest::keyClick(presets, Qt::Key_Down); // the next one, by hand
         QCOMPARE(s.policy().local.window, kAll);
-        QCOMPARE(presets->currentText(), QStringLiteral("full"));
+        QCOMPARE(presets->currentText(), QStringLiteral("Full attention, 2017"));
         s.requests.undoStack().undo();
         QCOMPARE(s.policy().local.window, 99);
     }

@@ -45,6 +45,12 @@ double sumOf(const PairsByReason& pairs) {
     return sum;
 }
 
+int remarkHeight(const PairsByReason& pairs, int width) {
+    return QFontMetrics(Theme::second())
+        .boundingRect(QRect(0, 0, std::max(width, 100), 1000), Qt::TextWordWrap, pairs.remark)
+        .height();
+}
+
 } // namespace
 
 QString PairsByReason::share() const {
@@ -69,7 +75,8 @@ QSize PairsBar::sizeHint() const {
         const auto all = parts(*m_pairs);
         listed = static_cast<int>(std::count_if(all.begin(), all.end(), isListed));
     }
-    return {200, kLine * (2 + (listed + 1) / 2) + kBar + 12};
+    const int remark = m_pairs && !m_pairs->remark.isEmpty() ? remarkHeight(*m_pairs, width()) : 0;
+    return {200, kLine * (2 + (listed + 1) / 2) + kBar + 12 + remark};
 }
 
 void PairsBar::show(const std::optional<PairsByReason>& pairs, const QString& whyNone) {
@@ -89,8 +96,9 @@ QString PairsBar::sentence() const {
         if (part.pairs > 0)
             names << QStringLiteral("%1 %2").arg(
                 part.name, percent(part.pairs / static_cast<double>(m_pairs->fullPairs)));
-    return QStringLiteral("Pairs, %1: %2, counted (%3)")
-        .arg(m_pairs->over, m_pairs->share(), names.join(QLatin1String(", ")));
+    const QString counts = QStringLiteral("Pairs, %1: %2, counted (%3)")
+                               .arg(m_pairs->over, m_pairs->share(), names.join(QLatin1String(", ")));
+    return m_pairs->remark.isEmpty() ? counts : counts + QStringLiteral(". ") + m_pairs->remark;
 }
 
 void PairsBar::paintEvent(QPaintEvent*) {
@@ -159,6 +167,12 @@ void PairsBar::paintEvent(QPaintEvent*) {
                          QStringLiteral("%1 %2").arg(part.name, percent(part.pairs / full)));
         ++index;
     }
+    if (m_pairs->remark.isEmpty())
+        return;
+    y += (index + 1) / 2 * kLine;
+    painter.setPen(m_pairs->old ? theme.ink3 : theme.ink);
+    painter.drawText(QRect(0, y, width(), height() - y), Qt::AlignLeft | Qt::AlignTop | Qt::TextWordWrap,
+                     m_pairs->remark);
 }
 
 } // namespace fovea::ui

@@ -16,12 +16,13 @@ struct PairsByReason {
     QString over;                         ///< "all layers", "layer 12", "L12 H5, 512 rows in view"
     bool partOfRows = false;              ///< some rows alone: the share is theirs, not the text's
     bool old = false;                     ///< of an earlier policy
+    QString remark;                       ///< a sentence under the share, or empty
 
     /// "75.0 % of full", "116.7 % of these rows", "54 times full".
     [[nodiscard]] QString share() const;
 };
 
-/// The bar at the bottom of the parameter panel. Its length is the pairs of full attention; it is filled by
+/// A bar in the parameter panel. Its length is the pairs of full attention; it is filled by
 /// reason, including the router. The share is printed below.
 class PairsBar : public QWidget {
     Q_OBJECT

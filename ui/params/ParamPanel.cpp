@@ -3,15 +3,15 @@
 #include "core/policy/SignalSpec.h"
 #include "ui/params/ParamRow.h"
 #include "ui/params/PresetBox.h"
+#include "ui/params/SectionBox.h"
 #include "ui/params/Sections.h"
 #include "ui/plot/Theme.h"
-#include <QCheckBox>
 #include <QFrame>
-#include <QHBoxLayout>
 #include <QLabel>
 #include <QScrollArea>
-#include <QScrollBar>
+#include <QSettings>
 #include <QStyle>
+#include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
 
@@ -19,6 +19,7 @@ namespace fovea::ui {
 
 namespace {
 
+const QString kOpenSections = QStringLiteral("params/open");
 constexpr int kLeastLabelWidth = 84; ///< longer labels end in an ellipsis; the tip has them whole
 
 QString text(std::string_view s) {
@@ -61,6 +62,10 @@ std::optional<PairsByReason> pairsOf(const Snapshot& snapshot) {
         result.over = QStringLiteral("layer %1").arg(counts->layer);
     if (counts->scope == PairScope::Unrouted)
         result.over += QStringLiteral(", before routing");
+    if (counts->scope != PairScope::Unrouted && !result.partOfRows && !snapshot.request->policy.readsAll() &&
+        counts->readsEveryPair())
+        result.remark =
+            ParamPanel::tr("Nothing is saved: every pair is read. The text is too short for this policy.");
     if (result.partOfRows)
         result.over += QStringLiteral(", %1 rows in view").arg(rows);
     return result;
@@ -98,15 +103,22 @@ ParamPanel::ParamPanel(RequestModel& requests, RunController& runs, QWidget* par
     scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     auto* inside = new QWidget(scroll);
     inside->setObjectName(QStringLiteral("params.rows"));
-    buildSections(inside);
+    auto* rows = new QVBoxLayout(inside);
+    rows->setContentsMargins(0, 0, 4, 0);
+    rows->setSpacing(0);
+    for (const std::string_view key : knobKeys())
+        rows->addWidget(makeRow(*findParam(key), inside));
+    rows->addSpacing(8);
+    m_pairs = new PairsBar(inside);
+    rows->addWidget(m_pairs);
+    rows->addSpacing(8);
+    buildSections(inside, *rows);
+    rows->addStretch(1);
     scroll->setWidget(inside);
     // Rows are never cut: what is too narrow for them is widened, and the bar stands beside them.
     scroll->setMinimumWidth(inside->minimumSizeHint().width() +
                             style()->pixelMetric(QStyle::PM_ScrollBarExtent));
     column->addWidget(scroll, 1);
-
-    m_pairs = new PairsBar(this);
-    column->addWidget(m_pairs);
 
     connect(&m_requests, &RequestModel::requestChanged, this, [this] {
         for (ParamRow* line : m_rows) // complaints are about what stood there before
@@ -135,47 +147,83 @@ ParamPanel::ParamPanel(RequestModel& requests, RunController& runs, QWidget* par
     showSnapshot();
 }
 
-void ParamPanel::buildSections(QWidget* inside) {
-    auto* column = new QVBoxLayout(inside);
-    column->setContentsMargins(0, 0, 4, 0);
-    column->setSpacing(0);
+ParamRow* ParamPanel::makeRow(const ParamSpec& spec, QWidget* inside) {
+    auto* line = new ParamRow(spec, inside);
+    m_rows.push_back(line);
+    m_labelWidth = std::max(m_labelWidth, line->labelWidthHint());
+    connect(line, &ParamRow::wanted, &m_requests, &RequestModel::setParam);
+    connect(line, &ParamRow::dragBegan, this, [this](const ParamSpec& dragged) {
+        m_requests.beginDrag(dragged);
+        m_runs.dragStarted();
+    });
+    connect(line, &ParamRow::dragEnded, this, [this] {
+        m_requests.endDrag();
+        m_runs.dragEnded();
+    });
+    connect(line, &ParamRow::helpWanted, this, &ParamPanel::helpWanted);
+    return line;
+}
+
+void ParamPanel::buildSections(QWidget* inside, QVBoxLayout& column) {
+    const QStringList open = QSettings().value(kOpenSections).toStringList();
     for (const std::string_view section : sectionNames()) {
-        auto* header = new QCheckBox(text(section), inside);
-        header->setObjectName(QStringLiteral("params.section.%1").arg(text(section)));
-        header->setFont(Theme::section());
-        header->setMinimumHeight(28);
-        header->setToolTip(tr("Takes this part off, or puts it back as it was"));
-        connect(header, &QCheckBox::clicked, this, [this, section](bool on) { switchSection(section, on); });
-        m_switches[section] = header;
-        if (section != sectionNames().front()) {
-            auto* rule = new QFrame(inside);
-            rule->setFrameShape(QFrame::HLine);
-            rule->setFrameShadow(QFrame::Plain);
-            rule->setForegroundRole(QPalette::Midlight);
-            column->addSpacing(4);
-            column->addWidget(rule);
-        }
-        column->addWidget(header);
-        for (const ParamSpec& spec : paramSpecs()) {
-            if (spec.section != section)
-                continue;
-            auto* line = new ParamRow(spec, inside);
-            m_rows.push_back(line);
-            m_labelWidth = std::max(m_labelWidth, line->labelWidthHint());
-            column->addWidget(line);
-            connect(line, &ParamRow::wanted, &m_requests, &RequestModel::setParam);
-            connect(line, &ParamRow::dragBegan, this, [this](const ParamSpec& dragged) {
-                m_requests.beginDrag(dragged);
-                m_runs.dragStarted();
-            });
-            connect(line, &ParamRow::dragEnded, this, [this] {
-                m_requests.endDrag();
-                m_runs.dragEnded();
-            });
-            connect(line, &ParamRow::helpWanted, this, &ParamPanel::helpWanted);
-        }
+        auto* rule = new QFrame(inside);
+        rule->setFrameShape(QFrame::HLine);
+        rule->setFrameShadow(QFrame::Plain);
+        rule->setForegroundRole(QPalette::Midlight);
+        column.addWidget(rule);
+        auto* box = new SectionBox(section, inside);
+        for (const ParamSpec& spec : paramSpecs())
+            if (spec.section == section && !isKnob(spec))
+                box->addRow(makeRow(spec, box));
+        box->setOpen(open.contains(text(section)));
+        connect(box, &SectionBox::switched, this, &ParamPanel::switchSection);
+        connect(box, &SectionBox::opened, this, &ParamPanel::rememberOpen);
+        m_sections.push_back(box);
+        column.addWidget(box);
     }
-    column->addStretch(1);
+    m_all = new QToolButton(inside);
+    m_all->setObjectName(QStringLiteral("params.all"));
+    m_all->setAutoRaise(true);
+    m_all->setMinimumHeight(28);
+    connect(m_all, &QToolButton::clicked, this, [this] {
+        const bool wanted = !allOpen();
+        for (SectionBox* box : m_sections)
+            box->setOpen(wanted);
+        rememberOpen();
+    });
+    column.addWidget(m_all);
+    m_all->setText(allOpen() ? tr("Fewer parameters") : tr("All parameters"));
+}
+
+bool ParamPanel::allOpen() const {
+    return std::all_of(m_sections.begin(), m_sections.end(), [](SectionBox* box) { return box->isOpen(); });
+}
+
+void ParamPanel::rememberOpen() {
+    QStringList open;
+    for (SectionBox* box : m_sections)
+        if (box->isOpen())
+            open << text(box->section());
+    QSettings().setValue(kOpenSections, open);
+    m_all->setText(allOpen() ? tr("Fewer parameters") : tr("All parameters"));
+}
+
+void ParamPanel::reveal(const QString& key) {
+    ParamRow* const found = row(key);
+    if (found == nullptr)
+        return;
+    for (SectionBox* box : m_sections)
+        if (box->isAncestorOf(found))
+            box->setOpen(true);
+    found->setVisible(true); // even where it has no effect now: its tip says why
+    QMetaObject::invokeMethod(
+        this,
+        [this, found] {
+            findChild<QScrollArea*>()->ensureWidgetVisible(found);
+            found->takeFocus();
+        },
+        Qt::QueuedConnection); // after the layout
 }
 
 void ParamPanel::resizeEvent(QResizeEvent* event) {
@@ -206,14 +254,14 @@ void ParamPanel::switchSection(std::string_view section, bool on) {
 void ParamPanel::showPolicy() {
     const AttentionPolicy& policy = m_requests.request().policy;
     for (ParamRow* line : m_rows) {
-        line->show(policy, m_defaults, whyInactive(line->spec(), policy));
-        line->setVisible(!line->spec().quiet || line->spec().active(policy));
+        const QString why = whyInactive(line->spec(), policy);
+        line->show(policy, m_defaults, why);
+        line->setVisible(why.isEmpty());
     }
-    for (const auto& [section, control] : m_switches) {
-        const bool on = sectionOn(policy, section);
-        control->setChecked(on);
-        if (on)
-            m_remembered = withSectionOf(m_remembered, section, policy);
+    for (SectionBox* box : m_sections) {
+        box->show(policy);
+        if (sectionOn(policy, box->section()))
+            m_remembered = withSectionOf(m_remembered, box->section(), policy);
     }
     m_presets->show(policy);
 }

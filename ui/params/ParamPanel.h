@@ -2,25 +2,30 @@
 #include "ui/params/PairsBar.h"
 #include "ui/run/RunController.h"
 #include <QWidget>
-#include <map>
 #include <string>
 #include <vector>
 
-class QCheckBox;
 class QLabel;
+class QToolButton;
+class QVBoxLayout;
 
 namespace fovea::ui {
 
 class ParamRow;
 class PresetBox;
+class SectionBox;
 
-/// The parameters of the policy: rows generated from paramSpecs(), grouped in the sections of the policy
-/// file, each section with a switch that turns that part off, or on again with its former values, in one undo
-/// step. Preset picker above, pairs by reason below.
+/// The parameters of the policy, in rows generated from paramSpecs(). Preset picker and the few parameters of
+/// a first look above, pairs by reason under them, then the sections of the policy file: each a line with its
+/// state, a switch that turns that part off, or on again with its former values, in one undo step, and its
+/// other parameters when it is open. Rows without an effect are hidden.
 class ParamPanel : public QWidget {
     Q_OBJECT
 public:
     ParamPanel(RequestModel& requests, RunController& runs, QWidget* parent = nullptr);
+
+    /// Shows the row of that parameter, whatever hides it, and gives it the focus.
+    void reveal(const QString& key);
 
 signals:
     void helpWanted(const fovea::ParamSpec& spec);
@@ -29,7 +34,10 @@ protected:
     void resizeEvent(QResizeEvent* event) override;
 
 private:
-    void buildSections(QWidget* inside);
+    ParamRow* makeRow(const ParamSpec& spec, QWidget* inside);
+    void buildSections(QWidget* inside, QVBoxLayout& column);
+    [[nodiscard]] bool allOpen() const;
+    void rememberOpen();
     void showPolicy();
     void showSnapshot();
     void switchSection(std::string_view section, bool on);
@@ -40,7 +48,8 @@ private:
     QLabel* m_presetError = nullptr;
     PairsBar* m_pairs = nullptr;
     std::vector<ParamRow*> m_rows;
-    std::map<std::string_view, QCheckBox*> m_switches;
+    std::vector<SectionBox*> m_sections;
+    QToolButton* m_all = nullptr;
     AttentionPolicy m_defaults;             ///< of the preset `default`; a dot marks what differs
     AttentionPolicy m_remembered;           ///< the state of each section when it was last on
     std::optional<PairsByReason> m_counted; ///< counts before a run, for the tokens and the policy below

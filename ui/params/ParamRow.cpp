@@ -228,6 +228,15 @@ void ParamRow::showError(const QString& sentence) {
     m_error->setVisible(!sentence.isEmpty());
 }
 
+void ParamRow::takeFocus() {
+    QWidget* const controls[] = {m_number, m_names, m_flag};
+    for (QWidget* control : controls)
+        if (control != nullptr) {
+            control->setFocus(Qt::ShortcutFocusReason);
+            return;
+        }
+}
+
 void ParamRow::setLabelWidth(int pixels) {
     m_label->setFixedWidth(pixels);
     m_label->setText(QFontMetrics(Theme::body()).elidedText(text(m_spec.label), Qt::ElideRight, pixels));

@@ -28,6 +28,7 @@ public:
     void show(const AttentionPolicy& policy, const AttentionPolicy& defaults, const QString& whyInactive);
     void setTokens(std::int64_t tokens);     ///< T, for the slider's end
     void showError(const QString& sentence); ///< empty: clears
+    void takeFocus();                        ///< of its first control
     void setLabelWidth(int pixels);
     [[nodiscard]] int labelWidthHint() const;
 

@@ -1,9 +1,14 @@
 #include "ui/params/PresetBox.h"
+#include "core/policy/PresetTitle.h"
 #include "core/policy/SignalSpec.h"
+#include "ui/plot/Theme.h"
+#include <QAbstractItemView>
 #include <QComboBox>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QPainter>
 #include <QStandardItemModel>
+#include <QStyledItemDelegate>
 #include <QVBoxLayout>
 
 namespace fovea::ui {
@@ -33,6 +38,32 @@ QString describe(const PolicyPreset& preset) {
     line += looksAhead(preset.policy) ? PresetBox::tr("Looks ahead.") : PresetBox::tr("Causal.");
     return line;
 }
+
+constexpr int kIdRole = Qt::UserRole + 1;
+
+/// The name people know in ink, the name of files and the command line in second ink at the right.
+class TitleAndId : public QStyledItemDelegate {
+public:
+    using QStyledItemDelegate::QStyledItemDelegate;
+    void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& at) const override {
+        QStyledItemDelegate::paint(painter, option, at);
+        const QString id = at.data(kIdRole).toString();
+        if (id.isEmpty())
+            return;
+        painter->save();
+        painter->setPen((option.state & QStyle::State_Selected) != 0
+                            ? option.palette.color(QPalette::HighlightedText)
+                            : Theme::current().ink2);
+        painter->drawText(option.rect.adjusted(0, 0, -8, 0), Qt::AlignRight | Qt::AlignVCenter, id);
+        painter->restore();
+    }
+    QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex& at) const override {
+        const QString id = at.data(kIdRole).toString();
+        const int extra = id.isEmpty() ? 0 : option.fontMetrics.horizontalAdvance(id) + 32;
+        const QSize own = QStyledItemDelegate::sizeHint(option, at);
+        return {own.width() + extra, std::max(own.height(), kRowHeight)};
+    }
+};
 
 } // namespace
 
@@ -72,13 +103,16 @@ PresetBox::PresetBox(QWidget* parent) : QWidget(parent) {
             heading->setFont(bold);
             items->appendRow(heading);
         }
-        auto* item = new QStandardItem(text(presets[n].name));
+        auto* item = new QStandardItem(QString::fromStdString(presetTitle(presets[n])));
+        item->setData(text(presets[n].name), kIdRole);
         item->setData(static_cast<int>(n), Qt::UserRole);
         item->setToolTip(describe(presets[n]));
-        item->setSizeHint({m_list->fontMetrics().horizontalAdvance(item->text()), kRowHeight});
         items->appendRow(item);
     }
     m_list->setModel(items);
+    auto* delegate = new TitleAndId(m_list);
+    m_list->setItemDelegate(delegate);
+    m_list->view()->setMinimumWidth(m_list->view()->sizeHintForColumn(0) + 24); // the ids beside the titles
     m_list->setCurrentIndex(-1);
     connect(m_list, &QComboBox::activated, this, [this](int row) {
         const QVariant at = m_list->itemData(row);
@@ -100,6 +134,8 @@ int PresetBox::rowOf(const AttentionPolicy& policy) const {
 void PresetBox::show(const AttentionPolicy& policy) {
     const int row = rowOf(policy);
     m_list->setCurrentIndex(row);
+    m_list->setToolTip(
+        row < 0 ? QString() : tr("On the command line: %1").arg(m_list->itemData(row, kIdRole).toString()));
     if (row >= 0)
         m_help->setText(describe(policyPresets()[static_cast<std::size_t>(m_list->itemData(row).toInt())]));
     else

@@ -1,10 +1,28 @@
 #include "ui/params/Sections.h"
+#include <QStringList>
+#include <algorithm>
 
 namespace fovea::ui {
+
+namespace {
+
+/// In a file a missing local part means full attention; here every part is off.
+AttentionPolicy emptyPolicy() {
+    AttentionPolicy off;
+    off.local.window = 0;
+    return off;
+}
+
+} // namespace
 
 const std::vector<std::string_view>& sectionNames() {
     static const std::vector<std::string_view> names = {"Local", "Always", "Routed", "Far", "Mix"};
     return names;
+}
+
+QString sectionTitle(std::string_view section) {
+    return section == "Far" ? QStringLiteral("Far field")
+                            : QString::fromUtf8(section.data(), static_cast<qsizetype>(section.size()));
 }
 
 bool sectionOn(const AttentionPolicy& policy, std::string_view section) {
@@ -20,11 +38,26 @@ bool sectionOn(const AttentionPolicy& policy, std::string_view section) {
     return !(policy.mix == MixPart{}) || !policy.headPolicies.empty();
 }
 
+QString sectionState(const AttentionPolicy& policy, std::string_view section) {
+    if (!sectionOn(policy, section))
+        return QStringLiteral("off");
+    const AttentionPolicy off = emptyPolicy();
+    QStringList parts;
+    for (const ParamSpec& spec : paramSpecs()) {
+        if (spec.section != section || (spec.active != nullptr && !spec.active(policy)))
+            continue;
+        const std::string value = formatParam(spec, spec.get(policy)); // as texts: "off" is a NaN
+        if (!isKnob(spec) && value == formatParam(spec, spec.get(off)))
+            continue;
+        const QString label = QString::fromUtf8(spec.label.data(), static_cast<qsizetype>(spec.label.size()));
+        parts << (spec.kind == ParamKind::Flag ? label
+                                               : label + QLatin1Char(' ') + QString::fromStdString(value));
+    }
+    return parts.join(QStringLiteral(", "));
+}
+
 AttentionPolicy withoutSection(AttentionPolicy policy, std::string_view section) {
-    AttentionPolicy off;
-    off.local.window =
-        0; // in a file a missing local part means full attention; here the local part is switched off
-    return withSectionOf(std::move(policy), section, off);
+    return withSectionOf(std::move(policy), section, emptyPolicy());
 }
 
 AttentionPolicy withSectionOf(AttentionPolicy policy, std::string_view section,
@@ -44,6 +77,21 @@ AttentionPolicy withSectionOf(AttentionPolicy policy, std::string_view section,
     }
     policy.name.clear();
     return policy;
+}
+
+const std::vector<std::string_view>& knobKeys() {
+    static const std::vector<std::string_view> keys = [] {
+        std::vector<std::string_view> all = {"local.window", "always.sinks", "routed.signal"};
+        all.insert(all.end(), std::begin(kBudgetKeys), std::end(kBudgetKeys));
+        all.push_back("far.far");
+        return all;
+    }();
+    return keys;
+}
+
+bool isKnob(const ParamSpec& spec) {
+    const auto& keys = knobKeys();
+    return std::find(keys.begin(), keys.end(), spec.key) != keys.end();
 }
 
 } // namespace fovea::ui
