@@ -135,6 +135,8 @@ Outcome<> saveFolder(const TextRun& run, const Options& options, const std::stri
         Outcome<std::vector<std::string>> pictures = savePictures(*run.snapshot, folder);
         FOVEA_TRY(pictures);
         paths.insert(paths.end(), pictures->begin(), pictures->end());
+        paths.push_back(folder + "/report.html");
+        FOVEA_TRY(saveReport(*run.snapshot, paths.back()));
     } else {
         printNote("this build has no pictures (FOVEA_CORE_ONLY); report.json and routing.csv are written",
                   options.text.output.quiet);
@@ -228,7 +230,8 @@ Command addAnalyze(CLI::App& program) {
                                                       "attention and says what was saved and what was lost. "
                                                       "Routing record, fidelity, cost and fairness gates. "
                                                       "Without a policy option: the preset \"default\".");
-    addTextRunOptions(*app, options->text, "Write report.json, routing.csv and pictures into this folder.");
+    addTextRunOptions(*app, options->text,
+                      "Write report.html, report.json, routing.csv and pictures into this folder.");
     app->add_option("--repeat", options->repeat,
                     "Time both arms this many times and report median and spread. Default: 1.")
         ->type_name("N")

@@ -29,8 +29,10 @@ Outcome<> run(const Options& options, Session& session) {
                         "FILE.json are accepted");
     if (!options.map.empty() && !drawsPictures())
         return badUsage("--map: this build has no pictures (FOVEA_CORE_ONLY); --rows FILE.csv is accepted");
-    if (!options.map.empty() && !options.map.ends_with(".png") && !options.map.ends_with(".svg"))
-        return badUsage("--map is \"" + options.map + "\"; a name that ends in .png or .svg is accepted");
+    if (!options.map.empty() && !options.map.ends_with(".png") && !options.map.ends_with(".svg") &&
+        !options.map.ends_with(".pdf"))
+        return badUsage("--map is \"" + options.map +
+                        "\"; a name that ends in .png, .svg or .pdf is accepted");
     OutputFiles files;
     files.add("--map", options.map);
     files.add("--rows", options.rows);
@@ -86,7 +88,7 @@ Command addExport(CLI::App& program) {
     const auto add = [&](const char* name, std::string& value, const char* type, const char* help) {
         app->add_option(name, value, help)->type_name(type)->group("What");
     };
-    add("--map", options->map, "FILE.png|.svg", "Full beside hybrid, with legend and provenance.");
+    add("--map", options->map, "FILE.png|.svg|.pdf", "Full beside hybrid, with legend and provenance.");
     add("--rows", options->rows, "FILE.csv",
         "query, key, token texts, p, hybrid p, reason; and of which layer, head, model, text and policy.");
     add("--policy-file", options->policy, "FILE.json", "The policy that the options say, for --policy.");

@@ -1,8 +1,10 @@
 #include "app/Pictures.h"
 #ifdef FOVEA_WITH_WINDOW
 #include "app/Interrupt.h"
+#include "app/Output.h"
 #include "ui/plot/MapExport.h"
 #include <QGuiApplication>
+#include <algorithm>
 #include <cstdlib>
 #endif
 
@@ -52,6 +54,18 @@ Outcome<> saveMap(const Snapshot& snapshot, const std::string& path) {
     return {};
 }
 
+Outcome<> saveReport(const Snapshot& snapshot, const std::string& path) {
+    const SaveGuard guard;
+    const OffscreenApplication application;
+    const ModelShape& shape = snapshot.model->shape;
+    const Result<std::string> html =
+        ui::mapReport(snapshot, std::clamp(snapshot.request->visible.layer, 0, shape.layers - 1),
+                      std::clamp(snapshot.request->visible.head, 0, shape.heads - 1));
+    if (!html)
+        return workFailed(html.error().message);
+    return save(path, *html);
+}
+
 #else
 
 namespace {
@@ -67,6 +81,10 @@ Outcome<std::vector<std::string>> savePictures(const Snapshot&, const std::strin
 }
 
 Outcome<> saveMap(const Snapshot&, const std::string&) {
+    return workFailed(kNoPictures);
+}
+
+Outcome<> saveReport(const Snapshot&, const std::string&) {
     return workFailed(kNoPictures);
 }
 

@@ -14,7 +14,10 @@ namespace fovea::app {
 [[nodiscard]] Outcome<std::vector<std::string>> savePictures(const Snapshot& snapshot,
                                                              const std::string& folder);
 
-/// Writes one map, full beside hybrid, as PNG or SVG depending on the extension of the path.
+/// Writes one map, full beside hybrid, as PNG, SVG or PDF depending on the extension of the path.
 [[nodiscard]] Outcome<> saveMap(const Snapshot& snapshot, const std::string& path);
+
+/// Writes the HTML report of a finished run, with the maps of its visible head.
+[[nodiscard]] Outcome<> saveReport(const Snapshot& snapshot, const std::string& path);
 
 } // namespace fovea::app

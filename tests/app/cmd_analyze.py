@@ -113,6 +113,11 @@ for word in (b"density", b"next-token KL", b"top-1", b"kept mass", b"output erro
              b"propagated"):
     check(word in done.stdout, f"the summary says {word.decode()}")
 doc = json.load(open(os.path.join(folder_out, "report.json"), encoding="utf-8"))
+page = os.path.join(folder_out, "report.html")
+if os.path.exists(page):  # a build that draws
+    html = open(page, encoding="utf-8").read()
+    check(html.endswith("</html>\n") and "<script" not in html and html.count("<svg") == 2, "one page with two pictures and no script")
+    check(f"{doc['fidelity']['next_token_kl']:.5f}" in html, "the page has the report's KL")
 T = doc["tokens"]
 routed = sum(min(4, max(0, i + 1 - 16 - 2)) for i in range(T))
 equal(doc["hybrid"]["pairs"], (banded(T, 16, 2) + routed) * units, "pairs with four routed keys")

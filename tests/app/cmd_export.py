@@ -38,7 +38,7 @@ else:
     drawing = os.path.join(place, "map.svg")
     equal(run("export", text, "--map", drawing, *options, "--quiet").returncode, 0, "status of an SVG")
     check(b"<svg" in open(drawing, "rb").read(400), "an SVG")
-    refused(run("export", text, "--map", os.path.join(place, "map.gif")), 2, ".png or .svg")
+    refused(run("export", text, "--map", os.path.join(place, "map.gif")), 2, ".png, .svg or .pdf")
 refused(run("export", text), 2, "nothing to export")
 refused(run("export", text, "--policy-file", rows, "--rows", rows), 2, "--rows and --policy-file both name")
 link = os.path.join(place, "link.csv")

@@ -581,7 +581,7 @@ private slots:
             const auto result = exportMap(*run.snapshot, options, path);
             return result ? QString() : QString::fromStdString(result.error().message);
         };
-        QVERIFY(message({}, run.path("map.bmp")).contains(QStringLiteral(".png or .svg")));
+        QVERIFY(message({}, run.path("map.bmp")).contains(QStringLiteral(".png, .svg or .pdf")));
         MapExportOptions options;
         options.layer = 7;
         QVERIFY(message(options, run.path("a.png")).contains(QStringLiteral("layer 7")));

@@ -1,4 +1,5 @@
 #include "ui/plot/MapExport.h"
+#include "core/export/HtmlReport.h"
 #include "core/files/AtomicFile.h"
 #include "core/measure/HeadReads.h"
 #include "ui/plot/HeadImages.h"
@@ -7,6 +8,8 @@
 #include <QBuffer>
 #include <QFontMetricsF>
 #include <QImage>
+#include <QPageSize>
+#include <QPdfWriter>
 #include <QSvgGenerator>
 #include <algorithm>
 #include <cmath>
@@ -61,7 +64,7 @@ public:
     }
 
 private:
-    const TileSource& m_source;
+    TileSource m_source;
     int m_level;
     std::unordered_map<TileKey, TilePtr, TileKeyHash> m_tiles;
 };
@@ -88,6 +91,38 @@ QString headingOf(const Snapshot& snapshot, int layer, int head) {
 
 } // namespace
 
+namespace {
+
+void writeSvg(QBuffer& buffer, QSize size, const QString& title,
+              const std::function<void(QPainter&, bool)>& paint) {
+    QSvgGenerator generator;
+    generator.setOutputDevice(&buffer);
+    generator.setSize(size);
+    generator.setViewBox(QRect(QPoint(0, 0), size));
+    generator.setResolution(static_cast<int>(kPixelsPerInch));
+    generator.setTitle(title);
+    generator.setDescription(title);
+    QPainter painter(&generator);
+    paint(painter, true);
+}
+
+/// One page of the picture's size. Text stays text.
+void writePdf(QBuffer& buffer, QSize size, const QString& title,
+              const std::function<void(QPainter&, bool)>& paint) {
+    constexpr double kPointsPerInch = 72;
+    QPdfWriter writer(&buffer);
+    writer.setTitle(title.section(QLatin1Char('\n'), 0, 0));
+    writer.setCreator(title.section(QLatin1Char('\n'), 1));
+    writer.setResolution(static_cast<int>(kPixelsPerInch));
+    writer.setPageSize(QPageSize(QSizeF(size) * kPointsPerInch / kPixelsPerInch, QPageSize::Point, QString(),
+                                 QPageSize::ExactMatch));
+    writer.setPageMargins(QMarginsF());
+    QPainter painter(&writer);
+    paint(painter, true);
+}
+
+} // namespace
+
 Result<> writePicture(const std::string& path, QSize size, double scale, const QString& title,
                       const std::function<void(QPainter&, bool)>& paint) {
     if (!(scale >= 1 && scale <= 4))
@@ -95,16 +130,9 @@ Result<> writePicture(const std::string& path, QSize size, double scale, const Q
     QBuffer buffer;
     buffer.open(QIODevice::WriteOnly);
     if (endsWith(path, ".svg")) {
-        QSvgGenerator generator;
-        generator.setOutputDevice(&buffer);
-        generator.setSize(size);
-        generator.setViewBox(QRect(QPoint(0, 0), size));
-        generator.setResolution(static_cast<int>(kPixelsPerInch));
-        generator.setTitle(title);
-        generator.setDescription(title);
-        QPainter painter(&generator);
-        paint(painter, true);
-        painter.end();
+        writeSvg(buffer, size, title, paint);
+    } else if (endsWith(path, ".pdf")) {
+        writePdf(buffer, size, title, paint);
     } else if (endsWith(path, ".png")) {
         QImage image((QSizeF(size) * scale).toSize(), QImage::Format_ARGB32_Premultiplied);
         image.setDevicePixelRatio(scale);
@@ -118,13 +146,24 @@ Result<> writePicture(const std::string& path, QSize size, double scale, const Q
         if (!image.save(&buffer, "PNG"))
             return fail(ErrorCode::Io, path + ": the picture could not be encoded as PNG");
     } else
-        return fail(ErrorCode::BadValue, "picture file \"" + path + "\": the name must end in .png or .svg");
+        return fail(ErrorCode::BadValue,
+                    "picture file \"" + path + "\": the name must end in .png, .svg or .pdf");
     const QByteArray& bytes = buffer.data();
     return writeFileAtomically(path,
                                std::string_view(bytes.constData(), static_cast<std::size_t>(bytes.size())));
 }
 
-Result<> exportMap(const Snapshot& snapshot, const MapExportOptions& options, const std::string& path) {
+namespace {
+
+/// A picture that is ready to be painted.
+struct Drawing {
+    QSize size;
+    QString title;
+    std::function<void(QPainter&, bool vector)> paint;
+};
+
+/// `vector`: for SVG and PDF.
+Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& options, bool vector) {
     if (!snapshot.request || !snapshot.model || !snapshot.tokens || !snapshot.full)
         return fail(ErrorCode::BadValue, "map: there is no full run to draw yet");
     const ModelShape& shape = snapshot.model->shape;
@@ -149,7 +188,8 @@ Result<> exportMap(const Snapshot& snapshot, const MapExportOptions& options, co
             return fail(ErrorCode::BadValue, "map: the hybrid of layer " + std::to_string(layer) +
                                                  " is not computed; it is known for the visible layer only");
 
-    MapScene scene;
+    const auto shared = std::make_shared<MapScene>(); // outlives this call, with the tiles
+    MapScene& scene = *shared;
     scene.tokens = snapshot.tokens;
     scene.count = static_cast<int>(snapshot.tokens->size());
     scene.theme = options.theme;
@@ -181,11 +221,11 @@ Result<> exportMap(const Snapshot& snapshot, const MapExportOptions& options, co
             MapViewport::fitAll(scene.count, layoutMap(scene, area).plots.front().size()));
     const MapLayout layout = layoutMap(scene, area);
 
-    const bool svg = endsWith(path, ".svg");
     const std::size_t cells = vectorCells(scene, layout);
     PaintOptions paint;
-    paint.cells = svg && cells > 0 && cells <= kMostVectorCells ? CellInk::Vector : CellInk::Image;
-    paint.ratio = svg ? (paint.cells == CellInk::Vector ? 1.0 : kImageDpi / kPixelsPerInch) : options.scale;
+    paint.cells = vector && cells > 0 && cells <= kMostVectorCells ? CellInk::Vector : CellInk::Image;
+    paint.ratio =
+        vector ? (paint.cells == CellInk::Vector ? 1.0 : kImageDpi / kPixelsPerInch) : options.scale;
     const int level = paint.cells == CellInk::Vector
                           ? 0
                           : MapFrame::of(scene.view, layout.plots.front().size(), paint.ratio).level();
@@ -202,26 +242,62 @@ Result<> exportMap(const Snapshot& snapshot, const MapExportOptions& options, co
     const QSize size(static_cast<int>(std::ceil(width + 2 * kMargin)),
                      static_cast<int>(std::ceil(area.bottom() + 8 + legend +
                                                 kLine * static_cast<double>(provenance.size()) + kMargin)));
-    return writePicture(
-        path, size, options.scale, scene.heading + QLatin1Char('\n') + scene.provenance,
-        [&](QPainter& painter, bool) {
-            painter.fillRect(QRectF(QPointF(0, 0), QSizeF(size)), scene.theme.panel);
+    return Drawing{
+        size, scene.heading + QLatin1Char('\n') + scene.provenance, [=](QPainter& painter, bool) {
+            painter.fillRect(QRectF(QPointF(0, 0), QSizeF(size)), shared->theme.panel);
             painter.setFont(Theme::section());
-            painter.setPen(scene.theme.ink);
+            painter.setPen(shared->theme.ink);
             painter.drawText(
                 QRectF(kMargin, kMargin, width, kHeading), Qt::AlignLeft | Qt::AlignTop,
-                QFontMetricsF(Theme::section()).elidedText(scene.heading, Qt::ElideRight, width));
-            paintMap(painter, scene, layout, tiles, paint);
-            paintMapLegend(painter, scene, QRectF(kMargin, area.bottom() + 8, width, legend), paint.ratio);
+                QFontMetricsF(Theme::section()).elidedText(shared->heading, Qt::ElideRight, width));
+            paintMap(painter, *shared, layout, tiles, paint);
+            paintMapLegend(painter, *shared, QRectF(kMargin, area.bottom() + 8, width, legend), paint.ratio);
             painter.setFont(Theme::axis());
-            painter.setPen(scene.theme.ink3);
+            painter.setPen(shared->theme.ink3);
             double y = area.bottom() + 8 + legend;
             for (const QString& line : provenance) {
                 painter.drawText(QRectF(kMargin + 8, y, width, kLine), Qt::AlignLeft | Qt::AlignVCenter,
                                  line);
                 y += kLine;
             }
-        });
+        }};
+}
+
+} // namespace
+
+Result<> exportMap(const Snapshot& snapshot, const MapExportOptions& options, const std::string& path) {
+    const Result<Drawing> drawing =
+        drawMap(snapshot, options, endsWith(path, ".svg") || endsWith(path, ".pdf"));
+    FOVEA_TRY(drawing);
+    return writePicture(path, drawing->size, options.scale, drawing->title, drawing->paint);
+}
+
+Result<std::string> mapSvg(const Snapshot& snapshot, const MapExportOptions& options) {
+    const Result<Drawing> drawing = drawMap(snapshot, options, true);
+    FOVEA_TRY(drawing);
+    QBuffer buffer;
+    buffer.open(QIODevice::WriteOnly);
+    writeSvg(buffer, drawing->size, drawing->title, drawing->paint);
+    // Without the prolog of a file: the document stands inside another one.
+    return buffer.data().mid(std::max<qsizetype>(0, buffer.data().indexOf("<svg"))).toStdString();
+}
+
+Result<std::string> mapReport(const Snapshot& snapshot, int layer, int head) {
+    std::vector<ReportPicture> pictures;
+    for (const auto& [quantities, caption] :
+         {std::pair(std::vector{MapQuantity::Full, MapQuantity::Hybrid},
+                    "Attention of one head: full beside hybrid, on one scale."),
+          std::pair(std::vector{MapQuantity::Difference, MapQuantity::Kept},
+                    "The same head: hybrid minus full, and which pairs are read for which reason.")}) {
+        MapExportOptions options;
+        options.layer = layer;
+        options.head = head;
+        options.quantities = quantities;
+        Result<std::string> svg = mapSvg(snapshot, options);
+        FOVEA_TRY(svg);
+        pictures.push_back({std::move(*svg), caption});
+    }
+    return reportHtml(snapshot, pictures);
 }
 
 Result<> exportHeads(const Snapshot& snapshot, const HeadsExportOptions& options, const std::string& path) {

@@ -29,13 +29,19 @@ struct MapExportOptions {
                                           ///< 98 % of the values shown
 };
 
-/// Writes the maps with heading, legend, axis words and provenance; `path` ends in .png or .svg. In SVG text
-/// stays text, and up to 20,000 cells are vectors; more are an image of 300 dpi under vector axes. Needs a
-/// QGuiApplication (any platform), no display. The file is written completely or not at all. Callable from
-/// any thread, also while the window draws. Errors: BadValue (file extension, scale, layer, head), Io. Cost:
-/// makeTile for the visible part; opens OpenMP regions.
+/// Writes the maps with heading, legend, axis words and provenance; `path` ends in .png, .svg or .pdf. In SVG
+/// and PDF text stays text, and up to 20,000 cells are vectors; more are an image of 300 dpi under vector
+/// axes. Needs a QGuiApplication (any platform), no display. The file is written completely or not at all.
+/// Callable from any thread, also while the window draws. Errors: BadValue (file extension, scale, layer,
+/// head), Io. Cost: makeTile for the visible part; opens OpenMP regions.
 [[nodiscard]] Result<> exportMap(const Snapshot& snapshot, const MapExportOptions& options,
                                  const std::string& path);
+
+/// The same picture as an `svg` element, to stand inside an HTML file.
+[[nodiscard]] Result<std::string> mapSvg(const Snapshot& snapshot, const MapExportOptions& options);
+/// The HTML report (core/export/HtmlReport.h) with the maps of one head. Errors: those of exportMap and
+/// reportHtml.
+[[nodiscard]] Result<std::string> mapReport(const Snapshot& snapshot, int layer, int head);
 
 inline constexpr std::size_t kMostVectorCells = 20'000;
 
@@ -49,7 +55,7 @@ struct HeadsExportOptions {
 [[nodiscard]] Result<> exportHeads(const Snapshot& snapshot, const HeadsExportOptions& options,
                                    const std::string& path);
 
-/// Writes what `paint` draws as PNG or SVG, depending on the extension of `path`. Atomic. `paint` uses
+/// Writes what `paint` draws as PNG, SVG or PDF, depending on the extension of `path`. Atomic. `paint` uses
 /// logical coordinates.
 [[nodiscard]] Result<> writePicture(const std::string& path, QSize size, double scale, const QString& title,
                                     const std::function<void(QPainter&, bool vector)>& paint);

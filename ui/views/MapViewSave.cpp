@@ -44,13 +44,14 @@ void MapView::exportView() {
     dialog->setObjectName(QStringLiteral("map.save"));
     dialog->setAttribute(Qt::WA_DeleteOnClose);
     dialog->setAcceptMode(QFileDialog::AcceptSave);
-    dialog->setNameFilters({tr("PNG picture (*.png)"), tr("SVG drawing (*.svg)")});
+    dialog->setNameFilters({tr("PNG picture (*.png)"), tr("SVG drawing (*.svg)"), tr("PDF page (*.pdf)")});
     dialog->setDefaultSuffix(QStringLiteral("png"));
     dialog->selectFile(
         QStringLiteral("map-L%1-H%2.png").arg(m_context.selection.layer()).arg(m_context.selection.head()));
     connect(dialog, &QFileDialog::filterSelected, dialog, [dialog](const QString& filter) {
-        dialog->setDefaultSuffix(filter.contains(QLatin1String("svg")) ? QStringLiteral("svg")
-                                                                       : QStringLiteral("png"));
+        dialog->setDefaultSuffix(filter.contains(QLatin1String("svg"))   ? QStringLiteral("svg")
+                                 : filter.contains(QLatin1String("pdf")) ? QStringLiteral("pdf")
+                                                                         : QStringLiteral("png"));
     });
     connect(dialog, &QFileDialog::fileSelected, this, &MapView::savePicture);
     dialog->open();
@@ -67,6 +68,29 @@ void MapView::savePicture(const QString& path) {
         this, {"", Urgency::Long},
         [snapshot = m_shown, options = exportOptions(), path](const WorkContext&) -> Result<QString> {
             return outcome(exportMap(*snapshot, options, path.toStdString()), path);
+        },
+        [this, path](const Result<QString>& saved) {
+            emit message(saved ? *saved : outcome(tl::make_unexpected(saved.error()), path));
+        });
+}
+
+void MapView::saveReport(const QString& path) {
+    const SnapshotPtr snapshot = m_context.runs.lastComplete();
+    if (!snapshot) {
+        emit message(tr("the hybrid run is not finished; a report needs its numbers"));
+        return;
+    }
+    m_context.runs.fetch<QString>(
+        this, {"", Urgency::Long},
+        [snapshot, path](const WorkContext&) -> Result<QString> {
+            // The maps of the head that the hybrid is known for in that run.
+            const VisibleRect& visible = snapshot->request->visible;
+            const ModelShape& shape = snapshot->model->shape;
+            const Result<std::string> html =
+                mapReport(*snapshot, std::clamp(visible.layer, 0, shape.layers - 1),
+                          std::clamp(visible.head, 0, shape.heads - 1));
+            FOVEA_TRY(html);
+            return outcome(writeFileAtomically(path.toStdString(), *html), path);
         },
         [this, path](const Result<QString>& saved) {
             emit message(saved ? *saved : outcome(tl::make_unexpected(saved.error()), path));
