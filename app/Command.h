@@ -32,6 +32,7 @@ struct Command {
 [[nodiscard]] Command addPolicies(CLI::App& program);
 [[nodiscard]] Command addInspect(CLI::App& program);
 [[nodiscard]] Command addTokenize(CLI::App& program);
+[[nodiscard]] Command addHeads(CLI::App& program);
 [[nodiscard]] Command addAnalyze(CLI::App& program);
 [[nodiscard]] Command addLogits(CLI::App& program);
 [[nodiscard]] Command addAttention(CLI::App& program);

@@ -16,7 +16,7 @@ def path(name, content):
 
 
 text = path("text.txt", b"some words\n")
-commands = ["analyze", "sweep", "check", "inspect", "tokenize", "logits", "attention", "generate", "export", "bench"]
+commands = ["analyze", "sweep", "check", "inspect", "tokenize", "logits", "attention", "heads", "generate", "export", "bench"]
 
 # Help teaches: the main job first, each command with an example, each policy option with its range.
 top = run("--help")

@@ -14,28 +14,6 @@ constexpr double kLeastRow = 8; ///< height of a cell that can still be read and
 constexpr double kGroupGap = 4, kEdge = 8, kFullMark = 26, kHeadNumbers = 18;
 constexpr double kLeastPicture = 16, kLargestPicture = 96;
 
-constexpr std::array<HeadMetricSpec, 9> kMetrics{{
-    {HeadMetric::KeptMass, "kept mass",
-     "mean over queries of full attention's probability on the keys that the plan keeps, 0 to 1", true},
-    {HeadMetric::OutputError, "output error",
-     "|o - o^| / |o| of this head, isolated: full attention's output against the plan's, over the text",
-     true},
-    {HeadMetric::RowEntropy, "row entropy", "mean entropy of the query rows of full attention, in nats",
-     false},
-    {HeadMetric::SinkMass, "sink mass", "mean probability on tokens 0 to 3", false},
-    {HeadMetric::LocalMass, "local mass",
-     "mean probability on the nearest 64 keys, the token itself included", false},
-    {HeadMetric::KeysFor90, "keys for 90 % of mass", "mean number of keys that hold 90 % of a row", false},
-    {HeadMetric::MeanDistance, "mean distance", "mean distance from query to key, weighted by p, in tokens",
-     false},
-    {HeadMetric::PreviousShare, "previous-token share", "mean probability on the token before", false},
-    {HeadMetric::Picture, "attention map",
-     "full attention of every head at a glance, queries downwards: the largest probability in each cell, "
-     "0.0001 to 1 on "
-     "a logarithmic scale; at most 64 cells a side",
-     false},
-}};
-
 /// Least, middle and largest value; empty without values.
 struct Spread {
     double least = 0, median = 0, largest = 0;
@@ -76,54 +54,6 @@ double labelWidth(const HeadsScene& scene) {
 }
 
 } // namespace
-
-std::span<const HeadMetricSpec> headMetrics() {
-    return kMetrics;
-}
-
-const HeadMetricSpec& headMetric(HeadMetric metric) {
-    return kMetrics[static_cast<std::size_t>(metric)];
-}
-
-std::optional<double> headValue(const Snapshot& snapshot, HeadMetric metric, int layer, int head) {
-    const auto h = static_cast<std::size_t>(head), l = static_cast<std::size_t>(layer);
-    if (headMetric(metric).ofPolicy) {
-        const auto pick = [&](const LayerFidelity& f) -> std::optional<double> {
-            const std::vector<float>& of = metric == HeadMetric::KeptMass ? f.headMass : f.headOutputError;
-            return h < of.size() ? std::optional<double>(static_cast<double>(of[h])) : std::nullopt;
-        };
-        if (snapshot.isolated)
-            for (const LayerFidelity& f : snapshot.isolated->layers)
-                if (f.layer == layer)
-                    return pick(f);
-        if (snapshot.visible && snapshot.visible->layer == layer && snapshot.visible->fidelity)
-            return pick(*snapshot.visible->fidelity);
-        return std::nullopt;
-    }
-    if (!snapshot.full || l >= snapshot.full->headStats.size() || h >= snapshot.full->headStats[l].size())
-        return std::nullopt;
-    const HeadStats& stats = snapshot.full->headStats[l][h];
-    const auto of = [](float x) { return std::optional<double>(static_cast<double>(x)); };
-    switch (metric) {
-    case HeadMetric::RowEntropy:
-        return of(stats.entropy);
-    case HeadMetric::SinkMass:
-        return of(stats.sinkMass);
-    case HeadMetric::LocalMass:
-        return of(stats.localMass);
-    case HeadMetric::KeysFor90:
-        return of(stats.keysFor90);
-    case HeadMetric::MeanDistance:
-        return of(stats.meanDistance);
-    case HeadMetric::PreviousShare:
-        return of(stats.previousShare);
-    case HeadMetric::KeptMass:
-    case HeadMetric::OutputError:
-    case HeadMetric::Picture:
-        break;
-    }
-    return std::nullopt;
-}
 
 int HeadsScene::knownCount() const {
     int count = 0;

@@ -1,4 +1,5 @@
 #pragma once
+#include "core/engine/HeadMetric.h"
 #include "core/engine/Snapshot.h"
 #include "ui/plot/Theme.h"
 #include <QImage>
@@ -9,32 +10,6 @@
 #include <vector>
 
 namespace fovea::ui {
-
-/// The measures by which the heads overview can be coloured.
-enum class HeadMetric : std::uint8_t {
-    KeptMass,
-    OutputError,
-    RowEntropy,
-    SinkMass,
-    LocalMass,
-    KeysFor90,
-    MeanDistance,
-    PreviousShare,
-    Picture, ///< no number but a small map of the head
-};
-
-struct HeadMetricSpec {
-    HeadMetric metric;
-    const char* name;
-    const char* definition;
-    bool ofPolicy; ///< whether it changes with the policy (isolated results) or belongs to the full run
-};
-[[nodiscard]] std::span<const HeadMetricSpec> headMetrics();
-[[nodiscard]] const HeadMetricSpec& headMetric(HeadMetric metric);
-
-/// The metric of one head; empty if the snapshot does not have it yet, and for HeadMetric::Picture.
-[[nodiscard]] std::optional<double> headValue(const Snapshot& snapshot, HeadMetric metric, int layer,
-                                              int head);
 
 /// A grid of layers x heads: rows are layers, 0 on top; columns heads, with a gap between key-value groups.
 struct HeadsScene {

@@ -2,14 +2,20 @@
 #include "ui/plot/ElidedLabel.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
+#include <QAbstractItemView>
 #include <QComboBox>
 #include <QHBoxLayout>
+#include <QHeaderView>
 #include <QHelpEvent>
 #include <QKeyEvent>
 #include <QLabel>
 #include <QMouseEvent>
 #include <QPainter>
 #include <QScrollArea>
+#include <QSignalBlocker>
+#include <QStackedWidget>
+#include <QTableView>
+#include <QToolButton>
 #include <QToolTip>
 #include <QVBoxLayout>
 #include <algorithm>
@@ -164,6 +170,52 @@ void HeadsLegend::paintEvent(QPaintEvent*) {
     paintHeadsLegend(painter, m_grid.scene(), QRectF(rect()));
 }
 
+void RankedHeadsModel::show(std::vector<RankedHead> heads, HeadMetric metric) {
+    if (heads == m_heads && metric == m_metric)
+        return;
+    beginResetModel();
+    m_heads = std::move(heads);
+    m_metric = metric;
+    endResetModel();
+}
+
+int RankedHeadsModel::rowCount(const QModelIndex& parent) const {
+    return parent.isValid() ? 0 : static_cast<int>(m_heads.size());
+}
+
+int RankedHeadsModel::columnCount(const QModelIndex& parent) const {
+    return parent.isValid() ? 0 : 3;
+}
+
+QVariant RankedHeadsModel::data(const QModelIndex& index, int role) const {
+    if (!index.isValid() || index.row() >= rowCount())
+        return {};
+    const RankedHead& head = m_heads[static_cast<std::size_t>(index.row())];
+    if (role == Qt::TextAlignmentRole)
+        return QVariant::fromValue(index.column() == 1 ? Qt::AlignLeft | Qt::AlignVCenter
+                                                       : Qt::AlignRight | Qt::AlignVCenter);
+    if (role == Qt::ToolTipRole && index.column() == 2)
+        return QString::number(head.value, 'g', 9);
+    if (role != Qt::DisplayRole)
+        return {};
+    switch (index.column()) {
+    case 0:
+        return index.row() + 1;
+    case 1:
+        return QStringLiteral("L%1 H%2").arg(head.layer).arg(head.head);
+    default:
+        return threeDigits(head.value);
+    }
+}
+
+QVariant RankedHeadsModel::headerData(int section, Qt::Orientation orientation, int role) const {
+    if (orientation != Qt::Horizontal || role != Qt::DisplayRole)
+        return {};
+    return section == 0   ? tr("rank")
+           : section == 1 ? tr("head")
+                          : QString::fromUtf8(headMetric(m_metric).name);
+}
+
 HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_context(context) {
     setObjectName(QStringLiteral("heads"));
     setMinimumSize(220, 160);
@@ -171,6 +223,9 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
     m_combo->setObjectName(QStringLiteral("heads.metric"));
     m_combo->setAccessibleName(tr("colour of the heads"));
     m_combo->setMinimumHeight(28);
+    m_combo->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+    m_combo->setMinimumContentsLength(9); // the list shows the whole names
+    m_combo->view()->setMinimumWidth(180);
     for (const HeadMetricSpec& spec : headMetrics()) {
         m_combo->addItem(QString::fromUtf8(spec.name));
         m_combo->setItemData(m_combo->count() - 1, QString::fromUtf8(spec.definition), Qt::ToolTipRole);
@@ -185,6 +240,49 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
     m_scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAsNeeded);
     m_scroll->setWidget(m_grid);
     m_legend = new HeadsLegend(*m_grid, this);
+    m_ranked = new QToolButton(this);
+    m_ranked->setObjectName(QStringLiteral("heads.ranked"));
+    m_ranked->setText(tr("by rank"));
+    m_ranked->setToolTip(tr("A list of the heads, the most telling first ({ and } go through it)"));
+    m_ranked->setCheckable(true);
+    m_ranked->setMinimumHeight(28);
+    m_rank = new RankedHeadsModel(this);
+    m_list = new QTableView(this);
+    m_list->setObjectName(QStringLiteral("heads.list"));
+    m_list->setAccessibleName(tr("heads by rank"));
+    m_list->setModel(m_rank);
+    m_list->verticalHeader()->hide();
+    m_list->verticalHeader()->setDefaultSectionSize(24);
+    m_list->horizontalHeader()->setStretchLastSection(true);
+    m_list->horizontalHeader()->setHighlightSections(false);
+    m_list->setSelectionBehavior(QAbstractItemView::SelectRows);
+    m_list->setSelectionMode(QAbstractItemView::SingleSelection);
+    m_list->setEditTriggers(QAbstractItemView::NoEditTriggers);
+    m_list->setTabKeyNavigation(false);
+    m_list->setShowGrid(false);
+    m_list->setFrameShape(QFrame::NoFrame);
+    m_list->setColumnWidth(0, 52);
+    m_list->setColumnWidth(1, 84);
+    m_pages = new QStackedWidget(this);
+    m_pages->setObjectName(QStringLiteral("heads.pages"));
+    m_pages->addWidget(m_scroll);
+    m_pages->addWidget(m_list);
+    connect(m_ranked, &QToolButton::toggled, this, [this](bool on) {
+        m_pages->setCurrentWidget(on ? static_cast<QWidget*>(m_list) : m_scroll);
+        setFocusProxy(on ? static_cast<QWidget*>(m_list) : m_grid);
+        m_legend->setVisible(!on);
+    });
+    connect(m_list->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
+            [this](const QModelIndex& now) {
+                if (!now.isValid() || !m_list->hasFocus()) // the view itself follows the selection
+                    return;
+                const RankedHead& head = m_rank->heads()[static_cast<std::size_t>(now.row())];
+                m_context.selection.setCell(head.layer, head.head);
+            });
+    connect(m_list, &QTableView::clicked, this, [this](const QModelIndex& at) {
+        const RankedHead& head = m_rank->heads()[static_cast<std::size_t>(at.row())];
+        m_context.selection.setCell(head.layer, head.head);
+    });
     auto* line = new QHBoxLayout;
     line->setSpacing(8);
     auto* label = new QLabel(tr("colour"), this);
@@ -193,12 +291,13 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
     label->setBuddy(m_combo);
     line->addWidget(label);
     line->addWidget(m_combo);
+    line->addWidget(m_ranked);
     line->addWidget(m_title, 1);
     auto* all = new QVBoxLayout(this);
     all->setContentsMargins(8, 6, 8, 4);
     all->setSpacing(4);
     all->addLayout(line);
-    all->addWidget(m_scroll, 1);
+    all->addWidget(m_pages, 1);
     all->addWidget(m_legend);
     setFocusProxy(m_grid);
 
@@ -250,12 +349,37 @@ void HeadsView::rebuild() {
     else if (known < all)
         title = tr("%1 of %2 layers").arg(known / std::max(1, scene.heads)).arg(scene.layers);
     m_title->setText(title);
+    m_ranked->setEnabled(m_metric != HeadMetric::Picture);
+    if (m_metric == HeadMetric::Picture)
+        m_ranked->setChecked(false); // a picture has no rank
+    m_rank->show(rankHeads(m_metric, std::max(1, scene.heads), scene.values), m_metric);
     m_grid->setScene(std::move(scene));
     m_legend->update();
     update();
 }
 
+void HeadsView::stepRanked(int by) {
+    const std::vector<RankedHead>& heads = m_rank->heads();
+    if (heads.empty())
+        return;
+    const auto at = std::find_if(heads.begin(), heads.end(), [this](const RankedHead& head) {
+        return head.layer == m_context.selection.layer() && head.head == m_context.selection.head();
+    });
+    const auto count = static_cast<int>(heads.size());
+    const int next =
+        at == heads.end() ? 0 : std::clamp(static_cast<int>(at - heads.begin()) + by, 0, count - 1);
+    const RankedHead& head = heads[static_cast<std::size_t>(next)];
+    m_context.selection.setCell(head.layer, head.head);
+}
+
 void HeadsView::showSelected() {
+    const std::vector<RankedHead>& heads = m_rank->heads();
+    for (std::size_t i = 0; i < heads.size(); ++i)
+        if (heads[i].layer == m_context.selection.layer() && heads[i].head == m_context.selection.head()) {
+            const QSignalBlocker quiet(m_list->selectionModel());
+            m_list->setCurrentIndex(m_rank->index(static_cast<int>(i), 0));
+            m_list->viewport()->update();
+        }
     const QRectF cell = m_grid->cellRect(m_context.selection.layer(), m_context.selection.head());
     m_scroll->ensureVisible(static_cast<int>(cell.center().x()), static_cast<int>(cell.center().y()),
                             static_cast<int>(cell.width() / 2) + 18,

@@ -2,12 +2,16 @@
 #include "ui/plot/HeadImages.h"
 #include "ui/plot/HeadsPicture.h"
 #include "ui/views/View.h"
+#include <QAbstractTableModel>
 #include <QWidget>
 #include <optional>
 
 class QComboBox;
 class QLabel;
 class QScrollArea;
+class QStackedWidget;
+class QTableView;
+class QToolButton;
 
 namespace fovea::ui {
 
@@ -52,14 +56,34 @@ private:
     const HeadsGrid& m_grid;
 };
 
-/// An overview of all heads of the model, coloured by one metric. A click selects layer and head for every
-/// view. Object names: heads.grid, heads.legend, heads.metric, heads.title.
+/// The heads by rank: place, head, value. The numbers are those of the grid.
+class RankedHeadsModel : public QAbstractTableModel {
+    Q_OBJECT
+public:
+    using QAbstractTableModel::QAbstractTableModel;
+    void show(std::vector<RankedHead> heads, HeadMetric metric);
+    [[nodiscard]] const std::vector<RankedHead>& heads() const { return m_heads; }
+    [[nodiscard]] int rowCount(const QModelIndex& parent = {}) const override;
+    [[nodiscard]] int columnCount(const QModelIndex& parent = {}) const override;
+    [[nodiscard]] QVariant data(const QModelIndex& index, int role) const override;
+    [[nodiscard]] QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
+
+private:
+    std::vector<RankedHead> m_heads;
+    HeadMetric m_metric = HeadMetric::KeptMass;
+};
+
+/// An overview of all heads of the model, coloured by one metric, as a grid or as a list by rank. A click
+/// selects layer and head for every view. Object names: heads.grid, heads.legend, heads.metric, heads.title,
+/// heads.ranked (the switch), heads.list.
 class HeadsView : public QWidget {
     Q_OBJECT
 public:
     explicit HeadsView(ViewContext context, QWidget* parent = nullptr);
     [[nodiscard]] HeadMetric metric() const { return m_metric; }
     [[nodiscard]] HeadsGrid& grid() { return *m_grid; }
+    /// Selects the next head by rank (1) or the one before (-1); from a head without a rank, the first.
+    void stepRanked(int by);
 
 protected:
     void paintEvent(QPaintEvent* event) override;
@@ -75,6 +99,10 @@ private:
     QScrollArea* m_scroll;
     HeadsGrid* m_grid;
     HeadsLegend* m_legend;
+    QStackedWidget* m_pages;
+    QToolButton* m_ranked;
+    QTableView* m_list;
+    RankedHeadsModel* m_rank;
     bool m_old = false;
 };
 
