@@ -41,6 +41,13 @@ bool RowFacts::fullHead() const {
     return covered() && m_source.plan->partsOf(m_head).readsAll();
 }
 
+double RowFacts::mass(std::size_t first, std::size_t last) const {
+    double sum = 0;
+    for (std::size_t key = first; key < std::min(last, m_row.full.size()); ++key)
+        sum += static_cast<double>(m_row.full[key]);
+    return sum;
+}
+
 ReadKind RowFacts::kind(std::size_t key) const {
     if (key > m_query)
         return ReadKind::AfterQuery;

@@ -72,6 +72,8 @@ public:
     /// Keys read exactly, without those that only a far field stands for, and full attention's mass on them.
     [[nodiscard]] std::size_t keptKeys() const { return m_keptKeys; }
     [[nodiscard]] double keptMass() const { return m_keptMass; }
+    /// Full attention's mass on the keys [first, last); those after the query have none.
+    [[nodiscard]] double mass(std::size_t first, std::size_t last) const;
 
 private:
     [[nodiscard]] ReadKind alwaysKind(std::size_t key) const;

@@ -65,6 +65,7 @@ private slots:
     void why_countsLayersAndHeads();
     void demotion_countsPairs();
     void pair_isTakenApart();
+    void block_isSummed();
     void clickOnARead_pinsThePair();
     void hover_isInSecondInk();
     void oneToken_fits();
@@ -78,7 +79,7 @@ private slots:
 
 void tst_InspectorView::nothingPinned_saysWhatToDo() {
     Shown s;
-    QTRY_COMPARE(s.label("inspector.empty")->text(), QString("Pin a token: click a word."));
+    QTRY_VERIFY(s.label("inspector.empty")->text().startsWith("Pin a token: click a word."));
     QVERIFY(s.label("inspector.empty")->isVisible());
 }
 
@@ -141,7 +142,7 @@ void tst_InspectorView::readBy_isTheColumn() {
 void tst_InspectorView::why_namesEachReason() {
     Shown s;
     const SnapshotPtr snapshot = s.fixture.runs.snapshot();
-    InspectorWish wish{1, 1, s.last(), {}};
+    InspectorWish wish{1, 1, s.last(), {}, {}};
     const InspectorReport report = makeInspectorReport(wish, snapshot, nullptr, 1000);
     const RoutedChoices& choices = *snapshot->visible->plan->routing->choicesOf(1);
     const auto chosen = choices.row(static_cast<std::size_t>(s.last()));
@@ -230,11 +231,35 @@ void tst_InspectorView::pair_isTakenApart() {
     QVERIFY2(
         text.contains(QString("p %1 (rank %2)").arg(threeDigits(static_cast<double>(row.full[0]))).arg(rank)),
         qPrintable(text));
-    QVERIFY2(text.contains(QString("distance %1").arg(query)) && text.endsWith("always: sink"),
-             qPrintable(text));
+    QVERIFY2(text.contains(QString("distance %1").arg(query)), qPrintable(text));
+    // What it comes to is said first, in one sentence.
+    const QString sentence = s.label("inspector.sentence")->text();
+    QVERIFY2(sentence.startsWith(QString("#%1 ").arg(query)) && sentence.contains(" reads #0 ") &&
+                 sentence.endsWith(QString(", %1 back: always: sink.").arg(query)),
+             qPrintable(sentence));
     s.fixture.selection.hoverPair({3, 7}); // the map's upper half
-    QTRY_VERIFY2(s.label("inspector.pair")->text().contains("comes after the query"),
-                 qPrintable(s.label("inspector.pair")->text()));
+    QTRY_VERIFY2(s.label("inspector.sentence")->text().contains("comes after"),
+                 qPrintable(s.label("inspector.sentence")->text()));
+    QVERIFY(!s.label("inspector.pair")->isVisible());
+}
+
+void tst_InspectorView::block_isSummed() {
+    Shown s;
+    const SnapshotPtr snapshot = s.fixture.runs.snapshot();
+    s.fixture.selection.setBlock({40, 44, 0, 8});
+    const auto shown = [&] { return s.label("inspector.sentence")->text(); };
+    double mass = 0;
+    for (std::size_t query = 40; query < 44; ++query) {
+        const AttentionRow row = makeRow(1, query, *snapshot->tileSource(1));
+        for (std::size_t key = 0; key < 8; ++key)
+            mass += static_cast<double>(row.full[key]) / 4;
+    }
+    QTRY_VERIFY2(shown().contains(
+                     QString("%1 % of their attention from keys #0\u2013#7").arg(threeDigits(100 * mass))),
+                 qPrintable(shown()));
+    QVERIFY2(shown().contains("of 32 pairs kept"), qPrintable(shown()));
+    QVERIFY(s.fixture.selection.clearOneLevel()); // Esc
+    QVERIFY(!s.fixture.selection.block().valid());
 }
 
 void tst_InspectorView::clickOnARead_pinsThePair() {
@@ -303,7 +328,7 @@ void tst_InspectorView::models_obeyTheRules() {
     const SnapshotPtr snapshot = s.fixture.runs.snapshot();
     for (const int token : {s.last(), 0, 3}) {
         auto report = std::make_shared<const InspectorReport>(
-            makeInspectorReport({1, 1, token, {}}, snapshot, nullptr));
+            makeInspectorReport({1, 1, token, {}, {}}, snapshot, nullptr));
         reads.show(report, snapshot->tokens);
         why.show(report);
         QCOMPARE(reads.rowCount(), static_cast<int>(report->token->reads.size()));

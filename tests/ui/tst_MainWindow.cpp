@@ -23,6 +23,7 @@
 #include <QDropEvent>
 #include <QLabel>
 #include <QLineEdit>
+#include <QMenu>
 #include <QMimeData>
 #include <QPlainTextEdit>
 #include <QPushButton>
@@ -171,6 +172,70 @@ private slots:
         QVERIFY(s.find<QDockWidget>("dock.curve")->isVisible());
         QTest::mouseClick(button, Qt::LeftButton);
         QVERIFY(!routing->isVisible() && !button->isChecked());
+    }
+
+    void palette_findsAndRuns() {
+        Stage s;
+        auto* field = s.find<QLineEdit>("palette.field");
+        const auto choose = [&](const QString& typed) {
+            QTest::keyClick(&s.window, Qt::Key_K, Qt::ControlModifier);
+            QVERIFY(field->isVisible() && field->hasFocus());
+            QTest::keyClicks(field, typed);
+            QTest::keyClick(field, Qt::Key_Return);
+            QVERIFY(!field->isVisible());
+        };
+        choose(QStringLiteral("window 64"));
+        QCOMPARE(s.requests.request().policy.local.window, 64);
+        choose(QStringLiteral("streamingllm"));
+        QVERIFY(sameButName(s.requests.request().policy, *presetPolicy("streaming")));
+        choose(QStringLiteral("undo"));
+        QCOMPARE(s.requests.request().policy.local.window, 64);
+        choose(QStringLiteral("sample lockers"));
+        QVERIFY(s.text().starts_with("Register of the lockers"));
+        // Sections that hide a parameter are opened for it.
+        choose(QStringLiteral("parameter dilation"));
+        QTRY_VERIFY(s.find<QWidget>("params.local.dilation")->isVisible());
+        // A word that is nothing else is looked for in the text.
+        choose(QStringLiteral("amber"));
+        QVERIFY(s.find<QLineEdit>("text.search")->isVisible());
+        QCOMPARE(s.find<QLineEdit>("text.search")->text(), QStringLiteral("amber"));
+        // Esc closes it and gives the focus back.
+        s.find<QWidget>("map.canvas")->setFocus();
+        QTest::keyClick(&s.window, Qt::Key_K, Qt::ControlModifier);
+        QTest::keyClick(field, Qt::Key_Escape);
+        QVERIFY(!field->isVisible());
+        QVERIFY(s.find<QWidget>("map.canvas")->hasFocus());
+    }
+
+    void recentFiles_areOfferedAndTellWhatIsGone() {
+        Stage s;
+        const QString here = m_dir.filePath(QStringLiteral("a & b.txt"));
+        const QString gone = m_dir.filePath(QStringLiteral("gone.txt"));
+        for (const QString& path : {gone, here}) {
+            QFile file(path);
+            QVERIFY(file.open(QIODevice::WriteOnly));
+            file.write("one two three");
+            file.close();
+            dropFiles(s, {path});
+        }
+        QVERIFY(QFile::remove(gone));
+        auto* menu = s.find<QMenu>("menu.recent");
+        emit menu->aboutToShow();
+        QStringList shown;
+        QAction* first = nullptr;
+        for (QAction* action : menu->actions()) {
+            if (action->isSeparator())
+                continue;
+            shown << action->text();
+            if (first == nullptr)
+                first = action;
+        }
+        QCOMPARE(shown.mid(0, 2),
+                 (QStringList{QStringLiteral("a && b.txt"),
+                              QStringLiteral("gone.txt: not found at %1").arg(QFileInfo(gone).path())}));
+        s.window.documents().openSample();
+        first->trigger();
+        QCOMPARE(s.text(), std::string("one two three"));
     }
 
     void undo_byKey_afterASlider() {

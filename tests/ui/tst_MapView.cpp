@@ -1,5 +1,6 @@
 #include "tests/support/TinySnapshot.h"
 #include "ui/plot/MapFacts.h"
+#include "ui/views/MapMinimap.h"
 #include "ui/views/MapView.h"
 #include <QFile>
 #include <QLabel>
@@ -237,6 +238,46 @@ private slots:
         QVERIFY(w.canvas().shownQueries().first <= 200 && w.canvas().shownQueries().last >= 260);
         QVERIFY(w.canvas().shownKeys().first <= 20 && w.canvas().shownKeys().last >= 80);
         QVERIFY(w.canvas().shownKeys().last - w.canvas().shownKeys().first < 130);
+    }
+
+    /// A long text has a small map of the whole beside the part that is in sight.
+    void theMinimapMovesTheView() {
+        test::TinyOptions options;
+        options.tokens = 2100;
+        options.hybrid = options.isolated = false;
+        Window w(test::tinySnapshot(options), QSize(760, 820));
+        auto* minimap = w.find<MapMinimap>("map.minimap");
+        QVERIFY(!minimap->isVisible()); // all is in sight
+        w.wheel(w.at(300, 100), 6);
+        QVERIFY(minimap->isVisible());
+        QVERIFY(!minimap->geometry().intersects(w.find<QWidget>("map.legend")->geometry()));
+        QTest::mouseClick(minimap, Qt::LeftButton, {}, QPoint(65, 97)); // the middle of key, 3/4 of query
+        const MapViewport view = w.canvas().viewport();
+        const QSizeF plot = w.canvas().mapLayout().plots.front().size();
+        QVERIFY(std::abs(view.key + plot.width() / view.cell / 2 - 2100 * 0.5) < 20);
+        QVERIFY(std::abs(view.query + plot.height() / view.cell / 2 - 2100 * 0.75) < 20);
+        w.key(Qt::Key_F);
+        QVERIFY(!minimap->isVisible());
+    }
+
+    void aLeftDragChoosesARectangle() {
+        test::TinyOptions options;
+        options.tokens = 60;
+        Window w(test::tinySnapshot(options));
+        const MapViewport before = w.canvas().viewport();
+        const QPoint first = w.at(30, 5), last = w.at(40, 12);
+        QTest::mousePress(&w.canvas(), Qt::LeftButton, {}, first);
+        QTest::mouseMove(&w.canvas(), (first + last) / 2);
+        QTest::mouseMove(&w.canvas(), last);
+        QVERIFY(!w.selection.block().valid()); // not before the button is up
+        QTest::mouseRelease(&w.canvas(), Qt::LeftButton, {}, last);
+        QVERIFY((w.selection.block() == SelectionModel::Block{30, 41, 5, 13}));
+        QVERIFY(w.canvas().viewport() == before && !w.selection.pinnedPair().valid());
+        const QImage with = w.canvas().grab().toImage();
+        w.key(Qt::Key_Escape);
+        w.key(Qt::Key_Escape); // the hovered cell first
+        QVERIFY(!w.selection.block().valid());
+        QVERIFY(w.canvas().grab().toImage() != with);
     }
 
     void aClickPinsAndArrowsMoveThePin() {

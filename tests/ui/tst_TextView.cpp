@@ -1,4 +1,7 @@
+#include "core/measure/RowFacts.h"
+#include "core/text/TokenSearch.h"
 #include "tests/support/ViewFixture.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/TextLegend.h"
 #include "ui/views/TextView.h"
@@ -9,6 +12,7 @@
 #include <QClipboard>
 #include <QComboBox>
 #include <QLabel>
+#include <QLineEdit>
 #include <QPlainTextEdit>
 #include <QScrollBar>
 #include <QtTest>
@@ -81,6 +85,9 @@ private slots:
         Theme::apply(Theme::light());
     }
     void click_pinsAndShiftClickAdds();
+    void drag_choosesASpanAndPinsNothing();
+    void search_findsStepsAndTellsTheMass();
+    void search_saysWhatIsWrong();
     void hover_lightsUpAndLeavingForgets();
     void keys_movePinAndEscapeDropsIt();
     void colour_isTheRampOfTheRow_data();
@@ -124,6 +131,82 @@ void tst_TextView::click_pinsAndShiftClickAdds() {
     QTest::mouseClick(s.reading()->viewport(), Qt::LeftButton, {},
                       QPoint(5, s.reading()->viewport()->height() - 3));
     QCOMPARE(s.fixture.selection.query(), harbour); // beside the text: nothing
+}
+
+void tst_TextView::drag_choosesASpanAndPinsNothing() {
+    Shown s;
+    TokenCanvas* canvas = s.reading();
+    SelectionModel& selection = s.fixture.selection;
+    const int tokens = static_cast<int>(s.fixture.runs.snapshot()->tokens->size());
+    const auto drag = [&](int from, int to) {
+        QTest::mousePress(canvas->viewport(), Qt::LeftButton, {}, canvas->tokenRect(from).center());
+        QTest::mouseMove(canvas->viewport(), canvas->tokenRect(to).center());
+        QTest::mouseRelease(canvas->viewport(), Qt::LeftButton, {}, canvas->tokenRect(to).center());
+    };
+    drag(5, 2);
+    QVERIFY((selection.block() == SelectionModel::Block{2, tokens, 2, 6})); // by all who may read it
+    QCOMPARE(selection.query(), -1);
+    s.clickToken(canvas, 9);
+    drag(2, 4);
+    QVERIFY((selection.block() == SelectionModel::Block{9, 10, 2, 5})); // by the pinned query
+    QCOMPARE(selection.query(), 9);
+}
+
+void tst_TextView::search_findsStepsAndTellsTheMass() {
+    Shown s;
+    SelectionModel& selection = s.fixture.selection;
+    s.view.find();
+    auto* field = s.child<QLineEdit>("text.search");
+    auto* count = s.child<QLabel>("text.search.count");
+    QVERIFY(field->isVisible());
+    const Tokens& tokens = *s.fixture.runs.snapshot()->tokens;
+    const std::string& text = *s.fixture.runs.snapshot()->request->text;
+    const std::string word = tokens.pieces[4];
+    QTest::keyClicks(field, QString::fromStdString(word).trimmed());
+    const auto matches =
+        findTokens(tokens, text, QString::fromStdString(word).trimmed().toStdString()).value();
+    QVERIFY(matches.size() > 1);
+    QTRY_COMPARE(count->text(), QStringLiteral("%1 matches").arg(matches.size()));
+    QTest::keyClick(field, Qt::Key_Return);
+    QCOMPARE(selection.query(), static_cast<int>(matches[0].first));
+    QTest::keyClick(field, Qt::Key_Return);
+    QCOMPARE(selection.query(), static_cast<int>(matches[1].first));
+    QTest::keyClick(field, Qt::Key_Return, Qt::ShiftModifier);
+    QCOMPARE(selection.query(), static_cast<int>(matches[0].first));
+    // The mass is that of the pinned query's row.
+    const int last = static_cast<int>(tokens.size()) - 1;
+    selection.pin(last);
+    const RowFacts row(*s.fixture.runs.snapshot()->tileSource(selection.layer()), selection.head(),
+                       static_cast<std::size_t>(last));
+    double mass = 0;
+    for (const TokenMatch& match : matches)
+        mass += row.mass(match.first, match.last);
+    QTRY_VERIFY2(count->text().contains(
+                     QStringLiteral("%1 % of the mass read by #%2").arg(threeDigits(100 * mass)).arg(last)),
+                 qPrintable(count->text()));
+    s.click("text.search.all");
+    std::size_t found = 0;
+    for (const TokenMatch& match : matches)
+        found += match.last - match.first;
+    QCOMPARE(selection.pins().size(), found);
+    QTest::keyClick(field, Qt::Key_Escape);
+    QVERIFY(!field->isVisible());
+    QCOMPARE(selection.pins().size(), found); // Esc closed the search and nothing else
+}
+
+void tst_TextView::search_saysWhatIsWrong() {
+    Shown s;
+    s.view.find(QStringLiteral("#"));
+    auto* field = s.child<QLineEdit>("text.search");
+    auto* count = s.child<QLabel>("text.search.count");
+    QVERIFY(count->text().isEmpty()); // an unfinished pattern is no fault
+    QTest::keyClicks(field, QStringLiteral("99999"));
+    QTRY_VERIFY2(count->text().contains(QStringLiteral("no token #99999")), qPrintable(count->text()));
+    field->selectAll();
+    QTest::keyClicks(field, QStringLiteral("#3"));
+    QTRY_COMPARE(count->text(), QStringLiteral("1 match"));
+    QTest::keyClick(field, Qt::Key_Return);
+    QCOMPARE(s.fixture.selection.query(), 3);
 }
 
 void tst_TextView::hover_lightsUpAndLeavingForgets() {

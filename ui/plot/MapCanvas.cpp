@@ -226,7 +226,7 @@ void MapCanvas::paintEvent(QPaintEvent*) {
     paintMap(painter, m_scene, mapLayout(), tiles, options);
     if (made > 0)
         m_rasterMs = made;
-    if (m_drag == Drag::Zoom) {
+    if (m_drag == Drag::Zoom || m_drag == Drag::Block) {
         painter.setBrush(Qt::NoBrush);
         const QRectF box = QRectF(m_pressed, m_last).normalized();
         painter.setPen(QPen(m_scene.theme.paper, 3));
@@ -268,10 +268,10 @@ void MapCanvas::mousePressEvent(QMouseEvent* event) {
 void MapCanvas::mouseMoveEvent(QMouseEvent* event) {
     const QPointF position = event->position();
     if (m_drag == Drag::Click && (position - m_pressed).manhattanLength() > kDragFrom)
-        m_drag = m_button == Qt::RightButton ? Drag::Zoom : Drag::Pan;
+        m_drag = m_button == Qt::RightButton ? Drag::Zoom : Drag::Block;
     if (m_drag == Drag::Pan)
         pan(position.x() - m_last.x(), position.y() - m_last.y());
-    if (m_drag == Drag::Zoom)
+    if (m_drag == Drag::Zoom || m_drag == Drag::Block)
         update();
     m_last = position;
     if (m_drag == Drag::None)
@@ -289,6 +289,12 @@ void MapCanvas::mouseReleaseEvent(QMouseEvent* event) {
     }
     if (drag == Drag::Click && m_button == Qt::RightButton)
         emit menuRequested(pairAt(event->position()), event->globalPosition().toPoint());
+    if (drag == Drag::Block) {
+        const SelectionModel::Block block = cellsIn(QRectF(m_pressed, event->position()).normalized());
+        if (block.valid())
+            emit blockChosen(block);
+        update();
+    }
     if (drag == Drag::Zoom) {
         const auto plots = mapLayout().plots;
         for (const QRectF& plot : plots)
@@ -306,6 +312,28 @@ void MapCanvas::mouseReleaseEvent(QMouseEvent* event) {
         update();
     }
     m_button = Qt::NoButton;
+}
+
+SelectionModel::Block MapCanvas::cellsIn(const QRectF& box) const {
+    for (const QRectF& plot : mapLayout().plots) {
+        if (!plot.contains(m_pressed) && !plot.contains(box.center()))
+            continue;
+        const QRectF inside = box.intersected(plot).translated(-plot.topLeft());
+        const MapViewport& v = m_scene.view;
+        const auto cell = [&](double at) {
+            return std::clamp(static_cast<int>(std::floor(at)), 0, std::max(0, m_scene.count - 1));
+        };
+        if (inside.isEmpty() || m_scene.count == 0)
+            return {};
+        return {cell(v.query + inside.top() / v.cell), cell(v.query + inside.bottom() / v.cell) + 1,
+                cell(v.key + inside.left() / v.cell), cell(v.key + inside.right() / v.cell) + 1};
+    }
+    return {};
+}
+
+void MapCanvas::setBlock(SelectionModel::Block block) {
+    m_scene.block = block;
+    update();
 }
 
 void MapCanvas::leaveEvent(QEvent*) {

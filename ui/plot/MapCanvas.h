@@ -19,6 +19,9 @@ public:
     void setScene(MapScene scene);
     /// Sets the hovered and pinned cells. Only repaints; images are not made again.
     void setMarks(Pair hovered, Pair pinned, int hoveredToken, std::vector<int> pins);
+    void setBlock(SelectionModel::Block block); ///< the chosen rectangle
+    /// The cells under a rectangle of the widget, clipped to the text; invalid outside the plots.
+    [[nodiscard]] SelectionModel::Block cellsIn(const QRectF& box) const;
     [[nodiscard]] const MapScene& scene() const { return m_scene; }
     void setTiles(TileLookup tiles) { m_tiles = std::move(tiles); }
     /// Call when tiles or theme have changed: images are made again at the next paint.
@@ -60,6 +63,7 @@ signals:
     void viewportChanged();
     void pairHovered(fovea::ui::Pair pair);
     void pairClicked(fovea::ui::Pair pair, Qt::KeyboardModifiers modifiers);
+    void blockChosen(fovea::ui::SelectionModel::Block block);
     void menuRequested(fovea::ui::Pair pair, QPoint global);
     void resized();
 
@@ -75,7 +79,7 @@ protected:
     bool event(QEvent* event) override;
 
 private:
-    enum class Drag { None, Click, Pan, Zoom };
+    enum class Drag { None, Click, Pan, Zoom, Block };
     [[nodiscard]] std::optional<QPointF> inPlot(QPointF position) const;
     [[nodiscard]] Pair pairAt(QPointF position) const;
     void zoomAt(QPointF position, double factor);

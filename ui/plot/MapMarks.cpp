@@ -101,6 +101,25 @@ public:
         m_painter.drawRect(frame);
     }
 
+    /// A chosen rectangle.
+    void block(SelectionModel::Block block) {
+        if (!block.valid())
+            return;
+        const QRectF frame =
+            QRectF(point(block.keyFirst, block.queryFirst), point(block.keyLast, block.queryLast))
+                .intersected(m_plot.adjusted(-2, -2, 2, 2));
+        if (frame.isEmpty())
+            return;
+        m_painter.save();
+        m_painter.setClipRect(m_plot);
+        m_painter.setBrush(Qt::NoBrush);
+        m_painter.setPen(QPen(m_scene.theme.paper, 4));
+        m_painter.drawRect(frame);
+        m_painter.setPen(QPen(m_scene.theme.ink, 2, Qt::DashLine));
+        m_painter.drawRect(frame);
+        m_painter.restore();
+    }
+
 private:
     [[nodiscard]] QPointF point(double key, double query) const {
         return m_plot.topLeft() + m_scene.view.toPlot(key, query);
@@ -140,6 +159,7 @@ void paintMarks(QPainter& painter, const MapScene& scene, const QRectF& plot) {
     for (const int token : scene.pins)
         if (token != scene.pinned.query)
             marks.row(token);
+    marks.block(scene.block);
     marks.pair(scene.pinned, true);
     marks.pair(scene.hovered, false);
 }

@@ -20,8 +20,9 @@ struct MapScene {
     Theme theme;
     Pair hovered, pinned;
     int hoveredToken = -1;
-    std::vector<int> pins; ///< pinned tokens: each is a line along its row, with its label
-    QString empty;         ///< sentence shown instead of maps
+    SelectionModel::Block block; ///< outlined; invalid: none
+    std::vector<int> pins;       ///< pinned tokens: each is a line along its row, with its label
+    QString empty;               ///< sentence shown instead of maps
     /// In the window: the words of the axes stand in the margins of the labels, and a map has a title only
     /// beside another one, so that the cells get the room. Plots are square, as the map of a whole text is.
     bool bare = false;

@@ -48,6 +48,15 @@ void SelectionModel::pinPair(Pair pair) {
         emit pairChanged();
 }
 
+void SelectionModel::setBlock(Block block) {
+    if (!block.valid())
+        block = {};
+    if (block == m_block)
+        return;
+    m_block = block;
+    emit blockChanged();
+}
+
 void SelectionModel::hover(int token) {
     if (token == m_hovered && !m_hoveredPair.valid())
         return;
@@ -71,6 +80,10 @@ bool SelectionModel::clearOneLevel() {
         emit hoverChanged();
         return true;
     }
+    if (m_block.valid()) {
+        setBlock({});
+        return true;
+    }
     if (m_pinnedPair.valid()) {
         m_pinnedPair = {};
         emit pairChanged();
@@ -89,6 +102,8 @@ void SelectionModel::clipTo(int tokens) {
         m_hoveredPair = {};
         emit hoverChanged();
     }
+    if (m_block.queryLast > tokens || m_block.keyLast > tokens)
+        setBlock({});
     if (m_pinnedPair.query >= tokens) {
         m_pinnedPair = {};
         emit pairChanged();

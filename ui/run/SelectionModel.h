@@ -18,6 +18,11 @@ public:
         bool operator==(const Pair&) const = default;
         [[nodiscard]] bool valid() const { return query >= 0; }
     };
+    struct Block { ///< a rectangle of the map, half open: all its queries and keys
+        int queryFirst = 0, queryLast = 0, keyFirst = 0, keyLast = 0;
+        bool operator==(const Block&) const = default;
+        [[nodiscard]] bool valid() const { return queryLast > queryFirst && keyLast > keyFirst; }
+    };
     /// Within the shape of the model that is shown, once setShape() has been told.
     [[nodiscard]] int layer() const { return std::min(m_layer, m_layers - 1); }
     [[nodiscard]] int head() const { return std::min(m_head, m_heads - 1); }
@@ -25,6 +30,7 @@ public:
     [[nodiscard]] int hovered() const { return m_hovered; } ///< hovered token, -1: none
     [[nodiscard]] Pair hoveredPair() const { return m_hoveredPair; }
     [[nodiscard]] Pair pinnedPair() const { return m_pinnedPair; }
+    [[nodiscard]] Block block() const { return m_block; } ///< chosen by dragging; invalid: none
     [[nodiscard]] const std::set<int>& pins() const {
         return m_pins;
     } ///< tokens pinned with Shift+click; contains query()
@@ -33,13 +39,14 @@ public:
     void setCell(int layer, int head);
     /// Layers and heads of the model that is about to be shown; both at least 1.
     void setShape(int layers, int heads);
-    void pin(int token);       ///< replaces the pins
-    void togglePin(int token); ///< Shift+click
-    void pinPair(Pair pair);   ///< also pins its query
+    void pin(int token);        ///< replaces the pins
+    void togglePin(int token);  ///< Shift+click
+    void pinPair(Pair pair);    ///< also pins its query
+    void setBlock(Block block); ///< an invalid one clears it
     void hover(int token);
     void hoverPair(Pair pair);
-    /// Clears one level per call: hovered token, then pinned pair, then pins. Returns false if nothing was
-    /// left.
+    /// Clears one level per call: hovered token, then block, then pinned pair, then pins. Returns false if
+    /// nothing was left.
     bool clearOneLevel();
     /// Drops what lies beyond `tokens`, after a new text.
     void clipTo(int tokens);
@@ -48,12 +55,14 @@ signals:
     void cellChanged();
     void pinsChanged();
     void pairChanged();
+    void blockChanged();
     void hoverChanged();
 
 private:
     int m_layer = 0, m_head = 0, m_query = -1, m_hovered = -1;
     int m_layers = std::numeric_limits<int>::max(), m_heads = std::numeric_limits<int>::max();
     Pair m_hoveredPair, m_pinnedPair;
+    Block m_block;
     std::set<int> m_pins;
 };
 

@@ -45,6 +45,16 @@ InspectorReport makeInspectorReport(const InspectorWish& wish, const SnapshotPtr
     if (wish.token >= 0 && wish.token < count)
         report.token =
             tokenReport(*source, route, shape, wish.head, static_cast<std::size_t>(wish.token), lines);
+    const SelectionModel::Block& block = wish.block;
+    if (block.valid() && block.queryLast <= count && block.keyLast <= count) {
+        const auto range = [](int first, int last) {
+            return RowRange{static_cast<std::size_t>(first), static_cast<std::size_t>(last)};
+        };
+        const RowRange queries = range(block.queryFirst, block.queryLast);
+        const RowRange keys = range(block.keyFirst, block.keyLast);
+        report.blockFull = fovea::blockFacts(*source, wish.head, MapQuantity::Full, queries, keys);
+        report.blockHybrid = fovea::blockFacts(*source, wish.head, MapQuantity::Hybrid, queries, keys);
+    }
     const auto [query, key] = wish.pair;
     if (!wish.pair.valid() || query >= count || key < 0 || key >= count)
         return report;
@@ -59,17 +69,64 @@ InspectorReport makeInspectorReport(const InspectorWish& wish, const SnapshotPtr
     return report;
 }
 
-QString pairAnatomy(const InspectorReport& report, const Tokens& tokens) {
+namespace {
+
+QString rangeText(RowRange r) {
+    return r.last - r.first == 1 ? QStringLiteral("#%1").arg(r.first)
+                                 : QStringLiteral("#%1\u2013#%2").arg(r.first).arg(r.last - 1);
+}
+
+QString blockSentence(const InspectorReport& report) {
+    const BlockFacts& full = *report.blockFull;
+    const QString who = full.queries.last - full.queries.first == 1
+                            ? QObject::tr("%1 reads").arg(rangeText(full.queries))
+                            : QObject::tr("%1 read, on average,").arg(rangeText(full.queries));
+    if (full.pairs == 0)
+        return QObject::tr(
+                   "Keys %1 come after the queries %2, or outside the layer's own window: never read.")
+            .arg(rangeText(full.keys), rangeText(full.queries));
+    const auto percent = [](double mass) { return QStringLiteral("%1 %").arg(threeDigits(100 * mass)); };
+    QString text = QObject::tr("%1 %2 of their attention from keys %3")
+                       .arg(who, percent(full.values->mass), rangeText(full.keys));
+    if (full.queries.last - full.queries.first == 1)
+        text.replace(QObject::tr("their"), QObject::tr("its"));
+    if (report.blockHybrid && report.blockHybrid->values)
+        text += QObject::tr(" in full attention, %1 in the hybrid")
+                    .arg(percent(report.blockHybrid->values->mass));
+    if (report.blockHybrid && report.blockHybrid->read)
+        text += QObject::tr("; %1 of %2 pairs kept").arg(report.blockHybrid->read->kept).arg(full.pairs);
+    return text + QLatin1Char('.');
+}
+
+} // namespace
+
+QString reportSentence(const InspectorReport& report, const Tokens& tokens) {
+    if (report.blockFull)
+        return blockSentence(report);
     if (!report.pair)
         return {};
     const PairFacts& facts = *report.pair;
     const auto q = static_cast<int>(facts.query), k = static_cast<int>(facts.key);
+    const QString query = tokenLabel(tokens, q), key = tokenLabel(tokens, k);
     if (facts.kind == ReadKind::AfterQuery)
-        return QObject::tr("#%1 comes after the query #%2: never read.").arg(k).arg(q);
+        return QObject::tr("%1 comes after %2: never read.").arg(key, query);
+    const QString back = q == k ? QObject::tr("itself") : QObject::tr("%1 back").arg(q - k);
+    const bool reads = facts.kind != ReadKind::Skipped && facts.kind != ReadKind::OutsideNative;
+    if (facts.kind == ReadKind::NotRun)
+        return QObject::tr("%1 and %2, %3: the hybrid has not run for this row yet.").arg(query, key, back);
+    return QObject::tr("%1 %2 %3, %4: %5.")
+        .arg(query, reads ? QObject::tr("reads") : QObject::tr("does not read"), key, back,
+             longReason(facts));
+}
+
+QString pairAnatomy(const InspectorReport& report) {
+    if (!report.pair)
+        return {};
+    const PairFacts& facts = *report.pair;
+    const auto q = static_cast<int>(facts.query), k = static_cast<int>(facts.key);
     if (!facts.computed())
-        return QObject::tr("query #%1, key #%2: %3.").arg(q).arg(k).arg(longReason(facts));
+        return {}; // the sentence says all
     QStringList lines;
-    lines << QObject::tr("query %1 reads key %2").arg(tokenLabel(tokens, q), tokenLabel(tokens, k));
     lines << QObject::tr("L%1 H%2, distance %3").arg(report.wish.layer).arg(report.wish.head).arg(q - k);
     lines << QObject::tr("score %1 (q.k times %2), log-sum-exp %3")
                  .arg(threeDigits(facts.logit), threeDigits(static_cast<double>(report.scale)),
@@ -80,7 +137,7 @@ QString pairAnatomy(const InspectorReport& report, const Tokens& tokens) {
             QObject::tr("   p^ %1   p^ - p %2%3")
                 .arg(threeDigits(*facts.hybrid), *facts.hybrid > facts.full ? QStringLiteral("+") : QString(),
                      threeDigits(*facts.hybrid - facts.full));
-    lines << masses << longReason(facts);
+    lines << masses;
     return lines.join(QLatin1Char('\n'));
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "core/measure/BlockFacts.h"
 #include "core/measure/PairFacts.h"
 #include "core/measure/TokenReport.h"
 #include "ui/run/RunController.h"
@@ -14,19 +15,21 @@ struct InspectorWish {
     int layer = 0, head = 0;
     int token = -1;
     SelectionModel::Pair pair;
+    SelectionModel::Block block = {};
     bool operator==(const InspectorWish&) const = default;
 };
 
 /// Everything that the inspector shows of one token in one head. An immutable value.
 struct InspectorReport {
     InspectorWish wish;
-    std::optional<TokenReport> token; ///< empty until the layer is there
-    std::optional<PairFacts> pair;    ///< of the wished pair
-    float scale = 0;                  ///< multiplies q.k of the pair
-    std::vector<RoutedInLayer> why;   ///< where the propagated run routed the token
-    QString signal;                   ///< of that run's record
-    std::uint64_t whyFrom = 0;        ///< generation of an older run; 0: the newest
-    bool whyKnown = false;            ///< whether the routing record of a propagated run was available
+    std::optional<TokenReport> token;                 ///< empty until the layer is there
+    std::optional<PairFacts> pair;                    ///< of the wished pair
+    std::optional<BlockFacts> blockFull, blockHybrid; ///< of the wished block
+    float scale = 0;                                  ///< multiplies q.k of the pair
+    std::vector<RoutedInLayer> why;                   ///< where the propagated run routed the token
+    QString signal;                                   ///< of that run's record
+    std::uint64_t whyFrom = 0;                        ///< generation of an older run; 0: the newest
+    bool whyKnown = false; ///< whether the routing record of a propagated run was available
 };
 
 /// `newest` must have tokens, model and the layer's activations. Any thread. Cost: that of tokenReport, and
@@ -34,8 +37,10 @@ struct InspectorReport {
 [[nodiscard]] InspectorReport makeInspectorReport(const InspectorWish& wish, const SnapshotPtr& newest,
                                                   const SnapshotPtr& complete, std::size_t lines = 8);
 
+/// The wished pair or block in one sentence: what reads what, and why. Empty: neither.
+[[nodiscard]] QString reportSentence(const InspectorReport& report, const Tokens& tokens);
 /// The wished pair taken apart, plain text; empty: no pair.
-[[nodiscard]] QString pairAnatomy(const InspectorReport& report, const Tokens& tokens);
+[[nodiscard]] QString pairAnatomy(const InspectorReport& report);
 
 /// `#37 "code"`, with the token's text cut to `characters`.
 [[nodiscard]] QString tokenLabel(const Tokens& tokens, int token, std::size_t characters = 16);

@@ -7,6 +7,7 @@
 #include <QLabel>
 #include <QMouseEvent>
 #include <QScrollArea>
+#include <QScrollBar>
 #include <QStackedWidget>
 #include <QTableView>
 #include <QVBoxLayout>
@@ -62,8 +63,9 @@ InspectorView::InspectorView(ViewContext context, QWidget* parent) : QWidget(par
     build();
     connect(&m_context.runs, &RunController::snapshotChanged, this,
             [this] { showSnapshot(m_context.runs.snapshot(), m_context.runs.lastComplete()); });
-    for (const auto signal : {&SelectionModel::pinsChanged, &SelectionModel::hoverChanged,
-                              &SelectionModel::pairChanged, &SelectionModel::cellChanged})
+    for (const auto signal :
+         {&SelectionModel::pinsChanged, &SelectionModel::hoverChanged, &SelectionModel::pairChanged,
+          &SelectionModel::blockChanged, &SelectionModel::cellChanged})
         connect(&m_context.selection, signal, this, &InspectorView::refresh);
     connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, &InspectorView::refresh);
     refresh();
@@ -117,6 +119,7 @@ void InspectorView::build() {
     auto* column = new QVBoxLayout(m_body);
     column->setContentsMargins(8, 4, 8, 8);
     column->setSpacing(4);
+    m_sentence = addLabel(QStringLiteral("inspector.sentence"), Theme::section());
     m_title = addLabel(QStringLiteral("inspector.token"), Theme::title());
     m_facts = addLabel(QStringLiteral("inspector.facts"), Theme::second());
     m_summary = addLabel(QStringLiteral("inspector.summary"), Theme::second());
@@ -195,6 +198,9 @@ InspectorWish InspectorView::wish() const {
     InspectorWish w;
     w.token = hovering() ? s.hovered() : s.query();
     w.pair = s.hoveredPair().valid() ? s.hoveredPair() : s.pinnedPair();
+    w.block = s.block();
+    if (w.block.valid() && w.token < 0)
+        w.token = w.block.queryLast - 1;
     if (!hovering() && w.pair.valid() && w.pair.query != w.token)
         w.pair = {};
     if (m_newest && m_newest->model) {
@@ -217,7 +223,8 @@ void InspectorView::refresh() {
     if (!m_newest || !m_newest->tokens || !m_newest->model)
         return showEmpty(tr("Waits for the model: what a token reads, who reads it, and why it was routed."));
     if (w.token < 0 || static_cast<std::size_t>(w.token) >= m_newest->tokens->size())
-        return showEmpty(tr("Pin a token: click a word."));
+        return showEmpty(
+            tr("Pin a token: click a word. Drag over words or over the map to sum what is read there."));
     applyInk();
     requestReport();
 }
@@ -309,7 +316,10 @@ void InspectorView::showReport(std::shared_ptr<const InspectorReport> report) {
     if (m_newest->full && t > 0 && t < m_newest->full->nll.size())
         summary << tr("surprisal %1 nats").arg(threeDigits(static_cast<double>(m_newest->full->nll[t])));
     m_summary->setText(summary.join(QLatin1Char('\n')));
-    const QString anatomy = pairAnatomy(r, *m_newest->tokens);
+    const QString sentence = reportSentence(r, *m_newest->tokens);
+    m_sentence->setText(sentence);
+    m_sentence->setVisible(!sentence.isEmpty());
+    const QString anatomy = pairAnatomy(r);
     m_pair->setText(anatomy);
     m_pair->setVisible(!anatomy.isEmpty());
     m_reads->show(m_report, m_newest->tokens);
@@ -339,7 +349,12 @@ void InspectorView::showReport(std::shared_ptr<const InspectorReport> report) {
     for (QTableView* table : {m_readsTable, m_readByTable, m_whyTable})
         fitHeight(table);
     m_pages->setCurrentWidget(m_scroll);
-    m_body->setAccessibleName(m_title->text() + QStringLiteral(", ") + m_summary->text());
+    // Another question: its answer begins at the top.
+    if (!(r.wish == m_answered))
+        m_scroll->verticalScrollBar()->setValue(0);
+    m_answered = r.wish;
+    m_body->setAccessibleName((sentence.isEmpty() ? QString() : sentence + QLatin1Char(' ')) +
+                              m_title->text() + QStringLiteral(", ") + m_summary->text());
 }
 
 bool InspectorView::eventFilter(QObject* watched, QEvent* event) {

@@ -56,9 +56,10 @@ private:
     QStackedWidget* m_pages = nullptr;
     QScrollArea* m_scroll = nullptr;
     QWidget* m_body = nullptr;
-    QLabel *m_empty = nullptr, *m_title = nullptr, *m_facts = nullptr, *m_summary = nullptr,
-           *m_pair = nullptr, *m_readsTitle = nullptr, *m_readByTitle = nullptr, *m_whyTitle = nullptr,
-           *m_demotion = nullptr;
+    InspectorWish m_answered; ///< the question that the view shows the answer to
+    QLabel *m_empty = nullptr, *m_sentence = nullptr, *m_title = nullptr, *m_facts = nullptr,
+           *m_summary = nullptr, *m_pair = nullptr, *m_readsTitle = nullptr, *m_readByTitle = nullptr,
+           *m_whyTitle = nullptr, *m_demotion = nullptr;
     QTableView *m_readsTable = nullptr, *m_readByTable = nullptr, *m_whyTable = nullptr;
 };
 

@@ -3,6 +3,7 @@
 #include "ui/plot/MapFacts.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/views/MapLegend.h"
+#include "ui/views/MapMinimap.h"
 #include <QButtonGroup>
 #include <QLabel>
 #include <QLayout>
@@ -75,12 +76,14 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
     connect(m_canvas, &MapCanvas::viewportChanged, this, [this] {
         wantTiles();
         showLegend();
+        showMinimap();
         showTip({});
         if (!m_visibleTimer.isActive())
             m_visibleTimer.start();
     });
     connect(m_canvas, &MapCanvas::resized, this, [this] {
         showLegend();
+        showMinimap();
         if (!m_chosen && quantities().size() != m_canvas->scene().panes.size())
             rebuild();
     });
@@ -95,6 +98,8 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
             m_context.selection.pinPair(pair);
     });
     connect(m_canvas, &MapCanvas::menuRequested, this, &MapView::showMenu);
+    connect(m_canvas, &MapCanvas::blockChosen, &context.selection, &SelectionModel::setBlock);
+    connect(&context.selection, &SelectionModel::blockChanged, this, &MapView::showMarks);
 
     connect(&context.selection, &SelectionModel::hoverChanged, this, &MapView::showMarks);
     connect(&context.selection, &SelectionModel::pairChanged, this, &MapView::showMarks);
@@ -217,12 +222,14 @@ void MapView::rebuild() {
     }
     scene.hovered = m_context.selection.hoveredPair();
     scene.pinned = m_context.selection.pinnedPair();
+    scene.block = m_context.selection.block();
     scene.hoveredToken = m_context.selection.hovered();
     const std::set<int>& pins = m_context.selection.pins();
     scene.pins.assign(pins.begin(), pins.end());
     m_canvas->setScene(std::move(scene));
     takeWanted();
     showLegend();
+    showMinimap();
     m_modes->button(static_cast<int>(m_mode))->setChecked(true);
     m_modes->button(static_cast<int>(MapQuantity::Full))->setEnabled(arrangement() == Arrangement::One);
     m_arrangements->button(static_cast<int>(arrangement()))->setChecked(true);
@@ -253,6 +260,27 @@ void MapView::showLegend() {
     else
         m_legend->setGeometry(0, height() - below, width(), below);
     m_legend->setVisible(shown);
+}
+
+void MapView::showMinimap() {
+    const MapScene& scene = m_canvas->scene();
+    const QRectF plot = m_canvas->mapLayout().plots.back();
+    const bool shown = scene.count >= MapMinimap::kFromTokens && !scene.panes.empty() &&
+                       !m_canvas->fitted() && plot.width() > 3 * MapMinimap::kSide &&
+                       plot.height() > 3 * MapMinimap::kSide;
+    m_minimap->setVisible(shown);
+    if (!shown)
+        return;
+    const int right = m_canvas->x() + static_cast<int>(plot.right()) - m_minimap->width() - 8;
+    const bool below =
+        m_legend->isVisible() && m_legend->y() < m_canvas->y() + static_cast<int>(plot.center().y());
+    const int top =
+        below ? m_legend->geometry().bottom() + 8 : m_canvas->y() + static_cast<int>(plot.top()) + 8;
+    m_minimap->move(right, top);
+    m_minimap->setContent(contentOf(MapQuantity::Full), scene.theme,
+                          [this](const TileKey& key) { return m_tiles->find(key).tile; });
+    m_minimap->setView(m_canvas->viewport(), plot.size());
+    m_minimap->raise();
 }
 
 QString MapView::emptySentence() const {
@@ -322,6 +350,7 @@ void MapView::showMarks() {
     const SelectionModel& s = m_context.selection;
     m_canvas->setMarks(s.hoveredPair(), s.pinnedPair(), s.hovered(),
                        std::vector<int>(s.pins().begin(), s.pins().end()));
+    m_canvas->setBlock(s.block());
     showState();
 }
 

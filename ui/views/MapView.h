@@ -19,6 +19,7 @@ class QToolButton;
 namespace fovea::ui {
 
 class MapLegend;
+class MapMinimap;
 
 /// The attention map of one layer and head: full attention beside hybrid attention, with one viewport and
 /// crosshair. Follows the selection, requests the visible tiles, and reports the visible part to the request.
@@ -57,6 +58,7 @@ public slots:
     void exportNumbers();                  ///< CSV of the cells in sight
     void savePicture(const QString& path); ///< .png or .svg; `message` says how it went
     void saveNumbers(const QString& path);
+    void saveReport(const QString& path); ///< one HTML file of the last finished run
 
 signals:
     void message(const QString& sentence); ///< what an export did, or why it could not
@@ -71,11 +73,12 @@ private:
     void buildTools();
     void arrangeTools(); ///< in one row or two
     void takeSnapshot();
-    void rebuild();    ///< scene from snapshot, selection and switches
-    void showLegend(); ///< where it lies, and whether it is wanted
-    void showMarks();  ///< hovered and pinned cells
-    void showState();  ///< title, updating mark, accessible name
-    void takeWanted(); ///< restores the viewport of a session when its text is shown
+    void rebuild();     ///< scene from snapshot, selection and switches
+    void showMinimap(); ///< where part of a long text is in sight
+    void showLegend();  ///< where it lies, and whether it is wanted
+    void showMarks();   ///< hovered and pinned cells
+    void showState();   ///< title, updating mark, accessible name
+    void takeWanted();  ///< restores the viewport of a session when its text is shown
     void wantTiles();
     void tellVisible(); ///< RequestModel::setVisible
     void tileArrived();
@@ -99,6 +102,7 @@ private:
     TileCache* m_tiles;
     MapCanvas* m_canvas;
     MapLegend* m_legend;
+    MapMinimap* m_minimap;
     QBoxLayout* m_tools;
     QLabel* m_title;
     QLabel* m_tip;

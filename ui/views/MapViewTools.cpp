@@ -1,5 +1,6 @@
 #include "ui/plot/ElidedLabel.h"
 #include "ui/views/MapLegend.h"
+#include "ui/views/MapMinimap.h"
 #include "ui/views/MapView.h"
 #include <QButtonGroup>
 #include <QHBoxLayout>
@@ -112,6 +113,14 @@ void MapView::buildTools() {
 
     m_canvas = new MapCanvas(this);
     m_legend = new MapLegend(this);
+    m_minimap = new MapMinimap(this);
+    connect(m_minimap, &MapMinimap::moveWanted, this, [this](double key, double query) {
+        MapViewport view = m_canvas->viewport();
+        const QSizeF plot = m_canvas->mapLayout().plots.front().size();
+        view.key = key - plot.width() / view.cell / 2;
+        view.query = query - plot.height() / view.cell / 2;
+        m_canvas->setViewport(view);
+    });
     m_tip = new QLabel(nullptr, Qt::ToolTip);
     m_tip->setObjectName(QStringLiteral("map.tip"));
     m_tip->setTextFormat(Qt::PlainText);

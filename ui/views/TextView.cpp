@@ -3,6 +3,7 @@
 #include "core/text/Utf8.h"
 #include "ui/plot/ElidedLabel.h"
 #include "ui/plot/Theme.h"
+#include "ui/views/SearchBar.h"
 #include "ui/views/TextEditor.h"
 #include "ui/views/TextLegend.h"
 #include "ui/views/TokenCanvas.h"
@@ -14,6 +15,7 @@
 #include <QKeyEvent>
 #include <QLabel>
 #include <QLocale>
+#include <QMenu>
 #include <QMimeData>
 #include <QPushButton>
 #include <QStackedWidget>
@@ -117,6 +119,8 @@ void TextView::build() {
     m_strip->setObjectName(QStringLiteral("text.strip"));
     for (TokenCanvas* canvas : {m_reading, m_strip}) {
         canvas->setToolTips([this](int token) { return describe(token); });
+        connect(canvas, &TokenCanvas::spanChosen, this, &TextView::chooseSpan);
+        connect(canvas, &TokenCanvas::menuRequested, this, &TextView::showMenu);
         canvas->setMessage(tr("No text yet. Press F2 to write one, paste with Ctrl+V, or drop a file here."));
     }
 
@@ -155,7 +159,14 @@ void TextView::build() {
     auto* column = new QVBoxLayout(this);
     column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(0);
+    m_search = new SearchBar(m_context, this);
+    connect(m_search, &SearchBar::found, this, [this] {
+        m_reading->setMatches(m_search->marks());
+        m_strip->setMatches(m_search->marks());
+    });
+    connect(m_search, &SearchBar::shutByUser, this, [this] { m_pages->currentWidget()->setFocus(); });
     column->addLayout(head);
+    column->addWidget(m_search);
     column->addWidget(m_pages, 1);
     column->addWidget(m_legend);
     setFocusProxy(m_reading);
@@ -375,6 +386,49 @@ void TextView::endEdit(bool apply) {
     if (usesCarriageReturns(*m_context.requests.request().text))
         text.replace(QLatin1Char('\n'), QStringLiteral("\r\n"));
     m_context.requests.setText(text.toStdString(), tr("edit text"), m_context.requests.request().maxTokens);
+}
+
+void TextView::find(const QString& start) {
+    finishEditing(); // the search is over tokens
+    m_search->open(start);
+}
+
+void TextView::findNext(int by) {
+    m_search->step(by);
+}
+
+void TextView::chooseSpan(int first, int last) {
+    // Read by the pinned query if it comes after the span, else by all queries from the span on.
+    const int query = m_context.selection.query();
+    const int tokens = m_shownTokens ? static_cast<int>(m_shownTokens->size()) : last;
+    if (query >= first)
+        m_context.selection.setBlock({query, query + 1, first, last});
+    else
+        m_context.selection.setBlock({first, tokens, first, last});
+}
+
+void TextView::showMenu(int token, QPoint global) {
+    auto* menu = new QMenu(this);
+    menu->setObjectName(QStringLiteral("text.menu"));
+    menu->setAttribute(Qt::WA_DeleteOnClose);
+    SelectionModel& selection = m_context.selection;
+    menu->addAction(tr("What #%1 reads").arg(token), this, [&selection, token] { selection.pin(token); });
+    menu->addAction(selection.pins().contains(token) ? tr("Remove the pin of #%1").arg(token)
+                                                     : tr("Pin #%1 as well").arg(token),
+                    this, [&selection, token] { selection.togglePin(token); });
+    if (const int query = selection.query(); query > token)
+        menu->addAction(tr("Why #%1 reads #%2, or not").arg(query).arg(token), this,
+                        [&selection, query, token] {
+                            selection.pinPair({query, token});
+                        });
+    menu->addSeparator();
+    if (m_shownTokens && static_cast<std::size_t>(token) < m_shownTokens->size()) {
+        const QString id = QStringLiteral("id:%1").arg(m_shownTokens->ids[static_cast<std::size_t>(token)]);
+        menu->addAction(tr("Find the same token"), this, [this, id] { find(id); });
+    }
+    menu->addAction(tr("Find in the text\tCtrl+F"), this, [this] { find(); });
+    menu->addAction(tr("Edit the text\tF2"), this, &TextView::startEditing);
+    menu->popup(global);
 }
 
 void TextView::paste() {

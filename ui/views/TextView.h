@@ -12,6 +12,7 @@ class QToolButton;
 
 namespace fovea::ui {
 
+class SearchBar;
 class TextEditor;
 class TextLegend;
 class TokenCanvas;
@@ -31,9 +32,11 @@ public slots:
     /// Shows the results of runs. Called by a signal of RunController, and by tests.
     void showSnapshot(fovea::ui::SnapshotPtr newest, fovea::ui::SnapshotPtr complete);
     void setTintKind(fovea::ui::TintKind kind);
-    void startEditing();  ///< F2
-    void finishEditing(); ///< takes what has been typed, if anything
-    void paste();         ///< Ctrl+V outside a field: the clipboard's text becomes the text
+    void startEditing();                  ///< F2
+    void finishEditing();                 ///< takes what has been typed, if anything
+    void find(const QString& start = {}); ///< Ctrl+F; `start`: the beginning of a pattern
+    void findNext(int by);                ///< F3 (1), Shift+F3 (-1)
+    void paste();                         ///< Ctrl+V outside a field: the clipboard's text becomes the text
 
 protected:
     void keyPressEvent(QKeyEvent* event) override;
@@ -49,6 +52,8 @@ private:
     void showTint(std::shared_ptr<const TokenTint> tint);
     void refreshInfo();
     void setStrip(bool strip);
+    void chooseSpan(int first, int last);
+    void showMenu(int token, QPoint global);
     [[nodiscard]] bool editing() const;
     void endEdit(bool apply);
     [[nodiscard]] bool live() const; ///< whether the snapshot has the text of the request
@@ -70,6 +75,7 @@ private:
     QWidget* m_editPage = nullptr;
     TextEditor* m_editor = nullptr;
     TextLegend* m_legend = nullptr;
+    SearchBar* m_search = nullptr;
     QComboBox* m_colour = nullptr;
     QLabel* m_info = nullptr;
     QToolButton* m_readingButton = nullptr;

@@ -115,6 +115,8 @@ void TokenCanvas::setCells(std::vector<TokenCell> cells, bool live) {
         m_cells = std::move(cells);
         m_tint.reset();
         m_marks.clear();
+        m_matches.clear();
+        m_pressed = m_dragged = -1;
         rebuild();
     }
     viewport()->update();
@@ -129,6 +131,13 @@ void TokenCanvas::setMarks(std::vector<std::uint8_t> marks) {
     if (marks == m_marks)
         return;
     m_marks = std::move(marks);
+    viewport()->update();
+}
+
+void TokenCanvas::setMatches(std::vector<std::uint8_t> matches) {
+    if (matches == m_matches)
+        return;
+    m_matches = std::move(matches);
     viewport()->update();
 }
 
@@ -329,6 +338,11 @@ void TokenCanvas::paintToken(QPainter& painter, int token, const QRectF& rect) c
         painter.drawLine(QPointF(word.left(), word.bottom() - 0.5),
                          QPointF(word.right(), word.bottom() - 0.5));
     }
+    if (t < m_matches.size() && m_matches[t] != 0) {
+        painter.setPen(QPen(theme.warning, 2));
+        painter.drawLine(QPointF(word.left() + 1, word.bottom() - 1),
+                         QPointF(word.right() - 1, word.bottom() - 1));
+    }
     if (t < m_marks.size())
         paintTokenMark(painter, m_marks[t], {rect.center().x(), rect.bottom() - kMarkRoom / 2}, 6);
 }
@@ -347,6 +361,23 @@ void TokenCanvas::paintSelection(QPainter& painter, const TextLayout::Line& line
         painter.setPen(QPen(colour, width));
         painter.drawRect(rect);
     };
+    // A span is a chain of words: one outline on each line.
+    const SelectionModel::Block block = m_selection.block();
+    const bool dragging = m_dragged >= 0;
+    const int spanFirst = dragging ? std::min(m_pressed, m_dragged) : block.keyFirst;
+    const int spanLast = dragging ? std::max(m_pressed, m_dragged) + 1 : block.keyLast;
+    const int first = std::max(spanFirst, line.first), last = std::min(spanLast, line.last);
+    if (first < last) {
+        const QRectF rect = m_layout.rectOf(first)
+                                .united(m_layout.rectOf(last - 1))
+                                .translated(origin)
+                                .adjusted(-1, 0, 1, -kMarkRoom + 1);
+        painter.setBrush(Qt::NoBrush);
+        painter.setPen(QPen(theme.paper, 4));
+        painter.drawRect(rect);
+        painter.setPen(QPen(theme.ink, 2, Qt::DashLine));
+        painter.drawRect(rect);
+    }
     for (const int token : m_selection.pins())
         outline(token, theme.ink, token == m_selection.query() ? 2 : 1);
     outline(m_selection.pinnedPair().key, theme.accent, 2);
@@ -363,16 +394,46 @@ void TokenCanvas::resizeEvent(QResizeEvent* event) {
 }
 
 void TokenCanvas::mouseMoveEvent(QMouseEvent* event) {
-    if (m_live)
-        m_selection.hover(tokenAt(event->position().toPoint()));
+    if (!m_live)
+        return;
+    const int token = tokenAt(event->position().toPoint());
+    if (m_pressed >= 0 && token >= 0 && (token != m_pressed || m_dragged >= 0)) {
+        m_dragged = token;
+        viewport()->update();
+    }
+    m_selection.hover(token);
 }
 
 void TokenCanvas::mousePressEvent(QMouseEvent* event) {
     const int token = tokenAt(event->position().toPoint());
     if (event->button() == Qt::LeftButton && m_live && token >= 0)
-        movePin(token, event->modifiers().testFlag(Qt::ShiftModifier));
+        m_pressed = token;
     else
         QAbstractScrollArea::mousePressEvent(event);
+}
+
+void TokenCanvas::mouseReleaseEvent(QMouseEvent* event) {
+    const int pressed = m_pressed, dragged = m_dragged;
+    if (event->button() != Qt::LeftButton || pressed < 0)
+        return QAbstractScrollArea::mouseReleaseEvent(event);
+    m_pressed = m_dragged = -1;
+    viewport()->update();
+    if (static_cast<std::size_t>(std::max(pressed, dragged)) >= m_cells.size())
+        return; // another text came while the button was down
+    if (dragged >= 0)
+        emit spanChosen(std::min(pressed, dragged), std::max(pressed, dragged) + 1);
+    else
+        movePin(pressed, event->modifiers().testFlag(Qt::ShiftModifier));
+}
+
+void TokenCanvas::contextMenuEvent(QContextMenuEvent* event) {
+    if (!m_live)
+        return;
+    const bool byKey = event->reason() == QContextMenuEvent::Keyboard;
+    const int token = byKey ? m_selection.query() : tokenAt(viewport()->mapFromGlobal(event->globalPos()));
+    if (token >= 0)
+        emit menuRequested(token,
+                           byKey ? viewport()->mapToGlobal(tokenRect(token).center()) : event->globalPos());
 }
 
 void TokenCanvas::movePin(int token, bool add) {

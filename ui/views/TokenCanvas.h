@@ -24,7 +24,8 @@ public:
     void setMessage(const QString& message); ///< drawn when there are no cells
     void setUpdating(bool updating);         ///< shows a line of 2 px while a newer run is in progress
     void setToolTips(std::function<QString(int)> plainText);
-    void showToken(int token); ///< scrolls until it is visible
+    void setMatches(std::vector<std::uint8_t> matches); ///< [T] 1: found by a search; empty: none
+    void showToken(int token);                          ///< scrolls until it is visible
 
     [[nodiscard]] const TextLayout& textLayout() const { return m_layout; }
     [[nodiscard]] int tokenAt(QPoint viewportPoint) const;
@@ -32,7 +33,13 @@ public:
     [[nodiscard]] QSize sizeHint() const override;
     [[nodiscard]] QSize minimumSizeHint() const override;
 
+signals:
+    void spanChosen(int first, int last); ///< half open, by dragging over the words
+    void menuRequested(int token, QPoint global);
+
 protected:
+    void contextMenuEvent(QContextMenuEvent* event) override;
+    void mouseReleaseEvent(QMouseEvent* event) override;
     void paintEvent(QPaintEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
     void mouseMoveEvent(QMouseEvent* event) override;
@@ -61,6 +68,9 @@ private:
     TextLayout m_layout;
     std::shared_ptr<const TokenTint> m_tint;
     std::vector<std::uint8_t> m_marks;
+    std::vector<std::uint8_t> m_matches;
+    int m_pressed = -1; ///< token under the mouse when the left button went down, -1: none
+    int m_dragged = -1; ///< token up to which a span is being dragged, -1: none
     QString m_message;
     std::function<QString(int)> m_toolTip;
 };

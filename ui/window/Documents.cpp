@@ -1,11 +1,7 @@
 #include "ui/window/Documents.h"
 #include "core/base/Memory.h"
-#include "core/export/Session.h"
 #include "core/files/AtomicFile.h"
 #include "core/policy/PolicyJson.h"
-#include "ui/plot/Icons.h"
-#include "ui/window/FileKind.h"
-#include <QFile>
 #include <QFileInfo>
 #include <QLocale>
 #include <QScopedValueRollback>
@@ -32,12 +28,6 @@ QString number(std::size_t n) {
 }
 
 } // namespace
-
-std::string sampleText() {
-    initResources();
-    QFile file(QStringLiteral(":/samples/log.txt"));
-    return file.open(QIODevice::ReadOnly) ? file.readAll().toStdString() : std::string();
-}
 
 Documents::Documents(ViewContext context, MessageBar& bar, QObject* parent)
     : QObject(parent), m_context(context), m_bar(bar) {
@@ -102,8 +92,9 @@ void Documents::open(const QStringList& paths) {
     }
 }
 
-void Documents::openSample() {
-    setText(sampleText(), tr("harbour log"), tr("open the sample"), true);
+void Documents::openSample(const SampleSpec& sample) {
+    const QString name = QString::fromUtf8(sample.name.data(), static_cast<qsizetype>(sample.name.size()));
+    setText(sampleText(sample), name, tr("open the sample"), true);
 }
 
 void Documents::openText(const QString& path) {
@@ -111,6 +102,7 @@ void Documents::openText(const QString& path) {
     if (!bytes)
         return fault(QString::fromStdString(bytes.error().message));
     setText(*bytes, QFileInfo(path).fileName(), tr("open %1").arg(QFileInfo(path).fileName()), true);
+    emit fileUsed(FileKind::Text, path);
 }
 
 void Documents::setText(const std::string& bytes, const QString& name, const QString& why, bool filed) {
@@ -181,6 +173,7 @@ void Documents::readModel(const QString& path) {
             m_inspected = *model;
             m_context.runs.setModelHash(m_inspected->info.sha256);
             emit modelInspected();
+            emit fileUsed(FileKind::Model, path);
             compareWithSession();
             if (m_context.requests.request().modelPath == path.toStdString())
                 m_context.runs.submitNow();
@@ -226,7 +219,7 @@ void Documents::openPolicy(const QString& path) {
     m_context.requests.setPolicy(*policy, tr("open %1").arg(QFileInfo(path).fileName()));
 }
 
-void Documents::openSession(const QString& path) {
+void Documents::openSession(const QString& path, bool unsaved) {
     auto bytes = readWholeFile(path.toStdString(), kDocumentCap);
     if (!bytes)
         return fault(QString::fromStdString(bytes.error().message));
@@ -254,7 +247,7 @@ void Documents::openSession(const QString& path) {
     };
     const QString name = kept("text");
     m_names.push_back({m_context.requests.request().text,
-                       name.isEmpty() ? QFileInfo(path).completeBaseName() : name, true});
+                       name.isEmpty() ? QFileInfo(path).completeBaseName() : name, !unsaved});
     m_context.selection.setCell(request.visible.layer, request.visible.head);
     bool number = false;
     const int pinned = kept("pinned").toInt(&number);
@@ -266,9 +259,11 @@ void Documents::openSession(const QString& path) {
     pins.push_back(query); // last: it is the one whose row is shown
     pinAll(pins);
     emit sessionOpened(session->view);
-    m_sessionPath = path;
+    m_sessionPath = unsaved ? QString() : path;
+    if (!unsaved)
+        emit fileUsed(FileKind::Session, path);
     m_madeWith = MadeWith{QFileInfo(wantedModel).fileName(), session->modelSha256, pins};
-    setDirty(false);
+    setDirty(unsaved);
     emit changed();
     if (modelChanges && QFileInfo::exists(wantedModel))
         return readModel(wantedModel);
@@ -282,12 +277,7 @@ void Documents::openSession(const QString& path) {
                    {}, kOpenTopic);
 }
 
-void Documents::saveSession(const QString& path) {
-    const QString target = path.isEmpty() ? m_sessionPath : path;
-    if (target.isEmpty()) {
-        emit needsPath();
-        return;
-    }
+Session Documents::presentSession() {
     Session session;
     session.request = m_context.requests.request();
     session.request.visible.layer = m_context.selection.layer();
@@ -303,11 +293,30 @@ void Documents::saveSession(const QString& path) {
         session.view["pins"] = pins.join(QLatin1Char(',')).toStdString();
     session.view["text"] = textName().toStdString();
     emit sessionSaving(session.view);
+    return session;
+}
+
+std::string Documents::unsavedSession() {
+    return worthAsking() ? sessionToJson(presentSession()) : std::string();
+}
+
+void Documents::restore(const QString& path) {
+    openSession(path, true);
+}
+
+void Documents::saveSession(const QString& path) {
+    const QString target = path.isEmpty() ? m_sessionPath : path;
+    if (target.isEmpty()) {
+        emit needsPath();
+        return;
+    }
+    const Session session = presentSession();
     const auto written = writeFileAtomically(target.toStdString(), [&] { return sessionToJson(session); });
     if (!written)
         return fault(QString::fromStdString(written.error().message));
     m_bar.clear(kOpenTopic);
     m_sessionPath = target;
+    emit fileUsed(FileKind::Session, target);
     setDirty(false);
     emit changed();
 }

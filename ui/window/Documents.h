@@ -1,6 +1,9 @@
 #pragma once
+#include "core/export/Session.h"
 #include "ui/views/View.h"
+#include "ui/window/FileKind.h"
 #include "ui/window/MessageBar.h"
+#include "ui/window/Samples.h"
 #include <QObject>
 #include <QStringList>
 #include <map>
@@ -21,7 +24,7 @@ public:
 
     /// Opens each file according to its kind; of several texts the first is shown.
     void open(const QStringList& paths);
-    void openSample();
+    void openSample(const SampleSpec& sample = sampleSpecs().front());
     /// `filed`: the bytes are kept in a file too, so nothing is lost with the window.
     void setText(const std::string& bytes, const QString& name, const QString& why, bool filed = false);
     /// Shows the card of the model, then loads the model if it is supported.
@@ -30,6 +33,10 @@ public:
     /// Empty path: that of the open session; emits needsPath when there is none.
     void saveSession(const QString& path);
     void savePolicy(const QString& path);
+    /// What a crash would lose, as a session; empty if nothing (see worthAsking).
+    [[nodiscard]] std::string unsavedSession();
+    /// Opens a session that was never saved: it has no name yet.
+    void restore(const QString& path);
 
     [[nodiscard]] QString textName() const;
     [[nodiscard]] QString sessionPath() const { return m_sessionPath; }
@@ -42,6 +49,8 @@ public:
     [[nodiscard]] std::shared_ptr<const Model> inspected() const { return m_inspected; }
 
 signals:
+    /// A file was opened or saved and is worth remembering.
+    void fileUsed(fovea::ui::FileKind::Kind kind, const QString& path);
     void modelReading(const QString& path);
     void modelProgressed(const QString& what, double done, double total);
     void modelInspected(); ///< inspected() is new
@@ -56,7 +65,8 @@ signals:
 private:
     void openText(const QString& path);
     void openPolicy(const QString& path);
-    void openSession(const QString& path);
+    void openSession(const QString& path, bool unsaved = false);
+    [[nodiscard]] Session presentSession();
     void readModel(const QString& path);
     /// Tokens of a text, from its beginning's; empty without a tokenizer.
     [[nodiscard]] std::optional<std::size_t> estimatedTokens(const std::string& bytes) const;
@@ -87,8 +97,5 @@ private:
     std::uint64_t m_modelsAsked = 0; ///< number of the newest
     bool m_settling = false;         ///< a session is being opened, which is no change by the user
 };
-
-/// The sample of the first launch, from the compiled-in resources.
-[[nodiscard]] std::string sampleText();
 
 } // namespace fovea::ui

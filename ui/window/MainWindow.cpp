@@ -25,6 +25,7 @@
 #include <QDockWidget>
 #include <QFileDialog>
 #include <QHBoxLayout>
+#include <QLocale>
 #include <QMenuBar>
 #include <QScreen>
 #include <QSettings>
@@ -89,6 +90,7 @@ MainWindow::MainWindow(ViewContext context) : m_context(context) {
     buildDocks();
     m_card = new ModelCard(this);
     m_sheet = new Sheet(QStringLiteral("keys.sheet"), this);
+    m_palette = new Palette([this](const QString& typed) { return paletteEntries(typed); }, this);
     connectAll();
 
     const QSettings settings;
@@ -141,6 +143,7 @@ void MainWindow::buildActions() {
         m_actions[spec.id] = made;
         connect(made, &QAction::triggered, this, [this, id = spec.id] { run(id); });
     }
+    buildFileMenus();
     QUndoStack& undo = m_context.requests.undoStack();
     const auto follow = [this, &undo] {
         action("edit.undo")->setEnabled(undo.canUndo());
@@ -164,12 +167,38 @@ void MainWindow::buildActions() {
     }
 }
 
+void MainWindow::buildFileMenus() {
+    auto* file = menuBar()->findChild<QMenu*>(QStringLiteral("menu.File"));
+    auto* recent = new QMenu(tr("Open &recent"), file);
+    recent->setObjectName(QStringLiteral("menu.recent"));
+    recent->setToolTipsVisible(true);
+    connect(recent, &QMenu::aboutToShow, this, [this, recent] {
+        m_recent.fill(*recent, [this](const QString& path) { m_documents->open({path}); });
+    });
+    m_recent.fill(*recent, [this](const QString& path) { m_documents->open({path}); });
+    auto* samples = new QMenu(tr("Sample &texts"), file);
+    samples->setObjectName(QStringLiteral("menu.samples"));
+    samples->setToolTipsVisible(true);
+    for (const SampleSpec& sample : sampleSpecs()) {
+        QAction* const made =
+            samples->addAction(text(sample.name), this, [this, &sample] { m_documents->openSample(sample); });
+        made->setObjectName(QStringLiteral("sample.") + text(sample.file));
+        made->setToolTip(text(sample.help));
+    }
+    file->insertMenu(action("file.paste"), recent);
+    file->insertMenu(action("file.paste"), samples);
+    connect(m_documents, &Documents::fileUsed, this,
+            [this](FileKind::Kind kind, const QString& path) { m_recent.add(kind, path); });
+}
+
 void MainWindow::buildBars() {
     m_top = new TopBar(m_context, *m_documents, this);
     addToolBar(Qt::TopToolBarArea, m_top);
     auto* textMenu = new QMenu(m_top);
-    for (const char* id : {"file.open", "file.sample", "file.paste", "edit.text"})
+    for (const char* id : {"file.open", "file.paste", "edit.text", "edit.find"})
         textMenu->addAction(action(id));
+    for (const char* name : {"menu.recent", "menu.samples"})
+        textMenu->addMenu(menuBar()->findChild<QMenu*>(QLatin1String(name)));
     m_top->textButton()->setMenu(textMenu);
 
     m_top->addBelow(m_errors);
@@ -461,6 +490,15 @@ void MainWindow::showModelMissing(const QString& sentence) {
                    kRunTopic);
 }
 
+void MainWindow::offerRecovery(const QDateTime& when, std::function<void()> restore,
+                               std::function<void()> discard) {
+    const QString time = QLocale(QLocale::English).toString(when, QStringLiteral("d MMMM, HH:mm"));
+    m_errors->show(MessageBar::Question,
+                   tr("Fovea ended without being closed. Unsaved work of %1 was kept.").arg(time),
+                   {{tr("Restore"), std::move(restore)}, {tr("Discard"), std::move(discard)}},
+                   QStringLiteral("recovery"));
+}
+
 void MainWindow::setTheme(ThemeKind kind) {
     const char* const names[] = {"system", "light", "dark"};
     const char* const ids[] = {"view.themeSystem", "view.themeLight", "view.themeDark"};
@@ -489,6 +527,7 @@ void MainWindow::closeEvent(QCloseEvent* event) {
                        QStringLiteral("close"));
         return;
     }
+    emit closing();
     QSettings settings;
     settings.setValue(QStringLiteral("window/geometry"), saveGeometry());
     settings.setValue(QStringLiteral("window/state"), saveState(kStateVersion));

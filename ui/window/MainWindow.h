@@ -1,6 +1,9 @@
 #pragma once
 #include "ui/plot/Theme.h"
 #include "ui/views/View.h"
+#include "ui/window/Palette.h"
+#include "ui/window/RecentFiles.h"
+#include <QDateTime>
 #include <QMainWindow>
 #include <QString>
 #include <functional>
@@ -38,6 +41,11 @@ public:
     /// Shows why no model can be run, as a message with a button to open one.
     void showModelMissing(const QString& sentence);
     void setTheme(ThemeKind kind);
+    /// Offers a session that a program left behind which was not closed.
+    void offerRecovery(const QDateTime& when, std::function<void()> restore, std::function<void()> discard);
+
+signals:
+    void closing(); ///< the window is closed and nothing is left to ask
 
 protected:
     void closeEvent(QCloseEvent* event) override;
@@ -64,6 +72,9 @@ private:
                  std::function<void(const QString&)> taken);
     void pasteText();
     void editText();
+    void buildFileMenus();                                        ///< recent files and sample texts
+    std::vector<PaletteEntry> typedEntries(const QString& typed); ///< what the text itself asks for
+    std::vector<PaletteEntry> paletteEntries(const QString& typed);
     void showTitle();     ///< the window's title and dirty mark
     void clipSelection(); ///< to what the new snapshot has
     void showSnapshot();  ///< after a new snapshot: bars, selection's limits
@@ -78,6 +89,8 @@ private:
     MessageBar* m_hint = nullptr;
     ModelCard* m_card = nullptr;
     Sheet* m_sheet = nullptr;
+    Palette* m_palette = nullptr;
+    RecentFiles m_recent;
     ParamPanel* m_params = nullptr;
     StatusLine* m_status = nullptr;
     WorkStrip* m_work = nullptr;

@@ -1,5 +1,6 @@
 #include "core/engine/Build.h"
 #include "core/policy/ParamSpec.h"
+#include "ui/views/HeadsView.h"
 #include "ui/views/MapView.h"
 #include "ui/views/TextView.h"
 #include "ui/window/Documents.h"
@@ -27,8 +28,6 @@ void MainWindow::run(std::string_view id) {
         dialog->setFileMode(QFileDialog::ExistingFiles);
         connect(dialog, &QFileDialog::filesSelected, m_documents, &Documents::open);
         dialog->open();
-    } else if (id == "file.sample") {
-        m_documents->openSample();
     } else if (id == "file.paste") {
         pasteText();
     } else if (id == "file.save") {
@@ -43,6 +42,9 @@ void MainWindow::run(std::string_view id) {
         exportView();
     } else if (id == "file.exportNumbers") {
         exportNumbers();
+    } else if (id == "file.report") {
+        askPath(tr("Save the report"), tr("Web page (*.html)"), QStringLiteral("html"),
+                [this](const QString& path) { findChild<MapView*>()->saveReport(path); });
     } else if (id == "file.quit") {
         close();
     } else if (id == "edit.undo") {
@@ -51,6 +53,14 @@ void MainWindow::run(std::string_view id) {
         requests.undoStack().redo();
     } else if (id == "edit.text") {
         editText();
+    } else if (id == "edit.find") {
+        findChild<TextView*>()->find();
+    } else if (id == "edit.findNext") {
+        findChild<TextView*>()->findNext(1);
+    } else if (id == "edit.findPrevious") {
+        findChild<TextView*>()->findNext(-1);
+    } else if (id == "edit.goTo") {
+        findChild<TextView*>()->find(QStringLiteral("#"));
     } else if (id == "edit.copyOptions") {
         QApplication::clipboard()->setText(
             QStringLiteral("fovea analyze FILE ") +
@@ -65,6 +75,8 @@ void MainWindow::run(std::string_view id) {
         stepCell(0, -1);
     } else if (id == "view.headRight") {
         stepCell(0, 1);
+    } else if (id == "view.headBefore" || id == "view.headAfter") {
+        findChild<HeadsView*>()->stepRanked(id == "view.headAfter" ? 1 : -1);
     } else if (id == "view.themeSystem") {
         setTheme(ThemeKind::System);
     } else if (id == "view.themeLight") {
@@ -89,6 +101,8 @@ void MainWindow::run(std::string_view id) {
         requests.setNativeWindows(id == "run.native");
     } else if (id == "run.bf16") {
         requests.setPrecision(Precision::BF16);
+    } else if (id == "help.palette") {
+        m_palette->open();
     } else if (id == "help.keys") {
         fillWithKeys(*m_sheet);
         m_sheet->open();

@@ -2,8 +2,10 @@
 #include "ui/plot/Icons.h"
 #include "ui/window/Documents.h"
 #include "ui/window/MainWindow.h"
+#include "ui/window/Recovery.h"
 #include <QApplication>
 #include <QSettings>
+#include <QStandardPaths>
 #include <QTimer>
 
 namespace fovea::ui {
@@ -69,7 +71,21 @@ int runWindow(int argc, char** argv, const WindowOptions& options) {
     documents.openSample();
     requests.undoStack().clear(); // the sample is where undo ends
     window.show();
+    Recovery recovery(QStandardPaths::writableLocation(QStandardPaths::AppDataLocation) +
+                          QStringLiteral("/unsaved"),
+                      [&documents] { return documents.unsavedSession(); });
+    QObject::connect(&documents, &Documents::changed, &recovery, &Recovery::changed);
+    QObject::connect(&window, &MainWindow::closing, &recovery, &Recovery::closed);
     documents.open(files);
+    if (const auto left = recovery.left(); left && files.isEmpty() && options.screenshot.empty())
+        window.offerRecovery(
+            left->when,
+            [&documents, &recovery, left] {
+                documents.restore(left->path);
+                recovery.discard(*left); // it is this window's unsaved work now
+                recovery.write();
+            },
+            [&recovery, left] { recovery.discard(*left); });
     // A model among the files, or a session that names one, has asked already.
     if (!documents.modelAsked() || !options.model.empty()) {
         if (auto model = findModel(options.model))

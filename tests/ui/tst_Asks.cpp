@@ -1,0 +1,348 @@
+// What users of other tools asked for, each driven with mouse and keys in the whole window, with a real
+// engine on a small model; the named command gives the same numbers.
+#include "core/engine/HeadMetric.h"
+#include "core/measure/BlockFacts.h"
+#include "tests/support/TinyModel.h"
+#include "tests/support/WindowStage.h"
+#include "ui/plot/NumberText.h"
+#include "ui/plot/Theme.h"
+#include "ui/views/HeadsView.h"
+#include "ui/views/MapView.h"
+#include "ui/views/TextView.h"
+#include "ui/views/TokenCanvas.h"
+#include "ui/window/ModelCard.h"
+#include "ui/window/StatusLine.h"
+#include <QAbstractButton>
+#include <QCheckBox>
+#include <QComboBox>
+#include <QDropEvent>
+#include <QFile>
+#include <QFileDialog>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QLabel>
+#include <QMimeData>
+#include <QProcess>
+#include <QSignalSpy>
+#include <QTableView>
+#include <QTest>
+#include <QToolButton>
+
+using namespace fovea;
+using namespace fovea::ui;
+using namespace fovea::test;
+
+namespace {
+
+/// The whole window with a small model and a short text, at rest.
+struct Window : Stage {
+    TinyModelFile model;
+    QTemporaryDir folder;
+    QString textPath = folder.filePath(QStringLiteral("text.txt"));
+
+    explicit Window(std::size_t letters = 60, std::uint32_t layers = 2)
+        : Stage(LatestWorker::Runner{}), model(layers) {
+        window.resize(1280, 800);
+        QFile file(textPath);
+        if (!file.open(QIODevice::WriteOnly))
+            qFatal("no file");
+        file.write(QByteArray::fromStdString(tinyText(letters)));
+        file.close();
+        requests.setPolicy(tinyRequest(model).policy, QStringLiteral("test"));
+        window.documents().open({textPath});
+        window.documents().openModel(QString::fromStdString(model.path()));
+    }
+    [[nodiscard]] bool atRest() {
+        return QTest::qWaitFor([this] { return runs.lastComplete() && !runs.updating(); }, 120'000);
+    }
+    void key(Qt::Key key, Qt::KeyboardModifiers modifiers = {}) {
+        QWidget* focus = QApplication::focusWidget();
+        QTest::keyClick(focus != nullptr ? focus : &window, key, modifiers);
+    }
+    MapCanvas& map() { return *find<MapCanvas>("map.canvas"); }
+    [[nodiscard]] int tokens() const { return static_cast<int>(runs.lastComplete()->tokens->size()); }
+    [[nodiscard]] QStringList policyOptions() const {
+        return QString::fromStdString(policyToOptions(requests.request().policy))
+            .split(QLatin1Char(' '), Qt::SkipEmptyParts);
+    }
+    /// The output of a command on the same text, model and policy.
+    [[nodiscard]] QJsonObject command(const QString& name, const QStringList& more) {
+        QStringList arguments{name,
+                              textPath,
+                              QStringLiteral("--model"),
+                              QString::fromStdString(model.path()),
+                              QStringLiteral("--json"),
+                              QStringLiteral("--quiet")};
+        arguments += policyOptions();
+        arguments += more;
+        QProcess process;
+        process.start(qEnvironmentVariable("FOVEA_PROGRAM"), arguments);
+        if (!process.waitForFinished(120'000) || process.exitCode() != 0)
+            qWarning("%s", process.readAllStandardError().constData());
+        return QJsonDocument::fromJson(process.readAllStandardOutput()).object();
+    }
+    /// Types a name into the save dialog that an action has opened.
+    void saveAs(const char* dialogName, const QString& path) {
+        auto* dialog = window.findChild<QFileDialog*>(QLatin1String(dialogName));
+        QVERIFY2(dialog != nullptr, dialogName);
+        dialog->selectFile(path);
+        QMetaObject::invokeMethod(dialog, "accept");
+        QTRY_VERIFY_WITH_TIMEOUT(QFile::exists(path), 60'000);
+    }
+};
+
+QByteArray contentOf(const QString& path) {
+    QFile file(path);
+    return file.open(QIODevice::ReadOnly) ? file.readAll() : QByteArray();
+}
+
+} // namespace
+
+class tst_Asks : public QObject {
+    Q_OBJECT
+
+private slots:
+    void initTestCase() {
+        keepSettingsIn(m_dir);
+        if (qEnvironmentVariableIsEmpty("FOVEA_PROGRAM"))
+            QSKIP("FOVEA_PROGRAM names the program whose commands are compared; ctest sets it");
+    }
+    void init() {
+        QSettings().clear();
+        Theme::apply(Theme::light());
+    }
+
+    /// A long text is one map: all of it in sight, a part by the wheel, the rest by the small map.
+    void ask01_longText() {
+        Window w(33'000);
+        QVERIFY(w.atRest());
+        QAbstractButton* all = nullptr;
+        for (auto* button : w.window.findChildren<QAbstractButton*>())
+            if (button->text() == QLatin1String("All"))
+                all = button;
+        QVERIFY(all != nullptr);
+        QTest::mouseClick(all, Qt::LeftButton);
+        QVERIFY(w.atRest());
+        QVERIFY2(w.tokens() > 10'000, qPrintable(QString::number(w.tokens())));
+        QVERIFY(w.map().fitted() && w.map().pools());
+        const QPoint at = w.map().mapLayout().plots.front().center().toPoint() - QPoint(40, -40);
+        for (int i = 0; i < 10; ++i) {
+            QWheelEvent event(at, w.map().mapToGlobal(at), {}, QPoint(0, 240), Qt::NoButton, {},
+                              Qt::NoScrollPhase, false);
+            QApplication::sendEvent(&w.map(), &event);
+        }
+        QVERIFY(!w.map().fitted());
+        auto* minimap = w.find<QWidget>("map.minimap");
+        QVERIFY(minimap->isVisible());
+        const RowRange before = w.map().shownQueries();
+        QTest::mouseClick(minimap, Qt::LeftButton, {}, QPoint(20, 110));
+        QVERIFY(w.map().shownQueries().first > before.first);
+        auto* view = w.find<MapView>("map");
+        QTRY_VERIFY_WITH_TIMEOUT(view->tiles().settled(), 60'000);
+        // What is in sight is exact: the tip of a cell is the row's own number.
+        QVERIFY(!w.runs.updating());
+    }
+
+    /// A quantised model of one's own, dropped on the window; its card comes first.
+    void ask02_ownModel() {
+        Stage s{LatestWorker::Runner{}};
+        const TinyModelFile model;
+        QMimeData data;
+        data.setUrls({QUrl::fromLocalFile(QString::fromStdString(model.path()))});
+        const QPoint middle = s.window.rect().center();
+        QWidget* target = s.window.childAt(middle);
+        QDragEnterEvent enter(target->mapFrom(&s.window, middle), Qt::CopyAction, &data, Qt::LeftButton, {});
+        QApplication::sendEvent(target, &enter);
+        QVERIFY(s.find<QLabel>("drop.overlay")->text().contains(QStringLiteral("GGUF")));
+        QDropEvent drop(target->mapFrom(&s.window, middle), Qt::CopyAction, &data, Qt::LeftButton, {});
+        QApplication::sendEvent(target, &drop);
+        QTRY_VERIFY_WITH_TIMEOUT(s.runs.lastComplete(), 60'000);
+        QTest::mouseClick(s.find<QWidget>("top.model"), Qt::LeftButton);
+        auto* card = s.find<ModelCard>("model.card");
+        QVERIFY(card->isVisible());
+        QStringList said;
+        for (const QLabel* label : card->findChildren<QLabel*>())
+            said << label->text();
+        QVERIFY2(said.join(QLatin1Char('\n')).contains(QStringLiteral("llama")),
+                 qPrintable(said.join(QLatin1Char('\n'))));
+        QVERIFY(said.join(QLatin1Char('\n')).contains(QStringLiteral("Q4_0")));
+    }
+
+    /// Exact rows out of a fast engine: the inspector's numbers are those of `fovea attention`.
+    void ask03_exactRows() {
+        Window w;
+        QVERIFY(w.atRest());
+        auto* text = w.find<TokenCanvas>("text.reading");
+        const int query = w.tokens() - 2;
+        QTest::mouseClick(text->viewport(), Qt::LeftButton, {}, text->tokenRect(query).center());
+        QCOMPARE(w.selection.query(), query);
+        auto* reads = w.find<QTableView>("inspector.reads");
+        QTRY_VERIFY(reads->model()->rowCount() > 2);
+        const QJsonObject row = w.command(QStringLiteral("attention"),
+                                          {QStringLiteral("--layer"), QString::number(w.selection.layer()),
+                                           QStringLiteral("--head"), QString::number(w.selection.head()),
+                                           QStringLiteral("--query"), QString::number(query)});
+        const QJsonArray full = row[QStringLiteral("full")].toArray();
+        const QJsonArray hybrid = row[QStringLiteral("hybrid")].toArray();
+        QCOMPARE(full.size(), query + 1);
+        for (int line = 0; line < reads->model()->rowCount(); ++line) {
+            const auto shown = [&](int column) {
+                return reads->model()->index(line, column).data().toString();
+            };
+            const int key = shown(0).mid(1).section(QLatin1Char(' '), 0, 0).toInt();
+            QCOMPARE(shown(1), threeDigits(full[key].toDouble()));
+            if (!shown(2).isEmpty() && hybrid[key].toDouble() > 0)
+                QCOMPARE(shown(2), threeDigits(hybrid[key].toDouble()));
+        }
+    }
+
+    /// A vector figure of exactly this view.
+    void ask04_vectorFigure() {
+        Window w;
+        QVERIFY(w.atRest());
+        w.map().setFocus();
+        QTest::keyClick(&w.map(), Qt::Key_M); // another mode
+        const QString path = w.folder.filePath(QStringLiteral("figure.svg"));
+        QTest::keyClick(&w.map(), Qt::Key_E, Qt::ControlModifier);
+        w.saveAs("map.save", path);
+        const QByteArray svg = contentOf(path);
+        QVERIFY(svg.contains("<text") && svg.contains("<path"));
+        QVERIFY2(svg.contains(QByteArray::fromStdString(w.runs.snapshot()->textHash.substr(0, 8))),
+                 "provenance");
+        QVERIFY(svg.contains("key") && svg.contains("query"));
+        const QString pdf = w.folder.filePath(QStringLiteral("figure.pdf"));
+        QTest::keyClick(&w.map(), Qt::Key_E, Qt::ControlModifier);
+        w.saveAs("map.save", pdf);
+        QTRY_VERIFY(contentOf(pdf).startsWith("%PDF-") && contentOf(pdf).contains("%%EOF"));
+    }
+
+    /// One file that opens offline.
+    void ask05_offlineReport() {
+        Window w;
+        QVERIFY(w.atRest());
+        const QString path = w.folder.filePath(QStringLiteral("report.html"));
+        w.window.action("file.report")->trigger();
+        w.saveAs("save.dialog", path);
+        QTRY_VERIFY(contentOf(path).endsWith("</html>\n"));
+        const QString html = QString::fromUtf8(contentOf(path));
+        const double kl = w.runs.lastComplete()->propagated->fidelity.nextTokenKl;
+        QVERIFY(html.contains(QString::asprintf("%.5f", kl)));
+        QVERIFY(html.count(QStringLiteral("<svg")) == 2 && !html.contains(QStringLiteral("<script")));
+        // The figures are those of `fovea analyze`.
+        const QJsonObject report = w.command(QStringLiteral("analyze"), {});
+        const double told =
+            report[QStringLiteral("fidelity")].toObject()[QStringLiteral("next_token_kl")].toDouble();
+        QVERIFY2(std::abs(told - kl) < 1e-9, qPrintable(QString::number(told)));
+    }
+
+    /// A pin survives layer, head, policy, run and session.
+    void ask08_pinSurvives() {
+        Window w;
+        QVERIFY(w.atRest());
+        auto* text = w.find<TokenCanvas>("text.reading");
+        QTest::mouseClick(text->viewport(), Qt::LeftButton, {}, text->tokenRect(11).center());
+        QTest::mouseClick(text->viewport(), Qt::LeftButton, Qt::ShiftModifier, text->tokenRect(20).center());
+        const std::set<int> pins{11, 20};
+        QVERIFY(w.selection.pins() == pins);
+        QTest::keyClick(&w.window, Qt::Key_PageUp);
+        QTest::keyClick(&w.window, Qt::Key_BracketRight);
+        w.requests.setParam(*findParam("window"), ParamValue(std::int64_t{5}));
+        QVERIFY(w.atRest());
+        QVERIFY(w.selection.pins() == pins);
+        const QString session = w.folder.filePath(QStringLiteral("session.json"));
+        w.window.documents().saveSession(session);
+        w.window.documents().openSample();
+        QTRY_VERIFY(w.selection.pins() != pins || !w.runs.updating());
+        w.window.documents().open({session});
+        QVERIFY(w.atRest());
+        QVERIFY(w.selection.pins() == pins);
+        QCOMPARE(w.selection.query(), 20);
+    }
+
+    /// Several tokens at once: a span of words, a rectangle of the map, their sums.
+    void ask09_severalTokens() {
+        Window w;
+        QVERIFY(w.atRest());
+        auto* text = w.find<TokenCanvas>("text.reading");
+        const int query = w.tokens() - 1;
+        QTest::mouseClick(text->viewport(), Qt::LeftButton, {}, text->tokenRect(query).center());
+        QTest::mousePress(text->viewport(), Qt::LeftButton, {}, text->tokenRect(3).center());
+        QTest::mouseMove(text->viewport(), text->tokenRect(6).center());
+        QTest::mouseRelease(text->viewport(), Qt::LeftButton, {}, text->tokenRect(6).center());
+        auto* sentence = w.find<QLabel>("inspector.sentence");
+        const QJsonObject block =
+            w.command(QStringLiteral("attention"),
+                      {QStringLiteral("--layer"), QString::number(w.selection.layer()),
+                       QStringLiteral("--head"), QString::number(w.selection.head()),
+                       QStringLiteral("--block"), QStringLiteral("%1:%2,3:7").arg(query).arg(query + 1),
+                       QStringLiteral("--quantity"), QStringLiteral("full")});
+        const QString mass = threeDigits(100 * block[QStringLiteral("mass")].toDouble());
+        QTRY_VERIFY2(sentence->text().contains(QStringLiteral("#3\u2013#6")) &&
+                         sentence->text().contains(mass + QStringLiteral(" %")),
+                     qPrintable(sentence->text() + QLatin1Char(' ') + mass));
+        // A rectangle of the map.
+        QTest::mousePress(&w.map(), Qt::LeftButton, {}, w.map().cellCentre({20, 2}).toPoint());
+        QTest::mouseMove(&w.map(), w.map().cellCentre({22, 4}).toPoint());
+        QTest::mouseMove(&w.map(), w.map().cellCentre({24, 8}).toPoint());
+        QTest::mouseRelease(&w.map(), Qt::LeftButton, {}, w.map().cellCentre({24, 8}).toPoint());
+        QVERIFY((w.selection.block() == SelectionModel::Block{20, 25, 2, 9}));
+        QTRY_VERIFY2(sentence->text().contains(QStringLiteral("#20\u2013#24")), qPrintable(sentence->text()));
+        QVERIFY2(sentence->text().contains(QStringLiteral("of 35 pairs kept")), qPrintable(sentence->text()));
+    }
+
+    /// One path off, and on again as it was: each a run and one step of undo.
+    void ask16_onePathOff() {
+        Window w;
+        QVERIFY(w.atRest());
+        const AttentionPolicy before = w.requests.request().policy;
+        auto* routed = w.find<QCheckBox>("params.section.Routed");
+        QTest::mouseClick(routed, Qt::LeftButton, {}, QPoint(8, routed->height() / 2));
+        QVERIFY(w.atRest());
+        QVERIFY(w.runs.lastComplete()->propagated->routing->rows.empty());
+        QTest::keyClick(&w.window, Qt::Key_Z, Qt::ControlModifier);
+        QVERIFY(w.requests.request().policy == before);
+        QVERIFY(w.atRest());
+        QVERIFY(!w.runs.lastComplete()->propagated->routing->rows.empty());
+    }
+
+    /// Which heads matter: a ranking, walked with a key; the same order as `fovea heads`.
+    void ask20_headFinder() {
+        Window w(60, 3);
+        QVERIFY(w.atRest());
+        auto* metric = w.find<QComboBox>("heads.metric");
+        metric->setFocus();
+        while (metric->currentText() != QLatin1String("keys for 90 % of mass") &&
+               metric->currentIndex() < metric->count() - 1)
+            QTest::keyClick(metric, Qt::Key_Down);
+        QTest::mouseClick(w.find<QToolButton>("heads.ranked"), Qt::LeftButton);
+        auto* list = w.find<QTableView>("heads.list");
+        QVERIFY(list->isVisible());
+        const QJsonArray ranked =
+            w.command(QStringLiteral("heads"),
+                      {QStringLiteral("--by"), QStringLiteral("keys-for-90")})[QStringLiteral("heads")]
+                .toArray();
+        QCOMPARE(ranked.size(), 6);
+        QTRY_COMPARE(list->model()->rowCount(), 6);
+        for (int row = 0; row < 6; ++row) {
+            const QJsonObject head = ranked[row].toObject();
+            QCOMPARE(list->model()->index(row, 1).data().toString(),
+                     QStringLiteral("L%1 H%2")
+                         .arg(head[QStringLiteral("layer")].toInt())
+                         .arg(head[QStringLiteral("head")].toInt()));
+            QCOMPARE(list->model()->index(row, 2).data().toString(),
+                     threeDigits(head[QStringLiteral("value")].toDouble()));
+        }
+        w.selection.setCell(ranked[1].toObject()[QStringLiteral("layer")].toInt(),
+                            ranked[1].toObject()[QStringLiteral("head")].toInt());
+        QTest::keyClick(&w.window, Qt::Key_BraceRight);
+        QCOMPARE(w.selection.layer(), ranked[2].toObject()[QStringLiteral("layer")].toInt());
+        QCOMPARE(w.selection.head(), ranked[2].toObject()[QStringLiteral("head")].toInt());
+    }
+
+private:
+    QTemporaryDir m_dir;
+};
+
+QTEST_MAIN(tst_Asks)
+#include "tst_Asks.moc"
