@@ -2,7 +2,7 @@
 """attention: rows are distributions, skipped keys have none, reasons agree with the policy."""
 import os
 import struct
-from program import TEXT, check, close, document, equal, finish, folder, need_model, run, run_json
+from program import TEXT, check, close, document, equal, finish, folder, need_model, run, run_json, use_small_model
 
 need_model()
 place = folder()
@@ -39,6 +39,19 @@ for p, q, kept in zip(windowed["full"], windowed["hybrid"], windowed["kept"]):
     close(q, p / mass if kept else 0, "isolated: the kept keys share the whole mass", 2e-5)
 equal(windowed["full"], full["full"], "the full row does not depend on the policy")
 
+own = row("--layer", "20", "--query", "40", "--window", "8", "--sinks", "1", "--regime", "propagated")
+isolated = row("--layer", "20", "--query", "40", "--window", "8", "--sinks", "1")
+equal(own["reason"], isolated["reason"], "the regime does not change a fixed plan")
+check(own["hybrid"] != isolated["hybrid"], "but the activations")
+equal(own["full"], isolated["full"], "of the hybrid arm only")
+
+# What follows depends on the policy alone.
+use_small_model()
+full = row("--layer", "5", "--head", "2", "--query", "40")
+windowed = row("--layer", "5", "--head", "2", "--query", "40", "--window", "8", "--sinks", "3")
+equal(windowed["reason"], ["always"] * 3 + ["skipped"] * 30 + ["local"] * 8, "three sinks and eight of the newest keys")
+equal(windowed["full"], full["full"], "the full row does not depend on the policy")
+
 pinned = row("--query", "40", "--window", "4", "--pinned", "10,25")
 equal([j for j, r in enumerate(pinned["reason"]) if r == "always"], [10, 25], "pinned keys are read")
 reader = row("--query", "25", "--window", "4", "--pinned", "10,25", "--pinned-role", "queries")
@@ -55,18 +68,12 @@ candidates = sorted(range(2, 33), key=lambda j: (-routed["full"][j], -j))
 equal(sorted(candidates[:5]), chosen, "the oracle takes the largest")
 dilated = row("--query", "40", "--window", "4", "--dilation", "3")
 equal([j for j, kept in enumerate(dilated["kept"]) if kept], [31, 34, 37, 40], "dilation spaces the window")
-layers = row("--query", "40", "--window", "4", "--full-layers", "7", "--layer", "7")
+layers = row("--query", "40", "--window", "4", "--full-layers", "4", "--layer", "4")
 check(all(layers["kept"]), "a full layer reads everything")
-every = row("--query", "40", "--window", "4", "--full-every", "4", "--layer", "7")
-check(all(every["kept"]), "every fourth layer: 3, 7, ... is full")
-every = row("--query", "40", "--window", "4", "--full-every", "4", "--layer", "6")
-equal(sum(every["kept"]), 4, "and layer 6 is not")
-
-own = row("--layer", "20", "--query", "40", "--window", "8", "--sinks", "1", "--regime", "propagated")
-isolated = row("--layer", "20", "--query", "40", "--window", "8", "--sinks", "1")
-equal(own["reason"], isolated["reason"], "the regime does not change a fixed plan")
-check(own["hybrid"] != isolated["hybrid"], "but the activations")
-equal(own["full"], isolated["full"], "of the hybrid arm only")
+every = row("--query", "40", "--window", "4", "--full-every", "3", "--layer", "5")
+check(all(every["kept"]), "every third layer: 2, 5, ... is full")
+every = row("--query", "40", "--window", "4", "--full-every", "3", "--layer", "4")
+equal(sum(every["kept"]), 4, "and layer 4 is not")
 
 far = row("--query", "40", "--window", "8", "--sinks", "2", "--far", "summaries")
 check("far" in far["reason"], "keys outside the window are seen through summaries")
@@ -110,6 +117,6 @@ close(values[2 * T], doc["full"][0], "the tile's full row", 1e-7)
 close(values[5 * T + 40], doc["hybrid"][40], "the tile's hybrid row", 1e-7)
 equal(values[2 * T + 41:3 * T], (0.0,) * (T - 41), "nothing ahead of the query")
 
-for options in (("--layer", "30"), ("--head", "9"), ("--query", "9999"), ("--pinned", "9999", "--window", "4")):
+for options in (("--layer", str(doc["model"]["layers"])), ("--head", str(doc["model"]["heads"])), ("--query", "9999"), ("--pinned", "9999", "--window", "4")):
     equal(run("attention", text, *options).returncode, 2, f"status of {options}")
 finish()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """check and bench: every gate with its number, every case beside the machine's limits."""
-from program import TEXT, check, document, equal, finish, need_model, refused, run, run_json
+from program import TEXT, check, document, equal, finish, need_model, refused, run, run_json, use_small_model
 
 need_model()
 doc = run_json("check", "--window", "32", "--sinks", "2", "--route", "group_dot", "--route-count", "4", "--max-tokens", "64")
@@ -12,12 +12,6 @@ for gate in doc["gates"]:
     check(gate["ok"] is True, f"gate {gate['gate']}: {gate['detail']}")
     if gate["gate"] <= 7:
         check(gate["value"] is not None, f"gate {gate['gate']} has a number")
-shown = run("check", "--text", TEXT[:200], "--window", "16", "--quiet")
-equal(shown.returncode, 0, f"status ({shown.stderr})")
-check(b"full budget equals full attention" in shown.stdout, "the gates are printed by name")
-short = run("check", "--text", "Too short for the window.", "--quiet")
-equal(short.returncode, 0, f"a text inside the window passes too ({short.stderr})")
-
 bench = run_json("bench", "--rounds", "2", "--threads", "1", "--case", "full-2x64-256-f32", "--case", "causal-4/2x32-200-f32",
                  "--case", "window64+sinks4+routed8-3/1x64-300-f32", "--case", "causal-8x64-64-bf16", "--case", "decode-128",
                  "--case", "prefill-32")
@@ -41,4 +35,11 @@ for case in bench["cases"]:
         check(case["tokens_per_second"] > 0 and case["read_gb_s"] > 0, "decode has a rate and its bytes")
     else:
         check(case["max_error"] < (5e-3 if half else 5e-6), f"{case['name']}: error {case['max_error']}")
+
+use_small_model()
+shown = run("check", "--text", TEXT[:200], "--window", "16", "--quiet")
+equal(shown.returncode, 0, f"status ({shown.stderr})")
+check(b"full budget equals full attention" in shown.stdout, "the gates are printed by name")
+short = run("check", "--text", "Too short for the window.", "--quiet")
+equal(short.returncode, 0, f"a text inside the window passes too ({short.stderr})")
 finish()

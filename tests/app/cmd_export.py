@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from program import TEXT, check, close, equal, finish, folder, need_model, refused, run, run_json
+from program import TEXT, check, close, equal, finish, folder, need_model, refused, run, run_json, use_small_model
 
 need_model()
 place = folder()
@@ -22,6 +22,8 @@ for cell in table[:31]:
     key = int(cell["key"])
     close(float(cell["p"]), doc["full"][key], "p", 1e-7)
     equal(cell["reason"], doc["reason"][key], "reason")
+use_small_model()  # what the policy chooses from here on is compared with itself
+doc = run_json("attention", text, "--layer", "4", "--head", "1", "--query", "30", *options)
 again = run_json("attention", text, "--layer", "4", "--head", "1", "--query", "30", "--policy", policy)
 equal(again["reason"], doc["reason"], "the saved policy does the same")
 saved = json.load(open(policy, encoding="utf-8"))

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import time
-from program import PROGRAM, TEXT, check, document, environment, equal, finish, folder, need_model, refused, run, run_json
+from program import PROGRAM, TEXT, check, document, environment, equal, finish, folder, need_model, refused, run, run_json, use_small_model
 
 need_model()
 place = folder()
@@ -36,6 +36,20 @@ for p in points:
 rows = list(csv.DictReader(open(os.path.join(place, "points.csv"), encoding="utf-8")))
 equal(len(rows), len(points), "the CSV beside it has the same points")
 
+# Killed after the first point: it is in the file.
+killed = os.path.join(place, "killed.json")
+process = subprocess.Popen([PROGRAM, "sweep", text, "--over", "window=1:200:1", "--no-isolated", "--out", killed, "--quiet"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+while process.poll() is None and not os.path.exists(killed):
+    time.sleep(0.01)
+process.kill()
+process.wait()
+kept = json.load(open(killed, encoding="utf-8"))
+check(1 <= len(kept["points"]) < kept["points_asked"] == 200, f"{len(kept['points'])} of {kept['points_asked']} points are kept")
+check(any(p["pareto"] for p in kept["points"]), "with their Pareto set")
+
+# The rest is arithmetic of the grid and the files.
+use_small_model()
 listed = run_json("sweep", text, "--policies", "full,window", "--no-controls", "--no-isolated")
 equal(len(listed["points"]), 2, "a list of policies")
 equal(listed["points"][0]["fidelity"]["next_token_kl"], 0, "full attention loses nothing")
@@ -57,18 +71,6 @@ refused(run("sweep", text, "--over", "window=4", "--out", os.path.join(place, "p
 os.mkdir(os.path.join(place, "taken.json"))
 refused(run("sweep", text, "--over", "window=4", "--out", os.path.join(place, "taken.json")), 1, "taken.json")
 refused(run("sweep", text, "--over", "window=4", "--out", os.path.join(place, "no", "such.json")), 1, "such.json")
-
-# Killed after the first point: it is in the file.
-killed = os.path.join(place, "killed.json")
-process = subprocess.Popen([PROGRAM, "sweep", text, "--over", "window=1:200:1", "--no-isolated", "--out", killed, "--quiet"],
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
-while process.poll() is None and not os.path.exists(killed):
-    time.sleep(0.01)
-process.kill()
-process.wait()
-kept = json.load(open(killed, encoding="utf-8"))
-check(1 <= len(kept["points"]) < kept["points_asked"] == 200, f"{len(kept['points'])} of {kept['points_asked']} points are kept")
-check(any(p["pareto"] for p in kept["points"]), "with their Pareto set")
 
 refused(run("sweep", text, "--over", "window=1,2", "--over", "window=3"), 2, "window", "twice")
 refused(run("sweep", text, "--policies", "full", "--window", "4"), 2, "--policies")

@@ -14,6 +14,7 @@ SKIPPED = 77
 
 _failures = []
 _checks = 0
+_model = None
 
 
 def folder():
@@ -27,6 +28,8 @@ def folder():
 def environment(**changes):
     env = dict(os.environ)
     env.pop("FOVEA_MODEL", None)
+    if _model:
+        env["FOVEA_MODEL"] = _model
     env.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads of several tests would take each other's processors
     for name, value in changes.items():
         if value is None:
@@ -60,6 +63,18 @@ def need_model():
     if done.returncode != 0:
         print("SKIP: the default model is absent (app/fetch-model smollm2): " + done.stderr.strip())
         sys.exit(SKIPPED)
+
+
+def use_small_model():
+    """The runs that follow are of a small model of random weights, which needs a twentieth of the time. With FOVEA_LONG_TESTS=1
+    (tests/run --full) they stay on the default model. Returns whether it is the small one."""
+    global _model
+    if os.environ.get("FOVEA_LONG_TESTS") == "1":
+        return False
+    from small_model import write_small_model
+    _model = os.path.join(folder(), "small.gguf")
+    write_small_model(_model)
+    return True
 
 
 def check(condition, what):
