@@ -2,7 +2,7 @@
 #include "core/engine/Gates.h"
 #include "core/policy/SignalSpec.h"
 #include "tests/support/RealModel.h"
-#include "tests/support/TinyModel.h"
+#include "tests/support/SmallModel.h"
 #include <QTest>
 
 using namespace fovea;
@@ -22,11 +22,12 @@ SnapshotPtr fullRun() {
     return shared;
 }
 
-/// The same of the tiny model, where a policy takes a fraction of a second instead of ten.
-SnapshotPtr tinyFullRun() {
-    static const test::TinyModelFile model;
+/// The same of the small model, where a policy takes a fraction of a second instead of ten.
+SnapshotPtr smallFullRun() {
+    static const test::SmallModelFile model;
     static const SnapshotPtr shared = [] {
-        Request request = test::tinyRequest(model, 300);
+        Request request = test::requestOf(test::smallText(270));
+        request.modelPath = model.path();
         request.depth = Depth::Visible;
         const Result<SnapshotPtr> done = Engine().run(request, {}, {});
         return done ? *done : nullptr;
@@ -34,11 +35,10 @@ SnapshotPtr tinyFullRun() {
     return shared;
 }
 
-/// Policies that pass through code of their own in the engine are tried on the real model in every run, the
-/// others with FOVEA_LONG_TESTS=1 (tests/run --full).
+/// A few policies are tried on the real model in every run, the others with FOVEA_LONG_TESTS=1 (tests/run
+/// --full). The small model takes all of them.
 bool alsoOnTheRealModel(const QByteArray& row) {
-    static const QByteArrayList always{"window",    "group_dot",       "query_peak",      "eviction",
-                                       "summaries", "cache positions", "8-bit cold tier", "heads differ"};
+    static const QByteArrayList always{"group_dot", "cache positions", "8-bit cold tier"};
     return always.contains(row) || qEnvironmentVariable("FOVEA_LONG_TESTS") == "1";
 }
 
@@ -65,8 +65,8 @@ class tst_Gates : public QObject {
 private slots:
     void everyGateHoldsOrSaysWhyNot_data();
     void everyGateHoldsOrSaysWhyNot();
-    void everyGateHolds_onTheTinyModel_data() { everyGateHoldsOrSaysWhyNot_data(); }
-    void everyGateHolds_onTheTinyModel();
+    void everyGateHolds_onTheSmallModel_data() { everyGateHoldsOrSaysWhyNot_data(); }
+    void everyGateHolds_onTheSmallModel();
     void aNumberThatIsNotFinite_isTheWorst();
     void lookAhead_isNotClaimed();
     void lookAhead_wouldBeCaught();
@@ -83,7 +83,7 @@ void tst_Gates::everyGateHoldsOrSaysWhyNot_data() {
     AttentionPolicy pinned = window;
     pinned.always.pinned = {{5, 5, Role::Both}, {40, 44, Role::Keys}};
     pinned.local.dilation = 2;
-    pinned.mix.fullEvery = 6;
+    pinned.mix.fullEvery = 3;
     QTest::newRow("pinned, dilated, full layers") << pinned;
     AttentionPolicy chunks = window;
     chunks.local.window = 0;
@@ -135,15 +135,15 @@ void tst_Gates::aNumberThatIsNotFinite_isTheWorst() {
 void tst_Gates::everyGateHoldsOrSaysWhyNot() {
     FOVEA_NEED_MODEL();
     if (!alsoOnTheRealModel(QTest::currentDataTag()))
-        QSKIP("on the tiny model only; FOVEA_LONG_TESTS=1 runs it on the real one");
+        QSKIP("on the small model only; FOVEA_LONG_TESTS=1 runs it on the real one");
     QVERIFY(fullRun());
     checkEveryGate(*fullRun());
 }
 
-void tst_Gates::everyGateHolds_onTheTinyModel() {
-    QVERIFY(tinyFullRun());
-    QVERIFY(tinyFullRun()->tokens->size() > 100);
-    checkEveryGate(*tinyFullRun());
+void tst_Gates::everyGateHolds_onTheSmallModel() {
+    QVERIFY(smallFullRun());
+    QVERIFY(smallFullRun()->tokens->size() > 100);
+    checkEveryGate(*smallFullRun());
 }
 
 void tst_Gates::checkEveryGate(const Snapshot& full) {
@@ -180,13 +180,13 @@ void tst_Gates::checkEveryGate(const Snapshot& full) {
 }
 
 void tst_Gates::lookAhead_isNotClaimed() {
-    FOVEA_NEED_MODEL();
-    QVERIFY(fullRun());
+    QVERIFY(smallFullRun());
     for (const AttentionPolicy& policy :
          {policyOf("received", Role::Keys),
           policyOf("key_norm", Role::Keys, Choice::Sequence, Scope::Sequence)}) {
         QVERIFY(looksAhead(policy));
-        const Result<std::vector<GateResult>> gates = checkGates(*fullRun(), policy, 100, {}, nullptr, false);
+        const Result<std::vector<GateResult>> gates =
+            checkGates(*smallFullRun(), policy, 100, {}, nullptr, false);
         QVERIFY2(gates, gates ? "" : gates.error().message.c_str());
         QVERIFY(!(*gates)[1].ok && !(*gates)[2].ok);
         QVERIFY((*gates)[2].detail.find("looks ahead") != std::string::npos);
