@@ -101,11 +101,11 @@ void tst_MapTile::everyCellIsItsPairs() {
         for (std::size_t c = 0; c < kTile; c += level == 0 ? 3 : 1) {
             const Cell want = cellOf(layer, key, r, c);
             const std::size_t at = r * kTile + c;
-            QVERIFY2(tile.state[at] == want.state, qPrintable(QString("row %1 col %2").arg(r).arg(c)));
+            if (!(tile.state[at] == want.state))
+                QFAIL(qPrintable(QString("row %1 col %2").arg(r).arg(c)));
             const double error = std::abs(static_cast<double>(tile.value[at]) - want.value);
-            QVERIFY2(
-                error <= 2e-6 + 4e-6 * std::abs(want.value),
-                qPrintable(
+            if (!(error <= 2e-6 + 4e-6 * std::abs(want.value)))
+                QFAIL(qPrintable(
                     QString("row %1 col %2: %3, want %4").arg(r).arg(c).arg(tile.value[at]).arg(want.value)));
             if (level > 0)
                 QVERIFY(std::abs(static_cast<double>(tile.keptShare[at]) - want.kept) < 1e-6);

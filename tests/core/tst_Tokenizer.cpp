@@ -51,6 +51,7 @@ private slots:
     void pieces_followThePattern_data();
     void pieces_followThePattern();
     void merge_takesLowestRankThenLeftmost();
+    void merge_skipsAPairThatIsGone();
     void merge_longPieceWithoutSpace_isWhole();
     void unknownBytes_areCountedAndJoinTheTokenBefore();
     void unknownBytes_atTheStart_joinTheFirstToken();
@@ -121,6 +122,13 @@ void tst_Tokenizer::merge_takesLowestRankThenLeftmost() {
     QCOMPARE(joined(encode(*tokenizer, "abc")), QString("abc")); // "a b" before "b c"
     QCOMPARE(joined(encode(*tokenizer, "bcab")), QString("bc|ab"));
     QCOMPARE(joined(encode(*tokenizer, "!!!")), QString("!!|!")); // ties: leftmost
+}
+
+void tst_Tokenizer::merge_skipsAPairThatIsGone() {
+    const auto tokenizer = make(smallVocabulary({{"b", "c"}, {"a", "b"}, {"c", "d"}}));
+    QCOMPARE(joined(encode(*tokenizer, "abc")), QString("a|bc")); // the right of "a b" has grown
+    QCOMPARE(joined(encode(*tokenizer, "bcd")), QString("bc|d")); // the left of "c d" has gone
+    QCOMPARE(joined(encode(*tokenizer, "abcd")), QString("a|bc|d"));
 }
 
 void tst_Tokenizer::merge_longPieceWithoutSpace_isWhole() {
@@ -376,9 +384,9 @@ void tst_Tokenizer::firstTokens_areTheBeginningOfAll() {
         const std::size_t count = std::min(most, all.size());
         QCOMPARE(first->size(), count);
         for (std::size_t t = 0; t < count; ++t)
-            QVERIFY2(first->ids[t] == all.ids[t] && first->spans[t] == all.spans[t] &&
-                         first->pieces[t] == all.pieces[t],
-                     qPrintable(QString("token %1 of the first %2").arg(t).arg(most)));
+            if (!(first->ids[t] == all.ids[t] && first->spans[t] == all.spans[t] &&
+                  first->pieces[t] == all.pieces[t]))
+                QFAIL(qPrintable(QString("token %1 of the first %2").arg(t).arg(most)));
         if (count == all.size()) {
             QVERIFY(*first == all);
             continue;
