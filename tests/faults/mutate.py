@@ -2,15 +2,17 @@
 """How many small faults would the tests find? Changes one place of one source file, compiles that file, links the few test
 programs that cover it and runs them, again and again, with a seeded choice of places.
 
-  tests/faults/mutate.py AREA... [--build build/release] [--count 25] [--seed 1] [--at-least 85] [--list]
+  tests/faults/mutate.py AREA... [--build build/release] [--count 25] [--seed 1] [--at-least 85] [--journal FILE] [--list]
 
 AREA is one of parser, planner, kernels, fidelity. The build must be a Release or Debug build with tests. Operators: comparisons, + and -,
 constants off by one, && and ||, negated conditions, removed statements. A survivor whose object at -O2 equals the original's is
 equivalent and does not count (Papadakis, Jia, Harman, Le Traon: Trivial Compiler Equivalence, ICSE 2015); one that does
-not compile does not count either. Survivors are printed with their place and their line.
+not compile does not count either. Survivors are printed with their place and their line. With --journal every verdict is
+written down as it falls, and a run that was ended goes on where it was: a mutant is known again by its file's text and its change.
 """
 import argparse
 import hashlib
+import json
 import os
 import random
 import re
@@ -21,18 +23,36 @@ import tempfile
 
 from relink import TOP, Relink
 
-# area -> (files, each with the unit that compiles it when it is a header; programs, quickest first)
+# area -> for each file the unit that compiles it (the file itself, or a .cpp that includes the header) and the programs that
+# cover it, the likeliest to notice first: most mutants cost one compile, one link and one run
 AREAS = {
-    "parser": (["core/files/Gguf.cpp", "core/files/GgufKeys.cpp", "core/files/Reader.cpp", "core/files/Sniff.cpp"],
-               ["tst_Gguf", "tst_ModelHeader"]),
-    "planner": (["core/plan/PlanBuilder.cpp", "core/plan/ItemWriter.cpp", "core/plan/AttentionPlan.cpp",
-                 "core/plan/BidirectionalPlan.cpp", "core/plan/RowRuns.cpp", "core/plan/StoredKeys.cpp", "core/plan/Recast.cpp"],
-                ["tst_Plan", "tst_StoredKeys", "tst_Recast", "tst_Bidirectional", "tst_Mechanisms", "tst_Attention"]),
-    "kernels": (["core/kernels/Oracle.cpp", "core/kernels/LinearState.cpp", "core/kernels/Summaries.cpp",
-                 ("core/kernels/FusedTile.h", "core/kernels/Attend_portable.cpp")],
-                ["tst_Summaries", "tst_FarField", "tst_Attention"]),
-    "fidelity": (["core/measure/Fidelity.cpp", "core/measure/Cost.cpp"],
-                 ["tst_MeasureFidelity", "tst_MeasureCost"]),
+    "parser": [
+        ("core/files/Gguf.cpp", None, ["tst_Gguf", "tst_SplitGguf"]),
+        ("core/files/GgufKeys.cpp", None, ["tst_Gguf", "tst_ModelHeader"]),
+        ("core/files/Reader.cpp", None, ["tst_Gguf"]),
+        ("core/files/Sniff.cpp", None, ["tst_FileKinds", "tst_Gguf"]),
+        ("core/files/SafetensorsHeader.cpp", None, ["tst_Safetensors"]),
+        ("core/files/SplitGguf.cpp", None, ["tst_SplitGguf"]),
+    ],
+    "planner": [
+        ("core/plan/PlanBuilder.cpp", None, ["tst_Plan", "tst_Mechanisms", "tst_Attention"]),
+        ("core/plan/ItemWriter.cpp", None, ["tst_Plan", "tst_Attention"]),
+        ("core/plan/AttentionPlan.cpp", None, ["tst_Plan", "tst_Attention"]),
+        ("core/plan/BidirectionalPlan.cpp", None, ["tst_Bidirectional"]),
+        ("core/plan/RowRuns.cpp", None, ["tst_Plan", "tst_Bidirectional"]),
+        ("core/plan/StoredKeys.cpp", None, ["tst_StoredKeys"]),
+        ("core/plan/Recast.cpp", None, ["tst_Recast", "tst_Plan"]),
+    ],
+    "kernels": [
+        ("core/kernels/Oracle.cpp", None, ["tst_Recast", "tst_FarField", "tst_Attention"]),
+        ("core/kernels/LinearState.cpp", None, ["tst_FarField"]),
+        ("core/kernels/Summaries.cpp", None, ["tst_Summaries", "tst_FarField"]),
+        ("core/kernels/FusedTile.h", "core/kernels/Attend_portable.cpp", ["tst_Attention"]),
+    ],
+    "fidelity": [
+        ("core/measure/Fidelity.cpp", None, ["tst_MeasureFidelity"]),
+        ("core/measure/Cost.cpp", None, ["tst_MeasureCost"]),
+    ],
 }
 
 OPTIMISE = {"kernels": "-O1"}  # elsewhere -O0: compiling takes longer than running
@@ -99,6 +119,34 @@ def built(tool, path, unit, text, optimise):
     return made
 
 
+def judge(tool, path, unit, programs, text, changed, optimise):
+    """What becomes of one mutant: the verdict, and who killed it."""
+    made = built(tool, path, unit, changed, optimise)
+    if made is None:
+        return "does not compile", ""
+    for program in programs:
+        verdict, said, _ = tool.run([tool.link(program, [(unit, made)])], limit(tool, program))
+        if verdict != "passed":
+            return "killed", f"{program}: {said if verdict == 'failed' else verdict}"
+    if (path, text) not in _originals:
+        _originals[path, text] = digest(built(tool, path, unit, text, "-O2"))
+    same = digest(built(tool, path, unit, changed, "-O2")) == _originals[path, text]
+    return ("equivalent" if same else "survived"), ""
+
+
+def limit(tool, program):
+    """Seconds after which a mutant counts as endless: several times what the program needs without one."""
+    if program not in _limits:
+        verdict, said, seconds = tool.run([os.path.join(tool.build, "tests", program)], 1200)
+        if verdict != "passed":
+            sys.exit(f"{program} does not pass without a mutant: {said}")
+        _limits[program] = 20 + 6 * seconds
+    return _limits[program]
+
+
+_originals, _limits = {}, {}
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("areas", nargs="+", choices=sorted(AREAS))
@@ -107,62 +155,50 @@ def main():
     options.add_argument("--count", type=int, default=25, help="mutants that count, of each area")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--at-least", type=float, default=85, help="percent killed; less is exit status 1")
+    options.add_argument("--journal", help="verdicts that stand in it are not sought again; new ones are added")
     options.add_argument("--list", action="store_true", help="only print the chosen places")
     options = options.parse_args()
     place = tempfile.mkdtemp(prefix="fovea-mutants-")
-    weak = []
+    weak, journal = [], {}
+    if options.journal and os.path.exists(options.journal):
+        with open(options.journal, encoding="utf-8") as lines:
+            journal = {entry["mutant"]: tuple(entry["said"]) for entry in map(json.loads, lines)}
     try:
         tool = Relink(options.build, place, options.source)
         for area in options.areas:
-            files, programs = AREAS[area]
             everything = []
-            for file in files:
-                path, unit = file if isinstance(file, tuple) else (file, file)
-                text = tool.text(path)
-                everything += [(path, unit, *mutant) for mutant in mutants(text)]
+            for path, unit, programs in AREAS[area]:
+                everything += [(path, unit or path, programs, *mutant) for mutant in mutants(tool.text(path))]
             random.Random(f"{options.seed} {area}").shuffle(everything)
-            print(f"{area}: {len(everything)} places in {len(files)} files", flush=True)
+            print(f"{area}: {len(everything)} places in {len(AREAS[area])} files", flush=True)
             if options.list:
-                for path, _, number, what, line in everything[:options.count]:
+                for path, _, _, number, what, line in everything[:options.count]:
                     print(f"  {path}:{number + 1} {what}: {line.strip()}")
                 continue
-            limits, originals = {}, {}
-            for program in programs:
-                verdict, said, seconds = tool.run([os.path.join(tool.build, "tests", program)], 600)
-                if verdict != "passed":
-                    sys.exit(f"{program} does not pass without a mutant: {said}")
-                limits[program] = 20 + 6 * seconds
-            killed, survived, equivalent, broken = 0, [], 0, 0
-            for path, unit, number, what, line in everything:
-                if killed + len(survived) >= options.count:
+            verdicts = {"killed": 0, "survived": 0, "equivalent": 0, "does not compile": 0}
+            for path, unit, programs, number, what, line in everything:
+                if verdicts["killed"] + verdicts["survived"] >= options.count:
                     break
                 text = tool.text(path)
                 lines = text.split("\n")
                 old, lines[number] = lines[number], line
                 changed = "\n".join(lines)
+                key = hashlib.sha256(f"{area} {path} {unit} {programs} {changed}".encode()).hexdigest()
+                known = key in journal
+                if not known:
+                    journal[key] = judge(tool, path, unit, programs, text, changed, OPTIMISE.get(area, "-O0"))
+                    if options.journal:
+                        with open(options.journal, "a", encoding="utf-8") as out:
+                            out.write(json.dumps({"mutant": key, "place": f"{path}:{number + 1}", "what": what, "said": journal[key]}) + "\n")
+                verdict, by = journal[key]
+                verdicts[verdict] += 1
                 where = f"{path}:{number + 1} {what}"
-                made = built(tool, path, unit, changed, OPTIMISE.get(area, "-O0"))
-                if made is None:
-                    broken += 1
-                    continue
-                by = None
-                for program in programs:
-                    verdict, said, _ = tool.run([tool.link(program, [(unit, made)])], limits[program])
-                    if verdict != "passed":
-                        by = f"{program}: {said if verdict == 'failed' else verdict}"
-                        break
-                if by:
-                    killed += 1
+                if verdict == "killed" and not known:
                     print(f"  killed    {where} by {by[:140]}", flush=True)
-                    continue
-                if path not in originals:
-                    originals[path] = digest(built(tool, path, unit, text, "-O2"))
-                if digest(built(tool, path, unit, changed, "-O2")) == originals[path]:
-                    equivalent += 1
-                    continue
-                survived.append(where)
-                print(f"  SURVIVED  {where}\n            was  {old.strip()}\n            now  {line.strip()}", flush=True)
-            counted = killed + len(survived)
+                elif verdict == "survived":
+                    print(f"  SURVIVED  {where}\n            was  {old.strip()}\n            now  {line.strip()}", flush=True)
+            killed, equivalent, broken = verdicts["killed"], verdicts["equivalent"], verdicts["does not compile"]
+            counted = killed + verdicts["survived"]
             score = 100 * killed / counted if counted else 0
             print(f"{area}: {killed} of {counted} killed ({score:.0f} %), {equivalent} equivalent, {broken} did not compile", flush=True)
             if score < options.at_least:

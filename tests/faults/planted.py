@@ -36,6 +36,12 @@ FAULTS = [
      "branch.exponent[row * heads + h] = static_cast<double>(s.queryExponents[i]);", ["tst_FarField"]),
     ("fidelity: divergence without its half", "release", "core/measure/Fidelity.cpp", ["core/measure/Fidelity.cpp"],
      "return 0.5 * (kept + (1 - rho)", "return (kept + (1 - rho)", ["tst_MeasureFidelity"]),
+    ("cache: rows that move leave their values behind", "release", "core/model/KvCache.cpp", ["core/model/KvCache.cpp"],
+     "    std::memmove(m_values.data() + to * m_width, m_values.data() + from * m_width,\n"
+     "                 count * m_width * sizeof(float));\n", "",
+     ["tst_Decoder", "cachedEqualsUncached_onTheSmallModel"]),
+    ("decoding: earlier queries are taken for the newest", "release", "core/engine/Decode.cpp", ["core/engine/Decode.cpp"],
+     "q = {queries[layer].data(), tokens, in.q.size()};", "", ["tst_Decoder", "cachedEqualsUncached_onTheSmallModel"]),
     ("session: the cut of the text is not saved", "release", "core/export/Session.cpp", ["core/export/Session.cpp"],
      'text["max_tokens"] = request.maxTokens;', "", ["tst_Session"]),
     ("window: a number shows a digit too many", "release", "ui/plot/NumberText.cpp", ["ui/plot/NumberText.cpp"],
