@@ -1,5 +1,6 @@
 #include "app/AnalyzeTable.h"
 #include "core/base/Memory.h"
+#include "core/engine/ArmComparison.h"
 #include "core/policy/SignalSpec.h"
 #include <cmath>
 #include <cstdarg>
@@ -106,6 +107,29 @@ std::string fidelityRows(const PropagatedResult& run, const IsolatedResult& isol
     return text;
 }
 
+/// Both arms beside each other. Their figures are against full attention, the last column is B - A.
+std::string armRows(const Snapshot& snapshot) {
+    const std::optional<ArmComparison> compared = compareArms(snapshot);
+    if (!compared)
+        return "  not run\n";
+    const ArmFigures& a = compared->a;
+    const ArmFigures& b = compared->b;
+    std::string text = "  A: " + snapshot.against->policy.summary() +
+                       "\n  B: " + snapshot.request->policy.summary() + "\n" + row("", "A", "B", "B - A");
+    const auto line = [&](const char* name, double x, double y, double difference) {
+        text += row(name, formatted("%.5f", x), formatted("%.5f", y), formatted("%+.5f", difference));
+    };
+    text += row("pairs of full", formatted("%.4f", a.pairsRatio), formatted("%.4f", b.pairsRatio),
+                formatted("B costs %.4f of A (counted, router included)", compared->costRatio));
+    line("next-token KL", a.nextTokenKl, b.nextTokenKl, compared->klDifference);
+    line("top-1 agreement", a.top1Agreement, b.top1Agreement, compared->top1Difference);
+    line("loss", a.meanNll, b.meanNll, compared->lossDifference);
+    line("kept mass", a.massRecall, b.massRecall, compared->massDifference);
+    line("output error", a.outputError, b.outputError, compared->errorDifference);
+    return text + formatted("  A and B find the same likeliest token at %.4f of the positions\n",
+                            compared->top1Between);
+}
+
 std::string tierRows(const StoredTier& tier) {
     std::string text = formatted(
         "  keys and values    %s exact and %s in 8 bits; all in f32 %s (counted; decoding here keeps f32)\n",
@@ -175,6 +199,8 @@ std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>
         text += "; the model is " + snapshot.model->info.change + ", not as trained";
     text += "\n\nCost\n" + costRows(snapshot.propagated->cost);
     text += "\nFidelity\n" + fidelityRows(*snapshot.propagated, *snapshot.isolated);
+    if (snapshot.against)
+        text += "\nArm B against arm A\n" + armRows(snapshot);
     if (tier != nullptr)
         text += "\nCold tier\n" + tierRows(*tier);
     const RoutingRecord& routing = *snapshot.propagated->routing;

@@ -93,15 +93,26 @@ std::vector<ReadKind> kindsOf(const TextRun& run, const HybridArm& arm, const At
     return readKinds(RowFacts(source, place.head, place.query));
 }
 
-std::string table(const TextRun& run, const AttentionRowPlace& place, const AttentionRow& row) {
+/// Arm A's row; empty without --against.
+std::vector<float> againstOf(const TextRun& run, const AttentionRowPlace& place) {
+    if (!run.snapshot->against)
+        return {};
+    return makeRow(place.head, place.query, againstSource(*run.snapshot->tileSource(place.layer))).hybrid;
+}
+
+std::string table(const TextRun& run, const AttentionRowPlace& place, const AttentionRow& row,
+                  const std::vector<float>& against) {
     const Tokens& tokens = *run.snapshot->tokens;
     std::vector<std::size_t> order(row.full.size());
     for (std::size_t j = 0; j < order.size(); ++j)
         order[j] = j;
     const std::size_t shown = std::min<std::size_t>(20, order.size());
     const auto larger = [&](std::size_t a, std::size_t b) {
-        const float x = std::max(row.full[a], row.hybrid[a]);
-        const float y = std::max(row.full[b], row.hybrid[b]);
+        const auto heaviest = [&](std::size_t key) {
+            return std::max({row.full[key], row.hybrid[key], against.empty() ? 0.0F : against[key]});
+        };
+        const float x = heaviest(a);
+        const float y = heaviest(b);
         return x != y ? x > y : a < b;
     };
     std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(shown), order.end(), larger);
@@ -118,11 +129,18 @@ std::string table(const TextRun& run, const AttentionRowPlace& place, const Atte
         "layer %d head %d query %zu, %s: reads %zu of %zu keys, which hold %.4f of full attention\n\n",
         place.layer, place.head, place.query, place.regime.c_str(), kept, row.full.size(), mass);
     std::string text = line;
-    text += "    key      full    hybrid  reason   token\n";
+    text += std::string("    key      full    hybrid  ") + (against.empty() ? "" : " against  ") +
+            "reason   token\n";
     for (std::size_t n = 0; n < shown; ++n) {
         const std::size_t j = order[n];
-        std::snprintf(line, sizeof line, "%7zu  %8.5f  %8.5f  %-7s  ", j, static_cast<double>(row.full[j]),
-                      static_cast<double>(row.hybrid[j]), std::string(reasonName(row.reason[j])).c_str());
+        std::snprintf(line, sizeof line, "%7zu  %8.5f  %8.5f  ", j, static_cast<double>(row.full[j]),
+                      static_cast<double>(row.hybrid[j]));
+        text += line;
+        if (!against.empty()) {
+            std::snprintf(line, sizeof line, "%8.5f  ", static_cast<double>(against[j]));
+            text += line;
+        }
+        std::snprintf(line, sizeof line, "%-7s  ", std::string(reasonName(row.reason[j])).c_str());
         text += line + displayText(tokens.pieces[j]) + "\n";
     }
     return text;
@@ -155,6 +173,9 @@ Outcome<> run(const Options& options, Session& session) {
                         (options.rows.empty() ? "--rows" : "--npy") + "; a tile needs both");
     if (options.regime != "isolated" && options.regime != "propagated")
         return badUsage("--regime is \"" + options.regime + "\"; isolated and propagated are accepted");
+    if (!options.text.against.empty() && (options.regime != "isolated" || !options.rows.empty()))
+        return badUsage(std::string("--against takes no ") +
+                        (options.rows.empty() ? "--regime propagated" : "--rows"));
     FOVEA_TRY(checkFacts(options.facts));
     if (options.facts.any() && (!options.rows.empty() || options.regime != "isolated"))
         return badUsage(std::string("--pair, --block, --token and --lanes take no ") +
@@ -210,9 +231,11 @@ Outcome<> run(const Options& options, Session& session) {
     if (!options.npy.empty())
         FOVEA_TRY(saveTile(run, **arm, place, rows, options.npy));
     const AttentionRow row = rowOf(run, **arm, place.layer, place.head, place.query);
-    return deliver(options.text.output,
-                   attentionJson(run.head(), place, *run.snapshot->tokens, row, kindsOf(run, **arm, place)),
-                   table(run, place, row));
+    const std::vector<float> against = againstOf(run, place);
+    return deliver(
+        options.text.output,
+        attentionJson(run.head(), place, *run.snapshot->tokens, row, kindsOf(run, **arm, place), against),
+        table(run, place, row, against));
 }
 
 } // namespace
@@ -238,11 +261,12 @@ Command addAttention(CLI::App& program) {
     add("--npy", options->npy, "FILE",
         "Write the rows as a float32 array [2, B-A, T] in NumPy's format: full, then hybrid.");
     addFactsOptions(*app, options->facts);
+    addAgainstOption(*app, options->text);
     addTextRunOptions(*app, options->text, "Also write the JSON document to this file.");
     app->footer(
         "Examples:\n  fovea attention page.txt --layer 12 --head 3 --query 400 --policy default\n"
         "  fovea attention page.txt --layer 12 --head 3 --rows 0:512 --npy tile.npy --window 128 --sinks 4\n"
-        "  fovea attention page.txt --layer 12 --head 3 --pair 400,17 --policy default");
+        "  fovea attention page.txt --layer 12 --head 3 --pair 400,17 --policy default --against streaming");
     return {app, [options](Session& session) { return run(*options, session); }};
 }
 

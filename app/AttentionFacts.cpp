@@ -3,6 +3,7 @@
 #include "core/engine/HeadPolicy.h"
 #include "core/export/AttentionJson.h"
 #include "core/text/Display.h"
+#include <algorithm>
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
@@ -71,6 +72,12 @@ std::string pairTable(const AttentionPlace& place, const Tokens& tokens, const P
             facts.lse);
         if (facts.hybrid && !std::isnan(*facts.hybrid))
             add(text, "hybrid p %.6f, difference %+.6f\n", *facts.hybrid, *facts.hybrid - facts.full);
+        if (facts.against) {
+            add(text, "against p %.6f", *facts.against);
+            if (facts.hybrid)
+                add(text, ", hybrid minus against %+.6f", *facts.hybrid - *facts.against);
+            text += " (" + word(facts.againstKind) + ")\n";
+        }
     }
     text += word(facts.kind);
     if (!facts.signal.empty())
@@ -93,11 +100,15 @@ std::string blockTable(const AttentionPlace& place, const FactsOptions& options,
 }
 
 void addLines(std::string& text, const Tokens& tokens, const std::vector<ReadLine>& lines, bool keys) {
-    add(text, "  %7s      full    hybrid  why\n", keys ? "key" : "query");
+    const bool armed = std::any_of(lines.begin(), lines.end(),
+                                   [](const ReadLine& line) { return line.against.has_value(); });
+    add(text, "  %7s      full    hybrid  %swhy\n", keys ? "key" : "query", armed ? " against  " : "");
     for (const ReadLine& line : lines) {
         const std::size_t other = keys ? line.key : line.query;
         add(text, "  %7zu  %8.5f  %8.5f  ", other, static_cast<double>(line.full),
             static_cast<double>(line.hybrid.value_or(NAN)));
+        if (armed)
+            add(text, "%8.5f  ", static_cast<double>(line.against.value_or(NAN)));
         text += word(line.kind) + routerText(line.router) + "  " + piece(tokens, other) + "\n";
     }
 }
@@ -163,7 +174,8 @@ void addFactsOptions(CLI::App& app, FactsOptions& options) {
            "Query I and key J: both probabilities, score, rank, and why it is read or not.");
     option("--block", options.block, "A:B,C:D",
            "Queries A to B-1 with keys C to D-1: the greatest value, the mass, the pairs that are kept.");
-    option("--quantity", options.quantity, "full|hybrid|difference", "Of --block. Default: hybrid.");
+    option("--quantity", options.quantity, "full|hybrid|difference|against|arm-difference",
+           "Of --block. The last two need --against: that policy, and the policy minus it. Default: hybrid.");
     option("--token", options.token, "I", "What token I reads most, who reads it most, and why.");
     app.add_flag("--lanes", options.lanes,
                  "The router's work in this head: scores, who reads each routed token, and how far it agrees "
@@ -178,9 +190,10 @@ Outcome<> checkFacts(const FactsOptions& options) {
         return badUsage("more than one of --pair, --block, --token and --lanes is given; one is accepted");
     if (!options.quantity.empty() && options.block.empty())
         return badUsage("--quantity is given without --block");
-    if (const std::string& q = options.quantity;
-        !q.empty() && q != "full" && q != "hybrid" && q != "difference")
-        return badUsage("--quantity is \"" + q + "\"; full, hybrid and difference are accepted");
+    if (const std::string& q = options.quantity; !q.empty() && q != "full" && q != "hybrid" &&
+                                                 q != "difference" && q != "against" && q != "arm-difference")
+        return badUsage("--quantity is \"" + q +
+                        "\"; full, hybrid, difference, against and arm-difference are accepted");
     return {};
 }
 
@@ -218,12 +231,17 @@ Outcome<FactsAnswer> factsAnswer(const TextRun& run, int layer, int head, std::o
         FactsOptions named = options;
         if (named.quantity.empty())
             named.quantity = "hybrid";
-        const MapQuantity quantity = named.quantity == "full"     ? MapQuantity::Full
-                                     : named.quantity == "hybrid" ? MapQuantity::Hybrid
-                                                                  : MapQuantity::Difference;
-        const BlockFacts facts =
-            blockFacts(source, head, quantity, {queries->first, queries->last}, {keys->first, keys->last});
-        return FactsAnswer{blockJson(run.head(), place, quantity, facts), blockTable(place, named, facts)};
+        const MapQuantity quantity = named.quantity == "full"             ? MapQuantity::Full
+                                     : named.quantity == "difference"     ? MapQuantity::Difference
+                                     : named.quantity == "arm-difference" ? MapQuantity::ArmDifference
+                                                                          : MapQuantity::Hybrid;
+        const bool ofArmA = named.quantity == "against";
+        if ((ofArmA || quantity == MapQuantity::ArmDifference) && !snapshot.against)
+            return badUsage("--quantity " + named.quantity + " is given without --against");
+        const BlockFacts facts = blockFacts(ofArmA ? againstSource(source) : source, head, quantity,
+                                            {queries->first, queries->last}, {keys->first, keys->last});
+        return FactsAnswer{blockJson(run.head(), place, named.quantity, facts),
+                           blockTable(place, named, facts)};
     }
     if (!options.token.empty()) {
         Outcome<std::size_t> token = parseToken("--token", options.token, tokens.size());

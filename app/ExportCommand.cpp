@@ -96,6 +96,7 @@ Command addExport(CLI::App& program) {
     add("--head", options->head, "H", "From 0. Default: 0.");
     add("--queries", options->queries, "A:B", "Of --rows: queries A to B-1. Default: all.");
     add("--keys", options->keys, "A:B", "Of --rows: keys A to B-1. Default: all.");
+    addAgainstOption(*app, options->text);
     addTextRunOptions(*app, options->text, ""); // each kind of export has an option of its own
     app->footer("Examples:\n  fovea export page.txt --layer 12 --head 3 --map map.png\n"
                 "  fovea export page.txt --layer 12 --head 3 --queries 400:420 --rows rows.csv --window 64 "

@@ -98,7 +98,7 @@ void addPolicyOptions(CLI::App& app, PolicyOptions& options) {
     }
 }
 
-Outcome<AttentionPolicy> readPolicyNamed(const std::string& nameOrFile) {
+Outcome<AttentionPolicy> readPolicyNamed(const std::string& nameOrFile, const std::string& option) {
     std::error_code ignored;
     const bool looksLikeFile = nameOrFile.find('/') != std::string::npos || nameOrFile.ends_with(".json") ||
                                std::filesystem::exists(nameOrFile, ignored);
@@ -109,7 +109,7 @@ Outcome<AttentionPolicy> readPolicyNamed(const std::string& nameOrFile) {
         std::vector<std::string> names;
         for (const PolicyPreset& row : policyPresets())
             names.emplace_back(row.name);
-        return badUsage("--policy: " + preset.error().message + ", or the path of a policy file" +
+        return badUsage(option + ": " + preset.error().message + ", or the path of a policy file" +
                         didYouMean(nameOrFile, names));
     }
     Result<std::string> text = readWholeFile(nameOrFile, kPolicyBytes);

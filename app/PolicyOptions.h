@@ -26,7 +26,9 @@ void addPolicyOptions(CLI::App& app, PolicyOptions& options);
 [[nodiscard]] Outcome<AttentionPolicy> readPolicy(const PolicyOptions& options,
                                                   std::vector<std::string>& notes);
 
-/// The policy of a preset or a policy file. An unknown name is bad input; the message lists the presets.
-[[nodiscard]] Outcome<AttentionPolicy> readPolicyNamed(const std::string& nameOrFile);
+/// The policy of a preset or a policy file. An unknown name is bad input; the message names `option` and
+/// lists the presets.
+[[nodiscard]] Outcome<AttentionPolicy> readPolicyNamed(const std::string& nameOrFile,
+                                                       const std::string& option = "--policy");
 
 } // namespace fovea::app

@@ -17,10 +17,20 @@ void addTextRunOptions(CLI::App& app, TextRunOptions& options, const std::string
         ->group("Text");
 }
 
+void addAgainstOption(CLI::App& app, TextRunOptions& options) {
+    app.add_option(
+           "--against", options.against,
+           "The policy to compare with, in the place of full attention: a preset or a policy file. The "
+           "window calls it A and the policy B.")
+        ->type_name("NAME|FILE.json")
+        ->group("Policy");
+}
+
 DocumentHead TextRun::head() const {
     DocumentHead head;
     head.model = snapshot->model.get();
     head.policy = &policy;
+    head.against = request.against ? &*request.against : nullptr;
     head.threads = Session::threadCount(threads);
     head.textHash = snapshot->textHash;
     head.pastContext = snapshot->pastContext;
@@ -37,6 +47,13 @@ Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& pr
     FOVEA_TRY(policy);
     run.policy = std::move(*policy);
     FOVEA_TRY(requireCausal(run.policy)); // before files are made or the model is read
+    std::optional<AttentionPolicy> against;
+    if (!options.against.empty()) {
+        Outcome<AttentionPolicy> other = readPolicyNamed(options.against, "--against");
+        FOVEA_TRY(other);
+        FOVEA_TRY(requireCausal(*other));
+        against = std::move(*other);
+    }
     Outcome<int> threads = readThreads(options.run);
     FOVEA_TRY(threads);
     run.threads = *threads;
@@ -47,6 +64,7 @@ Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& pr
     run.request = std::move(*request);
     run.request.text = std::move(*text);
     run.request.policy = run.policy;
+    run.request.against = std::move(against);
     if (!options.maxTokens.empty()) {
         Outcome<std::int64_t> tokens = parseWhole("--max-tokens", options.maxTokens, 1, 1 << 20);
         FOVEA_TRY(tokens);

@@ -53,6 +53,28 @@ bool sameFullRun(const Request& done, const Request& wanted) {
 
 } // namespace
 
+namespace {
+
+/// Everything that belongs to one arm's policy.
+struct PolicyResults {
+    std::optional<AttentionPolicy> of;
+    std::shared_ptr<const VisibleLayer> visible;
+    std::shared_ptr<const IsolatedResult> isolated;
+    std::shared_ptr<const PropagatedResult> propagated;
+
+    [[nodiscard]] bool isOf(const std::optional<AttentionPolicy>& policy) const {
+        return of && policy && sameButName(*of, *policy);
+    }
+    /// Keeps what belongs to `policy`; without one nothing.
+    void keepFor(const std::optional<AttentionPolicy>& policy) {
+        if (!isOf(policy))
+            *this = {};
+        of = policy;
+    }
+};
+
+} // namespace
+
 struct Engine::Stages {
     std::optional<ModelKey> modelOf;
     std::shared_ptr<const Model> model; ///< as in the file
@@ -66,20 +88,23 @@ struct Engine::Stages {
     std::shared_ptr<const TokenFacts> facts;
     std::shared_ptr<const FullRun> full;
 
-    std::optional<AttentionPolicy>
-        policyOf; ///< what visible layer, isolated and propagated results belong to
-    std::shared_ptr<const VisibleLayer> visible;
-    std::shared_ptr<const IsolatedResult> isolated;
-    std::shared_ptr<const PropagatedResult> propagated;
+    PolicyResults armB, armA;
 
     mutable std::mutex mutex;          ///< guards shared
     std::optional<Request> sharedWork; ///< set while model, text or full run of this request are worked on
 
     void dropPolicyResults() {
-        policyOf.reset();
-        visible.reset();
-        isolated.reset();
-        propagated.reset();
+        armA = {};
+        armB = {};
+    }
+    /// Keeps what is known of either policy, whichever arm had it, and drops the rest.
+    void setArms(const AttentionPolicy& b, const std::optional<AttentionPolicy>& a) {
+        if (!armB.isOf(b) && (armA.isOf(b) || armB.isOf(a)))
+            std::swap(armA, armB);
+        if (armB.isOf(b) && armB.isOf(a) && !armA.isOf(a))
+            armA = armB;
+        armB.keepFor(b);
+        armA.keepFor(a);
     }
     void dropText() {
         textOf.reset();
@@ -109,17 +134,31 @@ public:
         FOVEA_TRY(policy);
         FOVEA_TRY(requireCausal(*policy));
         m_snapshot.policyHash = policyHash(*policy);
+        std::optional<AttentionPolicy> against;
+        if (request.against) {
+            Result<AttentionPolicy> legal = validated(*request.against);
+            if (!legal)
+                return ofArmA(legal.error());
+            if (const Result<> causal = requireCausal(*legal); !causal)
+                return ofArmA(causal.error());
+            against = std::move(*legal);
+            m_against.policy = *against;
+            m_against.policyHash = policyHash(*against);
+        }
 
         stages.setSharedWork(request);
         FOVEA_TRY(readModel(stages));
         FOVEA_TRY(readText(stages));
         // Whatever refuses the request does so before the full run, which is most of the work.
         FOVEA_TRY(policyFits(*policy, m_snapshot.model->shape, m_snapshot.tokens->size()));
+        if (against)
+            if (const Result<> fits =
+                    policyFits(*against, m_snapshot.model->shape, m_snapshot.tokens->size());
+                !fits)
+                return ofArmA(fits.error());
         FOVEA_TRY(fitMemory());
         FOVEA_TRY(knowRetrievalHeads(stages));
-        if (stages.policyOf && !sameButName(*stages.policyOf, *policy))
-            stages.dropPolicyResults();
-        stages.policyOf = *policy;
+        stages.setArms(*policy, against);
         clipVisible();
         takeKnown(stages);
         deliverSnapshot();
@@ -128,19 +167,27 @@ public:
         FOVEA_TRY(work.checkpoint());
 
         FOVEA_TRY(runVisibleLayer(stages, *policy));
+        if (against)
+            FOVEA_TRY(runAgainstLayer(stages, *against));
         if (request.depth != Depth::Visible && !m_snapshot.isolated)
             FOVEA_TRY(runIsolatedLayers(stages, *policy));
         if (request.depth == Depth::Propagated && !m_snapshot.propagated) {
             Result<PropagatedResult> done = runPropagated(m_snapshot, *policy, work);
             FOVEA_TRY(done);
-            stages.propagated = std::make_shared<const PropagatedResult>(std::move(*done));
-            m_snapshot.propagated = stages.propagated;
+            stages.armB.propagated = std::make_shared<const PropagatedResult>(std::move(*done));
+            m_snapshot.propagated = stages.armB.propagated;
         }
+        if (against)
+            FOVEA_TRY(runAgainst(stages, *against));
         m_snapshot.final = true;
         return deliverSnapshot();
     }
 
 private:
+    static tl::unexpected<Error> ofArmA(const Error& error) {
+        return fail(error.code, "arm A: " + error.message);
+    }
+
     std::shared_ptr<const Snapshot> deliverSnapshot() {
         auto shared = std::make_shared<const Snapshot>(m_snapshot);
         if (*m_deliver)
@@ -202,7 +249,10 @@ private:
     /// The model's retrieval scores, once a policy ranks heads by them.
     template <class Stages>
     Result<> knowRetrievalHeads(Stages& stages) {
-        if (m_snapshot.request->policy.mix.fullHeads <= 0 || !stages.facts->retrieval.empty())
+        const auto ranks = [](const AttentionPolicy& policy) { return policy.mix.fullHeads > 0; };
+        const Request& request = *m_snapshot.request;
+        if ((!ranks(request.policy) && !(request.against && ranks(*request.against))) ||
+            !stages.facts->retrieval.empty())
             return {};
         if (stages.retrieval.empty()) {
             m_work->report("retrieval heads", 0, 1);
@@ -227,6 +277,22 @@ private:
         return facts;
     }
 
+    /// What arm A holds beside arm B: its visible layer with the choices, hidden states, routing record, and
+    /// the working memory of one layer.
+    [[nodiscard]] std::uint64_t againstBytes(std::size_t tokens) const {
+        const Request& request = *m_snapshot.request;
+        if (!request.against)
+            return 0;
+        const ModelShape& shape = m_snapshot.model->shape;
+        const auto of = [](int x) { return static_cast<std::uint64_t>(x); };
+        const LayerMemory far = farFieldMemory(*request.against, shape, tokens);
+        const LayerMemory recast = recastMemory(*request.against, shape, tokens);
+        const std::uint64_t layer = of(shape.heads) * (sizeof(float) + 96) + of(shape.width) * sizeof(float);
+        const std::uint64_t record = of(shape.layers) * of(shape.heads) * 48;
+        return std::uint64_t{tokens} * (layer + record) + 2 * choiceBytes(*request.against, shape, tokens) +
+               far.state + far.working + recast.state + recast.working;
+    }
+
     Result<> fitMemory() const {
         const Request& request = *m_snapshot.request;
         const std::size_t tokens = m_snapshot.tokens->size();
@@ -238,7 +304,7 @@ private:
             return Engine::memoryNeeded(m_snapshot.model->shape, request.precision, t,
                                         heldWeightBytes(*m_snapshot.model, request.precision)) +
                    3 * choiceBytes(request.policy, m_snapshot.model->shape, t) + far.state + far.working +
-                   recast.state + recast.working;
+                   recast.state + recast.working + againstBytes(t);
         };
         // Memory that this process already holds (weights, an earlier run) is not free, but available to it.
         const std::uint64_t ours = memoryLimit(0) + std::min(residentBytes(), ~memoryLimit(0));
@@ -271,11 +337,64 @@ private:
     template <class Stages>
     void takeKnown(Stages& stages) {
         m_snapshot.full = stages.full;
-        if (stages.full && stages.visible && stages.visible->layer == m_visible.layer &&
-            stages.visible->fidelity)
-            m_snapshot.visible = stages.visible;
-        m_snapshot.isolated = stages.isolated;
-        m_snapshot.propagated = stages.propagated;
+        const auto layerOf = [&](const PolicyResults& arm) {
+            const bool known =
+                stages.full && arm.visible && arm.visible->layer == m_visible.layer && arm.visible->fidelity;
+            return known ? arm.visible : nullptr;
+        };
+        m_snapshot.visible = layerOf(stages.armB);
+        m_snapshot.isolated = stages.armB.isolated;
+        m_snapshot.propagated = stages.armB.propagated;
+        if (!m_snapshot.request->against)
+            return;
+        m_against.visible = layerOf(stages.armA);
+        m_against.isolated = stages.armA.isolated;
+        m_against.propagated = stages.armA.propagated;
+        showAgainst();
+    }
+
+    void showAgainst() { m_snapshot.against = std::make_shared<const AgainstResult>(m_against); }
+
+    /// The visible layer of arm A, unless it is known.
+    template <class Stages>
+    Result<> runAgainstLayer(Stages& stages, const AttentionPolicy& policy) {
+        if (m_against.visible)
+            return {};
+        Result<VisibleLayer> layer =
+            runVisible(m_snapshot, policy, m_visible.layer, -1, {0, m_snapshot.tokens->size()}, *m_work);
+        FOVEA_TRY(layer);
+        stages.armA.visible = std::make_shared<const VisibleLayer>(std::move(*layer));
+        m_against.visible = stages.armA.visible;
+        showAgainst();
+        deliverSnapshot();
+        return m_work->checkpoint();
+    }
+
+    /// The isolated and propagated results of arm A, as far as the request wants them.
+    template <class Stages>
+    Result<> runAgainst(Stages& stages, const AttentionPolicy& policy) {
+        const Depth depth = m_snapshot.request->depth;
+        WorkContext work = *m_work;
+        if (m_work->progress)
+            work.progress = [this](const Progress& p) {
+                m_work->progress({p.what + ", arm A", p.done, p.total});
+            };
+        if (depth != Depth::Visible && !m_against.isolated) {
+            Result<IsolatedResult> done = runIsolated(m_snapshot, policy, m_against.visible.get(), {}, work);
+            FOVEA_TRY(done);
+            stages.armA.isolated = std::make_shared<const IsolatedResult>(std::move(*done));
+            m_against.isolated = stages.armA.isolated;
+            showAgainst();
+            deliverSnapshot();
+        }
+        if (depth == Depth::Propagated && !m_against.propagated) {
+            Result<PropagatedResult> done = runPropagated(m_snapshot, policy, work);
+            FOVEA_TRY(done);
+            stages.armA.propagated = std::make_shared<const PropagatedResult>(std::move(*done));
+            m_against.propagated = stages.armA.propagated;
+            showAgainst();
+        }
+        return {};
     }
 
     template <class Stages>
@@ -298,8 +417,8 @@ private:
                     visibleFailed = tl::make_unexpected(done.error());
                     return;
                 }
-                stages.visible = std::make_shared<const VisibleLayer>(std::move(*done));
-                m_snapshot.visible = stages.visible;
+                stages.armB.visible = std::make_shared<const VisibleLayer>(std::move(*done));
+                m_snapshot.visible = stages.armB.visible;
                 deliverSnapshot();
             }
         };
@@ -333,8 +452,8 @@ private:
         Result<VisibleLayer> layer =
             runVisible(m_snapshot, policy, m_visible.layer, -1, {0, tokens}, *m_work);
         FOVEA_TRY(layer);
-        stages.visible = std::make_shared<const VisibleLayer>(std::move(*layer));
-        m_snapshot.visible = stages.visible;
+        stages.armB.visible = std::make_shared<const VisibleLayer>(std::move(*layer));
+        m_snapshot.visible = stages.armB.visible;
         if (m_snapshot.request->depth != Depth::Visible)
             deliverSnapshot();
         return {};
@@ -351,15 +470,16 @@ private:
         Result<IsolatedResult> done =
             runIsolated(m_snapshot, policy, m_snapshot.visible.get(), layerDone, *m_work);
         FOVEA_TRY(done);
-        stages.isolated = std::make_shared<const IsolatedResult>(std::move(*done));
-        m_snapshot.isolated = stages.isolated;
+        stages.armB.isolated = std::make_shared<const IsolatedResult>(std::move(*done));
+        m_snapshot.isolated = stages.armB.isolated;
         if (m_snapshot.request->depth == Depth::Propagated)
             deliverSnapshot();
         return {};
     }
 
     Snapshot m_snapshot;
-    VisibleRect m_visible; ///< clipped to model and text
+    AgainstResult m_against; ///< what m_snapshot.against is a copy of; empty when arm A is full attention
+    VisibleRect m_visible;   ///< clipped to model and text
     const Engine::Deliver* m_deliver = nullptr;
     const WorkContext* m_work = nullptr;
     Clock::time_point m_delivered;

@@ -4,6 +4,7 @@
 #include "core/policy/AttentionPolicy.h"
 #include "core/text/Tokenizer.h"
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace fovea {
@@ -34,7 +35,10 @@ struct Request {
     bool nativeWindows = true;
     EncodeOptions encode;
     TextTemplate textTemplate = TextTemplate::Raw;
-    AttentionPolicy policy;
+    AttentionPolicy policy; ///< arm B
+    /// Arm A: the policy that arm B is compared with. Empty: full attention. The fidelity and the cost of
+    /// both arms are measured against full attention.
+    std::optional<AttentionPolicy> against;
     VisibleRect visible;
     Depth depth = Depth::Propagated;
     /// Also compute the statistics of the heads overview, from 64 sampled rows, and a coarse picture of every

@@ -20,4 +20,9 @@ bool sameResult(const Request& a, const Request& b) {
     return sameRun(a, b) && sameButName(a.policy, b.policy);
 }
 
+bool sameAgainst(const Request& a, const Request& b) {
+    return a.against.has_value() == b.against.has_value() &&
+           (!a.against || sameButName(*a.against, *b.against));
+}
+
 } // namespace fovea

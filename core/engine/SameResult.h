@@ -17,8 +17,12 @@ namespace fovea {
 /// precision and instruction set. Cost: at most one comparison of the texts' bytes.
 [[nodiscard]] bool sameRun(const Request& a, const Request& b);
 
-/// Whether sameRun holds and the policies are equal, so that results of one are valid for the other. Ignores
-/// the visible part, the depth and the name of the policy.
+/// Whether sameRun holds and the policies of arm B are equal, so that results of arm B of one are valid for
+/// the other. Ignores arm A, the visible part, the depth and the name of the policy.
 [[nodiscard]] bool sameResult(const Request& a, const Request& b);
+
+/// Whether both requests compare with the same arm A: full attention, or policies that are equal but for
+/// their names.
+[[nodiscard]] bool sameAgainst(const Request& a, const Request& b);
 
 } // namespace fovea

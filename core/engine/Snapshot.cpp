@@ -28,7 +28,29 @@ std::optional<TileSource> Snapshot::tileSource(int layer) const {
         source.hybridLse = visible->lse;
         source.plan = visible->plan.get();
     }
+    if (against && against->visible && against->visible->layer == layer) {
+        source.againstLse = against->visible->lse;
+        source.againstPlan = against->visible->plan.get();
+    }
     return source;
+}
+
+std::shared_ptr<const Snapshot> Snapshot::armA() const {
+    if (!against)
+        return nullptr;
+    auto arm = std::make_shared<Snapshot>(*this);
+    if (request) {
+        auto own = std::make_shared<Request>(*request);
+        own->policy = against->policy;
+        own->against.reset();
+        arm->request = std::move(own);
+    }
+    arm->policyHash = against->policyHash;
+    arm->visible = against->visible;
+    arm->isolated = against->isolated;
+    arm->propagated = against->propagated;
+    arm->against.reset();
+    return arm;
 }
 
 RowRange VisibleLayer::coveredRows(int asked) const {
@@ -55,7 +77,11 @@ std::string Snapshot::provenance() const {
     if (tokens)
         line += " | text " + textHash.substr(0, 8) + " T " + std::to_string(tokens->size());
     if (request) {
-        line += " | " + request->policy.summary() + " " + policyHash.substr(0, 8);
+        if (against)
+            line += " | A " + against->policy.summary() + " " + against->policyHash.substr(0, 8) + " | B " +
+                    request->policy.summary() + " " + policyHash.substr(0, 8);
+        else
+            line += " | " + request->policy.summary() + " " + policyHash.substr(0, 8);
         if (model)
             line += " | L" + std::to_string(std::clamp(request->visible.layer, 0, model->shape.layers - 1)) +
                     " H" + std::to_string(std::clamp(request->visible.head, 0, model->shape.heads - 1));

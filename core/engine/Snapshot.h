@@ -92,6 +92,16 @@ struct PropagatedResult {
     std::shared_ptr<const RoutingRecord> routing; ///< of the propagated run
 };
 
+/// Arm A of a request whose `against` is set: the parts of arm B, of another policy over the same full run. A
+/// part is null until it is ready.
+struct AgainstResult {
+    AttentionPolicy policy;
+    std::string policyHash;
+    std::shared_ptr<const VisibleLayer> visible;
+    std::shared_ptr<const IsolatedResult> isolated;
+    std::shared_ptr<const PropagatedResult> propagated;
+};
+
 /// The result of a Request so far. An immutable value of shared parts; views compare the pointers and redraw
 /// only what has changed. It never contains a part of an older policy; a part is null until it is ready.
 struct Snapshot {
@@ -104,7 +114,8 @@ struct Snapshot {
     std::shared_ptr<const VisibleLayer> visible;
     std::shared_ptr<const IsolatedResult> isolated;
     std::shared_ptr<const PropagatedResult> propagated;
-    std::string textHash; ///< SHA-256 of the text's bytes
+    std::shared_ptr<const AgainstResult> against; ///< null: arm A is full attention
+    std::string textHash;                         ///< SHA-256 of the text's bytes
     std::string policyHash;
     bool pastContext = false; ///< T > C: label every result
     bool final = false;       ///< the last snapshot of this request
@@ -116,8 +127,11 @@ struct Snapshot {
     [[nodiscard]] AttentionInput attentionInput(int layer) const;
     /// The router input of a layer of the full run. The layer must be ready.
     [[nodiscard]] RouteInput routeInput(int layer) const;
-    /// One provenance line for exports: program, model, text, policy, cell, regime, trained-ness, instruction
-    /// set.
+    /// Arm A as a snapshot of its own: its request's policy and the results are those of `against`. Null: arm
+    /// A is full attention. Shares all parts; any thread.
+    [[nodiscard]] std::shared_ptr<const Snapshot> armA() const;
+    /// One provenance line for exports: program, model, text, policy (of both arms when arm A has one), cell,
+    /// regime, trained-ness, instruction set.
     [[nodiscard]] std::string provenance() const;
 };
 

@@ -46,6 +46,8 @@ Json linesJson(const std::vector<ReadLine>& lines) {
                   {"hybrid", orNull(line.hybrid)},
                   {"why", readKindName(line.kind)}};
         addRouter(item, line.router);
+        if (line.against)
+            item["against"] = json::number(*line.against);
         list.push_back(std::move(item));
     }
     return list;
@@ -75,17 +77,19 @@ std::string pairJson(const DocumentHead& head, const AttentionPlace& place, cons
     out["score_qk"] = json::number(facts.logit);
     out["log_sum_exp"] = json::number(facts.lse);
     out["hybrid"] = orNull(facts.hybrid);
+    if (facts.against) {
+        out["against"] = json::number(*facts.against);
+        out["against_why"] = readKindName(facts.againstKind);
+    }
     out["signal"] = facts.signal.empty() ? Json(nullptr) : Json(facts.signal);
     addRouter(out, facts.router);
     return json::write(out);
 }
 
-std::string blockJson(const DocumentHead& head, const AttentionPlace& place, MapQuantity quantity,
+std::string blockJson(const DocumentHead& head, const AttentionPlace& place, std::string_view quantity,
                       const BlockFacts& facts) {
     Json out = opened(head, place, "block");
-    out["quantity"] = quantity == MapQuantity::Full     ? "full"
-                      : quantity == MapQuantity::Hybrid ? "hybrid"
-                                                        : "difference";
+    out["quantity"] = quantity;
     out["queries"] = range(facts.queries);
     out["keys"] = range(facts.keys);
     out["pairs"] = facts.pairs;
@@ -107,6 +111,8 @@ std::string tokenJson(const DocumentHead& head, const AttentionPlace& place, con
     out["keys"] = report.keys;
     out["kept_keys"] = report.covered ? Json(report.keptKeys) : Json(nullptr);
     out["kept_mass"] = report.covered ? json::number(report.keptMass) : Json(nullptr);
+    if (report.againstKeptKeys)
+        out["against_kept_keys"] = *report.againstKeptKeys;
     out["full_head"] = report.fullHead;
     out["reads"] = linesJson(report.reads);
     out["later_queries"] = report.later;

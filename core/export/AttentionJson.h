@@ -5,6 +5,7 @@
 #include "core/measure/RoutingLaneData.h"
 #include "core/measure/TokenReport.h"
 #include <string>
+#include <string_view>
 #include <vector>
 
 // The JSON documents of `attention`: a row, a pair, a block of pairs, a token and a head's routing. Each
@@ -23,8 +24,9 @@ struct AttentionPlace {
 
 [[nodiscard]] std::string pairJson(const DocumentHead& head, const AttentionPlace& place,
                                    const Tokens& tokens, const PairFacts& facts);
+/// `quantity`: the name of what the values are of, as asked for.
 [[nodiscard]] std::string blockJson(const DocumentHead& head, const AttentionPlace& place,
-                                    MapQuantity quantity, const BlockFacts& facts);
+                                    std::string_view quantity, const BlockFacts& facts);
 [[nodiscard]] std::string tokenJson(const DocumentHead& head, const AttentionPlace& place,
                                     const Tokens& tokens, std::size_t token, const TokenReport& report);
 [[nodiscard]] std::string lanesJson(const DocumentHead& head, const AttentionPlace& place,

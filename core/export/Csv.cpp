@@ -115,21 +115,30 @@ Result<std::string> attentionCsv(const Snapshot& snapshot, int layer, int head, 
         return fail(ErrorCode::TooLarge, "attention: " + std::to_string(cells) + " cells; at most " +
                                              std::to_string(maxCells) +
                                              " are written. Choose fewer queries or keys.");
-    std::string csv = "query,key,query_text,key_text,p,phat,reason,layer,head,regime,model,text,policy\n";
+    std::string csv = "query,key,query_text,key_text,p,phat,reason,layer,head,regime,model,text,policy";
+    csv += snapshot.against ? ",against,against_policy\n" : "\n";
+    const TileSource other = againstSource(*source);
+    const std::string otherHash = snapshot.against ? snapshot.against->policyHash.substr(0, 8) : "";
     const std::string provenance = ',' + std::to_string(layer) + ',' + std::to_string(head) + ",isolated," +
                                    snapshot.model->info.sha256.substr(0, 8) + ',' +
-                                   snapshot.textHash.substr(0, 8) + ',' + snapshot.policyHash.substr(0, 8) +
-                                   '\n';
+                                   snapshot.textHash.substr(0, 8) + ',' + snapshot.policyHash.substr(0, 8);
     for (std::size_t q = queries.first; q < queries.last; ++q) {
         const AttentionRow row = makeRow(head, q, coveredSource(*source, head, q));
         const bool covered =
             covers(*source, head, q); // a row that is not run yet has no hybrid and no reason
+        std::vector<float> against;   // empty: not run yet, or full attention
+        if (covers(other, head, q))
+            against = makeRow(head, q, other).hybrid;
         const std::string queryText = csvText(escapedText(snapshot.tokens->pieces[q]));
-        for (std::size_t k = keys.first; k < std::min(keys.last, q + 1); ++k)
+        for (std::size_t k = keys.first; k < std::min(keys.last, q + 1); ++k) {
             csv += std::to_string(q) + ',' + std::to_string(k) + ',' + queryText + ',' +
                    csvText(escapedText(snapshot.tokens->pieces[k])) + ',' + csvNumber(row.full[k]) + ',' +
                    (covered ? csvNumber(row.hybrid[k]) : std::string()) + ',' +
                    (covered ? std::string(reasonName(row.reason[k])) : std::string()) + provenance;
+            if (snapshot.against)
+                csv += ',' + (against.empty() ? std::string() : csvNumber(against[k])) + ',' + otherHash;
+            csv += '\n';
+        }
     }
     return csv;
 }

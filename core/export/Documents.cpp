@@ -166,7 +166,8 @@ std::string logitsJson(const DocumentHead& head, const Tokens& tokens, std::span
 }
 
 std::string attentionJson(const DocumentHead& head, const AttentionRowPlace& place, const Tokens& tokens,
-                          const AttentionRow& row, std::span<const ReadKind> why) {
+                          const AttentionRow& row, std::span<const ReadKind> why,
+                          std::span<const float> against) {
     Json out = json::document("attention", head);
     out["tokens"] = tokens.size();
     out["layer"] = place.layer;
@@ -187,6 +188,8 @@ std::string attentionJson(const DocumentHead& head, const AttentionRowPlace& pla
     for (const ReadKind kind : why)
         words.push_back(readKindName(kind));
     out["why"] = words;
+    if (!against.empty())
+        out["against"] = json::numbers(against);
     return json::write(out);
 }
 

@@ -18,8 +18,9 @@ namespace fovea {
 
 /// What every document contains.
 struct DocumentHead {
-    const Model* model = nullptr;            ///< null: no model (bench)
-    const AttentionPolicy* policy = nullptr; ///< null: no policy
+    const Model* model = nullptr;             ///< null: no model (bench)
+    const AttentionPolicy* policy = nullptr;  ///< null: no policy
+    const AttentionPolicy* against = nullptr; ///< of arm A; null: full attention
     int threads = 1;
     std::string textHash;     ///< SHA-256 of the text's bytes; empty: no text
     bool pastContext = false; ///< the text is longer than the model was trained on
@@ -62,10 +63,10 @@ struct AttentionRowPlace {
     std::string regime; ///< "isolated" or "propagated"
 };
 /// `kept`: keys read exactly; those that only a far field stands for are not. `why` [query+1]: each key's
-/// ReadKind, see readKinds.
+/// ReadKind, see readKinds. `against` [query+1]: the row of arm A; empty: it is full attention.
 [[nodiscard]] std::string attentionJson(const DocumentHead& head, const AttentionRowPlace& place,
                                         const Tokens& tokens, const AttentionRow& row,
-                                        std::span<const ReadKind> why);
+                                        std::span<const ReadKind> why, std::span<const float> against = {});
 
 /// The machine, as measured in this run.
 struct BenchMachine {

@@ -32,6 +32,8 @@ Json document(std::string_view kind, const DocumentHead& head) {
     json["program"] = std::string(buildVersion()) + " " + std::string(buildCommit());
     json["model"] = head.model != nullptr ? modelCard(*head.model) : Json(nullptr);
     json["policy"] = head.policy != nullptr ? policyDocument(*head.policy) : Json(nullptr);
+    if (head.against != nullptr)
+        json["against_policy"] = policyDocument(*head.against);
     json["threads"] = head.threads;
     if (!head.textHash.empty()) {
         json["text_sha256"] = head.textHash;

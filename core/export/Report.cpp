@@ -1,4 +1,5 @@
 #include "core/export/Report.h"
+#include "core/engine/ArmComparison.h"
 #include "core/export/Csv.h"
 #include "core/export/JsonParts.h"
 #include "core/model/Dense.h"
@@ -231,6 +232,31 @@ Json valueJson(const ParamValue& value) {
         value);
 }
 
+/// Arm A, with the figures of both arms and their differences.
+Json againstJson(const Snapshot& snapshot) {
+    const std::shared_ptr<const Snapshot> arm = snapshot.armA();
+    const std::optional<ArmComparison> compared = compareArms(snapshot);
+    if (!arm || !compared)
+        return {};
+    const Cost& cost = arm->propagated->cost;
+    Json doc;
+    doc["policy"] = policyDocument(arm->request->policy);
+    doc["policy_sha256"] = arm->policyHash;
+    doc["hybrid"] = hybridJson(cost, number(arm->propagated->fidelity.hybridMeanNll));
+    doc["cost"] = costJson(cost);
+    doc["fidelity"] = fidelityJson(*arm);
+    doc["difference"] = {
+        {"cost_ratio", number(compared->costRatio)},
+        {"next_token_kl", number(compared->klDifference)},
+        {"top1_agreement", number(compared->top1Difference)},
+        {"top1_between", number(compared->top1Between)},
+        {"mean_nll", number(compared->lossDifference)},
+        {"mass_recall", number(compared->massDifference)},
+        {"output_error", number(compared->errorDifference)},
+        {"position_nll_delta", binsJson(armALoss(snapshot), snapshot.propagated->fidelity.hybridNll)}};
+    return doc;
+}
+
 } // namespace
 
 std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates, int threads,
@@ -245,6 +271,8 @@ std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& 
     doc["hybrid"] = hybridJson(cost, run ? number(run->fidelity.hybridMeanNll) : Json());
     doc["cost"] = costJson(cost);
     doc["fidelity"] = fidelityJson(snapshot);
+    if (snapshot.against)
+        doc["against"] = againstJson(snapshot);
     if (tier != nullptr)
         doc["cold_tier"] = tierJson(*tier);
     doc["ladder"] = ladder != nullptr ? ladderJson(*ladder) : Json();

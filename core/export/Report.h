@@ -19,6 +19,7 @@ struct ReportRouting {
     std::string file;  ///< where routingCsv is written, as the report names it; empty: nowhere
 };
 
+/// With arm A under a policy, "against" holds its figures and the differences of arm B from it.
 /// `ladder` null: the document says that it was not requested. `tier` null: the policy stores no 8-bit
 /// directions.
 [[nodiscard]] std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates,
@@ -40,7 +41,8 @@ struct ReportRouting {
 inline constexpr std::size_t kMostCsvPairs = 4'000'000;
 /// One layer and head's rows as CSV: query,key,token texts,p,phat,reason, and in each row what the numbers
 /// are of: layer,head,regime and the first 8 hexadecimal digits of the SHA-256 of model, text and policy.
-/// `maxCells` is checked first.
+/// With arm A under a policy two columns more: against, its p^, and against_policy. `maxCells` is checked
+/// first.
 [[nodiscard]] Result<std::string> attentionCsv(const Snapshot& snapshot, int layer, int head,
                                                RowRange queries, RowRange keys, std::size_t maxCells);
 

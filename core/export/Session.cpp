@@ -176,7 +176,7 @@ Result<Session> readSession(std::string_view text) {
     rest.kind = Kind::Object;
     for (std::size_t n = 0; n < doc.keys.size(); ++n) {
         const std::string& key = doc.keys[n];
-        if (key == "text" || key == "model" || key == "view")
+        if (key == "text" || key == "model" || key == "view" || key == "against")
             continue;
         rest.keys.push_back(key);
         rest.list.push_back(std::move(doc.list[n]));
@@ -186,6 +186,12 @@ Result<Session> readSession(std::string_view text) {
     Result<AttentionPolicy> policy = policyFromTree(rest);
     FOVEA_TRY(policy);
     session.request.policy = std::move(*policy);
+    if (const JsonTree* against = doc.find("against")) {
+        Result<AttentionPolicy> other = policyFromTree(*against);
+        if (!other)
+            return bad("against: " + other.error().message);
+        session.request.against = std::move(*other);
+    }
     return session;
 }
 
@@ -210,6 +216,8 @@ std::string sessionToJson(const Session& session) {
                     {"precision", precisionName(request.precision)}};
     if (!request.nativeWindows)
         doc["model"]["native_windows"] = false;
+    if (request.against)
+        doc["against"] = policyDocument(*request.against);
     const VisibleRect& v = request.visible;
     doc["view"] = {{"layer", v.layer},
                    {"head", v.head},

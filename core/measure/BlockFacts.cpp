@@ -12,7 +12,9 @@ BlockFacts blockFacts(const TileSource& source, int head, MapQuantity quantity, 
     facts.keys = keys;
     BlockFacts::Values values;
     BlockFacts::Read read;
-    const bool needsHybrid = quantity == MapQuantity::Hybrid || quantity == MapQuantity::Difference;
+    const bool ofArms = quantity == MapQuantity::ArmDifference;
+    const bool needsHybrid = quantity == MapQuantity::Hybrid || isDifference(quantity);
+    const TileSource against = againstSource(source);
     bool first = true;
     for (std::size_t query = std::max(queries.first, keys.first); query < queries.last; ++query) {
         const std::size_t begin = std::max(keys.first, source.input.native().first(query));
@@ -21,14 +23,16 @@ BlockFacts blockFacts(const TileSource& source, int head, MapQuantity quantity, 
             continue;
         ++facts.rows;
         facts.pairs += end - begin;
-        const bool covered = covers(source, head, query);
+        const bool covered = covers(source, head, query) && (!ofArms || covers(against, head, query));
         facts.coveredRows += covered ? 1 : 0;
         if (!covered && needsHybrid)
             continue;
         const AttentionRow row = makeRow(head, query, coveredSource(source, head, query));
+        const AttentionRow other = ofArms ? makeRow(head, query, against) : AttentionRow{};
         for (std::size_t key = begin; key < end; ++key) {
             const float x = quantity == MapQuantity::Hybrid       ? row.hybrid[key]
                             : quantity == MapQuantity::Difference ? row.hybrid[key] - row.full[key]
+                            : ofArms                              ? row.hybrid[key] - other.hybrid[key]
                                                                   : row.full[key];
             const auto value = static_cast<double>(x);
             values.mass += value;

@@ -29,8 +29,9 @@ struct BlockFacts {
     }
 };
 
-/// Full, Hybrid or Difference; of Kept the values are full attention's. Ranges are half open and inside the
-/// text. Cost: a row of attention for each query of the block. Any thread.
+/// Any quantity; of Kept the values are full attention's. ArmDifference needs the rows of both arms, and
+/// `read` is arm B's. For arm A pass againstSource(). Ranges are half open and inside the text. Cost: a row
+/// of attention for each query of the block. Any thread.
 [[nodiscard]] BlockFacts blockFacts(const TileSource& source, int head, MapQuantity quantity,
                                     RowRange queries, RowRange keys);
 

@@ -4,6 +4,7 @@
 #include "core/base/Check.h"
 #include "core/base/Parallel.h"
 #include "core/kernels/RecastForm.h"
+#include "core/measure/ArmPairs.h"
 #include "core/measure/Exponential.h"
 #include "core/measure/FarShare.h"
 #include "core/measure/HeadReads.h"
@@ -12,13 +13,14 @@
 #include <cmath>
 #include <limits>
 #include <omp.h>
+#include <optional>
 
 namespace fovea {
 
 namespace {
 
-constexpr std::size_t kSub = 64; // queries and keys of one logit tile
-constexpr std::uint8_t kUncovered = 7;
+constexpr std::size_t kSub = ArmPairs::kSub;
+constexpr std::uint8_t kUncovered = ArmPairs::kUncovered;
 constexpr auto kSkipped = static_cast<std::uint8_t>(Reason::Skipped);
 constexpr auto kOutside = static_cast<std::uint8_t>(Reason::Outside);
 
@@ -29,14 +31,9 @@ CellState stateOf(std::uint8_t reason) {
 /// Working memory of one thread for a strip of queries.
 struct Scratch {
     Matrix logits{kSub, kSub};
-    Matrix
-        recast; ///< [kSub x kSub] as logits, recast keys in the form in which they are read; empty: none is
-    const float* read = nullptr;      ///< the one of the two that determines p^
-    std::vector<std::uint8_t> reason; ///< [kSub x keys of the tile], Reason of each pair
-    std::vector<float> far;           ///< as reason: p^ of pairs of reason Far; empty without a far field
-    std::vector<Reason> farReason;    ///< of one row
-    std::array<float, kSub> value{};  ///< of the pairs of one row of the logit tile
-    std::array<float, kSub> kept{};   ///< 1 where the pair is kept
+    ArmPairs::Scratch own, against;  ///< `against` is used by ArmDifference only
+    std::array<float, kSub> value{}; ///< of the pairs of one row of the logit tile
+    std::array<float, kSub> subtracted{};
     // The sums of one row of cells, per key, so that the inner loops run over keys and vectorise.
     std::array<float, kSub> pooledValue{};
     std::array<float, kSub> pooledKept{};
@@ -51,12 +48,7 @@ struct Scratch {
     }
 };
 
-/// One tile's geometry: `cell` pairs per side of a value, clipped to the text.
-struct Grid {
-    std::size_t cell, query, key, queryEnd, keyEnd;
-};
-
-Grid gridOf(const TileKey& key, std::size_t tokens) {
+TileGrid gridOf(const TileKey& key, std::size_t tokens) {
     const std::size_t cell = std::size_t{1} << key.level;
     const std::size_t query = key.row * kTile * cell, first = key.col * kTile * cell;
     return {cell, query, first, std::min(query + kTile * cell, tokens),
@@ -67,28 +59,20 @@ float magnitude(float x) {
     return x < 0 ? -x : x;
 }
 
-bool showsHybrid(MapQuantity quantity) {
-    return quantity == MapQuantity::Hybrid || quantity == MapQuantity::Difference;
-}
-
 class TileMaker {
 public:
     TileMaker(MapTile& tile, const TileSource& source)
         : m_tile(tile), m_source(source), m_heads(static_cast<std::size_t>(source.input.heads)),
-          m_grid(gridOf(tile.key, source.input.k.rows)),
-          m_far(source, tile.key.head, {std::min(m_grid.key, m_grid.keyEnd), m_grid.keyEnd}),
-          m_recast(source.plan != nullptr && showsHybrid(tile.key.quantity)
-                       ? recastOf(*source.plan, tile.key.head)
-                       : Recast::None) {}
-    [[nodiscard]] const Grid& grid() const { return m_grid; }
+          m_grid(gridOf(tile.key, source.input.k.rows)), m_own(source, tile.key, m_grid) {
+        if (tile.key.quantity == MapQuantity::ArmDifference)
+            m_against.emplace(againstSource(source), tile.key, m_grid);
+    }
+    [[nodiscard]] const TileGrid& grid() const { return m_grid; }
     [[nodiscard]] Scratch makeScratch() const {
         Scratch scratch;
-        if (m_grid.keyEnd > m_grid.key)
-            scratch.reason.resize(kSub * (m_grid.keyEnd - m_grid.key));
-        if (m_far.any())
-            scratch.far.resize(scratch.reason.size());
-        if (m_recast != Recast::None)
-            scratch.recast = Matrix(kSub, kSub);
+        scratch.own = m_own.makeScratch();
+        if (m_against)
+            scratch.against = m_against->makeScratch();
         return scratch;
     }
 
@@ -99,15 +83,17 @@ public:
         const std::size_t keyEnd = std::min(m_grid.keyEnd, last); // causal
         if (keyEnd <= m_grid.key)
             return;
-        readReasons(first, last, scratch);
+        m_own.readReasons(first, last, scratch.own);
+        if (m_against)
+            m_against->readReasons(first, last, scratch.against);
         for (std::size_t key = m_grid.key; key < keyEnd; key += kSub) {
             const std::size_t keys = std::min(kSub, keyEnd - key);
             if (m_tile.key.quantity != MapQuantity::Kept) {
                 const MatrixView s(scratch.logits.view().data, rows, keys, kSub);
                 logitTile(m_source.input, m_tile.key.head, first, key, s, m_source.isa);
-                scratch.read = s.data;
-                if (m_recast != Recast::None)
-                    recast(first, key, s, scratch);
+                m_own.readLogits(first, key, s, scratch.own);
+                if (m_against)
+                    m_against->readLogits(first, key, s, scratch.against);
             }
             const std::size_t cellRows = std::min(kSub, m_grid.cell);
             for (std::size_t begin = 0; begin < rows; begin += cellRows) {
@@ -155,7 +141,7 @@ public:
         m_kept.assign(kTile * kTile, 0);
         if (m_grid.cell > 1)
             m_tile.keptShare.assign(kTile * kTile, 0);
-        if (m_tile.key.quantity == MapQuantity::Kept && m_far.any())
+        if (m_tile.key.quantity == MapQuantity::Kept && m_own.anyFar())
             m_tile.farShare.assign(kTile * kTile, 0);
     }
 
@@ -172,125 +158,56 @@ private:
         return std::max<std::uint64_t>(pairs, 1);
     }
 
-    [[nodiscard]] bool covers(std::size_t query) const {
-        if (!m_source.plan)
-            return false;
-        const RowRange rows = m_source.plan->heads[static_cast<std::size_t>(m_tile.key.head)]->rows;
-        return query >= rows.first && query < rows.last;
-    }
-
-    void readReasons(std::size_t first, std::size_t last, Scratch& scratch) const {
-        const std::size_t width = m_grid.keyEnd - m_grid.key;
-        for (std::size_t query = first; query < last; ++query) {
-            const auto row = scratch.reason.begin() + static_cast<std::ptrdiff_t>((query - first) * width);
-            const auto end = row + static_cast<std::ptrdiff_t>(width);
-            // Keys before this one lie outside the native window.
-            const std::size_t begin =
-                std::clamp(m_source.input.native().first(query), m_grid.key, m_grid.keyEnd);
-            const auto inside = row + static_cast<std::ptrdiff_t>(begin - m_grid.key);
-            std::fill(row, inside, kOutside);
-            if (!m_source.plan || m_source.plan->asModel) {
-                std::fill(inside, end, static_cast<std::uint8_t>(Reason::Local));
-                continue;
-            }
-            if (!covers(query)) {
-                std::fill(inside, end, kUncovered);
-                continue;
-            }
-            std::fill(inside, end, static_cast<std::uint8_t>(Reason::Skipped));
-            const std::vector<KeptKey> keys = m_source.plan->keptKeys(m_tile.key.head, query);
-            for (const KeptKey& kept : keys)
-                if (kept.key >= m_grid.key && kept.key < m_grid.keyEnd)
-                    row[static_cast<std::ptrdiff_t>(kept.key - m_grid.key)] =
-                        static_cast<std::uint8_t>(kept.reason);
-            if (m_far.any() && query >= m_grid.key)
-                readFar(query, keys, &*row, scratch.far.data() + (query - first) * width, scratch);
-        }
-    }
-
-    /// Writes to scratch.recast the logits `s`, with those of recast keys replaced.
-    void recast(std::size_t first, std::size_t key, MatrixView s, Scratch& scratch) const {
-        const MatrixView to(scratch.recast.view().data, s.rows, s.cols, kSub);
-        const auto wanted = static_cast<std::uint8_t>(reasonOf(m_recast));
-        const std::size_t width = m_grid.keyEnd - m_grid.key;
-        const auto isRecast = [&](std::size_t r, std::size_t j) {
-            return scratch.reason[r * width + (key - m_grid.key) + j] == wanted;
-        };
-        bool any = false;
-        for (std::size_t r = 0; r < s.rows; ++r)
-            for (std::size_t j = 0; j < s.cols; ++j)
-                any = any || isRecast(r, j);
-        if (!any)
-            return;
-        recastLogitTile(*m_source.plan, m_source.input, m_tile.key.head, first, key, to, m_source.isa);
-        scratch.read = to.data;
-        for (std::size_t r = 0; r < s.rows; ++r)
-            for (std::size_t j = 0; j < s.cols; ++j)
-                if (!isRecast(r, j))
-                    to(r, j) = s(r, j);
-    }
-
-    void readFar(std::size_t query, std::span<const KeptKey> kept, std::uint8_t* reason, float* weight,
-                 Scratch& scratch) const {
-        const std::size_t keys = std::min(m_grid.keyEnd, query + 1) - m_grid.key;
-        scratch.farReason.assign(keys, Reason::Skipped);
-        std::fill_n(weight, keys, 0.0F);
-        m_far.row(query, kept, m_grid.key, {weight, keys}, scratch.farReason);
-        for (std::size_t j = 0; j < keys; ++j)
-            if (scratch.farReason[j] == Reason::Far)
-                reason[j] = static_cast<std::uint8_t>(Reason::Far);
-    }
-
     /// Writes the values of `keys` pairs of one row of the logit tile to scratch.value and whether they are
-    /// read to scratch.kept. Returns false if the hybrid row is not known.
-    bool fillRow(std::size_t query, std::size_t r, const std::uint8_t* reason, const float* far,
-                 std::size_t keys, Scratch& scratch) const {
-        const std::size_t at = query * m_heads + static_cast<std::size_t>(m_tile.key.head);
+    /// read to scratch.own.kept. Returns false if a row of an arm is not known.
+    bool fillRow(std::size_t query, std::size_t r, std::size_t key, std::size_t keys,
+                 Scratch& scratch) const {
         float* value = scratch.value.data();
-        float* kept = scratch.kept.data();
-        for (std::size_t j = 0; j < keys; ++j)
-            kept[j] = reason[j] < static_cast<std::uint8_t>(Reason::Far) ? 1.0F : 0.0F;
+        m_own.readKept(r, key, keys, scratch.own);
         const MapQuantity quantity = m_tile.key.quantity;
-        const bool covered = keys == 0 || reason[keys - 1] != kUncovered;
         if (quantity == MapQuantity::Kept)
-            return covered;
-        const float* s = scratch.logits.view().row(r);
-        const float full = m_source.fullLse[at];
+            return m_own.covered(r, key, keys, scratch.own);
         if (quantity == MapQuantity::Full) {
-            for (std::size_t j = 0; j < keys; ++j)
-                value[j] = reason[j] != kOutside ? fastExp(s[j] - full) : 0.0F;
+            fullWeights(query, r, key, keys, scratch, value);
             return true;
         }
-        const float hybrid =
-            m_source.hybridLse.empty() ? std::numeric_limits<float>::quiet_NaN() : m_source.hybridLse[at];
-        if (!covered || std::isnan(hybrid))
+        if (!m_own.exactWeights(query, r, key, keys, scratch.own, value))
             return false;
-        const float* read = scratch.read + r * kSub;
-        if (quantity == MapQuantity::Hybrid)
+        if (quantity == MapQuantity::Difference) {
+            fullWeights(query, r, key, keys, scratch, scratch.subtracted.data());
             for (std::size_t j = 0; j < keys; ++j)
-                value[j] = kept[j] * fastExp(read[j] - hybrid);
-        else
-            for (std::size_t j = 0; j < keys; ++j)
-                value[j] = kept[j] * fastExp(read[j] - hybrid) -
-                           (reason[j] != kOutside ? fastExp(s[j] - full) : 0.0F);
-        if (far != nullptr)
-            for (std::size_t j = 0; j < keys; ++j)
-                value[j] += far[j];
+                value[j] -= scratch.subtracted[j];
+        }
+        m_own.addFar(r, key, keys, scratch.own, value);
+        if (!m_against)
+            return true;
+        m_against->readKept(r, key, keys, scratch.against);
+        if (!m_against->exactWeights(query, r, key, keys, scratch.against, scratch.subtracted.data()))
+            return false;
+        m_against->addFar(r, key, keys, scratch.against, scratch.subtracted.data());
+        for (std::size_t j = 0; j < keys; ++j)
+            value[j] -= scratch.subtracted[j];
         return true;
+    }
+
+    void fullWeights(std::size_t query, std::size_t r, std::size_t key, std::size_t keys,
+                     const Scratch& scratch, float* weight) const {
+        const std::uint8_t* reason = m_own.reasons(r, key, scratch.own);
+        const float* s = scratch.logits.view().row(r);
+        const float lse = m_source.fullLse[query * m_heads + static_cast<std::size_t>(m_tile.key.head)];
+        for (std::size_t j = 0; j < keys; ++j)
+            weight[j] = reason[j] != kOutside ? fastExp(s[j] - lse) : 0.0F;
     }
 
     void poolRow(std::size_t query, std::size_t r, std::size_t key, std::size_t keys,
                  Scratch& scratch) const {
-        const std::size_t width = m_grid.keyEnd - m_grid.key;
-        const std::size_t at = r * width + (key - m_grid.key);
-        const std::uint8_t* reason = scratch.reason.data() + at;
-        const bool known =
-            fillRow(query, r, reason, m_far.any() ? scratch.far.data() + at : nullptr, keys, scratch);
+        const std::uint8_t* reason = m_own.reasons(r, key, scratch.own);
+        const bool known = fillRow(query, r, key, keys, scratch);
         scratch.known = scratch.known && known;
         float* kept = scratch.pooledKept.data();
         std::uint8_t* strongest = scratch.strongest.data();
         for (std::size_t j = 0; j < keys; ++j) {
-            kept[j] += scratch.kept[j];
+            kept[j] += scratch.own.kept[j];
             // A pair that no plan covers yet counts as skipped.
             const std::uint8_t state = reason[j] == kUncovered ? kSkipped : reason[j];
             strongest[j] = state < strongest[j] ? state : strongest[j];
@@ -343,22 +260,32 @@ private:
     MapTile& m_tile;
     const TileSource& m_source;
     std::size_t m_heads;
-    Grid m_grid;
-    FarShare m_far;
-    Recast m_recast;
-    std::vector<double> m_kept; ///< [kTile*kTile] kept pairs
+    TileGrid m_grid;
+    ArmPairs m_own;
+    std::optional<ArmPairs> m_against; ///< of ArmDifference: arm A
+    std::vector<double> m_kept;        ///< [kTile*kTile] kept pairs
 };
 
 } // namespace
 
-MapTile makeTile(const TileKey& key, const TileSource& source, int threads) {
+TileSource againstSource(const TileSource& source) {
+    TileSource other = source;
+    other.hybridLse = source.againstLse;
+    other.plan = source.againstPlan;
+    return other;
+}
+
+MapTile makeTile(const TileKey& key, const TileSource& armed, int threads) {
+    const TileSource source =
+        key.arm == MapArm::A && key.quantity != MapQuantity::ArmDifference ? againstSource(armed) : armed;
+    FOVEA_ASSERT(key.quantity != MapQuantity::ArmDifference || source.againstPlan != nullptr);
     FOVEA_ASSERT(key.level >= 0 && key.level < 24 && key.head >= 0 && key.head < source.input.heads);
     FOVEA_ASSERT(source.fullLse.size() == source.input.q.rows * static_cast<std::size_t>(source.input.heads));
     MapTile tile;
     tile.key = key;
     TileMaker maker(tile, source);
     maker.allocate();
-    const Grid grid = maker.grid();
+    const TileGrid grid = maker.grid();
     if (grid.queryEnd <= grid.query || grid.keyEnd <= grid.key)
         return tile;
     // A strip consists of whole rows of cells and at least the 64 queries of a logit tile.

@@ -11,7 +11,14 @@ namespace fovea {
 
 inline constexpr std::size_t kTile = 256; ///< cells per side of a value tile
 
-enum class MapQuantity : std::uint8_t { Full, Hybrid, Difference, Kept };
+/// The two policies that are compared. B is the one that is changed; A is what it is compared with.
+enum class MapArm : std::uint8_t { A, B };
+
+/// Difference: an arm minus full attention. ArmDifference: arm B minus arm A, when A is a policy too.
+enum class MapQuantity : std::uint8_t { Full, Hybrid, Difference, Kept, ArmDifference };
+[[nodiscard]] constexpr bool isDifference(MapQuantity quantity) {
+    return quantity == MapQuantity::Difference || quantity == MapQuantity::ArmDifference;
+}
 enum class Pooling : std::uint8_t { Max, Mass };
 /// State of a cell, in order of precedence. A pooled cell takes the first state that one of its pairs has.
 /// Outside: the model itself does not let the query read the key (native window); Impossible: the key comes
@@ -26,15 +33,17 @@ struct TileKey {
     Pooling pooling = Pooling::Max;
     int level = 0;
     std::uint32_t row = 0, col = 0;
+    MapArm arm = MapArm::B; ///< whose policy; no difference for Full and ArmDifference
     bool operator==(const TileKey&) const = default;
 };
 
-/// 256 x 256 values, row-major, and their states. Max: the largest p (for Difference the one of largest
-/// magnitude). Mass: sum over keys, mean over the cell's queries. Kept: of the cell's pairs that the model
-/// computes (causal, inside the native window) the share that is read exactly (a far field's tokens are not),
-/// and beside it the share that a far field stands for. Hybrid spreads a far field over its tokens
-/// (FarShare.h). Cells of rows that the plan or its log-sum-exp does not cover yet: NaN, Skipped (not for
-/// Full without a plan). Pairs outside a native window have value 0 and state Outside.
+/// 256 x 256 values, row-major, and their states. Max: the largest p (for differences the one of largest
+/// magnitude; the subtraction comes first, pair by pair). Mass: sum over keys, mean over the cell's queries.
+/// Kept: of the cell's pairs that the model computes (causal, inside the native window) the share that is
+/// read exactly (a far field's tokens are not), and beside it the share that a far field stands for. Hybrid
+/// spreads a far field over its tokens (FarShare.h). Cells of rows that the plan or its log-sum-exp does not
+/// cover yet: NaN, Skipped (not for Full without a plan). Pairs outside a native window have value 0 and
+/// state Outside. ArmDifference has the states and shares of arm B.
 struct MapTile {
     TileKey key;
     std::vector<float> value;     ///< [kTile*kTile]; 0 when nothing is read
@@ -54,7 +63,12 @@ struct TileSource {
     std::span<const float> hybridLse;    ///< [T*H]; empty: only Full can be made
     const AttentionPlan* plan = nullptr; ///< must cover the tile's rows
     Isa isa = Isa::Portable;
+    std::span<const float> againstLse = {};     ///< [T*H] of arm A; empty: it is full attention or not run
+    const AttentionPlan* againstPlan = nullptr; ///< of arm A; null: as above
 };
+
+/// The same layer with arm A in the place of arm B: hybridLse and plan are those of arm A.
+[[nodiscard]] TileSource againstSource(const TileSource& source);
 
 /// Opens an OpenMP region of `threads` (0: all); same bits at any number. Exact from q, k and log-sum-exp: p
 /// = exp(s - lse). Nothing of size T x T is stored. Cost: 4^level * 65,536 dot products of length D.

@@ -1,4 +1,5 @@
 #include "core/measure/PairFacts.h"
+#include "core/measure/HeadReads.h"
 
 namespace fovea {
 
@@ -29,6 +30,11 @@ PairFacts pairFacts(const TileSource& source, int head, const RowFacts& row, std
                                            static_cast<std::size_t>(head)]);
     facts.full = static_cast<double>(row.row().full[key]);
     facts.rank = row.rank(key);
+    if (const TileSource arm = againstSource(source); covers(arm, head, row.query())) {
+        const RowFacts other(arm, head, row.query());
+        facts.against = static_cast<double>(other.row().hybrid[key]);
+        facts.againstKind = other.kind(key);
+    }
     if (!row.covered())
         return facts;
     facts.hybrid = static_cast<double>(row.row().hybrid[key]);

@@ -15,9 +15,12 @@ struct PairFacts {
     double full = 0;              ///< p
     std::size_t rank = 0;         ///< of p in the row, 1: the key this query reads most
     std::optional<double> hybrid; ///< p^; empty: not run for this row yet. NaN: a recurrent state has none
-    LocalPart local;              ///< of the head; all keys where no plan covers the row
-    std::string signal;           ///< of the head's router; empty: none
-    RouterFacts router;           ///< where a router ranks for the head
+    /// The same under arm A's policy, and why; empty also when arm A is full attention.
+    std::optional<double> against;
+    ReadKind againstKind = ReadKind::NotRun;
+    LocalPart local;    ///< of the head; all keys where no plan covers the row
+    std::string signal; ///< of the head's router; empty: none
+    RouterFacts router; ///< where a router ranks for the head
 
     /// Whether the model computes the pair at all; if not, only the place and kind are set.
     [[nodiscard]] bool computed() const {

@@ -22,13 +22,19 @@ std::vector<std::size_t> largest(const std::vector<float>& values, std::size_t c
 }
 
 ReadLine lineOf(const RowFacts& row, std::size_t key, const std::vector<float>& scores) {
-    ReadLine line{row.query(), key, row.row().full[key], {}, row.kind(key), {}};
+    ReadLine line{row.query(), key, row.row().full[key], {}, row.kind(key), {}, {}};
     if (row.covered()) {
         line.hybrid = row.row().hybrid[key];
         if (!row.readsAll())
             line.router = row.router(key, scores);
     }
     return line;
+}
+
+/// Arm A's row; empty where it is full attention or not run.
+std::optional<RowFacts> againstRow(const TileSource& source, int head, std::size_t query) {
+    const TileSource arm = againstSource(source);
+    return covers(arm, head, query) ? std::optional<RowFacts>(std::in_place, arm, head, query) : std::nullopt;
 }
 
 } // namespace
@@ -54,8 +60,14 @@ TokenReport tokenReport(const TileSource& source, const RouteInput& route, const
     report.keys = native.keys(token);
     report.keptKeys = own.keptKeys();
     report.keptMass = own.keptMass();
-    for (const std::size_t key : largest(own.row().full, std::min(lines, report.keys)))
+    const std::optional<RowFacts> other = againstRow(source, head, token);
+    if (other)
+        report.againstKeptKeys = other->keptKeys();
+    for (const std::size_t key : largest(own.row().full, std::min(lines, report.keys))) {
         report.reads.push_back(lineOf(own, key, scores));
+        if (other)
+            report.reads.back().against = other->row().hybrid[key];
+    }
 
     const AttentionColumn column = makeColumn(head, token, source);
     report.later = native.readers(column.full.size());
@@ -69,6 +81,8 @@ TokenReport tokenReport(const TileSource& source, const RouteInput& route, const
     for (const std::size_t i : largest(column.full, std::min(lines, report.later))) {
         const RowFacts row(source, head, token + i);
         report.readBy.push_back(lineOf(row, token, candidateScores(source, route, shape, head, row)));
+        if (const std::optional<RowFacts> arm = againstRow(source, head, token + i))
+            report.readBy.back().against = arm->row().hybrid[token];
     }
     return report;
 }

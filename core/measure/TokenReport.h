@@ -16,7 +16,8 @@ struct ReadLine {
     float full = 0;              ///< p
     std::optional<float> hybrid; ///< p^; empty: not run for this row yet
     ReadKind kind = ReadKind::NotRun;
-    RouterFacts router; ///< where a router ranks for the head
+    RouterFacts router;           ///< where a router ranks for the head
+    std::optional<float> against; ///< p^ of arm A; empty: not run for this row, or arm A is full attention
     bool operator==(const ReadLine&) const = default;
 };
 
@@ -44,9 +45,10 @@ struct TokenReport {
     std::size_t keptKeys = 0; ///< that it reads exactly; keys that only a far field stands for do not count
     double keptMass = 0;      ///< full attention's probability on them; 0 where not covered
     std::size_t later = 0;    ///< queries that may read the token, itself included
-    std::size_t coveredReaders = 0; ///< of those, how many rows are known
-    std::size_t readers = 0;        ///< of those, how many read it exactly
-    std::size_t routedReaders = 0;  ///< of those, only because the router chose it
+    std::size_t coveredReaders = 0;             ///< of those, how many rows are known
+    std::size_t readers = 0;                    ///< of those, how many read it exactly
+    std::size_t routedReaders = 0;              ///< of those, only because the router chose it
+    std::optional<std::size_t> againstKeptKeys; ///< keptKeys of arm A; empty as ReadLine::against
 };
 
 /// `source` and `route` are one layer's; `token` is below T. At most `lines` of reads and of read by.

@@ -7,6 +7,7 @@
 #include "ui/plot/Theme.h"
 #include "ui/views/MapView.h"
 #include "ui/window/Actions.h"
+#include "ui/window/ArmPicker.h"
 #include "ui/window/Documents.h"
 #include "ui/window/FileKind.h"
 #include "ui/window/MainWindow.h"
@@ -518,7 +519,7 @@ private slots:
         Stage s;
         dropFiles(s, {file("p.json", R"({"fovea":"policy","version":1,"local":{"window":33}})")});
         QCOMPARE(s.requests.request().policy.local.window, 33);
-        QVERIFY(s.find<QLabel>("top.b")->text().contains(QStringLiteral("33")));
+        QVERIFY(s.find<ArmPicker>("top.b")->title().contains(QStringLiteral("33")));
     }
 
     void fileKind_goesByBytesNotByName() {
@@ -669,7 +670,7 @@ private slots:
         s.requests.setMaxTokens(0, QStringLiteral("all"));
         const QString waiting = status->sentence(); // before anything of the new length is there
         QVERIFY2(waiting.contains(QStringLiteral("KL ...")) &&
-                     waiting.contains(QStringLiteral("pairs ...")) &&
+                     waiting.contains(QStringLiteral("B costs ...")) &&
                      waiting.contains(QStringLiteral("kept mass ...")),
                  qPrintable(waiting));
         QTRY_VERIFY(s.runs.lastComplete() && !s.runs.updating());

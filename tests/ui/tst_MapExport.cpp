@@ -60,6 +60,7 @@ struct Table {
         case MapQuantity::Difference:
             return rows[q].hybrid[k] - rows[q].full[k];
         case MapQuantity::Kept:
+        case MapQuantity::ArmDifference: // not of one arm
             break;
         }
         return 0;

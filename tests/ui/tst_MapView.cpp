@@ -608,7 +608,9 @@ private slots:
         w.selection.pinPair({40, 3});
         const auto keys = snapshot->visible->plan->keptKeys(1, 40).size();
         QCOMPARE(w.canvas().accessibleName(),
-                 QStringLiteral("map, L1 H1, hybrid, query 40 reads %1 keys").arg(keys));
+                 QStringLiteral("map, L1 H1, B %1, query 40 reads %2 keys")
+                     .arg(QString::fromStdString(snapshot->request->policy.summary()))
+                     .arg(keys));
     }
 
     void theCurrentViewIsSaved() {

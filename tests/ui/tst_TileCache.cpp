@@ -144,6 +144,69 @@ private slots:
         QVERIFY(cache.settled());
     }
 
+    /// Each arm's tile belongs to that arm's policy, the difference to both.
+    void armsAreMadeAgainOnlyWithTheirOwnPolicy() {
+        Queue queue;
+        TileCache cache(queue.fetch());
+        test::TinyOptions options;
+        const auto first = test::tinySnapshot(options);
+        const auto with = [&](std::int64_t b, std::int64_t a, std::uint64_t generation) {
+            test::TinyOptions other = options;
+            other.generation = generation;
+            other.policy.local.window = a;
+            const auto armA = test::tinySnapshot(other);
+            other.policy.local.window = b;
+            const auto snapshot = test::tinySnapshot(other);
+            snapshot->full = first->full;
+            auto request = std::make_shared<Request>(*snapshot->request);
+            request->against = armA->request->policy;
+            snapshot->request = request;
+            auto against = std::make_shared<AgainstResult>();
+            against->policy = armA->request->policy;
+            against->visible = armA->visible;
+            snapshot->against = against;
+            return snapshot;
+        };
+        TileKey ofA = key(MapQuantity::Hybrid), ofB = ofA;
+        ofA.arm = MapArm::A;
+        const TileKey difference = key(MapQuantity::ArmDifference);
+        const auto start = with(12, 30, 1);
+        cache.setSnapshot(start);
+        cache.want({ofA, ofB, difference});
+        queue.finishAll();
+        QVERIFY(cache.settled());
+        for (const TileKey& one : {ofA, ofB, difference})
+            QVERIFY(cache.find(one).tile->value == makeTile(one, *start->tileSource(1), 1).value);
+        QVERIFY(cache.find(ofA).tile->value != cache.find(ofB).tile->value);
+        const TilePtr a = cache.find(ofA).tile, b = cache.find(ofB).tile;
+
+        const auto newB = with(5, 30, 2);
+        queue.started = 0;
+        cache.setSnapshot(newB);
+        QVERIFY(cache.find(ofA).current && !cache.find(ofB).current && !cache.find(difference).current);
+        queue.finishAll();
+        QCOMPARE(queue.started, 2);
+        QCOMPARE(cache.find(ofA).tile, a);
+        QVERIFY(cache.find(difference).tile->value == makeTile(difference, *newB->tileSource(1), 1).value);
+
+        const auto newA = with(5, 20, 3);
+        queue.started = 0;
+        cache.setSnapshot(newA);
+        QVERIFY(!cache.find(ofA).current && cache.find(ofB).current);
+        QCOMPARE(cache.find(ofA).tile, a); // stays until the new one is there
+        queue.finishAll();
+        QCOMPARE(queue.started, 2);
+        QVERIFY(cache.find(ofA).tile != a && cache.find(ofB).tile != b);
+        QVERIFY(cache.find(ofA).tile->value == makeTile(ofA, *newA->tileSource(1), 1).value);
+        // Until arm A's layer is there nothing of it can be made.
+        auto waiting = std::make_shared<Snapshot>(*with(5, 9, 4));
+        auto none = std::make_shared<AgainstResult>(*waiting->against);
+        none->visible.reset();
+        waiting->against = none;
+        cache.setSnapshot(waiting);
+        QVERIFY(!cache.possible(ofA) && !cache.possible(difference) && cache.possible(ofB));
+    }
+
     void anEqualPolicyNeedsNoNewTile() {
         Queue queue;
         TileCache cache(queue.fetch());

@@ -76,6 +76,7 @@ HeadsScene headsScene(const Snapshot& snapshot, const Snapshot* older, HeadMetri
     scene.kvHeads = shape.kvHeads;
     const bool comparable =
         older != nullptr && older->model == snapshot.model && older->textHash == snapshot.textHash;
+    const std::shared_ptr<const Snapshot> armA = headMetric(metric).ofPolicy ? snapshot.armA() : nullptr;
     for (int l = 0; l < scene.layers; ++l) {
         scene.full.push_back(snapshot.request && snapshot.request->policy.fullInLayer(l));
         for (int h = 0; h < scene.heads; ++h) {
@@ -85,6 +86,8 @@ HeadsScene headsScene(const Snapshot& snapshot, const Snapshot* older, HeadMetri
                 scene.old = scene.old || value.has_value();
             }
             scene.values.push_back(value);
+            if (armA)
+                scene.against.push_back(headValue(*armA, metric, l, h));
         }
     }
     return scene;

@@ -15,6 +15,8 @@ namespace fovea::ui {
 struct HeadsScene {
     int layers = 0, heads = 0, kvHeads = 1;
     std::vector<std::optional<double>> values; ///< [L*H]
+    /// [L*H] under arm A's policy, for metrics that depend on the policy; empty: arm A is full attention.
+    std::vector<std::optional<double>> against;
     /// [L*H] for HeadMetric::Picture (HeadImages.h); null: not known yet.
     std::vector<QImage> pictures;
     std::size_t pictureCell = 0; ///< tokens per side of a picture's cell

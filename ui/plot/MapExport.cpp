@@ -2,6 +2,7 @@
 #include "core/export/HtmlReport.h"
 #include "core/files/AtomicFile.h"
 #include "core/measure/HeadReads.h"
+#include "core/policy/PolicyTitle.h"
 #include "ui/plot/HeadImages.h"
 #include "ui/plot/HeadsPicture.h"
 #include "ui/plot/TileCache.h"
@@ -50,12 +51,21 @@ QStringList wrapped(const QString& text, double width) {
     return lines;
 }
 
+/// Whether the layers that a map is made from are there.
+bool canMake(const TileSource& source, MapPane pane) {
+    if (pane.quantity == MapQuantity::Full)
+        return true;
+    if (pane.quantity == MapQuantity::ArmDifference)
+        return source.plan != nullptr && source.againstPlan != nullptr;
+    return pane.arm == MapArm::A ? source.againstPlan != nullptr : source.plan != nullptr;
+}
+
 /// Tiles made once, when first asked for, of the one level that a picture shows.
 class FreshTiles {
 public:
     FreshTiles(const TileSource& source, int level) : m_source(source), m_level(level) {}
     TilePtr operator()(const TileKey& key) {
-        if (key.level != m_level || (key.quantity != MapQuantity::Full && !m_source.plan))
+        if (key.level != m_level || !canMake(m_source, {key.quantity, key.arm}))
             return nullptr;
         TilePtr& tile = m_tiles[key];
         if (!tile)
@@ -72,7 +82,7 @@ private:
 float usualDifference(const MapScene& scene, const MapLayout& layout, double ratio, const TileLookup& tiles) {
     std::vector<float> differences;
     for (const MapLayer& pane : scene.panes)
-        if (pane.quantity == MapQuantity::Difference)
+        if (isDifference(pane.quantity))
             for (const TileKey& key :
                  visibleTiles(MapFrame::of(scene.view, layout.plots.front().size(), ratio), pane))
                 if (const auto tile = tiles(key))
@@ -83,7 +93,9 @@ float usualDifference(const MapScene& scene, const MapLayout& layout, double rat
 QString headingOf(const Snapshot& snapshot, int layer, int head) {
     QString text = QStringLiteral("Attention of L%1 H%2, isolated").arg(layer).arg(head);
     if (snapshot.request)
-        text += QStringLiteral(". Hybrid: ") + QString::fromStdString(snapshot.request->policy.summary());
+        text += QStringLiteral(". A: %1. B: %2")
+                    .arg(QString::fromStdString(armTitle(snapshot.request->against)),
+                         QString::fromStdString(snapshot.request->policy.summary()));
     if (snapshot.pastContext)
         text += QStringLiteral(". Past the model's context");
     return text;
@@ -183,8 +195,12 @@ Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& option
     const std::optional<TileSource> source = snapshot.tileSource(layer);
     if (!source)
         return fail(ErrorCode::BadValue, "map: layer " + std::to_string(layer) + " is not computed yet");
-    for (const MapQuantity quantity : options.quantities)
-        if (quantity != MapQuantity::Full && !source->plan)
+    std::vector<MapPane> panes = options.quantities;
+    if (panes.empty())
+        panes = {snapshot.against ? MapPane(MapQuantity::Hybrid, MapArm::A) : MapPane(MapQuantity::Full),
+                 MapQuantity::Hybrid};
+    for (const MapPane& pane : panes)
+        if (!canMake(*source, pane))
             return fail(ErrorCode::BadValue, "map: the hybrid of layer " + std::to_string(layer) +
                                                  " is not computed; it is known for the visible layer only");
 
@@ -197,20 +213,24 @@ Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& option
     scene.pins = options.pins;
     scene.heading = headingOf(snapshot, layer, head);
     scene.provenance = QString::fromStdString(snapshot.provenance());
-    for (const MapQuantity quantity : options.quantities) {
+    scene.armA = QString::fromStdString(armTitle(snapshot.request->against));
+    scene.armB = QString::fromStdString(policyTitle(snapshot.request->policy));
+    for (const auto& [quantity, arm] : panes) {
         MapLayer pane;
         pane.layer = layer;
         pane.head = head;
         pane.quantity = quantity;
+        pane.arm = arm;
         pane.pooling = quantity == MapQuantity::Kept ? Pooling::Max : options.pooling;
-        pane.scale = quantity == MapQuantity::Difference
+        pane.scale = isDifference(quantity)
                          ? MapScale(ScaleKind::Signed, 1)
                          : MapScale(options.logarithmic ? ScaleKind::Log : ScaleKind::Linear);
-        pane.keptOverlay = options.keptOverlay && source->plan != nullptr;
+        pane.keptOverlay =
+            options.keptOverlay && (arm == MapArm::A ? source->againstPlan : source->plan) != nullptr;
         pane.tokens = scene.count;
         pane.nativeWindow = shape.layer(layer).window;
-        if (source->plan)
-            pane.queryRole = queryRoles(*source->plan, head);
+        if (const AttentionPlan* plan = arm == MapArm::A ? source->againstPlan : source->plan)
+            pane.queryRole = queryRoles(*plan, head);
         scene.panes.push_back(std::move(pane));
     }
     const double width = std::max(320, options.size.width());
@@ -234,7 +254,7 @@ Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& option
     const float limit = options.differenceLimit.value_or(
         MapScale::niceLimit(usualDifference(scene, layout, paint.ratio, tiles)));
     for (MapLayer& pane : scene.panes)
-        if (pane.quantity == MapQuantity::Difference)
+        if (isDifference(pane.quantity))
             pane.scale = MapScale(ScaleKind::Signed, limit);
 
     const double legend = legendHeight(scene, width, paint.ratio);
@@ -284,11 +304,16 @@ Result<std::string> mapSvg(const Snapshot& snapshot, const MapExportOptions& opt
 
 Result<std::string> mapReport(const Snapshot& snapshot, int layer, int head) {
     std::vector<ReportPicture> pictures;
+    const bool armA = snapshot.against != nullptr;
+    const MapPane difference = armA ? MapQuantity::ArmDifference : MapQuantity::Difference;
+    const std::vector<MapPane> both; // arm A beside arm B
+    const std::vector<MapPane> changes{difference, MapQuantity::Kept};
     for (const auto& [quantities, caption] :
-         {std::pair(std::vector{MapQuantity::Full, MapQuantity::Hybrid},
-                    "Attention of one head: full beside hybrid, on one scale."),
-          std::pair(std::vector{MapQuantity::Difference, MapQuantity::Kept},
-                    "The same head: hybrid minus full, and which pairs are read for which reason.")}) {
+         {std::pair(both, armA ? "Attention of one head: arm A beside arm B, on one scale."
+                               : "Attention of one head: full beside hybrid, on one scale."),
+          std::pair(changes,
+                    armA ? "The same head: B minus A, and which pairs B reads for which reason."
+                         : "The same head: hybrid minus full, and which pairs are read for which reason.")}) {
         MapExportOptions options;
         options.layer = layer;
         options.head = head;
@@ -344,14 +369,17 @@ Result<> exportHeads(const Snapshot& snapshot, const HeadsExportOptions& options
 
 Result<std::vector<std::string>> exportPictures(const Snapshot& snapshot, const std::string& folder) {
     std::vector<std::string> paths;
-    const std::vector<std::pair<MapQuantity, std::string>> maps{
-        {MapQuantity::Full, "map-full.png"},
-        {MapQuantity::Hybrid, "map-hybrid.png"},
-        {MapQuantity::Difference, "map-difference.png"},
-        {MapQuantity::Kept, "map-kept.png"}};
-    for (const auto& [quantity, name] : maps) {
+    std::vector<std::pair<MapPane, std::string>> maps{{MapQuantity::Full, "map-full.png"},
+                                                      {MapQuantity::Hybrid, "map-hybrid.png"},
+                                                      {MapQuantity::Difference, "map-difference.png"},
+                                                      {MapQuantity::Kept, "map-kept.png"}};
+    if (snapshot.against) {
+        maps.emplace_back(MapPane(MapQuantity::Hybrid, MapArm::A), "map-against.png");
+        maps.emplace_back(MapQuantity::ArmDifference, "map-arm-difference.png");
+    }
+    for (const auto& [pane, name] : maps) {
         MapExportOptions options;
-        options.quantities = {quantity};
+        options.quantities = {pane};
         options.size = QSize(820, 780);
         options.scale = 2;
         const std::string path = folder + "/" + name;

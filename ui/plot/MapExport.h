@@ -11,11 +11,11 @@
 
 namespace fovea::ui {
 
-/// Options of a picture file of the map. By default: the whole map of the snapshot's visible head, full
-/// beside hybrid, in the light theme.
+/// Options of a picture file of the map. By default: the whole map of the snapshot's visible head, arm A
+/// beside arm B, in the light theme.
 struct MapExportOptions {
-    int layer = -1, head = -1; ///< -1: the snapshot's visible ones
-    std::vector<MapQuantity> quantities{MapQuantity::Full, MapQuantity::Hybrid};
+    int layer = -1, head = -1;       ///< -1: the snapshot's visible ones
+    std::vector<MapPane> quantities; ///< empty: arm A beside arm B
     bool logarithmic = true;
     Pooling pooling = Pooling::Max;
     bool keptOverlay = false;
@@ -60,9 +60,9 @@ struct HeadsExportOptions {
 [[nodiscard]] Result<> writePicture(const std::string& path, QSize size, double scale, const QString& title,
                                     const std::function<void(QPainter&, bool vector)>& paint);
 
-/// The pictures of `analyze --out`: full, hybrid, difference and kept mask of the visible head, the heads
-/// overview and the small maps of all heads, as map-full.png ... in `folder`, which must exist. Returns their
-/// paths.
+/// The pictures of `analyze --out`: full, hybrid, difference and kept mask of the visible head, with arm A
+/// under a policy also its map and the difference of the arms, the heads overview and the small maps of all
+/// heads, as map-full.png ... in `folder`, which must exist. Returns their paths.
 [[nodiscard]] Result<std::vector<std::string>> exportPictures(const Snapshot& snapshot,
                                                               const std::string& folder);
 

@@ -72,12 +72,14 @@ std::optional<PairFacts> pairFacts(const Snapshot& snapshot, int layer, int head
     return fovea::pairFacts(*source, head, static_cast<std::size_t>(query), static_cast<std::size_t>(key));
 }
 
-std::optional<BlockFacts> blockFacts(const Snapshot& snapshot, int layer, int head, MapQuantity quantity,
+std::optional<BlockFacts> blockFacts(const Snapshot& snapshot, int layer, int head, MapPane pane,
                                      RowRange queries, RowRange keys) {
-    const std::optional<TileSource> source = sourceOf(snapshot, layer, head);
+    std::optional<TileSource> source = sourceOf(snapshot, layer, head);
     if (!source || queries.last > snapshot.tokens->size() || keys.last > snapshot.tokens->size())
         return std::nullopt;
-    return fovea::blockFacts(*source, head, quantity, queries, keys);
+    if (pane.arm == MapArm::A && pane.quantity != MapQuantity::ArmDifference)
+        source = againstSource(*source);
+    return fovea::blockFacts(*source, head, pane.quantity, queries, keys);
 }
 
 QString shortReason(ReadKind kind, const RouterFacts& router) {
@@ -184,10 +186,21 @@ QString pairText(const PairFacts& facts, const Tokens& tokens, int layer, int he
         return text + QLatin1Char('\n') + longReason(facts);
     text += QStringLiteral(", distance %1").arg(facts.query - facts.key);
     text += QStringLiteral("\np %1 (rank %2)").arg(threeDigits(facts.full)).arg(facts.rank);
-    if (facts.hybrid && !std::isnan(*facts.hybrid))
+    const bool known = facts.hybrid && !std::isnan(*facts.hybrid);
+    if (facts.against) { // full attention, then the arms
+        text = text.replace(QStringLiteral("\np "), QStringLiteral("\nfull "));
+        text += QStringLiteral("   A %1").arg(threeDigits(*facts.against));
+        if (known)
+            text += QStringLiteral("   B %1   B \u2212 A %2")
+                        .arg(threeDigits(*facts.hybrid), signedThreeDigits(*facts.hybrid - *facts.against));
+    } else if (known) {
         text += QStringLiteral("   p\u0302 %1   p\u0302 \u2212 p %2")
                     .arg(threeDigits(*facts.hybrid), signedThreeDigits(*facts.hybrid - facts.full));
+    }
     text += QStringLiteral("   score ") + twoDecimals(facts.logit) + QLatin1Char('\n');
+    if (facts.against)
+        return text +
+               QStringLiteral("A: %1\nB: %2").arg(shortReason(facts.againstKind, {}), longReason(facts));
     return text + longReason(facts);
 }
 

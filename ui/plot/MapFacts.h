@@ -2,6 +2,7 @@
 #include "core/engine/Snapshot.h"
 #include "core/measure/BlockFacts.h"
 #include "core/measure/PairFacts.h"
+#include "ui/plot/MapRaster.h"
 #include <QString>
 #include <optional>
 
@@ -13,9 +14,9 @@ namespace fovea::ui {
 /// there.
 [[nodiscard]] std::optional<PairFacts> pairFacts(const Snapshot& snapshot, int layer, int head, int query,
                                                  int key);
-/// The same of a block of pairs.
+/// The same of a block of pairs of a pane.
 [[nodiscard]] std::optional<BlockFacts> blockFacts(const Snapshot& snapshot, int layer, int head,
-                                                   MapQuantity quantity, RowRange queries, RowRange keys);
+                                                   MapPane pane, RowRange queries, RowRange keys);
 
 /// A tooltip of three lines.
 [[nodiscard]] QString pairText(const PairFacts& facts, const Tokens& tokens, int layer, int head);

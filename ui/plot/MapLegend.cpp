@@ -9,7 +9,8 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr double kRow = 32, kSwatch = 14, kBarWidth = 170, kSpace = 16;
+constexpr double kRow = 32, kSwatch = 14, kBarWidth = 170, kSpace = 16, kLongestLine = 310,
+                 kLongestName = 110;
 
 /// One part of the legend: its width and how it is drawn at a place.
 struct Item {
@@ -27,15 +28,22 @@ public:
         const bool lines = std::any_of(scene.panes.begin(), scene.panes.end(), [](const MapLayer& p) {
             return p.quantity != MapQuantity::Full || p.keptOverlay;
         });
+        // A map alone has no title: its name stands here.
+        const bool alone = scene.bare && scene.panes.size() == 1;
+        const auto name = [&](const MapLayer& pane, const QString& usual) {
+            return alone ? m_metrics.elidedText(paneTitle(scene, pane), Qt::ElideRight, kLongestName) : usual;
+        };
         for (const MapLayer& pane : scene.panes)
             if (pane.quantity == MapQuantity::Full || pane.quantity == MapQuantity::Hybrid) {
-                bar(pane, QStringLiteral("weight"));
+                bar(pane, name(pane, QStringLiteral("weight")));
                 break;
             }
         for (const MapLayer& pane : scene.panes)
-            if (pane.quantity == MapQuantity::Difference)
-                bar(pane, QStringLiteral("hybrid \u2212 full"));
+            if (isDifference(pane.quantity))
+                bar(pane, name(pane, QStringLiteral("B \u2212 A")));
         if (shows(MapQuantity::Kept)) {
+            if (alone && comparesPolicies(scene))
+                line(paneTitle(scene, scene.panes.front())); // the keys of arm A
             swatch(CellLook::Local, MapQuantity::Kept, QStringLiteral("local"));
             swatch(CellLook::Always, MapQuantity::Kept, QStringLiteral("always"));
             swatch(CellLook::RoutedKey, MapQuantity::Kept, QStringLiteral("routed, key role"));
@@ -44,7 +52,9 @@ public:
         if (shows(MapQuantity::Full) || shows(MapQuantity::Hybrid))
             swatch(CellLook::Attended, MapQuantity::Full, QStringLiteral("\u2248 0"));
         if (lines)
-            swatch(CellLook::Skipped, MapQuantity::Kept, QStringLiteral("not routed"));
+            swatch(CellLook::Skipped, MapQuantity::Kept,
+                   shows(MapQuantity::ArmDifference) ? QStringLiteral("not routed by B")
+                                                     : QStringLiteral("not routed"));
         const bool outside = std::any_of(scene.panes.begin(), scene.panes.end(), [](const MapLayer& p) {
             return p.nativeWindow > 0 && p.nativeWindow < p.tokens;
         });
@@ -181,7 +191,7 @@ private:
                 weights = &pane;
             kept = kept || pane.quantity == MapQuantity::Kept;
             lines = lines || (pane.keptOverlay && pane.quantity != MapQuantity::Kept);
-            signedPane = signedPane || pane.quantity == MapQuantity::Difference;
+            signedPane = signedPane || isDifference(pane.quantity);
         }
         if (weights != nullptr)
             parts << (weights->scale.kind() == ScaleKind::Log ? QStringLiteral("log scale")
@@ -189,21 +199,39 @@ private:
         if (pools && (weights != nullptr || signedPane)) {
             const bool mass = m_scene.panes.front().pooling == Pooling::Mass;
             parts << QStringLiteral("a pixel: %1 of %2 \u00d7 %2 cells")
-                         .arg(mass ? QStringLiteral("mass (sum over keys, mean over queries)")
-                                   : QStringLiteral("max"),
-                              side);
+                         .arg(mass ? QStringLiteral("mass") : QStringLiteral("max"), side);
+            if (mass)
+                parts << QStringLiteral("mass: sum over keys, mean over queries");
+            if (signedPane)
+                parts << (mass ? QStringLiteral("B \u2212 A: the difference of the masses")
+                               : QStringLiteral("B \u2212 A: the largest difference of a pair"));
         }
         if (pools && kept)
             parts << QStringLiteral("kept: as strong as the share of %1 \u00d7 %1 cells that is read")
                          .arg(side);
         if (pools && lines)
             parts << QStringLiteral("lines: less than half is read");
-        const QString line = parts.join(QStringLiteral(", "));
-        if (line.isEmpty())
+        // As few lines as hold them.
+        QString words;
+        for (const QString& part : parts) {
+            const QString longer = words.isEmpty() ? part : words + QStringLiteral(", ") + part;
+            if (!words.isEmpty() && m_metrics.horizontalAdvance(longer) > kLongestLine) {
+                line(words);
+                words = part;
+            } else {
+                words = longer;
+            }
+        }
+        line(words);
+    }
+
+    void line(const QString& words) {
+        if (words.isEmpty())
             return;
-        m_items.push_back({m_metrics.horizontalAdvance(line), [=, this](QPainter& painter, QPointF at) {
-                               text(painter, QRectF(at.x(), at.y(), 600, kRow),
-                                    Qt::AlignLeft | Qt::AlignVCenter, line, m_scene.theme.ink2);
+        const QString shown = m_metrics.elidedText(words, Qt::ElideRight, kLongestLine);
+        m_items.push_back({m_metrics.horizontalAdvance(shown), [=, this](QPainter& painter, QPointF at) {
+                               text(painter, QRectF(at.x(), at.y(), kLongestLine, kRow),
+                                    Qt::AlignLeft | Qt::AlignVCenter, shown, m_scene.theme.ink2);
                            }});
     }
 

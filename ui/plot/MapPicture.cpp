@@ -40,7 +40,7 @@ void paintNumbers(QPainter& painter, const MapScene& scene, const MapLayer& cont
         for (int x = 0; x < samples.width; ++x) {
             const CellLook look = samples.look[samples.at(x, y)];
             const float value = samples.value[samples.at(x, y)];
-            const bool difference = content.quantity == MapQuantity::Difference;
+            const bool difference = isDifference(content.quantity);
             if (look != CellLook::Attended &&
                 !(look == CellLook::Skipped && (difference || content.quantity == MapQuantity::Full)))
                 continue;
@@ -149,18 +149,33 @@ QString tokenLabel(const Tokens* tokens, int token, std::size_t characters) {
     return label;
 }
 
-QString quantityTitle(MapQuantity quantity) {
-    switch (quantity) {
+bool comparesPolicies(const MapScene& scene) {
+    return std::any_of(scene.panes.begin(), scene.panes.end(), [](const MapLayer& pane) {
+        return pane.quantity == MapQuantity::ArmDifference ||
+               (pane.arm == MapArm::A && pane.quantity != MapQuantity::Full);
+    });
+}
+
+QString paneTitle(const MapScene& scene, const MapLayer& pane) {
+    const auto named = [](const QString& letter, const QString& name) {
+        return name.isEmpty() ? letter : letter + QStringLiteral(": ") + name;
+    };
+    const QString arm = pane.arm == MapArm::A ? named(QStringLiteral("A"), scene.armA)
+                                              : named(QStringLiteral("B"), scene.armB);
+    switch (pane.quantity) {
     case MapQuantity::Full:
-        return QStringLiteral("full attention p");
+        return QStringLiteral("A: full attention");
     case MapQuantity::Hybrid:
-        return QStringLiteral("hybrid attention p\u0302");
+        return arm;
     case MapQuantity::Difference:
-        return QStringLiteral("difference p\u0302 \u2212 p");
+        return QStringLiteral("B \u2212 A: minus full attention");
+    case MapQuantity::ArmDifference:
+        return scene.armA.isEmpty() ? QStringLiteral("B \u2212 A")
+                                    : QStringLiteral("B \u2212 A: minus %1").arg(scene.armA);
     case MapQuantity::Kept:
         break;
     }
-    return QStringLiteral("kept keys, by reason");
+    return QStringLiteral("kept keys of ") + arm;
 }
 
 MapLayout layoutMap(const MapScene& scene, const QRectF& area) {
@@ -205,10 +220,10 @@ void paintMap(QPainter& painter, const MapScene& scene, const MapLayout& layout,
         painter.setPen(theme.ink);
         const double titleTop = plot.top() - layout.keyGutter - layout.axisWordHeight - layout.titleHeight;
         if (filled && layout.titleHeight > 0)
-            painter.drawText(
-                QRectF(plot.left(), titleTop, plot.width(), kTitleHeight), Qt::AlignLeft | Qt::AlignVCenter,
-                QFontMetricsF(Theme::section())
-                    .elidedText(quantityTitle(scene.panes[i].quantity), Qt::ElideRight, plot.width()));
+            painter.drawText(QRectF(plot.left(), titleTop, plot.width(), kTitleHeight),
+                             Qt::AlignLeft | Qt::AlignVCenter,
+                             QFontMetricsF(Theme::section())
+                                 .elidedText(paneTitle(scene, scene.panes[i]), Qt::ElideRight, plot.width()));
         painter.setFont(Theme::axis());
         painter.setPen(theme.ink2);
         paintAxisWords(painter, layout, plot, i == 0);

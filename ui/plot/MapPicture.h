@@ -23,6 +23,7 @@ struct MapScene {
     SelectionModel::Block block; ///< outlined; invalid: none
     std::vector<int> pins;       ///< pinned tokens: each is a line along its row, with its label
     QString empty;               ///< sentence shown instead of maps
+    QString armA, armB;          ///< what the arms are called: titles and legend name them; may be empty
     /// In the window: the words of the axes stand in the margins of the labels, and a map has a title only
     /// beside another one, so that the cells get the room. Plots are square, as the map of a whole text is.
     bool bare = false;
@@ -41,8 +42,10 @@ struct MapLayout {
 inline constexpr double kTokenLabelsFrom = 11, kNumbersFrom = 28; ///< logical pixels per cell
 
 [[nodiscard]] MapLayout layoutMap(const MapScene& scene, const QRectF& area);
-/// "full attention p", ...
-[[nodiscard]] QString quantityTitle(MapQuantity quantity);
+/// "A: full attention", "B \u2212 A", ... with the names of the scene's arms.
+[[nodiscard]] QString paneTitle(const MapScene& scene, const MapLayer& pane);
+/// Whether arm A of the scene is a policy: a pane is of it, or of the difference to it.
+[[nodiscard]] bool comparesPolicies(const MapScene& scene);
 
 /// How cells are drawn.
 enum class CellInk : std::uint8_t {

@@ -62,7 +62,8 @@ private:
                               content.pooling,
                               level + shift,
                               static_cast<std::uint32_t>(row >> shift),
-                              static_cast<std::uint32_t>(col >> shift)};
+                              static_cast<std::uint32_t>(col >> shift),
+                              content.arm};
             if (auto tile = tiles(key))
                 return {std::move(tile), shift};
             if ((kTile << (level + shift)) >= static_cast<std::size_t>(content.tokens))
@@ -166,8 +167,7 @@ private:
         const float* tileValue = slot.tile->value.data() + offset;
         const CellState* tileState = slot.tile->state.data() + offset;
         const float* tileFar = slot.tile->farShare.empty() ? nullptr : slot.tile->farShare.data() + offset;
-        const bool mass = m_content.pooling == Pooling::Mass,
-                   difference = quantity == MapQuantity::Difference;
+        const bool mass = m_content.pooling == Pooling::Mass, difference = isDifference(quantity);
         // The mass of a coarser tile is that of more keys; it is divided evenly until the right tile is
         // available.
         const float share = mass ? 1.0F / static_cast<float>(std::int64_t{1} << slot.shift) : 1.0F;
@@ -400,7 +400,7 @@ std::vector<TileKey> visibleTiles(const MapFrame& frame, const MapLayer& content
     for (std::int64_t row = rows.first; row < rows.last; ++row)
         for (std::int64_t col = cols.first; col < std::min(cols.last, row + 1); ++col)
             keys.push_back({content.layer, content.head, content.quantity, content.pooling, level,
-                            static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(col)});
+                            static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(col), content.arm});
     const double middleRow = static_cast<double>(rows.first + rows.last - 1) / 2;
     const double middleCol = static_cast<double>(cols.first + cols.last - 1) / 2;
     std::stable_sort(keys.begin(), keys.end(), [&](const TileKey& a, const TileKey& b) {
@@ -444,7 +444,7 @@ QImage rasterMap(const MapFrame& frame, const MapLayer& content, const Theme& th
         if (const auto look = static_cast<CellLook>(i);
             look >= CellLook::Skipped &&
             !(look == CellLook::Skipped &&
-              (content.quantity == MapQuantity::Full || content.quantity == MapQuantity::Difference)))
+              (content.quantity == MapQuantity::Full || isDifference(content.quantity))))
             flat[i] = cellColor(content, theme, look, 0);
     const auto width = static_cast<std::size_t>(frame.width);
     std::vector<float> value(width), far(width);

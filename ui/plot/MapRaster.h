@@ -28,13 +28,22 @@ enum class CellLook : std::uint8_t {
 /// Returns a tile, or null if it is not available.
 using TileLookup = std::function<std::shared_ptr<const MapTile>(const TileKey&)>;
 
+/// What a map is of.
+struct MapPane {
+    MapPane(MapQuantity what, MapArm whose = MapArm::B) : quantity(what), arm(whose) {}
+    MapQuantity quantity;
+    MapArm arm;
+    bool operator==(const MapPane&) const = default;
+};
+
 /// The content of one pane, without its position.
 struct MapLayer {
     int layer = 0, head = 0;
     MapQuantity quantity = MapQuantity::Full;
+    MapArm arm = MapArm::B; ///< as in TileKey
     Pooling pooling = Pooling::Max;
     MapScale scale{ScaleKind::Log};
-    bool keptOverlay = false; ///< hatch pairs that the plan does not read, over any quantity
+    bool keptOverlay = false; ///< hatch pairs that the arm's plan does not read, over any quantity
     int tokens = 0;
     int nativeWindow = 0; ///< of the layer, tokens; 0: it is global. For the legend
     /// For MapQuantity::Full: the level of the coarse picture of the run, which is shown while tiles are

@@ -28,6 +28,21 @@ bool dependsOnPolicy(const TileKey& key) {
     return key.quantity != MapQuantity::Full;
 }
 
+bool isOfA(const TileKey& key) {
+    return dependsOnPolicy(key) && (key.quantity == MapQuantity::ArmDifference || key.arm == MapArm::A);
+}
+
+bool isOfB(const TileKey& key) {
+    return dependsOnPolicy(key) && (key.quantity == MapQuantity::ArmDifference || key.arm == MapArm::B);
+}
+
+/// The rows of the tile's head that a planned layer has; none when it is another layer or head.
+RowRange plannedRows(const TileKey& key, const std::shared_ptr<const VisibleLayer>& visible) {
+    return visible && visible->layer == key.layer && visible->plan->heads[static_cast<std::size_t>(key.head)]
+               ? visible->coveredRows(key.head)
+               : RowRange{};
+}
+
 /// Values that a partial tile does not know are taken from one of the same policy that knows them.
 void fillUnknown(MapTile& tile, const MapTile& old) {
     for (std::size_t i = 0; i < tile.value.size(); ++i)
@@ -46,7 +61,8 @@ void fillUnknown(MapTile& tile, const MapTile& old) {
 std::size_t TileKeyHash::operator()(const TileKey& key) const {
     return splitMix64(static_cast<std::uint64_t>(key.layer), static_cast<std::uint64_t>(key.head),
                       static_cast<std::uint64_t>(key.quantity), static_cast<std::uint64_t>(key.pooling),
-                      static_cast<std::uint64_t>(key.level), std::uint64_t{key.row}, std::uint64_t{key.col});
+                      static_cast<std::uint64_t>(key.level), std::uint64_t{key.row}, std::uint64_t{key.col},
+                      static_cast<std::uint64_t>(key.arm));
 }
 
 int pictureLevelOf(const LayerActivations& layer) {
@@ -88,21 +104,19 @@ bool TileCache::possible(const TileKey& key, const Snapshot* of) {
         return false;
     if (!dependsOnPolicy(key))
         return true;
-    const auto& visible = of->visible;
-    if (!visible || !visible->plan || visible->layer != key.layer ||
-        (visible->head >= 0 && visible->head != key.head))
-        return false;
-    const auto& head = visible->plan->heads[static_cast<std::size_t>(key.head)];
-    if (!head)
-        return false;
-    const RowRange have = head->rows, need = rowsOf(key, of->tokens->size());
-    return have.first < need.last && need.first < have.last;
+    const RowRange need = rowsOf(key, of->tokens->size());
+    const auto some = [&](const std::shared_ptr<const VisibleLayer>& visible) {
+        const RowRange have = plannedRows(key, visible);
+        return have.first < need.last && need.first < have.last;
+    };
+    return (!isOfB(key) || some(of->visible)) && (!isOfA(key) || (of->against && some(of->against->visible)));
 }
 
-/// Does the plan of the snapshot, which can make part of the tile, cover all its rows?
+/// Do the plans of the snapshot, which can make part of the tile, cover all its rows? Arm A's always do.
 bool TileCache::wholly(const TileKey& key, const Snapshot& of) {
-    const RowRange have = of.visible->plan->heads[static_cast<std::size_t>(key.head)]->rows;
-    const RowRange need = rowsOf(key, of.tokens->size());
+    if (!isOfB(key))
+        return true;
+    const RowRange have = plannedRows(key, of.visible), need = rowsOf(key, of.tokens->size());
     return have.first <= need.first && need.last <= have.last;
 }
 
@@ -111,10 +125,18 @@ TileCache::Stamp TileCache::stampFor(const TileKey& key, const Snapshot& of) {
     stamp.layer = layerOf(&of, key.layer);
     if (!dependsOnPolicy(key))
         return stamp;
-    stamp.policy = std::shared_ptr<const AttentionPolicy>(of.request, &of.request->policy);
+    if (isOfB(key))
+        stamp.policy = std::shared_ptr<const AttentionPolicy>(of.request, &of.request->policy);
+    if (isOfA(key))
+        stamp.against = std::shared_ptr<const AttentionPolicy>(of.against, &of.against->policy);
     if (!wholly(key, of))
         stamp.plan = of.visible->plan;
     return stamp;
+}
+
+bool TileCache::ofPolicies(const Stamp& stamp, const Snapshot& of) {
+    return (!stamp.policy || (of.request && *stamp.policy == of.request->policy)) &&
+           (!stamp.against || (of.against && *stamp.against == of.against->policy));
 }
 
 bool TileCache::isCurrent(const TileKey& key, const Stamp& stamp, const Snapshot* of) {
@@ -125,7 +147,7 @@ bool TileCache::isCurrent(const TileKey& key, const Stamp& stamp, const Snapshot
         return true;
     if (stamp.plan) // partial: as good as it gets only while nothing fuller is there
         return of->visible && of->visible->plan == stamp.plan;
-    return stamp.policy && of->request && *stamp.policy == of->request->policy;
+    return ofPolicies(stamp, *of);
 }
 
 const Snapshot* TileCache::sourceOf(const TileKey& key) const {
@@ -147,7 +169,7 @@ bool TileCache::isMade(const TileKey& key) const {
 bool TileCache::showsAnotherPolicy() const {
     return m_source && std::any_of(m_entries.begin(), m_entries.end(), [this](const auto& entry) {
                const auto& [key, shown] = entry;
-               return dependsOnPolicy(key) && !(*shown.stamp.policy == m_source->request->policy) &&
+               return dependsOnPolicy(key) && !ofPolicies(shown.stamp, *m_source) &&
                       std::any_of(m_wanted.begin(), m_wanted.end(), [&](const TileKey& wanted) {
                           return dependsOnPolicy(wanted) && wanted.layer == key.layer &&
                                  wanted.head == key.head;
@@ -196,11 +218,11 @@ void TileCache::put(const TileKey& key, TilePtr tile, const Stamp& stamp) {
 void TileCache::showCollected() {
     for (auto it = m_entries.begin(); it != m_entries.end();) {
         const auto entry = it++;
-        if (dependsOnPolicy(entry->first) && !(*entry->second.stamp.policy == m_source->request->policy))
+        if (!ofPolicies(entry->second.stamp, *m_source))
             erase(entry);
     }
     for (auto& [key, made] : m_collected)
-        if (*made.second.policy == m_source->request->policy)
+        if (ofPolicies(made.second, *m_source))
             put(key, std::move(made.first), made.second);
     m_collected.clear();
 }
@@ -270,8 +292,7 @@ void TileCache::arrived(const TileKey& key, const Stamp& stamp, Result<std::shar
     if (!answer && answer.error().code != ErrorCode::Cancelled)
         m_failed.push_back(key);
     const auto layer = layerOf(m_snapshot.get(), key.layer);
-    const bool ofThePicture =
-        !dependsOnPolicy(key) || (m_source && *stamp.policy == m_source->request->policy);
+    const bool ofThePicture = !dependsOnPolicy(key) || (m_source && ofPolicies(stamp, *m_source));
     if (answer && layer && sameOwner(stamp.layer, layer) && ofThePicture) {
         std::shared_ptr<MapTile> tile = std::move(*answer);
         if (!dependsOnPolicy(key) || !showsAnotherPolicy()) {

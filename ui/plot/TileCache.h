@@ -18,11 +18,11 @@ struct TileKeyHash {
 };
 
 /// Value tiles of the map's quad-tree for the newest snapshot. A tile is current when it was made from the
-/// snapshot's stages: the same activations and, but for MapQuantity::Full, an equal policy whose plan covered
-/// all its rows. What depends on the policy is shown of one policy at a time: the tiles of a new one are
-/// collected and take the places of the old ones all at once. A picture that has been begun is finished
-/// although newer policies arrive meanwhile, so a drag shows some of its policies and no mixture. GUI thread
-/// only; never waits. Colours are never stored.
+/// snapshot's stages: the same activations and, but for MapQuantity::Full, equal policies of the arms that it
+/// is of, whose plans covered all its rows. What depends on the policy is shown of one policy at a time: the
+/// tiles of a new one are collected and take the places of the old ones all at once. A picture that has been
+/// begun is finished although newer policies arrive meanwhile, so a drag shows some of its policies and no
+/// mixture. GUI thread only; never waits. Colours are never stored.
 class TileCache : public QObject {
     Q_OBJECT
 public:
@@ -61,9 +61,9 @@ private:
     /// mistaken for it.
     struct Stamp {
         std::weak_ptr<const LayerActivations> layer;
-        std::shared_ptr<const AttentionPolicy> policy;
+        std::shared_ptr<const AttentionPolicy> policy, against; ///< of the arms that the tile is of
         std::shared_ptr<const AttentionPlan>
-            plan; ///< only of a partial tile: the plan that covered some rows
+            plan; ///< only of a partial tile: arm B's plan, which covered some rows
     };
     struct Entry {
         TilePtr tile;
@@ -73,6 +73,7 @@ private:
     [[nodiscard]] static bool possible(const TileKey& key, const Snapshot* of);
     [[nodiscard]] static bool wholly(const TileKey& key, const Snapshot& of);
     [[nodiscard]] static Stamp stampFor(const TileKey& key, const Snapshot& of);
+    [[nodiscard]] static bool ofPolicies(const Stamp& stamp, const Snapshot& of);
     [[nodiscard]] static bool isCurrent(const TileKey& key, const Stamp& stamp, const Snapshot* of);
     /// Shown or collected for the picture of m_source.
     [[nodiscard]] bool isMade(const TileKey& key) const;

@@ -1,4 +1,5 @@
 #include "ui/run/RequestModel.h"
+#include "core/policy/PolicyTitle.h"
 #include <QUndoCommand>
 
 namespace fovea::ui {
@@ -15,22 +16,30 @@ bool sameText(const std::shared_ptr<const std::string>& a, const std::shared_ptr
     return a == b || (a && b && *a == *b);
 }
 
+bool sameArm(const std::optional<AttentionPolicy>& a, const std::optional<AttentionPolicy>& b) {
+    return a.has_value() == b.has_value() && (!a || sameButName(*a, *b));
+}
+
 } // namespace
 
-/// What undo restores: text, its length limit and policy. Whatever is in here makes a step when it changes;
-/// else undoing another change would bring an old value back. Model, precision and what is on screen are not
-/// in here and stay as they are.
+/// What undo restores: text, its length limit and the policies of both arms. Whatever is in here makes a step
+/// when it changes; else undoing another change would bring an old value back. Model, precision and what is
+/// on screen are not in here and stay as they are.
 class RequestCommand : public QUndoCommand {
 public:
     struct State {
         std::shared_ptr<const std::string> text;
         std::size_t maxTokens = 0;
         AttentionPolicy policy;
+        std::optional<AttentionPolicy> against;
         bool operator==(const State& o) const {
-            return sameText(text, o.text) && maxTokens == o.maxTokens && sameButName(policy, o.policy);
+            return sameText(text, o.text) && maxTokens == o.maxTokens && sameButName(policy, o.policy) &&
+                   sameArm(against, o.against);
         }
     };
-    static State of(const Request& request) { return {request.text, request.maxTokens, request.policy}; }
+    static State of(const Request& request) {
+        return {request.text, request.maxTokens, request.policy, request.against};
+    }
     RequestCommand(RequestModel& model, State before, State after, int dragId, const QString& why)
         : QUndoCommand(why), m_model(model), m_before(std::move(before)), m_after(std::move(after)),
           m_dragId(dragId) {}
@@ -53,6 +62,7 @@ private:
         request.text = state.text;
         request.maxTokens = state.maxTokens;
         request.policy = state.policy;
+        request.against = state.against;
         m_model.apply(request);
     }
     RequestModel& m_model;
@@ -102,17 +112,44 @@ void RequestModel::endDrag() {
     m_dragging = false;
 }
 
-void RequestModel::setPolicy(const AttentionPolicy& policy, const QString& why) {
-    auto legal = validated(policy);
-    if (!legal) {
-        emit rejected(QString(), QString::fromStdString(legal.error().message));
-        return;
-    }
-    if (const auto runs = requireCausal(*legal); !runs) {
+bool RequestModel::accepts(Result<AttentionPolicy>& policy) {
+    Result<> runs = policy ? requireCausal(*policy) : tl::make_unexpected(policy.error());
+    if (!runs) {
         emit rejected(QString(), QString::fromStdString(runs.error().message));
-        return;
+        return false;
     }
     emit accepted(QString());
+    return true;
+}
+
+void RequestModel::setAgainst(const std::optional<AttentionPolicy>& against, const QString& why) {
+    RequestCommand::State after = RequestCommand::of(m_request);
+    after.against.reset();
+    if (against && !sameButName(*against, fullPolicy())) {
+        Result<AttentionPolicy> legal = validated(*against);
+        if (!accepts(legal))
+            return;
+        after.against = std::move(*legal);
+    }
+    if (!sameArm(after.against, m_request.against))
+        m_undo.push(new RequestCommand(*this, RequestCommand::of(m_request), std::move(after), -1, why));
+}
+
+void RequestModel::exchangeArms() {
+    RequestCommand::State after = RequestCommand::of(m_request);
+    after.policy = m_request.against.value_or(fullPolicy());
+    after.against.reset();
+    if (!sameButName(m_request.policy, fullPolicy()))
+        after.against = m_request.policy;
+    if (!(after == RequestCommand::of(m_request)))
+        m_undo.push(new RequestCommand(*this, RequestCommand::of(m_request), std::move(after), -1,
+                                       tr("exchange of A and B")));
+}
+
+void RequestModel::setPolicy(const AttentionPolicy& policy, const QString& why) {
+    auto legal = validated(policy);
+    if (!accepts(legal))
+        return;
     if (*legal == m_request.policy)
         return;
     RequestCommand::State after = RequestCommand::of(m_request);

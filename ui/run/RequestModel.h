@@ -4,6 +4,7 @@
 #include <QObject>
 #include <QString>
 #include <QUndoStack>
+#include <optional>
 
 namespace fovea::ui {
 
@@ -24,6 +25,11 @@ public:
     void endDrag();
     /// Replaces the whole policy (a preset, a file, a point of the curve) as one undo step named `why`.
     void setPolicy(const AttentionPolicy& policy, const QString& why);
+    /// Chooses arm A, with which the policy is compared, as one undo step named `why`. Empty, or a policy
+    /// that reads every key: full attention.
+    void setAgainst(const std::optional<AttentionPolicy>& against, const QString& why);
+    /// Exchanges arm A and the policy, as one undo step.
+    void exchangeArms();
     /// `maxTokens`: run only so many of the first tokens, for a text that is too long to run without asking;
     /// 0: all.
     void setText(std::string text, const QString& why, std::size_t maxTokens = 0);
@@ -46,6 +52,8 @@ signals:
 private:
     friend class RequestCommand;
     void apply(const Request& request);
+    /// Whether `policy` can be run; if not, emits rejected.
+    [[nodiscard]] bool accepts(Result<AttentionPolicy>& policy);
     Request m_request;
     QUndoStack m_undo;
     bool m_dragging = false;

@@ -52,8 +52,9 @@ struct RunController::Private {
     /// A layer that came by fetch, and what it was made from.
     struct FetchedLayer {
         std::shared_ptr<const VisibleLayer> visible;
+        std::shared_ptr<const VisibleLayer> against; ///< of arm A; null: it is full attention
         std::shared_ptr<const LayerActivations> activations;
-        AttentionPolicy policy;
+        std::shared_ptr<const Request> request;
     };
     FetchedLayer fetched;
     std::uint64_t layersAsked = 0; ///< number of the newest question
@@ -78,8 +79,12 @@ std::shared_ptr<const LayerActivations> layerOf(const Snapshot& snapshot, int la
     return there ? snapshot.full->layers[static_cast<std::size_t>(layer)] : nullptr;
 }
 
+/// Of both arms.
 bool hasWholeLayer(const Snapshot& snapshot, int layer) {
-    return snapshot.visible && snapshot.visible->layer == layer && snapshot.visible->head < 0;
+    const auto whole = [layer](const std::shared_ptr<const VisibleLayer>& visible) {
+        return visible && visible->layer == layer && visible->head < 0;
+    };
+    return whole(snapshot.visible) && (!snapshot.against || whole(snapshot.against->visible));
 }
 
 /// Leading tokens of `shown` that are the same words in the text of `now`: those before the last white space
@@ -189,6 +194,10 @@ Standing RunController::standing(const Snapshot& result) const {
     return sameResult(*result.request, now) ? Standing::Current : Standing::OtherPolicy;
 }
 
+bool RunController::againstIsCurrent(const Snapshot& result) const {
+    return result.request && sameAgainst(*result.request, m_requests.request());
+}
+
 SnapshotPtr RunController::lastComplete() const {
     return m_lastComplete && standing(*m_lastComplete) != Standing::OtherRun ? m_lastComplete : nullptr;
 }
@@ -245,7 +254,8 @@ void RunController::fetchLayer() {
     const auto activations = layerOf(*base, layer);
     if (!activations ||
         ((!p.settled || base->final) && layer == std::min(p.submittedLayer, base->model->shape.layers - 1)) ||
-        (!base->full->complete && needs(base->request->policy, Needs::Surprisal)))
+        (!base->full->complete && (needs(base->request->policy, Needs::Surprisal) ||
+                                   (base->against && needs(base->against->policy, Needs::Surprisal)))))
         return; // not there yet, or the run's next step
     if (p.layerPending && p.pendingLayer == layer && p.pendingOf == base->generation)
         return;
@@ -255,21 +265,29 @@ void RunController::fetchLayer() {
     const std::uint64_t asked = ++p.layersAsked;
     announce();
     using Layer = std::shared_ptr<const VisibleLayer>;
-    fetch<Layer>(
+    using Layers = std::pair<Layer, Layer>; // of arm B, and of arm A where it has a policy
+    fetch<Layers>(
         this, {kLayerKey, Urgency::Long},
-        [base, layer](const WorkContext& work) -> Result<Layer> {
-            Result<VisibleLayer> done =
-                runVisible(*base, base->request->policy, layer, -1, {0, base->tokens->size()}, work);
-            FOVEA_TRY(done);
-            return std::make_shared<const VisibleLayer>(std::move(*done));
+        [base, layer](const WorkContext& work) -> Result<Layers> {
+            const auto run = [&](const AttentionPolicy& policy) -> Result<Layer> {
+                Result<VisibleLayer> done =
+                    runVisible(*base, policy, layer, -1, {0, base->tokens->size()}, work);
+                FOVEA_TRY(done);
+                return std::make_shared<const VisibleLayer>(std::move(*done));
+            };
+            Result<Layer> own = run(base->request->policy);
+            FOVEA_TRY(own);
+            Result<Layer> against = base->against ? run(base->against->policy) : Result<Layer>(Layer());
+            FOVEA_TRY(against);
+            return Layers(std::move(*own), std::move(*against));
         },
-        [this, asked, base, activations](Result<Layer> visible) {
+        [this, asked, base, activations](Result<Layers> visible) {
             Private& now = *m_private;
             if (asked != now.layersAsked)
                 return; // another layer has been asked for since
             now.layerPending = false;
             if (visible)
-                now.fetched = {std::move(*visible), activations, base->request->policy};
+                now.fetched = {visible->first, visible->second, activations, base->request};
             if (now.newest && now.newest->model)
                 showKnownLayer(
                     std::min(m_requests.request().visible.layer, now.newest->model->shape.layers - 1));
@@ -288,13 +306,19 @@ SnapshotPtr RunController::withFetchedLayer(const SnapshotPtr& snapshot) const {
     const int layer = fetched.visible->layer;
     if (layer != std::min(m_requests.request().visible.layer, snapshot->model->shape.layers - 1) ||
         hasWholeLayer(*snapshot, layer) || layerOf(*snapshot, layer) != fetched.activations ||
-        !sameButName(snapshot->request->policy, fetched.policy))
+        !sameResult(*snapshot->request, *fetched.request) ||
+        !sameAgainst(*snapshot->request, *fetched.request))
         return snapshot;
     auto request = std::make_shared<Request>(*snapshot->request);
     request->visible = m_requests.request().visible;
     auto copy = std::make_shared<Snapshot>(*snapshot);
     copy->request = std::move(request);
     copy->visible = fetched.visible;
+    if (copy->against) {
+        auto against = std::make_shared<AgainstResult>(*copy->against);
+        against->visible = fetched.against;
+        copy->against = std::move(against);
+    }
     return copy;
 }
 

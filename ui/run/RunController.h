@@ -18,7 +18,7 @@ using SnapshotPtr = std::shared_ptr<const Snapshot>;
 /// The relation of a result to the current request.
 enum class Standing : std::uint8_t {
     Current,     ///< the result of that request
-    OtherPolicy, ///< the same text and model under another policy: old, but for the same tokens
+    OtherPolicy, ///< the same text and model under another policy of arm B: old, but for the same tokens
     OtherRun,    ///< another text, length, template, precision or model file: not valid for this one
 };
 
@@ -44,6 +44,9 @@ public:
     [[nodiscard]] SnapshotPtr lastComplete() const;
     /// Which request a result belongs to. Every view that shows numbers asks here.
     [[nodiscard]] Standing standing(const Snapshot& result) const;
+    /// Whether arm A of the result is that of the current request; with another one its part of the result is
+    /// old. `standing` says it of arm B.
+    [[nodiscard]] bool againstIsCurrent(const Snapshot& result) const;
     /// The model file's content is known to have this SHA-256 now: results of an earlier content are
     /// OtherRun.
     void setModelHash(std::string sha256) { m_modelHash = std::move(sha256); }

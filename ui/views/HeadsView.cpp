@@ -1,4 +1,5 @@
 #include "ui/views/HeadsView.h"
+#include "core/policy/PolicyTitle.h"
 #include "ui/plot/ElidedLabel.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
@@ -145,6 +146,11 @@ bool HeadsGrid::event(QEvent* event) {
                            .arg(layer)
                            .arg(head)
                            .arg(QString::fromUtf8(spec.name), known, QString::fromUtf8(spec.definition));
+        if (const auto at = static_cast<std::size_t>(layer * m_scene.heads + head);
+            at < m_scene.against.size() && m_scene.against[at] && value)
+            text +=
+                tr("\nA %1, B - A %2")
+                    .arg(threeDigits(*m_scene.against[at]), signedThreeDigits(*value - *m_scene.against[at]));
         if (m_scene.full[static_cast<std::size_t>(layer)])
             text += tr("\nthe policy keeps this layer full");
         if (m_scene.old && spec.ofPolicy)
@@ -230,6 +236,14 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
         m_combo->addItem(QString::fromUtf8(spec.name));
         m_combo->setItemData(m_combo->count() - 1, QString::fromUtf8(spec.definition), Qt::ToolTipRole);
     }
+    m_armA = new QToolButton(this);
+    m_armA->setObjectName(QStringLiteral("heads.armA"));
+    m_armA->setText(tr("A"));
+    m_armA->setToolTip(tr("Colours the heads by arm A's policy instead of B's"));
+    m_armA->setAccessibleName(m_armA->toolTip());
+    m_armA->setCheckable(true);
+    m_armA->setMinimumSize(28, 28);
+    connect(m_armA, &QToolButton::toggled, this, &HeadsView::rebuild);
     m_title = new ElidedLabel(this);
     m_title->setObjectName(QStringLiteral("heads.title"));
     m_grid = new HeadsGrid;
@@ -292,6 +306,7 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
     line->addWidget(label);
     line->addWidget(m_combo);
     line->addWidget(m_ranked);
+    line->addWidget(m_armA);
     line->addWidget(m_title, 1);
     auto* all = new QVBoxLayout(this);
     all->setContentsMargins(8, 6, 8, 4);
@@ -328,7 +343,13 @@ void HeadsView::rebuild() {
     const SnapshotPtr older = m_context.runs.lastComplete();
     HeadsScene scene;
     scene.theme = Theme::current();
-    if (snapshot && snapshot->model)
+    // Figures of the full run are the same for both arms.
+    const bool twoArms = snapshot && snapshot->model && snapshot->against && headMetric(m_metric).ofPolicy;
+    m_armA->setVisible(twoArms);
+    const bool ofA = twoArms && m_armA->isChecked();
+    if (ofA)
+        scene = headsScene(*snapshot->armA(), nullptr, m_metric, Theme::current());
+    else if (snapshot && snapshot->model)
         scene = headsScene(*snapshot, older.get(), m_metric, Theme::current());
     else if (older && older->model)
         scene = headsScene(*older, nullptr, m_metric, Theme::current());
@@ -346,6 +367,8 @@ void HeadsView::rebuild() {
     QString title;
     if (m_old)
         title = tr("updating");
+    else if (ofA && known == all)
+        title = QString::fromStdString(policyTitle(snapshot->against->policy));
     else if (known < all)
         title = tr("%1 of %2 layers").arg(known / std::max(1, scene.heads)).arg(scene.layers);
     m_title->setText(title);

@@ -75,7 +75,7 @@ private:
 
 /// An overview of all heads of the model, coloured by one metric, as a grid or as a list by rank. A click
 /// selects layer and head for every view. Object names: heads.grid, heads.legend, heads.metric, heads.title,
-/// heads.ranked (the switch), heads.list.
+/// heads.ranked (the switch), heads.list, heads.armA (shows arm A where that is a policy).
 class HeadsView : public QWidget {
     Q_OBJECT
 public:
@@ -95,6 +95,7 @@ private:
     HeadMetric m_metric = HeadMetric::KeptMass;
     HeadImages m_images;
     QComboBox* m_combo;
+    QToolButton* m_armA;
     QLabel* m_title;
     QScrollArea* m_scroll;
     HeadsGrid* m_grid;

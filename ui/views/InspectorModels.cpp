@@ -4,6 +4,7 @@
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include <QTextDocument>
+#include <algorithm>
 #include <cmath>
 
 namespace fovea::ui {
@@ -33,6 +34,12 @@ const std::vector<ReadLine>& ReadsModel::lines() const {
     if (!m_report || !m_report->token)
         return none;
     return m_side == Side::Reads ? m_report->token->reads : m_report->token->readBy;
+}
+
+bool ReadsModel::comparesPolicies() const {
+    const std::vector<ReadLine>& all = lines();
+    return m_report && m_report->againstPolicy &&
+           std::any_of(all.begin(), all.end(), [](const ReadLine& line) { return line.against.has_value(); });
 }
 
 int ReadsModel::rowCount(const QModelIndex& parent) const {
@@ -65,7 +72,15 @@ QVariant ReadsModel::data(const QModelIndex& index, int role) const {
                            displayText(m_tokens->pieces[static_cast<std::size_t>(other)], 12)));
         break;
     case FullColumn:
-        text = exact ? exactly(static_cast<double>(line.full)) : threeDigits(static_cast<double>(line.full));
+        if (comparesPolicies())
+            text = !line.against ? QStringLiteral("\u2013")
+                   : exact       ? tr("A %1, full attention %2")
+                                 .arg(exactly(static_cast<double>(*line.against)),
+                                      exactly(static_cast<double>(line.full)))
+                           : threeDigits(static_cast<double>(*line.against));
+        else
+            text =
+                exact ? exactly(static_cast<double>(line.full)) : threeDigits(static_cast<double>(line.full));
         break;
     case HybridColumn:
         if (!line.hybrid || std::isnan(*line.hybrid))
@@ -88,15 +103,18 @@ QVariant ReadsModel::headerData(int section, Qt::Orientation orientation, int ro
         return {};
     if (role == Qt::TextAlignmentRole)
         return alignment(section, FullColumn, HybridColumn);
+    if (role == Qt::ToolTipRole && (section == FullColumn || section == HybridColumn))
+        return section == FullColumn ? tr("weight under A: full attention, or the policy chosen as A")
+                                     : tr("weight under B, the present policy");
     if (role != Qt::DisplayRole)
         return {};
     switch (section) {
     case TokenColumn:
         return m_side == Side::Reads ? tr("key") : tr("query");
     case FullColumn:
-        return QStringLiteral("p");
+        return QStringLiteral("A");
     case HybridColumn:
-        return QStringLiteral("p^");
+        return QStringLiteral("B");
     case WhyColumn:
         return tr("why");
     default:

@@ -5,7 +5,8 @@
 
 namespace fovea::ui {
 
-/// "Reads" or "read by" of an inspector report as a table: token, p, p^, why.
+/// "Reads" or "read by" of an inspector report as a table: token, the weights of arms A and B, why B reads
+/// the pair. The weight of full attention is the tip of A's where A is a policy.
 class ReadsModel : public QAbstractTableModel {
     Q_OBJECT
 public:
@@ -22,6 +23,7 @@ public:
     [[nodiscard]] QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
 
 private:
+    [[nodiscard]] bool comparesPolicies() const;
     Side m_side;
     std::shared_ptr<const InspectorReport> m_report;
     std::shared_ptr<const Tokens> m_tokens;

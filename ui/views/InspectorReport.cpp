@@ -35,6 +35,7 @@ InspectorReport makeInspectorReport(const InspectorWish& wish, const SnapshotPtr
                                     const SnapshotPtr& complete, std::size_t lines) {
     InspectorReport report;
     report.wish = wish;
+    report.againstPolicy = newest->against != nullptr;
     const int count = static_cast<int>(newest->tokens->size());
     fillWhy(report, newest, complete);
     const std::optional<TileSource> source = newest->tileSource(wish.layer);
@@ -138,6 +139,12 @@ QString pairAnatomy(const InspectorReport& report) {
                 .arg(threeDigits(*facts.hybrid), *facts.hybrid > facts.full ? QStringLiteral("+") : QString(),
                      threeDigits(*facts.hybrid - facts.full));
     lines << masses;
+    if (facts.against)
+        lines << QObject::tr("A %1 (%2)   B - A %3")
+                     .arg(threeDigits(*facts.against), shortReason(facts.againstKind, {}),
+                          facts.hybrid && !std::isnan(*facts.hybrid)
+                              ? signedThreeDigits(*facts.hybrid - *facts.against)
+                              : QStringLiteral("-"));
     return lines.join(QLatin1Char('\n'));
 }
 

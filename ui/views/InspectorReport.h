@@ -29,7 +29,8 @@ struct InspectorReport {
     std::vector<RoutedInLayer> why;                   ///< where the propagated run routed the token
     QString signal;                                   ///< of that run's record
     std::uint64_t whyFrom = 0;                        ///< generation of an older run; 0: the newest
-    bool whyKnown = false; ///< whether the routing record of a propagated run was available
+    bool whyKnown = false;      ///< whether the routing record of a propagated run was available
+    bool againstPolicy = false; ///< arm A is a policy, so lines and pair may have its weights
 };
 
 /// `newest` must have tokens, model and the layer's activations. Any thread. Cost: that of tokenReport, and

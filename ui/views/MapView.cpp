@@ -1,9 +1,11 @@
 #include "ui/views/MapView.h"
 #include "core/measure/HeadReads.h"
+#include "core/policy/PolicyTitle.h"
 #include "ui/plot/MapFacts.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/views/MapLegend.h"
 #include "ui/views/MapMinimap.h"
+#include <QApplication>
 #include <QButtonGroup>
 #include <QLabel>
 #include <QLayout>
@@ -13,6 +15,7 @@
 #include <QToolButton>
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace fovea::ui {
 
@@ -22,24 +25,19 @@ constexpr int kTipDelayMs = 150;
 constexpr std::size_t kRectangle = 512;
 constexpr int kRoomForLegend = 480; ///< pixels of width and height for each map
 
-QString modeWord(MapQuantity mode) {
-    switch (mode) {
-    case MapQuantity::Full:
-        return QStringLiteral("full");
-    case MapQuantity::Hybrid:
-        return QStringLiteral("hybrid");
-    case MapQuantity::Difference:
-        return QStringLiteral("difference");
-    case MapQuantity::Kept:
-        break;
-    }
-    return QStringLiteral("kept mask");
-}
-
 bool hasLayer(const SnapshotPtr& snapshot, int layer) {
     return snapshot && snapshot->full && snapshot->tokens && layer >= 0 &&
            static_cast<std::size_t>(layer) < snapshot->full->layers.size() &&
            snapshot->full->layers[static_cast<std::size_t>(layer)];
+}
+
+/// The planned layer of an arm; null where there is none.
+std::shared_ptr<const VisibleLayer> visibleOf(const SnapshotPtr& snapshot, MapArm arm) {
+    if (!snapshot)
+        return nullptr;
+    if (arm == MapArm::B)
+        return snapshot->visible;
+    return snapshot->against ? snapshot->against->visible : nullptr;
 }
 
 /// At most `kRectangle` tokens of a range, around its middle, on the borders of map tiles where that fits.
@@ -84,7 +82,7 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
     connect(m_canvas, &MapCanvas::resized, this, [this] {
         showLegend();
         showMinimap();
-        if (!m_chosen && quantities().size() != m_canvas->scene().panes.size())
+        if (!m_chosen && panes().size() != m_canvas->scene().panes.size())
             rebuild();
     });
     connect(m_canvas, &MapCanvas::pairHovered, this, [this](Pair pair) {
@@ -128,6 +126,8 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
             rebuild();
     });
     connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, &MapView::rebuild);
+    connect(qApp, &QApplication::focusChanged, this,
+            [this] { lookAtA(false); }); // its release goes elsewhere
     takeSnapshot();
     rebuild();
 }
@@ -142,18 +142,49 @@ MapView::Arrangement MapView::arrangement() const {
     return m_chosen.value_or(wide ? Arrangement::Two : Arrangement::One);
 }
 
-std::vector<MapQuantity> MapView::quantities() const {
+MapPane MapView::paneOf(MapQuantity mode) const {
+    const bool policies = m_shown && m_shown->against;
+    const MapPane armA = policies ? MapPane(MapQuantity::Hybrid, MapArm::A) : MapPane(MapQuantity::Full);
+    if (mode == MapQuantity::Full)
+        return armA;
+    if (m_lookAtA)
+        return mode == MapQuantity::Kept && policies ? MapPane(mode, MapArm::A) : armA;
+    return mode == MapQuantity::Difference && policies ? MapPane(MapQuantity::ArmDifference) : MapPane(mode);
+}
+
+std::vector<MapPane> MapView::panes() const {
     const MapQuantity second = m_mode == MapQuantity::Full ? MapQuantity::Hybrid : m_mode;
     switch (arrangement()) {
     case Arrangement::One:
         break;
     case Arrangement::Two:
-        return {MapQuantity::Full, second};
+        return {paneOf(MapQuantity::Full), paneOf(second)};
     case Arrangement::Three:
-        return {MapQuantity::Full, MapQuantity::Hybrid,
-                m_mode == MapQuantity::Kept ? MapQuantity::Kept : MapQuantity::Difference};
+        return {paneOf(MapQuantity::Full), paneOf(MapQuantity::Hybrid),
+                paneOf(m_mode == MapQuantity::Kept ? MapQuantity::Kept : MapQuantity::Difference)};
     }
-    return {m_mode};
+    return {paneOf(m_mode)};
+}
+
+QString MapView::modeWord(MapQuantity mode) const {
+    const auto name = [this](const std::optional<AttentionPolicy>& policy) {
+        return QString::fromStdString(armTitle(policy));
+    };
+    const Request* const request = m_shown ? m_shown->request.get() : nullptr;
+    const QString a = name(request ? request->against : std::nullopt);
+    const QString b = request ? QString::fromStdString(policyTitle(request->policy)) : QString();
+    switch (m_lookAtA ? MapQuantity::Full : mode) {
+    case MapQuantity::Full:
+        return tr("A %1").arg(a);
+    case MapQuantity::Hybrid:
+        return tr("B %1").arg(b);
+    case MapQuantity::Difference:
+    case MapQuantity::ArmDifference:
+        return tr("B minus A");
+    case MapQuantity::Kept:
+        break;
+    }
+    return tr("keys kept by B");
 }
 
 void MapView::takeSnapshot() {
@@ -170,15 +201,16 @@ int MapView::shownHead() const {
     return m_shown && m_shown->model ? std::min(head, m_shown->model->shape.heads - 1) : head;
 }
 
-MapLayer MapView::contentOf(MapQuantity quantity) const {
+MapLayer MapView::contentOf(MapPane pane) const {
+    const MapQuantity quantity = pane.quantity;
     MapLayer content;
+    content.arm = pane.arm;
     content.layer = m_context.selection.layer();
     content.head = shownHead();
     content.quantity = quantity;
     content.pooling = quantity == MapQuantity::Kept ? Pooling::Max : m_pooling;
-    content.scale = quantity == MapQuantity::Difference
-                        ? MapScale(ScaleKind::Signed, m_limit)
-                        : MapScale(m_log ? ScaleKind::Log : ScaleKind::Linear);
+    content.scale = isDifference(quantity) ? MapScale(ScaleKind::Signed, m_limit)
+                                           : MapScale(m_log ? ScaleKind::Log : ScaleKind::Linear);
     content.keptOverlay = m_keptOverlay;
     content.tokens = m_shown && m_shown->tokens ? static_cast<int>(m_shown->tokens->size()) : 0;
     if (m_shown && m_shown->model && content.layer < m_shown->model->shape.layers)
@@ -186,8 +218,9 @@ MapLayer MapView::contentOf(MapQuantity quantity) const {
     if (hasLayer(m_shown, content.layer))
         content.pictureLevel =
             pictureLevelOf(*m_shown->full->layers[static_cast<std::size_t>(content.layer)]);
-    if (m_shown && m_shown->visible && m_shown->visible->layer == content.layer && m_shown->visible->plan)
-        content.queryRole = queryRoles(*m_shown->visible->plan, content.head);
+    if (const auto visible = visibleOf(m_shown, pane.arm);
+        visible && visible->layer == content.layer && visible->plan)
+        content.queryRole = queryRoles(*visible->plan, content.head);
     return content;
 }
 
@@ -195,6 +228,10 @@ void MapView::rebuild() {
     MapScene scene;
     scene.theme = Theme::current();
     scene.bare = true;
+    if (m_shown && m_shown->request) {
+        scene.armA = QString::fromStdString(armTitle(m_shown->request->against));
+        scene.armB = QString::fromStdString(policyTitle(m_shown->request->policy));
+    }
     const int layer = m_context.selection.layer();
     if (m_shown && m_shown->tokens) {
         scene.tokens = m_shown->tokens;
@@ -202,8 +239,8 @@ void MapView::rebuild() {
     }
     if (hasLayer(m_shown, layer)) {
         updateLimit();
-        for (const MapQuantity quantity : quantities())
-            scene.panes.push_back(contentOf(quantity));
+        for (const MapPane& pane : panes())
+            scene.panes.push_back(contentOf(pane));
     } else {
         scene.panes.resize(0);
         scene.empty = emptySentence();
@@ -296,10 +333,12 @@ QString MapView::emptySentence() const {
 bool MapView::pictureIsOld() const {
     if (!m_shown)
         return false;
-    if (m_shown->request && m_context.runs.standing(*m_shown) != Standing::Current)
+    if (m_shown->request && (m_context.runs.standing(*m_shown) != Standing::Current ||
+                             !m_context.runs.againstIsCurrent(*m_shown)))
         return true;
     return m_context.runs.snapshot() != m_shown || !m_tiles->settled() ||
-           (hasLayer(m_shown, m_context.selection.layer()) && !m_shown->visible);
+           (hasLayer(m_shown, m_context.selection.layer()) &&
+            (!m_shown->visible || (m_shown->against && !m_shown->against->visible)));
 }
 
 void MapView::showState() {
@@ -334,7 +373,8 @@ QString MapView::describe() const {
     const int query = m_context.selection.query();
     if (!m_shown || query < 0)
         return text;
-    const auto& visible = m_shown->visible;
+    const bool ofA = m_shown->against && (m_mode == MapQuantity::Full || m_lookAtA);
+    const auto visible = visibleOf(m_shown, ofA ? MapArm::A : MapArm::B);
     if (visible && visible->plan && visible->layer == m_context.selection.layer()) {
         const auto& head = visible->plan->heads[static_cast<std::size_t>(shownHead())];
         const auto at = static_cast<std::size_t>(query);
@@ -383,7 +423,7 @@ void MapView::wantTiles() {
     }
     // Last, one tile per pane for the whole text, shown for parts that a pan or zoom makes visible.
     for (const MapLayer& pane : m_canvas->scene().panes) {
-        TileKey whole{pane.layer, pane.head, pane.quantity, pane.pooling, 0, 0, 0};
+        TileKey whole{pane.layer, pane.head, pane.quantity, pane.pooling, 0, 0, 0, pane.arm};
         while ((kTile << whole.level) < static_cast<std::size_t>(pane.tokens))
             ++whole.level;
         if (std::find(keys.begin(), keys.end(), whole) == keys.end())
@@ -411,7 +451,7 @@ void MapView::updateLimit() {
     // Only grows, and only by what is in sight: colours do not flicker while panning or dragging a slider.
     std::vector<float> differences;
     for (const MapLayer& pane : m_canvas->scene().panes) {
-        if (pane.quantity != MapQuantity::Difference)
+        if (!isDifference(pane.quantity))
             continue;
         const std::vector<TileKey> keys = visibleTiles(m_canvas->frame(), pane);
         const std::size_t stride = std::max<std::size_t>(1, keys.size() / 2); // a sample is enough, and quick
@@ -453,13 +493,15 @@ void MapView::fetchTip() {
     const int layer = m_context.selection.layer(), head = shownHead();
     const Pair pair = m_tipPair;
     const auto block = m_canvas->pools() ? m_canvas->blockAt(m_tipAt) : std::nullopt;
-    const MapQuantity quantity = block ? m_canvas->scene().panes[block->pane].quantity : MapQuantity::Full;
+    MapPane pane = MapQuantity::Full;
+    if (block)
+        pane = {m_canvas->scene().panes[block->pane].quantity, m_canvas->scene().panes[block->pane].arm};
     m_context.runs.fetch<QString>(
         this, {"map.tip"},
         [=](const WorkContext&) -> Result<QString> {
             if (block) {
-                const auto facts = blockFacts(*snapshot, layer, head, quantity, block->queries, block->keys);
-                return facts ? blockText(*facts, quantity) : QString();
+                const auto facts = blockFacts(*snapshot, layer, head, pane, block->queries, block->keys);
+                return facts ? blockText(*facts, pane.quantity) : QString();
             }
             const auto facts = pairFacts(*snapshot, layer, head, pair.query, pair.key);
             return facts ? pairText(*facts, *snapshot->tokens, layer, head) : QString();
@@ -495,6 +537,11 @@ void MapView::setMode(MapQuantity mode) {
     m_mode = mode;
     rebuild();
     rebuild(); // the difference's ends depend on what is in sight
+}
+
+void MapView::lookAtA(bool on) {
+    if (std::exchange(m_lookAtA, on) != on)
+        rebuild();
 }
 
 void MapView::setArrangement(Arrangement arrangement) {

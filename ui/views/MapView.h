@@ -21,10 +21,10 @@ namespace fovea::ui {
 class MapLegend;
 class MapMinimap;
 
-/// The attention map of one layer and head: full attention beside hybrid attention, with one viewport and
-/// crosshair. Follows the selection, requests the visible tiles, and reports the visible part to the request.
-/// Isolated regime. Object names: map.canvas, map.mode, map.layout, map.legend, map.layer, map.head,
-/// map.title, map.tip.
+/// The attention map of one layer and head: arm A beside arm B, with one viewport and crosshair. Arm A is
+/// full attention or a policy of its own. Follows the selection, requests the visible tiles, and reports the
+/// visible part to the request. Isolated regime. Object names: map.canvas, map.mode, map.layout, map.legend,
+/// map.layer, map.head, map.title, map.tip.
 class MapView : public QWidget {
     Q_OBJECT
 public:
@@ -32,6 +32,7 @@ public:
     ~MapView() override;
 
     enum class Arrangement { One, Two, Three };
+    /// Full: arm A. Hybrid: arm B. Difference: B minus A. Kept: the keys that arm B reads.
     [[nodiscard]] MapQuantity mode() const { return m_mode; }
     [[nodiscard]] Arrangement
     arrangement() const; ///< one, two or three maps; depends on the width until the user has chosen
@@ -62,9 +63,11 @@ public slots:
 
 signals:
     void message(const QString& sentence); ///< what an export did, or why it could not
+    void exchangeWanted();                 ///< of the arms: X was pressed
 
 protected:
     void keyPressEvent(QKeyEvent* event) override;
+    void keyReleaseEvent(QKeyEvent* event) override;
     bool event(QEvent* event) override;
     void paintEvent(QPaintEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
@@ -90,8 +93,13 @@ private:
     void moveSelection(int queries, int keys);
     void stepCell(int layers, int heads);
     void nextMode();
-    [[nodiscard]] std::vector<MapQuantity> quantities() const;
-    [[nodiscard]] MapLayer contentOf(MapQuantity quantity) const;
+    void lookAtA(bool on); ///< while C is held
+    /// The maps of the arrangement.
+    [[nodiscard]] std::vector<MapPane> panes() const;
+    /// The map of a mode, with the arm A that the picture has.
+    [[nodiscard]] MapPane paneOf(MapQuantity mode) const;
+    [[nodiscard]] QString modeWord(MapQuantity mode) const;
+    [[nodiscard]] MapLayer contentOf(MapPane pane) const;
     [[nodiscard]] QString emptySentence() const;
     /// The selected head, within the picture's model: it may be an older one than the selection's.
     [[nodiscard]] int shownHead() const;
@@ -111,11 +119,10 @@ private:
     QToolButton *m_scale, *m_pool, *m_overlay, *m_legendSwitch, *m_export;
     MapQuantity m_mode = MapQuantity::Hybrid;
     std::optional<Arrangement> m_chosen;
-    bool m_log = true, m_keptOverlay = false;
+    bool m_log = true, m_keptOverlay = false, m_lookAtA = false;
     Pooling m_pooling = Pooling::Max;
     float m_limit = 0.001F; ///< colour limit of the difference; grows with new tiles, but not while panning
     std::array<int, 2> m_limitCell{-1, -1};
-    SnapshotPtr m_limitOf;
     struct Wanted { ///< a viewport to restore when its text is shown
         MapViewport view;
         int tokens = 0;

@@ -74,7 +74,7 @@ bool MapView::event(QEvent* event) {
     if (event->type() == QEvent::ShortcutOverride) {
         const auto* key = static_cast<QKeyEvent*>(event);
         const bool plain = (key->modifiers() & ~(Qt::ShiftModifier | Qt::KeypadModifier)) == Qt::NoModifier;
-        static constexpr std::string_view kLetters = "MKPLF[]";
+        static constexpr std::string_view kLetters = "MKPLFXC[]";
         const bool letter =
             key->key() < 0x80 && kLetters.find(static_cast<char>(key->key())) != std::string_view::npos;
         const bool move = key->key() == Qt::Key_PageUp || key->key() == Qt::Key_PageDown ||
@@ -86,6 +86,12 @@ bool MapView::event(QEvent* event) {
         }
     }
     return QWidget::event(event);
+}
+
+void MapView::keyReleaseEvent(QKeyEvent* event) {
+    if (event->key() == Qt::Key_C && !event->isAutoRepeat())
+        lookAtA(false);
+    QWidget::keyReleaseEvent(event);
 }
 
 void MapView::keyPressEvent(QKeyEvent* event) {
@@ -107,6 +113,13 @@ void MapView::keyPressEvent(QKeyEvent* event) {
     switch (event->key()) {
     case Qt::Key_M:
         return nextMode();
+    case Qt::Key_X:
+        emit exchangeWanted();
+        return;
+    case Qt::Key_C:
+        if (!event->isAutoRepeat())
+            lookAtA(true);
+        return;
     case Qt::Key_K:
         return setKeptOverlay(!m_keptOverlay);
     case Qt::Key_P:

@@ -22,7 +22,7 @@ MapExportOptions MapView::exportOptions() const {
     options.head = shownHead();
     options.quantities.clear();
     for (const MapLayer& pane : scene.panes)
-        options.quantities.push_back(pane.quantity);
+        options.quantities.emplace_back(pane.quantity, pane.arm);
     options.logarithmic = m_log;
     options.pooling = m_pooling;
     options.keptOverlay = m_keptOverlay;

@@ -57,10 +57,10 @@ void MapView::buildTools() {
     modeLine->setSpacing(0);
     m_modes = new QButtonGroup(this);
     const std::array<std::pair<QString, QString>, 4> modes{
-        {{tr("full"), tr("full attention (M goes on)")},
-         {tr("hybrid"), tr("hybrid attention (M goes on)")},
-         {tr("diff"), tr("hybrid minus full (M goes on)")},
-         {tr("kept"), tr("which keys the plan reads, by reason (M goes on)")}}};
+        {{tr("A"), tr("arm A: full attention, or the policy chosen as A at the top (hold C to look at it)")},
+         {tr("B"), tr("arm B: the present policy (M goes on)")},
+         {tr("B \u2212 A"), tr("the difference of the two, pair by pair (M goes on)")},
+         {tr("kept"), tr("which keys B reads, by reason (M goes on)")}}};
     const std::array<QString, 4> modeNames{QStringLiteral("map.mode.full"), QStringLiteral("map.mode.hybrid"),
                                            QStringLiteral("map.mode.difference"),
                                            QStringLiteral("map.mode.kept")};
@@ -81,8 +81,8 @@ void MapView::buildTools() {
     m_arrangements = new QButtonGroup(this);
     const std::array<std::pair<QString, QString>, 3> arrangements{
         {{tr("1 map"), tr("one map")},
-         {tr("2"), tr("two maps: full and hybrid side by side")},
-         {tr("3"), tr("three maps: full, hybrid and their difference")}}};
+         {tr("2"), tr("two maps: A and B side by side")},
+         {tr("3"), tr("three maps: A, B and their difference")}}};
     for (int i = 0; i < 3; ++i) {
         const auto& [text, tip] = arrangements[static_cast<std::size_t>(i)];
         auto* button = toolButton(arrangementBox, QStringLiteral("map.layout.%1").arg(i + 1), text, tip);

@@ -1,8 +1,10 @@
 #include "ui/views/TokenTint.h"
+#include "core/engine/ArmComparison.h"
 #include "core/engine/HeadPolicy.h"
 #include "core/engine/SameResult.h"
 #include "core/measure/HeadReads.h"
 #include "core/measure/TokenValues.h"
+#include "core/policy/PolicyTitle.h"
 #include "core/route/Router.h"
 #include "ui/plot/Theme.h"
 #include <algorithm>
@@ -143,12 +145,19 @@ TokenTint lossDelta(const SnapshotPtr& newest, const SnapshotPtr& complete) {
         from = complete;
     if (!from->propagated)
         return waiting(TintKind::LossDelta, QObject::tr("Position-wise loss comes with the propagated run."));
+    const std::span<const float> lossA = armALoss(*from);
+    if (lossA.empty())
+        return waiting(TintKind::LossDelta,
+                       QObject::tr("Position-wise loss of A comes with its propagated run."));
     const PropagatedFidelity& f = from->propagated->fidelity;
     TokenTint tint;
     tint.isSigned = true;
     tint.from = from == newest ? 0 : from->generation;
     tint.moreIsWorse = true;
-    take(tint, lossDeltas(f.fullNll, f.hybridNll, newest->tokens->size()), false);
+    take(tint,
+         lossDeltas(from->against ? lossA : std::span<const float>(f.fullNll), f.hybridNll,
+                    newest->tokens->size()),
+         false);
     std::vector<float> sizes;
     for (std::size_t t = 0; t < tint.value.size(); ++t)
         if (tint.state[t] == TintState::Value)
@@ -163,7 +172,9 @@ TokenTint lossDelta(const SnapshotPtr& newest, const SnapshotPtr& complete) {
     }
     tint.high = niceEnd(most);
     tint.low = -tint.high;
-    tint.caption = QObject::tr("loss B - A, nats, propagated");
+    tint.caption = from->against ? QObject::tr("loss B - A (%1), nats, propagated")
+                                       .arg(QString::fromStdString(policyTitle(from->against->policy)))
+                                 : QObject::tr("loss B - A, nats, propagated");
     return tint;
 }
 

@@ -230,6 +230,11 @@ void Documents::openSession(const QString& path, bool unsaved) {
     if (const Result<> causal = requireCausal(session->request.policy); !causal)
         return fault(QStringLiteral("%1: %2").arg(QFileInfo(path).fileName(),
                                                   QString::fromStdString(causal.error().message)));
+    if (const Result<> causal =
+            session->request.against ? requireCausal(*session->request.against) : Result<>();
+        !causal)
+        return fault(QStringLiteral("%1: %2").arg(QFileInfo(path).fileName(),
+                                                  QString::fromStdString(causal.error().message)));
     m_bar.clear(kOpenTopic);
     m_bar.clear(kLengthTopic);
     const QScopedValueRollback guard(m_settling, true);

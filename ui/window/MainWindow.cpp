@@ -4,6 +4,7 @@
 #include "ui/params/ParamPanel.h"
 #include "ui/plot/Icons.h"
 #include "ui/plot/PlainTip.h"
+#include "ui/run/PinnedRuns.h"
 #include "ui/views/CurveView.h"
 #include "ui/views/HeadsView.h"
 #include "ui/views/InspectorView.h"
@@ -112,7 +113,7 @@ QAction* MainWindow::action(std::string_view id) const {
 void MainWindow::buildActions() {
     std::map<std::string_view, QMenu*> menus;
     std::map<std::string_view, QActionGroup*> groups;
-    for (const char* name : {"File", "Edit", "View", "Run", "Help"}) {
+    for (const char* name : {"File", "Edit", "View", "Run", "Compare", "Help"}) {
         menus[name] = menuBar()->addMenu(QLatin1Char('&') + QLatin1String(name));
         menus[name]->setObjectName(QStringLiteral("menu.%1").arg(QLatin1String(name)));
     }
@@ -192,7 +193,8 @@ void MainWindow::buildFileMenus() {
 }
 
 void MainWindow::buildBars() {
-    m_top = new TopBar(m_context, *m_documents, this);
+    m_pinned = new PinnedRuns(this);
+    m_top = new TopBar(m_context, *m_documents, *m_pinned, this);
     addToolBar(Qt::TopToolBarArea, m_top);
     auto* textMenu = new QMenu(m_top);
     for (const char* id : {"file.open", "file.paste", "edit.text", "edit.find"})
@@ -356,6 +358,10 @@ void MainWindow::connectAll() {
         m_documents->setText(dropped.toStdString(), tr("dropped text"), tr("drop a text"));
     });
     auto* map = findChild<MapView*>();
+    connect(map, &MapView::exchangeWanted, this, [this] { run("compare.exchange"); });
+    connect(m_documents, &Documents::sessionSaving, m_pinned,
+            [this](std::map<std::string, std::string>& view) { m_pinned->save(view); });
+    connect(m_documents, &Documents::sessionOpened, m_pinned, &PinnedRuns::restore);
     connect(m_documents, &Documents::sessionSaving, map,
             [map](std::map<std::string, std::string>& view) { view.merge(map->state()); });
     connect(m_documents, &Documents::sessionOpened, map, &MapView::restore);

@@ -21,6 +21,7 @@ class Documents;
 class MessageBar;
 class ModelCard;
 class ParamPanel;
+class PinnedRuns;
 class Sheet;
 class StatusLine;
 class TopBar;
@@ -70,6 +71,7 @@ private:
     void exportNumbers();
     void askPath(const QString& title, const QString& filter, const QString& suffix,
                  std::function<void(const QString&)> taken);
+    void pinRun();
     void pasteText();
     void editText();
     void buildFileMenus();                                        ///< recent files and sample texts
@@ -92,6 +94,7 @@ private:
     Palette* m_palette = nullptr;
     RecentFiles m_recent;
     ParamPanel* m_params = nullptr;
+    PinnedRuns* m_pinned = nullptr;
     StatusLine* m_status = nullptr;
     WorkStrip* m_work = nullptr;
     TopBar* m_top = nullptr;

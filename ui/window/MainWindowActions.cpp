@@ -1,8 +1,10 @@
 #include "core/engine/Build.h"
 #include "core/policy/ParamSpec.h"
+#include "ui/run/PinnedRuns.h"
 #include "ui/views/HeadsView.h"
 #include "ui/views/MapView.h"
 #include "ui/views/TextView.h"
+#include "ui/window/ArmPicker.h"
 #include "ui/window/Documents.h"
 #include "ui/window/MainWindow.h"
 #include "ui/window/MessageBar.h"
@@ -103,6 +105,14 @@ void MainWindow::run(std::string_view id) {
         requests.setPrecision(Precision::BF16);
     } else if (id == "help.palette") {
         m_palette->open();
+    } else if (id == "compare.pin") {
+        pinRun();
+    } else if (id == "compare.exchange") {
+        requests.exchangeArms();
+    } else if (id == "compare.freeze") {
+        requests.setAgainst(requests.request().policy, tr("A: the present policy"));
+    } else if (id == "compare.full") {
+        requests.setAgainst({}, tr("A: full attention"));
     } else if (id == "help.keys") {
         fillWithKeys(*m_sheet);
         m_sheet->open();
@@ -183,6 +193,19 @@ void MainWindow::askPath(const QString& title, const QString& filter, const QStr
     connect(dialog, &QFileDialog::fileSelected, this,
             [taken = std::move(taken)](const QString& path) { taken(path); });
     dialog->open();
+}
+
+void MainWindow::pinRun() {
+    const SnapshotPtr newest = m_context.runs.snapshot(), complete = m_context.runs.lastComplete();
+    // With figures where there are some of this policy.
+    const bool done = complete && m_context.runs.standing(*complete) == Standing::Current;
+    const SnapshotPtr& from = done ? complete : newest;
+    if (!from || !from->request || m_context.runs.standing(*from) != Standing::Current) {
+        m_errors->show(MessageBar::Hint, tr("There is no run of this policy yet to pin."));
+        return;
+    }
+    const PinnedRun& run = m_pinned->pin(*from, m_documents->textName());
+    m_errors->show(MessageBar::Hint, tr("Pinned %1. Choose it as A or B at the top.").arg(runLine(run)));
 }
 
 void MainWindow::pasteText() {

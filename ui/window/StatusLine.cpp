@@ -1,4 +1,6 @@
 #include "ui/window/StatusLine.h"
+#include "core/engine/ArmComparison.h"
+#include "core/policy/PolicyTitle.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
@@ -8,12 +10,14 @@
 #include <QLocale>
 #include <QToolButton>
 #include <QToolTip>
+#include <algorithm>
 
 namespace fovea::ui {
 
 namespace {
 
-constexpr int kWidth = 780;
+constexpr int kMenus = 400; ///< beside it
+constexpr int kLeastWidth = 620, kLargestWidth = 1300;
 
 QString token(std::uint32_t position) {
     return QStringLiteral("#%1").arg(position);
@@ -24,8 +28,9 @@ QString percent(double share) {
 }
 
 /// A router may cost many times full attention on a text of a few tokens.
-QString shareOfFull(double share) {
-    return share < 10 ? percent(share) : QStringLiteral("%1 times full").arg(share, 0, 'f', 0);
+QString shareOf(double share, const QString& whole) {
+    return share < 10 ? QStringLiteral("%1 of %2").arg(percent(share), whole)
+                      : QStringLiteral("%1 times %2").arg(share, 0, 'f', 0).arg(whole);
 }
 
 } // namespace
@@ -44,11 +49,11 @@ StatusLine::StatusLine(RequestModel& requests, RunController& runs, QWidget* par
     m_regime->setFont(Theme::section());
     line->addWidget(m_regime);
     m_fields = {
-        {QStringLiteral("mass"), tr("kept mass"), {}, {}},
-        {QStringLiteral("error"), tr("output error"), {}, {}},
+        {QStringLiteral("pairs"), tr("B costs"), {}, {}},
         {QStringLiteral("kl"), tr("KL"), {}, {}},
         {QStringLiteral("top1"), tr("top-1"), {}, {}},
-        {QStringLiteral("pairs"), tr("pairs"), {}, {}},
+        {QStringLiteral("mass"), tr("kept mass"), {}, {}},
+        {QStringLiteral("error"), tr("output error"), {}, {}},
         {QStringLiteral("trained"), QString(), {}, {}},
     };
     for (Field& f : m_fields) {
@@ -114,7 +119,8 @@ void StatusLine::showNumbers() {
                               .arg(threeDigits(fidelity.fullMeanNll), threeDigits(fidelity.hybridMeanNll),
                                    threeDigits(fidelity.deltaNll));
         Field& pairs = field(QStringLiteral("pairs"));
-        pairs.value = tr("%1 counted").arg(shareOfFull(cost.pairsRatio));
+        pairs.value =
+            tr("%1, counted").arg(shareOf(cost.pairsRatio, complete->against ? tr("full") : tr("A")));
         pairs.definition =
             tr("Query-key pairs as a share of full attention, counted by formula, the router's multiply-adds "
                "included (%1 without it).\n%2 of %3 pairs over all layers and heads; %4 computed in tiles.")
@@ -157,6 +163,8 @@ void StatusLine::showNumbers() {
                 tr("\nWorst layer: L%1 with %2.").arg(far->layer).arg(threeDigits(far->outputError));
         mass.old = error.old = isOld(*isolated);
     }
+    if (complete && complete->against)
+        showArmA(*complete);
     Field& trained = field(QStringLiteral("trained"));
     trained.value = tr("drop-in");
     trained.definition = tr("Trained-ness: these weights never saw this policy, so it is dropped in.");
@@ -165,6 +173,51 @@ void StatusLine::showNumbers() {
         tr("Propagated: the hybrid run feeds itself, layer by layer. Only this says anything about answers.\n"
            "Kept mass and output error are isolated: each layer got the full run's activations."));
     paintFields();
+}
+
+void StatusLine::showArmA(const Snapshot& complete) {
+    const std::optional<ArmComparison> arms = compareArms(complete);
+    const QString name = QString::fromStdString(policyTitle(complete.against->policy));
+    const bool old = m_runs.standing(complete) != Standing::Current || !m_runs.againstIsCurrent(complete);
+    const auto add = [&](const char* key, const QString& value, const QString& definition) {
+        Field& shown = field(QLatin1String(key));
+        if (shown.value.isEmpty())
+            return;
+        shown.value = value.isEmpty() ? shown.value + tr(", A ...") : value;
+        shown.definition +=
+            QLatin1Char('\n') + (value.isEmpty() ? tr("A, %1, is not run yet.").arg(name) : definition);
+        shown.old = shown.old || old;
+    };
+    if (!arms) {
+        for (const char* key : {"kl", "top1", "pairs"})
+            add(key, {}, {});
+        return;
+    }
+    add("pairs", tr("%1, counted").arg(shareOf(arms->costRatio, tr("A"))),
+        tr("A is %1, which costs %2 of full attention; B costs %3.")
+            .arg(name, percent(arms->a.pairsRatio), percent(arms->b.pairsRatio)));
+    const auto figures = [&](double a, double b, double difference) {
+        return tr("A, %1: %2. B: %3. B - A: %4.")
+            .arg(name, threeDigits(a), threeDigits(b), signedThreeDigits(difference));
+    };
+    add("kl",
+        tr("%1, A %2 (%3)")
+            .arg(threeDigits(arms->b.nextTokenKl), threeDigits(arms->a.nextTokenKl),
+                 signedThreeDigits(arms->klDifference)),
+        figures(arms->a.nextTokenKl, arms->b.nextTokenKl, arms->klDifference));
+    add("top1",
+        tr("%1, A %2 (%3)")
+            .arg(percent(arms->b.top1Agreement), percent(arms->a.top1Agreement),
+                 signedThreeDigits(100 * arms->top1Difference)),
+        tr("A, %1: %2. B: %3. Both find the same token at %4 of the positions.\n"
+           "Mean loss of B - A: %5 nats a token.")
+            .arg(name, percent(arms->a.top1Agreement), percent(arms->b.top1Agreement),
+                 percent(arms->top1Between), signedThreeDigits(arms->lossDifference)));
+    add("mass", tr("%1 (%2)").arg(threeDigits(arms->b.massRecall), signedThreeDigits(arms->massDifference)),
+        figures(arms->a.massRecall, arms->b.massRecall, arms->massDifference));
+    add("error",
+        tr("%1 (%2)").arg(threeDigits(arms->b.outputError), signedThreeDigits(arms->errorDifference)),
+        figures(arms->a.outputError, arms->b.outputError, arms->errorDifference));
 }
 
 void StatusLine::paintFields() {
@@ -180,10 +233,32 @@ void StatusLine::paintFields() {
         palette.setColor(QPalette::WindowText, ink);
         f.button->setPalette(palette);
     }
+    fitFields();
+}
+
+void StatusLine::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    fitFields();
+}
+
+void StatusLine::fitFields() {
+    const QMargins margins = layout()->contentsMargins();
+    int needed = margins.left() + margins.right() + m_regime->sizeHint().width();
+    for (const Field& f : m_fields)
+        needed += f.button->sizeHint().width() + layout()->spacing();
+    for (const char* name : {"error", "mass", "trained"})
+        field(QLatin1String(name)).button->setVisible(true);
+    for (const char* name : {"trained", "error", "mass"}) {
+        if (needed <= width())
+            return;
+        QToolButton* button = field(QLatin1String(name)).button;
+        needed -= button->sizeHint().width() + layout()->spacing();
+        button->setVisible(false);
+    }
 }
 
 QSize StatusLine::sizeHint() const {
-    return {kWidth, height()};
+    return {std::clamp(window()->width() - kMenus, kLeastWidth, kLargestWidth), height()};
 }
 
 QString StatusLine::sentence() const {

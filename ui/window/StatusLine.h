@@ -8,18 +8,22 @@ class QLabel;
 
 namespace fovea::ui {
 
-/// The figures of the policy, always shown together: regime, kept mass, output error, KL, top-1, pairs with
-/// their kind, and trained-ness. Figures of an earlier policy are marked and in the secondary colour. A click
-/// on a figure shows its definition, worst place and spread. Names: status.regime, .mass, .error, .kl, .top1,
-/// .pairs, .trained.
+/// The verdict on arm B, always shown together: regime, what it costs of arm A with the kind of cost, KL,
+/// top-1, kept mass, output error, and trained-ness. The fidelity is against full attention; where arm A is a
+/// policy, each figure has A's beside it, or the difference. Figures of an earlier policy are marked and in
+/// the secondary colour. A click on a figure shows its definition, worst place and spread. Names:
+/// status.regime, .mass, .error, .kl, .top1, .pairs, .trained.
 class StatusLine : public QWidget {
     Q_OBJECT
 public:
     StatusLine(RequestModel& requests, RunController& runs, QWidget* parent = nullptr);
-    /// The whole line as text, for tests and screen readers.
-    /// Wide enough for all fields with their values, so that nothing beside it moves.
+    /// What the window's menus leave, whatever the values are, so that nothing beside it moves.
     [[nodiscard]] QSize sizeHint() const override;
+    /// The whole line as text, for tests and screen readers.
     [[nodiscard]] QString sentence() const;
+
+protected:
+    void resizeEvent(QResizeEvent* event) override;
 
 private:
     struct Field {
@@ -31,7 +35,9 @@ private:
         QToolButton* button = nullptr;
     };
     void showNumbers();
+    void showArmA(const Snapshot& complete); ///< adds arm A's figures to those of arm B
     void paintFields();
+    void fitFields(); ///< hides the last fields while there is no room for them; the verdict stays
     [[nodiscard]] Field& field(const QString& name);
     RequestModel& m_requests;
     RunController& m_runs;

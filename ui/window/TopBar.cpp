@@ -2,6 +2,7 @@
 #include "ui/plot/Icons.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
+#include "ui/window/ArmPicker.h"
 #include "ui/window/Documents.h"
 #include "ui/window/ModelCard.h"
 #include <QHBoxLayout>
@@ -57,7 +58,7 @@ QString noticeOf(const Snapshot& snapshot) {
 
 } // namespace
 
-TopBar::TopBar(ViewContext context, Documents& documents, QWidget* parent)
+TopBar::TopBar(ViewContext context, Documents& documents, PinnedRuns& runs, QWidget* parent)
     : QToolBar(parent), m_context(context), m_documents(documents) {
     setObjectName(QStringLiteral("bar.top"));
     setWindowTitle(tr("Top bar"));
@@ -78,13 +79,9 @@ TopBar::TopBar(ViewContext context, Documents& documents, QWidget* parent)
     m_model = makeButton(QStringLiteral("top.model"), QStringLiteral("model"), inside);
     m_model->setToolTip(tr("The model's card"));
     line->addWidget(m_model);
-    m_policyA = makeLabel(QStringLiteral("top.a"), inside);
-    m_policyA->setToolTip(tr("A is full attention over the same text by the same model"));
-    line->addWidget(m_policyA);
-    m_policyB = makeLabel(QStringLiteral("top.b"), inside);
-    m_policyB->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    m_policyB->setMinimumWidth(120);
-    line->addWidget(m_policyB, 2);
+    line->addWidget(new ArmPicker(MapArm::A, m_context, runs, inside));
+    line->addWidget(new ArmPicker(MapArm::B, m_context, runs, inside));
+    line->addStretch(1);
     m_notice = makeLabel(QStringLiteral("text.notice"), inside);
     m_notice->setSizePolicy(QSizePolicy::Maximum, QSizePolicy::Preferred);
     line->addWidget(m_notice, 1);
@@ -122,22 +119,13 @@ void TopBar::refresh() {
     m_model->setText(fontMetrics().elidedText(title, Qt::ElideMiddle, 280));
 
     const Theme& theme = Theme::current();
-    const auto ink = [](QLabel* label, const QColor& colour) {
-        QPalette palette = label->palette();
-        palette.setColor(QPalette::WindowText, colour);
-        label->setPalette(palette);
-    };
-    m_policyA->setText(tr("A  full"));
-    ink(m_policyA, theme.armA);
-    const QString summary = QString::fromStdString(request.policy.summary());
-    m_policyB->setText(tr("B  %1").arg(summary));
-    m_policyB->setToolTip(plainTip(tr("B: %1").arg(summary)));
-    ink(m_policyB, theme.armB);
     const QString notice = sameText ? noticeOf(*snapshot) : QString();
     m_notice->setText(m_notice->fontMetrics().elidedText(notice, Qt::ElideRight, kNoticeWidth));
     m_notice->setToolTip(plainTip(notice));
     m_notice->setVisible(!notice.isEmpty());
-    ink(m_notice, theme.warning);
+    QPalette ink = m_notice->palette();
+    ink.setColor(QPalette::WindowText, theme.warning);
+    m_notice->setPalette(ink);
 }
 
 } // namespace fovea::ui

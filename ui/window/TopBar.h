@@ -8,15 +8,17 @@ class QVBoxLayout;
 
 namespace fovea::ui {
 
+class ArmPicker;
 class Documents;
+class PinnedRuns;
 
-/// The bar below the menus: the text with its number of tokens, the model, the policies A and B, and warnings
-/// about the text (bytes that are not UTF-8, tokens beyond the model's context). Names: top.text, top.model,
-/// top.a, top.b, text.notice.
+/// The bar below the menus: the text with its number of tokens, the model, the pickers of arms A and B, and
+/// warnings about the text (bytes that are not UTF-8, tokens beyond the model's context). Names: top.text,
+/// top.model, top.a, top.b, text.notice.
 class TopBar : public QToolBar {
     Q_OBJECT
 public:
-    TopBar(ViewContext context, Documents& documents, QWidget* parent = nullptr);
+    TopBar(ViewContext context, Documents& documents, PinnedRuns& runs, QWidget* parent = nullptr);
     [[nodiscard]] QToolButton* textButton() const { return m_text; }
     [[nodiscard]] QToolButton* modelButton() const { return m_model; }
 
@@ -30,8 +32,6 @@ private:
     QVBoxLayout* m_column;
     QToolButton* m_text;
     QToolButton* m_model;
-    QLabel* m_policyA;
-    QLabel* m_policyB;
     QLabel* m_notice;
 };
 

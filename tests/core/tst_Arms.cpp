@@ -1,0 +1,373 @@
+// Two policies over one full run: what arm A gives is what the same policy gives as arm B, and nothing of it
+// is computed twice.
+#include "core/engine/ArmComparison.h"
+#include "core/engine/Engine.h"
+#include "core/engine/SameResult.h"
+#include "core/export/Report.h"
+#include "core/export/Session.h"
+#include "core/measure/BlockFacts.h"
+#include "core/measure/PairFacts.h"
+#include "core/measure/TokenReport.h"
+#include "core/policy/PolicyTitle.h"
+#include "tests/support/RandomLayer.h"
+#include "tests/support/TinyModel.h"
+#include <QTest>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+
+using namespace fovea;
+
+namespace {
+
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+using test::RandomLayer;
+
+AttentionPolicy windowOf(std::int64_t window, std::int64_t sinks) {
+    AttentionPolicy policy;
+    policy.local.window = window;
+    policy.always.sinks = sinks;
+    return policy;
+}
+
+AttentionPolicy routedPolicy() {
+    AttentionPolicy policy = windowOf(6, 1);
+    policy.routed.signal = "key_norm";
+    policy.routed.budget = 3;
+    return policy;
+}
+
+SnapshotPtr must(Result<SnapshotPtr> run) {
+    if (!run)
+        qFatal("%s", run.error().message.c_str());
+    return std::move(*run);
+}
+
+/// NaN at 0 equals itself.
+bool sameBits(std::span<const float> a, std::span<const float> b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+} // namespace
+
+class tst_Arms : public QObject {
+    Q_OBJECT
+private slots:
+    void armA_isThatPolicyRunAlone();
+    void changeOfB_keepsA();
+    void exchange_computesNothing();
+    void cancelInA_keepsB();
+    void textAndFullAttention_dropA();
+    void refusals_nameTheArm();
+    void comparison_isTheDifference();
+    void difference_isOfPairsBeforePooling_data();
+    void difference_isOfPairsBeforePooling();
+    void facts_haveBothArms();
+    void session_keepsA();
+    void table_hasBothArms();
+    void titles();
+
+private:
+    test::TinyModelFile m_model;
+    [[nodiscard]] Request request(std::size_t letters = 60) const {
+        Request request = test::tinyRequest(m_model, letters);
+        request.depth = Depth::Propagated;
+        request.policy = routedPolicy();
+        request.against = windowOf(4, 2);
+        return request;
+    }
+};
+
+void tst_Arms::armA_isThatPolicyRunAlone() {
+    Request both = request();
+    both.visible.layer = 1;
+    std::vector<SnapshotPtr> seen;
+    const SnapshotPtr s = must(Engine().run(both, [&](SnapshotPtr one) { seen.push_back(one); }, {}));
+    Request alone = both;
+    alone.policy = *both.against;
+    alone.against.reset();
+    const SnapshotPtr a = must(Engine().run(alone, {}, {}));
+    QVERIFY(s->against && s->against->visible && s->against->isolated && s->against->propagated);
+    QVERIFY(sameBits(s->against->visible->lse, a->visible->lse));
+    QVERIFY(s->against->isolated->layers == a->isolated->layers);
+    QCOMPARE(s->against->propagated->fidelity.nextTokenKl, a->propagated->fidelity.nextTokenKl);
+    QVERIFY(sameBits(s->against->propagated->fidelity.hybridNll, a->propagated->fidelity.hybridNll));
+    QVERIFY(s->against->propagated->fidelity.nextTokenKl != s->propagated->fidelity.nextTokenKl);
+    QCOMPARE(s->against->policyHash, a->policyHash);
+    // As a snapshot of its own it is the other run.
+    const SnapshotPtr own = s->armA();
+    QVERIFY(own->request->policy == alone.policy && !own->request->against && !own->against);
+    QCOMPARE(own->visible, s->against->visible);
+    QVERIFY(own->provenance().find(alone.policy.summary()) != std::string::npos);
+    QVERIFY(!a->armA());
+    // No snapshot on the way was without arm A, or had a part of B's in its place.
+    for (const SnapshotPtr& one : seen)
+        QVERIFY(one->against && one->against->policy == *both.against);
+    const std::string line = s->provenance();
+    for (const std::string& part : {both.policy.summary(), both.against->summary(),
+                                    s->policyHash.substr(0, 8), s->against->policyHash.substr(0, 8)})
+        QVERIFY2(line.find(part) != std::string::npos, line.c_str());
+}
+
+void tst_Arms::changeOfB_keepsA() {
+    Engine engine;
+    Request r = request();
+    const SnapshotPtr first = must(engine.run(r, {}, {}));
+    for (const std::int64_t window : {7, 8, 9}) {
+        r.policy.local.window = window;
+        r.depth = window == 9 ? Depth::Propagated : Depth::Visible;
+        std::vector<SnapshotPtr> seen;
+        const SnapshotPtr next = must(engine.run(r, [&](SnapshotPtr one) { seen.push_back(one); }, {}));
+        QCOMPARE(next->full, first->full);
+        QVERIFY(next->visible != first->visible);
+        for (const SnapshotPtr& one : seen) { // whole from the first picture on
+            QCOMPARE(one->against->visible, first->against->visible);
+            QCOMPARE(one->against->isolated, first->against->isolated);
+            QCOMPARE(one->against->propagated, first->against->propagated);
+        }
+    }
+    // Another layer: its rows are new, the figures of all layers are not.
+    r.visible.layer = 1;
+    const SnapshotPtr other = must(engine.run(r, {}, {}));
+    QCOMPARE(other->against->visible->layer, 1);
+    QCOMPARE(other->against->isolated, first->against->isolated);
+    // Another arm A leaves B as it is.
+    r.against = windowOf(5, 0);
+    const SnapshotPtr changed = must(engine.run(r, {}, {}));
+    QCOMPARE(changed->visible, other->visible);
+    QCOMPARE(changed->propagated, other->propagated);
+    QVERIFY(changed->against->propagated != other->against->propagated);
+    QVERIFY(sameResult(*changed->request, *other->request));
+    QVERIFY(!sameAgainst(*changed->request, *other->request));
+}
+
+void tst_Arms::exchange_computesNothing() {
+    Engine engine;
+    Request r = request();
+    const SnapshotPtr first = must(engine.run(r, {}, {}));
+    std::swap(r.policy, *r.against);
+    const SnapshotPtr second = must(engine.run(r, {}, {}));
+    QCOMPARE(second->visible, first->against->visible);
+    QCOMPARE(second->propagated, first->against->propagated);
+    QCOMPARE(second->against->visible, first->visible);
+    QCOMPARE(second->against->isolated, first->isolated);
+    QCOMPARE(second->against->propagated, first->propagated);
+    // B as the policy that A has: one run serves both.
+    r.policy = *r.against;
+    const SnapshotPtr same = must(engine.run(r, {}, {}));
+    QCOMPARE(same->propagated, first->propagated);
+    QCOMPARE(same->against->propagated, first->propagated);
+    const auto compared = compareArms(*same);
+    QVERIFY(compared && compared->costRatio == 1 && compared->klDifference == 0 &&
+            compared->top1Between == 1);
+}
+
+void tst_Arms::cancelInA_keepsB() {
+    Engine engine;
+    WorkContext work;
+    int reports = 0; // of arm A's propagated run
+    work.progress = [&](const Progress& p) {
+        if (p.what == "hybrid attention, arm A" && ++reports == 1)
+            work.cancel.cancel();
+    };
+    const Result<SnapshotPtr> stopped = engine.run(request(), {}, work);
+    QVERIFY(!stopped);
+    QCOMPARE(stopped.error().code, ErrorCode::Cancelled);
+    QCOMPARE(reports, 1);
+    // What was finished before is not computed again: B as a whole, and A's isolated layers.
+    std::set<std::string> reported;
+    WorkContext next;
+    next.progress = [&](const Progress& p) { reported.insert(p.what); };
+    const SnapshotPtr s = must(engine.run(request(), {}, next));
+    QVERIFY(s->propagated && s->against->propagated);
+    QVERIFY(reported.contains("hybrid attention, arm A"));
+    for (const std::string& what : reported)
+        QVERIFY2(what.ends_with(", arm A") && !what.starts_with("isolated"), what.c_str());
+}
+
+void tst_Arms::textAndFullAttention_dropA() {
+    Engine engine;
+    Request r = request();
+    const SnapshotPtr first = must(engine.run(r, {}, {}));
+    r.text = std::make_shared<const std::string>(test::tinyText(40));
+    const SnapshotPtr other = must(engine.run(r, {}, {}));
+    QVERIFY(other->full != first->full);
+    QVERIFY(other->against->propagated != first->against->propagated);
+    QCOMPARE(other->against->propagated->fidelity.hybridNll.size(), other->tokens->size());
+    r.against.reset();
+    const SnapshotPtr full = must(engine.run(r, {}, {}));
+    QVERIFY(!full->against);
+    QCOMPARE(full->propagated, other->propagated);
+}
+
+void tst_Arms::refusals_nameTheArm() {
+    Request r = request();
+    r.against = *presetPolicy("longformer-sym");
+    const Result<SnapshotPtr> ahead = Engine().run(r, {}, {});
+    QVERIFY(!ahead && ahead.error().message.find("causal") != std::string::npos);
+    r.against = windowOf(4, 0);
+    r.against->always.pinned = {{500, 500, Role::Keys}};
+    const Result<SnapshotPtr> beyond = Engine().run(r, {}, {});
+    QVERIFY2(!beyond, "a pin beyond the text");
+    r.against = windowOf(-3, 0);
+    const Result<SnapshotPtr> illegal = Engine().run(r, {}, {});
+    for (const auto* refused : {&ahead, &beyond, &illegal})
+        QVERIFY2(!*refused && refused->error().message.starts_with("arm A: "), "the arm is not named");
+}
+
+void tst_Arms::comparison_isTheDifference() {
+    const SnapshotPtr s = must(Engine().run(request(), {}, {}));
+    const std::optional<ArmComparison> c = compareArms(*s);
+    QVERIFY(c && !c->againstFull);
+    const PropagatedResult &a = *s->against->propagated, &b = *s->propagated;
+    QCOMPARE(c->costRatio, b.cost.pairsRatio / a.cost.pairsRatio);
+    QCOMPARE(c->klDifference, b.fidelity.nextTokenKl - a.fidelity.nextTokenKl);
+    QCOMPARE(c->lossDifference, b.fidelity.hybridMeanNll - a.fidelity.hybridMeanNll);
+    QCOMPARE(c->massDifference, s->isolated->massRecall - s->against->isolated->massRecall);
+    std::size_t same = 0;
+    for (std::size_t t = 0; t < s->tokens->size(); ++t)
+        same += a.fidelity.hybridTop1[t] == b.fidelity.hybridTop1[t] ? 1U : 0U;
+    QCOMPARE(c->top1Between, static_cast<double>(same) / static_cast<double>(s->tokens->size()));
+    QVERIFY(sameBits(armALoss(*s), a.fidelity.hybridNll));
+    // Against full attention the figures are those of B alone.
+    Request alone = request();
+    alone.against.reset();
+    const SnapshotPtr full = must(Engine().run(alone, {}, {}));
+    const std::optional<ArmComparison> f = compareArms(*full);
+    QVERIFY(f && f->againstFull);
+    QCOMPARE(f->costRatio, full->propagated->cost.pairsRatio);
+    QCOMPARE(f->klDifference, full->propagated->fidelity.nextTokenKl);
+    QCOMPARE(f->lossDifference, full->propagated->fidelity.deltaNll);
+    QCOMPARE(f->top1Between, full->propagated->fidelity.top1Agreement);
+    QVERIFY(sameBits(armALoss(*full), full->full->nll));
+    // Half a result is no comparison.
+    Snapshot half = *s;
+    auto without = std::make_shared<AgainstResult>(*s->against);
+    without->propagated.reset();
+    half.against = without;
+    QVERIFY(!compareArms(half) && armALoss(half).empty());
+}
+
+void tst_Arms::difference_isOfPairsBeforePooling_data() {
+    QTest::addColumn<int>("pooling");
+    QTest::addColumn<int>("level");
+    for (const auto& [pooling, level] : {std::array{0, 0}, std::array{1, 0}, std::array{0, 2},
+                                         std::array{1, 2}, std::array{0, 6}, std::array{1, 7}})
+        QTest::addRow("%s level %d", pooling ? "mass" : "max", level) << pooling << level;
+}
+
+void tst_Arms::difference_isOfPairsBeforePooling() {
+    QFETCH(int, pooling);
+    QFETCH(int, level);
+    constexpr std::size_t kTokens = 300;
+    const RandomLayer b(kTokens, 20, 3), a(kTokens, 45, 0); // the same q, k, v
+    TileSource source = b.source();
+    source.againstLse = a.hybridLse;
+    source.againstPlan = &a.plan;
+    const TileKey key{0, 1, MapQuantity::ArmDifference, static_cast<Pooling>(pooling), level, 0, 0};
+    const MapTile tile = makeTile(key, source, 2);
+    const std::size_t side = std::size_t{1} << level;
+    std::size_t less = 0, more = 0;
+    for (std::size_t r = 0; r < kTile; r += level == 0 ? 5 : 1)
+        for (std::size_t c = 0; c < kTile; c += level == 0 ? 3 : 1) {
+            double want = 0;
+            std::size_t rows = 0;
+            for (std::size_t i = r * side; i < std::min((r + 1) * side, kTokens); ++i) {
+                ++rows;
+                for (std::size_t j = c * side; j < std::min((c + 1) * side, i + 1); ++j) {
+                    const double d = b.row(1, i)[j].hybrid - a.row(1, i)[j].hybrid;
+                    want = pooling != 0 ? want + d : std::abs(d) > std::abs(want) ? d : want;
+                }
+            }
+            if (pooling != 0 && rows > 0)
+                want /= static_cast<double>(rows);
+            const double got = static_cast<double>(tile.value[r * kTile + c]);
+            QVERIFY2(std::abs(got - want) <= 4e-6 + 4e-6 * std::abs(want),
+                     qPrintable(QString("row %1 col %2: %3, want %4").arg(r).arg(c).arg(got).arg(want)));
+            less += got < -0.01 ? 1U : 0U;
+            more += got > 0.01 ? 1U : 0U;
+        }
+    QVERIFY(level > 2 || (less > 0 && more > 0)); // both signs are there
+    // Arm A alone is its hybrid, with its own states.
+    TileKey own = key;
+    own.quantity = MapQuantity::Hybrid;
+    own.arm = MapArm::A;
+    TileKey plain = own;
+    plain.arm = MapArm::B;
+    const MapTile ofA = makeTile(own, source, 1), alone = makeTile(plain, a.source(), 1);
+    QVERIFY(ofA.value == alone.value && ofA.state == alone.state && ofA.keptShare == alone.keptShare);
+    // A row that one arm does not know has no difference.
+    const RandomLayer part(kTokens, 45, 0, {0, 64});
+    source.againstLse = part.hybridLse;
+    source.againstPlan = &part.plan;
+    const MapTile unknown = makeTile(key, source, 1);
+    QVERIFY(std::isnan(unknown.value[(70 / side + 1) % kTile * kTile]) || level > 5);
+}
+
+void tst_Arms::facts_haveBothArms() {
+    constexpr std::size_t kTokens = 90;
+    const RandomLayer b(kTokens, 20, 3), a(kTokens, 45, 0);
+    TileSource source = b.source();
+    const PairFacts alone = pairFacts(source, 0, 60, 30);
+    QVERIFY(!alone.against);
+    source.againstLse = a.hybridLse;
+    source.againstPlan = &a.plan;
+    const PairFacts pair = pairFacts(source, 0, 60, 30);
+    QCOMPARE(pair.hybrid, std::optional<double>(0.0));
+    QVERIFY(pair.against && std::abs(*pair.against - a.row(0, 60)[30].hybrid) < 1e-6);
+    QCOMPARE(pair.kind, ReadKind::Skipped);
+    QCOMPARE(pair.againstKind, ReadKind::Window);
+    QCOMPARE(pair.full, alone.full);
+    // A block of differences is that of the map's cell.
+    const BlockFacts block = blockFacts(source, 0, MapQuantity::ArmDifference, {56, 60}, {28, 32});
+    const MapTile tile = makeTile({0, 0, MapQuantity::ArmDifference, Pooling::Max, 2, 0, 0}, source, 1);
+    const MapTile mass = makeTile({0, 0, MapQuantity::ArmDifference, Pooling::Mass, 2, 0, 0}, source, 1);
+    QVERIFY(block.values);
+    QVERIFY(std::abs(block.values->largest - static_cast<double>(tile.value[14 * kTile + 7])) < 1e-6);
+    QVERIFY(std::abs(block.values->mass - static_cast<double>(mass.value[14 * kTile + 7])) < 1e-6);
+}
+
+void tst_Arms::session_keepsA() {
+    Session session;
+    session.request = request();
+    const std::string json = sessionToJson(session);
+    const Result<Session> read = sessionFromJson(json);
+    QVERIFY2(read.has_value(), read ? "" : read.error().message.c_str());
+    QVERIFY(read->request.against && *read->request.against == *session.request.against);
+    QVERIFY(read->request.policy == session.request.policy);
+    session.request.against.reset();
+    const std::string without = sessionToJson(session);
+    QVERIFY(without.find("against") == std::string::npos);
+    QVERIFY(!sessionFromJson(without)->request.against);
+    auto doc = nlohmann::json::parse(json);
+    doc["against"]["local"]["window"] = -4;
+    const Result<Session> bad = sessionFromJson(doc.dump());
+    QVERIFY(!bad);
+    QVERIFY2(bad.error().message.find("against") != std::string::npos, bad.error().message.c_str());
+}
+
+void tst_Arms::table_hasBothArms() {
+    const SnapshotPtr s = must(Engine().run(request(), {}, {}));
+    const Result<std::string> csv = attentionCsv(*s, 0, 0, {20, 21}, {0, 21}, 1000);
+    QVERIFY(csv.has_value());
+    const QStringList lines = QString::fromStdString(*csv).split('\n', Qt::SkipEmptyParts);
+    QVERIFY(lines[0].endsWith(QStringLiteral(",policy,against,against_policy")));
+    const AttentionRow a = makeRow(0, 20, *s->armA()->tileSource(0));
+    for (int key = 0; key <= 20; ++key) {
+        const QStringList cells = lines[key + 1].split(',');
+        QCOMPARE(cells[cells.size() - 2].toFloat(), a.hybrid[static_cast<std::size_t>(key)]);
+        QCOMPARE(cells.last().toStdString(), s->against->policyHash.substr(0, 8));
+    }
+}
+
+void tst_Arms::titles() {
+    QCOMPARE(armTitle(std::nullopt), std::string("full attention"));
+    QCOMPARE(armTitle(fullPolicy()), std::string("full attention"));
+    QCOMPARE(armTitle(routedPolicy()), routedPolicy().summary());
+    QVERIFY(armTitle(*presetPolicy("streaming")) != presetPolicy("streaming")->summary());
+}
+
+QTEST_GUILESS_MAIN(tst_Arms)
+#include "tst_Arms.moc"

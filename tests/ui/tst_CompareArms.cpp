@@ -1,0 +1,300 @@
+// Two arms in the window, on a whole small model: nothing stands in for the engine.
+#include "core/engine/ArmComparison.h"
+#include "core/engine/Engine.h"
+#include "core/files/AtomicFile.h"
+#include "core/measure/PairFacts.h"
+#include "core/policy/PolicyJson.h"
+#include "core/policy/PolicyTitle.h"
+#include "tests/support/TinyModel.h"
+#include "tests/support/WindowStage.h"
+#include "ui/plot/NumberText.h"
+#include "ui/views/HeadsView.h"
+#include "ui/views/InspectorModels.h"
+#include "ui/views/MapView.h"
+#include "ui/window/ArmPicker.h"
+#include "ui/window/StatusLine.h"
+#include <QAbstractButton>
+#include <QApplication>
+#include <QMenu>
+#include <QProcess>
+#include <QSlider>
+#include <QTableView>
+#include <QTemporaryDir>
+#include <QTest>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+using namespace fovea;
+using namespace fovea::ui;
+using namespace fovea::test;
+
+namespace {
+
+constexpr int kQuery = 230;
+
+std::string policyFile(const QTemporaryDir& folder, const char* name, const AttentionPolicy& policy) {
+    const std::string path = folder.filePath(QLatin1String(name)).toStdString();
+    if (!writeFileAtomically(path, policyToJson(policy)))
+        qFatal("cannot write %s", path.c_str());
+    return path;
+}
+
+/// The action of a menu by name, also in submenus.
+QAction* actionOf(const QMenu* menu, const QString& name) {
+    for (QAction* action : menu->actions()) {
+        if (action->objectName() == name)
+            return action;
+        if (action->menu() != nullptr)
+            if (QAction* inner = actionOf(action->menu(), name))
+                return inner;
+    }
+    return nullptr;
+}
+
+/// Opens the picker with the keyboard and goes down, and into a submenu, to the action of that name.
+void chooseByKeys(Stage& s, const char* picker, const QString& name) {
+    auto* button = s.find<ArmPicker>(picker);
+    button->setFocus(Qt::TabFocusReason);
+    QTest::keyClick(button, Qt::Key_Down);
+    auto* menu = qobject_cast<QMenu*>(QApplication::activePopupWidget());
+    QVERIFY(menu != nullptr && menu->objectName() == QLatin1String(picker) + QStringLiteral(".menu"));
+    QAction* const wanted = actionOf(menu, name);
+    QVERIFY2(wanted != nullptr, qPrintable(name));
+    for (QMenu* at = menu;;) {
+        const auto leads = [&](const QAction* action) {
+            return action == wanted ||
+                   (action != nullptr && action->menu() != nullptr && actionOf(action->menu(), name));
+        };
+        for (int n = 0; n < 200 && !leads(at->activeAction()); ++n)
+            QTest::keyClick(at, Qt::Key_Down);
+        QVERIFY(leads(at->activeAction()));
+        if (at->activeAction() == wanted) {
+            QTest::keyClick(at, Qt::Key_Return);
+            return;
+        }
+        QMenu* const inner = at->activeAction()->menu();
+        QTest::keyClick(at, Qt::Key_Right);
+        QTRY_VERIFY(inner->isVisible());
+        at = inner;
+    }
+}
+
+} // namespace
+
+class TestCompareArms : public QObject {
+    Q_OBJECT
+
+private slots:
+    void initTestCase() { keepSettingsIn(m_dir); }
+    void init() {
+        QSettings().clear();
+        Theme::apply(Theme::light());
+    }
+
+    void ask07_compareTwoRuns() {
+        Stage s{LatestWorker::Runner{}};
+        s.window.resize(1280, 800);
+        const std::string words = tinyText(400);
+        s.window.documents().setText(words, QStringLiteral("letters"), QStringLiteral("test"));
+        s.window.documents().openModel(QString::fromStdString(m_model.path()));
+        QTRY_VERIFY_WITH_TIMEOUT(s.runs.lastComplete() && !s.runs.updating(), 60'000);
+        QVERIFY(s.runs.lastComplete()->tokens->size() > kQuery);
+        QCOMPARE(s.find<ArmPicker>("top.a")->title(), QStringLiteral("full attention"));
+        s.requests.undoStack().clear();
+
+        // A by keyboard, B by dragging a slider.
+        chooseByKeys(s, "top.a", QStringLiteral("top.a.preset.window"));
+        const AttentionPolicy a = *presetPolicy("window");
+        QVERIFY(s.requests.request().against && sameButName(*s.requests.request().against, a));
+        QCOMPARE(s.requests.undoStack().count(), 1);
+        QVERIFY(s.find<ArmPicker>("top.a")->accessibleName().contains(QStringLiteral("window")));
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+        const std::shared_ptr<const AgainstResult> before = s.runs.lastComplete()->against;
+        QVERIFY(before && before->propagated);
+        auto* slider = s.find<QSlider>("params.local.window.slider");
+        QTest::mousePress(slider, Qt::LeftButton, {}, QPoint(slider->width() / 2, slider->height() / 2));
+        for (int x = slider->width() / 2; x > 30; x -= 8)
+            QTest::mouseMove(slider, QPoint(x, slider->height() / 2));
+        QTest::mouseRelease(slider, Qt::LeftButton, {}, QPoint(30, slider->height() / 2));
+        QVERIFY(s.requests.request().policy.local.window < 100);
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+        const SnapshotPtr shown = s.runs.lastComplete();
+        QVERIFY(shown->against->propagated == before->propagated); // A was not run again
+        QCOMPARE(s.requests.undoStack().count(), 2);
+
+        // An engine of its own gives the same figures and weights.
+        Request same = s.requests.request();
+        const auto alone = Engine().run(same, {}, {});
+        QVERIFY(alone.has_value());
+        const std::optional<ArmComparison> figures = compareArms(**alone);
+        QVERIFY(figures && figures->klDifference != 0);
+        const QString kl = s.find<QAbstractButton>("status.kl")->text();
+        QCOMPARE(kl, QStringLiteral("KL %1, A %2 (%3)")
+                         .arg(threeDigits(figures->b.nextTokenKl), threeDigits(figures->a.nextTokenKl),
+                              signedThreeDigits(figures->klDifference)));
+        QVERIFY(s.find<QAbstractButton>("status.pairs")->text().contains(QStringLiteral("of A")));
+
+        // The difference map shows what the command prints, at the pair where the arms differ most.
+        auto* map = s.find<MapView>("map");
+        QTest::mouseClick(s.find<QAbstractButton>("map.mode.difference"), Qt::LeftButton);
+        const TileSource source = *(*alone)->tileSource(s.selection.layer());
+        const AttentionRow rowB = makeRow(s.selection.head(), kQuery, source);
+        const AttentionRow rowA = makeRow(s.selection.head(), kQuery, againstSource(source));
+        int key = 0;
+        for (int k = 0; k <= kQuery; ++k) {
+            const auto apart = [&](int at) {
+                return std::fabs(rowB.hybrid[static_cast<std::size_t>(at)] -
+                                 rowA.hybrid[static_cast<std::size_t>(at)]);
+            };
+            key = apart(k) > apart(key) ? k : key;
+        }
+        const PairFacts facts = pairFacts(source, s.selection.head(), kQuery, static_cast<std::size_t>(key));
+        QVERIFY(facts.against && facts.hybrid);
+        s.selection.pinPair({kQuery, key});
+        map->canvas().setFocus();
+        QTest::keyClick(&map->canvas(), Qt::Key_F); // the cell fills a part of the view
+        QCOMPARE(map->canvas().scene().panes.front().quantity, MapQuantity::ArmDifference);
+        QTRY_VERIFY_WITH_TIMEOUT(map->tiles().settled(), 30'000);
+        const double difference = *facts.hybrid - *facts.against;
+        QVERIFY2(std::fabs(difference) > 0.001, "the cell lies in no neutral band");
+        const MapScale scale(ScaleKind::Signed, *map->exportOptions().differenceLimit);
+        const auto& table = Ramp::signedDifference(Theme::light()).table();
+        const QPointF place = map->canvas().cellCentre({kQuery, key}, 0) -
+                              QPointF(map->canvas().viewport().cell, map->canvas().viewport().cell) / 4;
+        const auto painted = [&] { return map->canvas().grab().toImage().pixel(place.toPoint()); };
+        const auto near = [&] {
+            const int at = scale.index(static_cast<float>(difference));
+            for (const int i : {at - 1, at, at + 1})
+                if (i >= 0 && i < 256 && painted() == table[static_cast<std::size_t>(i)])
+                    return true;
+            return false;
+        };
+        QTRY_VERIFY(near());
+        compareWithProgram(same, words, s.selection.layer(), s.selection.head(), facts);
+
+        // The inspector's columns are the arms.
+        auto* reads = s.find<QTableView>("inspector.reads");
+        QTRY_VERIFY(reads->model()->rowCount() > 0);
+        QTRY_VERIFY(reads->model()
+                        ->index(0, ReadsModel::FullColumn)
+                        .data(Qt::ToolTipRole)
+                        .toString()
+                        .contains(QStringLiteral("attention")));
+
+        // The heads overview shows either arm.
+        auto* heads = s.find<HeadsView>("heads");
+        const auto mass = [&] { return *heads->grid().scene().value(0, 1); };
+        QCOMPARE(mass(), static_cast<double>((*alone)->isolated->layers[0].headMass[1]));
+        QTest::mouseClick(s.find<QAbstractButton>("heads.armA"), Qt::LeftButton);
+        QCOMPARE(mass(), static_cast<double>((*alone)->against->isolated->layers[0].headMass[1]));
+        QTest::mouseClick(s.find<QAbstractButton>("heads.armA"), Qt::LeftButton);
+
+        // C shows A while it is held, X exchanges.
+        const auto pane = [&] { return map->canvas().scene().panes.front(); };
+        QTest::keyPress(&map->canvas(), Qt::Key_C);
+        QVERIFY(pane().quantity == MapQuantity::Hybrid && pane().arm == MapArm::A);
+        QTest::keyRelease(&map->canvas(), Qt::Key_C);
+        QCOMPARE(pane().quantity, MapQuantity::ArmDifference);
+        const AttentionPolicy b = s.requests.request().policy;
+        QTest::keyClick(&map->canvas(), Qt::Key_X);
+        QCOMPARE(s.requests.undoStack().count(), 3);
+        QVERIFY(sameButName(s.requests.request().policy, a));
+        QVERIFY(s.requests.request().against && sameButName(*s.requests.request().against, b));
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+        const auto exchanged = compareArms(*s.runs.lastComplete());
+        QVERIFY(exchanged);
+        QCOMPARE(exchanged->klDifference, -figures->klDifference);
+        s.window.activateWindow(); // the menus took it
+        QVERIFY(QTest::qWaitForWindowActive(&s.window));
+        QTest::keyClick(&map->canvas(), Qt::Key_Z, Qt::ControlModifier);
+        QVERIFY(sameButName(s.requests.request().policy, b));
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+
+        // A pinned run can be chosen, and full attention again.
+        QTest::keyClick(&map->canvas(), Qt::Key_D, Qt::ControlModifier);
+        const QString name = QStringLiteral("r%1").arg(s.runs.lastComplete()->generation);
+        chooseByKeys(s, "top.a", QStringLiteral("top.a.full"));
+        QVERIFY(!s.requests.request().against);
+        chooseByKeys(s, "top.b", QStringLiteral("top.b.preset.window"));
+        QVERIFY(sameButName(s.requests.request().policy, a));
+        chooseByKeys(s, "top.a", QStringLiteral("top.a.run.") + name);
+        QVERIFY(s.requests.request().against && sameButName(*s.requests.request().against, b));
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+
+        // The session keeps A and the pinned runs.
+        const QString path = m_dir.filePath(QStringLiteral("arms.json"));
+        s.window.documents().saveSession(path);
+        Stage again{LatestWorker::Runner{}};
+        again.window.documents().open({path});
+        QVERIFY(again.requests.request().against && sameButName(*again.requests.request().against, b));
+        chooseByKeys(again, "top.b", QStringLiteral("top.b.run.") + name);
+        QVERIFY(sameButName(again.requests.request().policy, b));
+    }
+
+    void exchange_withFullAttention() {
+        Stage s;
+        const AttentionPolicy b = s.requests.request().policy;
+        s.window.action("compare.exchange")->trigger();
+        QVERIFY(sameButName(s.requests.request().policy, fullPolicy()));
+        QVERIFY(s.requests.request().against && sameButName(*s.requests.request().against, b));
+        s.window.action("compare.exchange")->trigger();
+        QVERIFY(!s.requests.request().against && sameButName(s.requests.request().policy, b));
+        QCOMPARE(s.requests.undoStack().count(), 2);
+        s.window.action("compare.freeze")->trigger();
+        QVERIFY(s.requests.request().against && sameButName(*s.requests.request().against, b));
+        s.requests.setParam(*findParam("window"), ParamValue(std::int64_t{19}));
+        QVERIFY(sameButName(*s.requests.request().against, b)); // as it was
+        s.window.action("compare.full")->trigger();
+        QVERIFY(!s.requests.request().against);
+        s.requests.undoStack().undo();
+        QVERIFY(s.requests.request().against);
+    }
+
+    /// Figures of another arm A are greyed until its own are there.
+    void olderArmA_isMarked() {
+        Stage s{LatestWorker::Runner{}};
+        s.window.documents().setText(tinyText(300), QStringLiteral("letters"), QStringLiteral("test"));
+        s.window.documents().openModel(QString::fromStdString(m_model.path()));
+        QTRY_VERIFY_WITH_TIMEOUT(s.runs.lastComplete() && !s.runs.updating(), 60'000);
+        s.requests.setAgainst(*presetPolicy("window"), QStringLiteral("test"));
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+        auto* status = s.find<StatusLine>("status");
+        QVERIFY2(!status->sentence().contains(QStringLiteral("(old)")), qPrintable(status->sentence()));
+        s.requests.setAgainst(*presetPolicy("streaming"), QStringLiteral("test"));
+        QVERIFY2(status->sentence().contains(QStringLiteral("(old)")), qPrintable(status->sentence()));
+        QVERIFY(s.find<MapView>("map")->pictureIsOld());
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+        QVERIFY(!status->sentence().contains(QStringLiteral("(old)")));
+    }
+
+private:
+    /// The program, asked for the same pair of the same text, model and policies, prints these numbers.
+    void compareWithProgram(const Request& request, const std::string& words, int layer, int head,
+                            const PairFacts& facts) {
+        const QString program = qEnvironmentVariable("FOVEA_PROGRAM");
+        if (program.isEmpty()) {
+            qWarning("FOVEA_PROGRAM is not set: the program's own print was not compared");
+            return;
+        }
+        const auto text = [](const std::string& s) { return QString::fromStdString(s); };
+        QProcess run;
+        run.start(program, {QStringLiteral("attention"), QStringLiteral("--text"), text(words),
+                            QStringLiteral("--model"), text(request.modelPath), QStringLiteral("--layer"),
+                            QString::number(layer), QStringLiteral("--head"), QString::number(head),
+                            QStringLiteral("--pair"), QStringLiteral("%1,%2").arg(facts.query).arg(facts.key),
+                            QStringLiteral("--policy"), text(policyFile(m_dir, "b.json", request.policy)),
+                            QStringLiteral("--against"), text(policyFile(m_dir, "a.json", *request.against)),
+                            QStringLiteral("--json"), QStringLiteral("--quiet")});
+        QVERIFY(run.waitForFinished(120'000));
+        QVERIFY2(run.exitCode() == 0, run.readAllStandardError().constData());
+        const auto doc = nlohmann::json::parse(run.readAllStandardOutput().toStdString());
+        QCOMPARE(doc["hybrid"].get<float>(), static_cast<float>(*facts.hybrid));
+        QCOMPARE(doc["against"].get<float>(), static_cast<float>(*facts.against));
+    }
+
+    QTemporaryDir m_dir;
+    TinyModelFile m_model;
+};
+
+QTEST_MAIN(TestCompareArms)
+#include "tst_CompareArms.moc"
