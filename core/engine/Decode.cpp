@@ -39,6 +39,11 @@ struct Decoder::Data {
     std::vector<float> hidden, logits;
     bool logitsKnown = false;
     double promptSeconds = 0;
+    std::vector<std::shared_ptr<const Matrix>> promptKeys; ///< [L], where rows are kept
+    std::shared_ptr<DecodedRow> rowUnderWay;               ///< of the token that is being read
+    std::shared_ptr<const DecodedRow> newestRow;
+    std::shared_ptr<const TokenFacts> rowFacts; ///< as they are now: `facts` grows with the next token
+    std::vector<float> rowLse;                  ///< [T*H] of which the newest row is written
 
     Data(std::shared_ptr<const Model> m, const AttentionPolicy& p, const DecodeOptions& o, int threads)
         : model(m), policy(p), options(o), pass(std::move(m), threads, o.isa, o.tokens),
@@ -79,6 +84,33 @@ struct Decoder::Data {
             active = std::make_shared<const AttentionPolicy>(pinnedWithin(policy, facts->tokens));
     }
 
+    [[nodiscard]] static std::vector<float> copyOf(const float* first, std::size_t count) {
+        return {first, first + count};
+    }
+
+    /// The row that a token is about to leave.
+    void beginRow(std::size_t token) {
+        rowFacts = std::make_shared<const TokenFacts>(*facts);
+        rowUnderWay = std::make_shared<DecodedRow>();
+        rowUnderWay->token = token;
+    }
+
+    void endRow() {
+        if (!rowUnderWay)
+            return;
+        countBytes(*rowUnderWay);
+        newestRow = std::exchange(rowUnderWay, nullptr);
+    }
+
+    /// A layer of the row under way. `plan` covers this row alone and speaks of tokens, not of cache rows.
+    void addToRow(int layer, const float* q, const float* k, AttentionPlan plan) {
+        const std::size_t heads = static_cast<std::size_t>(model->shape.heads);
+        const float* lse = rowLse.data() + rowUnderWay->token * heads;
+        rowUnderWay->layers.push_back({copyOf(q, queryWidth()), copyOf(k, keyWidth()), copyOf(lse, heads),
+                                       std::make_shared<const AttentionPlan>(std::move(plan)),
+                                       caches[static_cast<std::size_t>(layer)].keyRows()});
+    }
+
     Result<> attendRow(const TokenInput& in, std::span<float> o, const WorkContext& work) {
         const auto layer = static_cast<std::size_t>(in.layer);
         const ModelShape& shape = model->shape;
@@ -105,8 +137,17 @@ struct Decoder::Data {
                              cache.whole() ? nullptr : &cache.keyRows()};
         const AttentionInput input = attentionInputOf(*model, in.layer, q, cache.keys(), cache.values());
         const MatrixView out{o.data(), tokens, o.size(), 0};
-        const Result<HybridLayer> done = runLayer(task, input, {}, {out, {}}, work);
+        std::span<float> lse;
+        if (rowUnderWay) {
+            rowLse.resize(std::max(rowLse.size(), tokens * static_cast<std::size_t>(shape.heads)));
+            lse = std::span(rowLse).first(tokens * static_cast<std::size_t>(shape.heads));
+        }
+        Result<HybridLayer> done = runLayer(task, input, {}, {out, lse}, work);
         FOVEA_TRY(done);
+        if (rowUnderWay) {
+            done->plan.facts = rowFacts;
+            addToRow(in.layer, in.q.data(), in.k.data(), std::move(done->plan));
+        }
         return {};
     }
 
@@ -117,6 +158,8 @@ struct Decoder::Data {
         facts->prompt = ids.size();
         facts->ids.assign(ids.begin(), ids.end());
         active = std::make_shared<const AttentionPolicy>(pinnedWithin(policy, ids.size()));
+        if (options.keepRows)
+            beginRow(ids.size() - 1);
         const auto keep = [&](const WatchedLayer& layer) -> Result<> {
             const LayerInput& in = layer.input;
             const auto at = static_cast<std::size_t>(in.layer);
@@ -128,14 +171,25 @@ struct Decoder::Data {
                 queries[at].reserve(std::max(options.tokens, ids.size()) * queryWidth());
                 queries[at].assign(in.q.data, in.q.data + ids.size() * queryWidth());
             }
+            if (rowUnderWay) {
+                Matrix keys(ids.size(), keyWidth());
+                for (std::size_t i = 0; i < ids.size(); ++i)
+                    std::copy_n(in.k.row(i), keyWidth(), keys.view().row(i));
+                promptKeys.push_back(std::make_shared<const Matrix>(std::move(keys)));
+                rowLse.assign(layer.lse.begin(), layer.lse.end());
+                addToRow(in.layer, in.q.row(ids.size() - 1), in.k.row(ids.size() - 1),
+                         lastRowPlan(layer.plan, model->shape, rowFacts));
+            }
             return {};
         };
-        const HybridWalk walk{*model, ids,           facts, active, options.isa, false, "reading the prompt",
-                              states, options.tokens};
+        const HybridWalk walk{
+            *model, ids,           facts, active, options.isa, options.keepRows, "reading the prompt",
+            states, options.tokens};
         const Result<Matrix> done = walkHybrid(walk, keep, work);
         FOVEA_TRY(done);
         const float* newest = done->view().row(ids.size() - 1);
         hidden.assign(newest, newest + done->cols());
+        endRow();
         return {};
     }
 
@@ -151,12 +205,15 @@ struct Decoder::Data {
         }
         const std::size_t position = facts->tokens;
         addFacts(id, surprisal);
+        if (newestRow)
+            beginRow(position);
         const Result<std::span<const float>> state = pass.run(
             id, position, [&](const TokenInput& in, std::span<float> o) { return attendRow(in, o, work); },
             work);
         FOVEA_TRY(state);
         hidden.assign(state->begin(), state->end());
         logitsKnown = false;
+        endRow();
         return {};
     }
 
@@ -197,6 +254,9 @@ Result<Decoder> Decoder::start(std::shared_ptr<const Model> model, const Attenti
         bytes += memory.working + memory.state * static_cast<std::uint64_t>(shape.layers);
     bytes += routerStateBytes(*legal, shape, planned.tokens) * static_cast<std::uint64_t>(shape.layers);
     bytes += packedKeyBytes(shape, ids.size()); // while the prompt is read
+    if (planned.keepRows)
+        bytes += static_cast<std::uint64_t>(shape.layers) * ids.size() * width * sizeof(float) +
+                 planned.tokens * static_cast<std::uint64_t>(shape.heads) * sizeof(float);
     FOVEA_TRY(requireMemory("keys and values of " + std::to_string(planned.tokens) + " tokens", bytes,
                             memoryLimit(options.maxMemory), "fewer tokens would fit"));
     auto data = std::make_unique<Data>(std::move(model), *legal, planned, work.threads);
@@ -229,6 +289,19 @@ std::uint64_t Decoder::kvBytes() const {
 
 double Decoder::promptSeconds() const {
     return m_data->promptSeconds;
+}
+
+const std::vector<std::shared_ptr<const Matrix>>& Decoder::promptKeys() const {
+    return m_data->promptKeys;
+}
+
+std::shared_ptr<const DecodedRow> Decoder::newestRow() const {
+    return m_data->newestRow;
+}
+
+void Decoder::keepNoMoreRows() {
+    m_data->newestRow = nullptr;
+    m_data->promptKeys.clear();
 }
 
 } // namespace fovea

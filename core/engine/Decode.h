@@ -1,5 +1,6 @@
 #pragma once
 #include "core/base/Cancel.h"
+#include "core/engine/DecodedRow.h"
 #include "core/engine/LayerRun.h"
 #include "core/measure/Cost.h"
 #include "core/model/Model.h"
@@ -15,6 +16,7 @@ struct DecodeOptions {
     Isa isa = defaultIsa();
     std::size_t tokens = 0; ///< prompt and continuation; memory is checked and reserved for so many tokens
     std::uint64_t maxMemory = 0; ///< bytes; 0: what the machine has
+    bool keepRows = false;       ///< keep the keys of the prompt and what the newest token read (newestRow)
 };
 
 /// Cached decoding of one text under one policy: first the whole prompt with `forward`, then token by token.
@@ -45,6 +47,13 @@ public:
     [[nodiscard]] std::size_t tokens() const;      ///< read so far
     [[nodiscard]] std::uint64_t kvBytes() const;   ///< keys and values as stored now
     [[nodiscard]] double promptSeconds() const;
+
+    /// With options.keepRows: [L] the keys [P x G*D] of the prompt, and what the newest token read, also the
+    /// last one of the prompt. Otherwise empty and null.
+    [[nodiscard]] const std::vector<std::shared_ptr<const Matrix>>& promptKeys() const;
+    [[nodiscard]] std::shared_ptr<const DecodedRow> newestRow() const;
+    /// Later tokens leave no row, and the keys of the prompt are let go.
+    void keepNoMoreRows();
 
 private:
     struct Data;

@@ -28,6 +28,21 @@ def both_arms(tokens):
     else:
         check(all(a == b for a, b in pairs[:step]), "equal before the divergence step")
         check(step >= len(pairs) or pairs[step][0] != pairs[step][1], "different at the divergence step")
+    # Each step: what could have been written, and how far the two distributions are apart while the texts are the same.
+    equal([at["step"] for at in doc["steps"]], list(range(max(len(doc[arm]["ids"]) for arm in ("full", "hybrid")))), "steps")
+    for at in doc["steps"]:
+        for arm in ("full", "hybrid"):
+            token = at[arm]
+            if at["step"] >= len(doc[arm]["ids"]):
+                equal(token, None, f"{arm} had ended")
+                continue
+            equal(token["id"], doc[arm]["ids"][at["step"]], f"{arm}, step {at['step']}")
+            equal((token["rank"], token["candidates"][0]["id"]), (1, token["id"]), "greedy takes the most likely token")
+            equal(token["candidates"][0]["probability"], token["probability"], "its probability")
+            shares = [candidate["probability"] for candidate in token["candidates"]]
+            check(len(shares) == 8 and sorted(shares, reverse=True) == shares and 0 < sum(shares) <= 1.000001, "candidates")
+        equal(at["kl"] is None, step is not None and at["step"] > step, f"KL of step {at['step']}")
+        check(at["kl"] is None or at["kl"] > 0, "KL is positive")
     return doc
 
 
@@ -53,6 +68,28 @@ both_arms(8)
 greedy = run_json("generate", text, "--window", "all", "--tokens", "8")
 equal(greedy["hybrid"]["ids"], greedy["full"]["ids"], "window all, small model")
 
+# What was read before step 0 is the last row of the prompt: the same that `attention` shows, full and propagated.
+longer = os.path.join(place, "longer.txt")
+with open(longer, "w", encoding="utf-8") as out:
+    out.write(2 * TEXT.rstrip())
+where = ("--window", "16", "--sinks", "2", "--layer", "3", "--head", "4")
+detail = run_json("generate", longer, *where, "--tokens", "2", "--step", "0")
+row = run_json("attention", longer, *where, "--regime", "propagated")
+read = detail["read"]
+equal((read["step"], read["layer"], read["head"]), (0, 3, 4), "place")
+for arm in ("full", "hybrid"):
+    equal(read[arm]["query"], row["query"], f"{arm}: the last token of the prompt")
+    worst = max(abs(a - b) for a, b in zip(read[arm]["weight"], row[arm]))
+    check(len(read[arm]["weight"]) == len(row[arm]) and worst < 1e-4, f"{arm}: weights differ by {worst}")
+equal(read["hybrid"]["why"], row["why"], "reasons")
+equal(read["hybrid"]["keys_read"], sum(row["kept"]), "keys that are read")
+for arm in ("full", "hybrid"):
+    for layer in detail["caches"][arm]:
+        equal(layer["stored"] + layer["dropped"], row["query"] + 1, f"{arm}, layer {layer['layer']}: every key")
+        equal(sum(last - first for first, last in layer["stored_ranges"]), layer["stored"], "ranges")
+equal(detail["caches"]["hybrid"][3]["read"], 18, "window and sinks")
+check(detail["caches"]["hybrid"][3]["dropped"] > 0 and detail["caches"]["full"][3]["dropped"] == 0, "only B drops keys")
+
 # Sampling: the seed decides, both arms draw alike.
 hot = ("--window", "all", "--tokens", "10", "--temperature", "5")
 one, again, other = (run_json("generate", text, *hot, "--sample-seed", seed) for seed in ("3", "3", "4"))
@@ -77,4 +114,7 @@ check(b"full attention" in shown.stdout and b"hybrid attention" in shown.stdout,
 refused(run("generate", text, "--tokens", "0"), 2, "--tokens", "0")
 refused(run("generate", text, "--temperature", "hot"), 2, "--temperature", "hot")
 refused(run("generate", text, "--top-p", "2"), 2, "--top-p")
+refused(run("generate", text, "--tokens", "3", "--step", "3"), 2, "--step", "0 to 2")
+refused(run("generate", text, "--tokens", "3", "--layer", "3"), 2, "--step")
+refused(run("generate", text, "--tokens", "3", "--step", "1", "--head", "6"), 2, "--head", "0 to 5")
 finish()
