@@ -4,7 +4,6 @@
 #include "app/Usage.h"
 #include "core/base/Memory.h"
 #include "core/engine/Generate.h"
-#include "core/engine/OpenedModel.h"
 #include "core/engine/TextStage.h"
 #include "core/export/GenerateJson.h"
 #include "core/files/Sha256.h"
@@ -152,11 +151,8 @@ Outcome<> run(const Options& options, Session& session) {
     Outcome<TextRun> made = prepareRun(options.text, "default", files, session);
     FOVEA_TRY(made);
     TextRun& run = *made;
-    Result<std::shared_ptr<const Model>> model = loadModel(
-        run.request.modelPath,
-        {run.request.precision, run.request.maxMemory, run.request.precision == Precision::F32}, run.work);
+    Result<std::shared_ptr<const Model>> model = loadForDecoding(run.request, false, run.work);
     FOVEA_TRY(model);
-    *model = modelToRun(std::move(*model), run.request.nativeWindows);
     Result<Tokens> prompt = tokenizeText(**model, run.request, run.work);
     FOVEA_TRY(prompt);
     if (*place) {

@@ -2,6 +2,7 @@
 #include "core/base/Memory.h"
 #include "core/base/Stopwatch.h"
 #include "core/engine/Engine.h"
+#include "core/engine/OpenedModel.h"
 #include "core/engine/RetrievalHeads.h"
 #include "core/engine/TextStage.h"
 #include "core/measure/NextToken.h"
@@ -110,6 +111,16 @@ std::string GeneratedArm::text(const Model& model) const {
     for (std::size_t i = 0; i + (ended ? 1 : 0) < ids.size(); ++i)
         text += model.tokenizer->piece(ids[i]);
     return text;
+}
+
+Result<std::shared_ptr<const Model>> loadForDecoding(const Request& request, bool lean,
+                                                     const WorkContext& work) {
+    LoadOptions options{request.precision, request.maxMemory, request.precision == Precision::F32};
+    if (lean && options.stored)
+        options.unpacked = false;
+    Result<std::shared_ptr<const Model>> model = loadModel(request.modelPath, options, work);
+    FOVEA_TRY(model);
+    return modelToRun(std::move(*model), request.nativeWindows);
 }
 
 Result<Generation> generate(std::shared_ptr<const Model> model, const Tokens& prompt, const Request& request,

@@ -83,6 +83,13 @@ struct Generation {
     std::vector<GenerationStep> steps;
 };
 
+/// The model of `request`, loaded for decoding: each new token reads the matrices as the file stores them,
+/// which takes a third of the time and rounds differently from unpacked ones. Every generation uses it, so
+/// that all give the same bits. `lean`: the matrices are not unpacked as well, for a process that holds the
+/// model already; the same bits. Errors: those of loadModel. Throws std::bad_alloc.
+[[nodiscard]] Result<std::shared_ptr<const Model>> loadForDecoding(const Request& request, bool lean,
+                                                                   const WorkContext& work);
+
 /// Continues the prompt with full attention and under the request's policy, each with its own cache, one
 /// token of each in turn. A policy routed by surprisal takes one full pass over the prompt first. Errors:
 /// Unsupported (a model that reads in both directions), those of Decoder and runFull, Cancelled. Throws

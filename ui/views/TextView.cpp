@@ -62,6 +62,7 @@ TextView::TextView(ViewContext context, QWidget* parent) : QWidget(parent), m_co
         refreshMarks();
         requestTint();
     };
+    connect(&m_context.selection, &SelectionModel::pinsChanged, this, [this] { m_row.reset(); });
     connect(&m_context.selection, &SelectionModel::pinsChanged, this, selected);
     connect(&m_context.selection, &SelectionModel::pinsChanged, this, [this] {
         m_reading->showToken(m_context.selection.query());
@@ -285,6 +286,9 @@ void TextView::requestTint() {
         return;
     const TintPlace at = place();
     const SnapshotPtr newest = live() ? m_newest : nullptr;
+    if (m_row && newest && at.kind == TintKind::ReadBySelected &&
+        m_row->value.size() == newest->tokens->size())
+        return showTint(m_row);
     if (!newest || !needsRows(at.kind) || at.token < 0 || !newest->full) {
         showTint(std::make_shared<const TokenTint>(makeTint(at, newest, m_complete)));
         return;
@@ -297,7 +301,7 @@ void TextView::requestTint() {
         [this, at, tokens = newest->tokens](Result<TokenTint> tint) {
             // The answer to an older wish is shown only if it is of the same tokens: old is better than
             // empty.
-            if (tint && tokens == m_shownTokens && at.kind == m_kind && place().token >= 0)
+            if (tint && tokens == m_shownTokens && at.kind == m_kind && place().token >= 0 && !m_row)
                 showTint(std::make_shared<const TokenTint>(std::move(*tint)));
         });
 }
@@ -310,6 +314,11 @@ void TextView::showTint(std::shared_ptr<const TokenTint> tint) {
     const QString said = m_legend->sentence();
     for (TokenCanvas* canvas : {m_reading, m_strip})
         canvas->setAccessibleName(tr("Text, %1").arg(said));
+}
+
+void TextView::showRow(std::shared_ptr<const TokenTint> row) {
+    m_row = std::move(row);
+    requestTint();
 }
 
 void TextView::setTintKind(TintKind kind) {

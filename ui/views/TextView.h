@@ -32,6 +32,8 @@ public slots:
     /// Shows the results of runs. Called by a signal of RunController, and by tests.
     void showSnapshot(fovea::ui::SnapshotPtr newest, fovea::ui::SnapshotPtr complete);
     void setTintKind(fovea::ui::TintKind kind);
+    /// Shows this row in the place of the selected query's, until a token is pinned; null: no longer.
+    void showRow(std::shared_ptr<const fovea::ui::TokenTint> row);
     void startEditing();                  ///< F2
     void finishEditing();                 ///< takes what has been typed, if anything
     void find(const QString& start = {}); ///< Ctrl+F; `start`: the beginning of a pattern
@@ -66,6 +68,7 @@ private:
     std::shared_ptr<const std::string> m_shownText;
     TintKind m_kind = TintKind::ReadBySelected;
     std::shared_ptr<const TokenTint> m_tint;
+    std::shared_ptr<const TokenTint> m_row; ///< of a generated token, shown in the place of a pinned one's
     bool m_dirty = true;
     QString m_editStart; ///< the editor's text when editing began
 

@@ -6,6 +6,7 @@
 #include "ui/plot/PlainTip.h"
 #include "ui/run/PinnedRuns.h"
 #include "ui/views/CurveView.h"
+#include "ui/views/GenerationView.h"
 #include "ui/views/HeadsView.h"
 #include "ui/views/InspectorView.h"
 #include "ui/views/MapView.h"
@@ -42,10 +43,11 @@ namespace {
 
 constexpr std::size_t kLongText = 16384; ///< bytes; a failed run of a longer text offers fewer tokens
 constexpr std::size_t kFewTokens = 2048;
-constexpr int kStateVersion = 2; ///< of saveState(): raised when docks come or go
+constexpr int kStateVersion = 3; ///< of saveState(): raised when docks come or go
 const QString kRunJob = QStringLiteral("run");
 const QString kSweepJob = QStringLiteral("sweep");
 const QString kModelJob = QStringLiteral("model");
+const QString kGenerateJob = QStringLiteral("generation");
 const QString kRunTopic = QStringLiteral("run");
 
 QString text(std::string_view s) {
@@ -63,7 +65,8 @@ constexpr int kTwoMaps = 1500; ///< from this width on two maps stand side by si
 /// The panels at the foot, closed at first.
 bool inDrawer(const QDockWidget& dock) {
     return dock.objectName() == QLatin1String("dock.routing") ||
-           dock.objectName() == QLatin1String("dock.curve");
+           dock.objectName() == QLatin1String("dock.curve") ||
+           dock.objectName() == QLatin1String("dock.generate");
 }
 
 } // namespace
@@ -278,6 +281,9 @@ void MainWindow::buildDocks() {
     addDock(QStringLiteral("dock.routing"), tr("Routing"), new RoutingView(m_context, this), {400, 132});
     addDock(QStringLiteral("dock.curve"), tr("Cost versus fidelity"), new CurveView(m_context, this),
             {400, 132});
+    m_generation = new GenerationController(m_context.runs, m_context.requests, m_context.selection, this);
+    m_generate = new GenerationView(m_context, *m_generation, this);
+    addDock(QStringLiteral("dock.generate"), tr("Generation"), m_generate, {400, 200});
     buildDrawer(statusBar()->findChild<QWidget*>(QStringLiteral("foot")));
     auto* viewMenu = menuBar()->findChild<QMenu*>(QStringLiteral("menu.View"));
     viewMenu->addSeparator();
@@ -301,6 +307,7 @@ void MainWindow::arrangeDocks() {
     splitDockWidget(inspector, find("dock.heads"), Qt::Vertical);
     addDockWidget(Qt::BottomDockWidgetArea, routing);
     tabifyDockWidget(routing, find("dock.curve"));
+    tabifyDockWidget(routing, find("dock.generate"));
     for (QDockWidget* dock : m_docks)
         dock->setVisible(!inDrawer(*dock));
     sizeDocks();
@@ -422,9 +429,12 @@ void MainWindow::connectAll() {
             m_context.runs.cancelSweep();
         else if (job == kModelJob)
             m_documents->cancelModel();
+        else if (job == kGenerateJob)
+            m_generation->stop();
         else
             m_context.runs.cancelRun();
     });
+    connectGeneration();
     connect(&runs, &RunController::failed, this, &MainWindow::showFault);
     connect(&m_context.requests, &RequestModel::requestChanged, this, [this] {
         const bool bf16 = m_context.requests.request().precision == Precision::BF16;
@@ -435,6 +445,21 @@ void MainWindow::connectAll() {
         QToolTip::showText(m_params->mapToGlobal(QPoint(m_params->width(), 40)), plainTip(text(spec.help)),
                            m_params);
     });
+}
+
+void MainWindow::connectGeneration() {
+    connect(m_generation, &GenerationController::changed, this, [this] {
+        if (!m_generation->running())
+            m_work->finish(kGenerateJob);
+        else if (!m_work->running(kGenerateJob))
+            m_work->start(kGenerateJob, tr("generating"));
+    });
+    connect(m_generation, &GenerationController::progressed, this,
+            [this](const QString& what, double done, double total) {
+                if (m_generation->running())
+                    m_work->progress(kGenerateJob, what, done, total);
+            });
+    connect(m_generate, &GenerationView::rowChanged, findChild<TextView*>(), &TextView::showRow);
 }
 
 void MainWindow::clipSelection() {

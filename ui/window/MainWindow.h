@@ -18,6 +18,8 @@ class QSplitter;
 namespace fovea::ui {
 
 class Documents;
+class GenerationController;
+class GenerationView;
 class MessageBar;
 class ModelCard;
 class ParamPanel;
@@ -63,6 +65,7 @@ private:
     void sizeCentre();   ///< as much height for the map as its width can use, four lines of text at least
     QDockWidget* addDock(const QString& name, const QString& title, QWidget* view, QSize minimum);
     void connectAll();
+    void connectGeneration();
     void run(std::string_view id); ///< what the action of that id does
     void stepCell(int layers, int heads);
     void back();
@@ -97,6 +100,8 @@ private:
     PinnedRuns* m_pinned = nullptr;
     StatusLine* m_status = nullptr;
     WorkStrip* m_work = nullptr;
+    GenerationController* m_generation = nullptr;
+    GenerationView* m_generate = nullptr;
     TopBar* m_top = nullptr;
     QSplitter* m_centre = nullptr;
     std::vector<QDockWidget*> m_docks;

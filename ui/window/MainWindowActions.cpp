@@ -1,6 +1,8 @@
 #include "core/engine/Build.h"
 #include "core/policy/ParamSpec.h"
+#include "ui/run/GenerationController.h"
 #include "ui/run/PinnedRuns.h"
+#include "ui/views/GenerationView.h"
 #include "ui/views/HeadsView.h"
 #include "ui/views/MapView.h"
 #include "ui/views/TextView.h"
@@ -16,6 +18,7 @@
 #include <QLabel>
 #include <QMimeData>
 #include <QSplitter>
+#include <QToolButton>
 #include <QUrl>
 #include <QVBoxLayout>
 
@@ -95,8 +98,16 @@ void MainWindow::run(std::string_view id) {
         arrangeDocks();
     } else if (id == "run.again") {
         m_context.runs.submitNow();
+    } else if (id == "run.generate") {
+        auto* button = findChild<QToolButton*>(QStringLiteral("drawer.generate"));
+        if (!button->isChecked())
+            button->click();
+        m_generate->begin();
     } else if (id == "run.cancel") {
-        m_context.runs.cancelNewest();
+        if (m_generation->running())
+            m_generation->stop();
+        else
+            m_context.runs.cancelNewest();
     } else if (id == "run.f32") {
         requests.setPrecision(Precision::F32);
     } else if (id == "run.native" || id == "run.opened") {
