@@ -1,6 +1,7 @@
 #include "app/AttentionFacts.h"
 #include "app/Command.h"
 #include "app/Output.h"
+#include "app/RecipeAnswer.h"
 #include "app/RunText.h"
 #include "app/Usage.h"
 #include "core/base/Memory.h"
@@ -27,6 +28,7 @@ struct Options {
     std::string rows;
     std::string npy;
     FactsOptions facts;
+    RecipeOptions recipe;
 };
 
 /// Rows of the hybrid arm: of the full run's layer (isolated), or of the hybrid run's own (propagated).
@@ -177,6 +179,11 @@ Outcome<> run(const Options& options, Session& session) {
         return badUsage(std::string("--against takes no ") +
                         (options.rows.empty() ? "--regime propagated" : "--rows"));
     FOVEA_TRY(checkFacts(options.facts));
+    FOVEA_TRY(checkRecipe(options.recipe));
+    if (options.recipe.any() && (options.facts.any() || !options.rows.empty() ||
+                                 options.regime != "isolated" || !options.text.against.empty()))
+        return badUsage("--merge-heads, --merge and --by take no --pair, --block, --token, --lanes, --rows, "
+                        "--against or --regime propagated");
     if (options.facts.any() && (!options.rows.empty() || options.regime != "isolated"))
         return badUsage(std::string("--pair, --block, --token and --lanes take no ") +
                         (options.rows.empty() ? "--regime propagated" : "--rows"));
@@ -215,6 +222,12 @@ Outcome<> run(const Options& options, Session& session) {
             parseWhole("--query", options.query, 0, static_cast<std::int64_t>(tokens) - 1);
         FOVEA_TRY(query);
         place.query = static_cast<std::size_t>(*query);
+    }
+    if (options.recipe.any()) {
+        Outcome<FactsAnswer> answer = recipeAnswer(run, place.layer, place.head, place.query, options.recipe);
+        FOVEA_TRY(answer);
+        session.clearProgress();
+        return deliver(options.text.output, answer->json, answer->text);
     }
     if (options.facts.any()) {
         std::optional<std::size_t> query;
@@ -262,6 +275,7 @@ Command addAttention(CLI::App& program) {
         "Write the rows as a float32 array [2, B-A, T] in NumPy's format: full, then hybrid.");
     addFactsOptions(*app, options->facts);
     addAgainstOption(*app, options->text);
+    addRecipeOptions(*app, options->recipe);
     addTextRunOptions(*app, options->text, "Also write the JSON document to this file.");
     app->footer(
         "Examples:\n  fovea attention page.txt --layer 12 --head 3 --query 400 --policy default\n"

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""heads: the ranking, against the rows of attention; tokenize --find: the tokens that match. On a small model of random weights."""
+"""heads: the ranking, against the rows of attention; attention --merge-heads and --by: several heads and words as one row, against single rows;
+tokenize --find: the tokens that match. On a small model of random weights."""
 import os
 from program import TEXT, check, close, document, equal, finish, folder, refused, run, run_json
 from small_model import HEADS, LAYERS, write_small_model
@@ -46,6 +47,27 @@ table = run("heads", *given, *policy, "--top", "3", "--quiet").stdout.decode()
 check(f"3 of {LAYERS * HEADS} heads" in table and "kept mass: mean over queries" in table, "the table says what it shows")
 refused(run("heads", *given, "--by", "nonsense"), 2, "accepted are kept-mass")
 refused(run("heads", *given, "--top", "0"), 2, "--top")
+
+combined = run_json("attention", *given, "--layer", "2", "--merge-heads", "0-1,3", "--by", "word", "--query", str(tokens - 3), *policy)
+first, last = combined["tokens_of_cell"]
+check(first <= tokens - 3 < last and combined["heads"] == [[2, 0], [2, 1], [2, 3]], "the word that holds the token, and the heads")
+check("".join(combined["pieces"]) == TEXT[:120][:sum(map(len, combined["pieces"]))], "words follow each other without gap")
+expected = {"full": [0] * len(combined["cells"]), "hybrid": [0] * len(combined["cells"])}
+for query in range(first, last):
+    for head in ("0", "1", "3"):
+        row = run_json("attention", *given, "--layer", "2", "--head", head, "--query", str(query), *policy)
+        for arm, sums in expected.items():
+            for cell, (begin, end) in enumerate(combined["cells"]):
+                sums[cell] += sum(row[arm][begin:end]) / 3 / (last - first)
+for arm, sums in expected.items():
+    for ours, theirs in zip(combined[arm], sums):
+        close(ours, theirs, f"a word of the mean of three heads, {arm}", 1e-5)
+    close(sum(combined[arm]), 1, f"the row still sums to 1, {arm}", 1e-4)
+check("mean of L2 H0, L2 H1, L2 H3, by word" in run("attention", *given, "--layer", "2", "--merge-heads", "0,1,3", "--by", "word", "--quiet").stdout.decode(),
+      "the table names its recipe")
+refused(run("attention", *given, "--merge-heads", "9"), 2, "--merge-heads")
+refused(run("attention", *given, "--merge", "max"), 2, "without --merge-heads")
+refused(run("attention", *given, "--by", "word", "--pair", "3,1"), 2, "take no --pair")
 
 found = run("tokenize", *given, "--find", "re:s(hi|al)", "--quiet").stdout.decode()
 check("2 matches" in found, f"an expression: {found}")
