@@ -40,7 +40,7 @@ public:
             }
         for (const MapLayer& pane : scene.panes)
             if (isDifference(pane.quantity))
-                bar(pane, name(pane, QStringLiteral("B \u2212 A")));
+                bar(pane, QStringLiteral("B \u2212 A"));
         if (shows(MapQuantity::Kept)) {
             if (alone && comparesPolicies(scene))
                 line(paneTitle(scene, scene.panes.front())); // the keys of arm A
@@ -196,6 +196,9 @@ private:
         if (weights != nullptr)
             parts << (weights->scale.kind() == ScaleKind::Log ? QStringLiteral("log scale")
                                                               : QStringLiteral("linear scale"));
+        if (signedPane && m_scene.bare && m_scene.panes.size() == 1)
+            parts << QStringLiteral("A: %1").arg(m_scene.armA.isEmpty() ? QStringLiteral("full attention")
+                                                                        : m_scene.armA);
         if (pools && (weights != nullptr || signedPane)) {
             const bool mass = m_scene.panes.front().pooling == Pooling::Mass;
             parts << QStringLiteral("a pixel: %1 of %2 \u00d7 %2 cells")
