@@ -1,8 +1,10 @@
 // Devlin, Chang, Lee, Toutanova, "BERT", 2018, arXiv:1810.04805: BasicTokenizer and WordpieceTokenizer of its
-// release.
+// release. The categories of characters are those of the reference tokenizers, whose tables are older than
+// Unicode 14.0 (BertCharacters.inc).
 #include "core/text/WordPiece.h"
 #include "core/text/Utf8.h"
 #include <algorithm>
+#include <iterator>
 
 namespace fovea {
 
@@ -19,10 +21,32 @@ bool isBreak(char32_t c) {
     return c == '\t' || c == '\n' || c == '\r';
 }
 
+/// Characters first..last, of which the reference tokenizers say `is` and Unicode 14.0 the opposite.
+struct OtherCategory {
+    char32_t first, last;
+    bool is;
+};
+#include "core/text/BertCharacters.inc"
+
+/// `unicode`, unless the reference knows the character otherwise.
+template <std::size_t N>
+bool corrected(const OtherCategory (&table)[N], char32_t c, bool unicode) {
+    const auto* found =
+        std::upper_bound(std::begin(table), std::end(table), c,
+                         [](char32_t value, const OtherCategory& range) { return value < range.first; });
+    return found != std::begin(table) && c <= (found - 1)->last ? (found - 1)->is : unicode;
+}
+
 bool standsAlone(char32_t c) {
     if (c < 0x80)
         return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
-    return isPunctuation(c);
+    return corrected(kPunctuation, c, isPunctuation(c));
+}
+bool isDropped(char32_t c) {
+    return corrected(kOther, c, isOther(c));
+}
+bool isStripped(char32_t c) {
+    return corrected(kMark, c, isNonspacingMark(c));
 }
 
 } // namespace
@@ -38,7 +62,7 @@ std::vector<PlacedCharacter> WordPiece::normalized(std::string_view text) const 
         at += c.length;
         char32_t value = c.value;
         if (rules.clean) {
-            if (value == 0 || value == kReplacement || (isOther(value) && !isBreak(value)))
+            if (value == 0 || value == kReplacement || (isDropped(value) && !isBreak(value)))
                 continue;
             if (isWhiteSpace(value))
                 value = ' ';
@@ -59,7 +83,7 @@ std::vector<PlacedCharacter> WordPiece::normalized(std::string_view text) const 
     }
     if (rules.stripAccents) {
         orderMarks(out);
-        std::erase_if(out, [](const PlacedCharacter& c) { return isNonspacingMark(c.value); });
+        std::erase_if(out, [](const PlacedCharacter& c) { return isStripped(c.value); });
     }
     if (rules.lowerCase) {
         constexpr char32_t kDottedI = 0x130; // the only character whose lower case is two

@@ -103,6 +103,7 @@ private slots:
     void sentencePiece_unknownCharacters();
     void sentencePiece_longWord_isWhole();
     void composedText_keepsBlockedMarks();
+    void wordPiece_categoriesAreThoseOfTheReference();
     void strippedNames_takeTheSpaceBesideThem();
     void badVocabulary_isRefused_data();
     void badVocabulary_isRefused();
@@ -300,6 +301,17 @@ void tst_TokenizerKinds::composedText_keepsBlockedMarks() {
     QCOMPARE(std::string(text.text()), std::string("x\xC3\xA9y"));
     QCOMPARE(text.original(1), std::size_t{1});
     QCOMPARE(text.original(3), std::size_t{4});
+}
+
+void tst_TokenizerKinds::wordPiece_categoriesAreThoseOfTheReference() {
+    // Marks, punctuation and control characters that came after the tables of the reference are plain
+    // characters to it (ids from tokenizers 0.23.3); one mark and one sign it knows otherwise.
+    const auto tokenizer = make(vocabularyOf("wordpiece"));
+    for (const char* word : {"a\u0898b", "a\u061Db", "a\u0890b", "a\U00011938b"})
+        QCOMPARE(encode(*tokenizer, word).ids, (Ids{2, 1, 3}));
+    for (const char* word : {"a\u1734b", "a\u0301b", "a\u200Bb", "ab"})
+        QCOMPARE(encode(*tokenizer, word).ids, (Ids{2, 495, 3}));
+    QCOMPARE(encode(*tokenizer, "a\u166Db").ids, (Ids{2, 28, 1, 29, 3}));
 }
 
 void tst_TokenizerKinds::strippedNames_takeTheSpaceBesideThem() {
