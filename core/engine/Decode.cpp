@@ -235,6 +235,9 @@ Result<Decoder> Decoder::start(std::shared_ptr<const Model> model, const Attenti
                                const DecodeOptions& options, const WorkContext& work) {
     if (ids.empty())
         return fail(ErrorCode::BadValue, "the prompt has no token; at least one is needed.");
+    if (!model->shape.predictsTokens())
+        return fail(ErrorCode::Unsupported,
+                    model->shape.family + ": " + kNoNextToken + ", so nothing is decoded");
     const Result<AttentionPolicy> legal = validated(policy);
     FOVEA_TRY(legal);
     const ModelShape& shape = model->shape;

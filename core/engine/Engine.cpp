@@ -132,7 +132,6 @@ public:
         m_snapshot.request = std::make_shared<const Request>(request);
         const Result<AttentionPolicy> policy = validated(request.policy);
         FOVEA_TRY(policy);
-        FOVEA_TRY(requireCausal(*policy));
         m_snapshot.policyHash = policyHash(*policy);
         std::optional<AttentionPolicy> against;
         if (request.against) {
@@ -206,7 +205,8 @@ private:
             stages.toRun.reset();
             stages.retrieval.clear();
             Result<std::shared_ptr<const Model>> model =
-                loadModel(request.modelPath, {request.precision, request.maxMemory}, *m_work);
+                loadModel(request.modelPath,
+                          {request.precision, request.maxMemory, false, std::nullopt, true}, *m_work);
             FOVEA_TRY(model);
             stages.model = std::move(*model);
             stages.modelOf = std::move(key); // cannot fail: a model never stands under another one's key

@@ -59,13 +59,17 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
             const Stopwatch watch(aside, work);
             cells =
                 makeCells(shape.heads, tokens.size(), cellFor(tokens.size(), kPictureCells), input.window);
+            cells.later = input.later;
         }
         {
             const Stopwatch watch(attention, work);
-            const AttentionOutput out{o, layer->lse, request.headStats ? &cells : nullptr};
+            // The kernel pools cells up to the diagonal; an encoder has cells on both sides of it.
+            const AttentionOutput out{o, layer->lse, request.headStats && shape.causal ? &cells : nullptr};
             FOVEA_TRY(attend(plan, input, out, {request.isa, -1, model.precision}, here));
         }
         const Stopwatch watch(aside, work);
+        if (request.headStats && !shape.causal)
+            fillCellRows(input, layer->lse, 0, cells);
         run->cost.pairs += plan.pairs();
         run->cost.pairsComputed += plan.pairsComputed();
         run->residual.push_back(std::make_shared<const Matrix>(rowsOf(in.x, run->sampledTokens)));
@@ -89,12 +93,14 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
     FOVEA_TRY(hidden);
     double seconds = clock.seconds() - aside;
     run->hidden = std::make_shared<const Matrix>(std::move(*hidden));
-    Result<NextTokenScores> scores = scoreText(model, tokens.ids, run->hidden->view(), work);
-    FOVEA_TRY(scores);
-    seconds += scores->seconds;
-    run->nll = std::move(scores->nll);
-    run->logNormaliser = std::move(scores->logNormaliser);
-    run->top1 = std::move(scores->top1);
+    if (shape.predictsTokens()) {
+        Result<NextTokenScores> scores = scoreText(model, tokens.ids, run->hidden->view(), work);
+        FOVEA_TRY(scores);
+        seconds += scores->seconds;
+        run->nll = std::move(scores->nll);
+        run->logNormaliser = std::move(scores->logNormaliser);
+        run->top1 = std::move(scores->top1);
+    }
     countArm(run->cost, shape, AttentionPolicy{}, tokens.size());
     run->cost.total = once(seconds);
     run->cost.attention = once(attention);

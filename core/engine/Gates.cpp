@@ -51,10 +51,37 @@ Result<std::shared_ptr<const Snapshot>> cut(const Snapshot& whole, std::size_t m
     return std::shared_ptr<const Snapshot>(std::move(part));
 }
 
+/// The same for an encoder, whose parts have no router: rows of a projection that each stand for one token;
+/// the window, or keys or queries that are global, until they cover the text.
+std::vector<AttentionPolicy> fullBudgetsOfEncoder(AttentionPolicy base, std::size_t tokens) {
+    if (base.far.far == Far::Projection) {
+        base.far.m = 1;
+        base.name = "a projection with a row for each token";
+        return {base};
+    }
+    const auto last = static_cast<std::int64_t>(tokens) - 1;
+    base.local.sides = Sides::Both;
+    base.mix.parity = Parity::None;
+    base.routed = {};
+    AttentionPolicy window = base;
+    window.local.window = 2 * (last + 1);
+    window.name = "window 2 T to both sides";
+    if (base.local.window > last)
+        base.local.window = 0;
+    AttentionPolicy keys = base, queries = base;
+    keys.always.pinned = {{0, last, Role::Keys}};
+    keys.name = "every key global";
+    queries.always.pinned = {{0, last, Role::Queries}};
+    queries.name = "every query global";
+    return {window, keys, queries};
+}
+
 /// The parts of one kind of head with a full budget, in three ways; the last two use the router.
-std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, const HeadParts& parts,
+std::vector<AttentionPolicy> fullBudgets(const AttentionPolicy& policy, const HeadParts& parts, bool causal,
                                          std::size_t tokens) {
     AttentionPolicy base = policy.withParts(parts);
+    if (!causal)
+        return fullBudgetsOfEncoder(std::move(base), tokens);
     base.mix.dynamic = Dynamic::None;
     base.always.sinkLogit.reset();
     base.routed.reach = Reach::Everything;
@@ -119,17 +146,20 @@ private:
     Result<GateResult> fullBudget() {
         GateResult gate{1,   "full budget equals full attention",          {},
                         0.0, kernelTolerance(m_snapshot.model->precision), {}};
+        const ModelShape& shape = m_snapshot.model->shape;
         std::string worst;
-        std::vector<AttentionPolicy> budgets = fullBudgets(m_policy, m_policy, tokens());
+        std::vector<AttentionPolicy> budgets = fullBudgets(m_policy, m_policy, shape.causal, tokens());
         for (const NamedHeadParts& named : m_policy.headPolicies)
-            for (AttentionPolicy& more : fullBudgets(m_policy, named.parts, tokens())) {
+            for (AttentionPolicy& more : fullBudgets(m_policy, named.parts, shape.causal, tokens())) {
                 more.name += " of " + named.name;
                 budgets.push_back(std::move(more));
             }
         for (const AttentionPolicy& asked : budgets) {
-            const Result<AttentionPolicy> policy = validated(asked);
+            // A projection of single tokens is no policy of anyone: far.m begins at 2.
+            const Result<AttentionPolicy> policy =
+                asked.far.m == 1 ? Result<AttentionPolicy>(asked) : validated(asked);
             FOVEA_TRY(policy);
-            for (int layer = 0; layer < m_snapshot.model->shape.layers; ++layer) {
+            for (int layer = 0; layer < shape.layers; ++layer) {
                 FOVEA_TRY(m_work.checkpoint());
                 Matrix output;
                 const Result<VisibleLayer> done =
@@ -141,9 +171,9 @@ private:
                 const double difference = largestDifference(full, output.view(), 0, tokens()) / scale;
                 // A missing pair could cause only a small difference, so the number of planned pairs is
                 // checked too.
-                const std::uint64_t missing = static_cast<std::uint64_t>(m_snapshot.model->shape.heads) *
-                                                  modelPairs(m_snapshot.model->shape, layer, {0, tokens()}) -
-                                              done->plan->pairs();
+                const std::uint64_t missing = static_cast<std::uint64_t>(shape.heads) *
+                                                  modelPairs(shape, layer, {0, tokens()}, tokens()) -
+                                              done->plan->pairs() - (shape.causal ? 0 : done->far.entries);
                 if (missing > 0 || difference > *gate.value || worst.empty()) {
                     gate.value = std::max(*gate.value, difference);
                     worst = policy->name + ", layer " + std::to_string(layer);
@@ -160,7 +190,7 @@ private:
         for (std::size_t n = 0; n < budgets.size(); ++n)
             gate.detail += (n > 0 ? ", " : "") + budgets[n].name;
         gate.detail += "; worst: " + worst;
-        if (hasNativeWindows(m_snapshot.model->shape))
+        if (hasNativeWindows(shape))
             gate.detail += "; full attention keeps to the model's native windows, and so does every policy";
         return gate;
     }
@@ -171,6 +201,12 @@ private:
     /// their sums are rounded. Those queries and what may follow from them are held to the rounding.
     Result<GateResult> causality() {
         GateResult gate{3, "no future token moves an earlier output", {}, {}, kRoundingTolerance, {}};
+        if (!m_snapshot.model->shape.causal) {
+            gate.detail =
+                "does not apply: this model reads the text in both directions, so a later token may "
+                "move every output";
+            return gate;
+        }
         if (looksAhead(m_policy)) {
             gate.detail = "not claimed: this policy looks ahead (" + m_policy.summary() + ")";
             return gate;
@@ -262,9 +298,21 @@ private:
                                m_work, watch);
     }
 
-    Result<GateResult> cachedEqualsUncached() { return checkCached(m_snapshot, m_policy, m_work); }
+    Result<GateResult> cachedEqualsUncached() {
+        if (m_snapshot.model->shape.causal)
+            return checkCached(m_snapshot, m_policy, m_work);
+        GateResult gate{2, "cached decoding equals uncached", {}, {}, {}, {}};
+        gate.detail = std::string("does not apply: ") + kNoNextToken;
+        return gate;
+    }
 
-    Result<GateResult> ladder() { return ladderGate(m_ladder); }
+    Result<GateResult> ladder() {
+        if (m_snapshot.model->shape.causal)
+            return ladderGate(m_ladder);
+        GateResult gate{4, "full and hybrid, cached and uncached, reported together", {}, {}, {}, {}};
+        gate.detail = std::string("does not apply: ") + kNoNextToken;
+        return gate;
+    }
 
     Result<> runHybrid() {
         if (m_propagated)
@@ -333,6 +381,10 @@ private:
 
     Result<GateResult> controls() {
         GateResult gate{6, "random and oracle stand beside the router", {}, {}, {}, {}};
+        if (!m_snapshot.model->shape.causal) { // BigBird's random blocks are drawn, not ranked
+            gate.detail = "does not apply: no router runs in a model that reads the text in both directions";
+            return gate;
+        }
         if (!m_policy.anyParts([](const HeadParts& parts) { return parts.routed.chooses(); })) {
             gate.detail = "does not apply: nothing is routed";
             return gate;
@@ -377,16 +429,21 @@ private:
                 bounded = true;
             }
         const PropagatedFidelity& f = m_propagated->fidelity;
-        const bool finite = std::isfinite(isolated->massRecall) && std::isfinite(isolated->outputError) &&
-                            std::isfinite(f.nextTokenKl) && std::isfinite(f.top1Agreement);
+        const bool finite =
+            std::isfinite(isolated->massRecall) && std::isfinite(isolated->outputError) &&
+            (f.sentence ? std::isfinite(f.sentence->cosine) && std::isfinite(f.sentence->tokenCosine)
+                        : std::isfinite(f.nextTokenKl) && std::isfinite(f.top1Agreement));
         if (bounded)
             gate.value = bound;
         gate.ok = finite && bound <= *gate.tolerance;
-        gate.detail = std::string(bounded ? "largest |o - o^| over its bound, every layer, head and query"
-                                          : "no bound is claimed: more than one softmax over the read keys") +
-                      "; kept mass " + digits(isolated->massRecall) + ", output error " +
-                      digits(isolated->outputError) + ", next-token KL " + digits(f.nextTokenKl) +
-                      ", top-1 " + digits(f.top1Agreement);
+        gate.detail =
+            std::string(bounded ? "largest |o - o^| over its bound, every layer, head and query"
+                                : "no bound is claimed: more than one softmax over the read keys") +
+            "; kept mass " + digits(isolated->massRecall) + ", output error " +
+            digits(isolated->outputError) +
+            (f.sentence ? ", cosine of the sentence vector " + digits(f.sentence->cosine) + ", of tokens " +
+                              digits(f.sentence->tokenCosine)
+                        : ", next-token KL " + digits(f.nextTokenKl) + ", top-1 " + digits(f.top1Agreement));
         return gate;
     }
 
@@ -434,7 +491,8 @@ Result<std::vector<GateResult>> checkGates(const Snapshot& withFullRun, const At
         const Result<std::shared_ptr<const Snapshot>> snapshot = cut(withFullRun, maxTokens, work);
         FOVEA_TRY(snapshot);
         std::optional<Ladder> own;
-        if (timeLadder && ladder == nullptr && (*snapshot)->tokens->size() >= 4) {
+        if (timeLadder && ladder == nullptr && (*snapshot)->model->shape.causal &&
+            (*snapshot)->tokens->size() >= 4) {
             Result<Ladder> timed = runLadder(**snapshot, *legal, kLadderSteps, work);
             FOVEA_TRY(timed);
             own = std::move(*timed);

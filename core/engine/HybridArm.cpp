@@ -5,6 +5,7 @@
 #include "core/measure/NextToken.h"
 #include "core/model/Weights.h"
 #include <cmath>
+#include <limits>
 
 namespace fovea {
 
@@ -110,13 +111,19 @@ Result<PropagatedResult> runPropagated(const Snapshot& withFullRun, const Attent
     double seconds = clock.seconds() - aside;
     depthError.push_back(relativeDistance(rowsOf(full.hidden->view(), full.sampledTokens).view(),
                                           rowsOf(hidden->view(), full.sampledTokens).view()));
-    const NextTokenScores fullScores{full.nll, full.logNormaliser, full.top1, 0};
-    Result<NextTokenComparison> compared =
-        compareNextToken(model, ids, full.hidden->view(), fullScores, hidden->view(), work);
-    FOVEA_TRY(compared);
-    seconds += compared->hybridSeconds;
-
-    result.fidelity = std::move(compared->fidelity);
+    if (shape.predictsTokens()) {
+        const NextTokenScores fullScores{full.nll, full.logNormaliser, full.top1, 0};
+        Result<NextTokenComparison> compared =
+            compareNextToken(model, ids, full.hidden->view(), fullScores, hidden->view(), work);
+        FOVEA_TRY(compared);
+        seconds += compared->hybridSeconds;
+        result.fidelity = std::move(compared->fidelity);
+    } else {
+        PropagatedFidelity& f = result.fidelity; // no number that could be taken for a measured one
+        f.nextTokenKl = f.klP95 = f.klWorst = f.top1Agreement = f.deltaNll = f.fullMeanNll = f.hybridMeanNll =
+            std::numeric_limits<double>::quiet_NaN();
+        f.sentence = compareSentences(full.hidden->view(), hidden->view(), shape.pooling);
+    }
     result.fidelity.depthError = std::move(depthError);
     result.hidden = std::make_shared<const Matrix>(std::move(*hidden));
     result.routing = std::move(record);

@@ -1,4 +1,5 @@
 #include "core/engine/Isolated.h"
+#include "core/engine/EncoderLayer.h"
 #include "core/engine/HybridArm.h"
 #include "core/plan/Recast.h"
 #include <algorithm>
@@ -63,7 +64,7 @@ Result<VisibleLayer> runVisible(const Snapshot& withFullRun, const AttentionPoli
         runLayer(task, withFullRun.attentionInput(layer), full.lse, {o.view(), visible.lse}, work, exactLse);
     FOVEA_TRY(done);
     visible.far = done->far;
-    if (hasFarField(done->plan) || recastOf(done->plan) != Recast::None)
+    if (hasFarField(done->plan) || recastOf(done->plan) != Recast::None || repeatsKeys(done->plan))
         visible.exactLse = std::move(exactLse);
     visible.plan = std::make_shared<const AttentionPlan>(std::move(done->plan));
     visible.attentionSeconds = done->attentionSeconds;

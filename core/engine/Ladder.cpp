@@ -13,6 +13,9 @@ namespace fovea {
 Result<Ladder> runLadder(const Snapshot& s, const AttentionPolicy& policy, std::size_t steps,
                          const WorkContext& work) {
     const std::vector<std::int32_t>& ids = s.tokens->ids;
+    if (!s.model->shape.predictsTokens())
+        return fail(ErrorCode::Unsupported,
+                    s.model->shape.family + ": the ladder times decoding, and " + kNoNextToken);
     Ladder ladder;
     ladder.prompt = promptBorder(ids.size());
     ladder.steps = std::min(steps, ids.size() - ladder.prompt);

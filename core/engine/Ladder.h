@@ -41,7 +41,8 @@ struct Ladder {
 /// Times `steps` tokens after the prompt (fewer if the text ends). A cached arm runs every step. An uncached
 /// arm reruns the whole prefix for the first, the middle and the last of these steps only, to save time. Both
 /// arms use the same model and threads, and their cached steps alternate. Errors: BadValue (a text of fewer
-/// than 4 tokens), those of Decoder, Cancelled. Throws std::bad_alloc.
+/// than 4 tokens), Unsupported (an encoder, which decodes nothing), those of Decoder, Cancelled. Throws
+/// std::bad_alloc.
 [[nodiscard]] Result<Ladder> runLadder(const Snapshot& withFullRun, const AttentionPolicy& policy,
                                        std::size_t steps, const WorkContext& work);
 

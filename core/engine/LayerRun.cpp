@@ -1,5 +1,6 @@
 #include "core/engine/LayerRun.h"
 #include "core/base/Stopwatch.h"
+#include "core/engine/EncoderLayer.h"
 #include "core/model/Model.h"
 #include "core/model/Weights.h"
 #include "core/policy/SignalSpec.h"
@@ -61,7 +62,8 @@ AttentionInput attentionInputOf(const Model& model, int layer, ConstMatrixView q
             0,
             model.weights ? model.weights->ropeFrequencies(layer, q.rows) : std::span<const double>(),
             form.softCap,
-            nativeWindow(shape, layer).window};
+            nativeWindow(shape, layer).window,
+            !shape.causal};
 }
 
 std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView x) {
@@ -71,6 +73,8 @@ std::vector<float> hiddenNormsFor(const AttentionPolicy& policy, ConstMatrixView
 Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
                              std::span<const float> fullLse, AttentionOutput out, const WorkContext& work,
                              std::span<float> exactLse) {
+    if (!task.shape.causal)
+        return runEncoderLayer(task, input, out, work, exactLse);
     HybridLayer layer;
     std::vector<LayerPolicy> sets;
     {

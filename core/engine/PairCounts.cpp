@@ -1,4 +1,5 @@
 #include "core/engine/PairCounts.h"
+#include "core/engine/EncoderLayer.h"
 #include <algorithm>
 
 namespace fovea {
@@ -13,7 +14,7 @@ void addPlan(const AttentionPlan& plan, const ModelShape& shape, int head, PairC
         const HeadPlan& one = *plan.heads[h];
         for (std::size_t reason = 0; reason < counts.pairs.size(); ++reason)
             counts.pairs[reason] += one.pairsByReason[reason];
-        counts.fullPairs += modelPairs(shape, plan.layer, one.rows);
+        counts.fullPairs += modelPairs(shape, plan.layer, one.rows, plan.facts->tokens);
         counts.rows = one.rows;
     }
 }
@@ -32,9 +33,11 @@ bool needsNoScores(const AttentionPolicy& policy) {
 
 /// The layer's plan over all rows without a router; empty where the policy does not fit.
 std::optional<PairCounts> plannedLayer(const Snapshot& snapshot, AttentionPolicy policy, int layer) {
+    const ModelShape& shape = snapshot.model->shape;
+    const auto shared = std::make_shared<const AttentionPolicy>(std::move(policy));
     const auto plan =
-        makePlan(std::make_shared<const AttentionPolicy>(std::move(policy)), snapshot.model->shape, layer,
-                 snapshot.facts, nullptr, {0, snapshot.tokens->size()});
+        shape.causal ? makePlan(shared, shape, layer, snapshot.facts, nullptr, {0, snapshot.tokens->size()})
+                     : planOfEncoderLayer(shared, shape, layer, snapshot.facts);
     if (!plan || plan->heads.empty())
         return {};
     PairCounts counts;
@@ -78,7 +81,8 @@ std::optional<PairCounts> countPairs(const Snapshot& snapshot) {
     const VisibleLayer* visible = snapshot.visible.get();
     if (visible == nullptr || !visible->plan || visible->plan->heads.empty()) {
         AttentionPolicy unrouted = policy;
-        unrouted.eachParts([](HeadParts& parts) { parts.routed = {}; });
+        if (snapshot.model->shape.causal) // in an encoder it says BigBird's blocks, which no router chooses
+            unrouted.eachParts([](HeadParts& parts) { parts.routed = {}; });
         const int layer = std::clamp(snapshot.request->visible.layer, 0, snapshot.model->shape.layers - 1);
         std::optional<PairCounts> counts = plannedLayer(snapshot, std::move(unrouted), layer);
         if (counts)

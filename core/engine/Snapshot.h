@@ -36,7 +36,7 @@ struct FullRun {
         layers;                                    ///< [L]; grows during the run (partial snapshots)
     std::vector<std::vector<HeadStats>> headStats; ///< [L][H], empty unless asked
     std::shared_ptr<const Matrix> hidden;          ///< [T x M] after the last norm; null until done
-    std::vector<float> nll;                        ///< [T], NaN at 0
+    std::vector<float> nll;                        ///< [T], NaN at 0; empty, as the next two: an encoder
     std::vector<float> logNormaliser;              ///< [T] log-sum-exp of the logits
     std::vector<std::int32_t> top1;                ///< [T]
     std::vector<std::uint32_t> sampledTokens;      ///< up to 256 tokens, evenly spaced, including the last

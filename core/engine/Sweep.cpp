@@ -195,7 +195,6 @@ Result<std::vector<SweepPoint>> sweepPolicies(const SweepPlan& plan) {
         }
         Result<AttentionPolicy> legal = validated(point.policy);
         FOVEA_TRY(legal);
-        FOVEA_TRY(requireCausal(*legal));
         point.policy = std::move(*legal);
         point.policy.name = point.policy.summary();
         for (std::size_t a = 0; a < specs.size(); ++a)
@@ -263,10 +262,14 @@ Result<> runSweep(const Snapshot& withFullRun, std::vector<SweepPoint>& points, 
     return {};
 }
 
+double lossOf(const PropagatedFidelity& fidelity) {
+    return fidelity.sentence ? 1 - fidelity.sentence->cosine : fidelity.nextTokenKl;
+}
+
 void markPareto(std::vector<SweepPoint>& points) {
     const auto beats = [](const SweepPoint& a, const SweepPoint& b) {
         const double costA = a.cost.pairsRatio, costB = b.cost.pairsRatio;
-        const double klA = a.fidelity.nextTokenKl, klB = b.fidelity.nextTokenKl;
+        const double klA = lossOf(a.fidelity), klB = lossOf(b.fidelity);
         return costA <= costB && klA <= klB && (costA < costB || klA < klB);
     };
     const auto counts = [](const SweepPoint& p) { return p.done && p.kind == PointKind::Policy; };

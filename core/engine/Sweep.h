@@ -51,8 +51,9 @@ struct SweepPlan {
 /// keeps what is done. Errors: those of policyFits, for any point before the first one runs; those of runs.
 [[nodiscard]] Result<> runSweep(const Snapshot& withFullRun, std::vector<SweepPoint>& points, bool isolated,
                                 const std::function<void(std::size_t)>& pointDone, const WorkContext& work);
-/// Marks the points that no other policy point beats in both pairsRatio and nextTokenKl. Controls are never
-/// marked.
+/// What a point lost: its next-token KL, or of an encoder 1 - the cosine of its sentence vector.
+[[nodiscard]] double lossOf(const PropagatedFidelity& fidelity);
+/// Marks the points that no other policy point beats in both pairsRatio and loss. Controls are never marked.
 void markPareto(std::vector<SweepPoint>& points);
 
 } // namespace fovea

@@ -132,24 +132,41 @@ bool isPunctuation(std::string_view piece) {
     return mark;
 }
 
+/// The first `most` tokens. An encoder has learned texts that end with the token its tokenizer adds ([SEP]),
+/// so that a text that is cut ends with it, too.
+Result<> cutTo(std::size_t most, const Model& model, Tokens& tokens, const WorkContext& work) {
+    tokens.ids.resize(most);
+    tokens.spans.resize(most);
+    tokens.pieces.resize(most);
+    if (model.shape.causal)
+        return {};
+    const Result<Tokens> empty = model.tokenizer->encode("", {}, work);
+    FOVEA_TRY(empty);
+    if (empty->size() < 2 || most < 2)
+        return {};
+    tokens.ids.back() = empty->ids.back();
+    tokens.pieces.back() = empty->pieces.back();
+    tokens.spans.back().end = tokens.spans.back().begin;
+    return {};
+}
+
 } // namespace
 
 Result<Tokens> tokenizeText(const Model& model, const Request& request, const WorkContext& work) {
     if (!request.text || request.text->empty())
         return fail(ErrorCode::BadValue, "text: empty, 0 bytes; at least one character is needed.");
     const std::size_t most = request.maxTokens > 0 ? request.maxTokens : kNoLimit;
+    // One more says whether the text of an encoder is cut.
+    const std::size_t asked = model.shape.causal || most == kNoLimit ? most : most + 1;
     Result<Tokens> tokens = request.textTemplate == TextTemplate::Chat
-                                ? encodeChat(model, *request.text, request.encode, most, work)
-                                : model.tokenizer->encodeFirst(*request.text, most, request.encode, work);
+                                ? encodeChat(model, *request.text, request.encode, asked, work)
+                                : model.tokenizer->encodeFirst(*request.text, asked, request.encode, work);
     FOVEA_TRY(tokens);
     if (tokens->ids.empty())
         return fail(ErrorCode::BadValue, "text: " + std::to_string(request.text->size()) +
                                              " bytes that give no token; at least one token is needed.");
-    if (tokens->size() > most) { // the template's own tokens come on top of the text's
-        tokens->ids.resize(most);
-        tokens->spans.resize(most);
-        tokens->pieces.resize(most);
-    }
+    if (tokens->size() > most) // the template's own tokens come on top of the text's
+        FOVEA_TRY(cutTo(most, model, *tokens, work));
     return tokens;
 }
 

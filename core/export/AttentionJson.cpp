@@ -57,7 +57,7 @@ Json linesJson(const std::vector<ReadLine>& lines) {
 
 std::vector<ReadKind> readKinds(const RowFacts& row) {
     std::vector<ReadKind> kinds;
-    for (std::size_t key = 0; key <= row.query(); ++key)
+    for (std::size_t key = 0; key < row.row().full.size(); ++key)
         kinds.push_back(row.kind(key));
     return kinds;
 }

@@ -19,7 +19,7 @@ struct AttentionPlace {
     std::string regime; ///< "isolated" or "propagated"
 };
 
-/// Why each key of a row is read, one word a key (readKindName). [query + 1]
+/// Why each key of a row is read, one word a key (readKindName). As many as the row has.
 [[nodiscard]] std::vector<ReadKind> readKinds(const RowFacts& row);
 
 [[nodiscard]] std::string pairJson(const DocumentHead& head, const AttentionPlace& place,

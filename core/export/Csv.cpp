@@ -2,6 +2,7 @@
 #include "core/export/Report.h"
 #include "core/measure/HeadReads.h"
 #include "core/text/Display.h"
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -63,6 +64,11 @@ std::string sweepCsv(const std::vector<SweepPoint>& points) {
     std::string csv =
         "name,kind,options,density,pairs_ratio,flops_ratio,kv_bytes_ratio,seconds_ratio,router_seconds,"
         "next_token_kl,kl_p95,top1_agreement,delta_nll,mass_recall,output_error,pareto";
+    const bool encoder = std::any_of(points.begin(), points.end(), [](const SweepPoint& point) {
+        return point.fidelity.sentence.has_value();
+    });
+    if (encoder)
+        csv += ",sentence_cosine,token_cosine,next_token_note";
     if (!points.empty())
         for (const auto& [param, value] : points.front().values)
             csv += ',' + csvText(param);
@@ -81,6 +87,10 @@ std::string sweepCsv(const std::vector<SweepPoint>& points) {
                                p.fidelity.deltaNll, p.massRecall, p.outputError})
             csv += ',' + csvNumber(x);
         csv += p.pareto ? ",1" : ",0";
+        if (encoder)
+            csv += ',' + csvNumber(p.fidelity.sentence ? p.fidelity.sentence->cosine : std::nan("")) + ',' +
+                   csvNumber(p.fidelity.sentence ? p.fidelity.sentence->tokenCosine : std::nan("")) + ',' +
+                   kNoNextToken;
         for (const auto& [param, value] : p.values) {
             const ParamSpec* spec = findParam(param);
             csv += ',' + (spec ? csvText(formatParam(*spec, value)) : std::string());
@@ -90,7 +100,9 @@ std::string sweepCsv(const std::vector<SweepPoint>& points) {
     return csv;
 }
 
-std::uint64_t causalPairsIn(RowRange queries, RowRange keys) {
+std::uint64_t pairsIn(const ModelShape& shape, RowRange queries, RowRange keys) {
+    if (!shape.causal)
+        return std::uint64_t{queries.last - queries.first} * (keys.last - keys.first);
     std::uint64_t pairs = 0;
     for (std::size_t q = queries.first; q < queries.last; ++q)
         pairs += std::min(keys.last, q + 1) - std::min({keys.first, keys.last, q + 1});
@@ -110,7 +122,7 @@ Result<std::string> attentionCsv(const Snapshot& snapshot, int layer, int head, 
                         std::to_string(queries.last) + ", keys to " + std::to_string(keys.last) +
                         "; heads below " + std::to_string(snapshot.model->shape.heads) +
                         " and positions up to " + std::to_string(tokens) + " are accepted.");
-    const std::uint64_t cells = causalPairsIn(queries, keys);
+    const std::uint64_t cells = pairsIn(snapshot.model->shape, queries, keys);
     if (cells > maxCells)
         return fail(ErrorCode::TooLarge, "attention: " + std::to_string(cells) + " cells; at most " +
                                              std::to_string(maxCells) +
@@ -130,7 +142,7 @@ Result<std::string> attentionCsv(const Snapshot& snapshot, int layer, int head, 
         if (covers(other, head, q))
             against = makeRow(head, q, other).hybrid;
         const std::string queryText = csvText(escapedText(snapshot.tokens->pieces[q]));
-        for (std::size_t k = keys.first; k < std::min(keys.last, q + 1); ++k) {
+        for (std::size_t k = keys.first; k < std::min(keys.last, row.full.size()); ++k) {
             csv += std::to_string(q) + ',' + std::to_string(k) + ',' + queryText + ',' +
                    csvText(escapedText(snapshot.tokens->pieces[k])) + ',' + csvNumber(row.full[k]) + ',' +
                    (covered ? csvNumber(row.hybrid[k]) : std::string()) + ',' +

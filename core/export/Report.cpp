@@ -120,6 +120,17 @@ Json fidelityJson(const Snapshot& snapshot) {
     doc["kl_worst_position"] = run ? Json(run->fidelity.klWorstPosition) : Json();
     doc["position_nll_delta"] =
         run ? binsJson(run->fidelity.fullNll, run->fidelity.hybridNll) : Json(Json::array());
+    if (run && run->fidelity.sentence) {
+        const SentenceFidelity& sentence = *run->fidelity.sentence;
+        doc["kl_worst_position"] = Json();
+        doc["next_token_note"] = kNoNextToken; // why the numbers above are null
+        doc["sentence_pooling"] = poolingName(snapshot.model->shape.pooling);
+        doc["sentence_cosine"] = number(sentence.cosine);
+        doc["token_cosine"] = number(sentence.tokenCosine);
+        doc["token_cosine_worst"] = number(sentence.worstCosine);
+        doc["token_cosine_worst_position"] = sentence.worstToken;
+        doc["token_cosines"] = json::numbers(sentence.tokens);
+    }
     doc["depth_error"] = run ? json::numbers(run->fidelity.depthError) : Json(Json::array());
     doc["layers"] = Json::array();
     if (isolated)
@@ -277,7 +288,9 @@ std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& 
         doc["cold_tier"] = tierJson(*tier);
     doc["ladder"] = ladder != nullptr ? ladderJson(*ladder) : Json();
     if (ladder == nullptr)
-        doc["ladder_note"] = "not run: no ladder was asked for, or the text is too short for one";
+        doc["ladder_note"] = snapshot.model->shape.predictsTokens()
+                                 ? "not run: no ladder was asked for, or the text is too short for one"
+                                 : std::string("not run: it times decoding, and ") + kNoNextToken;
     const RoutingRecord* record = run ? run->routing.get() : nullptr;
     doc["routing"] = routing.rows ? routingJson(record, snapshot.model->shape)
                                   : routingSummary(record, snapshot.model->shape, routing.file);
@@ -313,24 +326,31 @@ std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& p
         cost["plan_seconds"] = seconds(p.cost.hybrid.plan);
         cost["attention_seconds"] = seconds(p.cost.hybrid.attention);
         cost["kv_bytes"] = p.cost.hybrid.kvBytes;
+        Json fidelity{{"next_token_kl", number(p.fidelity.nextTokenKl)},
+                      {"kl_p95", number(p.fidelity.klP95)},
+                      {"kl_worst", number(p.fidelity.klWorst)},
+                      {"top1_agreement", number(p.fidelity.top1Agreement)},
+                      {"delta_nll", number(p.fidelity.deltaNll)},
+                      {"mass_recall", number(p.massRecall)},
+                      {"output_error", number(p.outputError)}};
+        if (p.fidelity.sentence) {
+            fidelity["sentence_cosine"] = number(p.fidelity.sentence->cosine);
+            fidelity["token_cosine"] = number(p.fidelity.sentence->tokenCosine);
+        }
         doc["points"].push_back({{"policy", policyDocument(p.policy)},
                                  {"values", values},
                                  {"kind", p.kind == PointKind::Policy          ? "policy"
                                           : p.kind == PointKind::RandomControl ? "random"
                                                                                : "oracle"},
                                  {"cost", cost},
-                                 {"fidelity",
-                                  {{"next_token_kl", number(p.fidelity.nextTokenKl)},
-                                   {"kl_p95", number(p.fidelity.klP95)},
-                                   {"kl_worst", number(p.fidelity.klWorst)},
-                                   {"top1_agreement", number(p.fidelity.top1Agreement)},
-                                   {"delta_nll", number(p.fidelity.deltaNll)},
-                                   {"mass_recall", number(p.massRecall)},
-                                   {"output_error", number(p.outputError)}}},
+                                 {"fidelity", fidelity},
                                  {"pareto", p.pareto},
                                  {"held_out", false}});
     }
-    doc["axes"] = {{"cost", "pairs_ratio"}, {"fidelity", "next_token_kl"}};
+    const bool predicts = snapshot.model->shape.predictsTokens();
+    if (!predicts)
+        doc["next_token_note"] = kNoNextToken; // why next-token numbers are null
+    doc["axes"] = {{"cost", "pairs_ratio"}, {"fidelity", predicts ? "next_token_kl" : "sentence_cosine"}};
     return json::write(doc);
 }
 

@@ -35,8 +35,9 @@ struct ReportRouting {
 [[nodiscard]] std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& points,
                                     int threads);
 [[nodiscard]] std::string sweepCsv(const std::vector<SweepPoint>& points);
-/// Causal pairs of a rectangle of queries and keys: what attentionCsv writes of it. Cost: one step a query.
-[[nodiscard]] std::uint64_t causalPairsIn(RowRange queries, RowRange keys);
+/// Pairs of a rectangle of queries and keys, without those whose key comes later in a causal model: what
+/// attentionCsv writes of it. Cost: one step a query.
+[[nodiscard]] std::uint64_t pairsIn(const ModelShape& shape, RowRange queries, RowRange keys);
 /// The most pairs that one table takes, about 400 MB.
 inline constexpr std::size_t kMostCsvPairs = 4'000'000;
 /// One layer and head's rows as CSV: query,key,token texts,p,phat,reason, and in each row what the numbers

@@ -122,7 +122,8 @@ private:
         FOVEA_TRY(tokenizer);
         m_made.tokenizer = std::move(*tokenizer);
         for (const auto& [name, to] : {std::pair{"tokenizer_config.json", &m_made.tokenizerConfig},
-                                       {"generation_config.json", &m_made.generationConfig}}) {
+                                       {"generation_config.json", &m_made.generationConfig},
+                                       {"1_Pooling/config.json", &m_made.pooling}}) {
             const auto text = readText(name, std::uint64_t{16} << 20); // thousands of added tokens
             FOVEA_TRY(text);
             if (text->empty())

@@ -21,6 +21,7 @@ struct ModelFolder {
     std::string tokenizer;            ///< the text of tokenizer.json; empty: the folder has none
     std::optional<JsonTree> tokenizerConfig;  ///< tokenizer_config.json
     std::optional<JsonTree> generationConfig; ///< generation_config.json
+    std::optional<JsonTree> pooling;          ///< 1_Pooling/config.json, which sentence encoders have
     std::string chatTemplate;                 ///< chat_template.jinja; empty: none
     std::vector<Safetensor> tensors;          ///< of all shards; offsets are those in `files`
 };

@@ -31,9 +31,10 @@ struct AttentionInput {
     std::span<const double> ropeFrequencies = {};
     float softCap = 0;      ///< of the logits (LogitForm); 0: none
     std::size_t window = 0; ///< the layer's native window (NativeWindow); 0: none. Plans keep to it already
+    bool later = false;     ///< queries read the keys after them too: an encoder
 
     [[nodiscard]] LogitForm form() const { return {scale, softCap}; }
-    [[nodiscard]] NativeWindow native() const { return {window}; }
+    [[nodiscard]] NativeWindow native() const { return {window, later}; }
 };
 
 struct AttentionOutput {

@@ -17,7 +17,7 @@ std::size_t cellsOf(std::size_t tokens, std::size_t cell) {
 
 AttentionCells makeCells(int heads, std::size_t tokens, std::size_t cell, std::size_t window) {
     FOVEA_ASSERT(std::has_single_bit(cell) && cell <= kBlock);
-    AttentionCells cells{tokens, cell, cellsOf(tokens, cell), window, {}, {}};
+    AttentionCells cells{tokens, cell, cellsOf(tokens, cell), window, false, {}, {}};
     cells.mass.resize(cells.at(static_cast<std::size_t>(heads), 0, 0));
     cells.top.resize(cells.mass.size());
     return cells;
@@ -32,7 +32,8 @@ AttentionCells pooledTo(const AttentionCells& cells, std::size_t most) {
     std::size_t times = 1;
     while (cellsOf(cells.count, times) > most)
         times *= 2;
-    AttentionCells out{cells.tokens, cells.cell * times, cellsOf(cells.count, times), cells.window, {}, {}};
+    AttentionCells out{
+        cells.tokens, cells.cell * times, cellsOf(cells.count, times), cells.window, cells.later, {}, {}};
     out.mass.resize(out.at(heads, 0, 0));
     out.top.resize(out.mass.size());
     const auto queriesOf = [&](std::size_t row, std::size_t cell) {
@@ -41,7 +42,7 @@ AttentionCells pooledTo(const AttentionCells& cells, std::size_t most) {
     for (std::size_t head = 0; head < heads; ++head)
         for (std::size_t row = 0; row < cells.count; ++row) {
             const float share = queriesOf(row, cells.cell) / queriesOf(row / times, out.cell);
-            for (std::size_t column = 0; column <= row; ++column) {
+            for (std::size_t column = 0; column < cells.count; ++column) { // 0 above the diagonal stays 0
                 const std::size_t from = cells.at(head, row, column);
                 const std::size_t to = out.at(head, row / times, column / times);
                 out.mass[to] += share * cells.mass[from];
@@ -63,12 +64,13 @@ void fillCellRows(const AttentionInput& in, std::span<const float> lse, std::siz
     Matrix logits(1, tokens);
     for (std::size_t head = 0; head < heads; ++head)
         for (std::size_t query = first; query < tokens; ++query) {
-            const MatrixView s(logits.view().data, 1, query + 1, logits.view().stride);
+            const std::size_t end = in.native().end(query, tokens);
+            const MatrixView s(logits.view().data, 1, end, logits.view().stride);
             logitTile(in, static_cast<int>(head), query, 0, s, Isa::Portable);
             const std::size_t row = query / cells.cell;
             const std::size_t begin = row * cells.cell;
             const auto queries = static_cast<float>(std::min(begin + cells.cell, tokens) - begin);
-            for (std::size_t key = in.native().first(query); key <= query; ++key) {
+            for (std::size_t key = in.native().first(query); key < end; ++key) {
                 const std::size_t to = cells.at(head, row, key / cells.cell);
                 const float p = std::exp(s(0, key) - lse[query * heads + head]);
                 cells.mass[to] += p / queries;

@@ -17,6 +17,7 @@ struct AttentionCells {
     std::size_t cell = 0;    ///< tokens per side of a cell, a power of two; 0: empty
     std::size_t count = 0;   ///< cells per side
     std::size_t window = 0;  ///< the layer's native window; 0: none
+    bool later = false;      ///< of an encoder: cells above the diagonal too
     std::vector<float> mass; ///< [H][count][count] sum of p over the cell's keys, mean over its queries
     std::vector<float> top;  ///< [H][count][count] largest p; both 0 above the diagonal and outside the
                              ///< native window

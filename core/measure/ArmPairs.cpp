@@ -20,7 +20,9 @@ ArmPairs::ArmPairs(const TileSource& source, const TileKey& key, const TileGrid&
     : m_source(source), m_head(key.head), m_heads(static_cast<std::size_t>(source.input.heads)), m_grid(grid),
       m_far(m_source, key.head, {std::min(grid.key, grid.keyEnd), grid.keyEnd}),
       m_recast(source.plan != nullptr && showsHybrid(key.quantity) ? recastOf(*source.plan, key.head)
-                                                                   : Recast::None) {}
+                                                                   : Recast::None),
+      m_repeats(source.plan != nullptr && showsHybrid(key.quantity) &&
+                source.plan->heads[static_cast<std::size_t>(key.head)]->repeats()) {}
 
 ArmPairs::Scratch ArmPairs::makeScratch() const {
     Scratch scratch;
@@ -28,6 +30,8 @@ ArmPairs::Scratch ArmPairs::makeScratch() const {
         scratch.reason.resize(kSub * (m_grid.keyEnd - m_grid.key));
     if (m_far.any())
         scratch.far.resize(scratch.reason.size());
+    if (m_repeats)
+        scratch.times.resize(scratch.reason.size());
     if (m_recast != Recast::None)
         scratch.recast = Matrix(kSub, kSub);
     return scratch;
@@ -53,10 +57,13 @@ void ArmPairs::readReasons(std::size_t first, std::size_t last, Scratch& scratch
         std::fill(inside, end, static_cast<std::uint8_t>(Reason::Skipped));
         const std::vector<KeptKey> keys = m_source.plan->keptKeys(m_head, query);
         for (const KeptKey& kept : keys)
-            if (kept.key >= m_grid.key && kept.key < m_grid.keyEnd)
-                row[static_cast<std::ptrdiff_t>(kept.key - m_grid.key)] =
-                    static_cast<std::uint8_t>(kept.reason);
-        if (m_far.any() && query >= m_grid.key)
+            if (kept.key >= m_grid.key && kept.key < m_grid.keyEnd) {
+                const std::size_t at = kept.key - m_grid.key;
+                row[static_cast<std::ptrdiff_t>(at)] = static_cast<std::uint8_t>(kept.reason);
+                if (m_repeats)
+                    scratch.times[(query - first) * width + at] = static_cast<float>(kept.times);
+            }
+        if (m_far.any() && endOf(query) > m_grid.key)
             readFar(query, keys, &*row, scratch.far.data() + (query - first) * width, scratch);
     }
 }
@@ -107,6 +114,11 @@ bool ArmPairs::exactWeights(std::size_t query, std::size_t r, std::size_t key, s
     const float* kept = scratch.kept.data();
     for (std::size_t j = 0; j < keys; ++j)
         weight[j] = kept[j] * fastExp(read[j] - lse);
+    if (m_repeats) {
+        const float* times = scratch.times.data() + r * (m_grid.keyEnd - m_grid.key) + (key - m_grid.key);
+        for (std::size_t j = 0; j < keys; ++j)
+            weight[j] *= kept[j] > 0 ? times[j] : 1;
+    }
     return true;
 }
 void ArmPairs::addFar(std::size_t r, std::size_t key, std::size_t keys, const Scratch& scratch,
@@ -118,6 +130,10 @@ void ArmPairs::addFar(std::size_t r, std::size_t key, std::size_t keys, const Sc
         weight[j] += far[j];
 }
 
+std::size_t ArmPairs::endOf(std::size_t query) const {
+    return m_source.input.native().end(query, m_source.input.k.rows);
+}
+
 bool ArmPairs::covers(std::size_t query) const {
     const RowRange rows = m_source.plan->heads[static_cast<std::size_t>(m_head)]->rows;
     return query >= rows.first && query < rows.last;
@@ -125,7 +141,7 @@ bool ArmPairs::covers(std::size_t query) const {
 
 void ArmPairs::readFar(std::size_t query, std::span<const KeptKey> kept, std::uint8_t* reason, float* weight,
                        Scratch& scratch) const {
-    const std::size_t keys = std::min(m_grid.keyEnd, query + 1) - m_grid.key;
+    const std::size_t keys = std::min(m_grid.keyEnd, endOf(query)) - m_grid.key;
     scratch.farReason.assign(keys, Reason::Skipped);
     std::fill_n(weight, keys, 0.0F);
     m_far.row(query, kept, m_grid.key, {weight, keys}, scratch.farReason);

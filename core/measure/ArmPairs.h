@@ -29,6 +29,7 @@ public:
         std::vector<std::uint8_t> reason; ///< [kSub x keys of the tile], Reason of each pair
         std::vector<float> far;           ///< as reason: p^ of pairs of reason Far; empty without a far field
         std::vector<Reason> farReason;    ///< of one row
+        std::vector<float> times;         ///< as reason: how often a key is read; empty: none more than once
         std::array<float, kSub> kept{};   ///< of the pairs of one row of the logit tile: 1 where it is kept
     };
 
@@ -57,6 +58,8 @@ public:
 
 private:
     [[nodiscard]] bool covers(std::size_t query) const;
+    /// The end of the keys that the model lets `query` read.
+    [[nodiscard]] std::size_t endOf(std::size_t query) const;
     void readFar(std::size_t query, std::span<const KeptKey> kept, std::uint8_t* reason, float* weight,
                  Scratch& scratch) const;
 
@@ -66,6 +69,7 @@ private:
     TileGrid m_grid;
     FarShare m_far;
     Recast m_recast;
+    bool m_repeats; ///< the head reads keys more than once
 };
 
 } // namespace fovea

@@ -16,9 +16,11 @@ BlockFacts blockFacts(const TileSource& source, int head, MapQuantity quantity, 
     const bool needsHybrid = quantity == MapQuantity::Hybrid || isDifference(quantity);
     const TileSource against = againstSource(source);
     bool first = true;
-    for (std::size_t query = std::max(queries.first, keys.first); query < queries.last; ++query) {
-        const std::size_t begin = std::max(keys.first, source.input.native().first(query));
-        const std::size_t end = std::min(keys.last, query + 1);
+    const NativeWindow native = source.input.native();
+    const std::size_t from = native.later ? queries.first : std::max(queries.first, keys.first);
+    for (std::size_t query = from; query < queries.last; ++query) {
+        const std::size_t begin = std::max(keys.first, native.first(query));
+        const std::size_t end = std::min(keys.last, native.end(query, source.input.k.rows));
         if (end <= begin)
             continue;
         ++facts.rows;

@@ -45,6 +45,8 @@ std::uint64_t tokensByPolicy(const AttentionPolicy& policy, int layer, std::uint
 /// Inside the layer's native window, which both arms share.
 std::uint64_t tokensStored(const ModelShape& shape, const AttentionPolicy& policy, int layer,
                            std::uint64_t tokens) {
+    if (!shape.causal)
+        return tokens; // an encoder runs once, with all of them at hand
     const std::uint64_t stored = tokensByPolicy(policy, layer, tokens);
     const std::size_t window = nativeWindow(shape, layer).window;
     return window == 0 ? stored : std::min<std::uint64_t>(stored, window);
@@ -71,9 +73,10 @@ double rowLength(double pairs, double tokens) {
 std::optional<double> breakEven(const Cost& cost, const ModelShape& shape, const AttentionPolicy& policy,
                                 std::size_t tokens) {
     const RoutedPart& routed = policy.routed;
-    if (hasNativeWindows(shape) || cost.hybrid.extraPassMacs > 0 || cost.hybrid.pairs >= cost.full.pairs ||
-        policy.far.on() || policy.mix.fullEvery > 0 || !policy.mix.fullLayers.empty() ||
-        policy.mixesHeads() || !policy.mix.layers.empty() || routed.phase != Phase::All)
+    if (!shape.causal || hasNativeWindows(shape) || cost.hybrid.extraPassMacs > 0 ||
+        cost.hybrid.pairs >= cost.full.pairs || policy.far.on() || policy.mix.fullEvery > 0 ||
+        !policy.mix.fullLayers.empty() || policy.mixesHeads() || !policy.mix.layers.empty() ||
+        routed.phase != Phase::All)
         return {};
     if (routed.chooses() && (routed.budgetKind != BudgetKind::Count || routed.role != Role::Keys))
         return {};

@@ -77,9 +77,32 @@ void FarShare::row(std::size_t query, std::span<const KeptKey> kept, std::size_t
     case Far::Recurrent:
         forUnread(kept, range, [&](std::size_t j) { put(j, std::nan("")); }); // no native window here
         break;
-    case Far::Projection: // no causal model runs it
+    case Far::Projection:
+        projection(query, lse, range, put);
+        break;
     case Far::None:
         break;
+    }
+}
+
+/// One softmax over the means of each m keys; the weight of a mean is spread over its tokens.
+template <class Put>
+void FarShare::projection(std::size_t query, double lse, RowRange range, const Put& put) const {
+    const AttentionInput& in = m_source.input;
+    const auto dim = static_cast<std::size_t>(in.headDim), m = static_cast<std::size_t>(m_parts->far.m);
+    const std::size_t kvHead = static_cast<std::size_t>(m_head / (in.heads / in.kvHeads)) * dim;
+    const float* q = in.q.row(query) + static_cast<std::size_t>(m_head) * dim;
+    for (std::size_t first = range.first / m * m; first < range.last; first += m) {
+        const std::size_t last = std::min(first + m, in.k.rows);
+        double product = 0;
+        for (std::size_t j = first; j < last; ++j)
+            for (std::size_t d = 0; d < dim; ++d)
+                product += static_cast<double>(q[d]) * static_cast<double>(in.k.row(j)[kvHead + d]);
+        const auto count = static_cast<double>(last - first);
+        const float logit =
+            in.form().cap(static_cast<float>(product / count * static_cast<double>(in.scale)));
+        for (std::size_t j = first; j < last; ++j)
+            put(j, std::exp(static_cast<double>(logit) - lse) / count);
     }
 }
 

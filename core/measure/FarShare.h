@@ -19,7 +19,8 @@ public:
     /// Whether the head gives weight to keys that it does not read.
     [[nodiscard]] bool any() const { return m_any; }
     /// Writes weight = p^ and reason = Far for those keys in [keyFirst, keyFirst + weight.size()) that the
-    /// plan does not read. The range must lie inside that of the constructor and end at or before `query`.
+    /// plan does not read. The range must lie inside that of the constructor and hold only
+    /// keys that the model lets `query` read.
     /// Other keys are not written, nor are tokens of summaries that `top` did not choose. `kept`: the keys
     /// that the row reads exactly. Cost: the summaries in the range (with top or a gate, those of the whole
     /// row); for a linear state r multiply-adds per key.
@@ -35,6 +36,8 @@ private:
     [[nodiscard]] double gatedShare() const { return 1 - m_parts->combine.gate; }
     template <class Put>
     void summaries(std::size_t query, double lse, RowRange range, const Put& put) const;
+    template <class Put>
+    void projection(std::size_t query, double lse, RowRange range, const Put& put) const;
     template <class Put>
     void linear(std::size_t query, double lse, std::span<const KeptKey> kept, RowRange range,
                 const Put& put) const;

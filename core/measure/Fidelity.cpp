@@ -117,7 +117,7 @@ double divergenceOfRow(const TileSource& source, int head, std::size_t query) {
         return std::numeric_limits<double>::quiet_NaN();
     const AttentionRow row = makeRow(head, query, source);
     double sum = 0, mass = 0;
-    for (std::size_t j = 0; j <= query; ++j) {
+    for (std::size_t j = 0; j < row.full.size(); ++j) {
         const double p = static_cast<double>(row.full[j]), q = static_cast<double>(row.hybrid[j]);
         if (std::isnan(q) || q < 0)
             return std::numeric_limits<double>::quiet_NaN();
@@ -149,11 +149,14 @@ LayerFidelity measureLayer(const Model& model, const AttentionPlan& plan, const 
     for (std::size_t h = 0; h < heads; ++h) {
         const HeadParts& parts = plan.partsOf(static_cast<int>(h));
         const bool other = parts.far.on() || plan.silentRows(static_cast<int>(h)) != nullptr ||
-                           recastOf(plan, static_cast<int>(h)) != Recast::None;
+                           recastOf(plan, static_cast<int>(h)) != Recast::None || plan.heads[h]->repeats();
         kinds[h] = other ? 2 : parts.always.sinkLogit ? 1 : 0;
     }
 
-    const std::vector<double> maxNorm = runningMaxNorm(arms.v, kvHeads, headDim, threads);
+    std::vector<double> maxNorm = runningMaxNorm(arms.v, kvHeads, headDim, threads);
+    if (!model.shape.causal) // every row reads every value
+        for (std::size_t i = 0; i + kvHeads < maxNorm.size(); ++i)
+            maxNorm[i] = maxNorm[maxNorm.size() - kvHeads + i % kvHeads];
     const double largest =
         *std::max_element(maxNorm.end() - static_cast<std::ptrdiff_t>(kvHeads), maxNorm.end());
     const std::size_t blocks = (tokens + kRows - 1) / kRows;
@@ -243,7 +246,7 @@ double topKOverlapOfRow(const AttentionInput& input, const AttentionPlan& plan, 
     const std::vector<KeptKey> kept = plan.keptKeys(head, query);
     if (kept.empty())
         return 0;
-    const std::size_t keys = query + 1;
+    const std::size_t keys = input.native().end(query, input.k.rows);
     Matrix logits(1, keys);
     logitTile(input, head, query, 0, logits.view(), isa);
     const float* s = logits.view().row(0);

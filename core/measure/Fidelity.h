@@ -2,9 +2,11 @@
 #include "core/base/Matrix.h"
 #include "core/kernels/Attention.h"
 #include "core/measure/MapTile.h"
+#include "core/measure/SentenceFidelity.h"
 #include "core/model/Model.h"
 #include "core/plan/AttentionPlan.h"
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -74,9 +76,11 @@ struct LayerArms {
 
 /// Statistics of one head in the full run, over `rows` evenly spaced queries (all queries when T <= rows).
 struct HeadStats {
-    float entropy = 0;       ///< mean row entropy, nats
-    float sinkMass = 0;      ///< mass on tokens 0..3
-    float localMass = 0;     ///< mass on the nearest 64 keys, including the query itself
+    float entropy = 0;  ///< mean row entropy, nats
+    float sinkMass = 0; ///< mass on tokens 0..3
+    /// Mass on the nearest 64 keys, including the query itself; in an encoder 32 of them come before the
+    /// query and 31 after it.
+    float localMass = 0;
     float keysFor90 = 0;     ///< mean number of keys that hold 90 % of a row's mass
     float meanDistance = 0;  ///< tokens
     float previousShare = 0; ///< mass on the previous token
@@ -86,9 +90,11 @@ struct HeadStats {
 [[nodiscard]] std::vector<HeadStats> measureHeads(const AttentionInput& input, std::span<const float> lse,
                                                   std::size_t rows, Isa isa, int threads);
 
-/// Fidelity of the propagated hybrid run against the full run, on the same text at temperature 1.
+/// Fidelity of the propagated hybrid run against the full run, on the same text at temperature 1. Of an
+/// encoder all next-token numbers are NaN and their lists empty.
 struct PropagatedFidelity {
-    double nextTokenKl = 0; ///< mean over positions of KL(full || hybrid), nats
+    std::optional<SentenceFidelity> sentence; ///< of an encoder
+    double nextTokenKl = 0;                   ///< mean over positions of KL(full || hybrid), nats
     double klP95 = 0;
     double klWorst = 0;
     std::uint32_t klWorstPosition = 0;

@@ -52,9 +52,10 @@ struct RowStats {
     double entropy = 0, sink = 0, local = 0, keys = 0, distance = 0, previous = 0;
 };
 
-/// `logits`: of the keys from `first` up to the query.
-RowStats statsOfRow(std::span<const float> logits, std::size_t first, std::span<float> p, float lse,
-                    std::vector<float>& scratch) {
+/// `logits`: of the keys from `first` on. `later`: some of them come after the query.
+RowStats statsOfRow(std::span<const float> logits, std::size_t first, std::size_t query, bool later,
+                    std::span<float> p, float lse, std::vector<float>& scratch) {
+    const std::size_t before = later ? kNear / 2 : kNear - 1; // of the nearest keys
     const std::size_t n = logits.size();
     RowStats stats;
     for (std::size_t j = 0; j < n; ++j)
@@ -62,13 +63,14 @@ RowStats statsOfRow(std::span<const float> logits, std::size_t first, std::span<
     for (std::size_t j = 0; j < n; ++j) {
         const double x = static_cast<double>(p[j]);
         stats.entropy -= x * static_cast<double>(logits[j] - lse);
-        stats.distance += x * static_cast<double>(n - 1 - j);
-        if (first + j < kSinks)
+        const std::size_t key = first + j;
+        stats.distance += x * static_cast<double>(key > query ? key - query : query - key);
+        if (key < kSinks)
             stats.sink += x;
-        if (j + kNear >= n)
+        if (key + before >= query && key < query + kNear - before)
             stats.local += x;
     }
-    stats.previous = n > 1 ? static_cast<double>(p[n - 2]) : 0;
+    stats.previous = query > first ? static_cast<double>(p[query - 1 - first]) : 0;
     stats.keys = static_cast<double>(keysForMass(p, 0.9, scratch));
     return stats;
 }
@@ -97,10 +99,11 @@ std::vector<HeadStats> measureHeads(const AttentionInput& input, std::span<const
         const std::size_t h = task % heads;
         // Evenly spaced, the last token included.
         const std::size_t query = (task / heads + 1) * tokens / rows - 1;
-        const std::size_t first = input.native().first(query), keys = query + 1 - first;
+        const NativeWindow native = input.native();
+        const std::size_t first = native.first(query), keys = native.end(query, tokens) - first;
         const MatrixView s(logits[me].view().data, 1, keys);
         logitTile(input, static_cast<int>(h), query, first, s, isa);
-        stats[task] = statsOfRow({s.row(0), keys}, first, std::span(p[me]).first(keys),
+        stats[task] = statsOfRow({s.row(0), keys}, first, query, native.later, std::span(p[me]).first(keys),
                                  lse[query * heads + h], scratch[me]);
     }
     std::vector<HeadStats> result(heads);

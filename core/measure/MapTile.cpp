@@ -80,7 +80,8 @@ public:
     /// caller at a time.
     void addQueries(std::size_t first, std::size_t last, Scratch& scratch) {
         const std::size_t rows = last - first;
-        const std::size_t keyEnd = std::min(m_grid.keyEnd, last); // causal
+        // Causal, unless the model reads both directions.
+        const std::size_t keyEnd = std::min(m_grid.keyEnd, endOf(last - 1));
         if (keyEnd <= m_grid.key)
             return;
         m_own.readReasons(first, last, scratch.own);
@@ -97,14 +98,14 @@ public:
             }
             const std::size_t cellRows = std::min(kSub, m_grid.cell);
             for (std::size_t begin = 0; begin < rows; begin += cellRows) {
-                const std::size_t end = std::min(begin + cellRows, rows);
+                const std::size_t rowEnd = std::min(begin + cellRows, rows);
                 scratch.startCells();
                 std::size_t reached = 0; // keys that any of these rows may read
-                for (std::size_t r = begin; r < end; ++r)
-                    if (first + r >= key) {
-                        const std::size_t causal = std::min(keys, first + r - key + 1);
-                        poolRow(first + r, r, key, causal, scratch);
-                        reached = std::max(reached, causal);
+                for (std::size_t r = begin; r < rowEnd; ++r)
+                    if (const std::size_t end = endOf(first + r); end > key) {
+                        const std::size_t may = std::min(keys, end - key);
+                        poolRow(first + r, r, key, may, scratch);
+                        reached = std::max(reached, may);
                     }
                 addCells(first + begin, key, reached, scratch);
             }
@@ -146,13 +147,17 @@ public:
     }
 
 private:
+    /// The end of the keys that the model lets `query` read.
+    [[nodiscard]] std::size_t endOf(std::size_t query) const {
+        return m_source.input.native().end(query, m_source.input.k.rows);
+    }
     [[nodiscard]] std::uint64_t modelPairsOf(std::size_t query, std::size_t key) const {
         const std::size_t queryEnd = std::min(query + m_grid.cell, m_grid.queryEnd);
         const std::size_t keyEnd = std::min(key + m_grid.cell, m_grid.keyEnd);
         std::uint64_t pairs = 0;
         for (std::size_t i = query; i < queryEnd; ++i) {
             const std::size_t begin = std::max(key, m_source.input.native().first(i));
-            const std::size_t end = std::min(i + 1, keyEnd);
+            const std::size_t end = std::min(endOf(i), keyEnd);
             pairs += begin < end ? end - begin : 0;
         }
         return std::max<std::uint64_t>(pairs, 1);
@@ -317,7 +322,7 @@ MapTile pictureTile(const TileKey& key, const AttentionCells& picture) {
                  {}};
     const std::vector<float>& from = key.pooling == Pooling::Mass ? picture.mass : picture.top;
     for (std::size_t row = 0; row < picture.count; ++row)
-        for (std::size_t column = 0; column <= row; ++column) {
+        for (std::size_t column = 0; column < (picture.later ? picture.count : row + 1); ++column) {
             tile.value[row * kTile + column] =
                 from[picture.at(static_cast<std::size_t>(key.head), row, column)];
             const std::size_t lastKey = std::min((column + 1) * picture.cell, picture.tokens) - 1;
@@ -330,7 +335,7 @@ MapTile pictureTile(const TileKey& key, const AttentionCells& picture) {
 }
 
 AttentionRow makeRow(int head, std::size_t query, const TileSource& source) {
-    const std::size_t keys = query + 1;
+    const std::size_t keys = source.input.native().end(query, source.input.k.rows);
     const std::size_t at =
         query * static_cast<std::size_t>(source.input.heads) + static_cast<std::size_t>(head);
     AttentionRow row;
@@ -368,7 +373,8 @@ AttentionRow makeRow(int head, std::size_t query, const TileSource& source) {
     for (const KeptKey& kept : read) {
         row.reason[kept.key] = kept.reason;
         const bool isRecast = kept.reason == reasonOf(recast);
-        row.hybrid[kept.key] = std::exp((isRecast ? moved.view()(0, kept.key) : s[kept.key]) - hybrid);
+        row.hybrid[kept.key] = std::exp((isRecast ? moved.view()(0, kept.key) : s[kept.key]) - hybrid) *
+                               static_cast<float>(kept.times);
     }
     return row;
 }

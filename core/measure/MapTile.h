@@ -22,7 +22,7 @@ enum class MapQuantity : std::uint8_t { Full, Hybrid, Difference, Kept, ArmDiffe
 enum class Pooling : std::uint8_t { Max, Mass };
 /// State of a cell, in order of precedence. A pooled cell takes the first state that one of its pairs has.
 /// Outside: the model itself does not let the query read the key (native window); Impossible: the key comes
-/// later.
+/// later and the model reads earlier keys only.
 enum class CellState : std::uint8_t { Local, Always, Routed, Far, Skipped, Outside, Impossible };
 
 /// A tile of the map pyramid. Level n pools 2^n x 2^n pairs into one value. Tile (row, col) begins at query
@@ -79,9 +79,10 @@ struct TileSource {
 /// the kernel's rounding in bf16. For MapQuantity::Full. Cost: 4,096 values.
 [[nodiscard]] MapTile pictureTile(const TileKey& key, const AttentionCells& picture);
 
-/// One row of attention: the weights p (full) and p^ (hybrid) of one query, for keys 0..query.
+/// One row of attention: the weights p (full) and p^ (hybrid) of one query, for keys 0..query; of an encoder
+/// for every key of the text.
 struct AttentionRow {
-    std::vector<float> full;    ///< [query+1]
+    std::vector<float> full;    ///< [query+1], of an encoder [T], as all three
     std::vector<float> hybrid;  ///< [query+1]; 0 for keys that are not read
     std::vector<Reason> reason; ///< [query+1]
 };

@@ -4,7 +4,7 @@
 namespace fovea {
 
 PairFacts pairFacts(const TileSource& source, int head, std::size_t query, std::size_t key) {
-    if (key > query) {
+    if (key > query && !source.input.later) {
         PairFacts facts;
         facts.query = query;
         facts.key = key;

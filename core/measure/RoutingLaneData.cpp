@@ -126,10 +126,12 @@ Result<RoutingLaneData> routingLanes(const RoutingLaneInput& input, const WorkCo
     lanes.threshold = std::numeric_limits<float>::quiet_NaN();
     const bool everything =
         keptAsModel(policy, *input.shape, lanes.layer) ||
-        (policy.local.window >= static_cast<std::int64_t>(tokens) && policy.local.dilation == 1);
-    lanes.empty = everything                 ? RoutingLaneData::Empty::FullHead
-                  : !policy.routed.chooses() ? RoutingLaneData::Empty::NotRouted
-                                             : RoutingLaneData::Empty::No;
+        (input.shape->causal && policy.local.window >= static_cast<std::int64_t>(tokens) &&
+         policy.local.dilation == 1);
+    lanes.empty = everything ? RoutingLaneData::Empty::FullHead
+                  : !policy.routed.chooses() || !input.shape->causal // no router runs in an encoder
+                      ? RoutingLaneData::Empty::NotRouted
+                      : RoutingLaneData::Empty::No;
     if (lanes.empty != RoutingLaneData::Empty::No)
         return lanes;
     lanes.signal = policy.routed.signal;

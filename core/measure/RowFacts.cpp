@@ -8,12 +8,13 @@
 namespace fovea {
 
 std::string_view readKindName(ReadKind kind) {
-    static constexpr std::array<std::string_view, 20> kNames{
+    static constexpr std::array<std::string_view, 21> kNames{
         "after_query",     "not_run",      "full_head",    "window",
         "chunk",           "itself",       "sink",         "pinned_key",
         "special",         "separator",    "pinned_query", "outside_phase",
         "routed_key",      "routed_query", "summary",      "linear_state",
-        "recurrent_state", "mean_value",   "skipped",      "outside_native_window"};
+        "recurrent_state", "mean_value",   "skipped",      "outside_native_window",
+        "global_block"};
     return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -49,7 +50,8 @@ double RowFacts::mass(std::size_t first, std::size_t last) const {
 }
 
 ReadKind RowFacts::kind(std::size_t key) const {
-    if (key > m_query)
+    const bool later = m_source.input.later; // an encoder
+    if (key > m_query && !later)
         return ReadKind::AfterQuery;
     if (!m_source.input.native().lets(m_query, key))
         return ReadKind::OutsideNative;
@@ -61,6 +63,8 @@ ReadKind RowFacts::kind(std::size_t key) const {
     case Reason::Local: {
         LocalPart part = m_source.plan->partsOf(m_head).local;
         const NativeWindow native = m_source.input.native();
+        if (later)
+            return key == m_query && part.window == 0 ? ReadKind::Itself : ReadKind::Window;
         if (LocalReads(part, native).contains(m_query, key)) {
             part.chunk = 0;
             return LocalReads(part, native).contains(m_query, key) ? ReadKind::Window : ReadKind::Chunk;
@@ -91,17 +95,26 @@ ReadKind RowFacts::alwaysKind(std::size_t key) const {
         return at >= range.first && at <= range.last;
     };
     const std::vector<PinnedRange>& pinned = parts.always.pinned;
-    if (m_always != nullptr &&
-        m_always->reads(m_query, key)) { // by its own right, not only because the query reads everything
-        if (static_cast<std::int64_t>(key) < parts.always.sinks)
-            return ReadKind::Sink;
-        if (std::any_of(pinned.begin(), pinned.end(),
-                        [&](const PinnedRange& r) { return r.role != Role::Queries && within(r, key); }))
-            return ReadKind::PinnedKey;
-        if (parts.always.special && key < facts.special.size() && facts.special[key] != 0)
-            return ReadKind::Special;
-        return ReadKind::Separator;
-    }
+    const bool encoder = m_source.input.later; // it has no sets, and its global tokens no order
+    if (encoder && m_source.plan->policy->mix.parity == Parity::BigBird)
+        return ReadKind::GlobalBlock;
+    const auto marked = [key](bool asked, const std::vector<std::uint8_t>& flags) {
+        return asked && key < flags.size() && flags[key] != 0;
+    };
+    const bool sink = static_cast<std::int64_t>(key) < parts.always.sinks;
+    const bool pinnedKey = std::any_of(pinned.begin(), pinned.end(), [&](const PinnedRange& r) {
+        return r.role != Role::Queries && within(r, key);
+    });
+    const bool special = marked(parts.always.special, facts.special);
+    // By its own right, not only because the query reads everything.
+    const bool ownRight =
+        encoder ? sink || pinnedKey || special || marked(parts.always.punctuation, facts.punctuation)
+                : m_always != nullptr && m_always->reads(m_query, key);
+    if (ownRight)
+        return sink        ? ReadKind::Sink
+               : pinnedKey ? ReadKind::PinnedKey
+               : special   ? ReadKind::Special
+                           : ReadKind::Separator;
     return std::any_of(pinned.begin(), pinned.end(),
                        [&](const PinnedRange& r) { return r.role != Role::Keys && within(r, m_query); })
                ? ReadKind::PinnedQuery
@@ -118,7 +131,7 @@ ReadKind RowFacts::farKind() const {
     case Far::Recurrent:
         return ReadKind::Recurrent;
     case Far::Summaries:
-    case Far::Projection: // no causal model runs it
+    case Far::Projection: // a mean of keys is read in place of its tokens
     case Far::None:
         break;
     }

@@ -33,6 +33,7 @@ enum class ReadKind : std::uint8_t {
     MeanValue,     ///< far: the row reads nothing and gets the running mean of the values
     Skipped,       ///< not read
     OutsideNative, ///< the model itself does not let the query read it: it lies outside the native window
+    GlobalBlock,   ///< always: the first or last block of BigBird, which reads and is read by everything
 };
 /// "sink", "pinned_key", ...: the words of JSON documents.
 [[nodiscard]] std::string_view readKindName(ReadKind kind);

@@ -57,7 +57,7 @@ TokenReport tokenReport(const TileSource& source, const RouteInput& route, const
     report.fullHead = own.fullHead();
     report.signal = own.signal();
     const NativeWindow native = source.input.native();
-    report.keys = native.keys(token);
+    report.keys = native.end(token, source.input.k.rows) - native.first(token);
     report.keptKeys = own.keptKeys();
     report.keptMass = own.keptMass();
     const std::optional<RowFacts> other = againstRow(source, head, token);
@@ -72,14 +72,14 @@ TokenReport tokenReport(const TileSource& source, const RouteInput& route, const
     const AttentionColumn column = makeColumn(head, token, source);
     report.later = native.readers(column.full.size());
     for (std::size_t i = 0; i < report.later; ++i) {
-        if (!covers(source, head, token + i))
+        if (!covers(source, head, column.first + i))
             continue;
         ++report.coveredReaders;
         report.readers += column.reason[i] < Reason::Far ? 1 : 0;
         report.routedReaders += column.reason[i] == Reason::Routed ? 1 : 0;
     }
     for (const std::size_t i : largest(column.full, std::min(lines, report.later))) {
-        const RowFacts row(source, head, token + i);
+        const RowFacts row(source, head, column.first + i);
         report.readBy.push_back(lineOf(row, token, candidateScores(source, route, shape, head, row)));
         if (const std::optional<RowFacts> arm = againstRow(source, head, token + i))
             report.readBy.back().against = arm->row().hybrid[token];

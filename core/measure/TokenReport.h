@@ -44,7 +44,7 @@ struct TokenReport {
                               ///< those inside its native window
     std::size_t keptKeys = 0; ///< that it reads exactly; keys that only a far field stands for do not count
     double keptMass = 0;      ///< full attention's probability on them; 0 where not covered
-    std::size_t later = 0;    ///< queries that may read the token, itself included
+    std::size_t later = 0;    ///< queries that may read the token, itself included; of an encoder all
     std::size_t coveredReaders = 0;             ///< of those, how many rows are known
     std::size_t readers = 0;                    ///< of those, how many read it exactly
     std::size_t routedReaders = 0;              ///< of those, only because the router chose it

@@ -39,10 +39,11 @@ TokenValues givenToKey(const TileSource& source, int head, std::size_t key) {
     const bool hybrid = source.plan != nullptr;
     const std::size_t readers = source.input.native().readers(column.full.size());
     for (std::size_t i = 0; i < readers; ++i) {
-        if (hybrid && !covers(source, head, key + i))
-            values.state[key + i] = TokenState::None;
+        const std::size_t query = column.first + i;
+        if (hybrid && !covers(source, head, query))
+            values.state[query] = TokenState::None;
         else
-            set(values, key + i, hybrid ? column.hybrid[i] : column.full[i],
+            set(values, query, hybrid ? column.hybrid[i] : column.full[i],
                 hybrid && column.reason[i] == Reason::Skipped);
     }
     return values;

@@ -5,6 +5,34 @@
 
 namespace fovea {
 
+namespace {
+
+/// 1_Pooling/config.json of the sentence-transformers library: one switch for each way of pooling. Without
+/// the file it is the mean, which that library takes, too.
+Result<SentencePooling> readPooling(const std::optional<JsonTree>& file) {
+    if (!file)
+        return SentencePooling::Mean;
+    const JsonSettings settings(*file);
+    const auto mean = settings.boolean("pooling_mode_mean_tokens", false);
+    FOVEA_TRY(mean);
+    const auto first = settings.boolean("pooling_mode_cls_token", false);
+    FOVEA_TRY(first);
+    bool other = false;
+    for (const char* key : {"pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens",
+                            "pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken"}) {
+        const auto is = settings.boolean(key, false);
+        FOVEA_TRY(is);
+        other = other || *is;
+    }
+    if (other || *mean == *first)
+        return fail(ErrorCode::Unsupported,
+                    "the sentence vector is pooled in another way than one that runs; either "
+                    "pooling_mode_mean_tokens or pooling_mode_cls_token true is accepted");
+    return *first ? SentencePooling::First : SentencePooling::Mean;
+}
+
+} // namespace
+
 Result<ModelHeader> readFolderHeader(const ModelFolder& folder, const TensorSource& tensors,
                                      const WorkContext& work) {
     ModelHeader header;
@@ -24,6 +52,12 @@ Result<ModelHeader> readFolderHeader(const ModelFolder& folder, const TensorSour
         return fail(shape.error().code, "config.json: " + shape.error().message);
     header.shape = std::move(*shape);
     header.shape.family = header.family->architectures.front(); // one name, whatever the container
+    if (!header.shape.predictsTokens()) {
+        const auto pooling = readPooling(folder.pooling);
+        if (!pooling)
+            return fail(pooling.error().code, "1_Pooling/config.json: " + pooling.error().message);
+        header.shape.pooling = *pooling;
+    }
     auto parts = placeTensors(tensors.tensors(), TensorNames::HuggingFace, *header.family, header.shape);
     FOVEA_TRY(parts);
     header.parts = std::move(*parts);

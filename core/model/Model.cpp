@@ -82,9 +82,8 @@ Result<std::shared_ptr<Model>> readModel(const std::string& path, const LoadOpti
         model->precision = options->precision;
         if (!model->shape.causal && !options->encoders)
             return fail(ErrorCode::Unsupported,
-                        "a " + model->shape.family +
-                            " model reads the text in both directions and predicts no next token; it can be "
-                            "inspected, and models that read from left to right run");
+                        model->shape.family + ": " + kNoNextToken +
+                            "; a model that reads from left to right is accepted here");
         const auto& embedding = source.tensors()[header->parts.find(Place::TokenEmbedding)->tensor];
         choice.unpacked =
             options->unpacked.value_or(unpacksAll(model->shape, options->precision, options->maxMemory));

@@ -34,7 +34,7 @@ struct LoadOptions {
     /// unpacked where that takes at most a quarter of the memory that may be used.
     std::optional<bool> unpacked = std::nullopt;
     /// Also load models that read in both directions (ModelShape::causal is false). Otherwise these are
-    /// Unsupported: nothing that measures next tokens can run them.
+    /// Unsupported, for callers that need next tokens.
     bool encoders = false;
 };
 

@@ -37,6 +37,16 @@ enum class PositionKind : std::uint8_t {
     Rope,   ///< queries and keys are rotated; a text may be longer than C
     Learned ///< a vector per position is added to the embedding; a text has at most C tokens
 };
+/// How the last hidden states of a text become its sentence vector, which then has length 1.
+enum class SentencePooling : std::uint8_t {
+    Mean, ///< of all tokens, those that the tokenizer adds included
+    First ///< the first token, [CLS]
+};
+
+/// "mean" or "first token".
+[[nodiscard]] constexpr const char* poolingName(SentencePooling pooling) {
+    return pooling == SentencePooling::First ? "first token" : "mean";
+}
 
 /// What a transformer is: its dimensions, and what its layers compute. The letters are used in all comments
 /// on shapes, beside T for the number of tokens of a text. All values are checked; H is a multiple of G. The
@@ -77,6 +87,7 @@ struct ModelShape {
     bool embeddingNorm = false; ///< the sum of embeddings is normed
     bool tiedOutput = false;    ///< the settings say that the token embedding serves, whatever is stored
     float finalSoftCap = 0;     ///< c: a logit s becomes c * tanh(s / c); 0: none
+    SentencePooling pooling = SentencePooling::Mean; ///< of a model that does not predict tokens
     bool operator==(const ModelShape&) const = default;
 
     [[nodiscard]] int headsPerKv() const { return heads / kvHeads; }
@@ -91,6 +102,10 @@ struct ModelShape {
     [[nodiscard]] bool hasNormsAfter() const { return normsAfter || normsOfSum; }
     [[nodiscard]] bool predictsTokens() const { return causal; } ///< has next-token logits
 };
+
+/// Why next-token measures are empty for a model that does not predict tokens.
+inline constexpr const char* kNoNextToken =
+    "this model reads the text in both directions and predicts no next token";
 
 /// What is known about a model file besides its dimensions. Shown on the model card and in provenance.
 struct ModelInfo {

@@ -3,7 +3,7 @@
 namespace fovea {
 
 NativeWindow nativeWindow(const ModelShape& shape, int layer) {
-    return {static_cast<std::size_t>(shape.layer(layer).window)};
+    return {static_cast<std::size_t>(shape.layer(layer).window), !shape.causal};
 }
 
 LogitForm logitForm(const ModelShape& shape, int layer) {
@@ -40,14 +40,15 @@ ModelShape withoutNativeWindows(ModelShape shape) {
     return shape;
 }
 
-std::uint64_t modelPairs(const ModelShape& shape, int layer, RowRange rows) {
-    return nativeWindow(shape, layer).pairs(rows);
+std::uint64_t modelPairs(const ModelShape& shape, int layer, RowRange rows, std::size_t tokens) {
+    const NativeWindow native = nativeWindow(shape, layer);
+    return native.later ? std::uint64_t{rows.last - rows.first} * tokens : native.pairs(rows);
 }
 
 std::uint64_t modelPairs(const ModelShape& shape, std::size_t tokens) {
     std::uint64_t pairs = 0;
     for (int layer = 0; layer < shape.layers; ++layer)
-        pairs += modelPairs(shape, layer, {0, tokens}) * static_cast<std::uint64_t>(shape.heads);
+        pairs += modelPairs(shape, layer, {0, tokens}, tokens) * static_cast<std::uint64_t>(shape.heads);
     return pairs;
 }
 

@@ -13,17 +13,22 @@ namespace fovea {
 /// key before it. Both arms keep to it, because the model was trained so.
 struct NativeWindow {
     std::size_t window = 0; ///< 0: every key up to the query
+    bool later = false;     ///< every key of the text, those after the query too (an encoder, window 0)
     bool operator==(const NativeWindow&) const = default;
 
     /// The first key that `query` may read. Never decreases as the query increases.
     [[nodiscard]] constexpr std::size_t first(std::size_t query) const {
         return window == 0 || query < window ? 0 : query + 1 - window;
     }
-    /// Whether `query` may read `key`, which must be <= query.
+    /// Whether `query` may read `key`, which must be <= query unless `later`.
     [[nodiscard]] constexpr bool lets(std::size_t query, std::size_t key) const {
         return key >= first(query);
     }
-    /// The number of keys that `query` may read.
+    /// The end of the keys that `query` of a text of `tokens` tokens may read.
+    [[nodiscard]] constexpr std::size_t end(std::size_t query, std::size_t tokens) const {
+        return later ? tokens : query + 1;
+    }
+    /// The number of keys up to the query that it may read.
     [[nodiscard]] constexpr std::size_t keys(std::size_t query) const { return query + 1 - first(query); }
     /// Of `queries` queries, of which the first is `key` itself, the number that may read that key.
     [[nodiscard]] constexpr std::size_t readers(std::size_t queries) const {
@@ -31,7 +36,7 @@ struct NativeWindow {
     }
     /// Whether some query of a text of `tokens` tokens may not read some key before it.
     [[nodiscard]] constexpr bool limits(std::size_t tokens) const { return window != 0 && window < tokens; }
-    /// The number of keys that the queries of `rows` may read, added up.
+    /// The number of keys up to the query that the queries of `rows` may read, added up.
     [[nodiscard]] constexpr std::uint64_t pairs(RowRange rows) const {
         return pairsBefore(rows.last) - pairsBefore(rows.first);
     }
@@ -84,8 +89,9 @@ inline constexpr const char* kOpenedUp = "opened up: every layer global";
 /// The shape of that model.
 [[nodiscard]] ModelShape withoutNativeWindows(ModelShape shape);
 
-/// The pairs that the model computes in one head of layer `layer` for the queries of `rows`.
-[[nodiscard]] std::uint64_t modelPairs(const ModelShape& shape, int layer, RowRange rows);
+/// The pairs that the model computes in one head of layer `layer` for the queries of `rows` in a text of
+/// `tokens` tokens.
+[[nodiscard]] std::uint64_t modelPairs(const ModelShape& shape, int layer, RowRange rows, std::size_t tokens);
 /// The same over all layers and heads, for a whole text.
 [[nodiscard]] std::uint64_t modelPairs(const ModelShape& shape, std::size_t tokens);
 

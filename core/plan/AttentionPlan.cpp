@@ -36,6 +36,23 @@ HeadPlan modelHeadPlan(std::size_t tokens, RowRange rows, NativeWindow native) {
 
 } // namespace
 
+bool HeadPlan::repeats() const {
+    return std::any_of(items.begin(), items.end(),
+                       [](const PlanItem& item) { return item.multiplicity > 1; });
+}
+
+std::uint32_t HeadPlan::timesOf(std::size_t query, std::uint32_t key) const {
+    for (const QueryBlock& block : blocks)
+        if (laneOf(*this, block, query) != kBlock)
+            for (std::size_t i = block.itemBegin; i < block.itemEnd; ++i) {
+                const PlanItem& item = items[i]; // only runs of whole tiles are read more than once
+                if (item.kind == ItemKind::Full && item.multiplicity > 1 && key >= item.key &&
+                    key < item.key + item.count)
+                    return item.multiplicity;
+            }
+    return 1;
+}
+
 std::vector<std::uint32_t> HeadPlan::keysOf(std::size_t query) const {
     std::vector<std::uint32_t> keys;
     for (const QueryBlock& block : blocks) {
@@ -143,7 +160,8 @@ std::vector<KeptKey> AttentionPlan::keptKeys(int head, std::size_t query) const 
     }
     if (sets.empty()) {
         for (const std::uint32_t key : keys)
-            kept.push_back({key, bidirectionalReason(*policy, layer, facts->tokens, query, key)});
+            kept.push_back({key, bidirectionalReason(*policy, layer, facts->tokens, query, key),
+                            plan.timesOf(query, key)});
         return kept;
     }
     const LayerPolicy& set = *setOf(head);
@@ -222,6 +240,11 @@ AttentionPlan makePlan(std::shared_ptr<const AttentionPolicy> policy, std::vecto
 Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy, const ModelShape& shape,
                                int layer, std::shared_ptr<const TokenFacts> facts,
                                std::shared_ptr<const LayerRouting> routing, RowRange rows) {
+    if (!shape.causal)
+        return fail(ErrorCode::Unsupported,
+                    shape.family +
+                        " reads both directions, and this plan is causal; makeBidirectionalPlan makes "
+                        "the other kind");
     Result<std::vector<LayerPolicy>> sets = layerPolicies(policy, shape, layer, *facts);
     FOVEA_TRY(sets);
     return makePlan(std::move(policy), std::move(*sets), shape, layer, std::move(facts), std::move(routing),
@@ -229,6 +252,8 @@ Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy, co
 }
 
 AttentionPlan modelPlan(const ModelShape& shape, int layer, std::size_t tokens) {
+    if (!shape.causal)
+        return encoderPlan(shape, layer, tokens);
     AttentionPlan plan;
     plan.layer = layer;
     plan.asModel = true;

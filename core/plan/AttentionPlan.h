@@ -35,6 +35,10 @@ struct HeadPlan {
     bool operator==(const HeadPlan&) const = default;
     /// The keys that `query` reads, ascending, from the items. Empty for a query that is not planned.
     [[nodiscard]] std::vector<std::uint32_t> keysOf(std::size_t query) const;
+    /// How often `query` reads `key`, which is one of its keys.
+    [[nodiscard]] std::uint32_t timesOf(std::size_t query, std::uint32_t key) const;
+    /// Whether any key is read more than once.
+    [[nodiscard]] bool repeats() const;
 };
 
 /// Pairs that a block of `lanes` queries computes for one of its items: whole tiles, or single pairs
@@ -44,6 +48,7 @@ struct HeadPlan {
 struct KeptKey {
     std::uint32_t key = 0;
     Reason reason = Reason::Local;
+    std::uint32_t times = 1; ///< PlanItem::multiplicity
     bool operator==(const KeptKey&) const = default;
 };
 
@@ -101,7 +106,7 @@ struct AttentionPlan {
                                              std::shared_ptr<const LayerRouting> routing, RowRange rows);
 
 /// The plan of one layer as the model computes it, over T tokens: every key up to the query that its native
-/// window lets it read. This is the full arm.
+/// window lets it read; in an encoder every key of the text. This is the full arm.
 [[nodiscard]] AttentionPlan modelPlan(const ModelShape& shape, int layer, std::size_t tokens);
 
 } // namespace fovea

@@ -182,6 +182,15 @@ bool readsAllKeys(const AttentionPolicy& policy, int layer, std::size_t tokens) 
            (policy.mix.parity == Parity::BigBird && shortForParity(policy, tokens));
 }
 
+HeadPlan everyKey(std::size_t tokens) {
+    AlwaysReads nothing;
+    nothing.queryRole.assign(tokens, 0);
+    const SymmetricWindow everything{2 * tokens, tokens};
+    HeadPlan plan = symmetricPlan(everything, nothing);
+    plan.native.later = true;
+    return plan;
+}
+
 } // namespace
 
 BlockDraws drawBlocks(std::size_t blocks, std::size_t count, std::uint64_t seed, int layer, int head) {
@@ -211,7 +220,7 @@ Result<AttentionPlan> makeBidirectionalPlan(std::shared_ptr<const AttentionPolic
     if (policy->far.far == Far::Projection)
         return fail(ErrorCode::Unsupported,
                     "far.far is projection: its keys are mixtures, which no plan names");
-    if (policy->local.sides != Sides::Both)
+    if (policy->local.sides != Sides::Both && !policy->fullInLayer(layer))
         return fail(ErrorCode::Unsupported, "local.sides is earlier: a bidirectional plan needs both");
     Result<AlwaysReads> always = alwaysReads(*policy, *facts, {});
     FOVEA_TRY(always);
@@ -221,10 +230,8 @@ Result<AttentionPlan> makeBidirectionalPlan(std::shared_ptr<const AttentionPolic
     plan.policy = policy;
     plan.facts = facts;
     if (readsAllKeys(*policy, layer, facts->tokens)) {
-        AlwaysReads nothing;
-        nothing.queryRole.assign(facts->tokens, 0);
-        const SymmetricWindow everything{2 * facts->tokens, facts->tokens};
-        plan.heads.assign(heads, std::make_shared<const HeadPlan>(symmetricPlan(everything, nothing)));
+        plan.asModel = true;
+        plan.heads.assign(heads, std::make_shared<const HeadPlan>(everyKey(facts->tokens)));
         return plan;
     }
     if (policy->mix.parity == Parity::BigBird) {
@@ -236,6 +243,34 @@ Result<AttentionPlan> makeBidirectionalPlan(std::shared_ptr<const AttentionPolic
     plan.heads.assign(
         heads, std::make_shared<const HeadPlan>(symmetricPlan(windowOf(*policy, facts->tokens), *always)));
     return plan;
+}
+
+AttentionPlan encoderPlan(const ModelShape& shape, int layer, std::size_t tokens) {
+    AttentionPlan plan;
+    plan.layer = layer;
+    plan.asModel = true;
+    auto policy = std::make_shared<AttentionPolicy>();
+    policy->name = "full";
+    plan.policy = std::move(policy);
+    auto facts = std::make_shared<TokenFacts>();
+    facts->tokens = tokens;
+    plan.facts = std::move(facts);
+    plan.heads.assign(static_cast<std::size_t>(shape.heads),
+                      std::make_shared<const HeadPlan>(everyKey(tokens)));
+    return plan;
+}
+
+HeadPlan projectedPlan(std::size_t tokens, std::size_t keys) {
+    ItemWriter writer(tokens, {0, tokens});
+    for (std::size_t first = 0; first < tokens; first += kBlock) {
+        Lanes lanes(first, std::min(kBlock, tokens - first));
+        lanes.active = lowLanes(lanes.count);
+        writer.openBlock(lanes);
+        for (std::size_t key = 0; key < keys; key += kBlock)
+            writer.full(key, std::min(key + kBlock, keys), 1);
+        writer.closeBlock();
+    }
+    return writer.finish();
 }
 
 Reason bidirectionalReason(const AttentionPolicy& policy, int layer, std::size_t tokens, std::size_t query,

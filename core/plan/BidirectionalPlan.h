@@ -32,13 +32,20 @@ using BlockDraws = std::vector<std::vector<std::uint32_t>>;
 ///   r blocks is read in full, as in the reference code.
 /// `draws`: [H] the random blocks if they are known, because the weights of a checkpoint were trained with
 /// its own. Empty: drawn from the policy's seed. Layers that the mix keeps full read every key of every
-/// query. Heads differ only in their draws. No model that this program loads is bidirectional, so only tests
-/// run these plans. Errors: BadValue (a pinned position outside the text; draws of another shape);
-/// Unsupported (a causal policy, a projection). Cost: one step per item, and per global key one per block.
+/// query. Heads differ only in their draws. Errors: BadValue (a pinned position outside the text; draws of
+/// another shape); Unsupported (a causal policy, a projection). Cost: one step per item, and per global key
+/// one per block.
 [[nodiscard]] Result<AttentionPlan> makeBidirectionalPlan(std::shared_ptr<const AttentionPolicy> policy,
                                                           const ModelShape& shape, int layer,
                                                           std::shared_ptr<const TokenFacts> facts,
                                                           std::span<const BlockDraws> draws = {});
+
+/// The plan of one layer of an encoder as the model computes it: every query reads every key.
+[[nodiscard]] AttentionPlan encoderPlan(const ModelShape& shape, int layer, std::size_t tokens);
+
+/// `tokens` queries that each read all of `keys` keys, which need not be tokens: the projected keys of
+/// Linformer.
+[[nodiscard]] HeadPlan projectedPlan(std::size_t tokens, std::size_t keys);
 
 /// The reason for which a planned key is read under a bidirectional policy.
 [[nodiscard]] Reason bidirectionalReason(const AttentionPolicy& policy, int layer, std::size_t tokens,

@@ -273,7 +273,7 @@ struct AttentionPolicy : HeadParts {
 [[nodiscard]] Result<AttentionPolicy> validated(AttentionPolicy policy);
 
 /// Fails with Unsupported when the policy needs a bidirectional model; the message gives the reason and an
-/// alternative. Every model that this program loads is causal, so call this before running a policy.
+/// alternative. For causal models; policyFits asks for both kinds.
 [[nodiscard]] Result<> requireCausal(const AttentionPolicy& policy);
 
 /// Named policies: "default" (what a first launch shows), "full", "window", "window-sinks", ... BadValue
@@ -287,6 +287,10 @@ struct PolicyPreset {
     AttentionPolicy policy;
 };
 [[nodiscard]] const std::vector<PolicyPreset>& policyPresets();
+/// The name of the preset that stands where nobody chose one: "default", or for an encoder "encoder".
+[[nodiscard]] constexpr std::string_view defaultPreset(bool causal) {
+    return causal ? "default" : "encoder";
+}
 /// The preset that is equal to `policy` except for its name; null if there is none.
 [[nodiscard]] const PolicyPreset* presetOf(const AttentionPolicy& policy);
 [[nodiscard]] Result<AttentionPolicy> presetPolicy(std::string_view name);

@@ -9,8 +9,17 @@ void appendStart(std::vector<PolicyPreset>& presets) {
     presets.push_back({"default", kFamily,
                        "window 128, 4 sinks and 32 keys per query routed by group_dot at 8 bits", kDropIn, "",
                        routedBy("window 128 + 4 sinks + 32 routed", "group_dot", 32)});
+    presets.push_back({"full", kFamily,
+                       "every query reads every key up to itself; in an encoder every key of the text",
+                       kDropIn, "1706.03762", full});
+    AttentionPolicy encoder = windowed("window 64 to both sides + the first token", 64, 0);
+    encoder.local.sides = Sides::Both;
+    encoder.always.pinned = {{0, 0, Role::Both}};
     presets.push_back(
-        {"full", kFamily, "every query reads every key up to itself", kDropIn, "1706.03762", full});
+        {"encoder", kFamily,
+         "the default of an encoder: 32 keys to either side; the first token, [CLS], reads and is "
+         "read by all",
+         kDropIn, "2004.05150", encoder});
 }
 
 void appendFixed(std::vector<PolicyPreset>& presets) {

@@ -42,6 +42,36 @@ Result<> linearStateFits(const AttentionPolicy& policy, const ModelShape& shape)
     return {};
 }
 
+/// An encoder reads both directions, and so must whatever takes the place of its attention. What a
+/// bidirectional plan or a projection cannot hold is refused.
+Result<> encoderRuns(const AttentionPolicy& policy, const ModelShape& shape) {
+    const auto refuse = [](const std::string& why) { return fail(ErrorCode::Unsupported, why); };
+    if (policy.mixesHeads())
+        return refuse(
+            "mix.heads or mix.full_heads is given; this model reads the text in both directions, and "
+            "there one policy for all heads of a layer is accepted");
+    for (int layer = 0; layer < shape.layers; ++layer) {
+        if (policy.fullInLayer(layer))
+            continue;
+        const HeadParts& parts = policy.partsOf(layer, 0);
+        const AlwaysPart& always = parts.always;
+        if (!parts.readsLater())
+            return refuse(policy.withParts(parts).summary() +
+                          " reads earlier keys only; this model reads the text in both directions: full "
+                          "attention, local.sides both, and the presets encoder, longformer-sym, "
+                          "bigbird-parity and linformer are accepted");
+        if (always.sinkLogit)
+            return refuse("always.sink_logit is on; with both directions off is accepted");
+        if (parts.far.far == Far::Projection &&
+            (parts.local.window > 0 || parts.local.chunk > 0 || always.sinks > 0 || !always.pinned.empty() ||
+             always.special || always.punctuation || parts.routed.on() || parts.routed.phase != Phase::All))
+            return refuse(
+                "far.far is projection, whose rows are all that a query reads; a window of 0 and no "
+                "chunk, sinks, pinned, special, separator or routed tokens are accepted");
+    }
+    return {};
+}
+
 /// mix.positions cache rotates a query to another position, which needs a rotation.
 Result<> positionsFit(const AttentionPolicy& policy, const ModelShape& shape) {
     if (policy.mix.positions != Positions::Cache)
@@ -65,7 +95,8 @@ Result<> positionsFit(const AttentionPolicy& policy, const ModelShape& shape) {
 } // namespace
 
 Result<> policyFitsModel(const AttentionPolicy& policy, const ModelShape& shape) {
-    FOVEA_TRY(requireCausal(policy));
+    if (shape.causal)
+        FOVEA_TRY(requireCausal(policy));
     const MixPart& mix = policy.mix;
     const auto layers = static_cast<std::size_t>(shape.layers);
     const auto heads = static_cast<std::size_t>(shape.heads);
@@ -86,6 +117,8 @@ Result<> policyFitsModel(const AttentionPolicy& policy, const ModelShape& shape)
             return fail(ErrorCode::BadValue, "mix.full_layers: layer " + std::to_string(wanted) +
                                                  " does not exist; this model's layers are 0 to " +
                                                  std::to_string(shape.layers - 1));
+    if (!shape.causal)
+        FOVEA_TRY(encoderRuns(policy, shape));
     FOVEA_TRY(linearStateFits(policy, shape));
     return positionsFit(policy, shape);
 }

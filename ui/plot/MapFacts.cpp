@@ -44,6 +44,8 @@ QString windowText(const LocalPart& local) {
         return QStringLiteral("the window holds every key");
     if (local.dilation > 1)
         return QStringLiteral("one of %1 keys, %2 apart").arg(local.window).arg(local.dilation);
+    if (local.sides == Sides::Both)
+        return QStringLiteral("one of %1 keys to either side").arg(local.window / 2);
     return QStringLiteral("one of the nearest %1 keys").arg(local.window);
 }
 
@@ -123,6 +125,8 @@ QString shortReason(ReadKind kind, const RouterFacts& router) {
         return QStringLiteral("mean of values");
     case ReadKind::OutsideNative:
         return QStringLiteral("outside the native window");
+    case ReadKind::GlobalBlock:
+        return QStringLiteral("global block");
     case ReadKind::Skipped:
         break;
     }
@@ -171,6 +175,8 @@ QString longReason(const PairFacts& facts) {
         return QStringLiteral("far field: the row reads no key and gets the mean of the values");
     case ReadKind::OutsideNative:
         return QStringLiteral("outside the layer's native window: the model itself does not read it");
+    case ReadKind::GlobalBlock:
+        return QStringLiteral("always: the first or last block, which reads and is read by everything");
     case ReadKind::Skipped:
         break;
     }
@@ -184,7 +190,8 @@ QString pairText(const PairFacts& facts, const Tokens& tokens, int layer, int he
                        .arg(head);
     if (!facts.computed())
         return text + QLatin1Char('\n') + longReason(facts);
-    text += QStringLiteral(", distance %1").arg(facts.query - facts.key);
+    text += facts.key > facts.query ? QStringLiteral(", %1 after the query").arg(facts.key - facts.query)
+                                    : QStringLiteral(", distance %1").arg(facts.query - facts.key);
     text += QStringLiteral("\np %1 (rank %2)").arg(threeDigits(facts.full)).arg(facts.rank);
     const bool known = facts.hybrid && !std::isnan(*facts.hybrid);
     if (facts.against) { // full attention, then the arms

@@ -103,7 +103,8 @@ void MapView::exportNumbers() {
         return;
     }
     // Told before a name is asked for, with what helps.
-    const std::uint64_t pairs = causalPairsIn(m_canvas->shownQueries(), m_canvas->shownKeys());
+    const std::uint64_t pairs =
+        pairsIn(m_shown->model->shape, m_canvas->shownQueries(), m_canvas->shownKeys());
     if (pairs > kMostCsvPairs) {
         const QLocale locale(QLocale::English);
         emit message(tr("the part in sight has %1 pairs; a table takes at most %2: zoom in and save again")

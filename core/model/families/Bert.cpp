@@ -34,6 +34,12 @@ Result<ModelShape> fromGguf(const Settings& metadata, const std::string& archite
         return doesNotRun(key, "true", "false runs in a bert model");
     FOVEA_TRY(assign(shape->tokenTypes, metadata.integer("tokenizer.ggml.token_type_count", 1, 65'536, 2)));
     setForm(*shape);
+    const auto pooling = metadata.integer(architecture + ".pooling_type", 0, 4, 0);
+    FOVEA_TRY(pooling);
+    if (*pooling > 2)
+        return doesNotRun(architecture + ".pooling_type", std::to_string(*pooling),
+                          "0 (none: here the mean), 1 (mean) and 2 (first token) run");
+    shape->pooling = *pooling == 2 ? SentencePooling::First : SentencePooling::Mean;
     return shape;
 }
 
