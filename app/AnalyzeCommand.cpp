@@ -198,7 +198,8 @@ Outcome<> run(const Options& options, Session& session) {
         run.snapshot = std::move(*timed);
     }
     std::optional<Ladder> ladder;
-    if (*ladderSteps > 0 && run.snapshot->tokens->size() >= 4) {
+    if (*ladderSteps > 0 && run.snapshot->model->shape.predictsTokens() &&
+        run.snapshot->tokens->size() >= 4) {
         Result<Ladder> timed =
             runLadder(*run.snapshot, run.policy, static_cast<std::size_t>(*ladderSteps), run.work);
         FOVEA_TRY(timed);

@@ -73,14 +73,23 @@ std::string nativeRows(const IsolatedResult& isolated) {
     return text;
 }
 
-std::string fidelityRows(const PropagatedResult& run, const IsolatedResult& isolated) {
+std::string fidelityRows(const PropagatedResult& run, const IsolatedResult& isolated, const char* pooling) {
     const PropagatedFidelity& f = run.fidelity;
-    std::string text =
-        formatted("  next-token KL      %.5f nats, 95th percentile %.5f, worst %.4f at token %u\n",
-                  f.nextTokenKl, f.klP95, f.klWorst, f.klWorstPosition);
-    text += formatted("  top-1 agreement    %.4f\n", f.top1Agreement);
-    text += formatted("  loss               %.4f -> %.4f nats per token (delta %+.5f)\n", f.fullMeanNll,
-                      f.hybridMeanNll, f.deltaNll);
+    std::string text;
+    if (f.sentence) {
+        text = formatted("  sentence vector    cosine %.5f (pooling: %s)\n", f.sentence->cosine, pooling);
+        text += formatted("  last hidden state  cosine %.5f, mean over tokens; worst %.4f at token %u\n",
+                          f.sentence->tokenCosine, f.sentence->worstCosine, f.sentence->worstToken);
+        text += formatted("  depth error        %.4f after the last layer\n",
+                          static_cast<double>(f.depthError.back()));
+        text += std::string("  KL, top-1, loss    none: ") + kNoNextToken + "\n";
+    } else {
+        text = formatted("  next-token KL      %.5f nats, 95th percentile %.5f, worst %.4f at token %u\n",
+                         f.nextTokenKl, f.klP95, f.klWorst, f.klWorstPosition);
+        text += formatted("  top-1 agreement    %.4f\n", f.top1Agreement);
+        text += formatted("  loss               %.4f -> %.4f nats per token (delta %+.5f)\n", f.fullMeanNll,
+                          f.hybridMeanNll, f.deltaNll);
+    }
     text += "                     (propagated: the hybrid run feeds itself)\n";
     const std::string divergence =
         std::isnan(isolated.rowDivergence)
@@ -191,16 +200,21 @@ std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>
     std::string text = formatted("%zu tokens, ", snapshot.tokens->size()) + snapshot.model->info.name + ", " +
                        policy.summary() + "\n";
     text += "drop-in: the weights never saw this policy";
-    if (looksAhead(policy))
+    if (looksAhead(policy) && snapshot.model->shape.causal)
         text += "; looks ahead: a diagnostic, no causal policy";
     if (snapshot.pastContext)
         text += formatted("; past the model's context of %d tokens", snapshot.model->shape.context);
     if (!snapshot.model->info.change.empty())
         text += "; the model is " + snapshot.model->info.change + ", not as trained";
     text += "\n\nCost\n" + costRows(snapshot.propagated->cost);
-    text += "\nFidelity\n" + fidelityRows(*snapshot.propagated, *snapshot.isolated);
+    text += "
+Fidelity
+" + fidelityRows(*snapshot.propagated, *snapshot.isolated,
+                                          poolingName(snapshot.model->shape.pooling));
     if (snapshot.against)
-        text += "\nArm B against arm A\n" + armRows(snapshot);
+        text += "
+Arm B against arm A
+" + armRows(snapshot);
     if (tier != nullptr)
         text += "\nCold tier\n" + tierRows(*tier);
     const RoutingRecord& routing = *snapshot.propagated->routing;
@@ -209,8 +223,10 @@ std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>
                           routing.rows.size()) +
                 routing.signalNames() + "; --out DIR writes them\n";
     text += "\nGates (first tokens of this text; fovea check runs them on more)\n" + gatesTable(gates);
-    text += "\nLadder\n" +
-            (ladder != nullptr ? ladderRows(*ladder) : "  not run; the seconds above are both uncached\n");
+    text += "\nLadder\n" + (ladder != nullptr ? ladderRows(*ladder)
+                            : snapshot.model->shape.predictsTokens()
+                                ? "  not run; the seconds above are both uncached\n"
+                                : std::string("  none: it times decoding, and ") + kNoNextToken + "\n");
     text += snapshot.provenance() + "\n";
     return text;
 }

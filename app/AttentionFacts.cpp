@@ -87,7 +87,7 @@ std::string pairTable(const AttentionPlace& place, const Tokens& tokens, const P
 
 std::string blockTable(const AttentionPlace& place, const FactsOptions& options, const BlockFacts& facts) {
     std::string text;
-    add(text, "layer %d head %d, %s: queries %zu to %zu, keys %zu to %zu, %zu causal pairs\n", place.layer,
+    add(text, "layer %d head %d, %s: queries %zu to %zu, keys %zu to %zu, %zu pairs\n", place.layer,
         place.head, options.quantity.c_str(), facts.queries.first, facts.queries.last - 1, facts.keys.first,
         facts.keys.last - 1, facts.pairs);
     if (facts.values)

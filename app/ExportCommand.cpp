@@ -5,6 +5,8 @@
 #include "app/Usage.h"
 #include "core/engine/Engine.h"
 #include "core/export/Report.h"
+#include "core/files/Npy.h"
+#include "core/measure/SentenceFidelity.h"
 #include "core/model/Inspection.h"
 #include "core/policy/PolicyJson.h"
 
@@ -21,12 +23,34 @@ struct Options {
     std::string map;
     std::string rows;
     std::string policy;
+    std::string hidden;
+    std::string sentence;
+    [[nodiscard]] bool vectors() const { return !hidden.empty() || !sentence.empty(); }
 };
 
+/// What --hidden and --sentence write: the full run, then the hybrid one.
+Outcome<> saveVectors(const Snapshot& snapshot, const Options& options) {
+    const ConstMatrixView arms[] = {snapshot.full->hidden->view(), snapshot.propagated->hidden->view()};
+    if (!options.hidden.empty()) {
+        std::string file = npyHeader({2, arms[0].rows, arms[0].cols});
+        for (const ConstMatrixView& arm : arms)
+            appendNpy(file, arm);
+        FOVEA_TRY(save(options.hidden, file));
+    }
+    if (options.sentence.empty())
+        return {};
+    std::string file = npyHeader({2, arms[0].cols});
+    for (const ConstMatrixView& arm : arms) {
+        const std::vector<float> vector = sentenceVector(arm, snapshot.model->shape.pooling);
+        appendNpy(file, ConstMatrixView(vector.data(), 1, vector.size()));
+    }
+    return save(options.sentence, file);
+}
+
 Outcome<> run(const Options& options, Session& session) {
-    if (options.map.empty() && options.rows.empty() && options.policy.empty())
-        return badUsage("nothing to export is named; --map FILE.png, --rows FILE.csv and --policy-file "
-                        "FILE.json are accepted");
+    if (options.map.empty() && options.rows.empty() && options.policy.empty() && !options.vectors())
+        return badUsage("nothing to export is named; --map FILE.png, --rows FILE.csv, --hidden FILE.npy, "
+                        "--sentence FILE.npy and --policy-file FILE.json are accepted");
     if (!options.map.empty() && !drawsPictures())
         return badUsage("--map: this build has no pictures (FOVEA_CORE_ONLY); --rows FILE.csv is accepted");
     if (!options.map.empty() && !options.map.ends_with(".png") && !options.map.ends_with(".svg") &&
@@ -37,6 +61,8 @@ Outcome<> run(const Options& options, Session& session) {
     files.add("--map", options.map);
     files.add("--rows", options.rows);
     files.add("--policy-file", options.policy);
+    files.add("--hidden", options.hidden);
+    files.add("--sentence", options.sentence);
     Outcome<TextRun> made = prepareRun(options.text, "default", files, session);
     FOVEA_TRY(made);
     TextRun& run = *made;
@@ -45,7 +71,7 @@ Outcome<> run(const Options& options, Session& session) {
         FOVEA_TRY(save(options.policy, policyToJson(run.policy)));
         written += " " + options.policy;
     }
-    if (!options.map.empty() || !options.rows.empty()) {
+    if (!options.map.empty() || !options.rows.empty() || options.vectors()) {
         const Result<Inspection> card = inspectUnhashed(run.request.modelPath, run.work);
         FOVEA_TRY(card);
         Outcome<std::int64_t> layer = parseWhole("--layer", options.layer, 0, card->model->shape.layers - 1);
@@ -54,6 +80,11 @@ Outcome<> run(const Options& options, Session& session) {
         FOVEA_TRY(head);
         run.request.visible.layer = static_cast<int>(*layer);
         run.request.visible.head = static_cast<int>(*head);
+        if (!options.sentence.empty() && card->model->shape.predictsTokens())
+            return badUsage("--sentence: this model predicts tokens and has no sentence vector; --hidden is "
+                            "accepted, and encoders (bert)");
+        if (options.vectors())
+            run.request.depth = Depth::Propagated;
         Engine engine;
         FOVEA_TRY(runEngine(run, engine, options.text.output.quiet, session));
         const std::size_t tokens = run.snapshot->tokens->size();
@@ -69,6 +100,11 @@ Outcome<> run(const Options& options, Session& session) {
             FOVEA_TRY(save(options.rows, *csv));
             written += " " + options.rows;
         }
+        if (options.vectors()) {
+            FOVEA_TRY(saveVectors(*run.snapshot, options));
+            for (const std::string& path : {options.hidden, options.sentence})
+                written += path.empty() ? "" : " " + path;
+        }
         session.clearProgress();
         if (!options.map.empty()) {
             FOVEA_TRY(saveMap(*run.snapshot, options.map));
@@ -82,15 +118,21 @@ Outcome<> run(const Options& options, Session& session) {
 
 Command addExport(CLI::App& program) {
     auto options = std::make_shared<Options>();
-    CLI::App* app = program.add_subcommand("export", "Saves the attention map of one head as a picture, its "
-                                                     "numbers as CSV, the policy as a file. Without a policy "
-                                                     "option: the preset \"default\".");
+    CLI::App* app = program.add_subcommand(
+        "export", "Saves the attention map of one head as a picture, its "
+                  "numbers as CSV, hidden states, the policy as a file. Without a policy "
+                  "option: the preset \"default\".");
     const auto add = [&](const char* name, std::string& value, const char* type, const char* help) {
         app->add_option(name, value, help)->type_name(type)->group("What");
     };
     add("--map", options->map, "FILE.png|.svg|.pdf", "Full beside hybrid, with legend and provenance.");
     add("--rows", options->rows, "FILE.csv",
         "query, key, token texts, p, hybrid p, reason; and of which layer, head, model, text and policy.");
+    add("--hidden", options->hidden, "FILE.npy",
+        "Last hidden states, a float32 array [2, T, M] in NumPy's format: the full run, then the hybrid "
+        "run.");
+    add("--sentence", options->sentence, "FILE.npy",
+        "Of an encoder: sentence vectors [2, M] of length 1, pooled as the model says; full, then hybrid.");
     add("--policy-file", options->policy, "FILE.json", "The policy that the options say, for --policy.");
     add("--layer", options->layer, "L", "From 0. Default: 0.");
     add("--head", options->head, "H", "From 0. Default: 0.");

@@ -4,7 +4,9 @@
 #include "core/base/Memory.h"
 #include "core/engine/Engine.h"
 #include "core/export/Documents.h"
+#include "core/model/Forward.h"
 #include "core/model/NativeAttention.h"
+#include <algorithm>
 
 namespace fovea::app {
 
@@ -51,7 +53,13 @@ std::string summary(const Inspection& inspection, const std::vector<MemoryNeed>&
         row("model", model.info.name) +
         row("file", model.info.path + ", " + formatBytes(model.info.fileBytes) +
                         (inspection.files > 1 ? " in " + std::to_string(inspection.files) + " files" : "")) +
-        row("family", s.family + ", " + model.info.container()) + row("layers", layersText(s)) +
+        row("family", s.family + ", " + model.info.container()) +
+        (s.predictsTokens()
+             ? std::string()
+             : row("reads", std::string("the text in both directions; it predicts no next token; "
+                                        "sentence vector by ") +
+                                poolingName(s.pooling))) +
+        row("layers", layersText(s)) +
         row("heads", std::to_string(s.heads) + " query, " + std::to_string(s.kvHeads) + " key-value, of " +
                          std::to_string(s.headDim)) +
         row("width", std::to_string(s.width) + ", feed-forward " + std::to_string(s.feedForward)) +
@@ -77,9 +85,14 @@ Outcome<> run(const Options& options, Session& session) {
     session.clearProgress();
     std::vector<MemoryNeed> memory;
     for (const std::size_t tokens :
-         {std::size_t{512}, std::size_t{2048}, static_cast<std::size_t>(inspection->model->shape.context)})
+         {std::size_t{512}, std::size_t{2048}, static_cast<std::size_t>(inspection->model->shape.context)}) {
+        if (!requireLength(inspection->model->shape, tokens) ||
+            std::any_of(memory.begin(), memory.end(),
+                        [tokens](const MemoryNeed& need) { return need.tokens == tokens; }))
+            continue; // no such text can be run, or it is listed
         memory.push_back({tokens, Engine::memoryNeeded(inspection->model->shape, Precision::F32, tokens,
                                                        heldWeightBytes(*inspection->model, Precision::F32))});
+    }
     const bool document = options.output.json || !options.output.out.empty();
     const std::string shown = summary(*inspection, memory);
     // The hash of a large file takes seconds, so people see the rest before it.

@@ -1,6 +1,7 @@
 #include "app/RunText.h"
 #include "app/Output.h"
 #include "app/Usage.h"
+#include "core/model/Inspection.h"
 #include "core/route/LayerPolicy.h"
 
 namespace fovea::app {
@@ -41,17 +42,14 @@ Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& pr
                             Session& session) {
     TextRun run;
     std::vector<std::string> notes;
-    Outcome<AttentionPolicy> policy = !options.policy.given() && !preset.empty()
-                                          ? readPolicyNamed(preset)
-                                          : readPolicy(options.policy, notes);
+    const bool chosen = options.policy.given() || preset.empty();
+    Outcome<AttentionPolicy> policy = chosen ? readPolicy(options.policy, notes) : readPolicyNamed(preset);
     FOVEA_TRY(policy);
     run.policy = std::move(*policy);
-    FOVEA_TRY(requireCausal(run.policy)); // before files are made or the model is read
     std::optional<AttentionPolicy> against;
     if (!options.against.empty()) {
         Outcome<AttentionPolicy> other = readPolicyNamed(options.against, "--against");
         FOVEA_TRY(other);
-        FOVEA_TRY(requireCausal(*other));
         against = std::move(*other);
     }
     Outcome<int> threads = readThreads(options.run);
@@ -76,6 +74,15 @@ Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& pr
     for (const std::string& note : notes)
         printNote(note, options.output.quiet);
     run.work = session.work(run.threads, options.output.quiet);
+    if (!chosen && preset == defaultPreset(true)) {
+        const Result<Inspection> card = inspectUnhashed(run.request.modelPath, run.work);
+        FOVEA_TRY(card);
+        run.otherDefault = !card->model->shape.causal;
+        if (run.otherDefault) {
+            run.policy = *presetPolicy(defaultPreset(false));
+            run.request.policy = run.policy;
+        }
+    }
     return run;
 }
 
@@ -85,6 +92,10 @@ Outcome<> runEngine(TextRun& run, Engine& engine, bool quiet, Session& session) 
     run.snapshot = std::move(*snapshot);
     const Tokens& tokens = *run.snapshot->tokens;
     session.clearProgress();
+    if (run.otherDefault)
+        printNote("this model reads the text in both directions: without a policy option the preset \"" +
+                      std::string(defaultPreset(false)) + "\" is taken",
+                  quiet);
     if (run.snapshot->pastContext)
         printNote(std::to_string(tokens.size()) + " tokens are past the model's context of " +
                       std::to_string(run.snapshot->model->shape.context) + "; every result is labelled",

@@ -30,11 +30,13 @@ struct TextRun {
     int threads = 0;
     WorkContext work;
     std::shared_ptr<const Snapshot> snapshot;
+    bool otherDefault = false; ///< the policy is the default of an encoder
     [[nodiscard]] DocumentHead head() const;
 };
 
 /// Reads text, model and policy, prints notes, and returns a run without results. Without any policy option
-/// the policy is `preset`; if that is empty, full attention. `files`: the files that the command will write;
+/// the policy is `preset`; if that is empty, full attention. In place of "default" an encoder gets its own
+/// default (defaultPreset). `files`: the files that the command will write;
 /// they are checked here, before any work.
 [[nodiscard]] Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& preset,
                                           OutputFiles files, Session& session);

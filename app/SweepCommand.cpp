@@ -90,7 +90,24 @@ std::string kindText(PointKind kind) {
                                               : "oracle control";
 }
 
+/// Of an encoder: cosines in place of next-token measures.
+std::string encoderTable(const std::vector<SweepPoint>& points) {
+    std::string text = "  pairs ratio   sentence cosine   token cosine   worst token   seconds\n";
+    char line[128];
+    for (const SweepPoint& point : points) {
+        const SentenceFidelity& f = *point.fidelity.sentence;
+        std::snprintf(line, sizeof line, "%c %11.5f   %15.6f   %12.6f   %11.4f   %7.3f   ",
+                      point.pareto ? '*' : ' ', point.cost.pairsRatio, f.cosine, f.tokenCosine, f.worstCosine,
+                      point.cost.hybrid.total.median);
+        text += line + point.policy.summary() + "\n";
+    }
+    return text + "* no other policy is better in both pairs and sentence cosine\n" +
+           "KL, top-1 and loss: none, " + kNoNextToken + "\n";
+}
+
 std::string table(const std::vector<SweepPoint>& points) {
+    if (!points.empty() && points.front().fidelity.sentence)
+        return encoderTable(points);
     std::string text = "  pairs ratio   next-token KL   top-1     delta loss   seconds\n";
     char line[128];
     for (const SweepPoint& point : points) {

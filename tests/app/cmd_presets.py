@@ -22,10 +22,10 @@ for policy in listed["policies"]:
 refused(run("policies", "no-such"), 2, "no policy is named", "h2o")
 
 bidirectional = [p["name"] for p in listed["policies"] if p["bidirectional"]]
-equal(bidirectional, ["longformer-sym", "bigbird-parity", "linformer"], "presets that need a bidirectional model")
+equal(bidirectional, ["encoder", "longformer-sym", "bigbird-parity", "linformer"], "presets that need a bidirectional model")
 check(all(p["looks_ahead"] for p in listed["policies"] if p["bidirectional"]), "those look ahead")
 table = run("policies").stdout.decode()
-equal(" ".join(table.split()).count("for bidirectional models only, refused on causal ones"), 3, "the table says so")
+equal(" ".join(table.split()).count("for bidirectional models only, refused on causal ones"), 4, "the table says so")
 
 small = os.path.join(folder(), "small.gguf")
 write_small_model(small)

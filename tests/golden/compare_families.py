@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The program beside the golden tiny models: token ids, logits and logits of the opened model, of the GGUF and of the folder.
+"""The program beside the golden tiny models: token ids, logits and logits of the opened model, of the GGUF and of the folder;
+of the encoder hidden states, the sentence vector and rows of attention.
 
   compare_families.py FOVEA [FAMILY...]        FOVEA: the program or fovea_headless; needs numpy
 
@@ -38,6 +39,27 @@ def ids_of(model, text, *options):
     return document["ids"] if "ids" in document else [t["id"] for t in document["tokens"]]
 
 
+def compare_encoder(family, kind, model, text, reference, array):
+    """Last hidden states, the sentence vector and rows of attention, all of the full run."""
+    with tempfile.TemporaryDirectory() as folder:
+        hidden, sentence, rows = (pathlib.Path(folder) / name for name in ("hidden.npy", "sentence.npy", "rows.npy"))
+        _, error = call("export", "--model", model, "--text", text, "--hidden", str(hidden), "--sentence", str(sentence))
+        if error:
+            return say(family, kind, "hidden", error, False)
+        for what, file in (("hidden", hidden), ("sentence", sentence)):
+            moved = numpy.abs(numpy.load(file)[0] - array(what)).max()
+            say(family, kind, what, f"largest difference {moved:.1e}", moved <= 1e-4)
+        moved = 0
+        for i, layer in enumerate(reference["attention_layers"]):
+            for j, head in enumerate(reference["attention_heads"]):
+                _, error = call("attention", "--model", model, "--text", text, "--layer", str(layer), "--head", str(head),
+                                "--rows", f"0:{len(reference['ids'])}", "--npy", str(rows))
+                if error:
+                    return say(family, kind, "attention", error, False)
+                moved = max(moved, numpy.abs(numpy.load(rows)[0][reference["positions"]] - array("attention")[i][j]).max())
+        say(family, kind, "attention", f"largest difference {moved:.1e}", moved <= 1e-4)
+
+
 def compare(family, kind, model):
     reference = json.loads((HERE / family / "references.json").read_text())
     values = numpy.fromfile(HERE / family / "references.f32", "<f4")
@@ -66,9 +88,9 @@ def compare(family, kind, model):
             say(family, kind, what, f"{len(wrong)} of {total} differ; {text[:40]!r} {got}", False)
         else:
             say(family, kind, what, f"{total} strings", True)
-    if bert:
-        return
     text = next(s["text"] for s in reference["strings"][::-1])
+    if bert:
+        return compare_encoder(family, kind, model, text, reference, array)
     runs = [("logits", "opened" if family == "mistral" and kind == "gguf" else "logits", [])]
     if "opened" in reference["arrays"]:
         runs.append(("opened", "opened", ["--native-windows", "off"]))
