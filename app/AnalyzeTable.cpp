@@ -130,11 +130,19 @@ std::string armRows(const Snapshot& snapshot) {
     };
     text += row("pairs of full", formatted("%.4f", a.pairsRatio), formatted("%.4f", b.pairsRatio),
                 formatted("B costs %.4f of A (counted, router included)", compared->costRatio));
-    line("next-token KL", a.nextTokenKl, b.nextTokenKl, compared->klDifference);
-    line("top-1 agreement", a.top1Agreement, b.top1Agreement, compared->top1Difference);
-    line("loss", a.meanNll, b.meanNll, compared->lossDifference);
+    const bool predicts = snapshot.model->shape.predictsTokens();
+    if (predicts) {
+        line("next-token KL", a.nextTokenKl, b.nextTokenKl, compared->klDifference);
+        line("top-1 agreement", a.top1Agreement, b.top1Agreement, compared->top1Difference);
+        line("loss", a.meanNll, b.meanNll, compared->lossDifference);
+    } else {
+        line("sentence cosine", a.sentenceCosine.value_or(NAN), b.sentenceCosine.value_or(NAN),
+             compared->sentenceDifference.value_or(NAN));
+    }
     line("kept mass", a.massRecall, b.massRecall, compared->massDifference);
     line("output error", a.outputError, b.outputError, compared->errorDifference);
+    if (!predicts)
+        return text + "  KL, top-1 and loss: none, " + kNoNextToken + "\n";
     return text + formatted("  A and B find the same likeliest token at %.4f of the positions\n",
                             compared->top1Between);
 }
@@ -213,10 +221,8 @@ Fidelity
                                           poolingName(snapshot.model->shape.pooling));
     if (snapshot.against)
         text += "
-Arm B against arm A
-" + armRows(snapshot);
-    if (tier != nullptr)
-        text += "\nCold tier\n" + tierRows(*tier);
+            Arm B against arm A " + armRows(snapshot);
+            if (tier != nullptr) text += "\nCold tier\n" + tierRows(*tier);
     const RoutingRecord& routing = *snapshot.propagated->routing;
     if (!routing.rows.empty())
         text += formatted("\nRouting\n  %zu rows (layer, head or head group, token, role) by ",

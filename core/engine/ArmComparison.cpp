@@ -1,5 +1,6 @@
 #include "core/engine/ArmComparison.h"
 #include <algorithm>
+#include <limits>
 
 namespace fovea {
 
@@ -7,8 +8,13 @@ namespace {
 
 ArmFigures figuresOf(const IsolatedResult& isolated, const PropagatedResult& propagated) {
     const PropagatedFidelity& fidelity = propagated.fidelity;
-    return {propagated.cost.pairsRatio, fidelity.nextTokenKl, fidelity.top1Agreement,
-            fidelity.hybridMeanNll,     isolated.massRecall,  isolated.outputError};
+    return {propagated.cost.pairsRatio,
+            fidelity.nextTokenKl,
+            fidelity.top1Agreement,
+            fidelity.hybridMeanNll,
+            isolated.massRecall,
+            isolated.outputError,
+            fidelity.sentence ? std::optional(fidelity.sentence->cosine) : std::nullopt};
 }
 
 template <class Results>
@@ -37,14 +43,20 @@ std::optional<ArmComparison> compareArms(const Snapshot& snapshot) {
         std::size_t same = 0;
         for (std::size_t t = 0; t < positions; ++t)
             same += own.hybridTop1[t] == other[t] ? 1U : 0U;
-        result.top1Between = positions == 0 ? 1 : static_cast<double>(same) / static_cast<double>(positions);
+        result.top1Between = own.sentence     ? std::numeric_limits<double>::quiet_NaN()
+                             : positions == 0 ? 1
+                                              : static_cast<double>(same) / static_cast<double>(positions);
     } else {
         result.a.meanNll = own.fullMeanNll;
+        if (own.sentence)
+            result.a.sentenceCosine = 1;
         result.top1Between = own.top1Agreement;
     }
     result.costRatio = result.a.pairsRatio > 0 ? result.b.pairsRatio / result.a.pairsRatio : 0;
     result.klDifference = result.b.nextTokenKl - result.a.nextTokenKl;
     result.top1Difference = result.b.top1Agreement - result.a.top1Agreement;
+    if (result.a.sentenceCosine && result.b.sentenceCosine)
+        result.sentenceDifference = *result.b.sentenceCosine - *result.a.sentenceCosine;
     result.lossDifference = result.b.meanNll - result.a.meanNll;
     result.massDifference = result.b.massRecall - result.a.massRecall;
     result.errorDifference = result.b.outputError - result.a.outputError;

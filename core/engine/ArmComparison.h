@@ -14,6 +14,9 @@ struct ArmFigures {
     double meanNll = 0;       ///< nats a token, propagated
     double massRecall = 1;    ///< isolated, mean over layers
     double outputError = 0;   ///< isolated, mean over layers
+    /// Of an encoder, in place of the next-token figures, which are NaN there: the cosine of its sentence
+    /// vector and full attention's, propagated.
+    std::optional<double> sentenceCosine;
     bool operator==(const ArmFigures&) const = default;
 };
 
@@ -27,6 +30,7 @@ struct ArmComparison {
     double lossDifference = 0; ///< mean over positions, nats a token
     double massDifference = 0;
     double errorDifference = 0;
+    std::optional<double> sentenceDifference; ///< of an encoder
     /// Share of positions where the two arms find the same most likely next token. Not the difference of
     /// their agreements with full attention: both may miss it in the same way.
     double top1Between = 1;

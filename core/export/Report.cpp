@@ -261,6 +261,7 @@ Json againstJson(const Snapshot& snapshot) {
         {"next_token_kl", number(compared->klDifference)},
         {"top1_agreement", number(compared->top1Difference)},
         {"top1_between", number(compared->top1Between)},
+        {"sentence_cosine", number(compared->sentenceDifference.value_or(std::nan("")))},
         {"mean_nll", number(compared->lossDifference)},
         {"mass_recall", number(compared->massDifference)},
         {"output_error", number(compared->errorDifference)},

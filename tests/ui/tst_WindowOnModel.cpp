@@ -119,7 +119,7 @@ private slots:
             QVERIFY2(s.find<StatusLine>("status")->sentence().startsWith(QStringLiteral("propagated")),
                      name.c_str());
         }
-        QCOMPARE(refused, 3);
+        QCOMPARE(refused, 4);
     }
 
 private:

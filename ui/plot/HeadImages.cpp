@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint8_t kImpossible = 0;
 
-/// One byte a cell: 0 above the diagonal, else 1 + the place on the ramp, at most 255.
+/// One byte a cell: 0 above the diagonal of a causal model, else 1 + the place on the ramp, at most 255.
 QImage indicesOf(const AttentionCells& cells, std::size_t head) {
     const int side = static_cast<int>(cells.count);
     const MapScale scale(ScaleKind::Log);
@@ -18,7 +18,7 @@ QImage indicesOf(const AttentionCells& cells, std::size_t head) {
     image.fill(kImpossible);
     for (int row = 0; row < side; ++row) {
         std::uint8_t* line = image.scanLine(row);
-        for (int column = 0; column <= row; ++column) {
+        for (int column = 0; column < (cells.later ? side : row + 1); ++column) {
             const float p =
                 cells.top[cells.at(head, static_cast<std::size_t>(row), static_cast<std::size_t>(column))];
             line[column] = static_cast<std::uint8_t>(1 + std::min<int>(scale.index(p), 254));

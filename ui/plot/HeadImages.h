@@ -7,7 +7,7 @@ namespace fovea::ui {
 
 /// The small attention maps of all heads, for HeadMetric::Picture. Those of a layer are made once and kept as
 /// long as the layer exists. They store no colours but one byte per cell, rows being queries: 0 above the
-/// diagonal, otherwise 1 + the position on the colour ramp.
+/// diagonal of a causal model, otherwise 1 + the position on the colour ramp.
 class HeadImages {
 public:
     /// Adds to `scene` the maps of the layers that the snapshot's full run has finished.

@@ -228,6 +228,7 @@ Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& option
         pane.keptOverlay =
             options.keptOverlay && (arm == MapArm::A ? source->againstPlan : source->plan) != nullptr;
         pane.tokens = scene.count;
+        pane.causal = shape.causal;
         pane.nativeWindow = shape.layer(layer).window;
         if (const AttentionPlan* plan = arm == MapArm::A ? source->againstPlan : source->plan)
             pane.queryRole = queryRoles(*plan, head);

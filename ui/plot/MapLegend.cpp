@@ -58,10 +58,13 @@ public:
         const bool outside = std::any_of(scene.panes.begin(), scene.panes.end(), [](const MapLayer& p) {
             return p.nativeWindow > 0 && p.nativeWindow < p.tokens;
         });
-        swatch(CellLook::Impossible, MapQuantity::Full,
-               outside ? QStringLiteral("after the query, or outside the model's window of %1")
-                             .arg(scene.panes.front().nativeWindow)
-                       : QStringLiteral("comes after the query"));
+        const bool impossible =
+            std::any_of(scene.panes.begin(), scene.panes.end(), [](const MapLayer& p) { return p.causal; });
+        if (impossible || outside)
+            swatch(CellLook::Impossible, MapQuantity::Full,
+                   outside ? QStringLiteral("after the query, or outside the model's window of %1")
+                                 .arg(scene.panes.front().nativeWindow)
+                           : QStringLiteral("comes after the query"));
         words();
     }
 

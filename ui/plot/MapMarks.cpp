@@ -155,7 +155,8 @@ private:
 
 void paintMarks(QPainter& painter, const MapScene& scene, const QRectF& plot) {
     Marks marks(painter, scene, plot);
-    marks.diagonal();
+    if (scene.panes.empty() || scene.panes.front().causal)
+        marks.diagonal();
     for (const int token : scene.pins)
         if (token != scene.pinned.query)
             marks.row(token);

@@ -41,7 +41,8 @@ public:
         : m_firstRow(firstRow), m_firstCol(firstCol), m_cols(std::max<std::int64_t>(0, lastCol - firstCol)) {
         for (std::int64_t row = firstRow; row < lastRow; ++row)
             for (std::int64_t col = firstCol; col < lastCol; ++col)
-                m_slots.push_back(col > row ? Slot{} : find(content, quantity, level, row, col, tiles));
+                m_slots.push_back(
+                    content.causal && col > row ? Slot{} : find(content, quantity, level, row, col, tiles));
     }
     struct Slot {
         std::shared_ptr<const MapTile> tile;
@@ -153,7 +154,8 @@ private:
             if (!slot.tile)
                 for (std::size_t i = t; i < end; ++i) {
                     CellLook& at = look[m_taps[i].pixel];
-                    at = std::min(at, m_taps[i].column > r ? CellLook::Impossible : CellLook::Unknown);
+                    at = std::min(at, isImpossible(r, m_taps[i].column) ? CellLook::Impossible
+                                                                        : CellLook::Unknown);
                 }
             else
                 addTaps(slot, quantity, r, queryRole, t, end, value, look);
@@ -174,7 +176,8 @@ private:
         for (std::size_t i = begin; i < end; ++i) {
             const Tap tap = m_taps[i];
             const auto c = static_cast<std::size_t>((tap.column >> slot.shift) & 255);
-            CellLook next = tap.column > r ? CellLook::Impossible : lookOf(tileState[c], quantity);
+            CellLook next =
+                isImpossible(r, tap.column) ? CellLook::Impossible : lookOf(tileState[c], quantity);
             if (next ==
                 CellLook::Impossible) { // of the coarser tile's kind, but this value may lie on the diagonal
                 look[tap.pixel] = std::min(look[tap.pixel], next);
@@ -185,7 +188,7 @@ private:
                 next = CellLook::Unknown;
             else if (quantity == MapQuantity::Kept)
                 m_shares[static_cast<std::size_t>(tap.pixel)].add(v, tileFar == nullptr ? 0 : tileFar[c],
-                                                                  causalPairs(r, tap.column));
+                                                                  pairsOf(r, tap.column));
             else {
                 float& sum = value[tap.pixel];
                 if (mass)
@@ -210,11 +213,15 @@ private:
         return false;
     }
 
-    /// Causal pairs of the value at a row and column of the level, but for the last one's cut at the text's
-    /// end.
-    [[nodiscard]] float causalPairs(std::int64_t row, std::int64_t column) const {
+    /// Whether the value at a row and column of the level holds only keys that a causal query cannot read.
+    [[nodiscard]] bool isImpossible(std::int64_t row, std::int64_t column) const {
+        return m_content.causal && column > row;
+    }
+    /// Pairs of the value at a row and column of the level that the model computes, but for the last one's
+    /// cut at the text's end.
+    [[nodiscard]] float pairsOf(std::int64_t row, std::int64_t column) const {
         const auto side = static_cast<float>(std::int64_t{1} << m_level);
-        return column < row ? side * side : side * (side + 1) / 2;
+        return column < row || !m_content.causal ? side * side : side * (side + 1) / 2;
     }
 
     /// Pairs of a pixel of the kept mask.
@@ -398,7 +405,8 @@ std::vector<TileKey> visibleTiles(const MapFrame& frame, const MapLayer& content
     };
     const PixelSpan rows = range(frame.originY, frame.height), cols = range(frame.originX, frame.width);
     for (std::int64_t row = rows.first; row < rows.last; ++row)
-        for (std::int64_t col = cols.first; col < std::min(cols.last, row + 1); ++col)
+        for (std::int64_t col = cols.first; col < (content.causal ? std::min(cols.last, row + 1) : cols.last);
+             ++col)
             keys.push_back({content.layer, content.head, content.quantity, content.pooling, level,
                             static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(col), content.arm});
     const double middleRow = static_cast<double>(rows.first + rows.last - 1) / 2;

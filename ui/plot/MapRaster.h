@@ -45,6 +45,7 @@ struct MapLayer {
     MapScale scale{ScaleKind::Log};
     bool keptOverlay = false; ///< hatch pairs that the arm's plan does not read, over any quantity
     int tokens = 0;
+    bool causal = true;   ///< false: an encoder, which has pairs above the diagonal too
     int nativeWindow = 0; ///< of the layer, tokens; 0: it is global. For the legend
     /// For MapQuantity::Full: the level of the coarse picture of the run, which is shown while tiles are
     /// missing; -1: none.
@@ -58,7 +59,7 @@ struct MapLayer {
 /// Values and looks of a rectangle of pixels, or of cells when one pixel is one cell.
 struct MapSamples {
     int width = 0, height = 0;
-    std::vector<float> value; ///< of Kept: share of the causal pairs that are read exactly
+    std::vector<float> value; ///< of Kept: share of the model's pairs that are read exactly
     std::vector<float> far;   ///< of Kept: share that only a far field stands for; else 0
     std::vector<CellLook> look;
     [[nodiscard]] std::size_t at(int x, int y) const {
@@ -67,7 +68,7 @@ struct MapSamples {
 };
 
 /// The tiles that a frame shows, those nearest to its centre first. Tiles entirely above the diagonal are
-/// omitted.
+/// omitted where the model is causal.
 [[nodiscard]] std::vector<TileKey> visibleTiles(const MapFrame& frame, const MapLayer& content);
 /// One look and value per cell of a rectangle of queries and keys: the content of a picture with one cell per
 /// pixel.

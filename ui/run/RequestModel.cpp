@@ -1,5 +1,6 @@
 #include "ui/run/RequestModel.h"
 #include "core/policy/PolicyTitle.h"
+#include "core/route/PolicyFits.h"
 #include <QUndoCommand>
 
 namespace fovea::ui {
@@ -89,8 +90,8 @@ void RequestModel::setParam(const ParamSpec& spec, const ParamValue& value) {
     auto policy = validated(std::move(changed));
     if (!policy)
         return refuse(policy.error());
-    if (const auto runs = requireCausal(*policy); !runs)
-        return refuse(runs.error());
+    if (const auto fits = runs(*policy); !fits)
+        return refuse(fits.error());
     emit accepted(key);
     if (*policy == m_request.policy)
         return;
@@ -113,9 +114,9 @@ void RequestModel::endDrag() {
 }
 
 bool RequestModel::accepts(Result<AttentionPolicy>& policy) {
-    Result<> runs = policy ? requireCausal(*policy) : tl::make_unexpected(policy.error());
-    if (!runs) {
-        emit rejected(QString(), QString::fromStdString(runs.error().message));
+    Result<> fits = policy ? runs(*policy) : tl::make_unexpected(policy.error());
+    if (!fits) {
+        emit rejected(QString(), QString::fromStdString(fits.error().message));
         return false;
     }
     emit accepted(QString());
@@ -172,6 +173,29 @@ void RequestModel::setModelPath(std::string path) {
     Request request = m_request;
     request.modelPath = std::move(path);
     apply(request);
+}
+
+Result<> RequestModel::runs(const AttentionPolicy& policy) const {
+    return m_shape && !m_shape->causal ? policyFitsModel(policy, *m_shape) : requireCausal(policy);
+}
+
+bool RequestModel::setModel(std::string path, const ModelShape& shape, std::size_t maxTokens) {
+    m_shape = shape;
+    RequestCommand::State after = RequestCommand::of(m_request);
+    after.maxTokens = maxTokens;
+    const bool replaced = !runs(after.policy);
+    if (replaced)
+        after.policy = *presetPolicy(defaultPreset(shape.causal));
+    if (after.against && !runs(*after.against))
+        after.against.reset();
+    if (after == RequestCommand::of(m_request)) {
+        setModelPath(std::move(path));
+        return false;
+    }
+    m_request.modelPath = std::move(path); // told with the rest
+    m_undo.push(new RequestCommand(*this, RequestCommand::of(m_request), std::move(after), -1,
+                                   tr("what the model can run")));
+    return replaced;
 }
 
 void RequestModel::setPrecision(Precision precision) {

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/engine/Request.h"
+#include "core/model/ModelShape.h"
 #include "core/policy/ParamSpec.h"
 #include <QObject>
 #include <QString>
@@ -36,6 +37,14 @@ public:
     /// Runs only the first tokens; 0: all. One undo step named `why`.
     void setMaxTokens(std::size_t tokens, const QString& why);
     void setModelPath(std::string path);
+    /// Sets the path of a model whose shape is known. It decides from now on which policies are accepted. A
+    /// policy that the model cannot run, because it reads in the other direction, is replaced by the model's
+    /// default (defaultPreset), and `maxTokens` replaces the limit of the text: one undo step for both.
+    /// Returns whether the policy was replaced.
+    bool setModel(std::string path, const ModelShape& shape, std::size_t maxTokens);
+    /// Whether the model that is open can run the policy; the error says why not. Before a model is open: as
+    /// for a causal one.
+    [[nodiscard]] Result<> runs(const AttentionPolicy& policy) const;
     void setPrecision(Precision precision);
     void setNativeWindows(bool kept); ///< Request::nativeWindows
     /// Replaces everything (a session); clears the undo stack.
@@ -55,6 +64,7 @@ private:
     /// Whether `policy` can be run; if not, emits rejected.
     [[nodiscard]] bool accepts(Result<AttentionPolicy>& policy);
     Request m_request;
+    std::optional<ModelShape> m_shape; ///< of the model that is open
     QUndoStack m_undo;
     bool m_dragging = false;
     int m_dragId = 0;

@@ -21,7 +21,18 @@ namespace fovea::ui {
 namespace {
 
 enum CostMeasure { PairsCost, FlopsCost, SecondsCost };
-enum FidelityMeasure { KlMeasure, Top1Measure, DeltaNllMeasure, OutputErrorMeasure, KeptMassMeasure };
+enum FidelityMeasure {
+    KlMeasure,
+    Top1Measure,
+    DeltaNllMeasure,
+    OutputErrorMeasure,
+    KeptMassMeasure,
+    SentenceMeasure
+};
+
+bool ofNextToken(int measure) {
+    return measure <= DeltaNllMeasure;
+}
 
 constexpr int kCurrentId = -2;
 /// Ignores what the grid itself varies: two policies with the same answer share their points.
@@ -29,7 +40,27 @@ AttentionPolicy gridBase(AttentionPolicy policy) {
     policy.name.clear();
     policy.local.window = 0;
     policy.routed.budget = 0;
+    if (policy.far.far == Far::Projection)
+        policy.far.m = 0;
     return policy;
+}
+
+/// Of an encoder, which routes nothing: windows to both sides, or the rows of a projection. A policy without
+/// such a window is swept from the encoder's default.
+SweepPlan encoderPlan(const AttentionPolicy& base, std::size_t tokens) {
+    SweepPlan plan;
+    plan.controls = false;
+    const bool projects = base.far.far == Far::Projection;
+    const bool window = base.local.sides == Sides::Both && base.mix.parity == Parity::None;
+    plan.base = projects || window ? base : *presetPolicy(defaultPreset(false));
+    SweepAxis axis{projects ? "far-m" : "window", {}};
+    for (std::int64_t value = projects ? 2 : 4; value <= 512 && static_cast<std::size_t>(value) < tokens;
+         value *= 2)
+        axis.values.emplace_back(value);
+    if (axis.values.empty())
+        axis.values.emplace_back(std::int64_t{projects ? 2 : 4});
+    plan.axes = {axis};
+    return plan;
 }
 
 /// "about 40 s", "about 3 min".
@@ -79,6 +110,7 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     addTo(m_fidelity, tr("loss change"), tr("loss change, nats"));
     addTo(m_fidelity, tr("output error"), tr("output error, isolated"));
     addTo(m_fidelity, tr("kept mass"), tr("kept mass, isolated"));
+    addTo(m_fidelity, tr("sentence"), tr("of an encoder: 1 - cosine of the sentence vectors"));
     for (QComboBox* box :
          {m_cost, m_fidelity}) { // as narrow as the dock may be; the list shows the whole name
         box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
@@ -87,7 +119,8 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     m_start->setObjectName(QStringLiteral("curve.start"));
     m_start->setToolTip(
         tr("Runs the text under a grid of windows and routed counts, with the random and oracle "
-           "routers beside each point. Everything else goes first; Cancel stops it."));
+           "routers beside each point (an encoder: of windows alone). Everything else goes first; Cancel "
+           "stops it."));
     m_cancel->setObjectName(QStringLiteral("curve.cancel"));
     m_cancel->setText(tr("Cancel sweep"));
     m_copy->setObjectName(QStringLiteral("curve.copy"));
@@ -148,9 +181,11 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     refresh();
 }
 
-SweepPlan CurveView::plan(const AttentionPolicy& base, std::size_t tokens) {
+SweepPlan CurveView::plan(const AttentionPolicy& base, std::size_t tokens, bool causal) {
     SweepPlan plan;
     plan.base = base;
+    if (!causal)
+        return encoderPlan(base, tokens);
     if (!plan.base.routed.on()) {
         plan.base.routed = presetPolicy("default")->routed;
         plan.base.routed.budget = 0;
@@ -175,7 +210,7 @@ void CurveView::startSweep() {
         return;
     m_said.clear();
     m_base = gridBase(m_context.requests.request().policy);
-    m_context.runs.startSweep(plan(m_context.requests.request().policy, now->tokens->size()));
+    m_context.runs.startSweep(plan(m_context.requests.request().policy, now->tokens->size(), causal()));
     refresh();
 }
 
@@ -188,6 +223,11 @@ bool CurveView::ready() const {
 const std::vector<SweepPoint>& CurveView::points() const {
     static const std::vector<SweepPoint> none;
     return m_context.runs.sweepIsCurrent() ? m_context.runs.sweepPoints() : none;
+}
+
+bool CurveView::causal() const {
+    const SnapshotPtr now = m_context.runs.snapshot();
+    return !now || !now->model || now->model->shape.predictsTokens();
 }
 
 double CurveView::costOf(const Cost& cost) const {
@@ -211,6 +251,8 @@ double CurveView::fidelityOf(const PropagatedFidelity& f, double massRecall, dou
         return outputError;
     case KeptMassMeasure:
         return massRecall;
+    case SentenceMeasure:
+        return f.sentence ? 1 - f.sentence->cosine : std::nan("");
     default:
         return f.nextTokenKl;
     }
@@ -226,12 +268,21 @@ CurveAxis CurveView::axis() const {
         return {tr("output error, isolated"), true, true, 0};
     case KeptMassMeasure:
         return {tr("kept mass, isolated"), false, false, 1};
+    case SentenceMeasure:
+        return {tr("1 - cosine of the sentence vectors"), true, true, 0};
     default:
         return {tr("next-token KL, nats"), true, true, 0};
     }
 }
 
 void CurveView::refresh() {
+    // The measure of another kind of model has no points here.
+    if (const bool isCausal = causal(); isCausal != m_causal) {
+        m_causal = isCausal;
+        if (isCausal ? m_fidelity->currentIndex() == SentenceMeasure
+                     : ofNextToken(m_fidelity->currentIndex()))
+            m_fidelity->setCurrentIndex(isCausal ? KlMeasure : SentenceMeasure);
+    }
     std::vector<CurvePoint> marks;
     const std::vector<SweepPoint>& sweep = points();
     for (std::size_t i = 0; i < sweep.size(); ++i) {
@@ -269,13 +320,14 @@ SnapshotPtr CurveView::policyNow() const {
 
 void CurveView::updateState() {
     const SnapshotPtr now = m_context.runs.snapshot();
-    const bool isReady = ready();
+    const bool isReady = ready(), isCausal = causal();
     const bool running = m_context.runs.sweeping();
     QString start = tr("Sweep");
     if (isReady && !running) {
-        const std::size_t runs = sweepPolicies(plan(m_context.requests.request().policy, now->tokens->size()))
-                                     .transform([](const auto& list) { return list.size(); })
-                                     .value_or(0);
+        const std::size_t runs =
+            sweepPolicies(plan(m_context.requests.request().policy, now->tokens->size(), causal()))
+                .transform([](const auto& list) { return list.size(); })
+                .value_or(0);
         const double seconds =
             secondsPerPoint(m_context.runs.lastComplete(), *now->full) * static_cast<double>(runs);
         start = tr("Sweep: %1 runs, %2").arg(runs).arg(aboutTime(seconds));
@@ -286,11 +338,16 @@ void CurveView::updateState() {
     m_save->setEnabled(!points().empty());
     QString text;
     if (running)
-        text = tr("sweeping window and routed count: %1 of %2 runs")
-                   .arg(m_context.runs.sweepPoints().size())
-                   .arg(m_context.runs.sweepTotal());
+        text =
+            (isCausal ? tr("sweeping window and routed count: %1 of %2 runs") : tr("sweeping: %1 of %2 runs"))
+                .arg(m_context.runs.sweepPoints().size())
+                .arg(m_context.runs.sweepTotal());
     else if (!m_said.isEmpty())
         text = m_said;
+    else if (!isCausal && ofNextToken(m_fidelity->currentIndex()))
+        text = tr("no %1: %2").arg(m_fidelity->currentText(), QString::fromUtf8(kNoNextToken));
+    else if (isCausal && m_fidelity->currentIndex() == SentenceMeasure)
+        text = tr("no sentence vector: this model predicts tokens; KL, top-1 and loss measure it");
     else if (!isReady)
         text = tr("waits for the full run");
     else if (points().empty())
@@ -305,6 +362,11 @@ void CurveView::updateState() {
 
 QString CurveView::tip(int id) const {
     const auto numbers = [](const Cost& cost, const PropagatedFidelity& f) {
+        if (f.sentence)
+            return tr("pairs %1 % of full, counted\ncosine of the sentence vectors %2, of tokens %3")
+                .arg(cost.pairsRatio * 100, 0, 'g', 3)
+                .arg(f.sentence->cosine, 0, 'g', 6)
+                .arg(f.sentence->tokenCosine, 0, 'g', 6);
         return tr("pairs %1 % of full, counted\nKL %2, top-1 %3 %, loss change %4")
             .arg(cost.pairsRatio * 100, 0, 'g', 3)
             .arg(f.nextTokenKl, 0, 'g', 3)

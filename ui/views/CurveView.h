@@ -22,7 +22,8 @@ public:
     explicit CurveView(ViewContext context, QWidget* parent = nullptr);
 
     /// The grid the view sweeps for `tokens` of text: windows and routed counts around `base`.
-    [[nodiscard]] static SweepPlan plan(const AttentionPolicy& base, std::size_t tokens);
+    /// Of an encoder (`causal` false): windows to both sides, or the rows of a projection.
+    [[nodiscard]] static SweepPlan plan(const AttentionPolicy& base, std::size_t tokens, bool causal = true);
     /// Saves the points as CSV in a file chosen by the user.
     void exportNumbers();
 
@@ -34,6 +35,7 @@ private:
     void updateState();
     [[nodiscard]] bool ready() const; ///< the full run of what is set is there
     /// The sweep's points while they belong to what is set, else none.
+    [[nodiscard]] bool causal() const; ///< whether the model predicts tokens; true before there is one
     [[nodiscard]] const std::vector<SweepPoint>& points() const;
     /// The finished run of the policy now set; null while there is none.
     [[nodiscard]] SnapshotPtr policyNow() const;
@@ -52,6 +54,7 @@ private:
     QToolButton* m_save = nullptr;
     QLabel* m_state = nullptr;
     CurvePlot* m_plot = nullptr;
+    bool m_causal = true;   ///< of the model whose measures are offered
     AttentionPolicy m_base; ///< the policy around which the points vary
     QString m_said;         ///< what became of the last sweep or save, until the next sweep
 };

@@ -60,7 +60,7 @@ InspectorReport makeInspectorReport(const InspectorWish& wish, const SnapshotPtr
     if (!wish.pair.valid() || query >= count || key < 0 || key >= count)
         return report;
     report.scale = source->input.scale;
-    if (key > query) {
+    if (key > query && shape.causal) {
         report.pair = pairFacts(*newest, wish.layer, wish.head, query, key);
         return report;
     }

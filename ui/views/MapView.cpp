@@ -213,6 +213,7 @@ MapLayer MapView::contentOf(MapPane pane) const {
                                            : MapScale(m_log ? ScaleKind::Log : ScaleKind::Linear);
     content.keptOverlay = m_keptOverlay;
     content.tokens = m_shown && m_shown->tokens ? static_cast<int>(m_shown->tokens->size()) : 0;
+    content.causal = !m_shown || !m_shown->model || m_shown->model->shape.causal;
     if (m_shown && m_shown->model && content.layer < m_shown->model->shape.layers)
         content.nativeWindow = m_shown->model->shape.layer(content.layer).window;
     if (hasLayer(m_shown, content.layer))
@@ -279,10 +280,11 @@ void MapView::rebuild() {
 
 void MapView::showLegend() {
     m_legend->setScene(m_canvas->scene());
-    // Over the empty half of a map if that is large enough, else below the maps. Decided by the size of this
-    // view, which does not depend on where the legend is.
+    // Over the empty half of a causal map if that is large enough, else below the maps. Decided by the size
+    // of this view, which does not depend on where the legend is.
     const int maps = std::max(1, static_cast<int>(m_canvas->scene().panes.size()));
-    const bool inside = std::min(width() / maps, height()) >= kRoomForLegend;
+    const bool half = m_canvas->scene().panes.empty() || m_canvas->scene().panes.front().causal;
+    const bool inside = half && std::min(width() / maps, height()) >= kRoomForLegend;
     const bool shown = m_legendSwitch->isChecked() && !m_canvas->scene().panes.empty();
     // This may be called while the layout places the canvas, so nothing is added to the layout or taken from
     // it: below the maps the legend stands in the margin.
@@ -379,7 +381,9 @@ QString MapView::describe() const {
         const auto& head = visible->plan->heads[static_cast<std::size_t>(shownHead())];
         const auto at = static_cast<std::size_t>(query);
         if (visible->plan->asModel)
-            text += tr(", query %1 reads %2 keys").arg(query).arg(head->native.keys(at));
+            text += tr(", query %1 reads %2 keys")
+                        .arg(query)
+                        .arg(head->native.end(at, m_shown->tokens->size()) - head->native.first(at));
         else if (head && at >= head->rows.first && at < head->rows.last)
             text += tr(", query %1 reads %2 keys").arg(query).arg(head->keysOf(at).size());
     }

@@ -85,7 +85,7 @@ TokenTint routerScore(const TintPlace& at, const Snapshot& snapshot) {
         return waiting(
             at.kind,
             QObject::tr("%1 reads every key: nothing is routed there.").arg(place(at.layer, at.head)));
-    if (!policy->routed.on())
+    if (policy->routed.signal.empty())
         return waiting(at.kind, QObject::tr("%1 routes nothing under this policy: choose a router.")
                                     .arg(place(at.layer, at.head)));
     const auto scores = signalScores(*policy, snapshot.model->shape, snapshot.routeInput(at.layer), at.head,
@@ -113,7 +113,13 @@ TokenTint routerScore(const TintPlace& at, const Snapshot& snapshot) {
     return tint;
 }
 
+QString noNextToken(const QString& what) {
+    return QObject::tr("%1: none, because %2.").arg(what, QString::fromUtf8(kNoNextToken));
+}
+
 TokenTint surprisal(const SnapshotPtr& newest) {
+    if (!newest->model->shape.predictsTokens())
+        return waiting(TintKind::Surprisal, noNextToken(QObject::tr("Surprisal")));
     if (!newest->full || newest->full->nll.size() != newest->tokens->size())
         return waiting(TintKind::Surprisal, QObject::tr("Surprisal comes with the full run."));
     TokenTint tint;
@@ -140,6 +146,8 @@ float niceEnd(float value) {
 }
 
 TokenTint lossDelta(const SnapshotPtr& newest, const SnapshotPtr& complete) {
+    if (!newest->model->shape.predictsTokens())
+        return waiting(TintKind::LossDelta, noNextToken(QObject::tr("Position-wise loss")));
     SnapshotPtr from = newest;
     if (!from->propagated && complete && complete->propagated && sameTokens(*newest, *complete))
         from = complete;

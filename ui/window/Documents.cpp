@@ -110,10 +110,16 @@ void Documents::setText(const std::string& bytes, const QString& name, const QSt
     m_bar.clear(kLengthTopic);
     const std::optional<std::size_t> estimate = estimatedTokens(bytes);
     const bool ask = estimate.value_or(bytes.size() / kBytesPerToken) > kUnaskedTokens;
-    m_context.requests.setText(bytes, why, ask ? kFirstTokens : 0);
+    const std::size_t wanted = ask ? kFirstTokens : 0, limit = textLimit(bytes, wanted);
+    m_cutTo = limit != wanted ? limit : 0;
+    m_context.requests.setText(bytes, why, limit);
     std::erase_if(m_names, [](const Named& known) { return known.text.expired(); });
     m_names.push_back({m_context.requests.request().text, name, filed});
-    if (ask) {
+    if (m_cutTo > 0) {
+        m_bar.show(MessageBar::Hint,
+                   tr("The model has positions for %1 tokens, so the first %1 are run.").arg(number(m_cutTo)),
+                   {}, kLengthTopic);
+    } else if (ask) {
         RequestModel& requests = m_context.requests;
         m_bar.show(MessageBar::Question,
                    (estimate
@@ -175,13 +181,43 @@ void Documents::readModel(const QString& path) {
             emit modelInspected();
             emit fileUsed(FileKind::Model, path);
             compareWithSession();
-            if (m_context.requests.request().modelPath == path.toStdString())
-                m_context.runs.submitNow();
-            else
-                m_context.requests.setModelPath(path.toStdString());
+            takeModel(path);
             if (m_madeWith)
                 pinAll(m_madeWith->pins); // of this model's tokens
         });
+}
+
+void Documents::takeModel(const QString& path) {
+    RequestModel& requests = m_context.requests;
+    const ModelShape& shape = m_inspected->shape;
+    const bool same = requests.request().modelPath == path.toStdString();
+    const std::size_t before = requests.request().maxTokens;
+    const std::size_t limit = textLimit(*requests.request().text, before == m_cutTo ? 0 : before);
+    m_cutTo = limit != before ? limit : m_cutTo;
+    const bool replaced = requests.setModel(path.toStdString(), shape, limit);
+    if (same && !replaced && limit == before)
+        m_context.runs.submitNow();
+    QStringList said;
+    if (replaced)
+        said << (shape.causal
+                     ? tr("this model reads from left to right: the policy is now \"default\"")
+                     : tr("this model reads the text in both directions: the policy is now \"encoder\""));
+    if (limit > 0 && limit != before)
+        said << tr("it has positions for %1 tokens: the first %1 are run").arg(number(limit));
+    if (!said.isEmpty()) {
+        QString sentence = said.join(QStringLiteral("; "));
+        sentence.front() = sentence.front().toUpper();
+        m_bar.show(MessageBar::Hint, sentence, {}, kOpenTopic);
+    }
+}
+
+std::size_t Documents::textLimit(const std::string& bytes, std::size_t wanted) const {
+    if (!m_inspected || m_inspected->shape.positions != PositionKind::Learned)
+        return wanted;
+    const auto context = static_cast<std::size_t>(m_inspected->shape.context);
+    const std::size_t tokens = estimatedTokens(bytes).value_or(0);
+    const std::size_t runs = wanted > 0 ? std::min(wanted, tokens) : tokens;
+    return runs > context ? context : wanted;
 }
 
 void Documents::compareWithSession() {
@@ -227,14 +263,19 @@ void Documents::openSession(const QString& path, bool unsaved) {
     if (!session)
         return fault(QStringLiteral("%1: %2").arg(QFileInfo(path).fileName(),
                                                   QString::fromStdString(session.error().message)));
-    if (const Result<> causal = requireCausal(session->request.policy); !causal)
+    const QString wantedModel = QString::fromStdString(session->request.modelPath);
+    const bool modelChanges =
+        !wantedModel.isEmpty() && session->request.modelPath != m_context.requests.request().modelPath;
+    const bool readsModel = modelChanges && QFileInfo::exists(wantedModel);
+    // The policy is for the session's model, which is opened with it.
+    if (const Result<> runs = m_context.requests.runs(session->request.policy); !runs && !readsModel)
         return fault(QStringLiteral("%1: %2").arg(QFileInfo(path).fileName(),
-                                                  QString::fromStdString(causal.error().message)));
-    if (const Result<> causal =
-            session->request.against ? requireCausal(*session->request.against) : Result<>();
-        !causal)
+                                                  QString::fromStdString(runs.error().message)));
+    if (const Result<> runs =
+            session->request.against ? m_context.requests.runs(*session->request.against) : Result<>();
+        !runs && !readsModel)
         return fault(QStringLiteral("%1: %2").arg(QFileInfo(path).fileName(),
-                                                  QString::fromStdString(causal.error().message)));
+                                                  QString::fromStdString(runs.error().message)));
     m_bar.clear(kOpenTopic);
     m_bar.clear(kLengthTopic);
     const QScopedValueRollback guard(m_settling, true);
@@ -242,8 +283,6 @@ void Documents::openSession(const QString& path, bool unsaved) {
     const Request& now = m_context.requests.request();
     request.isa = now.isa; // of this machine
     request.maxMemory = now.maxMemory;
-    const QString wantedModel = QString::fromStdString(request.modelPath);
-    const bool modelChanges = !wantedModel.isEmpty() && request.modelPath != now.modelPath;
     request.modelPath = now.modelPath; // until its card says that it can be loaded
     m_context.requests.setRequest(request);
     const auto kept = [&](const char* key) {
@@ -270,7 +309,7 @@ void Documents::openSession(const QString& path, bool unsaved) {
     m_madeWith = MadeWith{QFileInfo(wantedModel).fileName(), session->modelSha256, pins};
     setDirty(unsaved);
     emit changed();
-    if (modelChanges && QFileInfo::exists(wantedModel))
+    if (readsModel)
         return readModel(wantedModel);
     compareWithSession();
     const bool moved = m_inspected && m_inspected->info.sha256 == session->modelSha256;

@@ -68,6 +68,12 @@ private:
     void openSession(const QString& path, bool unsaved = false);
     [[nodiscard]] Session presentSession();
     void readModel(const QString& path);
+    /// Hands the inspected model to the request, with a policy and a length that it can run, and says what
+    /// was changed.
+    void takeModel(const QString& path);
+    /// How many tokens of a text to run (0: all) when `wanted` are asked for: a model with learned positions
+    /// has no more than its context.
+    [[nodiscard]] std::size_t textLimit(const std::string& bytes, std::size_t wanted) const;
     /// Tokens of a text, from its beginning's; empty without a tokenizer.
     [[nodiscard]] std::optional<std::size_t> estimatedTokens(const std::string& bytes) const;
     /// Says so when the session was made with another model than the one that is open.
@@ -92,6 +98,7 @@ private:
         std::vector<int> pins; ///< tokens of that model; the last one's row is shown
     };
     std::optional<MadeWith> m_madeWith; ///< until a model is opened by hand
+    std::size_t m_cutTo = 0;            ///< the limit of the text that a model's positions set; 0: none
     bool m_dirty = false;
     bool m_modelAsked = false;
     std::uint64_t m_modelsAsked = 0; ///< number of the newest

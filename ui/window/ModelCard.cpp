@@ -50,6 +50,12 @@ void ModelCard::showModel(const Model& model, Precision precision, std::size_t t
     const ModelShape& s = model.shape;
     const QString ok = QStringLiteral("check"), careful = QStringLiteral("warning");
     addRow(tr("family"), QString::fromStdString(s.family), ok);
+    if (!s.predictsTokens())
+        addRow(tr("reads"),
+               tr("the text in both directions; it predicts no next token, so fidelity is the cosine of its "
+                  "sentence vector (pooling: %1) and of each token")
+                   .arg(QString::fromUtf8(poolingName(s.pooling))),
+               ok);
     addRow(tr("shape"),
            tr("%1 layers x %2 heads (%3 key-value), width %4, head %5, feed-forward %6")
                .arg(s.layers)
@@ -64,9 +70,12 @@ void ModelCard::showModel(const Model& model, Precision precision, std::size_t t
            tr("%1; %2 parameters").arg(types.join(QStringLiteral(", ")), number(model.info.parameters)), ok);
     const bool past = tokens > static_cast<std::size_t>(s.context);
     addRow(tr("context"),
-           past ? tr("%1 tokens; the text has %2 and runs on, labelled \"past the context\"")
-                      .arg(number(s.context), number(static_cast<std::uint64_t>(tokens)))
-                : tr("%1 tokens").arg(number(s.context)),
+           past && s.positions == PositionKind::Learned
+               ? tr("%1 tokens, and no position after them; of the text's %2 the first %1 are run")
+                     .arg(number(s.context), number(static_cast<std::uint64_t>(tokens)))
+           : past ? tr("%1 tokens; the text has %2 and runs on, labelled \"past the context\"")
+                        .arg(number(s.context), number(static_cast<std::uint64_t>(tokens)))
+                  : tr("%1 tokens").arg(number(s.context)),
            past ? careful : ok);
     addRow(tr("tokenizer"), tr("vocabulary %1").arg(number(s.vocabulary)), ok);
     const std::uint64_t held = heldWeightBytes(model, precision);

@@ -11,6 +11,7 @@
 #include <QToolButton>
 #include <QToolTip>
 #include <algorithm>
+#include <utility>
 
 namespace fovea::ui {
 
@@ -52,6 +53,7 @@ StatusLine::StatusLine(RequestModel& requests, RunController& runs, QWidget* par
         {QStringLiteral("pairs"), tr("B costs"), {}, {}},
         {QStringLiteral("kl"), tr("KL"), {}, {}},
         {QStringLiteral("top1"), tr("top-1"), {}, {}},
+        {QStringLiteral("sentence"), tr("sentence"), {}, {}},
         {QStringLiteral("mass"), tr("kept mass"), {}, {}},
         {QStringLiteral("error"), tr("output error"), {}, {}},
         {QStringLiteral("trained"), QString(), {}, {}},
@@ -96,6 +98,12 @@ void StatusLine::showNumbers() {
         f.definition.clear();
         f.old = false;
     }
+    const SnapshotPtr shown = now ? now : complete;
+    const bool encoder = shown && shown->model && !shown->model->shape.predictsTokens();
+    if (std::exchange(m_encoder, encoder) != encoder)
+        updateGeometry();
+    field(QStringLiteral("top1")).button->setVisible(!encoder);
+    field(QStringLiteral("sentence")).button->setVisible(encoder);
     QString regime = m_runs.updating() ? tr("running, no result yet") : tr("no result yet");
     if (complete && complete->propagated) {
         const PropagatedFidelity& fidelity = complete->propagated->fidelity;
@@ -104,20 +112,10 @@ void StatusLine::showNumbers() {
         regime = !old                ? tr("propagated")
                  : m_runs.updating() ? tr("updating")
                                      : tr("from r%1").arg(complete->generation);
-        Field& kl = field(QStringLiteral("kl"));
-        kl.value = threeDigits(fidelity.nextTokenKl);
-        kl.definition = tr("Next-token KL(full || hybrid) of the propagated run, nats, mean over positions.\n"
-                           "Exact: %1. 95th percentile: %2. Worst: %3 at %4.")
-                            .arg(fidelity.nextTokenKl, 0, 'g', 9)
-                            .arg(threeDigits(fidelity.klP95), threeDigits(fidelity.klWorst),
-                                 token(fidelity.klWorstPosition));
-        Field& top1 = field(QStringLiteral("top1"));
-        top1.value = percent(fidelity.top1Agreement);
-        top1.definition = tr("Share of positions where full and hybrid find the same most likely next token, "
-                             "propagated run.\n"
-                             "Mean loss: full %1, hybrid %2 nats a token (difference %3).")
-                              .arg(threeDigits(fidelity.fullMeanNll), threeDigits(fidelity.hybridMeanNll),
-                                   threeDigits(fidelity.deltaNll));
+        if (fidelity.sentence)
+            showSentence(*fidelity.sentence);
+        else
+            showNextToken(fidelity);
         Field& pairs = field(QStringLiteral("pairs"));
         pairs.value =
             tr("%1, counted").arg(shareOf(cost.pairsRatio, complete->against ? tr("full") : tr("A")));
@@ -128,7 +126,7 @@ void StatusLine::showNumbers() {
                      QLocale(QLocale::English).toString(static_cast<qulonglong>(cost.hybrid.pairs)),
                      QLocale(QLocale::English).toString(static_cast<qulonglong>(cost.full.pairs)),
                      QLocale(QLocale::English).toString(static_cast<qulonglong>(cost.hybrid.pairsComputed)));
-        for (const char* name : {"kl", "top1", "pairs"})
+        for (const char* name : {"kl", "top1", "sentence", "pairs"})
             field(QLatin1String(name)).old = old;
     }
     const SnapshotPtr isolated =
@@ -189,7 +187,7 @@ void StatusLine::showArmA(const Snapshot& complete) {
         shown.old = shown.old || old;
     };
     if (!arms) {
-        for (const char* key : {"kl", "top1", "pairs"})
+        for (const char* key : {m_encoder ? "sentence" : "kl", m_encoder ? "error" : "top1", "pairs"})
             add(key, {}, {});
         return;
     }
@@ -200,24 +198,67 @@ void StatusLine::showArmA(const Snapshot& complete) {
         return tr("A, %1: %2. B: %3. B - A: %4.")
             .arg(name, threeDigits(a), threeDigits(b), signedThreeDigits(difference));
     };
-    add("kl",
-        tr("%1, A %2 (%3)")
-            .arg(threeDigits(arms->b.nextTokenKl), threeDigits(arms->a.nextTokenKl),
-                 signedThreeDigits(arms->klDifference)),
-        figures(arms->a.nextTokenKl, arms->b.nextTokenKl, arms->klDifference));
-    add("top1",
-        tr("%1, A %2 (%3)")
-            .arg(percent(arms->b.top1Agreement), percent(arms->a.top1Agreement),
-                 signedThreeDigits(100 * arms->top1Difference)),
-        tr("A, %1: %2. B: %3. Both find the same token at %4 of the positions.\n"
-           "Mean loss of B - A: %5 nats a token.")
-            .arg(name, percent(arms->a.top1Agreement), percent(arms->b.top1Agreement),
-                 percent(arms->top1Between), signedThreeDigits(arms->lossDifference)));
+    const auto signedFour = [](double x) {
+        return (x < 0 ? QString() : QStringLiteral("+")) + QString::number(x, 'f', 4);
+    };
+    if (arms->sentenceDifference) {
+        add("sentence",
+            tr("%1, A %2 (%3)")
+                .arg(QString::number(*arms->b.sentenceCosine, 'f', 4),
+                     QString::number(*arms->a.sentenceCosine, 'f', 4), signedFour(*arms->sentenceDifference)),
+            figures(*arms->a.sentenceCosine, *arms->b.sentenceCosine, *arms->sentenceDifference));
+    } else {
+        add("kl",
+            tr("%1, A %2 (%3)")
+                .arg(threeDigits(arms->b.nextTokenKl), threeDigits(arms->a.nextTokenKl),
+                     signedThreeDigits(arms->klDifference)),
+            figures(arms->a.nextTokenKl, arms->b.nextTokenKl, arms->klDifference));
+        add("top1",
+            tr("%1, A %2 (%3)")
+                .arg(percent(arms->b.top1Agreement), percent(arms->a.top1Agreement),
+                     signedThreeDigits(100 * arms->top1Difference)),
+            tr("A, %1: %2. B: %3. Both find the same token at %4 of the positions.\n"
+               "Mean loss of B - A: %5 nats a token.")
+                .arg(name, percent(arms->a.top1Agreement), percent(arms->b.top1Agreement),
+                     percent(arms->top1Between), signedThreeDigits(arms->lossDifference)));
+    }
     add("mass", tr("%1 (%2)").arg(threeDigits(arms->b.massRecall), signedThreeDigits(arms->massDifference)),
         figures(arms->a.massRecall, arms->b.massRecall, arms->massDifference));
     add("error",
         tr("%1 (%2)").arg(threeDigits(arms->b.outputError), signedThreeDigits(arms->errorDifference)),
         figures(arms->a.outputError, arms->b.outputError, arms->errorDifference));
+}
+
+void StatusLine::showNextToken(const PropagatedFidelity& fidelity) {
+    Field& kl = field(QStringLiteral("kl"));
+    kl.value = threeDigits(fidelity.nextTokenKl);
+    kl.definition =
+        tr("Next-token KL(full || hybrid) of the propagated run, nats, mean over positions.\n"
+           "Exact: %1. 95th percentile: %2. Worst: %3 at %4.")
+            .arg(fidelity.nextTokenKl, 0, 'g', 9)
+            .arg(threeDigits(fidelity.klP95), threeDigits(fidelity.klWorst), token(fidelity.klWorstPosition));
+    Field& top1 = field(QStringLiteral("top1"));
+    top1.value = percent(fidelity.top1Agreement);
+    top1.definition = tr("Share of positions where full and hybrid find the same most likely next token, "
+                         "propagated run.\n"
+                         "Mean loss: full %1, hybrid %2 nats a token (difference %3).")
+                          .arg(threeDigits(fidelity.fullMeanNll), threeDigits(fidelity.hybridMeanNll),
+                               threeDigits(fidelity.deltaNll));
+}
+
+void StatusLine::showSentence(const SentenceFidelity& fidelity) {
+    const QString why = QString::fromUtf8(kNoNextToken);
+    Field& kl = field(QStringLiteral("kl"));
+    kl.value = tr("none (encoder)");
+    kl.definition = tr("No KL, top-1 or loss: %1.").arg(why);
+    Field& sentence = field(QStringLiteral("sentence"));
+    sentence.value = QString::number(fidelity.cosine, 'f', 4); // losses are small beside 1
+    sentence.definition = tr("Cosine of the sentence vectors of full and hybrid, propagated run.\n"
+                             "Exact: %1. Last hidden state of a token: mean cosine %2, least %3 at %4.\n"
+                             "It stands here because %5.")
+                              .arg(fidelity.cosine, 0, 'g', 9)
+                              .arg(threeDigits(fidelity.tokenCosine), threeDigits(fidelity.worstCosine),
+                                   token(fidelity.worstToken), why);
 }
 
 void StatusLine::paintFields() {
@@ -245,7 +286,8 @@ void StatusLine::fitFields() {
     const QMargins margins = layout()->contentsMargins();
     int needed = margins.left() + margins.right() + m_regime->sizeHint().width();
     for (const Field& f : m_fields)
-        needed += f.button->sizeHint().width() + layout()->spacing();
+        if (f.name != (m_encoder ? QLatin1String("top1") : QLatin1String("sentence")))
+            needed += f.button->sizeHint().width() + layout()->spacing();
     for (const char* name : {"error", "mass", "trained"})
         field(QLatin1String(name)).button->setVisible(true);
     for (const char* name : {"trained", "error", "mass"}) {
@@ -264,7 +306,8 @@ QSize StatusLine::sizeHint() const {
 QString StatusLine::sentence() const {
     QStringList parts = {m_regime->text()};
     for (const Field& f : m_fields)
-        parts << f.button->text() + (f.old ? QStringLiteral(" (old)") : QString());
+        if (!f.button->isHidden())
+            parts << f.button->text() + (f.old ? QStringLiteral(" (old)") : QString());
     return parts.join(QStringLiteral(" | "));
 }
 
