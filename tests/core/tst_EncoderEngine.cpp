@@ -315,6 +315,17 @@ void tst_EncoderEngine::fullArm_readsBothDirections() {
 }
 
 void tst_EncoderEngine::pictures_haveBothHalves() {
+    for (const auto& layer : m_snapshot->full->layers) {
+        const AttentionCells& kept = layer->picture;
+        QVERIFY(kept.later && kept.count > 1);
+        for (std::size_t head = 0; head < static_cast<std::size_t>(shape().heads); ++head)
+            for (std::size_t row = 0; row < kept.count; ++row) {
+                double sum = 0;
+                for (std::size_t column = 0; column < kept.count; ++column)
+                    sum += static_cast<double>(kept.mass[kept.at(head, row, column)]);
+                QVERIFY(std::abs(sum - 1) < 1e-4);
+            }
+    }
     for (int level = 0; level < 3; ++level) {
         const TileKey key{1, 1, MapQuantity::Full, Pooling::Mass, level, 0, 0};
         const MapTile tile = makeTile(key, sourceOf(1), 2);
