@@ -121,9 +121,16 @@ private:
         const Cost& cost = m_snapshot.propagated->cost;
         m_out += "<p class=\"verdict\">The hybrid computes <b>" +
                  formatted("%.1f %%", 100 * cost.pairsRatio) +
-                 "</b> of full attention's pairs, router included. Next-token KL <b>" +
-                 formatted("%.4f", m_fidelity.nextTokenKl) + "</b> nats, the same most likely token at <b>" +
-                 formatted("%.1f %%", 100 * m_fidelity.top1Agreement) + "</b> of the positions.</p>\n";
+                 "</b> of full attention's pairs, router included. ";
+        if (m_fidelity.sentence)
+            m_out += "Cosine of the sentence vectors <b>" + formatted("%.4f", m_fidelity.sentence->cosine) +
+                     "</b>, of the tokens' last hidden states <b>" +
+                     formatted("%.4f", m_fidelity.sentence->tokenCosine) +
+                     "</b>. There is no KL, top-1 or loss: " + kNoNextToken + ".</p>\n";
+        else
+            m_out += "Next-token KL <b>" + formatted("%.4f", m_fidelity.nextTokenKl) +
+                     "</b> nats, the same most likely token at <b>" +
+                     formatted("%.1f %%", 100 * m_fidelity.top1Agreement) + "</b> of the positions.</p>\n";
         if (m_snapshot.pastContext)
             m_out += "<p>The text is longer than the model's context of " +
                      std::to_string(model.shape.context) + " tokens.</p>\n";
@@ -147,24 +154,38 @@ private:
              formatted("%.3g", static_cast<double>(cost.hybrid.attentionFlops)), "counted");
         line("seconds", formatted("%.2f", cost.full.total.median),
              formatted("%.2f", cost.hybrid.total.median), "measured, one run");
-        line("loss, nats per token", formatted("%.4f", m_fidelity.fullMeanNll),
-             formatted("%.4f", m_fidelity.hybridMeanNll), "propagated: the hybrid run feeds itself");
-        line("next-token KL, nats", "0", formatted("%.5f", m_fidelity.nextTokenKl), "propagated, mean");
-        line("its 95th percentile", "0", formatted("%.5f", m_fidelity.klP95), "propagated");
-        line("top-1 agreement", "1", formatted("%.4f", m_fidelity.top1Agreement), "propagated");
+        if (m_fidelity.sentence) {
+            line("sentence vector, cosine", "1", formatted("%.5f", m_fidelity.sentence->cosine),
+                 "propagated: the hybrid run feeds itself");
+            line("last hidden state, cosine", "1", formatted("%.5f", m_fidelity.sentence->tokenCosine),
+                 "propagated, mean over tokens");
+        } else {
+            nextTokenLines();
+        }
         line("kept mass", "1", formatted("%.4f", isolated.massRecall),
              "isolated: each layer gets the full run's activations");
         line("output error", "0", formatted("%.4f", isolated.outputError), "isolated, mean over layers");
         m_out += "</table>\n";
     }
 
+    void nextTokenLines() {
+        line("loss, nats per token", formatted("%.4f", m_fidelity.fullMeanNll),
+             formatted("%.4f", m_fidelity.hybridMeanNll), "propagated: the hybrid run feeds itself");
+        line("next-token KL, nats", "0", formatted("%.5f", m_fidelity.nextTokenKl), "propagated, mean");
+        line("its 95th percentile", "0", formatted("%.5f", m_fidelity.klP95), "propagated");
+        line("top-1 agreement", "1", formatted("%.4f", m_fidelity.top1Agreement), "propagated");
+    }
+
     void text() {
         const std::size_t count = std::min(m_tokens.size(), kMostReportTokens);
-        title("The text, by the loss that the hybrid adds");
-        m_out +=
-            "<p class=\"second\">Orange: the hybrid gives the token less probability than full attention; "
-            "blue: more. The strongest colour is " +
-            formatted("%.0f", kTintAt) + " nats. Point at a token for its numbers.</p>\n<div class=\"text\">";
+        title(m_fidelity.sentence ? "The text" : "The text, by the loss that the hybrid adds");
+        m_out += m_fidelity.sentence
+                     ? std::string("<div class=\"text\">")
+                     : "<p class=\"second\">Orange: the hybrid gives the token less probability than full "
+                       "attention; "
+                       "blue: more. The strongest colour is " +
+                           formatted("%.0f", kTintAt) +
+                           " nats. Point at a token for its numbers.</p>\n<div class=\"text\">";
         std::string pending;
         for (std::size_t t = 0; t < count; ++t) {
             pending += m_tokens.pieces[t];
@@ -218,6 +239,8 @@ private:
     }
 
     void worst() {
+        if (m_fidelity.sentence)
+            return; // there is no next token
         std::vector<std::size_t> order(m_fidelity.kl.size());
         std::iota(order.begin(), order.end(), std::size_t{0});
         const std::size_t count = std::min(kWorst, order.size());

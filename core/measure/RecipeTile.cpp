@@ -213,9 +213,11 @@ Result<MapTile> makeRecipeTile(const TileKey& key, const MapRecipe& recipe, cons
     if (maker.empty())
         return tile;
     const RowRange queries = maker.queries(), keys = maker.keys();
+    const bool later = layers.begin()->second.input.later; // an encoder has pairs above the diagonal
     Combined combined;
     for (std::size_t row = queries.first / kTile; row * kTile < queries.last; ++row) {
-        for (std::size_t column = keys.first / kTile; column * kTile < keys.last && column <= row; ++column) {
+        for (std::size_t column = keys.first / kTile; column * kTile < keys.last && (later || column <= row);
+             ++column) {
             FOVEA_TRY(work.checkpoint());
             combined.clear();
             for (const HeadAt& at : recipe.heads) {
@@ -238,14 +240,13 @@ Result<MapTile> makeRecipeTile(const TileKey& key, const MapRecipe& recipe, cons
 
 Result<RecipeRow> makeRecipeRow(std::size_t cell, const MapRecipe& recipe, const LayerSources& sources) {
     RecipeRow row;
-    row.full.assign(cell + 1, 0);
-    row.hybrid.assign(cell + 1, 0);
     const RowRange queries = recipe.tokensOf(cell);
     const double rows = static_cast<double>(queries.last - queries.first);
     for (std::size_t query = queries.first; query < queries.last; ++query) {
-        std::vector<double> full(query + 1), hybrid(query + 1);
+        std::vector<double> full, hybrid;
         const auto add = [&](std::vector<double>& sum, const std::vector<float>& one) {
-            for (std::size_t j = 0; j <= query; ++j) {
+            sum.resize(one.size());
+            for (std::size_t j = 0; j < one.size(); ++j) {
                 const auto x = static_cast<double>(one[j]);
                 if (recipe.combine == HeadCombine::Mean)
                     sum[j] += x / static_cast<double>(recipe.heads.size());
@@ -262,7 +263,10 @@ Result<RecipeRow> makeRecipeRow(std::size_t cell, const MapRecipe& recipe, const
             add(full, one.full);
             add(hybrid, one.hybrid);
         }
-        for (std::size_t j = 0; j <= query; ++j) {
+        const std::size_t cells = std::max(cell, recipe.cellOf(full.size() - 1)) + 1;
+        row.full.resize(cells);
+        row.hybrid.resize(cells);
+        for (std::size_t j = 0; j < full.size(); ++j) {
             row.full[recipe.cellOf(j)] += full[j] / rows;
             row.hybrid[recipe.cellOf(j)] += hybrid[j] / rows;
         }

@@ -14,6 +14,7 @@ struct Title {
 constexpr std::array kTitles = {
     Title{"default", "Default"},
     Title{"full", "Full attention"},
+    Title{"encoder", "Encoder default"},
     Title{"window", "Sliding window"},
     Title{"window-sinks", "Window and sinks"},
     Title{"streaming", "StreamingLLM"},

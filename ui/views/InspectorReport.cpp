@@ -111,7 +111,9 @@ QString reportSentence(const InspectorReport& report, const Tokens& tokens) {
     const QString query = tokenLabel(tokens, q), key = tokenLabel(tokens, k);
     if (facts.kind == ReadKind::AfterQuery)
         return QObject::tr("%1 comes after %2: never read.").arg(key, query);
-    const QString back = q == k ? QObject::tr("itself") : QObject::tr("%1 back").arg(q - k);
+    const QString back = q == k  ? QObject::tr("itself")
+                         : q > k ? QObject::tr("%1 back").arg(q - k)
+                                 : QObject::tr("%1 ahead").arg(k - q);
     const bool reads = facts.kind != ReadKind::Skipped && facts.kind != ReadKind::OutsideNative;
     if (facts.kind == ReadKind::NotRun)
         return QObject::tr("%1 and %2, %3: the hybrid has not run for this row yet.").arg(query, key, back);
