@@ -138,8 +138,6 @@ public:
             Result<AttentionPolicy> legal = validated(*request.against);
             if (!legal)
                 return ofArmA(legal.error());
-            if (const Result<> causal = requireCausal(*legal); !causal)
-                return ofArmA(causal.error());
             against = std::move(*legal);
             m_against.policy = *against;
             m_against.policyHash = policyHash(*against);

@@ -35,7 +35,7 @@ void PinnedRuns::restore(const std::map<std::string, std::string>& view) {
     for (const auto& [key, value] : view) {
         if (!key.starts_with(kPrefix))
             continue;
-        if (auto policy = policyFromJson(value); policy && requireCausal(*policy))
+        if (auto policy = policyFromJson(value); policy)
             m_runs.push_back(
                 {QString::fromStdString(key.substr(kPrefix.size())), std::move(*policy), {}, {}});
     }
