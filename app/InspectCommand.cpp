@@ -51,8 +51,10 @@ std::string summary(const Inspection& inspection, const std::vector<MemoryNeed>&
                  std::to_string(need.tokens) + " tokens";
     std::string text =
         row("model", model.info.name) +
-        row("file", model.info.path + ", " + formatBytes(model.info.fileBytes) +
-                        (inspection.files > 1 ? " in " + std::to_string(inspection.files) + " files" : "")) +
+        row("file",
+            model.info.path + ", " + formatBytes(model.info.fileBytes) +
+                (inspection.files->count() > 1 ? " in " + std::to_string(inspection.files->count()) + " files"
+                                               : "")) +
         row("family", s.family + ", " + model.info.container()) +
         (s.predictsTokens()
              ? std::string()
@@ -98,7 +100,7 @@ Outcome<> run(const Options& options, Session& session) {
     // The hash of a large file takes seconds, so people see the rest before it.
     if (!document)
         FOVEA_TRY(print(shown));
-    Result<std::string> hash = hashModel(*path, work);
+    Result<std::string> hash = hashModel(*inspection, work);
     FOVEA_TRY(hash);
     session.clearProgress();
     if (!document)

@@ -76,7 +76,7 @@ std::string inspectJson(const DocumentHead& head, const Inspection& inspection,
     Json out = json::document("inspect", head);
     out["path"] = json::utf8(model.info.path);
     out["file_bytes"] = model.info.fileBytes;
-    out["files"] = inspection.files;
+    out["files"] = inspection.files->count();
     out["format"] = model.info.container();
     out["parameters"] = model.info.parameters;
     out["shape"] = {{"width", shape.width},

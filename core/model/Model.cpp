@@ -162,17 +162,20 @@ Result<Inspection> inspectUnhashed(const std::string& path, const WorkContext& w
         FOVEA_TRY(model);
         FOVEA_TRY((*opened)->bytes().requireUnchanged());
         const auto tensors = (*opened)->tensors->tensors();
-        return Inspection{std::move(*model), {tensors.begin(), tensors.end()}, (*opened)->bytes().count()};
+        Inspection seen{std::move(*model), {tensors.begin(), tensors.end()}, {}};
+        if ((*opened)->folder)
+            seen.files = std::move((*opened)->folder->files);
+        else
+            seen.files = std::move((*opened)->gguf);
+        return seen;
     });
 }
 
-Result<std::string> hashModel(const std::string& path, const WorkContext& work) {
-    return guarded<std::string>(path, [&]() -> Result<std::string> {
-        const auto opened = openModelFiles(path, work);
-        FOVEA_TRY(opened);
-        auto hash = sha256Hex((*opened)->bytes(), work);
+Result<std::string> hashModel(const Inspection& inspection, const WorkContext& work) {
+    return guarded<std::string>(inspection.model->info.path, [&]() -> Result<std::string> {
+        auto hash = sha256Hex(*inspection.files, work);
         FOVEA_TRY(hash);
-        FOVEA_TRY((*opened)->bytes().requireUnchanged());
+        FOVEA_TRY(inspection.files->requireUnchanged());
         return hash;
     });
 }

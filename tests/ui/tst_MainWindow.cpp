@@ -1,5 +1,6 @@
 #include "core/export/Session.h"
 #include "core/files/AtomicFile.h"
+#include "core/files/Sha256.h"
 #include "tests/support/TinyGguf.h"
 #include "tests/support/TinySnapshot.h"
 #include "tests/support/WindowStage.h"
@@ -28,6 +29,7 @@
 #include <QMimeData>
 #include <QPlainTextEdit>
 #include <QPushButton>
+#include <QScopeGuard>
 #include <QSettings>
 #include <QSignalSpy>
 #include <QSlider>
@@ -36,6 +38,7 @@
 #include <QTest>
 #include <QToolButton>
 #include <QUrl>
+#include <atomic>
 #include <set>
 
 using namespace fovea;
@@ -493,26 +496,120 @@ private slots:
         QVERIFY(!card->isVisible());
     }
 
-    void model_readingIsCancelledByItsButton() {
+    /// The card of a large model does not wait for its hash. The hash is cancelled by its button, by another
+    /// model and by leaving.
+    void model_hashOfALargeFile_holdsNothingUp() {
         // A whole model with nothing after it for hours of hashing: a sparse file.
         const QString path = m_dir.filePath(QStringLiteral("huge.gguf"));
         QVERIFY(writeFileAtomically(path.toStdString(), tinyModel().bytes()));
         QVERIFY(QFile::resize(path, qint64{1} << 40));
+        const QString small = file("small.gguf", QByteArray::fromStdString(tinyModel().bytes()));
         Stage s;
-        QSignalSpy told(&s.window.documents(), &Documents::modelProgressed);
-        QSignalSpy dropped(&s.window.documents(), &Documents::modelDropped);
-        s.window.documents().openModel(path);
+        Documents& documents = s.window.documents();
+        QSignalSpy told(&documents, &Documents::hashProgressed);
+        QSignalSpy hashed(&documents, &Documents::modelHashed);
+        documents.openModel(path);
+        QTRY_VERIFY(documents.inspected());
+        QVERIFY(documents.inspected()->info.sha256.empty());
+        QTest::mouseClick(s.find<QToolButton>("top.model"), Qt::LeftButton);
+        QVERIFY(s.find<ModelCard>("model.card")->isVisible());
+        QCOMPARE(s.find<QLabel>("model.card.sha256")->text(), QStringLiteral("being computed"));
         QTRY_VERIFY(!told.isEmpty());
         auto* strip = s.find<WorkStrip>("work.strip");
-        QVERIFY(strip->running(QStringLiteral("model")));
-        auto* cancel = s.find<QPushButton>("work.cancel.model");
+        QVERIFY(strip->running(QStringLiteral("hash")));
+        auto* cancel = s.find<QPushButton>("work.cancel.hash");
         QTRY_VERIFY(cancel->isVisible());
         QTest::mouseClick(cancel, Qt::LeftButton);
-        QTRY_COMPARE(dropped.size(), 1);
-        QVERIFY(!strip->running(QStringLiteral("model")));
-        s.window.documents().openModel(path); // and leaving does not wait for it
-        QTRY_VERIFY(told.size() > 2);
+        QTRY_COMPARE(hashed.size(), 1);
+        QVERIFY(!strip->running(QStringLiteral("hash")));
+        QCOMPARE(s.find<QLabel>("model.card.sha256")->text(), QStringLiteral("cancelled"));
+        told.clear();
+        documents.openModel(path);
+        QTRY_VERIFY(!told.isEmpty());
+        documents.openModel(small);
+        QTRY_COMPARE(hashed.size(), 2);
+        QCOMPARE(documents.inspected()->info.path, small.toStdString());
+        QCOMPARE(documents.inspected()->info.sha256, sha256Hex(tinyModel().bytes()));
+        QVERIFY(!strip->running(QStringLiteral("hash")));
+        told.clear();
+        documents.openModel(path); // and leaving does not wait for it
+        QTRY_VERIFY(!told.isEmpty());
         QVERIFY(QFile::remove(path));
+    }
+
+    /// Before the hash is there a session is saved without it, with a word, and a session is not yet
+    /// compared. The runner keeps the engine thread busy until the gate opens, and the hash waits behind it.
+    void model_hashComesLater() {
+        const QString path = file("tiny.gguf", QByteArray::fromStdString(tinyModel().bytes()));
+        const QString saved = m_dir.filePath(QStringLiteral("early.json"));
+        const QString foreign = m_dir.filePath(QStringLiteral("foreign.json"));
+        const std::string sha256 = sha256Hex(tinyModel().bytes());
+        const auto hashIn = [](const QString& session) {
+            const auto bytes = readWholeFile(session.toStdString(), 1 << 20);
+            return sessionFromJson(*bytes)->modelSha256;
+        };
+        std::atomic<bool> gate{false};
+        Stage s{echo([&gate](const Request&) { gate.wait(false); })};
+        const auto open = [&gate] {
+            gate = true;
+            gate.notify_all();
+        };
+        const auto atTheEnd = qScopeGuard(open);
+        Documents& documents = s.window.documents();
+        QSignalSpy hashed(&documents, &Documents::modelHashed);
+        documents.openModel(path);
+        QTRY_VERIFY(documents.inspected());
+        QVERIFY(documents.inspected()->info.sha256.empty());
+        auto* bar = s.find<MessageBar>("error.bar");
+        auto* said = s.find<QLabel>("error.bar.text");
+        documents.saveSession(saved);
+        QVERIFY(bar->isVisible());
+        QVERIFY2(said->text().contains(QStringLiteral("early.json is saved without the SHA-256")),
+                 qPrintable(said->text()));
+        QVERIFY(hashIn(saved).empty());
+        Session session;
+        session.request = s.requests.request();
+        session.modelSha256 = std::string(64, 'd');
+        QVERIFY(writeFileAtomically(foreign.toStdString(), sessionToJson(session)));
+        documents.open({foreign});
+        QVERIFY(!bar->isVisible());
+        QTest::mouseClick(s.find<QToolButton>("top.model"), Qt::LeftButton);
+        QCOMPARE(hashed.size(), 0);
+
+        open();
+        QTRY_COMPARE(hashed.size(), 1);
+        QCOMPARE(documents.inspected()->info.sha256, sha256);
+        QCOMPARE(s.find<QLabel>("model.card.sha256")->text().remove(QLatin1Char('\n')).toStdString(), sha256);
+        QVERIFY(bar->isVisible());
+        QVERIFY2(said->text().contains(QStringLiteral("dddddddd")), qPrintable(said->text()));
+        documents.saveSession(saved);
+        QVERIFY(!bar->isVisible());
+        QCOMPARE(hashIn(saved), sha256);
+    }
+
+    /// A run that loads the model tells its hash, so the file is not read for it once more. The runner keeps
+    /// the engine thread after the run, so that no question of the hash can have been answered.
+    void model_hashComesFromTheRun() {
+        const QString path = file("tiny.gguf", QByteArray::fromStdString(tinyModel().bytes()));
+        std::atomic<bool> gate{false};
+        LatestWorker::Runner runner;
+        runner.run = [&gate, engine = std::make_shared<Engine>()](
+                         const Request& request, const Engine::Deliver& deliver, const WorkContext& work) {
+            auto done = engine->run(request, deliver, work);
+            gate.wait(false);
+            return done;
+        };
+        Stage s{runner};
+        const auto atTheEnd = qScopeGuard([&gate] {
+            gate = true;
+            gate.notify_all();
+        });
+        Documents& documents = s.window.documents();
+        QSignalSpy hashed(&documents, &Documents::modelHashed);
+        documents.setText("abcabcabab", QStringLiteral("x"), QStringLiteral("typing"));
+        documents.openModel(path);
+        QTRY_COMPARE(hashed.size(), 1);
+        QCOMPARE(documents.inspected()->info.sha256, sha256Hex(tinyModel().bytes()));
     }
 
     void drop_policy_becomesB() {
@@ -590,7 +687,8 @@ private slots:
         const QString saved = m_dir.filePath(QStringLiteral("other-model.json"));
         Stage s;
         s.window.documents().openModel(path);
-        QTRY_VERIFY(s.window.documents().inspected());
+        QTRY_VERIFY(s.window.documents().inspected() &&
+                    !s.window.documents().inspected()->info.sha256.empty());
         const std::string mine = s.window.documents().inspected()->info.sha256;
         s.window.documents().saveSession(saved);
         auto* bar = s.find<MessageBar>("error.bar");

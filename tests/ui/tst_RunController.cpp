@@ -480,6 +480,16 @@ private slots:
         QVERIFY(made([](Request&) {}) == Standing::Current);
         runs.setModelHash(std::string(64, 'b')); // the file has been replaced
         QVERIFY(made([](Request&) {}) == Standing::OtherRun);
+        runs.setModelHash(std::string(64, 'a'));
+        QVERIFY(made([](Request&) {}) == Standing::Current);
+        runs.submitNow();
+        QTRY_VERIFY(runs.lastComplete());
+        result.generation = 1;
+        runs.setModelHash({}); // read anew: nobody knows yet whether it is the same
+        QVERIFY(made([](Request&) {}) == Standing::OtherRun);
+        QVERIFY(!runs.lastComplete());
+        result.generation = 2; // of a run that has read it since
+        QVERIFY(made([](Request&) {}) == Standing::Current);
     }
 
     void anotherText_takesItsResultsAndPinsAway() {

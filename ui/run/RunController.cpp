@@ -186,10 +186,19 @@ void RunController::submitNow() {
     announce();
 }
 
+void RunController::setModelHash(std::string sha256) {
+    m_modelHash = std::move(sha256);
+    if (m_modelHash.empty())
+        m_unknownUpTo = m_private->submitted;
+}
+
 Standing RunController::standing(const Snapshot& result) const {
     const Request& now = m_requests.request();
-    if (!result.request || !sameRun(*result.request, now) ||
-        (result.model && !m_modelHash.empty() && result.model->info.sha256 != m_modelHash))
+    if (!result.request || !sameRun(*result.request, now))
+        return Standing::OtherRun;
+    const bool otherContent = m_modelHash.empty() ? result.generation <= m_unknownUpTo && m_unknownUpTo > 0
+                                                  : result.model && result.model->info.sha256 != m_modelHash;
+    if (otherContent)
         return Standing::OtherRun;
     return sameResult(*result.request, now) ? Standing::Current : Standing::OtherPolicy;
 }
@@ -350,8 +359,10 @@ void RunController::takeNews() {
             continue;
         if (snapshot->generation == p.submitted) {
             p.newest = snapshot;
-            if (snapshot->model)
+            if (snapshot->model && m_modelHash != snapshot->model->info.sha256) {
                 m_modelHash = snapshot->model->info.sha256;
+                emit modelHashKnown(snapshot->model->info.path, m_modelHash);
+            }
         }
         if (m_snapshot && saysOnlyBegun(*snapshot, *m_snapshot))
             continue; // the old picture is better than none

@@ -47,9 +47,10 @@ public:
     /// Whether arm A of the result is that of the current request; with another one its part of the result is
     /// old. `standing` says it of arm B.
     [[nodiscard]] bool againstIsCurrent(const Snapshot& result) const;
-    /// The model file's content is known to have this SHA-256 now: results of an earlier content are
-    /// OtherRun.
-    void setModelHash(std::string sha256) { m_modelHash = std::move(sha256); }
+    /// The model file's content has this SHA-256: results of another content are OtherRun. Empty: the file
+    /// has been read anew and its hash is not known yet, so all results until now are OtherRun. The next run
+    /// or the next call tells it.
+    void setModelHash(std::string sha256);
     /// Whether results of the newest request are missing: a run is in progress, or a slider is still held.
     [[nodiscard]] bool updating() const;
 
@@ -107,6 +108,8 @@ public slots:
 
 signals:
     void snapshotChanged(); ///< a new snapshot() is there
+    /// A run of the newest request has read the model file at `path` and hashed it.
+    void modelHashKnown(const std::string& path, const std::string& sha256);
     void updatingChanged(bool updating);
     void failed(const QString& sentence); ///< of the newest request
     void progressed(const QString& what, double done, double total);
@@ -131,7 +134,8 @@ private:
     SnapshotPtr m_snapshot, m_lastComplete, m_sweepSource;
     std::vector<SweepPoint> m_sweep;
     int m_sweepTotal = 0;
-    std::string m_modelHash; ///< empty: not known
+    std::string m_modelHash;         ///< empty: not known
+    std::uint64_t m_unknownUpTo = 0; ///< generation; those up to here may have read another content
     struct Private;
     std::unique_ptr<Private> m_private; ///< holds the LatestWorker, destroyed first
 };

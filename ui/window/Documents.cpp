@@ -22,6 +22,7 @@ constexpr std::size_t kSampleBytes = 32768; ///< tokenised to estimate the lengt
 const QString kOpenTopic = QStringLiteral("open");
 const QString kLengthTopic = QStringLiteral("length");
 const std::string kModelKey = "model";
+const std::string kHashKey = "model hash";
 
 QString number(std::size_t n) {
     return QLocale(QLocale::English).toString(static_cast<qulonglong>(n));
@@ -36,6 +37,7 @@ Documents::Documents(ViewContext context, MessageBar& bar, QObject* parent)
             setDirty(true);
         emit changed();
     });
+    connect(&m_context.runs, &RunController::modelHashKnown, this, &Documents::takeHash);
 }
 
 QString Documents::textName() const {
@@ -158,30 +160,37 @@ void Documents::readModel(const QString& path) {
     m_modelAsked = true;
     const std::uint64_t asked = ++m_modelsAsked;
     emit modelReading(path);
-    using ModelPtr = std::shared_ptr<const Model>;
-    m_context.runs.fetch<ModelPtr>(
+    using Seen = std::shared_ptr<const Inspection>;
+    m_context.runs.fetch<Seen>(
         this,
         {kModelKey, Urgency::Long,
          [this](const Progress& p) {
              emit modelProgressed(QString::fromStdString(p.what), p.done, p.total);
          }},
-        [file = path.toStdString()](const WorkContext& work) { return inspectModel(file, work); },
-        [this, path, asked](const Result<ModelPtr>& model) {
+        [file = path.toStdString()](const WorkContext& work) -> Result<Seen> {
+            Result<Inspection> seen = inspectUnhashed(file, work);
+            FOVEA_TRY(seen);
+            return std::make_shared<const Inspection>(std::move(*seen));
+        },
+        [this, path, asked](const Result<Seen>& seen) {
             if (asked != m_modelsAsked)
                 return; // another model has been asked for since
-            if (!model) {
-                if (model.error().code == ErrorCode::Cancelled)
+            if (!seen) {
+                if (seen.error().code == ErrorCode::Cancelled)
                     emit modelDropped();
                 else
-                    emit modelFailed(path, QString::fromStdString(model.error().message));
+                    emit modelFailed(path, QString::fromStdString(seen.error().message));
                 return;
             }
-            m_inspected = *model;
-            m_context.runs.setModelHash(m_inspected->info.sha256);
+            m_context.runs.drop(kHashKey); // of the model before
+            m_inspected = (*seen)->model;
+            m_hashNote = tr("being computed");
+            m_context.runs.setModelHash({});
             emit modelInspected();
             emit fileUsed(FileKind::Model, path);
             compareWithSession();
             takeModel(path);
+            hashModelInBackground(*seen);
             if (m_madeWith)
                 pinAll(m_madeWith->pins); // of this model's tokens
         });
@@ -220,9 +229,54 @@ std::size_t Documents::textLimit(const std::string& bytes, std::size_t wanted) c
     return runs > context ? context : wanted;
 }
 
+void Documents::hashModelInBackground(std::shared_ptr<const Inspection> seen) {
+    const std::shared_ptr<const Model> of = seen->model;
+    m_context.runs.fetch<std::string>(
+        this,
+        {kHashKey, Urgency::Background,
+         [this, of](const Progress& p) {
+             if (m_inspected == of)
+                 emit hashProgressed(QString::fromStdString(p.what), p.done, p.total);
+         }},
+        [seen = std::move(seen)](const WorkContext& work) { return hashModel(*seen, work); },
+        [this, of](const Result<std::string>& sha256) {
+            if (m_inspected != of)
+                return; // another model is open, or a run has told the hash
+            if (sha256)
+                return takeHash(of->info.path, *sha256);
+            m_hashNote = sha256.error().code == ErrorCode::Cancelled
+                             ? tr("cancelled")
+                             : QString::fromStdString(sha256.error().message);
+            emit modelHashed();
+        });
+}
+
+void Documents::takeHash(const std::string& path, const std::string& sha256) {
+    if (!m_inspected || m_inspected->info.path != path || !m_inspected->info.sha256.empty())
+        return;
+    auto hashed = std::make_shared<Model>(*m_inspected);
+    hashed->info.sha256 = sha256;
+    m_inspected = std::move(hashed);
+    m_hashNote.clear();
+    m_context.runs.setModelHash(sha256);
+    m_context.runs.drop(kHashKey);
+    emit modelHashed();
+    compareWithSession();
+}
+
 void Documents::compareWithSession() {
-    if (!m_madeWith || m_madeWith->sha256.empty() || !m_inspected ||
-        m_inspected->info.sha256 == m_madeWith->sha256)
+    if (!m_madeWith)
+        return;
+    const bool comparable = m_inspected && !m_madeWith->sha256.empty();
+    if (comparable && (m_inspected->info.sha256.empty() || m_inspected->info.sha256 == m_madeWith->sha256))
+        return; // not known yet, or the same
+    if (const QString missing = std::exchange(m_madeWith->missing, {}); !missing.isEmpty())
+        return m_bar.show(MessageBar::Question,
+                          tr("The session's model is not at %1; the text and policy are shown with the model "
+                             "that is open.")
+                              .arg(missing),
+                          {}, kOpenTopic);
+    if (!comparable)
         return;
     const auto hash = [](const std::string& sha256) { return QString::fromStdString(sha256.substr(0, 8)); };
     m_bar.show(MessageBar::Question,
@@ -241,6 +295,10 @@ void Documents::pinAll(const std::vector<int>& tokens) {
 
 void Documents::cancelModel() {
     m_context.runs.drop(kModelKey);
+}
+
+void Documents::cancelHash() {
+    m_context.runs.drop(kHashKey);
 }
 
 void Documents::openPolicy(const QString& path) {
@@ -306,19 +364,14 @@ void Documents::openSession(const QString& path, bool unsaved) {
     m_sessionPath = unsaved ? QString() : path;
     if (!unsaved)
         emit fileUsed(FileKind::Session, path);
-    m_madeWith = MadeWith{QFileInfo(wantedModel).fileName(), session->modelSha256, pins};
+    m_madeWith = MadeWith{QFileInfo(wantedModel).fileName(), session->modelSha256, pins, {}};
     setDirty(unsaved);
     emit changed();
     if (readsModel)
         return readModel(wantedModel);
+    if (modelChanges)
+        m_madeWith->missing = wantedModel;
     compareWithSession();
-    const bool moved = m_inspected && m_inspected->info.sha256 == session->modelSha256;
-    if (modelChanges && !moved)
-        m_bar.show(MessageBar::Question,
-                   tr("The session's model is not at %1; the text and policy are shown with the model "
-                      "that is open.")
-                       .arg(wantedModel),
-                   {}, kOpenTopic);
 }
 
 Session Documents::presentSession() {
@@ -359,6 +412,11 @@ void Documents::saveSession(const QString& path) {
     if (!written)
         return fault(QString::fromStdString(written.error().message));
     m_bar.clear(kOpenTopic);
+    if (m_inspected && m_inspected->info.path == session.request.modelPath && session.modelSha256.empty())
+        m_bar.show(MessageBar::Hint,
+                   tr("%1 is saved without the SHA-256 of its model, which is not known (%2).")
+                       .arg(QFileInfo(target).fileName(), m_hashNote),
+                   {}, kOpenTopic);
     m_sessionPath = target;
     emit fileUsed(FileKind::Session, target);
     setDirty(false);

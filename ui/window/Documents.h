@@ -1,5 +1,6 @@
 #pragma once
 #include "core/export/Session.h"
+#include "core/model/Inspection.h"
 #include "ui/views/View.h"
 #include "ui/window/FileKind.h"
 #include "ui/window/MessageBar.h"
@@ -15,8 +16,9 @@
 namespace fovea::ui {
 
 /// Opens and saves text, model, policy and session. Every file is recognised by its first bytes. Errors are
-/// shown in the message bar and change nothing. Models are read on the engine thread, after their card is
-/// shown.
+/// shown in the message bar and change nothing. Of a model the header is read first, for its card. Its hash,
+/// which takes seconds for a large file, follows on the engine thread behind the runs: it comes from the run
+/// that loads the model or, without one, from the file.
 class Documents : public QObject {
     Q_OBJECT
 public:
@@ -30,7 +32,9 @@ public:
     /// Shows the card of the model, then loads the model if it is supported.
     void openModel(const QString& path);
     void cancelModel(); ///< stops reading the model's card; what is open stays
-    /// Empty path: that of the open session; emits needsPath when there is none.
+    void cancelHash();  ///< stops hashing the model; its hash stays unknown until a run reads the file
+    /// Empty path: that of the open session; emits needsPath when there is none. While the model's hash is
+    /// not known, the session is saved without it, and the message bar says so.
     void saveSession(const QString& path);
     void savePolicy(const QString& path);
     /// What a crash would lose, as a session; empty if nothing (see worthAsking).
@@ -46,7 +50,10 @@ public:
     [[nodiscard]] bool worthAsking() const;
     /// Whether a file or session has requested a model.
     [[nodiscard]] bool modelAsked() const { return m_modelAsked; }
+    /// The model that is open; its info.sha256 is empty until modelHashed.
     [[nodiscard]] std::shared_ptr<const Model> inspected() const { return m_inspected; }
+    /// Why the hash of inspected() is empty: "being computed", "cancelled" or an error.
+    [[nodiscard]] QString hashNote() const { return m_hashNote; }
 
 signals:
     /// A file was opened or saved and is worth remembering.
@@ -54,7 +61,9 @@ signals:
     void modelReading(const QString& path);
     void modelProgressed(const QString& what, double done, double total);
     void modelInspected(); ///< inspected() is new
-    void modelDropped();   ///< reading was cancelled
+    void hashProgressed(const QString& what, double done, double total);
+    void modelHashed();  ///< inspected() has its hash, or hashNote() is new
+    void modelDropped(); ///< reading was cancelled
     void modelFailed(const QString& path, const QString& sentence);
     void changed(); ///< names, dirty mark
     void needsPath();
@@ -74,9 +83,12 @@ private:
     /// How many tokens of a text to run (0: all) when `wanted` are asked for: a model with learned positions
     /// has no more than its context.
     [[nodiscard]] std::size_t textLimit(const std::string& bytes, std::size_t wanted) const;
+    void hashModelInBackground(std::shared_ptr<const Inspection> seen);
+    void takeHash(const std::string& path, const std::string& sha256);
     /// Tokens of a text, from its beginning's; empty without a tokenizer.
     [[nodiscard]] std::optional<std::size_t> estimatedTokens(const std::string& bytes) const;
-    /// Says so when the session was made with another model than the one that is open.
+    /// Says so when the session was made with another model than the one that is open, or its model is gone.
+    /// Waits for the hash of the open model.
     void compareWithSession();
     void pinAll(const std::vector<int>& tokens);
     void fault(const QString& sentence);
@@ -91,11 +103,13 @@ private:
     };
     std::vector<Named> m_names;
     std::shared_ptr<const Model> m_inspected;
+    QString m_hashNote;
     QString m_sessionPath;
     struct MadeWith {  ///< what the open session says of the model it was saved with
         QString model; ///< file name
         std::string sha256;
         std::vector<int> pins; ///< tokens of that model; the last one's row is shown
+        QString missing;       ///< the model's path when no file is there, until that has been said
     };
     std::optional<MadeWith> m_madeWith; ///< until a model is opened by hand
     std::size_t m_cutTo = 0;            ///< the limit of the text that a model's positions set; 0: none

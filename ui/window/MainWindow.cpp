@@ -48,6 +48,7 @@ const QString kRunJob = QStringLiteral("run");
 const QString kSweepJob = QStringLiteral("sweep");
 const QString kModelJob = QStringLiteral("model");
 const QString kGenerateJob = QStringLiteral("generation");
+const QString kHashJob = QStringLiteral("hash");
 const QString kRunTopic = QStringLiteral("run");
 
 QString text(std::string_view s) {
@@ -381,10 +382,24 @@ void MainWindow::connectAll() {
             [this](const QString& what, double done, double total) {
                 m_work->progress(kModelJob, what, done, total);
             });
-    connect(m_documents, &Documents::modelInspected, this, [this] { m_work->finish(kModelJob); });
+    connect(m_documents, &Documents::modelInspected, this, [this] {
+        m_work->finish(kModelJob);
+        m_work->finish(kHashJob); // of the model before
+    });
+    connect(m_documents, &Documents::hashProgressed, this,
+            [this](const QString& what, double done, double total) {
+                m_work->start(kHashJob, what);
+                m_work->progress(kHashJob, what, done, total);
+            });
+    connect(m_documents, &Documents::modelHashed, this, [this] {
+        m_work->finish(kHashJob);
+        if (m_card->isVisible() && m_cardOfModel)
+            fillCard();
+    });
     connect(m_documents, &Documents::modelDropped, this, [this] { m_work->finish(kModelJob); });
     connect(m_documents, &Documents::modelFailed, this, [this](const QString& path, const QString& sentence) {
         m_work->finish(kModelJob);
+        m_cardOfModel = false;
         m_card->showFault(path, sentence);
         showCard();
     });
@@ -393,14 +408,7 @@ void MainWindow::connectAll() {
             m_card->shut();
             return;
         }
-        const SnapshotPtr snapshot = m_context.runs.snapshot();
-        const std::size_t tokens = snapshot && snapshot->tokens ? snapshot->tokens->size() : 0;
-        if (const auto model = m_documents->inspected())
-            m_card->showModel(*model, m_context.requests.request().precision, tokens);
-        else
-            m_card->showFault({}, tr("No model is open. Open a GGUF file or a folder with safetensors, or "
-                                     "fetch the default one with "
-                                     "app/fetch-model smollm2."));
+        fillCard();
         showCard();
     });
     RunController& runs = m_context.runs;
@@ -431,6 +439,8 @@ void MainWindow::connectAll() {
             m_documents->cancelModel();
         else if (job == kGenerateJob)
             m_generation->stop();
+        else if (job == kHashJob)
+            m_documents->cancelHash();
         else
             m_context.runs.cancelRun();
     });
@@ -509,6 +519,18 @@ void MainWindow::showFault(const QString& sentence) {
              [this] { m_context.requests.setMaxTokens(kFewTokens, tr("first %1 tokens").arg(kFewTokens)); }});
     choices.push_back({tr("Copy"), [sentence] { QApplication::clipboard()->setText(sentence); }});
     m_errors->show(MessageBar::Fault, sentence, choices, kRunTopic);
+}
+
+void MainWindow::fillCard() {
+    const SnapshotPtr snapshot = m_context.runs.snapshot();
+    const std::size_t tokens = snapshot && snapshot->tokens ? snapshot->tokens->size() : 0;
+    const auto model = m_documents->inspected();
+    m_cardOfModel = model != nullptr;
+    if (model)
+        m_card->showModel(*model, m_context.requests.request().precision, tokens, m_documents->hashNote());
+    else
+        m_card->showFault({}, tr("No model is open. Open a GGUF file or a folder with safetensors, or "
+                                 "fetch the default one with app/fetch-model smollm2."));
 }
 
 void MainWindow::showCard() {

@@ -84,6 +84,7 @@ private:
     void clipSelection(); ///< to what the new snapshot has
     void showSnapshot();  ///< after a new snapshot: bars, selection's limits
     void markTitles();    ///< "updating" in the docks' titles
+    void fillCard();
     void showCard();
     void showFault(const QString& sentence); ///< of a run: one line, with what can be done
 
@@ -93,6 +94,7 @@ private:
     MessageBar* m_errors = nullptr;
     MessageBar* m_hint = nullptr;
     ModelCard* m_card = nullptr;
+    bool m_cardOfModel = false; ///< it shows inspected(), not a fault
     Sheet* m_sheet = nullptr;
     Palette* m_palette = nullptr;
     RecentFiles m_recent;

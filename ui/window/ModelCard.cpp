@@ -30,12 +30,6 @@ ModelCard::ModelCard(QWidget* over) : Sheet(QStringLiteral("model.card"), over) 
     setFixedWidth(460);
 }
 
-void ModelCard::showReading(const QString& path) {
-    clear();
-    setTitle(QFileInfo(path).fileName());
-    addRow(tr("file"), tr("reading the header ..."));
-}
-
 void ModelCard::showFault(const QString& path, const QString& sentence) {
     clear();
     setTitle(path.isEmpty() ? tr("No model") : QFileInfo(path).fileName());
@@ -44,7 +38,8 @@ void ModelCard::showFault(const QString& path, const QString& sentence) {
     addRow(QString(), tr("The text and the parameters stay usable; a model loaded before keeps working."));
 }
 
-void ModelCard::showModel(const Model& model, Precision precision, std::size_t tokens) {
+void ModelCard::showModel(const Model& model, Precision precision, std::size_t tokens,
+                          const QString& hashNote) {
     clear();
     setTitle(modelTitle(model));
     const ModelShape& s = model.shape;
@@ -91,10 +86,12 @@ void ModelCard::showModel(const Model& model, Precision precision, std::size_t t
            tr("%1, %2\n%3")
                .arg(QString::fromStdString(formatBytes(model.info.fileBytes)),
                     QString::fromStdString(model.info.container()), QString::fromStdString(model.info.path)));
-    addRow(tr("SHA-256"),
-           QString::fromStdString(model.info.sha256.substr(0, 32)) + QLatin1Char('\n') +
-               QString::fromStdString(model.info.sha256.size() > 32 ? model.info.sha256.substr(32) : ""))
-        ->setFont(QFont(QStringLiteral("monospace")));
+    const QString sha256 = QString::fromStdString(model.info.sha256);
+    QLabel* const hash = addRow(
+        tr("SHA-256"), sha256.isEmpty() ? hashNote : sha256.left(32) + QLatin1Char('\n') + sha256.mid(32));
+    hash->setObjectName(QStringLiteral("model.card.sha256"));
+    if (!sha256.isEmpty())
+        hash->setFont(QFont(QStringLiteral("monospace")));
     for (const std::string& warning : model.info.warnings)
         addRow(tr("note"), QString::fromStdString(warning), careful);
 }

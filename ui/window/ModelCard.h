@@ -12,9 +12,8 @@ class ModelCard : public Sheet {
     Q_OBJECT
 public:
     explicit ModelCard(QWidget* over);
-    void showReading(const QString& path);
-    /// `tokens` of the current text, 0 while unknown.
-    void showModel(const Model& model, Precision precision, std::size_t tokens);
+    /// `tokens` of the current text, 0 while unknown. `hashNote` stands for a hash that is not known.
+    void showModel(const Model& model, Precision precision, std::size_t tokens, const QString& hashNote);
     void showFault(const QString& path, const QString& sentence);
 };
 
