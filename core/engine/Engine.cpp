@@ -3,6 +3,7 @@
 #include "core/base/OutOfMemory.h"
 #include "core/engine/OpenedModel.h"
 #include "core/engine/RecastAttend.h"
+#include "core/engine/Remake.h"
 #include "core/engine/RetrievalHeads.h"
 #include "core/engine/SameResult.h"
 #include "core/engine/TextStage.h"
@@ -291,33 +292,72 @@ private:
                far.state + far.working + recast.state + recast.working;
     }
 
-    Result<> fitMemory() const {
+    /// Also chooses how many layers' activations are kept.
+    Result<> fitMemory() {
         const Request& request = *m_snapshot.request;
         const std::size_t tokens = m_snapshot.tokens->size();
-        const auto need = [&](std::size_t t) {
+        const int layers = m_snapshot.model->shape.layers;
+        const auto need = [&](std::size_t t, int kept) {
             // Choices: of the visible layer, and of another while its blocks are joined. Far field and recast
             // keys: one layer's.
             const LayerMemory far = farFieldMemory(request.policy, m_snapshot.model->shape, t);
             const LayerMemory recast = recastMemory(request.policy, m_snapshot.model->shape, t);
             return Engine::memoryNeeded(m_snapshot.model->shape, request.precision, t,
-                                        heldWeightBytes(*m_snapshot.model, request.precision)) +
+                                        heldWeightBytes(*m_snapshot.model, request.precision), kept) +
                    3 * choiceBytes(request.policy, m_snapshot.model->shape, t) + far.state + far.working +
                    recast.state + recast.working + againstBytes(t);
         };
         // Memory that this process already holds (weights, an earlier run) is not free, but available to it.
         const std::uint64_t ours = memoryLimit(0) + std::min(residentBytes(), ~memoryLimit(0));
         const std::uint64_t limit = request.maxMemory > 0 ? std::min(ours, request.maxMemory) : ours;
+        m_kept = layers;
+        while (m_kept > 1 && need(tokens, m_kept) > limit)
+            --m_kept;
+        if (need(tokens, m_kept) <= limit)
+            return {};
         std::size_t low = 0;
         for (std::size_t high = tokens; low < high;) {
             const std::size_t middle = low + (high - low + 1) / 2;
-            if (need(middle) <= limit)
+            if (need(middle, 1) <= limit)
                 low = middle;
             else
                 high = middle - 1;
         }
-        return requireMemory(std::to_string(tokens) + " tokens", need(tokens), limit,
+        return requireMemory(std::to_string(tokens) + " tokens", need(tokens, 1), limit,
                              low > 0 ? std::to_string(low) + " tokens would fit"
                                      : "no text would fit with this model");
+    }
+
+    /// The visible layer and the first of the others.
+    [[nodiscard]] bool keeps(int layer) const {
+        return layer == m_visible.layer || (layer < m_visible.layer ? layer + 1 : layer) < m_kept;
+    }
+
+    /// Computes the activations of the visible layer again when they have been dropped; then others are.
+    template <class Stages>
+    Result<> bringVisibleLayer(Stages& stages) {
+        const int visible = m_visible.layer;
+        if (stages.full->has(visible))
+            return {};
+        Snapshot with;
+        const auto take = [&](int layer, std::shared_ptr<const LayerActivations> activations) -> Result<> {
+            if (layer == visible)
+                with = withLayer(m_snapshot, layer, std::move(activations));
+            return {};
+        };
+        FOVEA_TRY(remakeLayers(m_snapshot, visible, take, *m_work));
+        auto full = std::make_shared<FullRun>(*with.full);
+        full->droppedPictures.resize(full->layers.size());
+        for (int layer = 0; layer < m_snapshot.model->shape.layers; ++layer)
+            if (full->has(layer) && !keeps(layer)) {
+                const auto l = static_cast<std::size_t>(layer);
+                if (const auto picture = full->picture(layer))
+                    full->droppedPictures[l] = std::make_shared<const AttentionCells>(*picture);
+                full->layers[l].reset();
+            }
+        stages.full = std::move(full);
+        m_snapshot.full = stages.full;
+        return {};
     }
 
     void clipVisible() {
@@ -421,7 +461,8 @@ private:
             }
         };
         Result<std::shared_ptr<const FullRun>> full =
-            runFull(*m_snapshot.model, *m_snapshot.tokens, *m_snapshot.request, layerDone, *m_work);
+            runFull(*m_snapshot.model, *m_snapshot.tokens, *m_snapshot.request, layerDone, *m_work,
+                    [this](int layer) { return keeps(layer); });
         FOVEA_TRY(visibleFailed);
         FOVEA_TRY(full);
         stages.full = std::move(*full);
@@ -434,6 +475,7 @@ private:
 
     template <class Stages>
     Result<> runVisibleLayer(Stages& stages, const AttentionPolicy& policy) {
+        FOVEA_TRY(bringVisibleLayer(stages));
         if (m_snapshot.visible)
             return {};
         const std::size_t tokens = m_snapshot.tokens->size();
@@ -478,6 +520,7 @@ private:
     Snapshot m_snapshot;
     AgainstResult m_against; ///< what m_snapshot.against is a copy of; empty when arm A is full attention
     VisibleRect m_visible;   ///< clipped to model and text
+    int m_kept = 0;          ///< layers whose activations fit the memory limit, the visible one included
     const Engine::Deliver* m_deliver = nullptr;
     const WorkContext* m_work = nullptr;
     Clock::time_point m_delivered;
@@ -514,7 +557,7 @@ bool Engine::worthFinishing(const Request& newer) const {
 }
 
 std::uint64_t Engine::memoryNeeded(const ModelShape& shape, Precision precision, std::size_t tokens,
-                                   std::optional<std::uint64_t> weights) {
+                                   std::optional<std::uint64_t> weights, std::optional<int> kept) {
     const auto t = static_cast<std::uint64_t>(tokens);
     const auto of = [](int x) { return static_cast<std::uint64_t>(x); };
     constexpr std::uint64_t kFloat = sizeof(float);
@@ -534,8 +577,9 @@ std::uint64_t Engine::memoryNeeded(const ModelShape& shape, Precision precision,
         packedKeyBytes(shape, tokens) + cellBytes(shape.heads, tokens, cellFor(tokens, kPictureCells));
     const std::uint64_t pictures = of(shape.layers) * cellBytes(shape.heads, kPictureCells, 1);
     const std::uint64_t record = t * of(shape.layers) * of(shape.heads) * 48;
-    return weights.value_or(weightBytes(shape, precision)) + of(shape.layers) * layer + streams + hidden +
-           pictures + std::max(logits, kernel) + hybrid + record + (std::uint64_t{64} << 20); // map tiles
+    const int held = std::min(shape.layers, kept.value_or(shape.layers) + 1);
+    return weights.value_or(weightBytes(shape, precision)) + of(held) * layer + streams + hidden + pictures +
+           std::max(logits, kernel) + hybrid + record + (std::uint64_t{64} << 20); // map tiles
 }
 
 } // namespace fovea

@@ -27,15 +27,18 @@ public:
 
     /// Errors: those of models, tokenizers and policies (`policyFits` before the full run is started);
     /// TooLarge before anything big is allocated ("16384 tokens need 4.1 GB; ..."); OutOfMemory; Cancelled.
-    /// Catches all exceptions.
+    /// Catches all exceptions. When the activations of all layers exceed the memory limit, those of some are
+    /// dropped and computed again when they are needed (Remake.h): the same numbers, later.
     [[nodiscard]] Result<std::shared_ptr<const Snapshot>> run(const Request& request, const Deliver& deliver,
                                                               const WorkContext& work);
 
     /// Bytes that a request of T tokens needs, including both arms and all views. `weights`: what the weights
-    /// take (heldWeightBytes); absent: all of them unpacked.
+    /// take (heldWeightBytes); absent: all of them unpacked. `kept`: layers whose activations are kept,
+    /// absent: all; with fewer, one more is held while it is computed again.
     [[nodiscard]] static std::uint64_t memoryNeeded(const ModelShape& shape, Precision precision,
                                                     std::size_t tokens,
-                                                    std::optional<std::uint64_t> weights = std::nullopt);
+                                                    std::optional<std::uint64_t> weights = std::nullopt,
+                                                    std::optional<int> kept = std::nullopt);
 
     /// Whether the current work should be finished before `newer` starts. True while a model is read, a text
     /// tokenised or a full run computed that `newer` also needs. Callable from any thread.

@@ -1,11 +1,11 @@
 #include "core/engine/FullArm.h"
 #include "core/base/Stopwatch.h"
 #include "core/engine/LayerRun.h"
+#include "core/engine/Remake.h"
 #include "core/engine/SampledRows.h"
 #include "core/measure/NextToken.h"
 #include "core/model/Forward.h"
 #include "core/model/Weights.h"
-#include "core/route/Norms.h"
 #include <algorithm>
 
 namespace fovea {
@@ -17,13 +17,6 @@ constexpr std::size_t kStatRows = 64;
 
 Seconds once(double seconds) {
     return {seconds, {}, 1};
-}
-
-Matrix copyOf(ConstMatrixView in) {
-    Matrix out(in.rows, in.cols);
-    for (std::size_t r = 0; r < in.rows; ++r)
-        std::copy_n(in.row(r), in.cols, out.view().row(r));
-    return out;
 }
 
 std::vector<std::uint32_t> evenlySpaced(std::size_t tokens, std::size_t count) {
@@ -38,7 +31,8 @@ std::vector<std::uint32_t> evenlySpaced(std::size_t tokens, std::size_t count) {
 
 Result<std::shared_ptr<const FullRun>>
 runFull(const Model& model, const Tokens& tokens, const Request& request,
-        const std::function<void(const FullRun& soFar, int layer)>& layerDone, const WorkContext& work) {
+        const std::function<void(const FullRun& soFar, int layer)>& layerDone, const WorkContext& work,
+        const std::function<bool(int layer)>& keeps) {
     const ModelShape& shape = model.shape;
     const WorkContext here = work.on(request.isa);
     auto run = std::make_shared<FullRun>();
@@ -47,43 +41,30 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
     double attention = 0;
     const WorkClock clock(work);
     const Attend attendFull = [&](const LayerInput& in, MatrixView o) -> Result<> {
-        auto layer = std::make_shared<LayerActivations>();
-        {
-            const Stopwatch watch(aside, work);
-            layer->lse.resize(tokens.size() * static_cast<std::size_t>(shape.heads));
-        }
         const AttentionPlan plan = modelPlan(shape, in.layer, tokens.size());
-        const AttentionInput input = attentionInputOf(model, in.layer, in.q, in.k, in.v);
-        AttentionCells cells;
-        if (request.headStats) {
-            const Stopwatch watch(aside, work);
-            cells =
-                makeCells(shape.heads, tokens.size(), cellFor(tokens.size(), kPictureCells), input.window);
-            cells.later = input.later;
-        }
-        {
-            const Stopwatch watch(attention, work);
-            // The kernel pools cells up to the diagonal; an encoder has cells on both sides of it.
-            const AttentionOutput out{o, layer->lse, request.headStats && shape.causal ? &cells : nullptr};
-            FOVEA_TRY(attend(plan, input, out, {request.isa, -1, model.precision}, here));
-        }
+        const double before = attention;
+        const WorkClock whole(work);
+        auto made = attendFullLayer(model, request, in, o, plan, here, attention);
+        aside += whole.seconds() - (attention - before); // making cells and the picture
+        FOVEA_TRY(made);
+        LayerActivations& layer = **made;
         const Stopwatch watch(aside, work);
-        if (request.headStats && !shape.causal)
-            fillCellRows(input, layer->lse, 0, cells);
         run->cost.pairs += plan.pairs();
         run->cost.pairsComputed += plan.pairsComputed();
         run->residual.push_back(std::make_shared<const Matrix>(rowsOf(in.x, run->sampledTokens)));
-        layer->q = copyOf(in.q);
-        layer->k = copyOf(in.k);
-        layer->v = copyOf(in.v);
-        layer->hiddenNorm = rowNorms(in.x, in.x.rows, 1);
-        layer->o = copyOf(o);
-        layer->projected = projectedNorm(model, in.layer, layer->o.view(), work.threads);
-        if (request.headStats) {
-            run->headStats.push_back(measureHeads(input, layer->lse, kStatRows, request.isa, work.threads));
-            layer->picture = pooledTo(cells, kPictureCells);
+        if (request.headStats)
+            run->headStats.push_back(measureHeads(attentionInputOf(model, in.layer, in.q, in.k, in.v),
+                                                  layer.lse, kStatRows, request.isa, work.threads));
+        if (!keeps || keeps(in.layer)) {
+            keepActivations(layer, model, in, o, work.threads);
+            run->layers.push_back(std::move(*made));
+        } else {
+            run->droppedPictures.resize(run->layers.size() + 1);
+            if (request.headStats)
+                run->droppedPictures.back() =
+                    std::make_shared<const AttentionCells>(std::move(layer.picture));
+            run->layers.push_back(nullptr);
         }
-        run->layers.push_back(std::move(layer));
         work.report("full attention", in.layer + 1, shape.layers);
         if (layerDone)
             layerDone(*run, in.layer);

@@ -28,8 +28,14 @@ constexpr std::size_t kLadderSteps = 8;
 /// The first tokens of a snapshot with their own full run.
 Result<std::shared_ptr<const Snapshot>> cut(const Snapshot& whole, std::size_t maxTokens,
                                             const WorkContext& work) {
-    if (maxTokens == 0 || whole.tokens->size() <= maxTokens)
+    if (maxTokens == 0 || whole.tokens->size() <= maxTokens) {
+        const auto& layers = whole.full->layers;
+        if (std::find(layers.begin(), layers.end(), nullptr) != layers.end())
+            return fail(ErrorCode::TooLarge,
+                        "the activations of all layers, which the gates compare again and again, exceed the "
+                        "memory limit; fewer tokens or a higher limit would fit");
         return std::make_shared<const Snapshot>(whole);
+    }
     auto part = std::make_shared<Snapshot>(whole);
     Request request = *whole.request;
     request.maxTokens = maxTokens;

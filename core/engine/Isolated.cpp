@@ -1,6 +1,7 @@
 #include "core/engine/Isolated.h"
 #include "core/engine/EncoderLayer.h"
 #include "core/engine/HybridArm.h"
+#include "core/engine/Remake.h"
 #include "core/plan/Recast.h"
 #include <algorithm>
 #include <cmath>
@@ -95,13 +96,15 @@ Result<IsolatedResult> runIsolated(const Snapshot& withFullRun, const AttentionP
     result.cost.full = withFullRun.full->cost;
     ArmCost& arm = result.cost.hybrid;
     double overlap = 0;
-    for (int layer = 0; layer < shape.layers; ++layer) {
-        FOVEA_TRY(work.checkpoint());
+    const auto one = [&](int layer, std::shared_ptr<const LayerActivations> activations) -> Result<> {
         work.report("isolated layers", layer, shape.layers);
         const bool reuse = known && known->layer == layer && known->fidelity;
         Result<VisibleLayer> fresh;
         if (!reuse) {
-            fresh = runVisible(withFullRun, policy, layer, -1, {0, tokens}, work);
+            fresh = withFullRun.full->has(layer)
+                        ? runVisible(withFullRun, policy, layer, -1, {0, tokens}, work)
+                        : runVisible(withLayer(withFullRun, layer, std::move(activations)), policy, layer, -1,
+                                     {0, tokens}, work);
             FOVEA_TRY(fresh);
         }
         const VisibleLayer& done = reuse ? *known : *fresh;
@@ -115,7 +118,9 @@ Result<IsolatedResult> runIsolated(const Snapshot& withFullRun, const AttentionP
         result.overlap.sampledRows += done.overlapRows;
         if (layerDone && layer + 1 < shape.layers)
             layerDone(result);
-    }
+        return {};
+    };
+    FOVEA_TRY(eachLayer(withFullRun, one, work));
     for (const LayerFidelity& f : result.layers) {
         const double share = 1.0 / static_cast<double>(result.layers.size());
         result.massRecall += f.massRecall * share;

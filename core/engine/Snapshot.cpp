@@ -7,6 +7,20 @@
 
 namespace fovea {
 
+bool FullRun::has(int layer) const {
+    return layer >= 0 && static_cast<std::size_t>(layer) < layers.size() &&
+           layers[static_cast<std::size_t>(layer)];
+}
+
+std::shared_ptr<const AttentionCells> FullRun::picture(int layer) const {
+    const auto l = static_cast<std::size_t>(layer);
+    if (has(layer))
+        return layers[l]->picture.cell > 0
+                   ? std::shared_ptr<const AttentionCells>(layers[l], &layers[l]->picture)
+                   : nullptr;
+    return l < droppedPictures.size() ? droppedPictures[l] : nullptr;
+}
+
 RouteInput Snapshot::routeInput(int layer) const {
     const LayerActivations& a = *full->layers.at(static_cast<std::size_t>(layer));
     return {layer, a.q.view(), a.k.view(), a.v.view(), a.lse, facts.get(), a.hiddenNorm};
@@ -18,7 +32,7 @@ AttentionInput Snapshot::attentionInput(int layer) const {
 }
 
 std::optional<TileSource> Snapshot::tileSource(int layer) const {
-    if (!full || layer < 0 || static_cast<std::size_t>(layer) >= full->layers.size())
+    if (!full || !full->has(layer))
         return {};
     TileSource source;
     source.input = attentionInput(layer);

@@ -32,19 +32,26 @@ struct LayerActivations {
 
 /// The run with full attention over one text. Depends on text, model and precision, not on the policy.
 struct FullRun {
-    std::vector<std::shared_ptr<const LayerActivations>>
-        layers;                                    ///< [L]; grows during the run (partial snapshots)
-    std::vector<std::vector<HeadStats>> headStats; ///< [L][H], empty unless asked
-    std::shared_ptr<const Matrix> hidden;          ///< [T x M] after the last norm; null until done
-    std::vector<float> nll;                        ///< [T], NaN at 0; empty, as the next two: an encoder
-    std::vector<float> logNormaliser;              ///< [T] log-sum-exp of the logits
-    std::vector<std::int32_t> top1;                ///< [T]
-    std::vector<std::uint32_t> sampledTokens;      ///< up to 256 tokens, evenly spaced, including the last
+    /// [L]; grows during the run (partial snapshots). Null: dropped, because all layers together exceed the
+    /// memory limit; remakeLayers computes them again.
+    std::vector<std::shared_ptr<const LayerActivations>> layers;
+    std::vector<std::shared_ptr<const AttentionCells>> droppedPictures; ///< [L] of dropped layers, or empty
+    std::vector<std::vector<HeadStats>> headStats;                      ///< [L][H], empty unless asked
+    std::shared_ptr<const Matrix> hidden;     ///< [T x M] after the last norm; null until done
+    std::vector<float> nll;                   ///< [T], NaN at 0; empty, as the next two: an encoder
+    std::vector<float> logNormaliser;         ///< [T] log-sum-exp of the logits
+    std::vector<std::int32_t> top1;           ///< [T]
+    std::vector<std::uint32_t> sampledTokens; ///< up to 256 tokens, evenly spaced, including the last
     /// [L] residual stream of the sampled tokens that enters each layer, for the depth error. The whole
     /// streams would need 0.6 GB at 8,192 tokens.
     std::vector<std::shared_ptr<const Matrix>> residual;
     ArmCost cost;
     bool complete = false;
+
+    /// Whether the activations of a layer are there.
+    [[nodiscard]] bool has(int layer) const;
+    /// The picture of a finished layer, dropped or not; null: none was asked for.
+    [[nodiscard]] std::shared_ptr<const AttentionCells> picture(int layer) const;
 };
 
 /// The visible layer under the policy, in the isolated regime. While a slider moves it may cover only the
@@ -121,11 +128,11 @@ struct Snapshot {
     bool final = false;       ///< the last snapshot of this request
 
     /// The TileSource of the visible layer, or of any layer for MapQuantity::Full. Empty if the layer is not
-    /// ready. The spans point into this snapshot, which must outlive the result.
+    /// ready or dropped. The spans point into this snapshot, which must outlive the result.
     [[nodiscard]] std::optional<TileSource> tileSource(int layer) const;
-    /// The attention input of a layer of the full run. The layer must be ready.
+    /// The attention input of a layer of the full run. The layer must be there (FullRun::has).
     [[nodiscard]] AttentionInput attentionInput(int layer) const;
-    /// The router input of a layer of the full run. The layer must be ready.
+    /// The router input of a layer of the full run. The layer must be there.
     [[nodiscard]] RouteInput routeInput(int layer) const;
     /// Arm A as a snapshot of its own: its request's policy and the results are those of `against`. Null: arm
     /// A is full attention. Shares all parts; any thread.

@@ -1,5 +1,6 @@
 #include "core/engine/StoredTier.h"
 #include "core/engine/LayerRun.h"
+#include "core/engine/Remake.h"
 #include "core/engine/Request.h"
 #include "core/measure/Cost.h"
 #include <algorithm>
@@ -74,11 +75,11 @@ Result<StoredTier> measureStoredTier(const Snapshot& withFullRun, const Attentio
     StoredTier tier;
     Difference keys, values, quantised, promoted, without;
     std::uint64_t found = 0;
-    for (int layer = 0; layer < model.shape.layers; ++layer) {
-        FOVEA_TRY(work.checkpoint());
+    const auto one = [&](int layer, const std::shared_ptr<const LayerActivations>& activations) -> Result<> {
         work.report("cold tier", layer, model.shape.layers);
-        const LayerActivations& full = *withFullRun.full->layers.at(static_cast<std::size_t>(layer));
-        const AttentionInput input = withFullRun.attentionInput(layer);
+        const LayerActivations& full = *activations;
+        const AttentionInput input =
+            attentionInputOf(model, layer, full.q.view(), full.k.view(), full.v.view());
         const auto run = [&](std::shared_ptr<const AttentionPolicy> how, Matrix& o,
                              std::shared_ptr<LayerState> state = nullptr) {
             const LayerTask task{model.shape,
@@ -111,7 +112,9 @@ Result<StoredTier> measureStoredTier(const Snapshot& withFullRun, const Attentio
             keys.add(state->stored.keys(), input.k);
             values.add(state->stored.values(), input.v);
         }
-    }
+        return {};
+    };
+    FOVEA_TRY(eachLayer(withFullRun, one, work));
     const TierBytes bytes = tierBytes(model.shape, policy, tokens);
     tier.exactBytes = bytes.exact;
     tier.coldBytes = bytes.cold;

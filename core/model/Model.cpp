@@ -191,9 +191,14 @@ std::uint64_t heldWeightBytes(const Model& model, Precision precision, std::uint
     if (model.weights)
         return model.weights->bytes(model.shape) +
                (model.weights->raw.empty() ? 0 : unpackingBytes(model.shape, false));
-    return unpacksAll(model.shape, precision, maxMemory)
-               ? weightBytes(model.shape, precision)
-               : 2 * model.info.fileBytes + unpackingBytes(model.shape, false);
+    // Rows of the embedding are looked up in a copy as it is stored; it has its share of the file.
+    const double share = static_cast<double>(model.shape.vocabulary) * model.shape.width /
+                         static_cast<double>(std::max<std::uint64_t>(1, model.info.parameters));
+    const auto embedding =
+        static_cast<std::uint64_t>(std::min(1.0, share) * static_cast<double>(model.info.fileBytes));
+    return embedding + (unpacksAll(model.shape, precision, maxMemory)
+                            ? weightBytes(model.shape, precision)
+                            : 2 * model.info.fileBytes + unpackingBytes(model.shape, false));
 }
 
 std::uint64_t rowWeightBytes(const Model& model) {

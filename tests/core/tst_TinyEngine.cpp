@@ -13,6 +13,7 @@
 #include "tests/support/TinyModel.h"
 #include <QTest>
 #include <cmath>
+#include <cstring>
 #include <functional>
 
 using namespace fovea;
@@ -45,6 +46,7 @@ private slots:
     void pairsOfAPart_areNotToldAsTheWhole_data();
     void pairsOfAPart_areNotToldAsTheWhole();
     void maxTokens_readsOnlyTheBeginning();
+    void droppedLayers_areMadeAgainWithTheSameBits();
 
 private:
     SnapshotPtr runOf(const Request& request) {
@@ -265,6 +267,60 @@ void tst_TinyEngine::maxTokens_readsOnlyTheBeginning() {
     QVERIFY2(first, first ? "" : first.error().message.c_str());
     QCOMPARE(first->size(), std::size_t{50});
     QCOMPARE(polls, 0); // one for every 64 KiB read
+}
+
+/// A memory limit under which one layer's activations fit beside the one that is computed again.
+void tst_TinyEngine::droppedLayers_areMadeAgainWithTheSameBits() {
+    constexpr int kLayers = 6;
+    const test::TinyModelFile model(kLayers);
+    Request request = test::tinyRequest(model);
+    request.policy = {};
+    request.policy.local.window = 16;
+    request.visible.layer = 2;
+    request.headStats = true;
+    const SnapshotPtr whole = runOf(request);
+    QVERIFY(whole);
+    request.maxMemory = Engine::memoryNeeded(whole->model->shape, Precision::F32, whole->tokens->size(),
+                                             heldWeightBytes(*whole->model, Precision::F32), 1);
+    Engine small;
+    for (const int visible : {2, 4, 0, 5, 2}) {
+        request.visible.layer = visible;
+        const Result<SnapshotPtr> done = small.run(request, {}, {});
+        QVERIFY2(done, done ? "" : done.error().message.c_str());
+        const Snapshot& s = **done;
+        for (int layer = 0; layer < kLayers; ++layer) {
+            QCOMPARE(s.full->has(layer), layer == visible);
+            QCOMPARE(s.tileSource(layer).has_value(), layer == visible);
+            QVERIFY(s.full->picture(layer)->top == whole->full->picture(layer)->top);
+        }
+        const LayerActivations& mine = *s.full->layers[static_cast<std::size_t>(visible)];
+        const LayerActivations& theirs = *whole->full->layers[static_cast<std::size_t>(visible)];
+        const auto same = [](const Matrix& a, const Matrix& b) {
+            return a.rows() == b.rows() && a.cols() == b.cols() &&
+                   std::memcmp(a.view().data, b.view().data, a.bytes()) == 0;
+        };
+        QVERIFY(same(mine.q, theirs.q) && same(mine.k, theirs.k) && same(mine.v, theirs.v));
+        QVERIFY(same(mine.o, theirs.o));
+        QVERIFY(mine.lse == theirs.lse && mine.hiddenNorm == theirs.hiddenNorm);
+        QCOMPARE(mine.projected, theirs.projected);
+        QCOMPARE(s.visible->layer, visible);
+        const auto known = runVisible(*whole, request.policy, visible, -1, {0, s.tokens->size()}, {});
+        QVERIFY(known && s.visible->lse == known->lse);
+        QCOMPARE(s.isolated->outputError, whole->isolated->outputError);
+        QCOMPARE(s.isolated->massRecall, whole->isolated->massRecall);
+        QCOMPARE(s.isolated->layers.size(), std::size_t{kLayers});
+        for (std::size_t l = 0; l < s.isolated->layers.size(); ++l)
+            QCOMPARE(s.isolated->layers[l].outputError, whole->isolated->layers[l].outputError);
+        QCOMPARE(s.propagated->fidelity.nextTokenKl, whole->propagated->fidelity.nextTokenKl);
+    }
+    const auto gates = checkGates(**small.run(request, {}, {}), request.policy, 0, {});
+    QVERIFY(!gates && gates.error().code == ErrorCode::TooLarge);
+    request.maxMemory -= 1;
+    Engine less;
+    const Result<SnapshotPtr> refused = less.run(request, {}, {});
+    QVERIFY(!refused && refused.error().code == ErrorCode::TooLarge);
+    QVERIFY2(refused.error().message.find("tokens would fit") != std::string::npos,
+             refused.error().message.c_str());
 }
 
 QTEST_APPLESS_MAIN(tst_TinyEngine)

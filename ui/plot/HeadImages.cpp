@@ -36,16 +36,16 @@ void HeadImages::addTo(HeadsScene& scene, const Snapshot& snapshot) {
     const std::size_t layers = std::min(snapshot.full->layers.size(), static_cast<std::size_t>(scene.layers));
     m_layers.resize(std::max(m_layers.size(), layers));
     for (std::size_t l = 0; l < layers; ++l) {
-        const auto& layer = snapshot.full->layers[l];
-        if (!layer || layer->picture.cell == 0)
+        const auto picture = snapshot.full->picture(static_cast<int>(l));
+        if (!picture)
             continue;
         Layer& kept = m_layers[l];
-        if (kept.of.lock() != layer) {
-            kept = {layer, {}};
+        if (kept.of.lock() != picture) {
+            kept = {picture, {}};
             for (int h = 0; h < scene.heads; ++h)
-                kept.heads.push_back(indicesOf(layer->picture, static_cast<std::size_t>(h)));
+                kept.heads.push_back(indicesOf(*picture, static_cast<std::size_t>(h)));
         }
-        scene.pictureCell = layer->picture.cell;
+        scene.pictureCell = picture->cell;
         std::copy(kept.heads.begin(), kept.heads.end(),
                   scene.pictures.begin() + static_cast<std::ptrdiff_t>(l) * scene.heads);
     }

@@ -15,7 +15,7 @@ public:
 
 private:
     struct Layer {
-        std::weak_ptr<const LayerActivations> of;
+        std::weak_ptr<const AttentionCells> of;
         std::vector<QImage> heads;
     };
     std::vector<Layer> m_layers;

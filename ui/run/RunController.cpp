@@ -261,6 +261,8 @@ void RunController::fetchLayer() {
     if (showKnownLayer(layer))
         return;
     const auto activations = layerOf(*base, layer);
+    if (!activations && p.settled && base->final)
+        return submitNow(); // dropped: the engine computes them again
     if (!activations ||
         ((!p.settled || base->final) && layer == std::min(p.submittedLayer, base->model->shape.layers - 1)) ||
         (!base->full->complete && (needs(base->request->policy, Needs::Surprisal) ||
