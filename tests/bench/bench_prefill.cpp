@@ -4,6 +4,7 @@
 // them.
 #include "core/base/SplitMix64.h"
 #include "core/kernels/Attention.h"
+#include "core/kernels/Peak.h"
 #include "core/model/Forward.h"
 #include "core/plan/AttentionPlan.h"
 #include <chrono>
@@ -23,12 +24,15 @@ struct Times {
     double total = 0;
     double attention = 0;
     double logits = 0;
+    double flops = 0; ///< 4 D per pair, and two per multiply-add of a dense layer, logits included
 };
 
 /// Logits go through a buffer of 128 rows, as in the program: a T x V matrix is never kept.
 Result<Times> prefill(const Model& model, std::span<const std::int32_t> ids, const WorkContext& work) {
     Times times;
     const auto& shape = model.shape;
+    const DenseCost dense = denseCostPerToken(shape);
+    times.flops = 2.0 * static_cast<double>((dense.layers + dense.logits) * ids.size());
     const auto start = std::chrono::steady_clock::now();
     const auto plan = modelPlan(shape, 0, ids.size());
     const auto attention = [&](const LayerInput& in, MatrixView o) -> Result<> {
@@ -38,6 +42,7 @@ Result<Times> prefill(const Model& model, std::span<const std::int32_t> ids, con
             {in.q, in.k, in.v, shape.heads, shape.kvHeads, shape.headDim, shape.attentionScale(in.layer)},
             {o, {}}, {}, work);
         times.attention += secondsSince(began);
+        times.flops += 4.0 * shape.headDim * static_cast<double>(plan.pairs());
         return done;
     };
     const auto hidden = forward(model, ids, attention, work);
@@ -82,6 +87,7 @@ int main(int argc, char** argv) {
             static_cast<std::int32_t>(splitMix64(i) % static_cast<std::uint64_t>((*model)->shape.vocabulary));
 
     for (std::string line; std::getline(std::cin, line);) {
+        const Peak peak = measurePeak(defaultIsa(), work.threads);
         const auto times = prefill(**model, ids, work);
         if (!times)
             return stop(times.error());
@@ -89,6 +95,8 @@ int main(int argc, char** argv) {
                   << "\",\"threads\":" << work.threads << ",\"isa\":\"" << isaName(defaultIsa())
                   << "\",\"load_seconds\":" << loadSeconds << ",\"seconds\":" << times->total
                   << ",\"attention_seconds\":" << times->attention << ",\"logits_seconds\":" << times->logits
+                  << ",\"gflops\":" << times->flops / times->total / 1e9 << ",\"peak_gflops\":"
+                  << (options.precision == Precision::BF16 ? peak.bf16Gflops : peak.fmaGflops)
                   << ",\"tokens_per_second\":" << static_cast<double>(ids.size()) / times->total << "}"
                   << std::endl;
     }

@@ -31,6 +31,7 @@ class Peer:
         params.no_perf = True
         self.context = llama_cpp.llama_init_from_model(self.model, params)
         assert self.context, "llama.cpp made no context"
+        self.vocabulary = min(49152, llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self.model)))
         self.depth = depth
         self.memory = llama_cpp.llama_get_memory(self.context)
         for first in range(0, depth, 512):
@@ -40,7 +41,7 @@ class Peer:
         batch = llama_cpp.llama_batch_init(len(positions), 0, 1)
         batch.n_tokens = len(positions)
         for i, position in enumerate(positions):
-            batch.token[i] = (position * 7919 + 17) % 49152
+            batch.token[i] = (position * 7919 + 17) % self.vocabulary
             batch.pos[i] = position
             batch.n_seq_id[i] = 1
             batch.seq_id[i][0] = 0

@@ -5,7 +5,8 @@
 
 BENCH_PREFILL is the program built from bench_prefill.cpp (preset bench). Needs llama-cpp-python built with native flags; it
 runs with n_ubatch 512, flash attention off and on, through llama_decode itself (no copy to Python). Prints medians, the
-spread (max - min over median) and the ratio against the faster of llama.cpp's two ways.
+spread (max - min over median), the ratio against the faster of llama.cpp's two ways, and the share of the multiply-add peak
+that is measured before each round of ours.
 """
 import argparse
 import json
@@ -35,12 +36,18 @@ class Peer:
         assert self.context, "llama.cpp made no context"
         self.batch = llama_cpp.llama_batch_init(tokens, 0, 1)
         self.batch.n_tokens = tokens
+        vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self.model))
         for i in range(tokens):
-            self.batch.token[i] = (i * 7919 + 17) % 49152
+            self.batch.token[i] = (i * 7919 + 17) % min(49152, vocabulary)
             self.batch.pos[i] = i
             self.batch.n_seq_id[i] = 1
             self.batch.seq_id[i][0] = 0
             self.batch.logits[i] = 1
+
+    def close(self):
+        llama_cpp.llama_batch_free(self.batch)
+        llama_cpp.llama_free(self.context)
+        llama_cpp.llama_model_free(self.model)
 
     def run(self):
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), True)
@@ -55,11 +62,13 @@ class Ours:
         self.process = subprocess.Popen([program, path, precision, str(tokens), str(threads)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         self.last = {}
+        self.shares = []
 
     def run(self):
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         self.last = json.loads(self.process.stdout.readline())
+        self.shares.append(self.last["gflops"] / self.last["peak_gflops"])
         return self.last["seconds"]
 
     def close(self):
@@ -105,11 +114,12 @@ def main():
                    "spread": round((max(times) - min(times)) / median, 3), "tokens_per_second": round(tokens / median, 1)}
             if name in ours:
                 row["times_llama_cpp"] = round(best_peer / median, 2)
+                row["share_of_peak"] = round(statistics.median(runners[name].shares[1:]), 2)  # without the first call
                 row["attention_share"] = round(runners[name].last["attention_seconds"] / runners[name].last["seconds"], 3)
                 row["logits_share"] = round(runners[name].last["logits_seconds"] / runners[name].last["seconds"], 3)
             print(json.dumps(row), flush=True)
-        for name in ours:
-            runners[name].close()
+        for runner in runners.values():
+            runner.close()
 
 
 if __name__ == "__main__":
