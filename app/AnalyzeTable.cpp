@@ -215,14 +215,12 @@ std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>
     if (!snapshot.model->info.change.empty())
         text += "; the model is " + snapshot.model->info.change + ", not as trained";
     text += "\n\nCost\n" + costRows(snapshot.propagated->cost);
-    text += "
-Fidelity
-" + fidelityRows(*snapshot.propagated, *snapshot.isolated,
+    text += "\nFidelity\n" + fidelityRows(*snapshot.propagated, *snapshot.isolated,
                                           poolingName(snapshot.model->shape.pooling));
     if (snapshot.against)
-        text += "
-            Arm B against arm A " + armRows(snapshot);
-            if (tier != nullptr) text += "\nCold tier\n" + tierRows(*tier);
+        text += "\nArm B against arm A\n" + armRows(snapshot);
+    if (tier != nullptr)
+        text += "\nCold tier\n" + tierRows(*tier);
     const RoutingRecord& routing = *snapshot.propagated->routing;
     if (!routing.rows.empty())
         text += formatted("\nRouting\n  %zu rows (layer, head or head group, token, role) by ",
