@@ -368,7 +368,7 @@ void tst_Engine::refusals_data() {
                                 << "" << std::nan("") << 0ULL << static_cast<int>(ErrorCode::BadValue)
                                 << "budget";
     QTest::newRow("too large") << "word "
-                               << "" << 8.0 << 900000000ULL << static_cast<int>(ErrorCode::TooLarge)
+                               << "" << 8.0 << 450000000ULL << static_cast<int>(ErrorCode::TooLarge)
                                << "would fit";
 }
 
