@@ -272,7 +272,7 @@ void tst_Bidirectional::parity_readsItsBlocks() {
                         continue;
                     const Reason reason = local ? Reason::Local : always ? Reason::Always : Reason::Routed;
                     expected[static_cast<std::uint32_t>(j)] = times;
-                    kept.push_back({static_cast<std::uint32_t>(j), reason});
+                    kept.push_back({static_cast<std::uint32_t>(j), reason, times});
                     ++counted[static_cast<std::size_t>(reason)];
                 }
                 if (!(timesOf(head, i) == expected))

@@ -122,7 +122,8 @@ void WorkStrip::start(const QString& job, const QString& what) {
     if (isNew || j.what != what)
         j.sinceWhat.start();
     j.what = what;
-    m_tick.start();
+    if (!m_tick.isActive()) // a job that reports often must not put it off
+        m_tick.start();
 }
 
 void WorkStrip::progress(const QString& job, const QString& what, double done, double total) {
