@@ -260,7 +260,7 @@ private slots:
         Scene s(24);
         QVERIFY(s.ready());
         s.type("generate.tokens", QStringLiteral("4000"));
-        s.type("generate.temperature", QStringLiteral("1.00"));
+        s.type("generate.temperature", QStringLiteral("0.00"));
         QTest::keyClick(&s.stage.window, Qt::Key_G, Qt::ControlModifier | Qt::ShiftModifier);
         QTRY_VERIFY_WITH_TIMEOUT(s.generation.steps().size() >= 3, 30'000);
         QVERIFY(s.generation.running());

@@ -261,10 +261,10 @@ void RunController::fetchLayer() {
     if (showKnownLayer(layer))
         return;
     const auto activations = layerOf(*base, layer);
-    if (!activations && p.settled && base->final)
+    const int submitted = std::min(p.submittedLayer, base->model->shape.layers - 1);
+    if (!activations && p.settled && base->final && base->full->complete && layer != submitted)
         return submitNow(); // dropped: the engine computes them again
-    if (!activations ||
-        ((!p.settled || base->final) && layer == std::min(p.submittedLayer, base->model->shape.layers - 1)) ||
+    if (!activations || ((!p.settled || base->final) && layer == submitted) ||
         (!base->full->complete && (needs(base->request->policy, Needs::Surprisal) ||
                                    (base->against && needs(base->against->policy, Needs::Surprisal)))))
         return; // not there yet, or the run's next step
