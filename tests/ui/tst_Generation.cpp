@@ -22,6 +22,7 @@
 #include <QSignalSpy>
 #include <QSpinBox>
 #include <QTest>
+#include <fstream>
 
 using namespace fovea;
 using namespace fovea::ui;
@@ -40,7 +41,14 @@ struct Scene {
     GenerationScrubber* scrubber = stage.find<GenerationScrubber>("generate.scrubber");
     QAbstractButton* start = stage.find<QAbstractButton>("generate.start");
 
-    explicit Scene(std::uint32_t layers = 2) : model(layers) {
+    /// `endless`: the model names no token that ends a text.
+    explicit Scene(std::uint32_t layers = 2, bool endless = false) : model(layers) {
+        if (endless) {
+            std::string bytes = tinyModelBytes(layers);
+            const std::string key = "tokenizer.ggml.eos_token_id";
+            bytes.replace(bytes.find(key), key.size(), "tokenizer.ggml.eos_token_no");
+            std::ofstream(model.path(), std::ios::binary | std::ios::trunc) << bytes;
+        }
         stage.window.resize(1280, 800);
         stage.window.documents().setText(tinyText(60), QStringLiteral("letters"), QStringLiteral("test"));
         stage.requests.setPolicy(tinyRequest(model).policy, QStringLiteral("test"));
@@ -257,7 +265,7 @@ private slots:
     }
 
     void stop_leavesWhatWasWritten() {
-        Scene s(24);
+        Scene s(24, true);
         QVERIFY(s.ready());
         s.type("generate.tokens", QStringLiteral("4000"));
         s.type("generate.temperature", QStringLiteral("1.00"));
