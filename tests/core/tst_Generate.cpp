@@ -299,6 +299,14 @@ void tst_Generate::caches_storeWhatTheyMay() {
             const CacheCount a = countCache(*step.full->row, layer);
             QVERIFY(a == (CacheCount{tokens, 0, tokens, false}));
         }
+    // A cache that dropped keys: those kept below its tail are stored, whether read or not.
+    DecodedRow dropped = *g.steps[0].hybrid->row;
+    dropped.layers[0].stored = {{0, 1, 7}, 20};
+    const std::vector<CacheState> states = cacheStates(dropped, 0);
+    QVERIFY(states[1] == CacheState::Read && states[6] == CacheState::Dropped);
+    QVERIFY(states[7] == CacheState::Stored && states[19] == CacheState::Dropped);
+    QVERIFY(states[20] == CacheState::Stored && m_tokens.size() > 28);
+    QCOMPARE(countCache(dropped, 0).dropped, std::size_t{17});
     const Generation far = made(request(cases()[3].set));
     QVERIFY(countCache(*far.steps[0].hybrid->row, 0).farField);
     QCOMPARE(countCache(*far.steps[0].hybrid->row, 0).dropped, std::size_t{0}); // a far field needs every key

@@ -270,17 +270,14 @@ private slots:
         s.type("generate.tokens", QStringLiteral("4000"));
         s.type("generate.temperature", QStringLiteral("1.00"));
         QTest::keyClick(&s.stage.window, Qt::Key_G, Qt::ControlModifier | Qt::ShiftModifier);
-        QTRY_VERIFY_WITH_TIMEOUT(!s.generation.steps().empty(), 30'000);
-        if (!s.generation.running())
-            QSKIP("the tiny model drew its end of text before Stop could be pressed");
+        QTRY_VERIFY_WITH_TIMEOUT(s.generation.steps().size() >= 3, 30'000);
+        QVERIFY(s.generation.running());
         QVERIFY(s.stage.find<WorkStrip>("work.strip")->running(QStringLiteral("generation")));
         QTest::mouseClick(s.stage.find<QWidget>("generate.stop"), Qt::LeftButton);
         QCOMPARE(s.generation.state(), State::Stopped);
         QVERIFY(!s.stage.find<WorkStrip>("work.strip")->running(QStringLiteral("generation")));
         QTRY_VERIFY(s.generation.reads()); // the engine answers again, so it has stopped
-        QVERIFY(!s.generation.steps().empty() && s.generation.steps().size() < 4000);
-        if (s.generation.state() == State::Done)
-            QSKIP("the tiny model drew its end of text while Stop was pressed");
+        QVERIFY(s.generation.steps().size() >= 3 && s.generation.steps().size() < 4000);
         const QString said = s.stage.find<QLabel>("generate.status")->text();
         QVERIFY2(said.startsWith(QStringLiteral("stopped after %1 tokens").arg(s.generation.steps().size())),
                  qPrintable(said));
