@@ -37,6 +37,7 @@ struct Command {
 [[nodiscard]] Command addLogits(CLI::App& program);
 [[nodiscard]] Command addAttention(CLI::App& program);
 [[nodiscard]] Command addSweep(CLI::App& program);
+[[nodiscard]] Command addTune(CLI::App& program);
 [[nodiscard]] Command addGenerate(CLI::App& program);
 [[nodiscard]] Command addCheck(CLI::App& program);
 [[nodiscard]] Command addBench(CLI::App& program);

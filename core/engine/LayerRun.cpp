@@ -41,8 +41,12 @@ Result<FarWork> attendPlanned(const LayerTask& task, const AttentionInput& input
         const FarTask far{plan, task.rows, task.head, task.isa, task.state ? &task.state->far : nullptr};
         return applyFarField(far, input, out, exactLse, work);
     }
-    if (!exactLse.empty())
-        std::copy(out.lse.begin(), out.lse.end(), exactLse.begin());
+    if (!exactLse.empty()) {
+        const auto heads = static_cast<std::size_t>(input.heads);
+        const auto begin = static_cast<std::ptrdiff_t>(task.rows.first * heads);
+        const auto end = static_cast<std::ptrdiff_t>(task.rows.last * heads);
+        std::copy(out.lse.begin() + begin, out.lse.begin() + end, exactLse.begin() + begin);
+    }
     return FarWork{};
 }
 
@@ -130,6 +134,64 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
         layer.far = *far;
     }
     return layer;
+}
+
+Result<std::uint64_t> runLayerRows(const LayerTask& task, const AttentionInput& input,
+                                   std::span<const float> fullLse, std::span<const RowRange> ranges,
+                                   AttentionOutput out, std::span<float> exactLse, const SeeRows& see,
+                                   const WorkContext& work) {
+    FOVEA_ASSERT(task.shape.causal && task.keyRows == nullptr && !out.lse.empty());
+    const Result<std::vector<LayerPolicy>> sets =
+        layerPolicies(task.policy, task.shape, task.layer, *task.facts);
+    FOVEA_TRY(sets);
+    const WorkContext here = work.on(task.isa);
+    LayerTask part = task;
+    part.head = -1;
+    part.state = std::make_shared<LayerState>();
+    RouteInput routeInput{task.layer, input.q, input.k, input.v, fullLse, task.facts.get(), task.hiddenNorm};
+    const bool storesForm = std::any_of(sets->begin(), sets->end(), [](const LayerPolicy& set) {
+        return set.policy->routed.storesDirections() && !set.policy->readsAll();
+    });
+    if (storesForm) {
+        part.state->stored.take(input, 0, work.threads);
+        routeInput.storedK = part.state->stored.keys();
+    }
+    LayerRouting whole; // choices that take the whole text
+    std::uint64_t macs = 0;
+    for (const LayerPolicy& set : *sets) {
+        if (routesRowByRow(set)) {
+            macs += routerMacs(set, task.shape, routeInput, {0, task.facts->tokens}, task.isa);
+            continue;
+        }
+        Result<LayerRouting> routed = route(set, task.shape, routeInput, {0, task.facts->tokens}, -1, here);
+        FOVEA_TRY(routed);
+        std::move(routed->units.begin(), routed->units.end(), std::back_inserter(whole.units));
+        macs += routed->macs;
+    }
+    routeInput.kept = &part.state->router;
+    for (const RowRange rows : ranges) {
+        part.rows = rows;
+        auto routing = std::make_shared<LayerRouting>(whole);
+        routing->layer = task.layer;
+        for (const LayerPolicy& set : *sets) {
+            if (!routesRowByRow(set))
+                continue;
+            Result<LayerRouting> routed = route(set, task.shape, routeInput, rows, -1, here);
+            FOVEA_TRY(routed);
+            std::move(routed->units.begin(), routed->units.end(), std::back_inserter(routing->units));
+        }
+        HybridLayer layer;
+        layer.plan = makePlan(task.policy, *sets, task.shape, task.layer, task.facts,
+                              routing->units.empty() ? nullptr : std::move(routing), rows);
+        std::optional<RecastPlans> recast = splitRecast(layer.plan);
+        const Result<FarWork> far = attendPlanned(
+            part, input, layer.plan, recast, storesForm ? &part.state->stored : nullptr, out, exactLse, work);
+        FOVEA_TRY(far);
+        layer.far = *far;
+        FOVEA_TRY(see(rows, layer));
+        FOVEA_TRY(work.checkpoint());
+    }
+    return macs;
 }
 
 } // namespace fovea

@@ -5,6 +5,7 @@
 #include "core/plan/AttentionPlan.h"
 #include "core/plan/StoredKeys.h"
 #include "core/route/RoundedKeys.h"
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -61,5 +62,19 @@ struct HybridLayer {
 [[nodiscard]] Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
                                            std::span<const float> fullLse, AttentionOutput out,
                                            const WorkContext& work, std::span<float> exactLse = {});
+
+/// Sees one range of rows after it has run.
+using SeeRows = std::function<Result<>(RowRange rows, const HybridLayer& layer)>;
+
+/// Runs rows that lie apart, as runLayer runs each range of `ranges` (ascending, without overlaps), for all
+/// heads of a causal layer and without keeping a state. What does not depend on the rows is made once: the
+/// sets of heads, rounded keys, the far field's state, and choices that take the whole text. Returns the
+/// router's multiply-adds over the whole text. `task.rows` and `task.head` are ignored; the seconds that
+/// `see` gets are 0. Errors: those of runLayer and of `see`. Throws std::bad_alloc.
+[[nodiscard]] Result<std::uint64_t> runLayerRows(const LayerTask& task, const AttentionInput& input,
+                                                 std::span<const float> fullLse,
+                                                 std::span<const RowRange> ranges, AttentionOutput out,
+                                                 std::span<float> exactLse, const SeeRows& see,
+                                                 const WorkContext& work);
 
 } // namespace fovea

@@ -66,4 +66,16 @@ Result<std::vector<float>> retrievalScores(const Model& model, Isa isa, const Wo
     return scores;
 }
 
+Result<Snapshot> withRetrievalScores(const Snapshot& snapshot, const WorkContext& work) {
+    Snapshot with = snapshot;
+    if (!snapshot.facts->retrieval.empty())
+        return with;
+    Result<std::vector<float>> scores = retrievalScores(*snapshot.model, snapshot.request->isa, work);
+    FOVEA_TRY(scores);
+    auto facts = std::make_shared<TokenFacts>(*snapshot.facts);
+    facts->retrieval = std::move(*scores);
+    with.facts = std::move(facts);
+    return with;
+}
+
 } // namespace fovea

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/base/Cancel.h"
+#include "core/engine/Snapshot.h"
 #include "core/kernels/Attention.h"
 #include "core/model/Model.h"
 #include <vector>
@@ -14,5 +15,9 @@ namespace fovea {
 /// layer. Cost: one full run over 256 tokens. Errors: Cancelled, those of `forward`.
 [[nodiscard]] Result<std::vector<float>> retrievalScores(const Model& model, Isa isa,
                                                          const WorkContext& work);
+
+/// The snapshot with the scores of its model among its facts; unchanged where they are there. Errors: those
+/// of retrievalScores.
+[[nodiscard]] Result<Snapshot> withRetrievalScores(const Snapshot& snapshot, const WorkContext& work);
 
 } // namespace fovea

@@ -240,12 +240,10 @@ Result<> runSweep(const Snapshot& withFullRun, std::vector<SweepPoint>& points, 
         const bool ranksHeads = std::any_of(points.begin(), points.end(), [](const SweepPoint& point) {
             return point.policy.mix.fullHeads > 0;
         });
-        if (ranksHeads && known.facts->retrieval.empty()) {
-            Result<std::vector<float>> scores = retrievalScores(*known.model, known.request->isa, inner);
-            FOVEA_TRY(scores);
-            auto facts = std::make_shared<TokenFacts>(*known.facts);
-            facts->retrieval = std::move(*scores);
-            known.facts = std::move(facts);
+        if (ranksHeads) {
+            Result<Snapshot> ranked = withRetrievalScores(known, inner);
+            FOVEA_TRY(ranked);
+            known = std::move(*ranked);
         }
         for (std::size_t i = 0; i < points.size(); ++i) {
             FOVEA_TRY(work.checkpoint());

@@ -454,6 +454,32 @@ Result<LayerRouting> route(const LayerPolicy& set, const ModelShape& shape, cons
     return routing;
 }
 
+bool routesRowByRow(const LayerPolicy& set) {
+    const RoutedPart& routed = set.policy->routed;
+    const SignalSpec* signal = findSignal(routed.signal);
+    return set.routes() && signal != nullptr && signal->pairs != nullptr && !choosesSets(routed) &&
+           routed.choice == Choice::Query && routed.choosesKeys() && !routed.choosesQueries() &&
+           !routed.silencesOthers() && set.policy->mix.dynamic == Dynamic::None;
+}
+
+std::uint64_t routerMacs(const LayerPolicy& set, const ModelShape& shape, const RouteInput& input,
+                         RowRange rows, Isa isa) {
+    FOVEA_ASSERT(routesRowByRow(set));
+    const AttentionPolicy& policy = *set.policy;
+    const SignalSpec* signal = findSignal(policy.routed.signal);
+    const UnitKind kind = unitKindOf(policy.routed);
+    const LocalReads local = set.local();
+    const Candidates candidates(local, *set.always, policy.routed.scope, input.facts->tokens);
+    const Job job{policy, shape, input, signal, kind, candidates, rows, 1, dotKernels(isa)};
+    std::vector<std::size_t> numbers;
+    std::uint64_t macs = 0;
+    for (const Unit& unit : unitsOf(set, kind, shape, numbers))
+        macs += job.shared().macs(
+            job.inputOf(unitOf(kind, shape, static_cast<std::size_t>(unit.heads.front())),
+                        policy.routed.scope == Scope::Sequence || signal->sees == Sees::Ahead));
+    return macs;
+}
+
 Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shape, const RouteInput& input,
                            RowRange rows, int onlyHead, const WorkContext& work) {
     const Result<std::vector<LayerPolicy>> sets =

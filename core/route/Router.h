@@ -21,6 +21,14 @@ namespace fovea {
                                          const RouteInput& input, RowRange rows, int onlyHead,
                                          const WorkContext& work);
 
+/// Whether `route` ranks each row of the set on its own by scores of pairs, so that rows that lie apart cost
+/// no more than their share. Otherwise something is prepared for the whole text: sets of keys, one score per
+/// token, budgets that move, roles of queries.
+[[nodiscard]] bool routesRowByRow(const LayerPolicy& set);
+/// The multiply-adds that `route` counts for `rows`, without ranking anything. Only where routesRowByRow.
+[[nodiscard]] std::uint64_t routerMacs(const LayerPolicy& set, const ModelShape& shape,
+                                       const RouteInput& input, RowRange rows, Isa isa);
+
 /// As above, for all heads of a layer under `policy`. Errors: those of layerPolicies too.
 [[nodiscard]] Result<LayerRouting> route(const AttentionPolicy& policy, const ModelShape& shape,
                                          const RouteInput& input, RowRange rows, int onlyHead,

@@ -9,7 +9,6 @@
 #include "ui/views/MapView.h"
 #include "ui/window/Actions.h"
 #include "ui/window/ArmPicker.h"
-#include "ui/window/Docks.h"
 #include "ui/window/Documents.h"
 #include "ui/window/FileKind.h"
 #include "ui/window/MainWindow.h"

@@ -7,17 +7,20 @@
 #include "ui/views/MapView.h"
 #include "ui/views/TextView.h"
 #include "ui/window/ArmPicker.h"
-#include "ui/window/Docks.h"
 #include "ui/window/Documents.h"
 #include "ui/window/MainWindow.h"
 #include "ui/window/MessageBar.h"
 #include "ui/window/ModelCard.h"
 #include <QApplication>
 #include <QClipboard>
+#include <QDockWidget>
 #include <QFileDialog>
+#include <QLabel>
 #include <QMimeData>
+#include <QSplitter>
 #include <QToolButton>
 #include <QUrl>
+#include <QVBoxLayout>
 
 namespace fovea::ui {
 
@@ -86,13 +89,13 @@ void MainWindow::run(std::string_view id) {
     } else if (id == "view.themeDark") {
         setTheme(ThemeKind::Dark);
     } else if (id == "view.nextDock") {
-        m_docks->moveFocus(1);
+        moveFocus(1);
     } else if (id == "view.previousDock") {
-        m_docks->moveFocus(-1);
+        moveFocus(-1);
     } else if (id == "view.fullScreen") {
         setWindowState(windowState() ^ Qt::WindowFullScreen);
     } else if (id == "view.reset") {
-        m_docks->arrange();
+        arrangeDocks();
     } else if (id == "run.again") {
         m_context.runs.submitNow();
     } else if (id == "run.generate") {
@@ -158,6 +161,36 @@ void MainWindow::back() {
         setWindowState(windowState() & ~Qt::WindowFullScreen);
     else
         m_context.selection.clearOneLevel();
+}
+
+void MainWindow::moveFocus(int by) {
+    // Map and text come after the parameters, as they stand in the window.
+    std::vector<QWidget*> shown;
+    for (QDockWidget* dock : m_docks) {
+        if (dock->isVisible())
+            shown.push_back(dock);
+        if (dock == m_docks.front())
+            for (int i = 0; i < m_centre->count(); ++i)
+                shown.push_back(m_centre->widget(i));
+    }
+    const QWidget* focus = QApplication::focusWidget();
+    int at = by > 0 ? -1 : 0;
+    for (std::size_t i = 0; i < shown.size(); ++i)
+        if (focus != nullptr && shown[i]->isAncestorOf(focus))
+            at = static_cast<int>(i);
+    const int count = static_cast<int>(shown.size());
+    QWidget* target = shown[static_cast<std::size_t>((at + by + count) % count)];
+    if (auto* dock = qobject_cast<QDockWidget*>(target)) {
+        dock->raise();
+        target = dock->widget();
+    }
+    if (target->focusPolicy() == Qt::NoFocus)
+        for (QWidget* child : target->findChildren<QWidget*>())
+            if (child->isVisible() && child->isEnabled() && (child->focusPolicy() & Qt::TabFocus) != 0) {
+                target = child;
+                break;
+            }
+    target->setFocus(Qt::TabFocusReason);
 }
 
 void MainWindow::askPath(const QString& title, const QString& filter, const QString& suffix,
