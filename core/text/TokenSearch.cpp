@@ -1,30 +1,15 @@
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "core/text/TokenSearch.h"
 #include "core/text/Display.h"
+#include "core/text/PatternMatcher.h"
 #include "core/text/Utf8.h"
 #include <algorithm>
 #include <charconv>
-#include <memory>
 #include <optional>
-#include <pcre2.h>
 #include <string>
 
 namespace fovea {
 
 namespace {
-
-struct FreeCode {
-    void operator()(pcre2_code* p) const { pcre2_code_free(p); }
-};
-struct FreeMatch {
-    void operator()(pcre2_match_data* p) const { pcre2_match_data_free(p); }
-};
-struct FreeContext {
-    void operator()(pcre2_match_context* p) const { pcre2_match_context_free(p); }
-};
-
-constexpr std::uint32_t kMostSteps = 10'000'000; ///< of one match: some expressions never end
-constexpr std::uint32_t kMostHeap = 64 * 1024;   ///< KiB
 
 std::optional<std::uint64_t> wholeNumber(std::string_view digits) {
     std::uint64_t value = 0;
@@ -86,47 +71,32 @@ Result<std::vector<TokenMatch>> byId(const Tokens& tokens, std::string_view digi
 }
 
 Result<std::vector<TokenMatch>> byExpression(const Tokens& tokens, std::string_view text,
-                                             std::string_view expression) {
-    int error = 0;
-    PCRE2_SIZE at = 0;
-    const std::unique_ptr<pcre2_code, FreeCode> code(
-        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(expression.data()), expression.size(),
-                      PCRE2_UTF | PCRE2_UCP | PCRE2_CASELESS, &error, &at, nullptr));
-    if (!code) {
-        char message[160] = "";
-        pcre2_get_error_message(error, reinterpret_cast<PCRE2_UCHAR*>(message), sizeof message);
+                                             std::string_view expression, const WorkContext& work) {
+    const CompiledPattern compiled = compilePattern(expression, PCRE2_CASELESS);
+    if (!compiled.pattern)
         return fail(ErrorCode::BadValue, "the expression \"" + displayText(expression, 80) +
-                                             "\" fails at character " + std::to_string(at) + ": " + message);
-    }
-    const std::unique_ptr<pcre2_match_data, FreeMatch> match(
-        pcre2_match_data_create_from_pattern(code.get(), nullptr));
-    const std::unique_ptr<pcre2_match_context, FreeContext> context(pcre2_match_context_create(nullptr));
-    if (!match || !context)
+                                             "\" fails at character " + std::to_string(compiled.at) + ": " +
+                                             patternError(compiled.error));
+    const PatternMatcher matcher(compiled.pattern.get());
+    if (!matcher.ready())
         throw std::bad_alloc();
-    pcre2_set_match_limit(context.get(), kMostSteps);
-    pcre2_set_heap_limit(context.get(), kMostHeap);
     const RepairedText repaired(text);
     const std::string_view readable = repaired.text();
     Matches found(tokens);
-    std::size_t from = 0;
-    while (from <= readable.size()) {
-        const int result = pcre2_match(code.get(), reinterpret_cast<PCRE2_SPTR>(readable.data()),
-                                       readable.size(), from, 0, match.get(), context.get());
-        if (result == PCRE2_ERROR_NOMATCH)
+    for (std::size_t from = 0; from <= readable.size();) {
+        FOVEA_TRY(work.checkpoint());
+        const PatternMatcher::Found match = matcher.find(readable, from);
+        if (match.error < 0)
+            return fail(ErrorCode::BadValue, "the expression \"" + displayText(expression, 80) +
+                                                 "\" was given up: " + patternError(match.error));
+        if (match.begin == std::string_view::npos)
             break;
-        if (result < 0) {
-            char message[160] = "";
-            pcre2_get_error_message(result, reinterpret_cast<PCRE2_UCHAR*>(message), sizeof message);
-            return fail(ErrorCode::BadValue,
-                        "the expression \"" + displayText(expression, 80) + "\" was given up: " + message);
-        }
-        const PCRE2_SIZE* const ends = pcre2_get_ovector_pointer(match.get());
-        if (ends[1] > ends[0]) {
-            found.add(repaired.original(ends[0]), repaired.original(ends[1]));
-            from = ends[1];
+        if (match.end > match.begin) {
+            found.add(repaired.original(match.begin), repaired.original(match.end));
+            from = match.end;
         } else { // an empty match: go on behind the next character
-            from = ends[1] < readable.size() ? ends[1] + decodeUtf8(readable, ends[1]).length
-                                             : readable.size() + 1;
+            from = match.end < readable.size() ? match.end + decodeUtf8(readable, match.end).length
+                                               : readable.size() + 1;
         }
     }
     return found.take();
@@ -149,7 +119,7 @@ std::vector<TokenMatch> byBytes(const Tokens& tokens, std::string_view text, std
 } // namespace
 
 Result<std::vector<TokenMatch>> findTokens(const Tokens& tokens, std::string_view text,
-                                           std::string_view pattern) {
+                                           std::string_view pattern, const WorkContext& work) {
     if (pattern.empty())
         return fail(ErrorCode::BadValue,
                     "nothing to look for; a word, #412, id:284 or re:EXPRESSION is accepted");
@@ -163,7 +133,7 @@ Result<std::vector<TokenMatch>> findTokens(const Tokens& tokens, std::string_vie
     if (pattern.substr(0, 3) == "id:")
         return byId(tokens, pattern.substr(3));
     if (pattern.substr(0, 3) == "re:")
-        return byExpression(tokens, text, pattern.substr(3));
+        return byExpression(tokens, text, pattern.substr(3), work);
     return byBytes(tokens, text, pattern);
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "core/base/Cancel.h"
 #include "core/base/Result.h"
 #include "core/text/Tokens.h"
 #include <cstdint>
@@ -20,9 +21,10 @@ struct TokenMatch {
 ///  - anything else: every occurrence of these bytes in the text; ASCII letters match in both cases
 /// A match in the text may begin and end inside a token. Matches are in the order of the text and do not
 /// overlap; an empty match is skipped. Errors: BadValue for an empty pattern, a position past the text, an id
-/// that is no number, or an expression that does not compile or needs too many steps. Thread-safe. Cost:
-/// linear in the text, except for expressions. Throws std::bad_alloc.
+/// that is no number, or an expression that does not compile or needs too many steps; Cancelled between two
+/// matches. Thread-safe. Cost: linear in the text, except for expressions. Throws std::bad_alloc.
 [[nodiscard]] Result<std::vector<TokenMatch>> findTokens(const Tokens& tokens, std::string_view text,
-                                                         std::string_view pattern);
+                                                         std::string_view pattern,
+                                                         const WorkContext& work = {});
 
 } // namespace fovea
