@@ -69,10 +69,9 @@ Outcome<std::shared_ptr<const Snapshot>> repeated(const TextRun& run, int times)
     }
     for (; n < times; ++n) {
         Result<std::shared_ptr<const FullRun>> again =
-            runFull(*first.model, *first.tokens, request, {}, run.work);
+            runFull(*first.model, *first.tokens, request, {}, run.work, keepsNoLayer);
         FOVEA_TRY(again);
         full.add((*again)->cost);
-        again = std::shared_ptr<const FullRun>(); // frees its activations before the other arm allocates
         Result<PropagatedResult> other = runPropagated(first, run.policy, run.work);
         FOVEA_TRY(other);
         hybrid.add(other->cost.hybrid);
@@ -84,6 +83,14 @@ Outcome<std::shared_ptr<const Snapshot>> repeated(const TextRun& run, int times)
     propagated->cost.full = fullRun->cost;
     hybrid.into(propagated->cost.hybrid);
     finishCost(propagated->cost, first.model->shape, run.policy, first.tokens->size());
+    if (first.against && first.against->propagated) { // compared with the same full run
+        auto against = std::make_shared<std::decay_t<decltype(*first.against)>>(*first.against);
+        auto armA = std::make_shared<PropagatedResult>(*against->propagated);
+        armA->cost.full = fullRun->cost;
+        finishCost(armA->cost, first.model->shape, against->policy, first.tokens->size());
+        against->propagated = std::move(armA);
+        result->against = std::move(against);
+    }
     result->full = std::move(fullRun);
     result->propagated = std::move(propagated);
     return result;
@@ -115,9 +122,9 @@ Outcome<> saveRoutingChoices(const TextRun& run, const std::string& path) {
     return {};
 }
 
-/// What `--out` writes beside the pictures.
+/// What `--out` writes beside the pictures; the last only where the build draws them.
 std::vector<std::string> dataPaths(const std::string& folder) {
-    return {folder + "/report.json", folder + "/routing.csv"};
+    return {folder + "/report.json", folder + "/routing.csv", folder + "/report.html"};
 }
 
 Outcome<> saveFolder(const TextRun& run, const Options& options, const std::string& report,
@@ -132,12 +139,12 @@ Outcome<> saveFolder(const TextRun& run, const Options& options, const std::stri
         FOVEA_TRY(save(paths[1], routingCsv(routing, run.snapshot->model->shape)));
     session.clearProgress();
     if (drawsPictures()) {
+        FOVEA_TRY(saveReport(*run.snapshot, paths[2]));
         Outcome<std::vector<std::string>> pictures = savePictures(*run.snapshot, folder);
         FOVEA_TRY(pictures);
         paths.insert(paths.end(), pictures->begin(), pictures->end());
-        paths.push_back(folder + "/report.html");
-        FOVEA_TRY(saveReport(*run.snapshot, paths.back()));
     } else {
+        paths.pop_back();
         printNote("this build has no pictures (FOVEA_CORE_ONLY); report.json and routing.csv are written",
                   options.text.output.quiet);
     }

@@ -22,7 +22,7 @@ namespace {
 struct Options {
     TextRunOptions text;
     std::string layer = "0";
-    std::string head = "0";
+    std::string head; ///< empty: 0
     std::string query = "last";
     std::string regime = "isolated";
     std::string rows;
@@ -38,13 +38,6 @@ struct HybridArm {
     std::vector<float> lse;
     Matrix q, k; ///< owned when propagated
 };
-
-Matrix copyOf(ConstMatrixView in) {
-    Matrix out(in.rows, in.cols);
-    for (std::size_t r = 0; r < in.rows; ++r)
-        std::copy_n(in.row(r), in.cols, out.view().row(r));
-    return out;
-}
 
 Outcome<std::unique_ptr<HybridArm>> hybridArm(const TextRun& run, int layer, bool propagated) {
     auto arm = std::make_unique<HybridArm>();
@@ -178,8 +171,8 @@ Outcome<> run(const Options& options, Session& session) {
     if (!options.text.against.empty() && (options.regime != "isolated" || !options.rows.empty()))
         return badUsage(std::string("--against takes no ") +
                         (options.rows.empty() ? "--regime propagated" : "--rows"));
-    FOVEA_TRY(checkFacts(options.facts));
-    FOVEA_TRY(checkRecipe(options.recipe));
+    FOVEA_TRY(checkFacts(options.facts, !options.text.against.empty()));
+    FOVEA_TRY(checkRecipe(options.recipe, !options.head.empty()));
     if (options.recipe.any() && (options.facts.any() || !options.rows.empty() ||
                                  options.regime != "isolated" || !options.text.against.empty()))
         return badUsage("--merge-heads, --merge and --by take no --pair, --block, --token, --lanes, --rows, "
@@ -189,7 +182,7 @@ Outcome<> run(const Options& options, Session& session) {
                         (options.rows.empty() ? "--regime propagated" : "--rows"));
     Outcome<std::int64_t> layer = parseWhole("--layer", options.layer, 0, 4095);
     FOVEA_TRY(layer);
-    Outcome<std::int64_t> head = parseWhole("--head", options.head, 0, 4095);
+    Outcome<std::int64_t> head = parseWhole("--head", options.head.empty() ? "0" : options.head, 0, 4095);
     FOVEA_TRY(head);
     OutputFiles files;
     files.add("--out", options.text.output.out);
@@ -201,7 +194,8 @@ Outcome<> run(const Options& options, Session& session) {
     const Result<Inspection> card = inspectUnhashed(run.request.modelPath, run.work);
     FOVEA_TRY(card);
     FOVEA_TRY(parseWhole("--layer", options.layer, 0, card->model->shape.layers - 1));
-    FOVEA_TRY(parseWhole("--head", options.head, 0, card->model->shape.heads - 1));
+    FOVEA_TRY(
+        parseWhole("--head", options.head.empty() ? "0" : options.head, 0, card->model->shape.heads - 1));
     AttentionRowPlace place{static_cast<int>(*layer), static_cast<int>(*head), 0, options.regime};
     run.request.visible.layer = place.layer;
     run.request.visible.head = place.head;

@@ -107,4 +107,12 @@ private:
     std::size_t m_cols = 0;
 };
 
+/// A matrix of its own with the same numbers. Throws std::bad_alloc.
+[[nodiscard]] inline Matrix copyOf(ConstMatrixView in) {
+    Matrix out(in.rows, in.cols);
+    for (std::size_t r = 0; r < in.rows; ++r)
+        std::copy_n(in.row(r), in.cols, out.view().row(r));
+    return out;
+}
+
 } // namespace fovea

@@ -172,10 +172,7 @@ struct Decoder::Data {
                 queries[at].assign(in.q.data, in.q.data + ids.size() * queryWidth());
             }
             if (rowUnderWay) {
-                Matrix keys(ids.size(), keyWidth());
-                for (std::size_t i = 0; i < ids.size(); ++i)
-                    std::copy_n(in.k.row(i), keyWidth(), keys.view().row(i));
-                promptKeys.push_back(std::make_shared<const Matrix>(std::move(keys)));
+                promptKeys.push_back(std::make_shared<const Matrix>(fovea::copyOf(ConstMatrixView(in.k))));
                 rowLse.assign(layer.lse.begin(), layer.lse.end());
                 addToRow(in.layer, in.q.row(ids.size() - 1), in.k.row(ids.size() - 1),
                          lastRowPlan(layer.plan, model->shape, rowFacts));

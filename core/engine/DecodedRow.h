@@ -47,8 +47,8 @@ struct DecodedRows {
 /// One row of one head of an arm: the weights that the arm itself used.
 struct ReadRow {
     std::size_t query = 0;
-    std::vector<float> weight;       ///< [query+1] 0 for keys that are not read
-    std::vector<ReadKind> kind;      ///< [query+1] why each key is read, or not
+    std::vector<float> weight;  ///< [query+1] 0 for keys that are not read; NaN: a recurrent state has none
+    std::vector<ReadKind> kind; ///< [query+1] why each key is read, or not
     std::vector<RouterFacts> router; ///< [query+1] of routed keys; empty: no router ranks for the head
     std::size_t read = 0;            ///< keys that are read exactly
 };

@@ -161,6 +161,7 @@ public:
         takeKnown(stages);
         deliverSnapshot();
         FOVEA_TRY(runFullArm(stages, *policy));
+        FOVEA_TRY(bringVisibleLayer(stages)); // shared work too: a newer request of the text waits for it
         stages.setSharedWork({});
         FOVEA_TRY(work.checkpoint());
 
@@ -475,7 +476,6 @@ private:
 
     template <class Stages>
     Result<> runVisibleLayer(Stages& stages, const AttentionPolicy& policy) {
-        FOVEA_TRY(bringVisibleLayer(stages));
         if (m_snapshot.visible)
             return {};
         const std::size_t tokens = m_snapshot.tokens->size();

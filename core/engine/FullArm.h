@@ -18,4 +18,9 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
         const std::function<void(const FullRun& soFar, int layer)>& layerDone, const WorkContext& work,
         const std::function<bool(int layer)>& keeps = {});
 
+/// As `keeps`, for callers that need the figures of the run and no layer of it: no activations are held.
+[[nodiscard]] inline bool keepsNoLayer(int /*layer*/) {
+    return false;
+}
+
 } // namespace fovea

@@ -54,6 +54,7 @@ Result<std::shared_ptr<const Snapshot>> cut(const Snapshot& whole, std::size_t m
     part->visible.reset();
     part->isolated.reset();
     part->propagated.reset();
+    part->against.reset();
     return std::shared_ptr<const Snapshot>(std::move(part));
 }
 
@@ -288,8 +289,8 @@ private:
         changed.pieces[at] = model.tokenizer->piece(changed.ids[at]);
         std::vector<float> nll;
         if (needs(m_policy, Needs::Surprisal)) {
-            const Result<std::shared_ptr<const FullRun>> full =
-                runFull(model, changed, *m_snapshot.request, {}, m_work);
+            const Result<std::shared_ptr<const FullRun>> full = // the request asks for no statistics
+                runFull(model, changed, *m_snapshot.request, {}, m_work, keepsNoLayer);
             FOVEA_TRY(full);
             nll = (*full)->nll;
         }

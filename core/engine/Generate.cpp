@@ -126,13 +126,16 @@ Result<std::shared_ptr<const Model>> loadForDecoding(const Request& request, boo
 Result<Generation> generate(std::shared_ptr<const Model> model, const Tokens& prompt, const Request& request,
                             const GenerateOptions& options, const WorkContext& work,
                             const GenerationWatch& watch) {
-    if (!model->shape.causal)
-        return fail(ErrorCode::Unsupported, "This model reads in both directions and writes no text; "
-                                            "generating needs a model that predicts the next token.");
+    if (!model->shape.predictsTokens())
+        return fail(ErrorCode::Unsupported,
+                    model->shape.family + ": " + kNoNextToken + ", so it writes no text");
     FOVEA_TRY(policyFitsModel(request.policy, model->shape)); // pins may lie in what is still to come
     std::vector<float> surprisal;
     if (needs(request.policy, Needs::Surprisal)) {
-        const Result<std::shared_ptr<const FullRun>> full = runFull(*model, prompt, request, {}, work);
+        Request scored = request;
+        scored.headStats = false;
+        const Result<std::shared_ptr<const FullRun>> full =
+            runFull(*model, prompt, scored, {}, work, keepsNoLayer);
         FOVEA_TRY(full);
         surprisal = (*full)->nll;
     }

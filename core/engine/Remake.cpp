@@ -8,17 +8,6 @@
 
 namespace fovea {
 
-namespace {
-
-Matrix copyOf(ConstMatrixView in) {
-    Matrix out(in.rows, in.cols);
-    for (std::size_t r = 0; r < in.rows; ++r)
-        std::copy_n(in.row(r), in.cols, out.view().row(r));
-    return out;
-}
-
-} // namespace
-
 Result<std::shared_ptr<LayerActivations>> attendFullLayer(const Model& model, const Request& request,
                                                           const LayerInput& in, MatrixView o,
                                                           const AttentionPlan& plan, const WorkContext& work,
@@ -58,7 +47,8 @@ void keepActivations(LayerActivations& layer, const Model& model, const LayerInp
 
 Result<> remakeLayers(const Snapshot& withFullRun, int last, const SeeLayer& see, const WorkContext& work) {
     const Model& model = *withFullRun.model;
-    const Request& request = *withFullRun.request;
+    Request request = *withFullRun.request;
+    request.headStats = false; // known already
     const FullRun& full = *withFullRun.full;
     const std::size_t tokens = withFullRun.tokens->size();
     const WorkContext here = work.on(request.isa);
@@ -75,6 +65,8 @@ Result<> remakeLayers(const Snapshot& withFullRun, int last, const SeeLayer& see
             auto made = attendFullLayer(model, request, in, o, plan, here, seconds);
             FOVEA_TRY(made);
             keepActivations(**made, model, in, o, work.threads);
+            if (const auto picture = full.picture(in.layer)) // pooled in the full run
+                (*made)->picture = *picture;
             layer = std::move(*made);
         }
         FOVEA_TRY(see(in.layer, std::move(layer)));

@@ -52,10 +52,11 @@ using LayerSources = std::function<Result<TileSource>(int layer)>;
                                              const LayerSources& sources, int threads,
                                              const WorkContext& work);
 
-/// One row of the recipe's map: the weights on the cells 0..cell, as in a cell of level 0.
+/// One row of the recipe's map: the weights on the cells 0..cell, of an encoder on every cell; as in a cell
+/// of level 0.
 struct RecipeRow {
-    std::vector<double> full;   ///< [cell+1]
-    std::vector<double> hybrid; ///< [cell+1]; where it is not `covered`, full attention's
+    std::vector<double> full;
+    std::vector<double> hybrid; ///< as long as `full`; where it is not `covered`, full attention's
     bool covered = true;        ///< every row of every head is known under the policy
 };
 /// Errors: those of `sources`. Cost: a row of attention for each head and query of the cell. Any thread.

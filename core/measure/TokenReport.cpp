@@ -81,7 +81,7 @@ TokenReport tokenReport(const TileSource& source, const RouteInput& route, const
     for (const std::size_t i : largest(column.full, std::min(lines, report.later))) {
         const RowFacts row(source, head, column.first + i);
         report.readBy.push_back(lineOf(row, token, candidateScores(source, route, shape, head, row)));
-        if (const std::optional<RowFacts> arm = againstRow(source, head, token + i))
+        if (const std::optional<RowFacts> arm = againstRow(source, head, column.first + i))
             report.readBy.back().against = arm->row().hybrid[token];
     }
     return report;
