@@ -99,7 +99,10 @@ std::string Snapshot::provenance() const {
         if (model)
             line += " | L" + std::to_string(std::clamp(request->visible.layer, 0, model->shape.layers - 1)) +
                     " H" + std::to_string(std::clamp(request->visible.head, 0, model->shape.heads - 1));
-        line += propagated ? " isolated, next-token numbers propagated" : " isolated";
+        const bool encoder = model && !model->shape.predictsTokens();
+        line += !propagated ? " isolated"
+                : encoder   ? " isolated, cosines propagated"
+                            : " isolated, next-token numbers propagated";
         line += " | drop-in | " + std::string(isaName(request->isa)) + " " +
                 precisionName(request->precision) + ", " + std::string(denseLibrary());
     }

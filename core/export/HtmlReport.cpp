@@ -3,7 +3,7 @@
 #include "core/model/Model.h"
 #include "core/policy/ParamSpec.h"
 #include "core/policy/PolicyJson.h"
-#include "core/policy/PresetTitle.h"
+#include "core/policy/PolicyTitle.h"
 #include "core/text/Display.h"
 #include <algorithm>
 #include <array>
@@ -106,10 +106,7 @@ public:
     }
 
 private:
-    [[nodiscard]] std::string policyName() const {
-        const PolicyPreset* preset = presetOf(m_snapshot.request->policy);
-        return preset != nullptr ? presetTitle(*preset) : m_snapshot.request->policy.summary();
-    }
+    [[nodiscard]] std::string policyName() const { return policyTitle(m_snapshot.request->policy); }
     void title(std::string_view words) { m_out += "<h2>" + std::string(words) + "</h2>\n"; }
 
     void head() {
@@ -131,9 +128,28 @@ private:
             m_out += "Next-token KL <b>" + formatted("%.4f", m_fidelity.nextTokenKl) +
                      "</b> nats, the same most likely token at <b>" +
                      formatted("%.1f %%", 100 * m_fidelity.top1Agreement) + "</b> of the positions.</p>\n";
+        against();
         if (m_snapshot.pastContext)
             m_out += "<p>The text is longer than the model's context of " +
                      std::to_string(model.shape.context) + " tokens.</p>\n";
+    }
+
+    /// The other policy over the same full run, where one was compared.
+    void against() {
+        const std::shared_ptr<const Snapshot> arm = m_snapshot.armA();
+        if (!arm || !arm->propagated)
+            return;
+        const PropagatedFidelity& fidelity = arm->propagated->fidelity;
+        m_out += "<p>Compared with <b>" + escaped(policyTitle(arm->request->policy)) + "</b> (" +
+                 escaped(arm->request->policy.summary()) + "), which computes " +
+                 formatted("%.1f %%", 100 * arm->propagated->cost.pairsRatio) +
+                 " of full attention's pairs, with ";
+        m_out += fidelity.sentence
+                     ? "a cosine of the sentence vectors of " + formatted("%.4f", fidelity.sentence->cosine)
+                     : "a next-token KL of " + formatted("%.4f", fidelity.nextTokenKl) +
+                           " nats and the same most likely token at " +
+                           formatted("%.1f %%", 100 * fidelity.top1Agreement) + " of the positions";
+        m_out += ". The tables below are of the first policy.</p>\n";
     }
 
     void line(std::string_view name, const std::string& full, const std::string& hybrid,
@@ -314,10 +330,19 @@ private:
     }
 
     void policy() {
+        const std::optional<AttentionPolicy>& other = m_snapshot.request->against;
+        const PolicyPreset* const preset = other ? presetOf(*other) : nullptr;
         title("The policy");
         m_out += "<pre>fovea analyze FILE " + escaped(policyToOptions(m_snapshot.request->policy)) +
+                 (m_snapshot.request->nativeWindows ? "" : " --native-windows off") +
+                 (preset  ? " --against " + escaped(preset->name)
+                  : other ? " --against OTHER.json"
+                          : "") +
                  "</pre>\n<details><summary>As a policy file</summary><pre>" +
                  escaped(policyToJson(m_snapshot.request->policy)) + "</pre></details>\n";
+        if (other && preset == nullptr)
+            m_out += "<details><summary>OTHER.json, the policy to compare with</summary><pre>" +
+                     escaped(policyToJson(*other)) + "</pre></details>\n";
     }
 
     const Snapshot& m_snapshot;

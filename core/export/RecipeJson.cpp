@@ -1,5 +1,6 @@
 #include "core/export/RecipeJson.h"
 #include "core/export/JsonParts.h"
+#include <numeric>
 
 namespace fovea {
 
@@ -19,9 +20,8 @@ std::string recipeJson(const DocumentHead& head, const MapRecipe& recipe, std::s
     out["regime"] = "isolated";
     out["cell"] = cell;
     out["tokens_of_cell"] = range(recipe.tokensOf(cell));
-    std::vector<std::size_t> cells(cell + 1);
-    for (std::size_t i = 0; i <= cell; ++i)
-        cells[i] = i;
+    std::vector<std::size_t> cells(row.full.size());
+    std::iota(cells.begin(), cells.end(), std::size_t{0});
     out["cells"] = Json::row(cells, [&](std::size_t i) { return range(recipe.tokensOf(i)); });
     out["pieces"] = Json::row(cells, [&](std::size_t i) { return json::utf8(merged.pieces[i]); });
     out["full"] = numbers(row.full);

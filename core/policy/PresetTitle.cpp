@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <optional>
 
 namespace fovea {
 
@@ -78,14 +79,7 @@ constexpr std::array kTitles = {
     Title{"oracle", "Oracle"},
 };
 
-} // namespace
-
-std::string_view presetName(const PolicyPreset& preset) {
-    const auto* const found = std::find_if(kTitles.begin(), kTitles.end(),
-                                           [&](const Title& title) { return title.preset == preset.name; });
-    return found == kTitles.end() ? preset.name : found->name;
-}
-
+/// The year of the paper the preset follows, from its arXiv id; empty if it follows none.
 std::optional<int> presetYear(const PolicyPreset& preset) {
     // An arXiv id of today begins with two digits of the year: 2309.17453.
     const std::string_view id = preset.source;
@@ -93,6 +87,14 @@ std::optional<int> presetYear(const PolicyPreset& preset) {
     if (id.size() < 5 || id[4] != '.' || !digit(0) || !digit(1))
         return {};
     return 2000 + (id[0] - '0') * 10 + (id[1] - '0');
+}
+
+} // namespace
+
+std::string_view presetName(const PolicyPreset& preset) {
+    const auto* const found = std::find_if(kTitles.begin(), kTitles.end(),
+                                           [&](const Title& title) { return title.preset == preset.name; });
+    return found == kTitles.end() ? preset.name : found->name;
 }
 
 std::string presetTitle(const PolicyPreset& preset) {

@@ -54,6 +54,7 @@ private slots:
             QString::fromStdString(snapshot->provenance()).toHtmlEscaped().replace("'", "&#39;")));
         // The position that lost most comes first.
         const qsizetype worst = html.indexOf(QLatin1String("Where the next token changes most"));
+        QVERIFY(worst >= 0);
         QCOMPARE(html.indexOf(QLatin1String("<td>#17 "), worst), html.indexOf(QLatin1String("<td>#"), worst));
         QVERIFY(html.contains(QLatin1String("<td>#15 ")));
     }
