@@ -183,7 +183,7 @@ void addFactsOptions(CLI::App& app, FactsOptions& options) {
         ->group("Instead of a row (isolated)");
 }
 
-Outcome<> checkFacts(const FactsOptions& options) {
+Outcome<> checkFacts(const FactsOptions& options, bool against) {
     const int asked = (options.pair.empty() ? 0 : 1) + (options.block.empty() ? 0 : 1) +
                       (options.token.empty() ? 0 : 1) + (options.lanes ? 1 : 0);
     if (asked > 1)
@@ -194,6 +194,8 @@ Outcome<> checkFacts(const FactsOptions& options) {
                                                  q != "difference" && q != "against" && q != "arm-difference")
         return badUsage("--quantity is \"" + q +
                         "\"; full, hybrid, difference, against and arm-difference are accepted");
+    if (!against && (options.quantity == "against" || options.quantity == "arm-difference"))
+        return badUsage("--quantity " + options.quantity + " is given without --against");
     return {};
 }
 
@@ -236,8 +238,6 @@ Outcome<FactsAnswer> factsAnswer(const TextRun& run, int layer, int head, std::o
                                      : named.quantity == "arm-difference" ? MapQuantity::ArmDifference
                                                                           : MapQuantity::Hybrid;
         const bool ofArmA = named.quantity == "against";
-        if ((ofArmA || quantity == MapQuantity::ArmDifference) && !snapshot.against)
-            return badUsage("--quantity " + named.quantity + " is given without --against");
         const BlockFacts facts = blockFacts(ofArmA ? againstSource(source) : source, head, quantity,
                                             {queries->first, queries->last}, {keys->first, keys->last});
         return FactsAnswer{blockJson(run.head(), place, named.quantity, facts),

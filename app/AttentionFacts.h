@@ -18,7 +18,7 @@ struct FactsOptions {
 void addFactsOptions(CLI::App& app, FactsOptions& options);
 
 /// Refuses what needs no model to be refused: two of them at once, an unknown quantity.
-[[nodiscard]] Outcome<> checkFacts(const FactsOptions& options);
+[[nodiscard]] Outcome<> checkFacts(const FactsOptions& options, bool against);
 
 /// The answer in both forms. `run` has its snapshot, with `layer` and `head` visible; `query` is what the
 /// lanes are asked for, empty: sampled queries. Bad usage: a token beyond the text, a range that is none.

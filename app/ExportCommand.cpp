@@ -57,6 +57,8 @@ Outcome<> run(const Options& options, Session& session) {
         !options.map.ends_with(".pdf"))
         return badUsage("--map is \"" + options.map +
                         "\"; a name that ends in .png, .svg or .pdf is accepted");
+    if (!options.text.against.empty() && options.map.empty() && options.rows.empty())
+        return badUsage("--against is given without --map or --rows; nothing else is compared");
     OutputFiles files;
     files.add("--map", options.map);
     files.add("--rows", options.rows);
@@ -67,10 +69,6 @@ Outcome<> run(const Options& options, Session& session) {
     FOVEA_TRY(made);
     TextRun& run = *made;
     std::string written;
-    if (!options.policy.empty()) {
-        FOVEA_TRY(save(options.policy, policyToJson(run.policy)));
-        written += " " + options.policy;
-    }
     if (!options.map.empty() || !options.rows.empty() || options.vectors()) {
         const Result<Inspection> card = inspectUnhashed(run.request.modelPath, run.work);
         FOVEA_TRY(card);
@@ -110,6 +108,10 @@ Outcome<> run(const Options& options, Session& session) {
             FOVEA_TRY(saveMap(*run.snapshot, options.map));
             written += " " + options.map;
         }
+    }
+    if (!options.policy.empty()) { // last: it is not left behind by an export that is refused
+        FOVEA_TRY(save(options.policy, policyToJson(run.policy)));
+        written += " " + options.policy;
     }
     return print("written:" + written + "\n");
 }

@@ -10,6 +10,7 @@
 #include "core/text/Display.h"
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <limits>
 #include <numeric>
@@ -67,7 +68,7 @@ Outcome<GenerateOptions> readOptions(const Options& options) {
 Outcome<std::optional<GenerateRowPlace>> readPlace(const Options& options, std::size_t tokens) {
     if (options.step.empty()) {
         if (!options.layer.empty() || !options.head.empty())
-            return badUsage("--layer and --head are given without --step; a row needs all three");
+            return badUsage("--layer and --head are given without --step; they say whose row --step prints");
         return std::optional<GenerateRowPlace>();
     }
     Outcome<std::int64_t> step = parseWhole("--step", options.step, 0, static_cast<std::int64_t>(tokens) - 1);
@@ -109,13 +110,21 @@ std::string rowText(const Generation& generation, const Tokens& prompt, const Ge
     for (const GenerationArm arm : {GenerationArm::Full, GenerationArm::Hybrid}) {
         const bool full = arm == GenerationArm::Full;
         const DecodedRows rows = rowsOf(generation.prompt, generation.steps, arm);
-        if (!rows.has(place.step))
+        if (!rows.has(place.step)) {
+            const GeneratedArm& ended = full ? generation.full : generation.hybrid;
+            text += std::string("\n") + (full ? "full attention" : "hybrid attention") +
+                    (place.step >= ended.ids.size() ? ": ended before step "
+                                                    : ": the memory for rows was used up before step ") +
+                    std::to_string(place.step) + "\n";
             continue;
+        }
         const ReadRow row = readRow(model, rows, place.step, place.layer, place.head, isa);
         const CacheCount cache = countCache(*rows.rows[place.step], place.layer);
         const std::vector<std::int32_t>& ids = full ? generation.full.ids : generation.hybrid.ids;
         std::vector<std::size_t> order(row.weight.size());
         std::iota(order.begin(), order.end(), std::size_t{0});
+        // A recurrent state has no weight for one token.
+        std::erase_if(order, [&](std::size_t key) { return std::isnan(row.weight[key]); });
         std::stable_sort(order.begin(), order.end(),
                          [&](std::size_t a, std::size_t b) { return row.weight[a] > row.weight[b]; });
         order.resize(std::min<std::size_t>(order.size(), 8));
@@ -164,9 +173,9 @@ Outcome<> run(const Options& options, Session& session) {
     FOVEA_TRY(generated);
     session.clearProgress();
     if (*place && (*place)->step >= generated->steps.size())
-        return fail(ErrorCode::BadValue, "step " + std::to_string((*place)->step) +
-                                             " was not reached: both arms ended after " +
-                                             std::to_string(generated->steps.size()) + " steps.");
+        return badUsage("--step is " + std::to_string((*place)->step) +
+                        "; both arms ended the text earlier, and 0 to " +
+                        std::to_string(generated->steps.size() - 1) + " is accepted");
     if (!generated->prompt.noRows.empty())
         return fail(ErrorCode::TooLarge, generated->prompt.noRows);
     DocumentHead head;

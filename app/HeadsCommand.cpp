@@ -49,8 +49,11 @@ Outcome<> run(const Options& options, Session& session) {
     Outcome<TextRun> made = prepareRun(options.text, "default", files, session);
     FOVEA_TRY(made);
     TextRun& run = *made;
-    run.request.depth = Depth::Isolated;
+    run.request.depth = metric->ofPolicy ? Depth::Isolated : Depth::Visible;
     run.request.headStats = !metric->ofPolicy;
+    if (!metric->ofPolicy && options.text.policy.given())
+        printNote(std::string(metric->id) + " is of full attention; the policy does not change it",
+                  options.text.output.quiet);
     Engine engine;
     FOVEA_TRY(runEngine(run, engine, options.text.output.quiet, session));
     const ModelShape& shape = run.snapshot->model->shape;

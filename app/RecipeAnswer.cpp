@@ -76,11 +76,13 @@ void addRecipeOptions(CLI::App& app, RecipeOptions& options) {
            "What a line stands for: the sum over its keys of the mean over its queries. Default: token.");
 }
 
-Outcome<> checkRecipe(const RecipeOptions& options) {
+Outcome<> checkRecipe(const RecipeOptions& options, bool oneHead) {
     if (const std::string& c = options.combine; !c.empty() && c != "mean" && c != "max")
         return badUsage("--merge is \"" + c + "\"; mean and max are accepted");
     if (!options.combine.empty() && options.heads.empty())
         return badUsage("--merge is given without --merge-heads");
+    if (!options.heads.empty() && oneHead)
+        return badUsage("--head and --merge-heads are both given; one of them is accepted");
     if (const std::string& by = options.by; !by.empty() && by != "token" && by != "word" && by != "sentence")
         return badUsage("--by is \"" + by + "\"; token, word and sentence are accepted");
     return {};

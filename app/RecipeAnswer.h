@@ -14,7 +14,7 @@ struct RecipeOptions {
 void addRecipeOptions(CLI::App& app, RecipeOptions& options);
 
 /// Refuses what needs no model to be refused.
-[[nodiscard]] Outcome<> checkRecipe(const RecipeOptions& options);
+[[nodiscard]] Outcome<> checkRecipe(const RecipeOptions& options, bool oneHead);
 
 /// The row of the cell that holds token `query`, in both forms. `run` has its snapshot, with `layer` visible.
 /// Bad usage: heads that the layer does not have.

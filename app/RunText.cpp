@@ -3,6 +3,7 @@
 #include "app/Usage.h"
 #include "core/model/Inspection.h"
 #include "core/route/LayerPolicy.h"
+#include "core/route/PolicyFits.h"
 
 namespace fovea::app {
 
@@ -74,15 +75,19 @@ Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& pr
     for (const std::string& note : notes)
         printNote(note, options.output.quiet);
     run.work = session.work(run.threads, options.output.quiet);
+    const Result<Inspection> card = inspectUnhashed(run.request.modelPath, run.work);
+    FOVEA_TRY(card);
+    const ModelShape& shape = card->model->shape;
     if (!chosen && preset == defaultPreset(true)) {
-        const Result<Inspection> card = inspectUnhashed(run.request.modelPath, run.work);
-        FOVEA_TRY(card);
-        run.otherDefault = !card->model->shape.causal;
+        run.otherDefault = !shape.causal;
         if (run.otherDefault) {
             run.policy = *presetPolicy(defaultPreset(false));
             run.request.policy = run.policy;
         }
     }
+    FOVEA_TRY(policyFitsModel(run.policy, shape)); // before the weights are read
+    if (run.request.against)
+        FOVEA_TRY(policyFitsModel(*run.request.against, shape));
     return run;
 }
 

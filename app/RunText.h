@@ -37,7 +37,7 @@ struct TextRun {
 /// Reads text, model and policy, prints notes, and returns a run without results. Without any policy option
 /// the policy is `preset`; if that is empty, full attention. In place of "default" an encoder gets its own
 /// default (defaultPreset). `files`: the files that the command will write;
-/// they are checked here, before any work.
+/// they are checked here, and so is whether the model can run the policies, before any work.
 [[nodiscard]] Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& preset,
                                           OutputFiles files, Session& session);
 

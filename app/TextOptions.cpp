@@ -39,7 +39,7 @@ Outcome<std::string> readStream(int fd, const std::string& name) {
 void addModelOption(CLI::App& app, std::string& model) {
     app.add_option("--model", model,
                    "A GGUF file, a folder with config.json and safetensors, or the name of a fetched model "
-                   "(smollm2). "
+                   "(smollm2, gemma3, minilm). "
                    "Without: $FOVEA_MODEL, else the cached default model.")
         ->type_name("PATH|NAME")
         ->group("Model and run");

@@ -101,6 +101,7 @@ Command addTokenize(CLI::App& program) {
     addModelOption(*app, options->run.model);
     app->add_option("--find", options->find,
                     "Print only the tokens that match: a word, #412, #412-420, id:284 or re:EXPRESSION.")
+        ->type_name("WHAT")
         ->group("Text");
     addOutputOptions(*app, options->output, "Also write the JSON document to this file.");
     app->footer("In the JSON a piece that cuts a character is written with its loose bytes as \\xE2 and its "

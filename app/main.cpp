@@ -23,12 +23,12 @@ constexpr const char* kDescription =
 
 constexpr const char* kFooter = R"(The main job, on your own text:
   fovea analyze page.txt                          full beside hybrid attention, as a table
-  fovea analyze page.txt --out report             report.json, routing.csv and pictures in report/
+  fovea analyze page.txt --out report             report.html, report.json, routing.csv and pictures in report/
   fovea analyze page.txt --window 64 --sinks 4 --route group_dot --route-count 16
   fovea sweep page.txt --over window=16:1024:x2 --over route-count=0,8,32
 
-Without a policy option, analyze uses the preset "default" (window 128, 4 sinks, 32 routed keys); every other command
-starts from full attention. Exit status: 0 done, 1 the work failed, 2 bad usage or input, 130 interrupted.)";
+Without a policy option, attention, logits and sweep start from full attention; the other commands use the preset
+"default" (window 128, 4 sinks, 32 routed keys). Exit status: 0 done, 1 the work failed, 2 bad usage or input, 130 interrupted.)";
 
 /// Arguments with underscores in option names read as hyphens. Values stay as they are.
 std::vector<std::string> readArguments(int argc, char** argv, const CLI::App& program) {

@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from program import TEXT, check, close, document, equal, finish, folder, run, run_json
+from program import TEXT, check, close, document, equal, finish, folder, refused, run, run_json
 from small_model import write_small_model
 
 place = folder()
@@ -68,6 +68,7 @@ with open(rows, encoding="utf-8", newline="") as read:
     lines = list(csv.DictReader(read))
 equal([float(line["against"]) for line in lines], [float(f"{p}") for p in theirs["hybrid"]], "the table's column of A")
 
+refused(run("attention", text, "--model", os.path.join(place, "none.gguf"), "--block", "0:3,0:3", "--quantity", "against"), 2, "without --against")
 for options in (("--against", "no-such-policy"), ("--against", "longformer-sym"), ("--against", other, "--regime", "propagated"),
                 ("--block", "0:3,0:3", "--quantity", "against"), ("--block", "0:3,0:3", "--quantity", "arm-difference")):
     done = run("attention", text, *policy, *options)

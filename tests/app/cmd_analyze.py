@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import sys
 from program import TEXT, check, close, document, equal, finish, folder, need_model, refused, run, run_json, use_small_model
 
@@ -123,7 +124,9 @@ for word in (b"density", b"next-token KL", b"top-1", b"kept mass", b"output erro
     check(word in done.stdout, f"the summary says {word.decode()}")
 doc = json.load(open(os.path.join(folder_out, "report.json"), encoding="utf-8"))
 page = os.path.join(folder_out, "report.html")
-if os.path.exists(page):  # a build that draws
+draws = "this build has no pictures" not in run("export", text, "--map", "map.gif").stderr
+equal(os.path.exists(page), draws, "a page where the build draws")
+if draws:
     html = open(page, encoding="utf-8").read()
     check(html.endswith("</html>\n") and "<script" not in html and html.count("<svg") == 2, "one page with two pictures and no script")
     check(f"{doc['fidelity']['next_token_kl']:.5f}" in html, "the page has the report's KL")
@@ -171,4 +174,9 @@ check("not UTF-8" in broken.stderr, "invalid bytes are said")
 # Memory: refused before anything is allocated; units as people write them.
 equal(run("analyze", text, "--max-memory", "2 GB", "--ladder-steps", "0", "--quiet").returncode, 0, "2 GB is enough")
 refused(run("analyze", text, "--pinned", "99999", "--window", "4", "--quiet"), 2, "99999")
+
+# A report does not take the place of its text.
+shutil.copy(text, os.path.join(folder_out, "report.html"))
+refused(run("analyze", os.path.join(folder_out, "report.html"), "--out", folder_out, "--quiet"), 2, "--out", "the text")
+refused(run("analyze", text, "--policy", "longformer-sym", "--quiet"), 2, "causal")
 finish()

@@ -6,23 +6,12 @@ import json
 import math
 import os
 
-from program import check, close, equal, finish, folder, refused, run, run_json
+from program import check, close, equal, finish, folder, npy, refused, run, run_json
 
 FAMILY = os.path.join(os.environ["FOVEA_SOURCE_DIR"], "tests", "golden", "families", "bert")
 REFERENCE = json.load(open(os.path.join(FAMILY, "references.json"), encoding="utf-8"))
 TEXT = REFERENCE["strings"][-1]["text"]
 WHY = "reads the text in both directions and predicts no next token"
-
-
-def npy(path):
-    """Shape and numbers of a file that the program wrote."""
-    data = open(path, "rb").read()
-    length = int.from_bytes(data[8:10], "little")
-    header = data[10:10 + length].decode()
-    shape = [int(n) for n in header[header.index("(") + 1:header.index(")")].split(",") if n.strip()]
-    numbers = array.array("f")
-    numbers.frombytes(data[10 + length:])
-    return shape, numbers
 
 
 def reference(name):
@@ -113,6 +102,24 @@ for model in (os.path.join(FAMILY, "model.gguf"), FAMILY):
     check("sentence cosine" in done.stdout.decode() and WHY in done.stdout.decode(), "the table has cosines")
     head = open(csv, encoding="utf-8").readline()
     check("sentence_cosine,token_cosine,next_token_note" in head, f"columns of the file: {head}")
+
+    # Heads, several of them as one row, and a folder of results.
+    heads = run_json("heads", *on, "--by", "kept-mass", "--policy", "encoder", "--window", "12")["heads"]
+    equal(len(heads), card["model"]["layers"] * card["model"]["heads"], "every head is ranked")
+    both = [run_json("attention", *on, "--layer", "1", "--head", head, "--query", "20", "--policy", "encoder", "--window", "12") for head in ("0", "1")]
+    merged = run_json("attention", *on, "--layer", "1", "--merge-heads", "0,1", "--query", "20", "--policy", "encoder", "--window", "12")
+    for arm in ("full", "hybrid"):
+        equal(len(merged[arm]), len(REFERENCE["ids"]), f"every key of the mean, {arm}")
+        for key, value in enumerate(merged[arm]):
+            close(value, (both[0][arm][key] + both[1][arm][key]) / 2, f"mean of two heads, {arm}, key {key}", 1e-6)
+    results = os.path.join(out, "results")
+    done = run("analyze", *on, "--policy", "encoder", "--window", "12", "--against", "longformer-sym", "--out", results, "--quiet")
+    equal(done.returncode, 0, f"fovea analyze --out ({done.stderr})")
+    with open(os.path.join(results, "report.json"), encoding="utf-8") as file:
+        check(0 < json.load(file)["against"]["fidelity"]["sentence_cosine"] <= 1, "arm A has a cosine too")
+    if os.path.exists(os.path.join(results, "report.html")):
+        page = open(os.path.join(results, "report.html"), encoding="utf-8").read()
+        check(WHY in page and "Compared with" in page and "--against longformer-sym" in page, "the page says what it compares")
 
     # One direction, or a next token.
     for policy in ("default", "window", "window-sinks", "summaries"):

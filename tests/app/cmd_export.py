@@ -42,6 +42,7 @@ else:
     check(b"<svg" in open(drawing, "rb").read(400), "an SVG")
     refused(run("export", text, "--map", os.path.join(place, "map.gif")), 2, ".png, .svg or .pdf")
 refused(run("export", text), 2, "nothing to export")
+refused(run("export", text, "--policy-file", policy, "--against", "streaming"), 2, "--against", "--map or --rows")
 refused(run("export", text, "--policy-file", rows, "--rows", rows), 2, "--rows and --policy-file both name")
 link = os.path.join(place, "link.csv")
 os.symlink(rows, link)

@@ -116,5 +116,6 @@ refused(run("generate", text, "--temperature", "hot"), 2, "--temperature", "hot"
 refused(run("generate", text, "--top-p", "2"), 2, "--top-p")
 refused(run("generate", text, "--tokens", "3", "--step", "3"), 2, "--step", "0 to 2")
 refused(run("generate", text, "--tokens", "3", "--layer", "3"), 2, "--step")
-refused(run("generate", text, "--tokens", "3", "--step", "1", "--head", "6"), 2, "--head", "0 to 5")
+heads = run_json("inspect")["model"]["heads"]
+refused(run("generate", text, "--tokens", "3", "--step", "1", "--head", str(heads)), 2, "--head", f"0 to {heads - 1}")
 finish()

@@ -2,7 +2,7 @@
 """heads: the ranking, against the rows of attention; attention --merge-heads and --by: several heads and words as one row, against single rows;
 tokenize --find: the tokens that match. On a small model of random weights."""
 import os
-from program import TEXT, check, close, document, equal, finish, folder, refused, run, run_json
+from program import TEXT, check, close, document, equal, finish, folder, npy, refused, run, run_json
 from small_model import HEADS, LAYERS, write_small_model
 
 place = folder()
@@ -19,30 +19,52 @@ document(doc, "heads")
 equal(len(doc["heads"]), LAYERS * HEADS, "every head is ranked")
 values = [head["value"] for head in doc["heads"]]
 equal(values, sorted(values), "kept mass: the smallest first")
-worst = doc["heads"][0]
 tokens = run_json("tokenize", *given)["tokens"]
-mass = []
-for query in range(tokens):
-    row = run_json("attention", *given, "--layer", str(worst["layer"]), "--head", str(worst["head"]), "--query", str(query), *policy) if query < 24 else None
-    if row:
-        mass.append(sum(p for p, kept in zip(row["full"], row["kept"]) if kept))
-close(max(mass), 1, "a row that the window holds whole keeps all", 1e-4)
-check(worst["value"] < 1, f"the worst head loses something: {worst}")
+rows = {}  # of each head: full and hybrid weights of every query
+
+
+def at(head):
+    return head["layer"], head["head"]
+
+
+for layer in range(LAYERS):
+    for head in range(HEADS):
+        path = os.path.join(place, "rows.npy")
+        done = run("attention", *given, "--layer", str(layer), "--head", str(head), "--rows", f"0:{tokens}", "--npy", path, *policy, "--quiet")
+        equal(done.returncode, 0, f"the rows of layer {layer} head {head} ({done.stderr})")
+        shape, numbers = npy(path)
+        equal(shape, [2, tokens, tokens], "full and hybrid rows")
+        rows[layer, head] = [[numbers[(arm * tokens + i) * tokens:(arm * tokens + i) * tokens + i + 1] for i in range(tokens)] for arm in (0, 1)]
+
+
+def kept_mass(head):
+    """Mean over queries of full attention's probability on the keys that the window and the sinks read."""
+    return sum(sum(p for p, q in zip(*row) if q > 0) for row in zip(*rows[head])) / tokens
+
+
+def keys_for_90(head):
+    count = 0
+    for row in rows[head][0]:
+        total = 0
+        for p in sorted(row, reverse=True):
+            if total >= 0.9:
+                break
+            total, count = total + p, count + 1
+    return count / tokens
+
+
+check(tokens <= 64, "few enough tokens that every row counts in the statistics of the full run")
+for head in doc["heads"]:
+    close(head["value"], kept_mass(at(head)), f"kept mass of {at(head)}", 1e-4)
+check(doc["heads"][0]["value"] < 1, "the worst head loses something")
 doc = run_json("heads", *given, "--by", "keys-for-90", "--policy", "full")
 values = [head["value"] for head in doc["heads"]]
 equal(values, sorted(values, reverse=True), "keys for 90 %: the largest first")
-first = doc["heads"][0]
-counts = []
-for query in range(0, tokens):
-    if tokens > 64 and query % 16:
-        continue
-    row = sorted(run_json("attention", *given, "--layer", str(first["layer"]), "--head", str(first["head"]), "--query", str(query))["full"], reverse=True)
-    total, count = 0, 0
-    while total < 0.9 and count < len(row):
-        total += row[count]
-        count += 1
-    counts.append(count)
-check(min(counts) <= first["value"] <= max(counts), f"keys for 90 % ({first['value']}) lies among those of its rows ({min(counts)} to {max(counts)})")
+for head in doc["heads"]:
+    close(head["value"], keys_for_90(at(head)), f"keys for 90 % of {at(head)}", 0.05)
+done = run("heads", *given, "--by", "keys-for-90", *policy, "--quiet")
+equal(done.stderr, "", "quiet")
+check("the policy does not change it" in run("heads", *given, "--by", "keys-for-90", *policy).stderr, "a policy that has no say is told")
 table = run("heads", *given, *policy, "--top", "3", "--quiet").stdout.decode()
 check(f"3 of {LAYERS * HEADS} heads" in table and "kept mass: mean over queries" in table, "the table says what it shows")
 refused(run("heads", *given, "--by", "nonsense"), 2, "accepted are kept-mass")

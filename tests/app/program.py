@@ -1,4 +1,5 @@
 """What the command tests share: running the program, the default model, plain checks. Standard library only."""
+import array
 import json
 import os
 import shutil
@@ -91,6 +92,17 @@ def equal(found, expected, what):
 
 def close(found, expected, what, tolerance=1e-6):
     check(found is not None and abs(found - expected) <= tolerance, f"{what}: {found} instead of {expected} +- {tolerance}")
+
+
+def npy(path):
+    """Shape and numbers of a file that the program wrote."""
+    data = open(path, "rb").read()
+    length = int.from_bytes(data[8:10], "little")
+    header = data[10:10 + length].decode()
+    shape = [int(n) for n in header[header.index("(") + 1:header.index(")")].split(",") if n.strip()]
+    numbers = array.array("f")
+    numbers.frombytes(data[10 + length:])
+    return shape, numbers
 
 
 def refused(done, status, *words):
