@@ -43,17 +43,18 @@ def kept_mass(head):
 
 
 def keys_for_90(head):
-    count = 0
-    for row in rows[head][0]:
+    """Mean over 64 queries, evenly spaced, the last one included."""
+    count, chosen = 0, min(64, tokens)
+    for n in range(chosen):
+        row = rows[head][0][(n + 1) * tokens // chosen - 1]
         total = 0
         for p in sorted(row, reverse=True):
             if total >= 0.9:
                 break
             total, count = total + p, count + 1
-    return count / tokens
+    return count / chosen
 
 
-check(tokens <= 64, "few enough tokens that every row counts in the statistics of the full run")
 for head in doc["heads"]:
     close(head["value"], kept_mass(at(head)), f"kept mass of {at(head)}", 1e-4)
 check(doc["heads"][0]["value"] < 1, "the worst head loses something")
@@ -61,7 +62,7 @@ doc = run_json("heads", *given, "--by", "keys-for-90", "--policy", "full")
 values = [head["value"] for head in doc["heads"]]
 equal(values, sorted(values, reverse=True), "keys for 90 %: the largest first")
 for head in doc["heads"]:
-    close(head["value"], keys_for_90(at(head)), f"keys for 90 % of {at(head)}", 0.05)
+    close(head["value"], keys_for_90(at(head)), f"keys for 90 % of {at(head)}", 0.02)
 done = run("heads", *given, "--by", "keys-for-90", *policy, "--quiet")
 equal(done.stderr, "", "quiet")
 check("the policy does not change it" in run("heads", *given, "--by", "keys-for-90", *policy).stderr, "a policy that has no say is told")
