@@ -6,7 +6,7 @@
 namespace fovea {
 
 BlockFacts blockFacts(const TileSource& source, int head, MapQuantity quantity, RowRange queries,
-                      RowRange keys) {
+                      RowRange keys, const WorkContext& work) {
     BlockFacts facts;
     facts.queries = queries;
     facts.keys = keys;
@@ -23,6 +23,8 @@ BlockFacts blockFacts(const TileSource& source, int head, MapQuantity quantity, 
         const std::size_t end = std::min(keys.last, native.end(query, source.input.k.rows));
         if (end <= begin)
             continue;
+        if (work.cancel.cancelled())
+            return facts;
         ++facts.rows;
         facts.pairs += end - begin;
         const bool covered = covers(source, head, query) && (!ofArms || covers(against, head, query));

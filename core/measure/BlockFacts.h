@@ -1,4 +1,5 @@
 #pragma once
+#include "core/base/Cancel.h"
 #include "core/measure/MapTile.h"
 #include <cstddef>
 #include <optional>
@@ -31,8 +32,9 @@ struct BlockFacts {
 
 /// Any quantity; of Kept the values are full attention's. ArmDifference needs the rows of both arms, and
 /// `read` is arm B's. For arm A pass againstSource(). Ranges are half open and inside the text. Cost: a row
-/// of attention for each query of the block. Any thread.
+/// of attention for each query of the block; when `work` is cancelled the rest is left out, and neither
+/// `values` nor `read` is known. Any thread.
 [[nodiscard]] BlockFacts blockFacts(const TileSource& source, int head, MapQuantity quantity,
-                                    RowRange queries, RowRange keys);
+                                    RowRange queries, RowRange keys, const WorkContext& work = {});
 
 } // namespace fovea

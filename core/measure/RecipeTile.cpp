@@ -227,7 +227,8 @@ Result<MapTile> makeRecipeTile(const TileKey& key, const MapRecipe& recipe, cons
                                    Pooling::Max,
                                    0,
                                    static_cast<std::uint32_t>(row),
-                                   static_cast<std::uint32_t>(column)};
+                                   static_cast<std::uint32_t>(column),
+                                   key.arm};
                 combined.add(makeTile(part, layers.at(at.layer), threads), recipe.combine);
             }
             maker.add(combined, row, column);

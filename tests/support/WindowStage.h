@@ -5,10 +5,16 @@
 #include "ui/run/SelectionModel.h"
 #include "ui/window/Documents.h"
 #include "ui/window/MainWindow.h"
+#include <QApplication>
+#include <QDropEvent>
+#include <QLabel>
+#include <QMimeData>
 #include <QSettings>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QUndoStack>
+#include <QUrl>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -53,5 +59,27 @@ struct Stage {
     }
     [[nodiscard]] std::string text() const { return *requests.request().text; }
 };
+
+/// What a drag from a file manager does: enter, `between`, then drop, on whatever child is in the middle.
+inline void dropFiles(Stage& s, const QStringList& paths, const std::function<void()>& between = {}) {
+    QMimeData data;
+    QList<QUrl> urls;
+    for (const QString& path : paths)
+        urls << QUrl::fromLocalFile(path);
+    data.setUrls(urls);
+    const QPoint middle = s.window.rect().center();
+    QWidget* target = s.window.childAt(middle);
+    if (target == nullptr)
+        target = &s.window;
+    QDragEnterEvent enter(target->mapFrom(&s.window, middle), Qt::CopyAction, &data, Qt::LeftButton, {});
+    QApplication::sendEvent(target, &enter);
+    QVERIFY(enter.isAccepted());
+    QVERIFY(s.find<QLabel>("drop.overlay")->isVisible());
+    if (between)
+        between();
+    QDropEvent drop(target->mapFrom(&s.window, middle), Qt::CopyAction, &data, Qt::LeftButton, {});
+    QApplication::sendEvent(target, &drop);
+    QVERIFY(!s.find<QLabel>("drop.overlay")->isVisible());
+}
 
 } // namespace fovea::test

@@ -1,7 +1,10 @@
 // What users of other tools asked for, each driven with mouse and keys in the whole window, with a real
 // engine on a small model; the named command gives the same numbers.
+#include "SourceDir.h"
 #include "core/engine/HeadMetric.h"
 #include "core/measure/BlockFacts.h"
+#include "core/measure/RecipeTile.h"
+#include "tests/support/ProgramSays.h"
 #include "tests/support/TinyModel.h"
 #include "tests/support/WindowStage.h"
 #include "ui/plot/NumberText.h"
@@ -19,11 +22,10 @@
 #include <QFile>
 #include <QFileDialog>
 #include <QJsonArray>
-#include <QJsonDocument>
 #include <QJsonObject>
 #include <QLabel>
+#include <QMenu>
 #include <QMimeData>
-#include <QProcess>
 #include <QSignalSpy>
 #include <QTableView>
 #include <QTest>
@@ -38,20 +40,30 @@ namespace {
 /// The whole window with a small model and a short text, at rest.
 struct Window : Stage {
     TinyModelFile model;
+    QString modelPath;
     QTemporaryDir folder;
     QString textPath = folder.filePath(QStringLiteral("text.txt"));
 
     explicit Window(std::size_t letters = 60, std::uint32_t layers = 2)
-        : Stage(LatestWorker::Runner{}), model(layers) {
+        : Stage(LatestWorker::Runner{}), model(layers), modelPath(QString::fromStdString(model.path())) {
+        start(tinyText(letters));
+    }
+    /// Another model of `tests/golden/families`, over a text of words.
+    Window(const QString& family, const std::string& text)
+        : Stage(LatestWorker::Runner{}),
+          modelPath(QStringLiteral(FOVEA_SOURCE_DIR "/tests/golden/families/%1/model.gguf").arg(family)) {
+        start(text);
+    }
+    void start(const std::string& text) {
         window.resize(1280, 800);
         QFile file(textPath);
         if (!file.open(QIODevice::WriteOnly))
             qFatal("no file");
-        file.write(QByteArray::fromStdString(tinyText(letters)));
+        file.write(QByteArray::fromStdString(text));
         file.close();
         requests.setPolicy(tinyRequest(model).policy, QStringLiteral("test"));
         window.documents().open({textPath});
-        window.documents().openModel(QString::fromStdString(model.path()));
+        window.documents().openModel(modelPath);
     }
     [[nodiscard]] bool atRest() {
         return QTest::qWaitFor([this] { return runs.lastComplete() && !runs.updating(); }, 120'000);
@@ -68,19 +80,61 @@ struct Window : Stage {
     }
     /// The output of a command on the same text, model and policy.
     [[nodiscard]] QJsonObject command(const QString& name, const QStringList& more) {
-        QStringList arguments{name,
-                              textPath,
-                              QStringLiteral("--model"),
-                              QString::fromStdString(model.path()),
-                              QStringLiteral("--json"),
-                              QStringLiteral("--quiet")};
+        QStringList arguments{name, textPath, QStringLiteral("--model"), modelPath};
         arguments += policyOptions();
         arguments += more;
-        QProcess process;
-        process.start(qEnvironmentVariable("FOVEA_PROGRAM"), arguments);
-        if (!process.waitForFinished(120'000) || process.exitCode() != 0)
-            qWarning("%s", process.readAllStandardError().constData());
-        return QJsonDocument::fromJson(process.readAllStandardOutput()).object();
+        return programSays(arguments);
+    }
+    /// Full attention's mass of a query on the keys [first, last), as the command has it.
+    [[nodiscard]] double massOf(int query, int first, int last) {
+        return command(QStringLiteral("attention"),
+                       {QStringLiteral("--layer"), QString::number(selection.layer()),
+                        QStringLiteral("--head"), QString::number(selection.head()),
+                        QStringLiteral("--block"),
+                        QStringLiteral("%1:%2,%3:%4").arg(query).arg(query + 1).arg(first).arg(last),
+                        QStringLiteral("--quantity"), QStringLiteral("full")})[QStringLiteral("mass")]
+            .toDouble();
+    }
+    /// An entry of the map's menu "cells", with the mouse.
+    void chooseCells(const char* entry) {
+        QTest::mouseClick(find<QWidget>("map.cells"), Qt::LeftButton);
+        auto* menu = find<QMenu>("map.cells.menu");
+        auto* action = menu->findChild<QAction*>(QLatin1String(entry));
+        QVERIFY2(action != nullptr, entry);
+        QTest::mouseClick(menu, Qt::LeftButton, {}, menu->actionGeometry(action).center());
+    }
+    /// A row of the combined map, saved as numbers, is what the command prints for it, and sums to 1 unless
+    /// it is of the maximum.
+    void compareRow(int cell, const QStringList& options) {
+        const QString path = folder.filePath(QStringLiteral("row%1.csv").arg(++m_files));
+        window.action("file.exportNumbers")->trigger();
+        saveAs("map.saveNumbers", path);
+        const MapRecipe& recipe = *map().scene().recipe;
+        const std::size_t first = recipe.tokensOf(static_cast<std::size_t>(cell)).first;
+        QStringList arguments{QStringLiteral("--layer"), QString::number(selection.layer()),
+                              QStringLiteral("--head"),  QString::number(selection.head()),
+                              QStringLiteral("--query"), QString::number(first)};
+        const QJsonObject said = command(QStringLiteral("attention"), arguments + options);
+        QCOMPARE(said[QStringLiteral("recipe")].toString().toStdString(), recipe.text());
+        const QJsonArray full = said[QStringLiteral("full")].toArray();
+        const QJsonArray hybrid = said[QStringLiteral("hybrid")].toArray();
+        QFile file(path);
+        QVERIFY(file.open(QIODevice::ReadOnly));
+        qsizetype at = 0;
+        double sum = 0;
+        for (const QByteArray& line : file.readAll().split('\n')) {
+            const QList<QByteArray> fields = line.split(',');
+            if (fields.size() < 8 || fields[0] != QByteArray::number(static_cast<qulonglong>(first)))
+                continue;
+            QVERIFY(at < full.size());
+            QCOMPARE(fields[6].toDouble(), full[at].toDouble());
+            QCOMPARE(fields[7].toDouble(), hybrid[at].toDouble());
+            sum += fields[6].toDouble();
+            ++at;
+        }
+        QCOMPARE(at, full.size());
+        if (recipe.combine == HeadCombine::Mean)
+            QVERIFY2(std::abs(sum - 1) < 1e-5, qPrintable(QString::number(sum)));
     }
     /// Types a name into the save dialog that an action has opened.
     void saveAs(const char* dialogName, const QString& path) {
@@ -90,6 +144,9 @@ struct Window : Stage {
         QMetaObject::invokeMethod(dialog, "accept");
         QTRY_VERIFY_WITH_TIMEOUT(QFile::exists(path), 60'000);
     }
+
+private:
+    int m_files = 0;
 };
 
 QByteArray contentOf(const QString& path) {
@@ -140,7 +197,7 @@ private slots:
         QVERIFY(w.map().shownQueries().first > before.first);
         auto* view = w.find<MapView>("map");
         QTRY_VERIFY_WITH_TIMEOUT(view->tiles().settled(), 60'000);
-        // What is in sight is exact: the tip of a cell is the row's own number.
+        // Moving about starts no run.
         QVERIFY(!w.runs.updating());
     }
 
@@ -148,25 +205,20 @@ private slots:
     void ask02_ownModel() {
         Stage s{LatestWorker::Runner{}};
         const TinyModelFile model;
-        QMimeData data;
-        data.setUrls({QUrl::fromLocalFile(QString::fromStdString(model.path()))});
-        const QPoint middle = s.window.rect().center();
-        QWidget* target = s.window.childAt(middle);
-        QDragEnterEvent enter(target->mapFrom(&s.window, middle), Qt::CopyAction, &data, Qt::LeftButton, {});
-        QApplication::sendEvent(target, &enter);
-        QVERIFY(s.find<QLabel>("drop.overlay")->text().contains(QStringLiteral("GGUF")));
-        QDropEvent drop(target->mapFrom(&s.window, middle), Qt::CopyAction, &data, Qt::LeftButton, {});
-        QApplication::sendEvent(target, &drop);
+        QString said;
+        const auto overlay = [&] { said = s.find<QLabel>("drop.overlay")->text(); };
+        dropFiles(s, {QString::fromStdString(model.path())}, overlay);
+        QVERIFY2(said.contains(QStringLiteral("GGUF")), qPrintable(said));
         QTRY_VERIFY_WITH_TIMEOUT(s.runs.lastComplete(), 60'000);
         QTest::mouseClick(s.find<QWidget>("top.model"), Qt::LeftButton);
         auto* card = s.find<ModelCard>("model.card");
         QVERIFY(card->isVisible());
-        QStringList said;
+        QStringList rows;
         for (const QLabel* label : card->findChildren<QLabel*>())
-            said << label->text();
-        QVERIFY2(said.join(QLatin1Char('\n')).contains(QStringLiteral("llama")),
-                 qPrintable(said.join(QLatin1Char('\n'))));
-        QVERIFY(said.join(QLatin1Char('\n')).contains(QStringLiteral("Q4_0")));
+            rows << label->text();
+        const QString all = rows.join(QLatin1Char('\n'));
+        QVERIFY2(all.contains(QStringLiteral("llama")) && all.contains(QStringLiteral("Q4_0")),
+                 qPrintable(all));
     }
 
     /// Exact rows out of a fast engine: the inspector's numbers are those of `fovea attention`.
@@ -253,7 +305,7 @@ private slots:
         const QString session = w.folder.filePath(QStringLiteral("session.json"));
         w.window.documents().saveSession(session);
         w.window.documents().openSample();
-        QTRY_VERIFY(w.selection.pins() != pins || !w.runs.updating());
+        QVERIFY(w.selection.pins().empty()); // of another text
         w.window.documents().open({session});
         QVERIFY(w.atRest());
         QVERIFY(w.selection.pins() == pins);
@@ -289,6 +341,135 @@ private slots:
         QVERIFY((w.selection.block() == SelectionModel::Block{20, 25, 2, 9}));
         QTRY_VERIFY2(sentence->text().contains(QStringLiteral("#20\u2013#24")), qPrintable(sentence->text()));
         QVERIFY2(sentence->text().contains(QStringLiteral("of 35 pairs kept")), qPrintable(sentence->text()));
+    }
+
+    /// Heads and layers as one: the mean of the layer's heads is that of `fovea attention --merge-heads`, a
+    /// set over layers is full attention; the recipe stands in title, legend and file.
+    void ask10_combinedHeads() {
+        Window w;
+        QVERIFY(w.atRest());
+        w.chooseCells("map.heads.layer-mean");
+        QCOMPARE(w.map().scene().recipe->text(), std::string("mean of L0 H0 to H1"));
+        const int query = w.tokens() - 1;
+        w.compareRow(query, {QStringLiteral("--merge-heads"), QStringLiteral("all")});
+        const QString svg = w.folder.filePath(QStringLiteral("mean.svg"));
+        w.map().setFocus();
+        QTest::keyClick(&w.map(), Qt::Key_E, Qt::ControlModifier);
+        w.saveAs("map.save", svg);
+        QVERIFY(contentOf(svg).contains("mean of L0 H0 to H1"));
+        w.chooseCells("map.heads.layer-max");
+        w.compareRow(query, {QStringLiteral("--merge-heads"), QStringLiteral("all"),
+                             QStringLiteral("--merge"), QStringLiteral("max")});
+        auto* grid = w.find<HeadsGrid>("heads.grid");
+        for (const int layer : {0, 1})
+            QTest::mouseClick(grid, Qt::LeftButton, Qt::ShiftModifier,
+                              grid->cellRect(layer, 1).center().toPoint());
+        QCOMPARE(w.map().scene().recipe->text(), std::string("mean of L0 H1, L1 H1"));
+        QCOMPARE(w.map().scene().panes.front().quantity, MapQuantity::Full);
+        QTRY_VERIFY_WITH_TIMEOUT(w.find<MapView>("map")->tiles().settled(), 60'000);
+    }
+
+    /// Past the sink: its share is said, in a strip, left out, and explained.
+    void ask11_pastTheSink() {
+        Window w;
+        QVERIFY(w.atRest());
+        auto* text = w.find<TokenCanvas>("text.reading");
+        const int query = w.tokens() - 2;
+        QTest::mouseClick(text->viewport(), Qt::LeftButton, {}, text->tokenRect(query).center());
+        w.map().setFocus();
+        QTest::keyClick(&w.map(), Qt::Key_I);
+        const QString mass = threeDigits(100 * w.massOf(query, 0, 2));
+        QTRY_VERIFY2(w.map().scene().hidden.endsWith(QStringLiteral(", %1 % of #%2").arg(mass).arg(query)),
+                     qPrintable(w.map().scene().hidden + QLatin1Char(' ') + mass));
+        QCOMPARE(w.map().scene().strip.size(), static_cast<std::size_t>(w.tokens()));
+        QTest::keyClick(&w.map(), Qt::Key_I);
+        QVERIFY(w.map().scene().strip.empty() && w.map().scene().panes.front().hidden);
+        QTest::keyClick(&w.map(), Qt::Key_L); // and the log scale is off and on
+        QCOMPARE(w.map().scene().panes.front().scale.kind(), ScaleKind::Linear);
+        w.chooseCells("map.hide.explain");
+        auto* said = w.find<QLabel>("error.bar.text");
+        QTRY_VERIFY2(said->text().startsWith(QStringLiteral("Sinks #0\u2013#1 take ")),
+                     qPrintable(said->text()));
+    }
+
+    /// Words and sentences: a cell is the sum over its keys of the mean over its queries.
+    void ask13_wordsAndSentences() {
+        Window w(QStringLiteral("llama"), "The harbour master wrote this in the log before breakfast\n"
+                                          "so that nobody need ask again what the third anchor is");
+        QVERIFY(w.atRest());
+        w.map().setFocus();
+        for (const char* by : {"word", "sentence"}) {
+            QTest::keyClick(&w.map(), Qt::Key_G);
+            const int cells = w.map().scene().count;
+            QVERIFY(cells > 1 && cells < w.tokens());
+            w.compareRow(cells - 1, {QStringLiteral("--by"), QLatin1String(by)});
+        }
+    }
+
+    /// What is not to be looked at is hidden, and its mass is said.
+    void ask14_hiddenTokens() {
+        Window w;
+        QVERIFY(w.atRest());
+        auto* text = w.find<TokenCanvas>("text.reading");
+        const int query = w.tokens() - 1;
+        QTest::mouseClick(text->viewport(), Qt::LeftButton, {}, text->tokenRect(query).center());
+        QTest::mousePress(text->viewport(), Qt::LeftButton, {}, text->tokenRect(3).center());
+        QTest::mouseMove(text->viewport(), text->tokenRect(6).center());
+        QTest::mouseRelease(text->viewport(), Qt::LeftButton, {}, text->tokenRect(6).center());
+        w.map().setFocus();
+        QTest::keyClick(&w.map(), Qt::Key_H);
+        const QString mass = threeDigits(100 * w.massOf(query, 3, 7));
+        QTRY_VERIFY2(
+            w.map().scene().hidden.startsWith(QStringLiteral("#3\u2013#6: ")) &&
+                w.map().scene().hidden.endsWith(QStringLiteral(", %1 % of #%2").arg(mass).arg(query)),
+            qPrintable(w.map().scene().hidden + QLatin1Char(' ') + mass));
+        // What is exported says it too.
+        const QString svg = w.folder.filePath(QStringLiteral("hidden.svg"));
+        QTest::keyClick(&w.map(), Qt::Key_E, Qt::ControlModifier);
+        w.saveAs("map.save", svg);
+        QVERIFY(contentOf(svg).contains(w.map().scene().hidden.left(8).toUtf8()));
+        QTest::keyClick(&w.map(), Qt::Key_H);
+        QVERIFY(w.map().scene().hidden.isEmpty());
+    }
+
+    /// The score of a pair taken apart, with the key-value head; as `fovea attention --pair`.
+    void ask17_scoreAnatomy() {
+        Window w;
+        QVERIFY(w.atRest());
+        const int query = w.tokens() - 2, key = 5;
+        QTest::mouseClick(&w.map(), Qt::LeftButton, {}, w.map().cellCentre({query, key}).toPoint());
+        const QJsonObject pair =
+            w.command(QStringLiteral("attention"),
+                      {QStringLiteral("--layer"), QString::number(w.selection.layer()),
+                       QStringLiteral("--head"), QString::number(w.selection.head()),
+                       QStringLiteral("--pair"), QStringLiteral("%1,%2").arg(query).arg(key)});
+        const auto number = [&](const char* name) {
+            return threeDigits(pair[QLatin1String(name)].toDouble());
+        };
+        auto* anatomy = w.find<QLabel>("inspector.pair");
+        for (const QString& part : {QStringLiteral("score %1 ").arg(number("score_qk")),
+                                    QStringLiteral("log-sum-exp %1").arg(number("log_sum_exp")),
+                                    QStringLiteral("p %1 (rank %2)")
+                                        .arg(number("full"))
+                                        .arg(pair[QStringLiteral("full_rank")].toInt())})
+            QTRY_VERIFY2(anatomy->text().contains(part),
+                         qPrintable(anatomy->text() + QLatin1Char('|') + part));
+    }
+
+    /// Big work is announced before it starts, says how far it is, and stops when it is told to.
+    void ask18_estimateAndCancel() {
+        Window w(33'000);
+        QVERIFY(w.atRest());
+        const SnapshotPtr before = w.runs.lastComplete();
+        auto* said = w.find<QLabel>("error.bar.text");
+        QVERIFY2(said->text().contains(QStringLiteral("the first 4,096")), qPrintable(said->text()));
+        QTest::mouseClick(w.find<QAbstractButton>("error.bar.button.1"), Qt::LeftButton); // all
+        auto* cancel = w.find<QAbstractButton>("work.cancel");
+        QTRY_VERIFY_WITH_TIMEOUT(w.runs.updating() && cancel->isVisible(), 60'000);
+        QTest::mouseClick(cancel, Qt::LeftButton);
+        QTRY_VERIFY_WITH_TIMEOUT(!w.runs.updating(), 60'000);
+        QVERIFY(w.runs.snapshot() && w.find<MapView>("map")->shownSnapshot()); // the picture stays
+        QVERIFY(!w.runs.lastComplete() || w.runs.lastComplete()->tokens->size() == before->tokens->size());
     }
 
     /// One path off, and on again as it was: each a run and one step of undo.

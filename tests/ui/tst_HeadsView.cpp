@@ -6,7 +6,9 @@
 #include <QLabel>
 #include <QScrollArea>
 #include <QScrollBar>
+#include <QTableView>
 #include <QTest>
+#include <QToolButton>
 #include <QToolTip>
 #include <algorithm>
 #include <cmath>
@@ -48,6 +50,50 @@ class tst_HeadsView : public QObject {
     Q_OBJECT
 private slots:
     void init() { Theme::apply(Theme::light()); }
+
+    /// The list keeps its row when the numbers change, and tells the selection when the user moves it.
+    void theListFollowsAndLeads() {
+        const auto snapshot = test::tinySnapshot();
+        Window w(snapshot);
+        QTest::mouseClick(w.view.findChild<QToolButton*>(QStringLiteral("heads.ranked")), Qt::LeftButton);
+        auto* list = w.view.findChild<QTableView*>(QStringLiteral("heads.list"));
+        const auto shown = [list] {
+            return list->currentIndex().isValid()
+                       ? list->model()->index(list->currentIndex().row(), 1).data().toString()
+                       : QString();
+        };
+        list->setFocus();
+        w.selection.setCell(2, 3);
+        QCOMPARE(shown(), QStringLiteral("L2 H3"));
+        QVERIFY(list->selectionModel()->isSelected(list->currentIndex()));
+        test::TinyOptions options;
+        options.policy.local.window = 5; // other values, another order
+        options.generation = 2;
+        w.runs.adopt(test::tinySnapshot(options));
+        QCOMPARE(shown(), QStringLiteral("L2 H3"));
+        QCOMPARE(w.selection.layer(), 2);
+        const int row = list->currentIndex().row();
+        QTest::keyClick(list, row > 0 ? Qt::Key_Up : Qt::Key_Down);
+        QVERIFY(list->currentIndex().row() != row);
+        QCOMPARE(shown(), QStringLiteral("L%1 H%2").arg(w.selection.layer()).arg(w.selection.head()));
+    }
+
+    /// Shift+click, and Shift+Return on the selected head, choose the heads of the map.
+    void headsAreChosenWithShift() {
+        Window w(test::tinySnapshot());
+        const auto at = [&](int layer, int head) {
+            return w.view.grid().cellRect(layer, head).center().toPoint();
+        };
+        const QImage before = w.view.grid().grab().toImage();
+        QTest::mouseClick(&w.view.grid(), Qt::LeftButton, Qt::ShiftModifier, at(0, 2));
+        QVERIFY((w.selection.heads() == std::set<std::pair<int, int>>{{0, 2}}));
+        QVERIFY(w.view.grid().grab().toImage() != before);
+        w.selection.setCell(1, 1);
+        QTest::keyClick(&w.view.grid(), Qt::Key_Return, Qt::ShiftModifier);
+        QVERIFY((w.selection.heads() == std::set<std::pair<int, int>>{{0, 2}, {1, 1}}));
+        QTest::mouseClick(&w.view.grid(), Qt::LeftButton, Qt::ShiftModifier, at(0, 2));
+        QVERIFY((w.selection.heads() == std::set<std::pair<int, int>>{{1, 1}}));
+    }
 
     void aSwatchIsTheRampOfItsMetric() {
         const auto snapshot = test::tinySnapshot();

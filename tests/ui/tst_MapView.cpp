@@ -1,9 +1,15 @@
+#include "core/export/RecipeCsv.h"
+#include "tests/support/TextSnapshot.h"
 #include "tests/support/TinySnapshot.h"
 #include "ui/plot/MapFacts.h"
+#include "ui/plot/NumberText.h"
 #include "ui/views/MapMinimap.h"
 #include "ui/views/MapView.h"
+#include <QAction>
 #include <QFile>
+#include <QKeyEvent>
 #include <QLabel>
+#include <QMenu>
 #include <QSignalSpy>
 #include <QSpinBox>
 #include <QTemporaryDir>
@@ -43,6 +49,16 @@ struct Window {
     template <class T>
     T* find(const char* name) {
         return view.findChild<T*>(QLatin1String(name));
+    }
+    /// An entry of the menu "cells", with the mouse.
+    void choose(const char* entry) {
+        QTest::mouseClick(find<QToolButton>("map.cells"), Qt::LeftButton);
+        auto* menu = find<QMenu>("map.cells.menu");
+        QVERIFY(menu->isVisible());
+        auto* action = menu->findChild<QAction*>(QLatin1String(entry));
+        QVERIFY2(action != nullptr, entry);
+        QTest::mouseClick(menu, Qt::LeftButton, {}, menu->actionGeometry(action).center());
+        QVERIFY(!menu->isVisible());
     }
     [[nodiscard]] bool settled() const { return view.tiles().settled(); }
     void key(Qt::Key k, Qt::KeyboardModifiers modifiers = Qt::NoModifier) {
@@ -258,6 +274,155 @@ private slots:
         QVERIFY(std::abs(view.query + plot.height() / view.cell / 2 - 2100 * 0.75) < 20);
         w.key(Qt::Key_F);
         QVERIFY(!minimap->isVisible());
+    }
+
+    void panningKeepsTheMinimapsPicture() {
+        test::TinyOptions options;
+        options.tokens = 2100;
+        options.hybrid = options.isolated = false;
+        Window w(test::tinySnapshot(options), QSize(760, 820));
+        w.wheel(w.at(300, 100), 6);
+        auto* minimap = w.find<MapMinimap>("map.minimap");
+        QVERIFY(minimap->isVisible() && !minimap->image().isNull());
+        const qint64 picture = minimap->image().cacheKey();
+        const MapViewport before = w.canvas().viewport();
+        w.key(Qt::Key_E);
+        w.wheel(w.at(320, 110), 1);
+        QVERIFY(w.canvas().viewport() != before);
+        QCOMPARE(minimap->image().cacheKey(), picture);
+        Theme::apply(Theme::darkTheme());
+        QVERIFY(minimap->image().cacheKey() != picture);
+    }
+
+    void xHeldDownExchangesOnce() {
+        Window w(test::tinySnapshot());
+        const QSignalSpy wanted(&w.view, &MapView::exchangeWanted);
+        w.key(Qt::Key_X);
+        for (int i = 0; i < 3; ++i) {
+            QKeyEvent again(QEvent::KeyPress, Qt::Key_X, Qt::NoModifier, QStringLiteral("x"), true);
+            QCoreApplication::sendEvent(&w.canvas(), &again);
+        }
+        QCOMPARE(wanted.size(), 1);
+    }
+
+    /// G: words in the place of tokens. The heads of the layer as one. Each painted cell is the recipe's.
+    void wordsAndHeadsAreCombined() {
+        const auto snapshot = test::textSnapshot();
+        Window w(snapshot);
+        QCOMPARE(w.canvas().scene().count, static_cast<int>(snapshot->tokens->size()));
+        w.canvas().setFocus();
+        w.key(Qt::Key_G);
+        w.choose("map.heads.layer-mean");
+        MapRecipe recipe;
+        recipe.heads = {{1, 0}, {1, 1}, {1, 2}, {1, 3}};
+        recipe.unit = TextUnit::Word;
+        recipe.groups = std::make_shared<const TokenGroups>(groupTokens(*snapshot->tokens, TextUnit::Word));
+        const std::size_t words = recipe.groups->size();
+        QVERIFY(words > 10 && words < snapshot->tokens->size());
+        QCOMPARE(w.canvas().scene().count, static_cast<int>(words));
+        QCOMPARE(w.canvas().scene().recipe->text(), recipe.text());
+        QVERIFY(w.view.windowTitle().contains(QString::fromStdString(recipe.text())));
+        QTRY_VERIFY(w.settled());
+        const LayerSources sources = layerSources(*snapshot);
+        const Ramp& ramp = Ramp::weights(Theme::light());
+        const MapScale scale(ScaleKind::Log);
+        for (std::size_t q = 0; q < words; q += 3) {
+            const RecipeRow row = *makeRecipeRow(q, recipe, sources);
+            double sum = 0;
+            for (const double p : row.hybrid)
+                sum += p;
+            QVERIFY2(std::abs(sum - 1) < 1e-5, qPrintable(QString::number(sum)));
+            for (const std::size_t k : {std::size_t{0}, q / 2, q}) {
+                if (row.hybrid[k] == 0)
+                    continue; // lines
+                const QRgb pixel = w.pixel(static_cast<int>(q), static_cast<int>(k));
+                const int index = scale.index(static_cast<float>(row.hybrid[k]));
+                bool near = false;
+                for (int i = std::max(0, index - 1); i <= std::min(255, index + 1); ++i)
+                    near = near || pixel == ramp.table()[static_cast<std::size_t>(i)];
+                QVERIFY2(near, qPrintable(QStringLiteral("%1 %2: %3").arg(q).arg(k).arg(pixel, 0, 16)));
+            }
+        }
+        // The selection stays one of tokens; the inspector is asked for what the cell holds.
+        const auto last = static_cast<int>(words) - 2;
+        QTest::mouseClick(&w.canvas(), Qt::LeftButton, {}, w.at(last, 4));
+        const auto token = [](std::size_t at) { return static_cast<int>(at); };
+        QCOMPARE(w.selection.query(), token(recipe.groups->last(static_cast<std::size_t>(last))) - 1);
+        QVERIFY((w.selection.block() ==
+                 SelectionModel::Block{token(recipe.groups->first(static_cast<std::size_t>(last))),
+                                       token(recipe.groups->last(static_cast<std::size_t>(last))),
+                                       token(recipe.groups->first(4)), token(recipe.groups->last(4))}));
+        w.key(Qt::Key_Up);
+        QCOMPARE(w.canvas().scene().pinned.query, last - 1);
+        // A session brings it back.
+        Window other(snapshot);
+        other.view.restore(w.view.state());
+        QCOMPARE(other.canvas().scene().recipe->text(), recipe.text());
+        w.canvas().setFocus();
+        w.key(Qt::Key_G); // sentences
+        QVERIFY(w.canvas().scene().count < static_cast<int>(words));
+        w.key(Qt::Key_G);
+        w.choose("map.heads.one");
+        QVERIFY(w.canvas().scene().recipe == nullptr);
+        QCOMPARE(w.canvas().scene().count, static_cast<int>(snapshot->tokens->size()));
+    }
+
+    /// Heads of several layers: full attention, because arm B is known of one layer.
+    void aSetOverLayersShowsFullAttention() {
+        Window w(test::tinySnapshot());
+        w.selection.setHeads({{0, 3}, {2, 1}});
+        QCOMPARE(w.canvas().scene().recipe->text(), std::string("mean of L0 H3, L2 H1"));
+        QCOMPARE(w.canvas().scene().panes.size(), std::size_t{1});
+        QCOMPARE(w.canvas().scene().panes.front().quantity, MapQuantity::Full);
+        QVERIFY(!w.find<QToolButton>("map.mode.hybrid")->isEnabled());
+        QTRY_VERIFY(w.settled());
+        QVERIFY(w.pixel(20, 3) != Theme::light().panel.rgb());
+        while (w.selection.clearOneLevel()) {
+        }
+        QVERIFY(w.canvas().scene().recipe == nullptr);
+        QVERIFY(w.find<QToolButton>("map.mode.hybrid")->isEnabled());
+    }
+
+    /// I: the sinks in a strip, then left out, with their share of the mass. H: the chosen keys.
+    void sinksAndChosenKeysAreLeftOut() {
+        const auto snapshot = test::tinySnapshot();
+        Window w(snapshot);
+        w.canvas().setFocus();
+        double mean = 0;
+        std::vector<double> share;
+        for (std::size_t q = 0; q < 64; ++q) {
+            const AttentionRow row = makeRow(1, q, *snapshot->tileSource(1));
+            share.push_back(static_cast<double>(row.full[0]) +
+                            (q > 0 ? static_cast<double>(row.full[1]) : 0));
+            mean += share.back() / 64;
+        }
+        w.key(Qt::Key_I);
+        QTRY_COMPARE(w.canvas().scene().strip.size(), std::size_t{64});
+        w.key(Qt::Key_M); // difference: the strip is of full attention
+        QVERIFY(std::abs(static_cast<double>(w.canvas().scene().strip[40]) - share[40]) < 1e-6);
+        w.key(Qt::Key_I);
+        QVERIFY(w.canvas().scene().strip.empty());
+        QTRY_VERIFY(w.settled());
+        QCOMPARE(w.pixel(40, 0), Theme::light().panel.rgb());
+        QCOMPARE(w.pixel(40, 1), Theme::light().panel.rgb());
+        QVERIFY(w.pixel(40, 2) != Theme::light().panel.rgb());
+        const QString said =
+            QStringLiteral("sinks #0\u2013#1: %1 % of the mass").arg(threeDigits(100 * mean));
+        QVERIFY2(w.canvas().scene().hidden.startsWith(said), qPrintable(w.canvas().scene().hidden));
+        w.selection.pin(50);
+        QVERIFY2(w.canvas().scene().hidden.endsWith(
+                     QStringLiteral(", %1 % of #50").arg(threeDigits(100 * share[50]))),
+                 qPrintable(w.canvas().scene().hidden));
+        w.key(Qt::Key_I);
+        QVERIFY(w.canvas().scene().hidden.isEmpty());
+        w.selection.setBlock({30, 40, 5, 8});
+        w.key(Qt::Key_H);
+        QTRY_VERIFY(w.canvas().scene().hidden.startsWith(QStringLiteral("#5\u2013#7: ")));
+        QTRY_VERIFY(w.settled());
+        QCOMPARE(w.pixel(40, 6), Theme::light().panel.rgb());
+        QCOMPARE(w.pixel(6, 3), Theme::light().panel.rgb()); // as a query too
+        w.key(Qt::Key_H);
+        QVERIFY(w.canvas().scene().hidden.isEmpty());
     }
 
     void aLeftDragChoosesARectangle() {

@@ -8,6 +8,31 @@ class TestSelectionModel : public QObject {
     Q_OBJECT
 
 private slots:
+    /// What was chosen last is what is asked about: a pair takes the place of a block.
+    void aPinnedPairClearsTheBlock() {
+        SelectionModel s;
+        s.setBlock({3, 5, 1, 2});
+        s.pinPair({8, 2});
+        QVERIFY(!s.block().valid());
+        s.setBlock({3, 5, 1, 2});
+        QVERIFY(s.pinnedPair().valid());
+    }
+
+    void headsAreChosenOneByOneAndClearedLast() {
+        SelectionModel s;
+        QSignalSpy changed(&s, &SelectionModel::headsChanged);
+        s.toggleHead(2, 1);
+        s.toggleHead(0, 3);
+        s.toggleHead(2, 1);
+        QCOMPARE(s.heads().size(), std::size_t{1});
+        QVERIFY(s.heads().contains({0, 3}));
+        s.pin(4);
+        QVERIFY(s.clearOneLevel() && s.heads().size() == 1 && s.pins().empty());
+        QVERIFY(s.clearOneLevel() && s.heads().empty());
+        QVERIFY(!s.clearOneLevel());
+        QCOMPARE(changed.size(), 4);
+    }
+
     void aCellBeyondTheModel_waitsForOneThatHasIt() {
         SelectionModel s;
         QSignalSpy changed(&s, &SelectionModel::cellChanged);

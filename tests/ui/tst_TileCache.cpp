@@ -347,8 +347,8 @@ private slots:
         TileCache cache(queue.fetch());
         test::TinyOptions options;
         options.tokens = 600;
-        const std::vector<TileKey> keys = {key(MapQuantity::Hybrid, 0, 0), key(MapQuantity::Hybrid, 1, 0),
-                                           key(MapQuantity::Hybrid, 1, 1)};
+        const std::vector<MapKey> keys = {key(MapQuantity::Hybrid, 0, 0), key(MapQuantity::Hybrid, 1, 0),
+                                          key(MapQuantity::Hybrid, 1, 1)};
         const auto first = test::tinySnapshot(options);
         cache.setSnapshot(first);
         cache.want(keys);
@@ -361,12 +361,12 @@ private slots:
         };
         const auto shown = [&] {
             std::vector<TilePtr> tiles;
-            for (const TileKey& k : keys)
+            for (const MapKey& k : keys)
                 tiles.push_back(cache.find(k).tile);
             return tiles;
         };
         const auto isOf = [&](const Snapshot& snapshot) {
-            return std::all_of(keys.begin(), keys.end(), [&](const TileKey& k) {
+            return std::all_of(keys.begin(), keys.end(), [&](const MapKey& k) {
                 return cache.find(k).tile->state == makeTile(k, *snapshot.tileSource(1), 1).state;
             });
         };

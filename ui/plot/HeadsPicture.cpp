@@ -243,6 +243,16 @@ void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& l
                              Qt::AlignLeft | Qt::AlignVCenter | Qt::TextDontClip, QStringLiteral("full"));
         }
     }
+    painter.setBrush(Qt::NoBrush);
+    for (const auto& [layer, head] : scene.chosen) {
+        if (layer >= scene.layers || head >= scene.heads)
+            continue;
+        const QRectF box = layout.cell(scene, layer, head).adjusted(0.5, 0.5, -1.5, -1.5);
+        painter.setPen(QPen(theme.paper, 3));
+        painter.drawRect(box);
+        painter.setPen(QPen(theme.accent, 1));
+        painter.drawRect(box);
+    }
     if (scene.selectedLayer >= 0 && scene.selectedLayer < scene.layers && scene.selectedHead >= 0 &&
         scene.selectedHead < scene.heads) {
         const QRectF box =

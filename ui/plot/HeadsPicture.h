@@ -6,7 +6,9 @@
 #include <QPainter>
 #include <QString>
 #include <optional>
+#include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace fovea::ui {
@@ -23,6 +25,7 @@ struct HeadsScene {
     std::vector<bool> full;      ///< [L] layers that the policy keeps full
     HeadMetric metric = HeadMetric::KeptMass;
     int selectedLayer = -1, selectedHead = -1;
+    std::set<std::pair<int, int>> chosen; ///< (layer, head) framed thinly: what is looked at together
     bool old = false; ///< the values belong to an older policy; numbers are drawn in the secondary colour
     QString empty;    ///< sentence when there is nothing to show
     Theme theme;

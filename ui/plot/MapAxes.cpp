@@ -55,13 +55,13 @@ private:
         return m_scene.hovered.valid() ? m_scene.hovered.query : m_scene.hoveredToken;
     }
     [[nodiscard]] int numberStep() const {
-        const double widest = m_metrics.horizontalAdvance(QString::number(std::max(m_scene.count - 1, 0)));
+        const double widest = m_metrics.horizontalAdvance(cellLabel(m_scene, m_scene.count - 1, 0));
         return labelStep(m_scene.view.cell, widest + 12);
     }
     [[nodiscard]] QString text(int token, bool boxed) const {
         if (m_layout.tokenLabels || boxed)
-            return tokenLabel(m_scene.tokens.get(), token, m_layout.tokenLabels ? 7 : 10);
-        return QString::number(token);
+            return cellLabel(m_scene, token, m_layout.tokenLabels ? 7 : 10);
+        return cellLabel(m_scene, token, 0);
     }
 
     void key(int token, const QColor& ink, bool boxed) {
@@ -101,11 +101,12 @@ private:
         const double y = m_plot.top() + (token + 0.5 - m_scene.view.query) * m_scene.view.cell;
         if (y < m_plot.top() || y > m_plot.bottom())
             return;
-        tick({m_plot.left() - 4, y}, {m_plot.left(), y}, ink);
+        const double edge = m_plot.left() - m_layout.strip;
+        tick({edge - 4, y}, {edge, y}, ink);
         const double height = m_metrics.height();
         const double left = m_layout.axisWordHeight > 0 ? 4 : kQueryWordWidth + 2;
         const QRectF box(m_plot.left() - m_layout.queryGutter + left, y - height / 2,
-                         m_layout.queryGutter - left - 6, height);
+                         m_layout.queryGutter - m_layout.strip - left - 6, height);
         const QString label = m_metrics.elidedText(text(token, boxed), Qt::ElideRight, box.width());
         if (!take(box))
             return;
@@ -168,6 +169,30 @@ void paintAxisWords(QPainter& painter, const MapLayout& layout, const QRectF& pl
     painter.drawText(QRectF(0, 0, plot.height(), kQueryWordWidth), Qt::AlignCenter,
                      QStringLiteral("\u2190 query"));
     painter.restore();
+}
+
+void paintStrip(QPainter& painter, const MapScene& scene, const MapLayout& layout, const QRectF& plot) {
+    if (layout.strip <= 0 || scene.panes.empty())
+        return;
+    const QRectF strip(plot.left() - layout.strip + 2, plot.top(), layout.strip - 6, plot.height());
+    const MapScale& scale = scene.panes.front().scale;
+    const MapScale weights =
+        scale.kind() == ScaleKind::Signed ? MapScale(ScaleKind::Log) : scale; // shares have no sign
+    const Ramp& ramp = Ramp::weights(scene.theme);
+    const auto cells = static_cast<double>(scene.strip.size());
+    for (double y = 0; y < strip.height(); y += 1) {
+        const double first = scene.view.query + y / scene.view.cell;
+        const double last = scene.view.query + (y + 1) / scene.view.cell;
+        float share = -1;
+        for (double cell = std::max(0.0, std::floor(first)); cell < std::min(last, cells); cell += 1)
+            share = std::max(share, scene.strip[static_cast<std::size_t>(cell)]);
+        if (share >= 0)
+            painter.fillRect(QRectF(strip.left(), strip.top() + y, strip.width(), 1),
+                             QColor::fromRgb(ramp.table()[weights.index(share)]));
+    }
+    painter.setBrush(Qt::NoBrush);
+    painter.setPen(QPen(scene.theme.controlEdge, 1));
+    painter.drawRect(strip.adjusted(-0.5, -0.5, 0.5, 0.5));
 }
 
 void paintKeyLabels(QPainter& painter, const MapScene& scene, const MapLayout& layout, const QRectF& plot) {

@@ -23,6 +23,10 @@ void paintKeyLabels(QPainter& painter, const MapScene& scene, const MapLayout& l
 /// The same to the left of it.
 void paintQueryLabels(QPainter& painter, const MapScene& scene, const MapLayout& layout, const QRectF& plot);
 
+inline constexpr double kStripWidth = 16;
+/// The strip of MapScene::strip; a pixel over several queries shows the largest share.
+void paintStrip(QPainter& painter, const MapScene& scene, const MapLayout& layout, const QRectF& plot);
+
 /// The diagonal, the rows of pinned tokens, and rows, columns and frames of the pinned and the hovered cell.
 void paintMarks(QPainter& painter, const MapScene& scene, const QRectF& plot);
 

@@ -25,13 +25,14 @@ MapCanvas::MapCanvas(QWidget* parent) : QWidget(parent) {
 
 void MapCanvas::setScene(MapScene scene) {
     const bool sameText = scene.count == m_scene.count;
-    const std::size_t panes = m_scene.panes.size();
+    const bool sameRoom =
+        scene.panes.size() == m_scene.panes.size() && scene.strip.empty() == m_scene.strip.empty();
     scene.view = m_scene.view;
     m_scene = std::move(scene);
     m_pictures.clear();
-    if (!sameText || (m_fitted && m_scene.panes.size() != panes))
+    if (!sameText || (m_fitted && !sameRoom))
         fitAll();
-    else if (m_scene.panes.size() != panes)
+    else if (!sameRoom)
         setViewport(m_scene.view);
     update();
 }
@@ -210,7 +211,7 @@ void MapCanvas::paintEvent(QPaintEvent*) {
     PaintOptions options;
     options.ratio = devicePixelRatioF();
     const TileLookup tiles =
-        m_tiles ? m_tiles : [](const TileKey&) { return std::shared_ptr<const MapTile>(); };
+        m_tiles ? m_tiles : [](const MapKey&) { return std::shared_ptr<const MapTile>(); };
     m_pictures.resize(m_scene.panes.size());
     QElapsedTimer timer;
     double made = 0;

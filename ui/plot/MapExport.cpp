@@ -1,5 +1,6 @@
 #include "ui/plot/MapExport.h"
 #include "core/export/HtmlReport.h"
+#include "core/export/RecipeCsv.h"
 #include "core/files/AtomicFile.h"
 #include "core/measure/HeadReads.h"
 #include "core/policy/PolicyTitle.h"
@@ -63,35 +64,40 @@ bool canMake(const TileSource& source, MapPane pane) {
 /// Tiles made once, when first asked for, of the one level that a picture shows.
 class FreshTiles {
 public:
-    FreshTiles(const TileSource& source, int level) : m_source(source), m_level(level) {}
-    TilePtr operator()(const TileKey& key) {
+    FreshTiles(const Snapshot& snapshot, const TileSource& source, int level)
+        : m_snapshot(snapshot), m_source(source), m_level(level) {}
+    TilePtr operator()(const MapKey& key) {
         if (key.level != m_level || !canMake(m_source, {key.quantity, key.arm}))
             return nullptr;
         TilePtr& tile = m_tiles[key];
-        if (!tile)
-            tile = std::make_shared<MapTile>(makeTile(key, m_source, 0));
-        return tile;
+        if (tile)
+            return tile;
+        if (!key.recipe)
+            return tile = std::make_shared<MapTile>(makeTile(key, m_source, 0));
+        Result<MapTile> made = makeRecipeTile(key, *key.recipe, layerSources(m_snapshot), 0, WorkContext{});
+        return made ? tile = std::make_shared<MapTile>(std::move(*made)) : nullptr;
     }
 
 private:
+    const Snapshot& m_snapshot;
     TileSource m_source;
     int m_level;
-    std::unordered_map<TileKey, TilePtr, TileKeyHash> m_tiles;
+    std::unordered_map<MapKey, TilePtr, TileKeyHash> m_tiles;
 };
 
 float usualDifference(const MapScene& scene, const MapLayout& layout, double ratio, const TileLookup& tiles) {
     std::vector<float> differences;
     for (const MapLayer& pane : scene.panes)
         if (isDifference(pane.quantity))
-            for (const TileKey& key :
+            for (const MapKey& key :
                  visibleTiles(MapFrame::of(scene.view, layout.plots.front().size(), ratio), pane))
                 if (const auto tile = tiles(key))
                     differences.insert(differences.end(), tile->value.begin(), tile->value.end());
     return MapScale::usualLargest(std::move(differences));
 }
 
-QString headingOf(const Snapshot& snapshot, int layer, int head) {
-    QString text = QStringLiteral("Attention of L%1 H%2, isolated").arg(layer).arg(head);
+QString headingOf(const Snapshot& snapshot, const std::string& what) {
+    QString text = QStringLiteral("Attention of %1, isolated").arg(QString::fromStdString(what));
     if (snapshot.request)
         text += QStringLiteral(". A: %1. B: %2")
                     .arg(QString::fromStdString(armTitle(snapshot.request->against)),
@@ -179,40 +185,56 @@ Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& option
     if (!snapshot.request || !snapshot.model || !snapshot.tokens || !snapshot.full)
         return fail(ErrorCode::BadValue, "map: there is no full run to draw yet");
     const ModelShape& shape = snapshot.model->shape;
-    const int layer =
-        options.layer >= 0 ? options.layer : std::clamp(snapshot.request->visible.layer, 0, shape.layers - 1);
-    const int head =
-        options.head >= 0 ? options.head : std::clamp(snapshot.request->visible.head, 0, shape.heads - 1);
-    if (layer >= shape.layers || static_cast<std::size_t>(layer) >= snapshot.full->layers.size() ||
-        !snapshot.full->layers[static_cast<std::size_t>(layer)])
-        return fail(ErrorCode::BadValue, "map: layer " + std::to_string(layer) +
-                                             " is not there; the run has layers 0 to " +
-                                             std::to_string(shape.layers - 1));
-    if (head >= shape.heads)
-        return fail(ErrorCode::BadValue, "map: head " + std::to_string(head) +
-                                             " is not there; heads are 0 to " +
-                                             std::to_string(shape.heads - 1));
-    const std::optional<TileSource> source = snapshot.tileSource(layer);
-    if (!source)
-        return fail(ErrorCode::BadValue, "map: layer " + std::to_string(layer) + " is not computed yet");
+    MapRecipe one;
+    one.heads = {
+        {options.layer >= 0 ? options.layer
+                            : std::clamp(snapshot.request->visible.layer, 0, shape.layers - 1),
+         options.head >= 0 ? options.head : std::clamp(snapshot.request->visible.head, 0, shape.heads - 1)}};
+    const MapRecipe& recipe = options.recipe ? *options.recipe : one;
+    const auto [layer, head] = recipe.heads.front();
     std::vector<MapPane> panes = options.quantities;
     if (panes.empty())
         panes = {snapshot.against ? MapPane(MapQuantity::Hybrid, MapArm::A) : MapPane(MapQuantity::Full),
                  MapQuantity::Hybrid};
-    for (const MapPane& pane : panes)
-        if (!canMake(*source, pane))
-            return fail(ErrorCode::BadValue, "map: the hybrid of layer " + std::to_string(layer) +
-                                                 " is not computed; it is known for the visible layer only");
+    std::optional<TileSource> source;
+    for (const HeadAt& at : recipe.heads) {
+        if (at.layer >= shape.layers || !snapshot.full->has(at.layer))
+            return fail(ErrorCode::BadValue, "map: layer " + std::to_string(at.layer) +
+                                                 " is not there; the run has layers 0 to " +
+                                                 std::to_string(shape.layers - 1));
+        if (at.head >= shape.heads)
+            return fail(ErrorCode::BadValue, "map: head " + std::to_string(at.head) +
+                                                 " is not there; heads are 0 to " +
+                                                 std::to_string(shape.heads - 1));
+        const std::optional<TileSource> own = snapshot.tileSource(at.layer);
+        if (!own)
+            return fail(ErrorCode::BadValue,
+                        "map: layer " + std::to_string(at.layer) + " is not computed yet");
+        for (const MapPane& pane : panes)
+            if (!canMake(*own, pane))
+                return fail(ErrorCode::BadValue,
+                            "map: the hybrid of layer " + std::to_string(at.layer) +
+                                " is not computed; it is known for the visible layer only");
+        if (!source)
+            source = own;
+    }
 
     const auto shared = std::make_shared<MapScene>(); // outlives this call, with the tiles
     MapScene& scene = *shared;
-    scene.tokens = snapshot.tokens;
-    scene.count = static_cast<int>(snapshot.tokens->size());
+    scene.tokens = options.recipe ? options.labels : snapshot.tokens;
+    scene.count = static_cast<int>(recipe.cells(snapshot.tokens->size()));
+    scene.recipe = options.recipe;
+    scene.strip = options.strip;
+    scene.hidden = options.hiddenWords;
     scene.theme = options.theme;
     scene.pinned = options.pinned;
     scene.pins = options.pins;
-    scene.heading = headingOf(snapshot, layer, head);
+    scene.heading = headingOf(snapshot, recipe.text());
     scene.provenance = QString::fromStdString(snapshot.provenance());
+    if (options.recipe)
+        scene.provenance += QStringLiteral(" | ") + QString::fromStdString(recipe.text());
+    if (!options.hiddenWords.isEmpty())
+        scene.provenance += QStringLiteral(" | ") + options.hiddenWords;
     scene.armA = QString::fromStdString(armTitle(snapshot.request->against));
     scene.armB = QString::fromStdString(policyTitle(snapshot.request->policy));
     for (const auto& [quantity, arm] : panes) {
@@ -227,10 +249,13 @@ Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& option
                          : MapScale(options.logarithmic ? ScaleKind::Log : ScaleKind::Linear);
         pane.keptOverlay =
             options.keptOverlay && (arm == MapArm::A ? source->againstPlan : source->plan) != nullptr;
+        pane.recipe = options.recipe;
+        pane.hidden = options.hidden;
         pane.tokens = scene.count;
         pane.causal = shape.causal;
         pane.nativeWindow = shape.layer(layer).window;
-        if (const AttentionPlan* plan = arm == MapArm::A ? source->againstPlan : source->plan)
+        const AttentionPlan* plan = arm == MapArm::A ? source->againstPlan : source->plan;
+        if (plan != nullptr && !options.recipe)
             pane.queryRole = queryRoles(*plan, head);
         scene.panes.push_back(std::move(pane));
     }
@@ -250,8 +275,8 @@ Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& option
     const int level = paint.cells == CellInk::Vector
                           ? 0
                           : MapFrame::of(scene.view, layout.plots.front().size(), paint.ratio).level();
-    auto fresh = std::make_shared<FreshTiles>(*source, level);
-    const TileLookup tiles = [fresh](const TileKey& key) { return (*fresh)(key); };
+    auto fresh = std::make_shared<FreshTiles>(snapshot, *source, level);
+    const TileLookup tiles = [fresh](const MapKey& key) { return (*fresh)(key); };
     const float limit = options.differenceLimit.value_or(
         MapScale::niceLimit(usualDifference(scene, layout, paint.ratio, tiles)));
     for (MapLayer& pane : scene.panes)

@@ -19,7 +19,14 @@ struct MapExportOptions {
     bool logarithmic = true;
     Pooling pooling = Pooling::Max;
     bool keptOverlay = false;
-    std::optional<MapViewport> viewport; ///< empty: all of the text
+    /// Heads, words or sentences as one; `layer` and `head` are then not used, and viewport, pins and what is
+    /// left out count its cells. Null: one head by tokens.
+    std::shared_ptr<const MapRecipe> recipe;
+    std::shared_ptr<const Tokens> labels;      ///< one for each cell of the recipe; null: numbers only
+    std::shared_ptr<const HiddenCells> hidden; ///< left out; null: nothing
+    std::vector<float> strip;                  ///< MapScene::strip
+    QString hiddenWords;                       ///< MapScene::hidden
+    std::optional<MapViewport> viewport;       ///< empty: all of the text
     Pair pinned;
     std::vector<int> pins; ///< pinned tokens
     QSize size{1200, 640}; ///< logical pixels of the maps, without heading, legend and provenance
@@ -29,11 +36,11 @@ struct MapExportOptions {
                                           ///< 98 % of the values shown
 };
 
-/// Writes the maps with heading, legend, axis words and provenance; `path` ends in .png, .svg or .pdf. In SVG
-/// and PDF text stays text, and up to 20,000 cells are vectors; more are an image of 300 dpi under vector
-/// axes. Needs a QGuiApplication (any platform), no display. The file is written completely or not at all.
-/// Callable from any thread, also while the window draws. Errors: BadValue (file extension, scale, layer,
-/// head), Io. Cost: makeTile for the visible part; opens OpenMP regions.
+/// Writes the maps with heading (which says the recipe), legend, axis words and provenance; `path` ends in
+/// .png, .svg or .pdf. In SVG and PDF text stays text, and up to 20,000 cells are vectors; more are an image
+/// of 300 dpi under vector axes. Needs a QGuiApplication (any platform), no display. The file is written
+/// completely or not at all. Callable from any thread, also while the window draws. Errors: BadValue (file
+/// extension, scale, layer, head), Io. Cost: makeTile for the visible part; opens OpenMP regions.
 [[nodiscard]] Result<> exportMap(const Snapshot& snapshot, const MapExportOptions& options,
                                  const std::string& path);
 

@@ -33,6 +33,8 @@ public:
         const auto name = [&](const MapLayer& pane, const QString& usual) {
             return alone ? m_metrics.elidedText(paneTitle(scene, pane), Qt::ElideRight, kLongestName) : usual;
         };
+        if (scene.recipe)
+            line(QString::fromStdString(scene.recipe->text()));
         for (const MapLayer& pane : scene.panes)
             if (pane.quantity == MapQuantity::Full || pane.quantity == MapQuantity::Hybrid) {
                 bar(pane, name(pane, QStringLiteral("weight")));
@@ -66,6 +68,9 @@ public:
                                  .arg(scene.panes.front().nativeWindow)
                            : QStringLiteral("comes after the query"));
         words();
+        if (!scene.hidden.isEmpty()) {
+            line(scene.strip.empty() ? scene.hidden : QStringLiteral("strip at the left: ") + scene.hidden);
+        }
     }
 
     [[nodiscard]] const std::vector<Item>& items() const { return m_items; }

@@ -140,12 +140,11 @@ void paintCells(QPainter& painter, const MapScene& scene, std::size_t pane, cons
 
 } // namespace
 
-QString tokenLabel(const Tokens* tokens, int token, std::size_t characters) {
-    QString label = QString::number(token);
-    if (tokens != nullptr && token >= 0 && static_cast<std::size_t>(token) < tokens->pieces.size())
-        label +=
-            QLatin1Char(' ') +
-            QString::fromStdString(displayText(tokens->pieces[static_cast<std::size_t>(token)], characters));
+QString cellLabel(const MapScene& scene, int cell, std::size_t characters) {
+    const auto at = static_cast<std::size_t>(std::max(cell, 0));
+    QString label = QString::number(scene.recipe ? scene.recipe->tokensOf(at).first : at);
+    if (characters > 0 && scene.tokens && at < scene.tokens->pieces.size())
+        label += QLatin1Char(' ') + QString::fromStdString(displayText(scene.tokens->pieces[at], characters));
     return label;
 }
 
@@ -181,7 +180,8 @@ QString paneTitle(const MapScene& scene, const MapLayer& pane) {
 MapLayout layoutMap(const MapScene& scene, const QRectF& area) {
     MapLayout layout;
     layout.tokenLabels = scene.view.cell >= kTokenLabelsFrom && scene.tokens;
-    layout.queryGutter = layout.tokenLabels ? kTokenQueryGutter : kNumberQueryGutter;
+    layout.strip = scene.strip.empty() ? 0 : kStripWidth;
+    layout.queryGutter = (layout.tokenLabels ? kTokenQueryGutter : kNumberQueryGutter) + layout.strip;
     layout.keyGutter = layout.tokenLabels ? kTokenKeyGutter : kNumberKeyGutter;
     const auto count = static_cast<double>(std::max<std::size_t>(scene.panes.size(), 1));
     layout.titleHeight = scene.bare && scene.panes.size() < 2 ? 0 : kTitleHeight;
@@ -232,8 +232,10 @@ void paintMap(QPainter& painter, const MapScene& scene, const MapLayout& layout,
             paintNumbers(painter, scene, scene.panes[i], plot, tiles);
             paintMarks(painter, scene, plot);
             paintKeyLabels(painter, scene, layout, plot);
-            if (i == 0)
+            if (i == 0) {
                 paintQueryLabels(painter, scene, layout, plot);
+                paintStrip(painter, scene, layout, plot);
+            }
         }
         painter.setBrush(Qt::NoBrush);
         painter.setPen(QPen(theme.controlEdge, 1));

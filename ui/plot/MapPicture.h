@@ -13,9 +13,11 @@ namespace fovea::ui {
 /// Everything that a picture of the map shows, except the values. The same code paints it on screen and into
 /// files.
 struct MapScene {
-    std::shared_ptr<const Tokens> tokens; ///< for labels; may be null (then numbers only)
-    int count = 0;                        ///< T
-    std::vector<MapLayer> panes;          ///< one to three maps with one viewport
+    std::shared_ptr<const Tokens> tokens; ///< for labels, one for each cell; may be null (then numbers only)
+    int count = 0;                        ///< cells per side
+    /// That of the panes. Cells are labelled by their first token's number, and all marks below count cells.
+    std::shared_ptr<const MapRecipe> recipe;
+    std::vector<MapLayer> panes; ///< one to three maps with one viewport
     MapViewport view;
     Theme theme;
     Pair hovered, pinned;
@@ -23,7 +25,10 @@ struct MapScene {
     SelectionModel::Block block; ///< outlined; invalid: none
     std::vector<int> pins;       ///< pinned tokens: each is a line along its row, with its label
     QString empty;               ///< sentence shown instead of maps
-    QString armA, armB;          ///< what the arms are called: titles and legend name them; may be empty
+    /// [cells] what each query gives the keys in the strip at the left of the first map; empty: no strip.
+    std::vector<float> strip;
+    QString hidden;     ///< what is left out and its share of the mass, for the legend; may be empty
+    QString armA, armB; ///< what the arms are called: titles and legend name them; may be empty
     /// In the window: the words of the axes stand in the margins of the labels, and a map has a title only
     /// beside another one, so that the cells get the room. Plots are square, as the map of a whole text is.
     bool bare = false;
@@ -35,6 +40,7 @@ struct MapScene {
 struct MapLayout {
     std::vector<QRectF> plots;
     double queryGutter = 0, keyGutter = 0; ///< widths of the label margins
+    double strip = 0;                      ///< of the query margin, next to the plot
     double titleHeight = 0, axisWordHeight = 0;
     bool tokenLabels = false;
 };
@@ -71,7 +77,8 @@ void paintMap(QPainter& painter, const MapScene& scene, const MapLayout& layout,
 void paintMapLegend(QPainter& painter, const MapScene& scene, const QRectF& area,
                     double devicePixelsPerPixel);
 
-/// "#412 harbour", plain text, cut to `characters` of token text.
-[[nodiscard]] QString tokenLabel(const Tokens* tokens, int token, std::size_t characters);
+/// "412 harbour": the number of a cell's first token and the cell's text, plain, cut to `characters`. No
+/// characters: the number alone.
+[[nodiscard]] QString cellLabel(const MapScene& scene, int cell, std::size_t characters);
 
 } // namespace fovea::ui

@@ -65,14 +65,14 @@ private:
                               static_cast<std::uint32_t>(row >> shift),
                               static_cast<std::uint32_t>(col >> shift),
                               content.arm};
-            if (auto tile = tiles(key))
+            if (auto tile = tiles({key, content.recipe}))
                 return {std::move(tile), shift};
             if ((kTile << (level + shift)) >= static_cast<std::size_t>(content.tokens))
                 break;
         }
         if (const int shift = content.pictureLevel - level; quantity == MapQuantity::Full && shift > 0)
-            if (auto tile = tiles(
-                    {content.layer, content.head, quantity, content.pooling, content.pictureLevel, 0, 0}))
+            if (auto tile = tiles(TileKey{content.layer, content.head, quantity, content.pooling,
+                                          content.pictureLevel, 0, 0}))
                 return {std::move(tile), shift};
         return {};
     }
@@ -91,7 +91,8 @@ public:
             const PixelSpan span = pixelSpan(frame.originX + x, m_size);
             for (std::int64_t c = std::max<std::int64_t>(span.first, 0); c < std::min(span.last, m_values);
                  ++c)
-                m_taps.push_back({x, c});
+                if (!content.hidden || !isHidden(content.hidden->keys, c, false))
+                    m_taps.push_back({x, c});
         }
         if (m_taps.empty())
             return;
@@ -120,6 +121,8 @@ public:
         m_overlay.assign(width, CellLook::Outside);
         m_shares.assign(width, {});
         for (std::int64_t r = span.first; r < span.last; ++r) {
+            if (m_content.hidden && isHidden(m_content.hidden->queries, r, true))
+                continue;
             addRow(m_grids.front(), m_content.quantity, r, value, look);
             if (m_grids.size() > 1)
                 addRow(m_grids.back(), MapQuantity::Kept, r, nullptr, m_overlay.data());
@@ -202,6 +205,16 @@ private:
                 next = CellLook::RoutedQuery;
             look[tap.pixel] = std::min(look[tap.pixel], next);
         }
+    }
+
+    /// Whether all, or any, of the cells that one value of the level pools are left out.
+    [[nodiscard]] bool isHidden(const std::vector<std::uint8_t>& cells, std::int64_t at, bool all) const {
+        const auto first = static_cast<std::size_t>(at << m_level);
+        const std::size_t last = std::min(first + (std::size_t{1} << m_level), cells.size());
+        for (std::size_t i = first; i < last; ++i)
+            if ((cells[i] != 0) != all)
+                return !all;
+        return all && first < last;
     }
 
     [[nodiscard]] bool hasQueryRole(std::int64_t valueRow) const {
@@ -390,8 +403,8 @@ QRgb cellColor(const MapLayer& content, const Theme& theme, CellLook look, float
     return ramp.table()[content.scale.index(value)];
 }
 
-std::vector<TileKey> visibleTiles(const MapFrame& frame, const MapLayer& content) {
-    std::vector<TileKey> keys;
+std::vector<MapKey> visibleTiles(const MapFrame& frame, const MapLayer& content) {
+    std::vector<MapKey> keys;
     if (content.tokens <= 0 || frame.width <= 0 || frame.height <= 0)
         return keys;
     const int level = frame.level();
@@ -407,11 +420,13 @@ std::vector<TileKey> visibleTiles(const MapFrame& frame, const MapLayer& content
     for (std::int64_t row = rows.first; row < rows.last; ++row)
         for (std::int64_t col = cols.first; col < (content.causal ? std::min(cols.last, row + 1) : cols.last);
              ++col)
-            keys.push_back({content.layer, content.head, content.quantity, content.pooling, level,
-                            static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(col), content.arm});
+            keys.emplace_back(TileKey{content.layer, content.head, content.quantity, content.pooling, level,
+                                      static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(col),
+                                      content.arm},
+                              content.recipe);
     const double middleRow = static_cast<double>(rows.first + rows.last - 1) / 2;
     const double middleCol = static_cast<double>(cols.first + cols.last - 1) / 2;
-    std::stable_sort(keys.begin(), keys.end(), [&](const TileKey& a, const TileKey& b) {
+    std::stable_sort(keys.begin(), keys.end(), [&](const MapKey& a, const MapKey& b) {
         const auto distance = [&](const TileKey& k) {
             return std::hypot(k.row - middleRow, k.col - middleCol);
         };

@@ -1,10 +1,9 @@
 #pragma once
-#include "core/measure/MapTile.h"
+#include "ui/plot/MapKey.h"
 #include "ui/plot/MapScale.h"
 #include "ui/plot/MapViewport.h"
 #include <QImage>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -25,15 +24,17 @@ enum class CellLook : std::uint8_t {
     Outside, ///< beyond the text
 };
 
-/// Returns a tile, or null if it is not available.
-using TileLookup = std::function<std::shared_ptr<const MapTile>(const TileKey&)>;
-
 /// What a map is of.
 struct MapPane {
     MapPane(MapQuantity what, MapArm whose = MapArm::B) : quantity(what), arm(whose) {}
     MapQuantity quantity;
     MapArm arm;
     bool operator==(const MapPane&) const = default;
+};
+
+/// Cells that a map leaves out: [cells] 1 for hidden ones of each axis.
+struct HiddenCells {
+    std::vector<std::uint8_t> keys, queries;
 };
 
 /// The content of one pane, without its position.
@@ -44,15 +45,21 @@ struct MapLayer {
     Pooling pooling = Pooling::Max;
     MapScale scale{ScaleKind::Log};
     bool keptOverlay = false; ///< hatch pairs that the arm's plan does not read, over any quantity
-    int tokens = 0;
+    /// A map that combines heads, words or sentences: `layer` and `head` are those of its first head. Null:
+    /// one head, and a cell is a pair of tokens.
+    std::shared_ptr<const MapRecipe> recipe;
+    int tokens = 0;       ///< cells per side: T, or what the recipe makes of it
     bool causal = true;   ///< false: an encoder, which has pairs above the diagonal too
     int nativeWindow = 0; ///< of the layer, tokens; 0: it is global. For the legend
     /// For MapQuantity::Full: the level of the coarse picture of the run, which is shown while tiles are
     /// missing; -1: none.
     int pictureLevel = -1;
-    /// [T] 1 for tokens that the router chose to read everything before them; their routed cells are drawn as
-    /// query role. May be empty.
+    /// [cells] 1 for queries that the router chose to read everything before them; their routed cells are
+    /// drawn as query role. May be empty.
     std::vector<std::uint8_t> queryRole;
+    /// Left out: their columns and rows are empty. A pixel over several cells shows the others; where one
+    /// value pools several keys, it is left out with any of them. Null: none.
+    std::shared_ptr<const HiddenCells> hidden;
     float nearZero = kLogLow; ///< attended cells below it are drawn with a dot
 };
 
@@ -69,7 +76,7 @@ struct MapSamples {
 
 /// The tiles that a frame shows, those nearest to its centre first. Tiles entirely above the diagonal are
 /// omitted where the model is causal.
-[[nodiscard]] std::vector<TileKey> visibleTiles(const MapFrame& frame, const MapLayer& content);
+[[nodiscard]] std::vector<MapKey> visibleTiles(const MapFrame& frame, const MapLayer& content);
 /// One look and value per cell of a rectangle of queries and keys: the content of a picture with one cell per
 /// pixel.
 [[nodiscard]] MapSamples sampleCells(const MapLayer& content, std::int64_t query, std::int64_t queries,

@@ -1,4 +1,5 @@
 #include "ui/plot/NumberText.h"
+#include <QLocale>
 #include <algorithm>
 #include <cmath>
 
@@ -17,6 +18,14 @@ QString threeDigits(double value) {
 
 QString signedThreeDigits(double value) {
     return (value < 0 ? QString(QChar(0x2212)) : QStringLiteral("+")) + threeDigits(std::abs(value));
+}
+
+QString groupedCount(std::uint64_t count) {
+    return QLocale(QLocale::English).toString(static_cast<qulonglong>(count));
+}
+
+QString text(std::string_view utf8) {
+    return QString::fromUtf8(utf8.data(), static_cast<qsizetype>(utf8.size()));
 }
 
 } // namespace fovea::ui

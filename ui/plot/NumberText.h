@@ -1,5 +1,8 @@
 #pragma once
 #include <QString>
+#include <concepts>
+#include <cstdint>
+#include <string_view>
 
 namespace fovea::ui {
 
@@ -7,5 +10,14 @@ namespace fovea::ui {
 [[nodiscard]] QString threeDigits(double value);
 /// The same with its sign, a true minus: "+0.0014".
 [[nodiscard]] QString signedThreeDigits(double value);
+/// A count with its thousands apart: "16,384".
+[[nodiscard]] QString groupedCount(std::uint64_t count);
+template <std::integral T>
+[[nodiscard]] QString grouped(T count) {
+    return groupedCount(static_cast<std::uint64_t>(count));
+}
+
+/// UTF-8 of core as Qt has it.
+[[nodiscard]] QString text(std::string_view utf8);
 
 } // namespace fovea::ui

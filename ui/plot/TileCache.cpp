@@ -18,29 +18,68 @@ std::shared_ptr<const LayerActivations> layerOf(const Snapshot* snapshot, int la
     return snapshot->full->layers[static_cast<std::size_t>(layer)];
 }
 
-/// Queries of a tile, clipped to the text.
-RowRange rowsOf(const TileKey& key, std::size_t tokens) {
-    const std::size_t span = kTile << key.level;
-    return {std::min(key.row * span, tokens), std::min((key.row + std::size_t{1}) * span, tokens)};
+using Layers = std::vector<std::shared_ptr<const LayerActivations>>;
+
+/// The layers that a tile is made from; null where one is not there.
+Layers layersOf(const Snapshot* snapshot, const MapKey& key) {
+    if (!key.recipe)
+        return {layerOf(snapshot, key.layer)};
+    Layers layers;
+    int before = -1;
+    for (const HeadAt& at : key.recipe->heads)
+        if (std::exchange(before, at.layer) != at.layer)
+            layers.push_back(layerOf(snapshot, at.layer));
+    return layers;
 }
 
-bool dependsOnPolicy(const TileKey& key) {
+bool areThere(const Layers& layers) {
+    return std::none_of(layers.begin(), layers.end(), [](const auto& layer) { return layer == nullptr; });
+}
+
+bool sameLayers(const std::vector<std::weak_ptr<const LayerActivations>>& a, const Layers& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const auto& x, const auto& y) { return sameOwner(x, y); });
+}
+
+/// Queries of a tile, clipped to the text.
+RowRange rowsOf(const MapKey& key, std::size_t tokens) {
+    const std::size_t span = kTile << key.level;
+    const std::size_t cells = key.recipe ? key.recipe->cells(tokens) : tokens;
+    const RowRange rows{std::min(key.row * span, cells), std::min((key.row + std::size_t{1}) * span, cells)};
+    if (!key.recipe || rows.first == rows.last)
+        return rows;
+    return {key.recipe->tokensOf(rows.first).first, key.recipe->tokensOf(rows.last - 1).last};
+}
+
+bool dependsOnPolicy(const MapKey& key) {
     return key.quantity != MapQuantity::Full;
 }
 
-bool isOfA(const TileKey& key) {
+bool isOfA(const MapKey& key) {
     return dependsOnPolicy(key) && (key.quantity == MapQuantity::ArmDifference || key.arm == MapArm::A);
 }
 
-bool isOfB(const TileKey& key) {
+bool isOfB(const MapKey& key) {
     return dependsOnPolicy(key) && (key.quantity == MapQuantity::ArmDifference || key.arm == MapArm::B);
 }
 
-/// The rows of the tile's head that a planned layer has; none when it is another layer or head.
-RowRange plannedRows(const TileKey& key, const std::shared_ptr<const VisibleLayer>& visible) {
-    return visible && visible->layer == key.layer && visible->plan->heads[static_cast<std::size_t>(key.head)]
-               ? visible->coveredRows(key.head)
+/// The rows of a head that a planned layer has; none when it is another layer or head.
+RowRange plannedRows(HeadAt at, const std::shared_ptr<const VisibleLayer>& visible) {
+    return visible && visible->layer == at.layer && visible->plan->heads[static_cast<std::size_t>(at.head)]
+               ? visible->coveredRows(at.head)
                : RowRange{};
+}
+
+/// Those that it has of every head of the tile.
+RowRange plannedRows(const MapKey& key, const std::shared_ptr<const VisibleLayer>& visible) {
+    if (!key.recipe)
+        return plannedRows(HeadAt{key.layer, key.head}, visible);
+    RowRange rows = plannedRows(key.recipe->heads.front(), visible);
+    for (const HeadAt& at : key.recipe->heads) {
+        const RowRange own = plannedRows(at, visible);
+        rows = {std::max(rows.first, own.first), std::min(rows.last, own.last)};
+    }
+    return rows.first < rows.last ? rows : RowRange{};
 }
 
 /// Values that a partial tile does not know are taken from one of the same policy that knows them.
@@ -58,11 +97,12 @@ void fillUnknown(MapTile& tile, const MapTile& old) {
 
 } // namespace
 
-std::size_t TileKeyHash::operator()(const TileKey& key) const {
+std::size_t TileKeyHash::operator()(const MapKey& key) const {
     return splitMix64(static_cast<std::uint64_t>(key.layer), static_cast<std::uint64_t>(key.head),
                       static_cast<std::uint64_t>(key.quantity), static_cast<std::uint64_t>(key.pooling),
                       static_cast<std::uint64_t>(key.level), std::uint64_t{key.row}, std::uint64_t{key.col},
-                      static_cast<std::uint64_t>(key.arm));
+                      static_cast<std::uint64_t>(key.arm)) ^
+           std::hash<const void*>{}(key.recipe.get());
 }
 
 int pictureLevelOf(const LayerActivations& layer) {
@@ -85,9 +125,12 @@ void TileCache::setSnapshot(SnapshotPtr snapshot) {
     m_failed.clear();
     // A layer of another run has other activations: its tiles are of another text or model, and no picture
     // needs them.
-    const auto ofAnotherRun = [this](const TileKey& key, const Stamp& stamp) {
-        const auto layer = layerOf(m_snapshot.get(), key.layer);
-        return layer && !sameOwner(stamp.layer, layer);
+    const auto ofAnotherRun = [this](const MapKey& key, const Stamp& stamp) {
+        const Layers layers = layersOf(m_snapshot.get(), key);
+        for (std::size_t i = 0; i < layers.size(); ++i)
+            if (layers[i] && !sameOwner(stamp.layers[i], layers[i]))
+                return true;
+        return false;
     };
     for (auto it = m_entries.begin(); it != m_entries.end();) {
         const auto entry = it++;
@@ -99,8 +142,8 @@ void TileCache::setSnapshot(SnapshotPtr snapshot) {
     startNext();
 }
 
-bool TileCache::possible(const TileKey& key, const Snapshot* of) {
-    if (!layerOf(of, key.layer))
+bool TileCache::possible(const MapKey& key, const Snapshot* of) {
+    if (!areThere(layersOf(of, key)))
         return false;
     if (!dependsOnPolicy(key))
         return true;
@@ -113,16 +156,17 @@ bool TileCache::possible(const TileKey& key, const Snapshot* of) {
 }
 
 /// Do the plans of the snapshot, which can make part of the tile, cover all its rows? Arm A's always do.
-bool TileCache::wholly(const TileKey& key, const Snapshot& of) {
+bool TileCache::wholly(const MapKey& key, const Snapshot& of) {
     if (!isOfB(key))
         return true;
     const RowRange have = plannedRows(key, of.visible), need = rowsOf(key, of.tokens->size());
     return have.first <= need.first && need.last <= have.last;
 }
 
-TileCache::Stamp TileCache::stampFor(const TileKey& key, const Snapshot& of) {
+TileCache::Stamp TileCache::stampFor(const MapKey& key, const Snapshot& of) {
     Stamp stamp;
-    stamp.layer = layerOf(&of, key.layer);
+    for (const auto& layer : layersOf(&of, key))
+        stamp.layers.push_back(layer);
     if (!dependsOnPolicy(key))
         return stamp;
     if (isOfB(key))
@@ -139,9 +183,9 @@ bool TileCache::ofPolicies(const Stamp& stamp, const Snapshot& of) {
            (!stamp.against || (of.against && *stamp.against == of.against->policy));
 }
 
-bool TileCache::isCurrent(const TileKey& key, const Stamp& stamp, const Snapshot* of) {
-    const auto layer = layerOf(of, key.layer);
-    if (!layer || !sameOwner(stamp.layer, layer))
+bool TileCache::isCurrent(const MapKey& key, const Stamp& stamp, const Snapshot* of) {
+    const Layers layers = layersOf(of, key);
+    if (!areThere(layers) || !sameLayers(stamp.layers, layers))
         return false;
     if (!dependsOnPolicy(key))
         return true;
@@ -150,15 +194,15 @@ bool TileCache::isCurrent(const TileKey& key, const Stamp& stamp, const Snapshot
     return ofPolicies(stamp, *of);
 }
 
-const Snapshot* TileCache::sourceOf(const TileKey& key) const {
+const Snapshot* TileCache::sourceOf(const MapKey& key) const {
     return dependsOnPolicy(key) ? m_source.get() : m_snapshot.get();
 }
 
-bool TileCache::isFailed(const TileKey& key) const {
+bool TileCache::isFailed(const MapKey& key) const {
     return std::find(m_failed.begin(), m_failed.end(), key) != m_failed.end();
 }
 
-bool TileCache::isMade(const TileKey& key) const {
+bool TileCache::isMade(const MapKey& key) const {
     const auto shown = m_entries.find(key);
     if (shown != m_entries.end() && isCurrent(key, shown->second.stamp, sourceOf(key)))
         return true;
@@ -170,15 +214,15 @@ bool TileCache::showsAnotherPolicy() const {
     return m_source && std::any_of(m_entries.begin(), m_entries.end(), [this](const auto& entry) {
                const auto& [key, shown] = entry;
                return dependsOnPolicy(key) && !ofPolicies(shown.stamp, *m_source) &&
-                      std::any_of(m_wanted.begin(), m_wanted.end(), [&](const TileKey& wanted) {
+                      std::any_of(m_wanted.begin(), m_wanted.end(), [&](const MapKey& wanted) {
                           return dependsOnPolicy(wanted) && wanted.layer == key.layer &&
-                                 wanted.head == key.head;
+                                 wanted.head == key.head && wanted.recipe == key.recipe;
                       });
            });
 }
 
 bool TileCache::pictureIsWhole() const {
-    return std::all_of(m_wanted.begin(), m_wanted.end(), [this](const TileKey& key) {
+    return std::all_of(m_wanted.begin(), m_wanted.end(), [this](const MapKey& key) {
         return !dependsOnPolicy(key) || !possible(key, m_source.get()) || isFailed(key) || isMade(key);
     });
 }
@@ -186,8 +230,8 @@ bool TileCache::pictureIsWhole() const {
 void TileCache::chooseSource() {
     if (m_source == m_snapshot)
         return;
-    const auto ofThisRun = [this](const TileKey& key) {
-        return layerOf(m_source.get(), key.layer) == layerOf(m_snapshot.get(), key.layer);
+    const auto ofThisRun = [this](const MapKey& key) {
+        return layersOf(m_source.get(), key) == layersOf(m_snapshot.get(), key);
     };
     const bool stale = !m_source || !std::all_of(m_wanted.begin(), m_wanted.end(), ofThisRun);
     if (!stale && !pictureIsWhole())
@@ -196,19 +240,19 @@ void TileCache::chooseSource() {
     // Rows of a new policy are not put between those of an old one: while a slider moves, a plan may cover
     // the rows on screen alone.
     if (!stale && m_snapshot && showsAnotherPolicy() &&
-        std::any_of(m_wanted.begin(), m_wanted.end(), [this](const TileKey& key) {
+        std::any_of(m_wanted.begin(), m_wanted.end(), [this](const MapKey& key) {
             return dependsOnPolicy(key) && !(possible(key) && wholly(key, *m_snapshot));
         }))
         m_source = std::move(before);
 }
 
-void TileCache::erase(std::unordered_map<TileKey, Entry, TileKeyHash>::iterator entry) {
+void TileCache::erase(std::unordered_map<MapKey, Entry, TileKeyHash>::iterator entry) {
     m_bytes -= tileBytes(*entry->second.tile);
     m_ages.erase(entry->second.age);
     m_entries.erase(entry);
 }
 
-void TileCache::put(const TileKey& key, TilePtr tile, const Stamp& stamp) {
+void TileCache::put(const MapKey& key, TilePtr tile, const Stamp& stamp) {
     if (const auto old = m_entries.find(key); old != m_entries.end())
         erase(old);
     m_bytes += tileBytes(*tile);
@@ -227,12 +271,12 @@ void TileCache::showCollected() {
     m_collected.clear();
 }
 
-TileCache::Found TileCache::find(const TileKey& key) {
+TileCache::Found TileCache::find(const MapKey& key) {
     const auto it = m_entries.find(key);
     if (it == m_entries.end()) {
         const auto layer = layerOf(m_snapshot.get(), key.layer);
-        if (!layer || key.level != pictureLevelOf(*layer) || key.quantity != MapQuantity::Full ||
-            key.row + key.col != 0)
+        if (!layer || key.recipe || key.level != pictureLevelOf(*layer) ||
+            key.quantity != MapQuantity::Full || key.row + key.col != 0)
             return {};
         auto tile = std::make_shared<const MapTile>(pictureTile(key, layer->picture));
         m_bytes += tileBytes(*tile);
@@ -243,14 +287,14 @@ TileCache::Found TileCache::find(const TileKey& key) {
     return {it->second.tile, isCurrent(key, it->second.stamp, m_snapshot.get()) && !it->second.stamp.plan};
 }
 
-void TileCache::want(std::vector<TileKey> keys) {
+void TileCache::want(std::vector<MapKey> keys) {
     m_wanted = std::move(keys);
     chooseSource();
     startNext();
 }
 
 bool TileCache::settled() const {
-    return m_flying.empty() && std::none_of(m_wanted.begin(), m_wanted.end(), [this](const TileKey& key) {
+    return m_flying.empty() && std::none_of(m_wanted.begin(), m_wanted.end(), [this](const MapKey& key) {
                const auto it = m_entries.find(key);
                return it == m_entries.end()
                           ? possible(key)
@@ -264,17 +308,27 @@ void TileCache::startNext() {
     m_starting = true;
     for (bool found = true; found && m_flying.size() < kInFlight;) {
         found = false;
-        for (const TileKey& key : m_wanted) {
+        for (const MapKey& key : m_wanted) {
             const SnapshotPtr& source = dependsOnPolicy(key) ? m_source : m_snapshot;
             if (std::find(m_flying.begin(), m_flying.end(), key) != m_flying.end() || isFailed(key) ||
                 !possible(key, source.get()) || isMade(key))
                 continue;
             found = true;
             m_flying.push_back(key);
-            Work work = [key, source](const WorkContext&) -> Result<std::shared_ptr<MapTile>> {
-                const std::optional<TileSource> from = source->tileSource(key.layer);
-                if (!from || (dependsOnPolicy(key) && !from->plan))
-                    return fail(ErrorCode::BadValue, "this part of the map is not computed");
+            Work work = [key, source](const WorkContext& context) -> Result<std::shared_ptr<MapTile>> {
+                const LayerSources sources = [&](int layer) -> Result<TileSource> {
+                    const std::optional<TileSource> from = source->tileSource(layer);
+                    if (!from || (dependsOnPolicy(key) && !from->plan))
+                        return fail(ErrorCode::BadValue, "this part of the map is not computed");
+                    return *from;
+                };
+                if (key.recipe) {
+                    Result<MapTile> tile = makeRecipeTile(key, *key.recipe, sources, 0, context);
+                    FOVEA_TRY(tile);
+                    return std::make_shared<MapTile>(std::move(*tile));
+                }
+                const Result<TileSource> from = sources(key.layer);
+                FOVEA_TRY(from);
                 return std::make_shared<MapTile>(makeTile(key, *from, 0));
             };
             Done done = [this, key, stamp = stampFor(key, *source)](Result<std::shared_ptr<MapTile>> answer) {
@@ -287,13 +341,13 @@ void TileCache::startNext() {
     m_starting = false;
 }
 
-void TileCache::arrived(const TileKey& key, const Stamp& stamp, Result<std::shared_ptr<MapTile>> answer) {
+void TileCache::arrived(const MapKey& key, const Stamp& stamp, Result<std::shared_ptr<MapTile>> answer) {
     std::erase(m_flying, key);
     if (!answer && answer.error().code != ErrorCode::Cancelled)
         m_failed.push_back(key);
-    const auto layer = layerOf(m_snapshot.get(), key.layer);
+    const Layers layers = layersOf(m_snapshot.get(), key);
     const bool ofThePicture = !dependsOnPolicy(key) || (m_source && ofPolicies(stamp, *m_source));
-    if (answer && layer && sameOwner(stamp.layer, layer) && ofThePicture) {
+    if (answer && areThere(layers) && sameLayers(stamp.layers, layers) && ofThePicture) {
         std::shared_ptr<MapTile> tile = std::move(*answer);
         if (!dependsOnPolicy(key) || !showsAnotherPolicy()) {
             const auto old = m_entries.find(key);

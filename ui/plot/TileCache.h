@@ -1,5 +1,6 @@
 #pragma once
 #include "core/engine/Snapshot.h"
+#include "ui/plot/MapKey.h"
 #include <QObject>
 #include <cstddef>
 #include <functional>
@@ -14,7 +15,7 @@ using SnapshotPtr = std::shared_ptr<const Snapshot>;
 using TilePtr = std::shared_ptr<const MapTile>;
 
 struct TileKeyHash {
-    [[nodiscard]] std::size_t operator()(const TileKey& key) const;
+    [[nodiscard]] std::size_t operator()(const MapKey& key) const;
 };
 
 /// Value tiles of the map's quad-tree for the newest snapshot. A tile is current when it was made from the
@@ -43,15 +44,15 @@ public:
         bool current = false;
     };
     /// A tile of the level of the run's own picture is made on the spot.
-    [[nodiscard]] Found find(const TileKey& key);
+    [[nodiscard]] Found find(const MapKey& key);
     /// Sets the tiles that are on screen, most important first; replaces the previous list. At most two
     /// fetches run at a time, so that the newest list decides about the next one.
-    void want(std::vector<TileKey> keys);
+    void want(std::vector<MapKey> keys);
     /// Whether every wanted tile that the snapshot can provide is available and current.
     [[nodiscard]] bool settled() const;
     [[nodiscard]] std::size_t bytes() const { return m_bytes; }
     /// Whether all or part of this tile can be made from the snapshot now.
-    [[nodiscard]] bool possible(const TileKey& key) const { return possible(key, m_snapshot.get()); }
+    [[nodiscard]] bool possible(const MapKey& key) const { return possible(key, m_snapshot.get()); }
 
 signals:
     void tileArrived();
@@ -60,47 +61,47 @@ private:
     /// What a tile was made from. Weak pointers compare by owner, so a new object at an old address is not
     /// mistaken for it.
     struct Stamp {
-        std::weak_ptr<const LayerActivations> layer;
-        std::shared_ptr<const AttentionPolicy> policy, against; ///< of the arms that the tile is of
+        std::vector<std::weak_ptr<const LayerActivations>> layers; ///< one, but of a recipe over several
+        std::shared_ptr<const AttentionPolicy> policy, against;    ///< of the arms that the tile is of
         std::shared_ptr<const AttentionPlan>
             plan; ///< only of a partial tile: arm B's plan, which covered some rows
     };
     struct Entry {
         TilePtr tile;
         Stamp stamp;
-        std::list<TileKey>::iterator age;
+        std::list<MapKey>::iterator age;
     };
-    [[nodiscard]] static bool possible(const TileKey& key, const Snapshot* of);
-    [[nodiscard]] static bool wholly(const TileKey& key, const Snapshot& of);
-    [[nodiscard]] static Stamp stampFor(const TileKey& key, const Snapshot& of);
+    [[nodiscard]] static bool possible(const MapKey& key, const Snapshot* of);
+    [[nodiscard]] static bool wholly(const MapKey& key, const Snapshot& of);
+    [[nodiscard]] static Stamp stampFor(const MapKey& key, const Snapshot& of);
     [[nodiscard]] static bool ofPolicies(const Stamp& stamp, const Snapshot& of);
-    [[nodiscard]] static bool isCurrent(const TileKey& key, const Stamp& stamp, const Snapshot* of);
+    [[nodiscard]] static bool isCurrent(const MapKey& key, const Stamp& stamp, const Snapshot* of);
     /// Shown or collected for the picture of m_source.
-    [[nodiscard]] bool isMade(const TileKey& key) const;
-    [[nodiscard]] bool isFailed(const TileKey& key) const;
-    [[nodiscard]] const Snapshot* sourceOf(const TileKey& key) const;
+    [[nodiscard]] bool isMade(const MapKey& key) const;
+    [[nodiscard]] bool isFailed(const MapKey& key) const;
+    [[nodiscard]] const Snapshot* sourceOf(const MapKey& key) const;
     /// A tile of another policy than m_source's is shown of a wanted layer and head.
     [[nodiscard]] bool showsAnotherPolicy() const;
     /// Every wanted tile that m_source can give is made.
     [[nodiscard]] bool pictureIsWhole() const;
     void chooseSource();
-    void put(const TileKey& key, TilePtr tile, const Stamp& stamp);
-    void erase(std::unordered_map<TileKey, Entry, TileKeyHash>::iterator entry);
+    void put(const MapKey& key, TilePtr tile, const Stamp& stamp);
+    void erase(std::unordered_map<MapKey, Entry, TileKeyHash>::iterator entry);
     void showCollected();
     void startNext();
-    void arrived(const TileKey& key, const Stamp& stamp, Result<std::shared_ptr<MapTile>> answer);
+    void arrived(const MapKey& key, const Stamp& stamp, Result<std::shared_ptr<MapTile>> answer);
     void evict();
 
     Fetch m_fetch;
     SnapshotPtr m_snapshot;
     SnapshotPtr
         m_source; ///< what tiles that depend on the policy are made from: the newest one or an older one
-    std::unordered_map<TileKey, Entry, TileKeyHash> m_entries;
-    std::unordered_map<TileKey, std::pair<TilePtr, Stamp>, TileKeyHash> m_collected; ///< not yet shown
-    std::list<TileKey> m_ages; ///< least recently used first
-    std::vector<TileKey> m_wanted;
-    std::vector<TileKey> m_flying; ///< asked and not yet answered
-    std::vector<TileKey> m_failed; ///< could not be made; not requested again for this snapshot
+    std::unordered_map<MapKey, Entry, TileKeyHash> m_entries;
+    std::unordered_map<MapKey, std::pair<TilePtr, Stamp>, TileKeyHash> m_collected; ///< not yet shown
+    std::list<MapKey> m_ages; ///< least recently used first
+    std::vector<MapKey> m_wanted;
+    std::vector<MapKey> m_flying; ///< asked and not yet answered
+    std::vector<MapKey> m_failed; ///< could not be made; not requested again for this snapshot
     std::size_t m_bytes = 0, m_maxBytes;
     bool m_starting = false;
 };

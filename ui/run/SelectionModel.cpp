@@ -42,8 +42,10 @@ void SelectionModel::togglePin(int token) {
 void SelectionModel::pinPair(Pair pair) {
     const bool same = pair == m_pinnedPair;
     m_pinnedPair = pair;
-    if (pair.valid())
+    if (pair.valid()) {
         pin(pair.query);
+        setBlock({}); // what was chosen last is what is asked about
+    }
     if (!same)
         emit pairChanged();
 }
@@ -55,6 +57,20 @@ void SelectionModel::setBlock(Block block) {
         return;
     m_block = block;
     emit blockChanged();
+}
+
+void SelectionModel::toggleHead(int layer, int head) {
+    std::set<std::pair<int, int>> heads = m_chosenHeads;
+    if (heads.erase({layer, head}) == 0)
+        heads.emplace(layer, head);
+    setHeads(std::move(heads));
+}
+
+void SelectionModel::setHeads(std::set<std::pair<int, int>> heads) {
+    if (heads == m_chosenHeads)
+        return;
+    m_chosenHeads = std::move(heads);
+    emit headsChanged();
 }
 
 void SelectionModel::hover(int token) {
@@ -91,6 +107,10 @@ bool SelectionModel::clearOneLevel() {
     }
     if (!m_pins.empty() || m_query >= 0) {
         pin(-1);
+        return true;
+    }
+    if (!m_chosenHeads.empty()) {
+        setHeads({});
         return true;
     }
     return false;

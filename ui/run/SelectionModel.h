@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 #include <set>
+#include <utility>
 
 namespace fovea::ui {
 
@@ -35,18 +36,23 @@ public:
         return m_pins;
     } ///< tokens pinned with Shift+click; contains query()
 
+    /// (layer, head) of the heads that were chosen to be looked at together; may be empty.
+    [[nodiscard]] const std::set<std::pair<int, int>>& heads() const { return m_chosenHeads; }
+
     /// A cell beyond the model's shape is kept for a model that has it; until then the nearest one counts.
     void setCell(int layer, int head);
     /// Layers and heads of the model that is about to be shown; both at least 1.
     void setShape(int layers, int heads);
-    void pin(int token);        ///< replaces the pins
-    void togglePin(int token);  ///< Shift+click
-    void pinPair(Pair pair);    ///< also pins its query
-    void setBlock(Block block); ///< an invalid one clears it
+    void pin(int token);                  ///< replaces the pins
+    void togglePin(int token);            ///< Shift+click
+    void pinPair(Pair pair);              ///< also pins its query, and clears the block
+    void setBlock(Block block);           ///< an invalid one clears it
+    void toggleHead(int layer, int head); ///< Shift+click in the overview
+    void setHeads(std::set<std::pair<int, int>> heads);
     void hover(int token);
     void hoverPair(Pair pair);
-    /// Clears one level per call: hovered token, then block, then pinned pair, then pins. Returns false if
-    /// nothing was left.
+    /// Clears one level per call: hovered token, then block, then pinned pair, then pins, then heads. Returns
+    /// false if nothing was left.
     bool clearOneLevel();
     /// Drops what lies beyond `tokens`, after a new text.
     void clipTo(int tokens);
@@ -57,6 +63,7 @@ signals:
     void pairChanged();
     void blockChanged();
     void hoverChanged();
+    void headsChanged();
 
 private:
     int m_layer = 0, m_head = 0, m_query = -1, m_hovered = -1;
@@ -64,6 +71,7 @@ private:
     Pair m_hoveredPair, m_pinnedPair;
     Block m_block;
     std::set<int> m_pins;
+    std::set<std::pair<int, int>> m_chosenHeads;
 };
 
 } // namespace fovea::ui

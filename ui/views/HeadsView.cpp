@@ -12,8 +12,8 @@
 #include <QLabel>
 #include <QMouseEvent>
 #include <QPainter>
+#include <QScopedValueRollback>
 #include <QScrollArea>
-#include <QSignalBlocker>
 #include <QStackedWidget>
 #include <QTableView>
 #include <QToolButton>
@@ -94,7 +94,12 @@ void HeadsGrid::resizeEvent(QResizeEvent*) {
 void HeadsGrid::mousePressEvent(QMouseEvent* event) {
     if (event->button() != Qt::LeftButton)
         return;
-    if (const auto cell = cellAt(event->position()))
+    const auto cell = cellAt(event->position());
+    if (!cell)
+        return;
+    if (event->modifiers().testFlag(Qt::ShiftModifier))
+        emit cellToggled(cell->first, cell->second);
+    else
         emit cellChosen(cell->first, cell->second);
 }
 
@@ -119,6 +124,11 @@ void HeadsGrid::keyPressEvent(QKeyEvent* event) {
     case Qt::Key_End:
         head = m_scene.heads - 1;
         break;
+    case Qt::Key_Return:
+    case Qt::Key_Enter:
+        if (event->modifiers().testFlag(Qt::ShiftModifier) && layer < m_scene.layers && head < m_scene.heads)
+            emit cellToggled(layer, head);
+        return;
     default:
         QWidget::keyPressEvent(event);
         return;
@@ -151,6 +161,8 @@ bool HeadsGrid::event(QEvent* event) {
             text +=
                 tr("\nA %1, B - A %2")
                     .arg(threeDigits(*m_scene.against[at]), signedThreeDigits(*value - *m_scene.against[at]));
+        if (m_scene.chosen.contains(*cell))
+            text += tr("\none of the %1 heads chosen for the map").arg(m_scene.chosen.size());
         if (m_scene.full[static_cast<std::size_t>(layer)])
             text += tr("\nthe policy keeps this layer full");
         if (m_scene.old && spec.ofPolicy)
@@ -288,7 +300,7 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
     });
     connect(m_list->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
             [this](const QModelIndex& now) {
-                if (!now.isValid() || !m_list->hasFocus()) // the view itself follows the selection
+                if (!now.isValid() || m_following) // the view itself follows the selection
                     return;
                 const RankedHead& head = m_rank->heads()[static_cast<std::size_t>(now.row())];
                 m_context.selection.setCell(head.layer, head.head);
@@ -315,6 +327,9 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
     all->addWidget(m_pages, 1);
     all->addWidget(m_legend);
     setFocusProxy(m_grid);
+    for (const auto& [before, after] : std::initializer_list<std::pair<QWidget*, QWidget*>>{
+             {m_combo, m_ranked}, {m_ranked, m_armA}, {m_armA, m_grid}, {m_grid, m_list}})
+        setTabOrder(before, after);
 
     connect(m_combo, &QComboBox::currentIndexChanged, this, [this](int index) {
         m_metric = static_cast<HeadMetric>(index);
@@ -327,6 +342,8 @@ HeadsView::HeadsView(ViewContext context, QWidget* parent) : QWidget(parent), m_
     });
     connect(m_grid, &HeadsGrid::cellChosen, this,
             [this](int layer, int head) { m_context.selection.setCell(layer, head); });
+    connect(m_grid, &HeadsGrid::cellToggled, &context.selection, &SelectionModel::toggleHead);
+    connect(&context.selection, &SelectionModel::headsChanged, this, &HeadsView::rebuild);
     connect(&context.selection, &SelectionModel::cellChanged, this, [this] {
         rebuild();
         showSelected();
@@ -359,6 +376,7 @@ void HeadsView::rebuild() {
         m_images.addTo(scene, *shown);
     scene.selectedLayer = m_context.selection.layer();
     scene.selectedHead = m_context.selection.head();
+    scene.chosen = m_context.selection.heads();
     if (scene.layers == 0)
         scene.empty = tr("One cell for every head of the model: waits for the model.");
     m_old = scene.old && m_context.runs.updating();
@@ -376,6 +394,7 @@ void HeadsView::rebuild() {
     if (m_metric == HeadMetric::Picture)
         m_ranked->setChecked(false); // a picture has no rank
     m_rank->show(rankHeads(m_metric, std::max(1, scene.heads), scene.values), m_metric);
+    followSelection();
     m_grid->setScene(std::move(scene));
     m_legend->update();
     update();
@@ -395,14 +414,19 @@ void HeadsView::stepRanked(int by) {
     m_context.selection.setCell(head.layer, head.head);
 }
 
-void HeadsView::showSelected() {
+void HeadsView::followSelection() {
+    const QScopedValueRollback following(m_following, true);
     const std::vector<RankedHead>& heads = m_rank->heads();
-    for (std::size_t i = 0; i < heads.size(); ++i)
-        if (heads[i].layer == m_context.selection.layer() && heads[i].head == m_context.selection.head()) {
-            const QSignalBlocker quiet(m_list->selectionModel());
-            m_list->setCurrentIndex(m_rank->index(static_cast<int>(i), 0));
-            m_list->viewport()->update();
-        }
+    const auto at = std::find_if(heads.begin(), heads.end(), [this](const RankedHead& head) {
+        return head.layer == m_context.selection.layer() && head.head == m_context.selection.head();
+    });
+    if (at == heads.end())
+        m_list->clearSelection();
+    else
+        m_list->setCurrentIndex(m_rank->index(static_cast<int>(at - heads.begin()), 0));
+}
+
+void HeadsView::showSelected() {
     const QRectF cell = m_grid->cellRect(m_context.selection.layer(), m_context.selection.head());
     m_scroll->ensureVisible(static_cast<int>(cell.center().x()), static_cast<int>(cell.center().y()),
                             static_cast<int>(cell.width() / 2) + 18,

@@ -27,6 +27,7 @@ public:
 
 signals:
     void cellChosen(int layer, int head);
+    void cellToggled(int layer, int head); ///< Shift+click, Shift+Return
     void resized();
 
 protected:
@@ -90,7 +91,8 @@ protected:
 
 private:
     void rebuild();
-    void showSelected(); ///< scrolls to the selected head
+    void showSelected();    ///< scrolls the grid to the selected head
+    void followSelection(); ///< its row in the list
     ViewContext m_context;
     HeadMetric m_metric = HeadMetric::KeptMass;
     HeadImages m_images;
@@ -105,6 +107,7 @@ private:
     QTableView* m_list;
     RankedHeadsModel* m_rank;
     bool m_old = false;
+    bool m_following = false; ///< the list is being told of the selection, and need not tell of it
 };
 
 } // namespace fovea::ui

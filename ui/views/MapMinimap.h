@@ -17,6 +17,7 @@ public:
     explicit MapMinimap(QWidget* parent = nullptr);
     void setContent(const MapLayer& content, const Theme& theme, const TileLookup& tiles);
     void setView(const MapViewport& view, QSizeF plot);
+    [[nodiscard]] const QImage& image() const { return m_image; }
 
 signals:
     void moveWanted(double key, double query); ///< to the middle of the view, in cells

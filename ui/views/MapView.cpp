@@ -1,20 +1,19 @@
 #include "ui/views/MapView.h"
 #include "core/measure/HeadReads.h"
 #include "core/policy/PolicyTitle.h"
-#include "ui/plot/MapFacts.h"
 #include "ui/plot/PlainTip.h"
+#include "ui/views/HideBox.h"
 #include "ui/views/MapLegend.h"
 #include "ui/views/MapMinimap.h"
+#include "ui/views/RecipeBox.h"
 #include <QApplication>
 #include <QButtonGroup>
 #include <QLabel>
 #include <QLayout>
 #include <QPainter>
-#include <QScreen>
 #include <QSpinBox>
 #include <QToolButton>
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 namespace fovea::ui {
@@ -22,13 +21,10 @@ namespace fovea::ui {
 namespace {
 
 constexpr int kTipDelayMs = 150;
-constexpr std::size_t kRectangle = 512;
 constexpr int kRoomForLegend = 480; ///< pixels of width and height for each map
 
-bool hasLayer(const SnapshotPtr& snapshot, int layer) {
-    return snapshot && snapshot->full && snapshot->tokens && layer >= 0 &&
-           static_cast<std::size_t>(layer) < snapshot->full->layers.size() &&
-           snapshot->full->layers[static_cast<std::size_t>(layer)];
+bool shows(const SnapshotPtr& snapshot, int layer) {
+    return snapshot && snapshot->full && snapshot->tokens && snapshot->full->has(layer);
 }
 
 /// The planned layer of an arm; null where there is none.
@@ -38,15 +34,6 @@ std::shared_ptr<const VisibleLayer> visibleOf(const SnapshotPtr& snapshot, MapAr
     if (arm == MapArm::B)
         return snapshot->visible;
     return snapshot->against ? snapshot->against->visible : nullptr;
-}
-
-/// At most `kRectangle` tokens of a range, around its middle, on the borders of map tiles where that fits.
-RowRange visibleRange(RowRange shown) {
-    RowRange whole{shown.first / kTile * kTile, (shown.last + kTile - 1) / kTile * kTile};
-    if (whole.last - whole.first <= kRectangle)
-        return whole;
-    const std::size_t middle = (shown.first + shown.last) / 2 / kTile * kTile;
-    return {middle - std::min(middle, kRectangle / 2), middle + kRectangle / 2};
 }
 
 } // namespace
@@ -69,7 +56,7 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
     m_visibleTimer.setInterval(30);
     connect(&m_visibleTimer, &QTimer::timeout, this, &MapView::tellVisible);
 
-    m_canvas->setTiles([this](const TileKey& key) { return m_tiles->find(key).tile; });
+    m_canvas->setTiles([this](const MapKey& key) { return m_tiles->find(key).tile; });
     connect(m_tiles, &TileCache::tileArrived, this, &MapView::tileArrived);
     connect(m_canvas, &MapCanvas::viewportChanged, this, [this] {
         wantTiles();
@@ -85,23 +72,33 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
         if (!m_chosen && panes().size() != m_canvas->scene().panes.size())
             rebuild();
     });
-    connect(m_canvas, &MapCanvas::pairHovered, this, [this](Pair pair) {
-        m_context.selection.hoverPair(pair);
-        startTip(pair);
+    connect(m_canvas, &MapCanvas::pairHovered, this, [this](Pair cells) {
+        m_context.selection.hoverPair(m_cells.toTokens(cells));
+        startTip(cells);
     });
-    connect(m_canvas, &MapCanvas::pairClicked, this, [this](Pair pair, Qt::KeyboardModifiers modifiers) {
+    connect(m_canvas, &MapCanvas::pairClicked, this, [this](Pair cells, Qt::KeyboardModifiers modifiers) {
         if (modifiers & Qt::ShiftModifier)
-            m_context.selection.togglePin(pair.query);
+            m_context.selection.togglePin(m_cells.toTokens(cells).query);
         else
-            m_context.selection.pinPair(pair);
+            pinCell(cells);
     });
     connect(m_canvas, &MapCanvas::menuRequested, this, &MapView::showMenu);
-    connect(m_canvas, &MapCanvas::blockChosen, &context.selection, &SelectionModel::setBlock);
+    connect(m_canvas, &MapCanvas::blockChosen, this,
+            [this](SelectionModel::Block cells) { m_context.selection.setBlock(m_cells.toTokens(cells)); });
     connect(&context.selection, &SelectionModel::blockChanged, this, &MapView::showMarks);
 
     connect(&context.selection, &SelectionModel::hoverChanged, this, &MapView::showMarks);
     connect(&context.selection, &SelectionModel::pairChanged, this, &MapView::showMarks);
-    connect(&context.selection, &SelectionModel::pinsChanged, this, &MapView::showMarks);
+    connect(&context.selection, &SelectionModel::pinsChanged, this, [this] {
+        if (m_hidden)
+            rebuild(); // what is left out is said of the pinned query too
+        else
+            showMarks();
+    });
+    connect(m_recipes, &RecipeBox::changed, this, &MapView::rebuild);
+    connect(m_hide, &HideBox::changed, this, &MapView::rebuild);
+    connect(m_hide, &HideBox::explainWanted, this, &MapView::explainHead);
+    connect(m_hide, &HideBox::spanWanted, this, &MapView::hideChosen);
     connect(&context.selection, &SelectionModel::cellChanged, this, [this] {
         takeSnapshot();
         rebuild();
@@ -153,6 +150,8 @@ MapPane MapView::paneOf(MapQuantity mode) const {
 }
 
 std::vector<MapPane> MapView::panes() const {
+    if (spansLayers())
+        return {MapQuantity::Full}; // B is computed of one layer
     const MapQuantity second = m_mode == MapQuantity::Full ? MapQuantity::Hybrid : m_mode;
     switch (arrangement()) {
     case Arrangement::One:
@@ -191,7 +190,7 @@ void MapView::takeSnapshot() {
     const SnapshotPtr newest = m_context.runs.snapshot();
     // The old picture stays until the layer of the new text is ready; then the whole view changes at once.
     if (newest &&
-        (hasLayer(newest, m_context.selection.layer()) || !hasLayer(m_shown, m_context.selection.layer())))
+        (shows(newest, m_context.selection.layer()) || !shows(m_shown, m_context.selection.layer())))
         m_shown = newest;
     m_tiles->setSnapshot(m_shown);
 }
@@ -201,22 +200,50 @@ int MapView::shownHead() const {
     return m_shown && m_shown->model ? std::min(head, m_shown->model->shape.heads - 1) : head;
 }
 
+bool MapView::hasLayer(int layer) const {
+    return shows(m_shown, layer);
+}
+
+bool MapView::hasLayers() const {
+    if (!m_cells.recipe())
+        return hasLayer(m_context.selection.layer());
+    const std::vector<HeadAt>& heads = m_cells.recipe()->heads;
+    return std::all_of(heads.begin(), heads.end(), [this](const HeadAt& at) { return hasLayer(at.layer); });
+}
+
+bool MapView::spansLayers() const {
+    return m_cells.recipe() && m_cells.recipe()->heads.front().layer != m_cells.recipe()->heads.back().layer;
+}
+
+QString MapView::headWords() const {
+    if (m_cells.recipe())
+        return QString::fromStdString(m_cells.recipe()->text());
+    return QStringLiteral("L%1 H%2").arg(m_context.selection.layer()).arg(m_context.selection.head());
+}
+
 MapLayer MapView::contentOf(MapPane pane) const {
     const MapQuantity quantity = pane.quantity;
     MapLayer content;
     content.arm = pane.arm;
     content.layer = m_context.selection.layer();
     content.head = shownHead();
+    if (content.recipe = m_cells.recipe(); content.recipe) {
+        content.layer = content.recipe->heads.front().layer;
+        content.head = content.recipe->heads.front().head;
+    }
+    content.hidden = m_hidden;
     content.quantity = quantity;
     content.pooling = quantity == MapQuantity::Kept ? Pooling::Max : m_pooling;
     content.scale = isDifference(quantity) ? MapScale(ScaleKind::Signed, m_limit)
                                            : MapScale(m_log ? ScaleKind::Log : ScaleKind::Linear);
     content.keptOverlay = m_keptOverlay;
-    content.tokens = m_shown && m_shown->tokens ? static_cast<int>(m_shown->tokens->size()) : 0;
+    content.tokens = m_cells.cells();
     content.causal = !m_shown || !m_shown->model || m_shown->model->shape.causal;
     if (m_shown && m_shown->model && content.layer < m_shown->model->shape.layers)
         content.nativeWindow = m_shown->model->shape.layer(content.layer).window;
-    if (hasLayer(m_shown, content.layer))
+    if (content.recipe)
+        return content; // the run has pictures and roles of single heads
+    if (hasLayer(content.layer))
         content.pictureLevel =
             pictureLevelOf(*m_shown->full->layers[static_cast<std::size_t>(content.layer)]);
     if (const auto visible = visibleOf(m_shown, pane.arm);
@@ -226,6 +253,9 @@ MapLayer MapView::contentOf(MapPane pane) const {
 }
 
 void MapView::rebuild() {
+    const bool readable = m_shown && m_shown->tokens && m_shown->model;
+    m_cells = readable ? CellMap(m_recipes->recipe(*m_shown), m_shown->tokens->size()) : CellMap();
+    takeHidden(readable);
     MapScene scene;
     scene.theme = Theme::current();
     scene.bare = true;
@@ -234,11 +264,13 @@ void MapView::rebuild() {
         scene.armB = QString::fromStdString(policyTitle(m_shown->request->policy));
     }
     const int layer = m_context.selection.layer();
-    if (m_shown && m_shown->tokens) {
-        scene.tokens = m_shown->tokens;
-        scene.count = static_cast<int>(m_shown->tokens->size());
+    if (readable) {
+        scene.tokens = m_recipes->labels();
+        scene.count = m_cells.cells();
+        scene.recipe = m_cells.recipe();
+        showHidden(scene);
     }
-    if (hasLayer(m_shown, layer)) {
+    if (hasLayers()) {
         updateLimit();
         for (const MapPane& pane : panes())
             scene.panes.push_back(contentOf(pane));
@@ -258,19 +290,27 @@ void MapView::rebuild() {
         m_layer->setValue(layer);
         m_head->setValue(head);
     }
-    scene.hovered = m_context.selection.hoveredPair();
-    scene.pinned = m_context.selection.pinnedPair();
-    scene.block = m_context.selection.block();
-    scene.hoveredToken = m_context.selection.hovered();
-    const std::set<int>& pins = m_context.selection.pins();
-    scene.pins.assign(pins.begin(), pins.end());
+    scene.hovered = m_cells.toCells(m_context.selection.hoveredPair());
+    scene.pinned = m_cells.toCells(m_context.selection.pinnedPair());
+    scene.block = m_cells.toCells(m_context.selection.block());
+    scene.hoveredToken = m_cells.cellOf(m_context.selection.hovered());
+    scene.pins = pinnedCells();
+    m_minimapIsMade = false;
     m_canvas->setScene(std::move(scene));
     takeWanted();
     showLegend();
     showMinimap();
     m_modes->button(static_cast<int>(m_mode))->setChecked(true);
-    m_modes->button(static_cast<int>(MapQuantity::Full))->setEnabled(arrangement() == Arrangement::One);
+    for (QAbstractButton* button : m_modes->buttons())
+        button->setEnabled(!spansLayers());
+    for (QAbstractButton* button : m_arrangements->buttons())
+        button->setEnabled(!spansLayers());
+    m_modes->button(static_cast<int>(MapQuantity::Full))
+        ->setEnabled(arrangement() == Arrangement::One && !spansLayers());
     m_arrangements->button(static_cast<int>(arrangement()))->setChecked(true);
+    QFont cellsFont = font();
+    cellsFont.setBold(m_cells.recipe() || m_hide->any()); // not the plain map
+    m_cellsButton->setFont(cellsFont);
     m_scale->setChecked(m_log);
     m_pool->setChecked(m_pooling == Pooling::Mass);
     m_overlay->setChecked(m_keptOverlay);
@@ -316,8 +356,14 @@ void MapView::showMinimap() {
     const int top =
         below ? m_legend->geometry().bottom() + 8 : m_canvas->y() + static_cast<int>(plot.top()) + 8;
     m_minimap->move(right, top);
-    m_minimap->setContent(contentOf(MapQuantity::Full), scene.theme,
-                          [this](const TileKey& key) { return m_tiles->find(key).tile; });
+    if (!std::exchange(m_minimapIsMade, true)) {
+        // Full attention, whatever the map is of: every run has its picture. A recipe has only its tiles.
+        MapLayer content = m_cells.recipe() ? scene.panes.front() : contentOf(MapQuantity::Full);
+        content.pooling = m_cells.recipe() ? content.pooling : Pooling::Max;
+        content.keptOverlay = false;
+        m_minimap->setContent(content, scene.theme,
+                              [this](const MapKey& key) { return m_tiles->find(key).tile; });
+    }
     m_minimap->setView(m_canvas->viewport(), plot.size());
     m_minimap->raise();
 }
@@ -339,8 +385,7 @@ bool MapView::pictureIsOld() const {
                              !m_context.runs.againstIsCurrent(*m_shown)))
         return true;
     return m_context.runs.snapshot() != m_shown || !m_tiles->settled() ||
-           (hasLayer(m_shown, m_context.selection.layer()) &&
-            (!m_shown->visible || (m_shown->against && !m_shown->against->visible)));
+           (hasLayers() && (!m_shown->visible || (m_shown->against && !m_shown->against->visible)));
 }
 
 void MapView::showState() {
@@ -357,10 +402,8 @@ void MapView::showState() {
     m_title->setToolTip(plainTip(
         m_shown ? title + QLatin1Char('\n') + QString::fromStdString(m_shown->provenance()) : title));
     m_canvas->setAccessibleName(describe());
-    setWindowTitle(tr("Map L%1 H%2, %3%4")
-                       .arg(m_context.selection.layer())
-                       .arg(m_context.selection.head())
-                       .arg(modeWord(m_mode), old ? tr(" \u2013 updating") : QString()));
+    setWindowTitle(
+        tr("Map %1, %2%3").arg(headWords(), modeWord(m_mode), old ? tr(" \u2013 updating") : QString()));
     if (old != m_markedOld) {
         m_markedOld = old;
         update();
@@ -368,10 +411,12 @@ void MapView::showState() {
 }
 
 QString MapView::describe() const {
-    QString text = tr("map, L%1 H%2, %3")
-                       .arg(m_context.selection.layer())
-                       .arg(m_context.selection.head())
-                       .arg(modeWord(m_mode));
+    QString text =
+        tr("map, %1, %2").arg(headWords(), spansLayers() ? tr("full attention") : modeWord(m_mode));
+    if (m_hidden)
+        text += QStringLiteral(", ") + m_canvas->scene().hidden;
+    if (m_cells.recipe())
+        return text;
     const int query = m_context.selection.query();
     if (!m_shown || query < 0)
         return text;
@@ -390,151 +435,28 @@ QString MapView::describe() const {
     return text;
 }
 
+std::vector<int> MapView::pinnedCells() const {
+    std::set<int> cells;
+    for (const int pin : m_context.selection.pins())
+        cells.insert(m_cells.cellOf(pin));
+    return {cells.begin(), cells.end()};
+}
+
+void MapView::pinCell(Pair cells) {
+    const Pair tokens = m_cells.toTokens(cells);
+    m_context.selection.pinPair(tokens);
+    // Of words the inspector sums what the cell does.
+    if (m_cells.grouped() && cells.valid())
+        m_context.selection.setBlock(
+            m_cells.toTokens(SelectionModel::Block{cells.query, cells.query + 1, cells.key, cells.key + 1}));
+}
+
 void MapView::showMarks() {
     const SelectionModel& s = m_context.selection;
-    m_canvas->setMarks(s.hoveredPair(), s.pinnedPair(), s.hovered(),
-                       std::vector<int>(s.pins().begin(), s.pins().end()));
-    m_canvas->setBlock(s.block());
+    m_canvas->setMarks(m_cells.toCells(s.hoveredPair()), m_cells.toCells(s.pinnedPair()),
+                       m_cells.cellOf(s.hovered()), pinnedCells());
+    m_canvas->setBlock(m_cells.toCells(s.block()));
     showState();
-}
-
-void MapView::wantTiles() {
-    std::vector<TileKey> keys;
-    if (m_canvas->scene().panes.empty()) {
-        m_tiles->want({});
-        return;
-    }
-    const MapFrame frame = m_canvas->frame();
-    std::vector<std::vector<TileKey>> lists;
-    for (const MapLayer& pane : m_canvas->scene().panes) {
-        lists.push_back(visibleTiles(frame, pane));
-        if (pane.keptOverlay && pane.quantity != MapQuantity::Kept) {
-            MapLayer mask = pane;
-            mask.quantity = MapQuantity::Kept;
-            lists.push_back(visibleTiles(frame, mask));
-        }
-    }
-    // Panes fill side by side, from the middle outwards.
-    for (std::size_t i = 0;; ++i) {
-        bool any = false;
-        for (const auto& list : lists)
-            if (i < list.size()) {
-                keys.push_back(list[i]);
-                any = true;
-            }
-        if (!any)
-            break;
-    }
-    // Last, one tile per pane for the whole text, shown for parts that a pan or zoom makes visible.
-    for (const MapLayer& pane : m_canvas->scene().panes) {
-        TileKey whole{pane.layer, pane.head, pane.quantity, pane.pooling, 0, 0, 0, pane.arm};
-        while ((kTile << whole.level) < static_cast<std::size_t>(pane.tokens))
-            ++whole.level;
-        if (std::find(keys.begin(), keys.end(), whole) == keys.end())
-            keys.push_back(whole);
-    }
-    m_tiles->want(std::move(keys));
-}
-
-void MapView::tileArrived() {
-    const float before = m_limit;
-    updateLimit();
-    if (m_limit != before)
-        rebuild();
-    else
-        m_canvas->invalidate();
-    showState();
-}
-
-void MapView::updateLimit() {
-    const std::array<int, 2> cell{m_context.selection.layer(), m_context.selection.head()};
-    if (cell != m_limitCell) {
-        m_limitCell = cell;
-        m_limit = MapScale::niceLimit(0);
-    }
-    // Only grows, and only by what is in sight: colours do not flicker while panning or dragging a slider.
-    std::vector<float> differences;
-    for (const MapLayer& pane : m_canvas->scene().panes) {
-        if (!isDifference(pane.quantity))
-            continue;
-        const std::vector<TileKey> keys = visibleTiles(m_canvas->frame(), pane);
-        const std::size_t stride = std::max<std::size_t>(1, keys.size() / 2); // a sample is enough, and quick
-        for (const TileKey& key : keys)
-            if (const auto tile = m_tiles->find(key).tile)
-                for (std::size_t i = 0; i < tile->value.size(); i += stride)
-                    differences.push_back(tile->value[i]);
-    }
-    m_limit = std::max(m_limit, MapScale::niceLimit(MapScale::usualLargest(std::move(differences))));
-}
-
-void MapView::tellVisible() {
-    VisibleRect visible = m_context.requests.request().visible;
-    visible.layer = m_context.selection.layer();
-    visible.head = m_context.selection.head();
-    if (m_canvas->scene().count > 0) {
-        visible.queries = visibleRange(m_canvas->shownQueries());
-        visible.keys = visibleRange(m_canvas->shownKeys());
-    }
-    m_context.requests.setVisible(visible);
-}
-
-void MapView::startTip(Pair pair) {
-    if (pair == m_tipPair && m_tip->isVisible())
-        return;
-    showTip({});
-    m_tipPair = pair;
-    m_tipAt = m_canvas->pointer();
-    if (pair.valid())
-        m_tipTimer.start();
-    else
-        m_tipTimer.stop();
-}
-
-void MapView::fetchTip() {
-    if (!hasLayer(m_shown, m_context.selection.layer()) || !m_tipPair.valid())
-        return;
-    const SnapshotPtr snapshot = m_shown;
-    const int layer = m_context.selection.layer(), head = shownHead();
-    const Pair pair = m_tipPair;
-    const auto block = m_canvas->pools() ? m_canvas->blockAt(m_tipAt) : std::nullopt;
-    MapPane pane = MapQuantity::Full;
-    if (block)
-        pane = {m_canvas->scene().panes[block->pane].quantity, m_canvas->scene().panes[block->pane].arm};
-    m_context.runs.fetch<QString>(
-        this, {"map.tip"},
-        [=](const WorkContext&) -> Result<QString> {
-            if (block) {
-                const auto facts = blockFacts(*snapshot, layer, head, pane, block->queries, block->keys);
-                return facts ? blockText(*facts, pane.quantity) : QString();
-            }
-            const auto facts = pairFacts(*snapshot, layer, head, pair.query, pair.key);
-            return facts ? pairText(*facts, *snapshot->tokens, layer, head) : QString();
-        },
-        [this, pair](const Result<QString>& text) {
-            if (text && !text->isEmpty() && pair == m_tipPair && pair == m_context.selection.hoveredPair())
-                showTip(*text);
-        });
-}
-
-void MapView::showTip(const QString& text) {
-    m_tip->setText(text);
-    if (text.isEmpty() || !isVisible()) {
-        m_tip->hide();
-        return;
-    }
-    m_tip->setFont(Theme::mono());
-    m_tip->setPalette(Theme::current().palette());
-    m_tip->adjustSize();
-    QPoint at = m_canvas->mapToGlobal(m_canvas->cellCentre(m_tipPair, m_canvas->paneAt(m_tipAt)).toPoint()) +
-                QPoint(16, 20);
-    if (const QScreen* display = screen()) {
-        const QRect space = display->availableGeometry();
-        at.setX(std::clamp(at.x(), space.left(), std::max(space.left(), space.right() - m_tip->width())));
-        if (at.y() + m_tip->height() > space.bottom())
-            at.setY(at.y() - m_tip->height() - 40);
-    }
-    m_tip->move(at);
-    m_tip->show();
 }
 
 void MapView::setMode(MapQuantity mode) {

@@ -1,4 +1,5 @@
 #pragma once
+#include "ui/plot/CellMap.h"
 #include "ui/plot/MapCanvas.h"
 #include "ui/plot/MapExport.h"
 #include "ui/plot/TileCache.h"
@@ -18,13 +19,17 @@ class QToolButton;
 
 namespace fovea::ui {
 
+class HideBox;
 class MapLegend;
 class MapMinimap;
+class RecipeBox;
+struct HiddenMass;
 
 /// The attention map of one layer and head: arm A beside arm B, with one viewport and crosshair. Arm A is
-/// full attention or a policy of its own. Follows the selection, requests the visible tiles, and reports the
-/// visible part to the request. Isolated regime. Object names: map.canvas, map.mode, map.layout, map.legend,
-/// map.layer, map.head, map.title, map.tip.
+/// full attention or a policy of its own. Several heads, words and sentences may be combined (RecipeBox), and
+/// keys left out (HideBox). Follows the selection, requests the visible tiles, and reports the visible part
+/// to the request. Isolated regime. Object names: map.canvas, map.mode, map.layout, map.legend, map.layer,
+/// map.head, map.title, map.tip, and those of both boxes.
 class MapView : public QWidget {
     Q_OBJECT
 public:
@@ -86,10 +91,21 @@ private:
     void tellVisible(); ///< RequestModel::setVisible
     void tileArrived();
     void updateLimit();
-    void startTip(Pair pair);
+    void startTip(Pair cells);
     void fetchTip();
+    void fetchRecipeTip();
     void showTip(const QString& text);
-    void showMenu(Pair pair, const QPoint& global);
+    void showMenu(Pair cells, const QPoint& global);
+    void pinCell(Pair cells);
+    void takeHidden(bool readable);   ///< what HideBox says, and asks for its share of the mass
+    void showHidden(MapScene& scene); ///< puts both into it
+    void explainHead();               ///< a message about the sinks
+    void hideChosen();                ///< H
+    [[nodiscard]] std::vector<int> pinnedCells() const;
+    [[nodiscard]] bool hasLayer(int layer) const;
+    [[nodiscard]] bool hasLayers() const;    ///< all that the map is made from
+    [[nodiscard]] bool spansLayers() const;  ///< it combines heads of several layers
+    [[nodiscard]] QString headWords() const; ///< "L12 H5", or the recipe
     void moveSelection(int queries, int keys);
     void stepCell(int layers, int heads);
     void nextMode();
@@ -116,13 +132,18 @@ private:
     QLabel* m_tip;
     QSpinBox *m_layer, *m_head;
     QButtonGroup *m_modes, *m_arrangements;
-    QToolButton *m_scale, *m_pool, *m_overlay, *m_legendSwitch, *m_export;
+    RecipeBox* m_recipes;
+    HideBox* m_hide;
+    CellMap m_cells; ///< of the map that is shown
+    std::shared_ptr<const HiddenCells> m_hidden;
+    std::shared_ptr<const HiddenMass> m_mass, m_massAsked; ///< of m_hidden; the second without figures
+    QToolButton *m_cellsButton, *m_scale, *m_pool, *m_overlay, *m_legendSwitch, *m_export;
     MapQuantity m_mode = MapQuantity::Hybrid;
     std::optional<Arrangement> m_chosen;
     bool m_log = true, m_keptOverlay = false, m_lookAtA = false;
     Pooling m_pooling = Pooling::Max;
     float m_limit = 0.001F; ///< colour limit of the difference; grows with new tiles, but not while panning
-    std::array<int, 2> m_limitCell{-1, -1};
+    std::pair<HeadAt, std::shared_ptr<const MapRecipe>> m_limitCell{{-1, -1}, nullptr};
     struct Wanted { ///< a viewport to restore when its text is shown
         MapViewport view;
         int tokens = 0;
@@ -135,6 +156,7 @@ private:
     Pair m_tipPair;
     bool m_lastKeyWasFit = false;
     bool m_markedOld = false;
+    bool m_minimapIsMade = false; ///< of the scene that is shown
 };
 
 } // namespace fovea::ui

@@ -1,4 +1,6 @@
+#include "ui/views/HideBox.h"
 #include "ui/views/MapView.h"
+#include "ui/views/RecipeBox.h"
 #include <QKeyEvent>
 #include <QLabel>
 #include <QMenu>
@@ -32,16 +34,17 @@ void MapView::moveSelection(int queries, int keys) {
     const int count = m_canvas->scene().count;
     if (count == 0)
         return;
-    Pair pair = m_context.selection.pinnedPair();
+    Pair pair = m_cells.toCells(m_context.selection.pinnedPair());
     if (!pair.valid()) {
-        pair = m_context.selection.hoveredPair();
+        pair = m_cells.toCells(m_context.selection.hoveredPair());
+        const int query = m_cells.cellOf(m_context.selection.query());
         if (!pair.valid())
-            pair = {m_context.selection.query() >= 0 ? m_context.selection.query() : count - 1, 0};
+            pair = {query >= 0 ? query : count - 1, 0};
     } else {
         pair.query = std::clamp(pair.query + queries, 0, count - 1);
         pair.key = std::clamp(pair.key + keys, 0, count - 1);
     }
-    m_context.selection.pinPair(pair);
+    pinCell(pair);
     m_canvas->reveal(pair);
 }
 
@@ -53,13 +56,16 @@ void MapView::stepCell(int layers, int heads) {
                                 std::clamp(m_context.selection.head() + heads, 0, shape.heads - 1));
 }
 
-void MapView::showMenu(Pair pair, const QPoint& global) {
+void MapView::showMenu(Pair cells, const QPoint& global) {
+    const Pair pair = m_cells.toTokens(cells);
     auto* menu = new QMenu(this);
     menu->setObjectName(QStringLiteral("map.menu"));
     menu->setAttribute(Qt::WA_DeleteOnClose);
     if (pair.valid())
         menu->addAction(tr("Pin query %1 and key %2").arg(pair.query).arg(pair.key), this,
-                        [this, pair] { m_context.selection.pinPair(pair); });
+                        [this, cells] { pinCell(cells); });
+    if (m_context.selection.block().valid())
+        menu->addAction(tr("Leave out the chosen keys, or show them\tH"), this, &MapView::hideChosen);
     menu->addAction(tr("Show all of the text\tF F"), m_canvas, &MapCanvas::fitAll);
     menu->addSeparator();
     menu->addAction(tr("Save this picture\tCtrl+E"), this, &MapView::exportView);
@@ -74,7 +80,7 @@ bool MapView::event(QEvent* event) {
     if (event->type() == QEvent::ShortcutOverride) {
         const auto* key = static_cast<QKeyEvent*>(event);
         const bool plain = (key->modifiers() & ~(Qt::ShiftModifier | Qt::KeypadModifier)) == Qt::NoModifier;
-        static constexpr std::string_view kLetters = "MKPLFXC[]";
+        static constexpr std::string_view kLetters = "MKPLFXCGHI[]";
         const bool letter =
             key->key() < 0x80 && kLetters.find(static_cast<char>(key->key())) != std::string_view::npos;
         const bool move = key->key() == Qt::Key_PageUp || key->key() == Qt::Key_PageDown ||
@@ -103,7 +109,7 @@ void MapView::keyPressEvent(QKeyEvent* event) {
         if (again || !m_context.selection.pinnedPair().valid())
             m_canvas->fitAll();
         else
-            m_canvas->fitPair(m_context.selection.pinnedPair());
+            m_canvas->fitPair(m_cells.toCells(m_context.selection.pinnedPair()));
         return;
     }
     if (control && event->key() == Qt::Key_E)
@@ -114,7 +120,8 @@ void MapView::keyPressEvent(QKeyEvent* event) {
     case Qt::Key_M:
         return nextMode();
     case Qt::Key_X:
-        emit exchangeWanted();
+        if (!event->isAutoRepeat())
+            emit exchangeWanted();
         return;
     case Qt::Key_C:
         if (!event->isAutoRepeat())
@@ -126,6 +133,12 @@ void MapView::keyPressEvent(QKeyEvent* event) {
         return setPooling(m_pooling == Pooling::Max ? Pooling::Mass : Pooling::Max);
     case Qt::Key_L:
         return setLogarithmic(!m_log);
+    case Qt::Key_G:
+        return m_recipes->nextUnit();
+    case Qt::Key_I:
+        return m_hide->nextSinks();
+    case Qt::Key_H:
+        return hideChosen();
     case Qt::Key_Left:
         return moveSelection(0, -1);
     case Qt::Key_Right:
@@ -148,8 +161,8 @@ void MapView::keyPressEvent(QKeyEvent* event) {
         return stepCell(0, 1);
     case Qt::Key_Return:
     case Qt::Key_Enter:
-        if (m_context.selection.hoveredPair().valid())
-            m_context.selection.pinPair(m_context.selection.hoveredPair());
+        if (m_canvas->scene().hovered.valid())
+            pinCell(m_canvas->scene().hovered);
         return;
     case Qt::Key_Escape:
         if (m_tip->isVisible())

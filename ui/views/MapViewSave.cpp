@@ -1,6 +1,9 @@
+#include "core/export/RecipeCsv.h"
 #include "core/export/Report.h"
 #include "core/files/AtomicFile.h"
+#include "ui/views/HideBox.h"
 #include "ui/views/MapView.h"
+#include "ui/views/RecipeBox.h"
 #include <QFileDialog>
 #include <QLocale>
 #include <algorithm>
@@ -26,6 +29,11 @@ MapExportOptions MapView::exportOptions() const {
     options.logarithmic = m_log;
     options.pooling = m_pooling;
     options.keptOverlay = m_keptOverlay;
+    options.recipe = m_cells.recipe();
+    options.labels = m_recipes->labels();
+    options.hidden = m_hidden;
+    options.strip = scene.strip;
+    options.hiddenWords = scene.hidden;
     options.viewport = scene.view;
     options.pinned = scene.pinned;
     options.pins = scene.pins;
@@ -104,7 +112,7 @@ void MapView::exportNumbers() {
     }
     // Told before a name is asked for, with what helps.
     const std::uint64_t pairs =
-        pairsIn(m_shown->model->shape, m_canvas->shownQueries(), m_canvas->shownKeys());
+        pairsIn(m_shown->model->shape, m_canvas->shownQueries(), m_canvas->shownKeys()); // of cells
     if (pairs > kMostCsvPairs) {
         const QLocale locale(QLocale::English);
         emit message(tr("the part in sight has %1 pairs; a table takes at most %2: zoom in and save again")
@@ -132,10 +140,11 @@ void MapView::saveNumbers(const QString& path) {
     m_context.runs.fetch<QString>(
         this, {"", Urgency::Long},
         [snapshot = m_shown, layer = m_context.selection.layer(), head = shownHead(),
-         queries = m_canvas->shownQueries(), keys = m_canvas->shownKeys(),
-         path](const WorkContext&) -> Result<QString> {
+         queries = m_canvas->shownQueries(), keys = m_canvas->shownKeys(), recipe = m_cells.recipe(),
+         labels = m_recipes->labels(), path](const WorkContext&) -> Result<QString> {
             const Result<std::string> csv =
-                attentionCsv(*snapshot, layer, head, queries, keys, kMostCsvPairs);
+                recipe ? recipeCsv(*snapshot, *recipe, *labels, queries, keys, kMostCsvPairs)
+                       : attentionCsv(*snapshot, layer, head, queries, keys, kMostCsvPairs);
             FOVEA_TRY(csv);
             return outcome(writeFileAtomically(path.toStdString(), *csv), path);
         },

@@ -1,9 +1,12 @@
 #include "ui/plot/ElidedLabel.h"
+#include "ui/views/HideBox.h"
 #include "ui/views/MapLegend.h"
 #include "ui/views/MapMinimap.h"
 #include "ui/views/MapView.h"
+#include "ui/views/RecipeBox.h"
 #include <QButtonGroup>
 #include <QHBoxLayout>
+#include <QMenu>
 #include <QSpinBox>
 #include <QToolButton>
 #include <QVBoxLayout>
@@ -131,7 +134,17 @@ void MapView::buildTools() {
     m_tools->setSpacing(4);
     auto* first = new QHBoxLayout;
     first->setSpacing(4);
-    for (QWidget* widget : std::initializer_list<QWidget*>{m_layer, m_head, modeBox})
+    m_cellsButton = toolButton(this, QStringLiteral("map.cells"), tr("cells \u25BE"),
+                               tr("what a cell stands for, of which heads, and what is left out"));
+    m_cellsButton->setCheckable(false);
+    auto* cells = new QMenu(m_cellsButton);
+    cells->setObjectName(QStringLiteral("map.cells.menu"));
+    cells->setToolTipsVisible(true);
+    m_recipes = new RecipeBox(m_context.selection, *cells, this);
+    m_hide = new HideBox(*cells, this);
+    connect(m_cellsButton, &QToolButton::clicked, cells,
+            [this, cells] { cells->popup(m_cellsButton->mapToGlobal(QPoint(0, m_cellsButton->height()))); });
+    for (QWidget* widget : std::initializer_list<QWidget*>{m_layer, m_head, modeBox, m_cellsButton})
         first->addWidget(widget);
     first->addStretch(1);
     auto* second = new QHBoxLayout;

@@ -1,4 +1,5 @@
 #include "ui/window/Actions.h"
+#include "ui/plot/NumberText.h"
 #include <QStringList>
 #include <array>
 
@@ -91,6 +92,10 @@ constexpr std::array kActions = {
     ActionSpec{"map.kept", "", "Kept mask", "K", "map", "Lays the kept mask over the mode"},
     ActionSpec{"map.pooling", "", "Pooling", "P", "map", "Maximum or mass when a pixel holds several cells"},
     ActionSpec{"map.scale", "", "Scale", "L", "map", "Logarithmic or linear"},
+    ActionSpec{"map.unit", "", "Tokens, words, sentences", "G", "map", "What a cell of the map stands for"},
+    ActionSpec{"map.sinks", "", "Sinks", "I", "map", "As other keys, in a strip of their own, or left out"},
+    ActionSpec{"map.hide", "", "Leave out", "H", "map",
+               "The chosen tokens, or those that were added to the text; again: shows them"},
     ActionSpec{"map.fit", "", "Fit", "F", "map", "Fits the pinned cell; again: the whole text"},
     ActionSpec{"map.move", "", "Move", "Up Down Left Right", "map",
                "Moves the selection: query up and down, key left and right"},
@@ -105,6 +110,8 @@ constexpr std::array kActions = {
                "The first and the last generated token"},
     ActionSpec{"generate.play", "", "Play", "Space", "generate", "Four steps a second; again: stops"},
     ActionSpec{"heads.move", "", "Move", "Up Down Left Right", "heads", "Chooses the layer and the head"},
+    ActionSpec{"heads.set", "", "Add to the set", "Shift+Return", "heads",
+               "The map combines the chosen heads; again: takes it out"},
 
     ActionSpec{"help.about", "Help", "&About Fovea", "", kWindow, "Version and licence"},
 };
@@ -117,7 +124,7 @@ std::span<const ActionSpec> actionSpecs() {
 
 std::vector<QString> keysOf(const ActionSpec& action) {
     std::vector<QString> result;
-    const QString keys = QString::fromUtf8(action.keys.data(), static_cast<qsizetype>(action.keys.size()));
+    const QString keys = text(action.keys);
     for (const QString& key : keys.split(QLatin1Char(' '), Qt::SkipEmptyParts))
         result.push_back(key);
     return result;
