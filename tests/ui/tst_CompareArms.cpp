@@ -5,6 +5,7 @@
 #include "core/measure/PairFacts.h"
 #include "core/policy/PolicyJson.h"
 #include "core/policy/PolicyTitle.h"
+#include "tests/support/ProgramSays.h"
 #include "tests/support/TinyModel.h"
 #include "tests/support/WindowStage.h"
 #include "ui/plot/NumberText.h"
@@ -16,13 +17,11 @@
 #include <QAbstractButton>
 #include <QApplication>
 #include <QMenu>
-#include <QProcess>
 #include <QSlider>
 #include <QTableView>
 #include <QTemporaryDir>
 #include <QTest>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 using namespace fovea;
 using namespace fovea::ui;
@@ -231,6 +230,31 @@ private slots:
         QVERIFY(sameButName(again.requests.request().policy, b));
     }
 
+    /// A run that is pinned after a session was opened gets a name of its own, and is a change to be saved.
+    void pinnedRuns_haveNamesOfTheirOwn() {
+        PinnedRuns runs;
+        Snapshot snapshot;
+        snapshot.generation = 43;
+        auto request = std::make_shared<Request>();
+        request->policy = *presetPolicy("window");
+        snapshot.request = request;
+        runs.restore({{"run.r43", policyToJson(*presetPolicy("streaming"))}});
+        QCOMPARE(runs.pin(snapshot, {}).name, QStringLiteral("r43-2"));
+        QCOMPARE(runs.pin(snapshot, {}).name, QStringLiteral("r43-2")); // the same policy
+        std::map<std::string, std::string> view;
+        runs.save(view);
+        QCOMPARE(view.size(), std::size_t{2});
+
+        Stage s{LatestWorker::Runner{}};
+        s.window.documents().setText(tinyText(40), QStringLiteral("letters"), QStringLiteral("test"));
+        s.window.documents().openModel(QString::fromStdString(m_model.path()));
+        QTRY_VERIFY_WITH_TIMEOUT(s.runs.lastComplete() && !s.runs.updating(), 60'000);
+        s.window.documents().saveSession(m_dir.filePath(QStringLiteral("before pinning.json")));
+        QVERIFY(!s.window.documents().dirty());
+        QTest::keyClick(&s.window, Qt::Key_D, Qt::ControlModifier);
+        QVERIFY(s.window.documents().dirty());
+    }
+
     void exchange_withFullAttention() {
         Stage s;
         const AttentionPolicy b = s.requests.request().policy;
@@ -277,19 +301,17 @@ private:
             return;
         }
         const auto text = [](const std::string& s) { return QString::fromStdString(s); };
-        QProcess run;
-        run.start(program, {QStringLiteral("attention"), QStringLiteral("--text"), text(words),
-                            QStringLiteral("--model"), text(request.modelPath), QStringLiteral("--layer"),
-                            QString::number(layer), QStringLiteral("--head"), QString::number(head),
-                            QStringLiteral("--pair"), QStringLiteral("%1,%2").arg(facts.query).arg(facts.key),
-                            QStringLiteral("--policy"), text(policyFile(m_dir, "b.json", request.policy)),
-                            QStringLiteral("--against"), text(policyFile(m_dir, "a.json", *request.against)),
-                            QStringLiteral("--json"), QStringLiteral("--quiet")});
-        QVERIFY(run.waitForFinished(120'000));
-        QVERIFY2(run.exitCode() == 0, run.readAllStandardError().constData());
-        const auto doc = nlohmann::json::parse(run.readAllStandardOutput().toStdString());
-        QCOMPARE(doc["hybrid"].get<float>(), static_cast<float>(*facts.hybrid));
-        QCOMPARE(doc["against"].get<float>(), static_cast<float>(*facts.against));
+        const QJsonObject doc =
+            programSays({QStringLiteral("attention"), QStringLiteral("--text"), text(words),
+                         QStringLiteral("--model"), text(request.modelPath), QStringLiteral("--layer"),
+                         QString::number(layer), QStringLiteral("--head"), QString::number(head),
+                         QStringLiteral("--pair"), QStringLiteral("%1,%2").arg(facts.query).arg(facts.key),
+                         QStringLiteral("--policy"), text(policyFile(m_dir, "b.json", request.policy)),
+                         QStringLiteral("--against"), text(policyFile(m_dir, "a.json", *request.against))});
+        QCOMPARE(static_cast<float>(doc[QStringLiteral("hybrid")].toDouble()),
+                 static_cast<float>(*facts.hybrid));
+        QCOMPARE(static_cast<float>(doc[QStringLiteral("against")].toDouble()),
+                 static_cast<float>(*facts.against));
     }
 
     QTemporaryDir m_dir;

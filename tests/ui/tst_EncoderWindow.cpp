@@ -1,6 +1,7 @@
 // The whole window on the tiny bert of tests/golden/families, opened by drop: its map is a full square, and
 // whatever has no next token says so. Nothing stands in for the engine.
 #include "SourceDir.h"
+#include "core/policy/PolicyTitle.h"
 #include "tests/support/TinyModel.h"
 #include "tests/support/WindowStage.h"
 #include "ui/plot/MapCanvas.h"
@@ -17,6 +18,8 @@
 #include <QComboBox>
 #include <QDropEvent>
 #include <QLabel>
+#include <QLineEdit>
+#include <QMenu>
 #include <QMimeData>
 #include <QPushButton>
 #include <QSignalSpy>
@@ -24,6 +27,7 @@
 #include <QTest>
 #include <QUrl>
 #include <memory>
+#include <set>
 
 using namespace fovea;
 using namespace fovea::ui;
@@ -175,6 +179,41 @@ private slots:
         QCOMPARE(s.requests.request().maxTokens, std::size_t{0});
         QVERIFY(s.find<QAbstractButton>("status.top1")->isVisibleTo(&s.window));
         QVERIFY(!s.find<QAbstractButton>("status.sentence")->isVisibleTo(&s.window));
+    }
+
+    /// The picker of an arm and the palette offer what the model can run.
+    void pickers_offerWhatTheModelRuns() {
+        Stage s{LatestWorker::Runner{}};
+        const auto offered = [&]() -> std::set<std::string> {
+            std::set<std::string> names;
+            QTest::mouseClick(s.find<QWidget>("top.b"), Qt::LeftButton);
+            auto* menu = s.find<QMenu>("top.b.menu");
+            const QString prefix = QStringLiteral("top.b.preset.");
+            for (const QAction* action : menu->findChildren<QAction*>())
+                if (action->objectName().startsWith(prefix))
+                    names.insert(action->objectName().mid(prefix.size()).toStdString());
+            QTest::keyClick(menu, Qt::Key_Escape);
+            QCoreApplication::sendPostedEvents(menu, QEvent::DeferredDelete);
+            return names;
+        };
+        const auto runnable = [&] {
+            std::set<std::string> names;
+            for (const PolicyPreset& preset : policyPresets())
+                if (s.requests.runs(preset.policy) && !sameButName(preset.policy, fullPolicy()))
+                    names.insert(std::string(preset.name));
+            return names;
+        };
+        QVERIFY(!runnable().contains("linformer"));
+        QVERIFY(offered() == runnable());
+        drop(s, kBert);
+        QTRY_VERIFY_WITH_TIMEOUT(settled(s), kPatience);
+        QVERIFY(runnable().contains("linformer"));
+        QVERIFY(offered() == runnable());
+        QTest::keyClick(&s.window, Qt::Key_K, Qt::ControlModifier);
+        auto* field = s.find<QLineEdit>("palette.field");
+        QTest::keyClicks(field, QStringLiteral("linformer"));
+        QTest::keyClick(field, Qt::Key_Return);
+        QVERIFY(sameButName(s.requests.request().policy, *presetPolicy("linformer")));
     }
 
     void card_tellsHowItReads() {

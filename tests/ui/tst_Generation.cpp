@@ -1,5 +1,6 @@
 // Generation in the window: two arms write on, every step can be looked at, and the command says the same.
 #include "core/policy/ParamSpec.h"
+#include "tests/support/ProgramSays.h"
 #include "tests/support/TinyModel.h"
 #include "tests/support/ViewFixture.h"
 #include "tests/support/WindowStage.h"
@@ -88,11 +89,8 @@ struct Scene {
 
 /// The document of `fovea generate` for what the window generated.
 QJsonObject commandSays(const Scene& scene, int step) {
-    const QString program = qEnvironmentVariable("FOVEA_PROGRAM");
-    if (program.isEmpty())
-        qFatal("FOVEA_PROGRAM does not name the program to compare with");
-    QStringList options{QStringLiteral("generate"), QStringLiteral("--json"), QStringLiteral("--quiet"),
-                        QStringLiteral("--text"), QString::fromStdString(tinyText(60))};
+    QStringList options{QStringLiteral("generate"), QStringLiteral("--text"),
+                        QString::fromStdString(tinyText(60))};
     options << QStringLiteral("--model") << QString::fromStdString(scene.model.path())
             << QStringLiteral("--tokens") << QString::number(kTokens) << QStringLiteral("--temperature")
             << QStringLiteral("1") << QStringLiteral("--sample-seed") << QStringLiteral("2")
@@ -101,11 +99,7 @@ QJsonObject commandSays(const Scene& scene, int step) {
             << QString::number(scene.stage.selection.head())
             << QString::fromStdString(policyToOptions(scene.stage.requests.request().policy))
                    .split(QLatin1Char(' '), Qt::SkipEmptyParts);
-    QProcess process;
-    process.start(program, options);
-    if (!process.waitForFinished(60'000) || process.exitCode() != 0)
-        qFatal("%s: %s", qPrintable(options.join(QLatin1Char(' '))), process.readAllStandardError().data());
-    return QJsonDocument::fromJson(process.readAllStandardOutput()).object();
+    return programSays(options);
 }
 
 void compareToken(const GeneratedToken& mine, const QJsonObject& said) {
@@ -225,6 +219,21 @@ private slots:
         s.stage.selection.pin(3); // a pinned word takes over
         QTRY_VERIFY2(!legend->sentence().contains(QStringLiteral("before +")),
                      qPrintable(legend->sentence()));
+        // Another head's row of the step does not take its place; the step does, once it is chosen again.
+        const int head = 1 - s.stage.selection.head();
+        s.stage.selection.setCell(s.stage.selection.layer(), head);
+        QTRY_COMPARE(s.generation.reads()->head, head);
+        QTRY_VERIFY2(legend->sentence().contains(QStringLiteral("#3")), qPrintable(legend->sentence()));
+        QVERIFY2(!legend->sentence().contains(QStringLiteral("before +")), qPrintable(legend->sentence()));
+        QTest::mouseClick(s.scrubber, Qt::LeftButton, {},
+                          s.scrubber->tickRect(static_cast<std::size_t>(at)).center().toPoint());
+        QTRY_VERIFY2(legend->sentence().contains(QStringLiteral("before +%1").arg(at)),
+                     qPrintable(legend->sentence()));
+        // The result keeps the prompt of its run, and not the run's activations.
+        QVERIFY(s.generation.source()->tokens && s.generation.source()->full == nullptr);
+        QVERIFY(!s.generation.isOld());
+        s.stage.requests.setAgainst(*presetPolicy("window"), QStringLiteral("test"));
+        QVERIFY(s.generation.isOld()); // A wrote as full attention
     }
 
     void scrubber_isFilledWhereTheArmsDiffer_andAnswersToTheMouse() {

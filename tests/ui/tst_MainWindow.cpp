@@ -9,11 +9,14 @@
 #include "ui/views/MapView.h"
 #include "ui/window/Actions.h"
 #include "ui/window/ArmPicker.h"
+#include "ui/window/Docks.h"
 #include "ui/window/Documents.h"
 #include "ui/window/FileKind.h"
 #include "ui/window/MainWindow.h"
 #include "ui/window/MessageBar.h"
 #include "ui/window/ModelCard.h"
+#include "ui/window/Recovery.h"
+#include "ui/window/RunWindow.h"
 #include "ui/window/StatusLine.h"
 #include "ui/window/WorkStrip.h"
 #include <QAbstractButton>
@@ -21,6 +24,7 @@
 #include <QApplication>
 #include <QClipboard>
 #include <QComboBox>
+#include <QDir>
 #include <QDockWidget>
 #include <QDropEvent>
 #include <QLabel>
@@ -44,30 +48,6 @@
 using namespace fovea;
 using namespace fovea::ui;
 using namespace fovea::test;
-
-namespace {
-
-/// What a drag from a file manager does: enter, then drop, on whatever child is in the middle.
-void dropFiles(Stage& s, const QStringList& paths) {
-    QMimeData data;
-    QList<QUrl> urls;
-    for (const QString& path : paths)
-        urls << QUrl::fromLocalFile(path);
-    data.setUrls(urls);
-    const QPoint middle = s.window.rect().center();
-    QWidget* target = s.window.childAt(middle);
-    if (target == nullptr)
-        target = &s.window;
-    QDragEnterEvent enter(target->mapFrom(&s.window, middle), Qt::CopyAction, &data, Qt::LeftButton, {});
-    QApplication::sendEvent(target, &enter);
-    QVERIFY(enter.isAccepted());
-    QVERIFY(s.find<QLabel>("drop.overlay")->isVisible());
-    QDropEvent drop(target->mapFrom(&s.window, middle), Qt::CopyAction, &data, Qt::LeftButton, {});
-    QApplication::sendEvent(target, &drop);
-    QVERIFY(!s.find<QLabel>("drop.overlay")->isVisible());
-}
-
-} // namespace
 
 class TestMainWindow : public QObject {
     Q_OBJECT
@@ -209,6 +189,91 @@ private slots:
         QTest::keyClick(field, Qt::Key_Escape);
         QVERIFY(!field->isVisible());
         QVERIFY(s.find<QWidget>("map.canvas")->hasFocus());
+    }
+
+    /// What a command is about comes into sight, behind another panel or closed.
+    void commandsOpenTheirPanels() {
+        Stage s;
+        auto* generate = s.find<QDockWidget>("dock.generate");
+        QTest::mouseClick(s.find<QToolButton>("drawer.generate"), Qt::LeftButton);
+        QTest::mouseClick(s.find<QToolButton>("drawer.routing"), Qt::LeftButton);
+        QTRY_VERIFY(generate->visibleRegion().isEmpty()); // behind
+        QTest::keyClick(&s.window, Qt::Key_G, Qt::ControlModifier | Qt::ShiftModifier);
+        QTRY_VERIFY(!generate->visibleRegion().isEmpty());
+        auto* params = s.find<QDockWidget>("dock.params");
+        params->close();
+        QTest::keyClick(&s.window, Qt::Key_K, Qt::ControlModifier);
+        auto* field = s.find<QLineEdit>("palette.field");
+        QTest::keyClicks(field, QStringLiteral("parameter dilation"));
+        QTest::keyClick(field, Qt::Key_Return);
+        QVERIFY(params->isVisible());
+        QTRY_VERIFY(s.find<QWidget>("params.local.dilation")->isVisible());
+    }
+
+    /// Esc goes back one level wherever the focus is.
+    void escClosesTheSearch() {
+        Stage s;
+        QTest::keyClick(&s.window, Qt::Key_F, Qt::ControlModifier);
+        auto* search = s.find<QLineEdit>("text.search");
+        QVERIFY(search->isVisible());
+        s.find<QWidget>("map.canvas")->setFocus();
+        s.selection.pin(1);
+        QTest::keyClick(s.find<QWidget>("map.canvas"), Qt::Key_Escape);
+        QVERIFY(!search->isVisible());
+        QCOMPARE(s.selection.query(), 1); // only that
+    }
+
+    void aHintStandsBeforeAQuestionAndLeavesIt() {
+        Stage s;
+        auto* bar = s.find<MessageBar>("error.bar");
+        int answered = 0;
+        bar->show(MessageBar::Question, QStringLiteral("Question?"),
+                  {{QStringLiteral("Yes"), [&] { ++answered; }}}, QStringLiteral("q"));
+        bar->show(MessageBar::Hint, QStringLiteral("By the way."));
+        QCOMPARE(s.find<QLabel>("error.bar.text")->text(), QStringLiteral("By the way."));
+        QTest::mouseClick(s.find<QToolButton>("error.bar.close"), Qt::LeftButton);
+        QCOMPARE(s.find<QLabel>("error.bar.text")->text(), QStringLiteral("Question?"));
+        QTest::mouseClick(s.find<QPushButton>("error.bar.button.0"), Qt::LeftButton);
+        QCOMPARE(answered, 1);
+        QVERIFY(!bar->isVisible());
+        bar->show(MessageBar::Question, QStringLiteral("Question?"), {}, QStringLiteral("q"));
+        bar->show(MessageBar::Hint, QStringLiteral("By the way."));
+        bar->clear(QStringLiteral("q"));
+        bar->close();
+        QVERIFY(!bar->isVisible());
+    }
+
+    /// Unsaved work is given up when the window has it, not before.
+    void leftWork_staysUntilItIsTaken() {
+        QTemporaryDir folder;
+        const auto leave = [&](const std::string& session) {
+            Recovery gone(folder.path(), [&] { return session; });
+            QVERIFY(gone.write());
+        };
+        std::string good;
+        {
+            Stage s;
+            s.window.documents().setText("typed and never saved", QStringLiteral("x"),
+                                         QStringLiteral("typing"));
+            good = s.window.documents().unsavedSession();
+            QVERIFY(!good.empty());
+        }
+        leave(R"({"fovea":"session","version":99})");
+        Stage s;
+        Recovery mine(folder.path(), [&] { return s.window.documents().unsavedSession(); });
+        offerLeftWork(s.window, mine);
+        QTest::mouseClick(s.find<QPushButton>("error.bar.button.0"), Qt::LeftButton);
+        QVERIFY(s.find<MessageBar>("error.bar")->isVisible()); // says why it is refused
+        const auto left = mine.left();
+        QVERIFY(left); // and is still there
+        mine.discard(*left);
+        QCoreApplication::sendPostedEvents(nullptr, QEvent::DeferredDelete); // the buttons of before
+        leave(good);
+        offerLeftWork(s.window, mine);
+        QTest::mouseClick(s.find<QPushButton>("error.bar.button.0"), Qt::LeftButton);
+        QCOMPARE(s.text(), std::string("typed and never saved"));
+        QVERIFY(!mine.left());
+        QCOMPARE(QDir(folder.path()).entryList({QStringLiteral("*.json")}, QDir::Files).size(), 1); // mine
     }
 
     void recentFiles_areOfferedAndTellWhatIsGone() {

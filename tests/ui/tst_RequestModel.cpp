@@ -186,6 +186,32 @@ private slots:
         QVERIFY(model.request().encode == after.encode && model.request().textTemplate == after.textTemplate);
     }
 
+    /// Undo goes back to what another model ran; the one that is open cannot run all of it.
+    void undo_givesWhatTheModelCanRun() {
+        RequestModel model(start());
+        ModelShape decoder;
+        decoder.layers = decoder.heads = decoder.kvHeads = 2;
+        decoder.context = 512;
+        ModelShape encoder = decoder;
+        encoder.causal = false;
+        encoder.positions = PositionKind::Learned;
+        model.setText(std::string(600, 'a'), QStringLiteral("open"));
+        QVERIFY(!model.setModel("decoder", decoder, 0));
+        model.setAgainst(*presetPolicy("streaming"), QStringLiteral("test"));
+        QVERIFY(model.setModel("encoder", encoder, 512));
+        while (model.undoStack().canUndo()) {
+            model.undoStack().undo();
+            const Request& request = model.request();
+            QVERIFY(model.runs(request.policy));
+            QVERIFY(!request.against || model.runs(*request.against));
+            QVERIFY(request.text->size() <= 512 || (request.maxTokens > 0 && request.maxTokens <= 512));
+        }
+        QVERIFY(!model.setModel("decoder", decoder, 0) || model.request().policy.local.window > 0);
+        while (model.undoStack().canRedo())
+            model.undoStack().redo();
+        QVERIFY(model.runs(model.request().policy));
+    }
+
     void visible_isNoUndoStepAndNoRequest() {
         RequestModel model(start());
         QSignalSpy changed(&model, &RequestModel::requestChanged);

@@ -87,6 +87,7 @@ private slots:
     void click_pinsAndShiftClickAdds();
     void drag_choosesASpanAndPinsNothing();
     void search_findsStepsAndTellsTheMass();
+    void search_returnWaitsForItsAnswer();
     void search_saysWhatIsWrong();
     void hover_lightsUpAndLeavingForgets();
     void keys_movePinAndEscapeDropsIt();
@@ -192,6 +193,20 @@ void tst_TextView::search_findsStepsAndTellsTheMass() {
     QTest::keyClick(field, Qt::Key_Escape);
     QVERIFY(!field->isVisible());
     QCOMPARE(selection.pins().size(), found); // Esc closed the search and nothing else
+}
+
+/// Return waits for the answer to what is typed: the matches of the pattern before are of other words.
+void tst_TextView::search_returnWaitsForItsAnswer() {
+    Shown s;
+    s.view.find();
+    auto* field = s.child<QLineEdit>("text.search");
+    QTest::keyClicks(field, QStringLiteral("#3"));
+    QTRY_COMPARE(s.child<QLabel>("text.search.count")->text(), QStringLiteral("1 match"));
+    field->selectAll();
+    QTest::keyClicks(field, QStringLiteral("#7"));
+    QTest::keyClick(field, Qt::Key_Return); // no answer can have come yet
+    QCOMPARE(s.fixture.selection.query(), -1);
+    QTRY_COMPARE(s.fixture.selection.query(), 7);
 }
 
 void tst_TextView::search_saysWhatIsWrong() {

@@ -5,6 +5,7 @@
 #include "ui/params/PresetBox.h"
 #include "ui/params/SectionBox.h"
 #include "ui/params/Sections.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include <QFrame>
 #include <QLabel>
@@ -21,10 +22,6 @@ namespace {
 
 const QString kOpenSections = QStringLiteral("params/open");
 constexpr int kLeastLabelWidth = 84; ///< longer labels end in an ellipsis; the tip has them whole
-
-QString text(std::string_view s) {
-    return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));
-}
 
 /// Why a row has no effect under this policy; empty when it has.
 QString whyInactive(const ParamSpec& spec, const AttentionPolicy& policy) {

@@ -1,5 +1,6 @@
 #include "ui/params/ParamRow.h"
 #include "ui/params/ParamSlider.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
 #include <QCheckBox>
@@ -15,10 +16,6 @@
 namespace fovea::ui {
 
 namespace {
-
-QString text(std::string_view s) {
-    return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));
-}
 
 /// A filled dot: this value is not the default.
 class Dot : public QWidget {

@@ -1,6 +1,7 @@
 #include "ui/params/PresetBox.h"
 #include "core/policy/PresetTitle.h"
 #include "core/policy/SignalSpec.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include <QAbstractItemView>
 #include <QComboBox>
@@ -16,10 +17,6 @@ namespace fovea::ui {
 namespace {
 
 constexpr int kRowHeight = 24; // the smallest size that is easy to hit
-
-QString text(std::string_view s) {
-    return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));
-}
 
 /// "The last 128 keys and the first 4. Published with drop-in weights (2309.17453). Causal."
 QString describe(const PolicyPreset& preset) {

@@ -1,6 +1,7 @@
 #include "ui/params/SectionBox.h"
 #include "ui/params/Sections.h"
 #include "ui/plot/ElidedLabel.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
 #include <QCheckBox>
@@ -13,10 +14,6 @@ namespace fovea::ui {
 namespace {
 
 constexpr int kHeader = 28;
-
-QString text(std::string_view s) {
-    return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));
-}
 
 } // namespace
 

@@ -1,4 +1,5 @@
 #include "ui/params/Sections.h"
+#include "ui/plot/NumberText.h"
 #include <QStringList>
 #include <algorithm>
 
@@ -21,8 +22,7 @@ const std::vector<std::string_view>& sectionNames() {
 }
 
 QString sectionTitle(std::string_view section) {
-    return section == "Far" ? QStringLiteral("Far field")
-                            : QString::fromUtf8(section.data(), static_cast<qsizetype>(section.size()));
+    return section == "Far" ? QStringLiteral("Far field") : text(section);
 }
 
 bool sectionOn(const AttentionPolicy& policy, std::string_view section) {
@@ -49,7 +49,7 @@ QString sectionState(const AttentionPolicy& policy, std::string_view section) {
         const std::string value = formatParam(spec, spec.get(policy)); // as texts: "off" is a NaN
         if (!isKnob(spec) && value == formatParam(spec, spec.get(off)))
             continue;
-        const QString label = QString::fromUtf8(spec.label.data(), static_cast<qsizetype>(spec.label.size()));
+        const QString label = text(spec.label);
         parts << (spec.kind == ParamKind::Flag ? label
                                                : label + QLatin1Char(' ') + QString::fromStdString(value));
     }

@@ -38,6 +38,19 @@ StepReads readsOf(const Model& model, const DecodedRows& full, const DecodedRows
     return reads;
 }
 
+/// What a continuation needs of a run: which one it is, its model and its tokens. The activations of the
+/// run, which take most of the memory, may go.
+SnapshotPtr promptOf(const Snapshot& run) {
+    auto prompt = std::make_shared<Snapshot>();
+    prompt->generation = run.generation;
+    prompt->request = run.request;
+    prompt->model = run.model;
+    prompt->tokens = run.tokens;
+    prompt->textHash = run.textHash;
+    prompt->pastContext = run.pastContext;
+    return prompt;
+}
+
 } // namespace
 
 /// The engine thread leaves news here; the GUI thread takes them with the next letter.
@@ -117,7 +130,7 @@ void GenerationController::start(std::size_t tokens, const Sampling& sampling) {
         return;
     stop();
     drop();
-    m_source = m_runs.snapshot();
+    m_source = promptOf(*m_runs.snapshot());
     m_request = m_requests.request();
     m_state = State::Reading;
     m_followsNewest = true;
@@ -295,6 +308,7 @@ void GenerationController::pinWhenThere() {
 
 bool GenerationController::isOld() const {
     return m_source && (!sameButName(m_request.policy, m_requests.request().policy) ||
+                        m_requests.request().against || // A wrote as full attention
                         m_runs.standing(*m_source) == Standing::OtherRun);
 }
 
@@ -323,6 +337,7 @@ void GenerationController::choose(int step) {
         return;
     m_followsNewest = false;
     setStep(step);
+    emit stepChosen();
 }
 
 void GenerationController::moveBy(int steps) {

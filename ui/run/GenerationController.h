@@ -62,9 +62,8 @@ public:
 
     [[nodiscard]] const std::vector<GenerationStep>& steps() const { return m_steps; }
     [[nodiscard]] const GenerationPrompt& prompt() const { return m_prompt; }
-    [[nodiscard]] const SnapshotPtr& source() const {
-        return m_source;
-    } ///< has the prompt's tokens and model
+    /// The run whose text is continued: its request, model and tokens, nothing else.
+    [[nodiscard]] const SnapshotPtr& source() const { return m_source; }
     [[nodiscard]] const Request& request() const { return m_request; }
     /// Once everything was written.
     [[nodiscard]] const std::shared_ptr<const Generation>& result() const { return m_result; }
@@ -89,6 +88,7 @@ public:
 signals:
     void changed();     ///< state or steps
     void stepChanged(); ///< another step is chosen
+    void stepChosen();  ///< by the user or by playing, also when it was chosen before
     void readsChanged();
     void playingChanged(bool playing);
     void progressed(const QString& what, double done, double total);

@@ -14,7 +14,7 @@ const PinnedRun& PinnedRuns::pin(const Snapshot& snapshot, const QString& text) 
     auto at = std::find_if(m_runs.begin(), m_runs.end(),
                            [&](const PinnedRun& run) { return sameButName(run.policy, policy); });
     if (at == m_runs.end()) {
-        m_runs.push_back({QStringLiteral("r%1").arg(snapshot.generation), policy, {}, {}});
+        m_runs.push_back({freeName(QStringLiteral("r%1").arg(snapshot.generation)), policy, {}, {}});
         at = m_runs.end() - 1;
     }
     if (const std::optional<ArmFigures> figures = figuresOfB(snapshot)) {
@@ -23,6 +23,17 @@ const PinnedRun& PinnedRuns::pin(const Snapshot& snapshot, const QString& text) 
     }
     emit changed();
     return *at;
+}
+
+QString PinnedRuns::freeName(const QString& wanted) const {
+    const auto taken = [this](const QString& name) {
+        return std::any_of(m_runs.begin(), m_runs.end(),
+                           [&](const PinnedRun& run) { return run.name == name; });
+    };
+    QString name = wanted;
+    for (int n = 2; taken(name); ++n)
+        name = QStringLiteral("%1-%2").arg(wanted).arg(n);
+    return name;
 }
 
 void PinnedRuns::save(std::map<std::string, std::string>& view) const {

@@ -11,7 +11,7 @@ namespace fovea::ui {
 
 /// A run that was kept to be compared with: its policy, and what it cost and lost on its text.
 struct PinnedRun {
-    QString name; ///< "r43"
+    QString name; ///< "r43", of its kind; "r43-2" when a session has brought another r43
     AttentionPolicy policy;
     QString text; ///< name of the text that the figures are of; empty: no figures
     std::optional<ArmFigures> figures;
@@ -38,6 +38,7 @@ signals:
     void changed();
 
 private:
+    [[nodiscard]] QString freeName(const QString& wanted) const;
     std::vector<PinnedRun> m_runs;
 };
 

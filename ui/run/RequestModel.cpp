@@ -64,6 +64,7 @@ private:
         request.maxTokens = state.maxTokens;
         request.policy = state.policy;
         request.against = state.against;
+        m_model.fit(request);
         m_model.apply(request);
     }
     RequestModel& m_model;
@@ -177,6 +178,20 @@ void RequestModel::setModelPath(std::string path) {
 
 Result<> RequestModel::runs(const AttentionPolicy& policy) const {
     return m_shape && !m_shape->causal ? policyFitsModel(policy, *m_shape) : requireCausal(policy);
+}
+
+void RequestModel::fit(Request& request) const {
+    if (!m_shape)
+        return;
+    if (!runs(request.policy))
+        request.policy = *presetPolicy(defaultPreset(m_shape->causal));
+    if (request.against && !runs(*request.against))
+        request.against.reset();
+    const auto context = static_cast<std::size_t>(m_shape->context);
+    const bool mayBeLonger =
+        request.text->size() > context && (request.maxTokens == 0 || request.maxTokens > context);
+    if (m_shape->positions == PositionKind::Learned && mayBeLonger)
+        request.maxTokens = context;
 }
 
 bool RequestModel::setModel(std::string path, const ModelShape& shape, std::size_t maxTokens) {

@@ -10,7 +10,8 @@
 namespace fovea::ui {
 
 /// The only writer of the Request. Every change of text and parameters is validated here and undoable: one
-/// undo step per drag (changes between beginDrag and endDrag merge). GUI thread only.
+/// undo step per drag (changes between beginDrag and endDrag merge). A step that was made with another model
+/// is undone as far as the model that is open can run it. GUI thread only.
 class RequestModel : public QObject {
     Q_OBJECT
 public:
@@ -61,6 +62,8 @@ signals:
 private:
     friend class RequestCommand;
     void apply(const Request& request);
+    /// Replaces what the model that is open cannot run: undo may bring back what another model ran.
+    void fit(Request& request) const;
     /// Whether `policy` can be run; if not, emits rejected.
     [[nodiscard]] bool accepts(Result<AttentionPolicy>& policy);
     Request m_request;

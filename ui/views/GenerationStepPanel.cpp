@@ -128,6 +128,14 @@ QString GenerationStepPanel::head() const {
     return text;
 }
 
+bool GenerationStepPanel::readsAreOld() const {
+    return m_generation.step() != static_cast<int>(m_generation.reads()->step);
+}
+
+QString GenerationStepPanel::marked(const QString& title) const {
+    return readsAreOld() ? tr("of +%1: %2").arg(m_generation.reads()->step).arg(title) : title;
+}
+
 QString GenerationStepPanel::rowTitle(bool full) const {
     const auto& reads = m_generation.reads();
     const std::optional<ReadRow>& row = full ? reads->full : reads->hybrid;
@@ -165,8 +173,7 @@ QString GenerationStepPanel::cacheTitle() const {
 
 QString GenerationStepPanel::sentence() const {
     QStringList parts{head()};
-    if (const auto& reads = m_generation.reads();
-        reads && m_generation.step() == static_cast<int>(reads->step)) {
+    if (const auto& reads = m_generation.reads(); reads && !readsAreOld()) {
         for (const bool full : {true, false}) {
             QString line = rowTitle(full);
             if (const std::optional<ReadRow>& row = full ? reads->full : reads->hybrid) {
@@ -236,6 +243,8 @@ void GenerationStepPanel::paintEvent(QPaintEvent*) {
                          Qt::AlignLeft | Qt::AlignTop | Qt::TextWordWrap, why);
         return;
     }
+    // Rows of the step before stay until the new ones are there, faded and named.
+    painter.setOpacity(readsAreOld() ? 0.45 : 1);
     paintRow(painter, {at.rows.left(), at.rows.top(), at.rows.width(), kArm}, true);
     paintRow(painter, {at.rows.left(), at.rows.top() + kArm, at.rows.width(), kArm}, false);
     paintCaches(painter, at.caches);
@@ -297,9 +306,10 @@ void GenerationStepPanel::paintRow(QPainter& painter, const QRectF& area, bool f
     const std::optional<ReadRow>& row = full ? reads->full : reads->hybrid;
     painter.setFont(Theme::second());
     painter.setPen(theme.ink);
-    painter.drawText(
-        QRectF(area.left(), area.top(), area.width(), kRowLine), Qt::AlignLeft | Qt::AlignVCenter,
-        painter.fontMetrics().elidedText(rowTitle(full), Qt::ElideRight, static_cast<int>(area.width())));
+    painter.drawText(QRectF(area.left(), area.top(), area.width(), kRowLine),
+                     Qt::AlignLeft | Qt::AlignVCenter,
+                     painter.fontMetrics().elidedText(marked(rowTitle(full)), Qt::ElideRight,
+                                                      static_cast<int>(area.width())));
     if (!row)
         return;
     // A pixel over several keys shows the heaviest of them.
@@ -421,9 +431,9 @@ void GenerationStepPanel::paintCaches(QPainter& painter, const QRectF& area) con
     item(tr("dropped"), {}, true);
     painter.setPen(theme.ink);
     const QRectF rest(x, area.top(), area.right() - x, kRowLine);
-    painter.drawText(
-        rest, Qt::AlignLeft | Qt::AlignVCenter,
-        painter.fontMetrics().elidedText(cacheTitle(), Qt::ElideRight, static_cast<int>(rest.width())));
+    painter.drawText(rest, Qt::AlignLeft | Qt::AlignVCenter,
+                     painter.fontMetrics().elidedText(marked(cacheTitle()), Qt::ElideRight,
+                                                      static_cast<int>(rest.width())));
 }
 
 bool GenerationStepPanel::event(QEvent* event) {
@@ -463,7 +473,7 @@ bool GenerationStepPanel::event(QEvent* event) {
         QToolTip::hideText();
         return true;
     }
-    QToolTip::showText(help->globalPos(), plainTip(text), this);
+    QToolTip::showText(help->globalPos(), plainTip(marked(text)), this);
     return true;
 }
 

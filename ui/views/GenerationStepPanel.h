@@ -27,6 +27,8 @@ private:
     };
     [[nodiscard]] Places places() const;
     [[nodiscard]] QString head() const;
+    [[nodiscard]] bool readsAreOld() const; ///< the rows are of another step than the chosen one
+    [[nodiscard]] QString marked(const QString& title) const; ///< says so
     [[nodiscard]] QString rowTitle(bool full) const;
     [[nodiscard]] QString cacheTitle() const;
     [[nodiscard]] QRectF cacheGrid() const;

@@ -12,6 +12,8 @@
 #include <QToolTip>
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <utility>
 
 namespace fovea::ui {
 
@@ -19,6 +21,7 @@ namespace {
 
 constexpr double kMargin = 8, kGutter = 24, kCaption = 20, kGap = 4;
 constexpr std::size_t kPromptTail = 60; ///< tokens of the prompt that are shown
+constexpr std::size_t kUnsettled = 64;  ///< last cells of a block, which tokens that follow may change
 
 /// A circle for A, a diamond for B, as in every view.
 void paintArm(QPainter& painter, bool full, QPointF centre) {
@@ -78,42 +81,66 @@ GenerationText::GenerationText(GenerationController& generation, QWidget* parent
         showStep();
         viewport()->update();
     });
-    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, &GenerationText::arrange);
+    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, &GenerationText::arrangeAll);
     refresh();
 }
 
-void GenerationText::addBlock(Part part, std::size_t first, std::size_t last) {
-    const SnapshotPtr& source = m_generation.source();
-    const GenerationArm arm = part == Part::Hybrid ? GenerationArm::Hybrid : GenerationArm::Full;
-    const std::size_t before = part == Part::Prompt ? 0 : source->tokens->size();
-    Tokens tokens;
-    for (std::size_t at = first; at < last; ++at) {
-        const std::int32_t id = m_generation.idAt(arm, before + at);
-        if (id < 0)
-            break; // this arm had ended
-        tokens.ids.push_back(id);
-        tokens.pieces.push_back(m_generation.pieceAt(arm, before + at));
-    }
-    tokens.spans.resize(tokens.size()); // empty: the pieces themselves are shown
+void GenerationText::addBlock(std::vector<Block>& before, Part part, std::size_t first, std::size_t last) {
     Block block;
+    for (Block& known : before)
+        if (known.part == part && known.first == first)
+            block = std::move(known);
     block.part = part;
     block.first = first;
-    block.cells = makeTokenCells(tokens, {}, *source->model->tokenizer, true);
+    const std::size_t count = last - first;
+    if (block.cells.size() != count && !block.ended) {
+        // A cell may join the tokens after it: those near the end are made again.
+        std::size_t cut = block.cells.size() > count ? 0 : block.cells.size();
+        cut -= std::min(cut, kUnsettled);
+        while (cut > 0 && block.cells[cut].tokens == 0)
+            --cut;
+        block.cells.resize(cut);
+        const GenerationArm arm = part == Part::Hybrid ? GenerationArm::Hybrid : GenerationArm::Full;
+        const std::size_t prompt = part == Part::Prompt ? 0 : m_source->tokens->size();
+        Tokens tokens;
+        for (std::size_t at = first + cut; at < last; ++at) {
+            const std::int32_t id = m_generation.idAt(arm, prompt + at);
+            block.ended = id < 0;
+            if (block.ended)
+                break;
+            tokens.ids.push_back(id);
+            tokens.pieces.push_back(m_generation.pieceAt(arm, prompt + at));
+        }
+        tokens.spans.resize(tokens.size()); // empty: the pieces themselves are shown
+        std::vector<TokenCell> cells = makeTokenCells(tokens, {}, *m_source->model->tokenizer, true);
+        std::move(cells.begin(), cells.end(), std::back_inserter(block.cells));
+        block.arranged = false;
+    }
     m_blocks.push_back(std::move(block));
 }
 
 void GenerationText::refresh() {
-    m_blocks.clear();
-    if (m_generation.source()) {
-        const std::size_t prompt = m_generation.source()->tokens->size();
-        const std::size_t steps = m_generation.steps().size();
-        addBlock(Part::Prompt, prompt - std::min(prompt, kPromptTail), prompt);
-        const std::size_t common = m_generation.divergence().value_or(steps);
+    const SnapshotPtr& source = m_generation.source();
+    const std::size_t steps = m_generation.steps().size();
+    if (source && source == m_source && steps == m_steps && m_generation.divergence() == m_divergence) {
+        viewport()->update(); // whether it is old may have changed
+        return;
+    }
+    std::vector<Block> before = std::exchange(m_blocks, {});
+    if (source != m_source)
+        before.clear();
+    m_source = source;
+    m_steps = steps;
+    m_divergence = m_generation.divergence();
+    if (source) {
+        const std::size_t prompt = source->tokens->size();
+        addBlock(before, Part::Prompt, prompt - std::min(prompt, kPromptTail), prompt);
+        const std::size_t common = m_divergence.value_or(steps);
         if (common > 0)
-            addBlock(Part::Both, 0, common);
+            addBlock(before, Part::Both, 0, common);
         if (common < steps) {
-            addBlock(Part::Full, common, steps);
-            addBlock(Part::Hybrid, common, steps);
+            addBlock(before, Part::Full, common, steps);
+            addBlock(before, Part::Hybrid, common, steps);
         }
     }
     arrange();
@@ -142,17 +169,31 @@ void GenerationText::placeLines(double& y, Block& block, Block* other) {
     y += kGap;
 }
 
+void GenerationText::arrangeAll() {
+    m_widths.clear();
+    for (Block& block : m_blocks)
+        block.arranged = false;
+    arrange();
+}
+
 void GenerationText::arrange() {
     const QFontMetricsF metrics(Theme::body());
+    const auto widthOf = [&](const TokenCell& cell) {
+        const auto known = m_widths.find(cell.text);
+        return known != m_widths.end()
+                   ? known->second
+                   : m_widths.emplace(cell.text, metrics.horizontalAdvance(cell.text)).first->second;
+    };
     for (Block& block : m_blocks) {
+        block.lines.clear();
+        if (std::exchange(block.arranged, true))
+            continue;
         TextLayout::Style style;
         style.width = std::max(80.0, viewport()->width() - leftOf(block) - kMargin);
         style.lineHeight = std::ceil(metrics.height()) + 4;
         style.leastWidth = 5;
         style.space = metrics.horizontalAdvance(QLatin1Char(' '));
-        block.layout.build(block.cells, style,
-                           [&](const TokenCell& cell) { return metrics.horizontalAdvance(cell.text); });
-        block.lines.clear();
+        block.layout.build(block.cells, style, widthOf);
     }
     double y = 4;
     for (std::size_t i = 0; i < m_blocks.size(); ++i) {
@@ -355,7 +396,7 @@ void GenerationText::paintBlock(QPainter& painter, const Block& block) const {
 
 void GenerationText::resizeEvent(QResizeEvent* event) {
     QAbstractScrollArea::resizeEvent(event);
-    arrange();
+    arrangeAll();
 }
 
 void GenerationText::mousePressEvent(QMouseEvent* event) {

@@ -3,6 +3,7 @@
 #include "ui/views/TextLayout.h"
 #include <QAbstractScrollArea>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 namespace fovea::ui {
@@ -40,12 +41,16 @@ private:
         std::size_t first = 0; ///< step of the first cell; of the prompt: its token
         std::vector<TokenCell> cells;
         TextLayout layout;
+        bool arranged = false;     ///< `layout` is of these cells
+        bool ended = false;        ///< the arm wrote no more than these
         std::vector<double> lines; ///< top of each line of `layout`
     };
-    void refresh(); ///< new cells
-    void arrange(); ///< their places
+    void refresh();    ///< new cells
+    void arrange();    ///< their places
+    void arrangeAll(); ///< for another width or font
     void showStep();
-    void addBlock(Part part, std::size_t first, std::size_t last);
+    /// Takes what is known of it from `before`.
+    void addBlock(std::vector<Block>& before, Part part, std::size_t first, std::size_t last);
     void placeLines(double& y, Block& block, Block* other);
     void paintBlock(QPainter& painter, const Block& block) const;
     [[nodiscard]] double leftOf(const Block& block) const;
@@ -55,6 +60,10 @@ private:
 
     GenerationController& m_generation;
     std::vector<Block> m_blocks;
+    SnapshotPtr m_source; ///< that the blocks are of, with so many steps
+    std::size_t m_steps = 0;
+    std::optional<std::size_t> m_divergence;
+    std::unordered_map<QString, double> m_widths; ///< of the texts of cells
     double m_height = 0;
 };
 

@@ -48,10 +48,18 @@ GenerationView::GenerationView(ViewContext context, GenerationController& genera
         if (m_generation.state() == GenerationController::State::Reading)
             m_status->setText(what);
     });
+    connect(&m_generation, &GenerationController::stepChosen, this, [this] {
+        m_yields = false;
+        tellRow();
+    });
     connect(&m_generation, &GenerationController::stepChanged, this, &GenerationView::tellRow);
     connect(&m_generation, &GenerationController::readsChanged, this, &GenerationView::tellRow);
     connect(&m_generation, &GenerationController::playingChanged, m_play, &QToolButton::setChecked);
     connect(&m_context.runs, &RunController::snapshotChanged, this, &GenerationView::refresh);
+    connect(&m_context.selection, &SelectionModel::pinsChanged, this, [this] {
+        m_yields = true;
+        tellRow();
+    });
     refresh();
 }
 
@@ -170,7 +178,10 @@ void GenerationView::build() {
     connect(m_stop, &QPushButton::clicked, &m_generation, &GenerationController::stop);
     connect(m_play, &QToolButton::clicked, &m_generation, &GenerationController::setPlaying);
     for (QToolButton* row : {m_rowA, m_rowB}) {
-        connect(row, &QToolButton::clicked, this, &GenerationView::tellRow);
+        connect(row, &QToolButton::clicked, this, [this] {
+            m_yields = false;
+            tellRow();
+        });
         connect(row, &QToolButton::clicked, this, &GenerationView::refresh);
     }
     connect(m_take, &QToolButton::clicked, this, [this] { m_generation.takeOver(chosenArm()); });
@@ -190,6 +201,7 @@ GenerationArm GenerationView::chosenArm() const {
 }
 
 void GenerationView::begin() {
+    m_yields = false;
     m_generation.start(static_cast<std::size_t>(m_tokens->value()), sampling());
     if (m_generation.running())
         m_scrubber->setFocus();
@@ -262,10 +274,10 @@ void GenerationView::refresh() {
 
 void GenerationView::tellRow() {
     const std::shared_ptr<const TokenTint> tint =
-        isVisible() ? rowTint(m_generation, m_rowA->isChecked()) : nullptr;
+        isVisible() && !m_yields ? rowTint(m_generation, m_rowA->isChecked()) : nullptr;
     if (!tint && !m_told)
         return;
-    if (!tint && isVisible() && m_generation.step() >= 0)
+    if (!tint && isVisible() && !m_yields && m_generation.step() >= 0)
         return; // the row of the step before stays until the new one is there
     m_told = tint != nullptr;
     emit rowChanged(tint);

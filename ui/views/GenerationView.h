@@ -60,7 +60,8 @@ private:
     GenerationText* m_text = nullptr;
     GenerationScrubber* m_scrubber = nullptr;
     GenerationStepPanel* m_step = nullptr;
-    bool m_told = false; ///< a row was told and not taken back
+    bool m_told = false;   ///< a row was told and not taken back
+    bool m_yields = false; ///< a token was pinned since: the words show its row until a step is chosen
 };
 
 } // namespace fovea::ui

@@ -2,6 +2,7 @@
 #include "core/text/Display.h"
 #include "ui/plot/MapFacts.h"
 #include "ui/plot/NumberText.h"
+#include "ui/plot/SameOwner.h"
 #include <cmath>
 
 namespace fovea::ui {
@@ -46,16 +47,6 @@ InspectorReport makeInspectorReport(const InspectorWish& wish, const SnapshotPtr
     if (wish.token >= 0 && wish.token < count)
         report.token =
             tokenReport(*source, route, shape, wish.head, static_cast<std::size_t>(wish.token), lines);
-    const SelectionModel::Block& block = wish.block;
-    if (block.valid() && block.queryLast <= count && block.keyLast <= count) {
-        const auto range = [](int first, int last) {
-            return RowRange{static_cast<std::size_t>(first), static_cast<std::size_t>(last)};
-        };
-        const RowRange queries = range(block.queryFirst, block.queryLast);
-        const RowRange keys = range(block.keyFirst, block.keyLast);
-        report.blockFull = fovea::blockFacts(*source, wish.head, MapQuantity::Full, queries, keys);
-        report.blockHybrid = fovea::blockFacts(*source, wish.head, MapQuantity::Hybrid, queries, keys);
-    }
     const auto [query, key] = wish.pair;
     if (!wish.pair.valid() || query >= count || key < 0 || key >= count)
         return report;
@@ -70,6 +61,35 @@ InspectorReport makeInspectorReport(const InspectorWish& wish, const SnapshotPtr
     return report;
 }
 
+bool BlockReport::answers(const InspectorWish& wish, const SnapshotPtr& newest) const {
+    return block == wish.block && layer == wish.layer && head == wish.head &&
+           sameOwner(from, std::weak_ptr(newest));
+}
+
+Result<std::shared_ptr<const BlockReport>>
+makeBlockReport(const InspectorWish& wish, const SnapshotPtr& newest, const WorkContext& work) {
+    const std::optional<TileSource> source = newest->tileSource(wish.layer);
+    const SelectionModel::Block& block = wish.block;
+    const int count = static_cast<int>(newest->tokens->size());
+    if (!source || !block.valid() || block.queryLast > count || block.keyLast > count)
+        return fail(ErrorCode::BadValue, "the block or its layer is not there");
+    const auto range = [](int first, int last) {
+        return RowRange{static_cast<std::size_t>(first), static_cast<std::size_t>(last)};
+    };
+    const RowRange queries = range(block.queryFirst, block.queryLast);
+    const RowRange keys = range(block.keyFirst, block.keyLast);
+    auto report = std::make_shared<BlockReport>();
+    report->layer = wish.layer;
+    report->head = wish.head;
+    report->block = block;
+    report->from = newest;
+    report->full = fovea::blockFacts(*source, wish.head, MapQuantity::Full, queries, keys, work);
+    report->hybrid = fovea::blockFacts(*source, wish.head, MapQuantity::Hybrid, queries, keys, work);
+    if (work.cancel.cancelled())
+        return fail(ErrorCode::Cancelled, "cancelled");
+    return report;
+}
+
 namespace {
 
 QString rangeText(RowRange r) {
@@ -77,8 +97,8 @@ QString rangeText(RowRange r) {
                                  : QStringLiteral("#%1\u2013#%2").arg(r.first).arg(r.last - 1);
 }
 
-QString blockSentence(const InspectorReport& report) {
-    const BlockFacts& full = *report.blockFull;
+QString blockSentence(const BlockReport& report) {
+    const BlockFacts &full = report.full, &hybrid = report.hybrid;
     const QString who = full.queries.last - full.queries.first == 1
                             ? QObject::tr("%1 reads").arg(rangeText(full.queries))
                             : QObject::tr("%1 read, on average,").arg(rangeText(full.queries));
@@ -91,19 +111,22 @@ QString blockSentence(const InspectorReport& report) {
                        .arg(who, percent(full.values->mass), rangeText(full.keys));
     if (full.queries.last - full.queries.first == 1)
         text.replace(QObject::tr("their"), QObject::tr("its"));
-    if (report.blockHybrid && report.blockHybrid->values)
-        text += QObject::tr(" in full attention, %1 in the hybrid")
-                    .arg(percent(report.blockHybrid->values->mass));
-    if (report.blockHybrid && report.blockHybrid->read)
-        text += QObject::tr("; %1 of %2 pairs kept").arg(report.blockHybrid->read->kept).arg(full.pairs);
+    if (hybrid.values)
+        text += QObject::tr(" in full attention, %1 in the hybrid").arg(percent(hybrid.values->mass));
+    if (hybrid.read)
+        text += QObject::tr("; %1 of %2 pairs kept").arg(hybrid.read->kept).arg(full.pairs);
     return text + QLatin1Char('.');
 }
 
 } // namespace
 
 QString reportSentence(const InspectorReport& report, const Tokens& tokens) {
-    if (report.blockFull)
-        return blockSentence(report);
+    if (report.block)
+        return blockSentence(*report.block);
+    if (const SelectionModel::Block& block = report.wish.block; block.valid())
+        return QObject::tr("Sums what %1 queries read of %2 keys.")
+            .arg(block.queryLast - block.queryFirst)
+            .arg(block.keyLast - block.keyFirst);
     if (!report.pair)
         return {};
     const PairFacts& facts = *report.pair;

@@ -5,6 +5,7 @@
 #include "ui/run/RunController.h"
 #include <QString>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -19,16 +20,26 @@ struct InspectorWish {
     bool operator==(const InspectorWish&) const = default;
 };
 
+/// What the queries of a block read of its keys, in one head of one run. An immutable value.
+struct BlockReport {
+    int layer = 0, head = 0;
+    SelectionModel::Block block;
+    std::weak_ptr<const Snapshot> from;
+    BlockFacts full, hybrid;
+    /// Whether it answers the wish about this run.
+    [[nodiscard]] bool answers(const InspectorWish& wish, const SnapshotPtr& newest) const;
+};
+
 /// Everything that the inspector shows of one token in one head. An immutable value.
 struct InspectorReport {
     InspectorWish wish;
-    std::optional<TokenReport> token;                 ///< empty until the layer is there
-    std::optional<PairFacts> pair;                    ///< of the wished pair
-    std::optional<BlockFacts> blockFull, blockHybrid; ///< of the wished block
-    float scale = 0;                                  ///< multiplies q.k of the pair
-    std::vector<RoutedInLayer> why;                   ///< where the propagated run routed the token
-    QString signal;                                   ///< of that run's record
-    std::uint64_t whyFrom = 0;                        ///< generation of an older run; 0: the newest
+    std::optional<TokenReport> token;         ///< empty until the layer is there
+    std::optional<PairFacts> pair;            ///< of the wished pair
+    std::shared_ptr<const BlockReport> block; ///< of the wished block; null until it is there
+    float scale = 0;                          ///< multiplies q.k of the pair
+    std::vector<RoutedInLayer> why;           ///< where the propagated run routed the token
+    QString signal;                           ///< of that run's record
+    std::uint64_t whyFrom = 0;                ///< generation of an older run; 0: the newest
     bool whyKnown = false;      ///< whether the routing record of a propagated run was available
     bool againstPolicy = false; ///< arm A is a policy, so lines and pair may have its weights
 };
@@ -37,6 +48,10 @@ struct InspectorReport {
 /// the routing record. `lines`: how many of reads and read by.
 [[nodiscard]] InspectorReport makeInspectorReport(const InspectorWish& wish, const SnapshotPtr& newest,
                                                   const SnapshotPtr& complete, std::size_t lines = 8);
+/// The wished block, whose tokens and layer must be there. Any thread. Cost: that of blockFacts, twice.
+/// Errors: Cancelled.
+[[nodiscard]] Result<std::shared_ptr<const BlockReport>>
+makeBlockReport(const InspectorWish& wish, const SnapshotPtr& newest, const WorkContext& work);
 
 /// The wished pair or block in one sentence: what reads what, and why. Empty: neither.
 [[nodiscard]] QString reportSentence(const InspectorReport& report, const Tokens& tokens);

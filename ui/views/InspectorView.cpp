@@ -252,6 +252,33 @@ void InspectorView::applyInk() {
     m_body->setPalette(palette);
 }
 
+void InspectorView::requestBlock(const InspectorWish& wish) {
+    // Hovering asks for another token and keeps the block: it is summed once, in a lane of its own.
+    if (!wish.block.valid() || (m_block && m_block->answers(wish, m_newest)) ||
+        (m_asked && m_asked->answers(wish, m_newest)))
+        return;
+    auto asked = std::make_shared<BlockReport>();
+    asked->layer = wish.layer;
+    asked->head = wish.head;
+    asked->block = wish.block;
+    asked->from = m_newest;
+    m_asked = asked;
+    using Block = std::shared_ptr<const BlockReport>;
+    m_context.runs.fetch<Block>(
+        this, {"inspector.block"},
+        [wish, newest = m_newest](const WorkContext& work) { return makeBlockReport(wish, newest, work); },
+        [this, asked](const Result<Block>& block) {
+            if (m_asked != asked)
+                return; // another one was chosen since
+            if (block || block.error().code == ErrorCode::Cancelled)
+                m_asked.reset(); // else it cannot be had of this run
+            if (block) {
+                m_block = *block;
+                refresh();
+            }
+        });
+}
+
 void InspectorView::requestReport() {
     const InspectorWish w = wish();
     if (!m_newest->full || !m_newest->tileSource(w.layer)) {
@@ -259,15 +286,18 @@ void InspectorView::requestReport() {
         showReport(std::move(report));
         return;
     }
-    using Report = std::shared_ptr<const InspectorReport>;
+    requestBlock(w);
+    using Report = std::shared_ptr<InspectorReport>;
     m_context.runs.fetch<Report>(
         this, {"inspector"},
         [w, newest = m_newest, complete = m_complete](const WorkContext&) -> Result<Report> {
-            return std::make_shared<const InspectorReport>(makeInspectorReport(w, newest, complete));
+            return std::make_shared<InspectorReport>(makeInspectorReport(w, newest, complete));
         },
         [this, w, tokens = m_newest->tokens](const Result<Report>& report) {
             if (!m_newest || tokens != m_newest->tokens || !(w == wish()))
                 return; // asked anew since
+            if (report && m_block && m_block->answers(w, m_newest))
+                (*report)->block = m_block;
             if (report)
                 showReport(*report);
             else if (report.error().code != ErrorCode::Cancelled)

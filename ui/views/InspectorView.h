@@ -37,6 +37,7 @@ private:
     QTableView* addTable(const QString& name, const QString& accessibleName);
     void refresh();
     void requestReport(); ///< the newest wish wins
+    void requestBlock(const InspectorWish& wish);
     void showReport(std::shared_ptr<const InspectorReport> report);
     void showToken(int token);
     void applyInk(); ///< secondary colour if the token is only hovered
@@ -48,6 +49,7 @@ private:
     ViewContext m_context;
     SnapshotPtr m_newest, m_complete;
     std::shared_ptr<const InspectorReport> m_report;
+    std::shared_ptr<const BlockReport> m_block, m_asked; ///< answered; asked for, without its figures
     bool m_dirty = true;
 
     ReadsModel* m_reads = nullptr;

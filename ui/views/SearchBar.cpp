@@ -10,6 +10,7 @@
 #include <QLineEdit>
 #include <QToolButton>
 #include <algorithm>
+#include <utility>
 
 namespace fovea::ui {
 
@@ -62,14 +63,14 @@ SearchBar::SearchBar(ViewContext context, QWidget* parent) : QWidget(parent), m_
     line->addWidget(close);
     hide();
 
-    connect(m_field, &QLineEdit::textChanged, this, &SearchBar::search);
+    connect(m_field, &QLineEdit::textChanged, this, [this] {
+        m_then = {}; // asked of the pattern before
+        search();
+    });
     connect(next, &QToolButton::clicked, this, [this] { step(1); });
     connect(previous, &QToolButton::clicked, this, [this] { step(-1); });
     connect(all, &QToolButton::clicked, this, &SearchBar::pinAll);
-    connect(close, &QToolButton::clicked, this, [this] {
-        shut();
-        emit shutByUser();
-    });
+    connect(close, &QToolButton::clicked, this, &SearchBar::shutByKey);
     connect(&m_context.runs, &RunController::snapshotChanged, this, &SearchBar::refresh);
     connect(&m_context.selection, &SelectionModel::cellChanged, this, &SearchBar::refresh);
     connect(&m_context.selection, &SelectionModel::pinsChanged, this, &SearchBar::refresh);
@@ -90,7 +91,21 @@ void SearchBar::open(const QString& start) {
 void SearchBar::shut() {
     hide();
     m_answer = {};
+    m_then = {};
     emit found();
+}
+
+bool SearchBar::shutByKey() {
+    if (isHidden())
+        return false;
+    shut();
+    emit shutByUser();
+    return true;
+}
+
+bool SearchBar::answered() const {
+    const SnapshotPtr snapshot = m_context.runs.snapshot();
+    return m_answer.pattern == m_field->text().toStdString() && snapshot && snapshot->tokens == m_tokens;
 }
 
 void SearchBar::refresh() {
@@ -103,6 +118,7 @@ void SearchBar::search() {
     const std::string pattern = m_field->text().toStdString();
     if (pattern.empty() || pattern == "#" || pattern == "id:" || pattern == "re:") {
         m_answer = {};
+        m_then = {};
         m_count->setText({});
         emit found();
         return;
@@ -115,10 +131,11 @@ void SearchBar::search() {
     const int layer = m_context.selection.layer(), head = m_context.selection.head();
     m_context.runs.fetch<SearchAnswer>(
         this, {"search"},
-        [snapshot, pattern, query, layer, head](const WorkContext&) -> Result<SearchAnswer> {
-            auto matches = findTokens(*snapshot->tokens, *snapshot->request->text, pattern);
+        [snapshot, pattern, query, layer, head](const WorkContext& work) -> Result<SearchAnswer> {
+            auto matches = findTokens(*snapshot->tokens, *snapshot->request->text, pattern, work);
             FOVEA_TRY(matches);
             SearchAnswer answer;
+            answer.pattern = pattern;
             answer.matches = std::move(*matches);
             const auto source = snapshot->full ? snapshot->tileSource(layer) : std::nullopt;
             if (query >= 0 && source && static_cast<std::size_t>(query) < snapshot->tokens->size() &&
@@ -135,6 +152,7 @@ void SearchBar::search() {
                 if (answer.error().code == ErrorCode::Cancelled)
                     return;
                 m_answer = {};
+                m_then = {};
                 m_count->setText(QString::fromStdString(answer.error().message));
                 m_count->setToolTip(plainTip(m_count->text()));
                 emit found();
@@ -148,7 +166,7 @@ void SearchBar::search() {
 void SearchBar::show(const SearchAnswer& answer) {
     if (!isVisible())
         return;
-    if (answer.matches != m_answer.matches)
+    if (answer.matches != m_answer.matches || answer.pattern != m_answer.pattern)
         m_at = -1;
     m_answer = answer;
     QString text = answer.matches.empty()       ? tr("no match")
@@ -163,11 +181,17 @@ void SearchBar::show(const SearchAnswer& answer) {
     m_count->setText(text);
     m_count->setToolTip(plainTip(text));
     emit found();
+    if (answered() && m_then)
+        std::exchange(m_then, {})();
 }
 
 void SearchBar::step(int by) {
     if (!isVisible())
         return open({});
+    if (!answered()) { // typed on since: the matches that are known are of another pattern
+        m_then = [this, by] { step(by); };
+        return;
+    }
     const int count = static_cast<int>(m_answer.matches.size());
     if (count == 0)
         return;
@@ -185,6 +209,10 @@ void SearchBar::step(int by) {
 }
 
 void SearchBar::pinAll() {
+    if (!answered()) {
+        m_then = [this] { pinAll(); };
+        return;
+    }
     if (m_answer.matches.empty())
         return;
     m_context.selection.pin(-1);
@@ -211,11 +239,8 @@ bool SearchBar::eventFilter(QObject* watched, QEvent* event) {
     }
     if (watched == m_field && event->type() == QEvent::KeyPress) {
         const auto* key = static_cast<QKeyEvent*>(event);
-        if (key->key() == Qt::Key_Escape) {
-            shut();
-            emit shutByUser();
-            return true;
-        }
+        if (key->key() == Qt::Key_Escape)
+            return shutByKey();
         if (key->key() == Qt::Key_Return || key->key() == Qt::Key_Enter) {
             if (key->modifiers().testFlag(Qt::ControlModifier))
                 pinAll();

@@ -3,7 +3,9 @@
 #include "ui/views/View.h"
 #include <QWidget>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 class QLabel;
@@ -14,6 +16,7 @@ namespace fovea::ui {
 
 /// What a search found, and what the selected query reads of it. Values of core.
 struct SearchAnswer {
+    std::string pattern;
     std::vector<TokenMatch> matches;
     int query = -1;  ///< the query whose mass is summed; -1: none is pinned
     double full = 0; ///< full attention's mass on the matches
@@ -30,6 +33,7 @@ public:
     void open(const QString& start);
     void step(int by); ///< the next match (1) or the previous one (-1)
     void shut();
+    bool shutByKey(); ///< as the cross does; false: it was not open
     /// [T] 1 for tokens that match; empty: none.
     [[nodiscard]] std::vector<std::uint8_t> marks() const;
 
@@ -47,12 +51,14 @@ private:
     void search();
     void show(const SearchAnswer& answer);
     void pinAll();
+    [[nodiscard]] bool answered() const; ///< m_answer is of what is typed and shown now
     ViewContext m_context;
     QLineEdit* m_field;
     QLabel* m_count;
     SearchAnswer m_answer;
     std::shared_ptr<const Tokens> m_tokens; ///< that m_answer is about
     int m_at = -1;                          ///< the match that was pinned last
+    std::function<void()> m_then;           ///< what a key asked for, once the answer is there
 };
 
 } // namespace fovea::ui

@@ -2,6 +2,7 @@
 #include "core/text/Display.h"
 #include "core/text/Utf8.h"
 #include "ui/plot/ElidedLabel.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/SearchBar.h"
 #include "ui/views/TextEditor.h"
@@ -14,7 +15,6 @@
 #include <QHBoxLayout>
 #include <QKeyEvent>
 #include <QLabel>
-#include <QLocale>
 #include <QMenu>
 #include <QMimeData>
 #include <QPushButton>
@@ -255,7 +255,7 @@ void TextView::refreshInfo() {
         return;
     }
     const Tokens& tokens = *m_newest->tokens;
-    QString info = tr("T %1").arg(QLocale(QLocale::English).toString(static_cast<qulonglong>(tokens.size())));
+    QString info = tr("T %1").arg(grouped(tokens.size()));
     if (m_newest->pastContext)
         info += tr(", past the context of %1").arg(m_newest->model->shape.context);
     if (tokens.unknownBytes > 0)
@@ -281,13 +281,17 @@ TintPlace TextView::place() const {
     return at;
 }
 
+bool TextView::showsRow() const {
+    return m_row && m_kind == TintKind::ReadBySelected && live() &&
+           m_row->value.size() == m_newest->tokens->size();
+}
+
 void TextView::requestTint() {
     if (m_dirty)
         return;
     const TintPlace at = place();
     const SnapshotPtr newest = live() ? m_newest : nullptr;
-    if (m_row && newest && at.kind == TintKind::ReadBySelected &&
-        m_row->value.size() == newest->tokens->size())
+    if (showsRow())
         return showTint(m_row);
     if (!newest || !needsRows(at.kind) || at.token < 0 || !newest->full) {
         showTint(std::make_shared<const TokenTint>(makeTint(at, newest, m_complete)));
@@ -301,7 +305,7 @@ void TextView::requestTint() {
         [this, at, tokens = newest->tokens](Result<TokenTint> tint) {
             // The answer to an older wish is shown only if it is of the same tokens: old is better than
             // empty.
-            if (tint && tokens == m_shownTokens && at.kind == m_kind && place().token >= 0 && !m_row)
+            if (tint && tokens == m_shownTokens && at.kind == m_kind && place().token >= 0 && !showsRow())
                 showTint(std::make_shared<const TokenTint>(std::move(*tint)));
         });
 }
@@ -402,18 +406,24 @@ void TextView::find(const QString& start) {
     m_search->open(start);
 }
 
+bool TextView::closeFind() {
+    return m_search->shutByKey();
+}
+
 void TextView::findNext(int by) {
     m_search->step(by);
 }
 
 void TextView::chooseSpan(int first, int last) {
-    // Read by the pinned query if it comes after the span, else by all queries from the span on.
+    // Read by the pinned query if it can read the span, else by all queries that can.
     const int query = m_context.selection.query();
     const int tokens = m_shownTokens ? static_cast<int>(m_shownTokens->size()) : last;
-    if (query >= first)
+    const bool causal = !m_newest || !m_newest->model || m_newest->model->shape.causal;
+    const int from = causal ? first : 0;
+    if (query >= from)
         m_context.selection.setBlock({query, query + 1, first, last});
     else
-        m_context.selection.setBlock({first, tokens, first, last});
+        m_context.selection.setBlock({from, tokens, first, last});
 }
 
 void TextView::showMenu(int token, QPoint global) {

@@ -26,8 +26,6 @@ public:
     explicit TextView(ViewContext context, QWidget* parent = nullptr);
     ~TextView() override;
 
-    [[nodiscard]] TintKind tintKind() const { return m_kind; }
-
 public slots:
     /// Shows the results of runs. Called by a signal of RunController, and by tests.
     void showSnapshot(fovea::ui::SnapshotPtr newest, fovea::ui::SnapshotPtr complete);
@@ -38,6 +36,7 @@ public slots:
     void finishEditing();                 ///< takes what has been typed, if anything
     void find(const QString& start = {}); ///< Ctrl+F; `start`: the beginning of a pattern
     void findNext(int by);                ///< F3 (1), Shift+F3 (-1)
+    bool closeFind();                     ///< Esc; false: it was not open
     void paste();                         ///< Ctrl+V outside a field: the clipboard's text becomes the text
 
 protected:
@@ -58,7 +57,8 @@ private:
     void showMenu(int token, QPoint global);
     [[nodiscard]] bool editing() const;
     void endEdit(bool apply);
-    [[nodiscard]] bool live() const; ///< whether the snapshot has the text of the request
+    [[nodiscard]] bool live() const;     ///< whether the snapshot has the text of the request
+    [[nodiscard]] bool showsRow() const; ///< m_row is what the words show
     [[nodiscard]] TintPlace place() const;
     [[nodiscard]] QString describe(int token) const;
 

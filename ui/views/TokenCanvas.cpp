@@ -106,6 +106,7 @@ TokenCanvas::TokenCanvas(Shape shape, SelectionModel& selection, QWidget* parent
     connect(&m_selection, &SelectionModel::pinsChanged, this, repaint);
     connect(&m_selection, &SelectionModel::hoverChanged, this, repaint);
     connect(&m_selection, &SelectionModel::pairChanged, this, repaint);
+    connect(&m_selection, &SelectionModel::blockChanged, this, repaint);
     connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, &TokenCanvas::rebuild);
 }
 

@@ -1,6 +1,7 @@
 #include "ui/views/TokenCells.h"
 #include "core/text/Display.h"
 #include "core/text/Utf8.h"
+#include "ui/plot/NumberText.h"
 #include <QTextBoundaryFinder>
 
 namespace fovea::ui {
@@ -42,8 +43,8 @@ bool continuesLetter(std::string_view before, std::string_view next) {
     const std::string_view character = next.substr(0, end);
     if (!isUtf8(before) || !isUtf8(character))
         return false;
-    const QString left = QString::fromUtf8(before.data(), static_cast<qsizetype>(before.size()));
-    const QString both = left + QString::fromUtf8(character.data(), static_cast<qsizetype>(character.size()));
+    const QString left = text(before);
+    const QString both = left + text(character);
     QTextBoundaryFinder finder(QTextBoundaryFinder::Grapheme, both);
     finder.setPosition(left.size());
     return !finder.isAtBoundary();

@@ -18,10 +18,6 @@ constexpr int kSlack = 6;    ///< widths of parts do not add up exactly
 constexpr int kHeight = 28;
 const QString kArrow = QStringLiteral(" \u25BE");
 
-QString words(std::string_view s) {
-    return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));
-}
-
 /// A title with "&" as it is, in a menu.
 QString menuText(QString title) {
     return title.replace(QLatin1Char('&'), QStringLiteral("&&"));
@@ -160,26 +156,30 @@ void ArmPicker::addPresets(QMenu& menu) {
     menu.addSeparator();
     const std::optional<AttentionPolicy> own = policy();
     std::map<std::string_view, QMenu*> families;
+    // Those that the model can run; full attention has an entry of its own.
+    const auto listed = [this](const PolicyPreset& preset) {
+        return !sameButName(preset.policy, fullPolicy()) && m_context.requests.runs(preset.policy);
+    };
     for (const PolicyPreset& preset : policyPresets()) {
-        if (preset.policy.bidirectional() || sameButName(preset.policy, fullPolicy()))
+        if (!listed(preset))
             continue;
         const bool alone =
             std::count_if(policyPresets().begin(), policyPresets().end(), [&](const auto& other) {
-                return other.family == preset.family && !sameButName(other.policy, fullPolicy());
+                return other.family == preset.family && listed(other);
             }) == 1;
         QMenu*& family = families[preset.family];
         if (alone) {
             family = &menu;
         } else if (family == nullptr) {
-            family = menu.addMenu(menuText(words(preset.family)));
-            family->setObjectName(objectName() + QStringLiteral(".family.") + words(preset.family));
+            family = menu.addMenu(menuText(ui::text(preset.family)));
+            family->setObjectName(objectName() + QStringLiteral(".family.") + ui::text(preset.family));
             family->setToolTipsVisible(true);
         }
         const QString title = QString::fromStdString(policyTitle(preset.policy));
         QAction* action = family->addAction(menuText(title), this,
                                             [this, &preset, title] { choose(preset.policy, title); });
-        action->setObjectName(objectName() + QStringLiteral(".preset.") + words(preset.name));
-        action->setToolTip(plainTip(words(preset.help)));
+        action->setObjectName(objectName() + QStringLiteral(".preset.") + ui::text(preset.name));
+        action->setToolTip(plainTip(ui::text(preset.help)));
         action->setCheckable(true);
         action->setChecked(own && sameButName(*own, preset.policy));
     }

@@ -2,8 +2,8 @@
 #include "core/base/Memory.h"
 #include "core/files/AtomicFile.h"
 #include "core/policy/PolicyJson.h"
+#include "ui/plot/NumberText.h"
 #include <QFileInfo>
-#include <QLocale>
 #include <QScopedValueRollback>
 #include <algorithm>
 
@@ -23,10 +23,6 @@ const QString kOpenTopic = QStringLiteral("open");
 const QString kLengthTopic = QStringLiteral("length");
 const std::string kModelKey = "model";
 const std::string kHashKey = "model hash";
-
-QString number(std::size_t n) {
-    return QLocale(QLocale::English).toString(static_cast<qulonglong>(n));
-}
 
 } // namespace
 
@@ -95,7 +91,7 @@ void Documents::open(const QStringList& paths) {
 }
 
 void Documents::openSample(const SampleSpec& sample) {
-    const QString name = QString::fromUtf8(sample.name.data(), static_cast<qsizetype>(sample.name.size()));
+    const QString name = text(sample.name);
     setText(sampleText(sample), name, tr("open the sample"), true);
 }
 
@@ -118,18 +114,19 @@ void Documents::setText(const std::string& bytes, const QString& name, const QSt
     std::erase_if(m_names, [](const Named& known) { return known.text.expired(); });
     m_names.push_back({m_context.requests.request().text, name, filed});
     if (m_cutTo > 0) {
-        m_bar.show(MessageBar::Hint,
-                   tr("The model has positions for %1 tokens, so the first %1 are run.").arg(number(m_cutTo)),
-                   {}, kLengthTopic);
+        m_bar.show(
+            MessageBar::Hint,
+            tr("The model has positions for %1 tokens, so the first %1 are run.").arg(grouped(m_cutTo)), {},
+            kLengthTopic);
     } else if (ask) {
         RequestModel& requests = m_context.requests;
         m_bar.show(MessageBar::Question,
                    (estimate
-                        ? tr("%1 has about %2 tokens; the first %3 are run.").arg(name, number(*estimate))
+                        ? tr("%1 has about %2 tokens; the first %3 are run.").arg(name, grouped(*estimate))
                         : tr("%1 has %2; the first %3 tokens are run.")
                               .arg(name, QString::fromStdString(formatBytes(bytes.size()))))
-                       .arg(number(kFirstTokens)),
-                   {{tr("First %1").arg(number(2 * kFirstTokens)),
+                       .arg(grouped(kFirstTokens)),
+                   {{tr("First %1").arg(grouped(2 * kFirstTokens)),
                      [&requests] { requests.setMaxTokens(2 * kFirstTokens, tr("first 8,192 tokens")); }},
                     {tr("All"), [&requests] { requests.setMaxTokens(0, tr("all tokens")); }}},
                    kLengthTopic);
@@ -212,7 +209,7 @@ void Documents::takeModel(const QString& path) {
                      ? tr("this model reads from left to right: the policy is now \"default\"")
                      : tr("this model reads the text in both directions: the policy is now \"encoder\""));
     if (limit > 0 && limit != before)
-        said << tr("it has positions for %1 tokens: the first %1 are run").arg(number(limit));
+        said << tr("it has positions for %1 tokens: the first %1 are run").arg(grouped(limit));
     if (!said.isEmpty()) {
         QString sentence = said.join(QStringLiteral("; "));
         sentence.front() = sentence.front().toUpper();
@@ -313,27 +310,30 @@ void Documents::openPolicy(const QString& path) {
     m_context.requests.setPolicy(*policy, tr("open %1").arg(QFileInfo(path).fileName()));
 }
 
-void Documents::openSession(const QString& path, bool unsaved) {
+bool Documents::openSession(const QString& path, bool unsaved) {
+    const auto refused = [&](const std::string& why) {
+        fault(QStringLiteral("%1: %2").arg(QFileInfo(path).fileName(), QString::fromStdString(why)));
+        return false;
+    };
     auto bytes = readWholeFile(path.toStdString(), kDocumentCap);
-    if (!bytes)
-        return fault(QString::fromStdString(bytes.error().message));
+    if (!bytes) {
+        fault(QString::fromStdString(bytes.error().message));
+        return false;
+    }
     auto session = sessionFromJson(*bytes);
     if (!session)
-        return fault(QStringLiteral("%1: %2").arg(QFileInfo(path).fileName(),
-                                                  QString::fromStdString(session.error().message)));
+        return refused(session.error().message);
     const QString wantedModel = QString::fromStdString(session->request.modelPath);
     const bool modelChanges =
         !wantedModel.isEmpty() && session->request.modelPath != m_context.requests.request().modelPath;
     const bool readsModel = modelChanges && QFileInfo::exists(wantedModel);
     // The policy is for the session's model, which is opened with it.
     if (const Result<> runs = m_context.requests.runs(session->request.policy); !runs && !readsModel)
-        return fault(QStringLiteral("%1: %2").arg(QFileInfo(path).fileName(),
-                                                  QString::fromStdString(runs.error().message)));
+        return refused(runs.error().message);
     if (const Result<> runs =
             session->request.against ? m_context.requests.runs(*session->request.against) : Result<>();
         !runs && !readsModel)
-        return fault(QStringLiteral("%1: %2").arg(QFileInfo(path).fileName(),
-                                                  QString::fromStdString(runs.error().message)));
+        return refused(runs.error().message);
     m_bar.clear(kOpenTopic);
     m_bar.clear(kLengthTopic);
     const QScopedValueRollback guard(m_settling, true);
@@ -367,11 +367,14 @@ void Documents::openSession(const QString& path, bool unsaved) {
     m_madeWith = MadeWith{QFileInfo(wantedModel).fileName(), session->modelSha256, pins, {}};
     setDirty(unsaved);
     emit changed();
-    if (readsModel)
-        return readModel(wantedModel);
+    if (readsModel) {
+        readModel(wantedModel);
+        return true;
+    }
     if (modelChanges)
         m_madeWith->missing = wantedModel;
     compareWithSession();
+    return true;
 }
 
 Session Documents::presentSession() {
@@ -397,8 +400,13 @@ std::string Documents::unsavedSession() {
     return worthAsking() ? sessionToJson(presentSession()) : std::string();
 }
 
-void Documents::restore(const QString& path) {
-    openSession(path, true);
+bool Documents::restore(const QString& path) {
+    return openSession(path, true);
+}
+
+void Documents::touch() {
+    if (!m_settling)
+        setDirty(true);
 }
 
 void Documents::saveSession(const QString& path) {

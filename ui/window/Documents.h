@@ -39,8 +39,11 @@ public:
     void savePolicy(const QString& path);
     /// What a crash would lose, as a session; empty if nothing (see worthAsking).
     [[nodiscard]] std::string unsavedSession();
-    /// Opens a session that was never saved: it has no name yet.
-    void restore(const QString& path);
+    /// Opens a session that was never saved: it has no name yet. False: it is refused, and the message bar
+    /// says why.
+    bool restore(const QString& path);
+    /// What a session keeps beside the request has changed, by the user.
+    void touch();
 
     [[nodiscard]] QString textName() const;
     [[nodiscard]] QString sessionPath() const { return m_sessionPath; }
@@ -74,7 +77,7 @@ signals:
 private:
     void openText(const QString& path);
     void openPolicy(const QString& path);
-    void openSession(const QString& path, bool unsaved = false);
+    bool openSession(const QString& path, bool unsaved = false); ///< false: refused
     [[nodiscard]] Session presentSession();
     void readModel(const QString& path);
     /// Hands the inspected model to the request, with a policy and a length that it can run, and says what

@@ -3,6 +3,7 @@
 #include "core/engine/Build.h"
 #include "ui/params/ParamPanel.h"
 #include "ui/plot/Icons.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/run/PinnedRuns.h"
 #include "ui/views/CurveView.h"
@@ -13,6 +14,7 @@
 #include "ui/views/RoutingView.h"
 #include "ui/views/TextView.h"
 #include "ui/window/Actions.h"
+#include "ui/window/Docks.h"
 #include "ui/window/Documents.h"
 #include "ui/window/DropTarget.h"
 #include "ui/window/MessageBar.h"
@@ -24,7 +26,6 @@
 #include <QApplication>
 #include <QClipboard>
 #include <QCloseEvent>
-#include <QDockWidget>
 #include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLocale>
@@ -43,7 +44,6 @@ namespace {
 
 constexpr std::size_t kLongText = 16384; ///< bytes; a failed run of a longer text offers fewer tokens
 constexpr std::size_t kFewTokens = 2048;
-constexpr int kStateVersion = 3; ///< of saveState(): raised when docks come or go
 const QString kRunJob = QStringLiteral("run");
 const QString kSweepJob = QStringLiteral("sweep");
 const QString kModelJob = QStringLiteral("model");
@@ -51,38 +51,12 @@ const QString kGenerateJob = QStringLiteral("generation");
 const QString kHashJob = QStringLiteral("hash");
 const QString kRunTopic = QStringLiteral("run");
 
-QString text(std::string_view s) {
-    return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));
-}
-
-constexpr QSize kUsualSize{1280, 800};
-constexpr QSize kLeastSize{1024, 640};
-constexpr QSize kFrame{16, 48}; ///< of a window manager: borders, title bar
-constexpr int kLeastText = 112; ///< controls, four lines, legend
-constexpr int kLeftWidth = 290, kRightWidth = 290;
-constexpr int kBars = 20;      ///< less width than height: bars above and below, labels beside the map
-constexpr int kTwoMaps = 1500; ///< from this width on two maps stand side by side
-
-/// The panels at the foot, closed at first.
-bool inDrawer(const QDockWidget& dock) {
-    return dock.objectName() == QLatin1String("dock.routing") ||
-           dock.objectName() == QLatin1String("dock.curve") ||
-           dock.objectName() == QLatin1String("dock.generate");
-}
-
 } // namespace
-
-QSize firstWindowSize(QSize available) {
-    return kUsualSize.boundedTo(available - kFrame).expandedTo(kLeastSize);
-}
 
 MainWindow::MainWindow(ViewContext context) : m_context(context) {
     setObjectName(QStringLiteral("window"));
     setWindowIcon(QIcon(QStringLiteral(":/icons/fovea.svg")));
-    setDockOptions(QMainWindow::AllowNestedDocks | QMainWindow::AllowTabbedDocks |
-                   QMainWindow::AnimatedDocks);
-    setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::South);
-    setMinimumSize(kLeastSize);
+    setMinimumSize(kLeastWindow);
     resize(firstWindowSize(screen()->availableSize()));
 
     // Connected before any view is: what is selected exists in the snapshot that they are about to show.
@@ -98,13 +72,9 @@ MainWindow::MainWindow(ViewContext context) : m_context(context) {
     m_palette = new Palette([this](const QString& typed) { return paletteEntries(typed); }, this);
     connectAll();
 
-    const QSettings settings;
-    arrangeDocks();
-    restoreGeometry(settings.value(QStringLiteral("window/geometry")).toByteArray());
-    m_arranged = restoreState(settings.value(QStringLiteral("window/state")).toByteArray(), kStateVersion);
+    m_docks->restore(QSettings());
     showTitle();
     showSnapshot();
-    markTitles();
 }
 
 MainWindow::~MainWindow() = default;
@@ -231,26 +201,6 @@ void MainWindow::buildBars() {
     menuBar()->setCornerWidget(m_status, Qt::TopRightCorner);
 }
 
-QDockWidget* MainWindow::addDock(const QString& name, const QString& title, QWidget* view, QSize minimum) {
-    auto* dock = new QDockWidget(title, this);
-    dock->setObjectName(name);
-    // Never narrower than its controls; lower it may be, a picture shrinks.
-    view->setMinimumSize(std::max(minimum.width(), view->minimumSizeHint().width()), minimum.height());
-    dock->setWidget(view);
-    dock->setFeatures(QDockWidget::DockWidgetMovable | QDockWidget::DockWidgetFloatable |
-                      QDockWidget::DockWidgetClosable);
-    m_docks.push_back(dock);
-    m_titles[dock] = title;
-    // A view that knows more than its name (layer, head, run) says so in its own window title.
-    connect(view, &QWidget::windowTitleChanged, this, [this, dock](const QString& own) {
-        m_titles[dock] = own;
-        markTitles();
-    });
-    if (!view->windowTitle().isEmpty())
-        m_titles[dock] = view->windowTitle();
-    return dock;
-}
-
 void MainWindow::buildCentre() {
     m_centre = new QSplitter(Qt::Vertical, this);
     m_centre->setObjectName(QStringLiteral("centre"));
@@ -274,89 +224,23 @@ void MainWindow::buildCentre() {
 }
 
 void MainWindow::buildDocks() {
+    m_docks = new Docks(*this, *m_centre, m_context.runs);
     m_params = new ParamPanel(m_context.requests, m_context.runs, this);
-    addDock(QStringLiteral("dock.params"), tr("Parameters"), m_params, {220, 300});
-    addDock(QStringLiteral("dock.inspector"), tr("Inspector"), new InspectorView(m_context, this),
-            {240, 160});
-    addDock(QStringLiteral("dock.heads"), tr("Heads"), new HeadsView(m_context, this), {220, 160});
-    addDock(QStringLiteral("dock.routing"), tr("Routing"), new RoutingView(m_context, this), {400, 132});
-    addDock(QStringLiteral("dock.curve"), tr("Cost versus fidelity"), new CurveView(m_context, this),
-            {400, 132});
+    m_docks->add(QStringLiteral("dock.params"), tr("Parameters"), m_params, {220, 300}, Docks::Left, false);
+    m_docks->add(QStringLiteral("dock.inspector"), tr("Inspector"), new InspectorView(m_context, this),
+                 {240, 160}, Docks::Right);
+    m_docks->add(QStringLiteral("dock.heads"), tr("Heads"), new HeadsView(m_context, this), {220, 160},
+                 Docks::Right);
+    m_docks->add(QStringLiteral("dock.routing"), tr("Routing"), new RoutingView(m_context, this), {400, 132},
+                 Docks::Drawer);
+    m_docks->add(QStringLiteral("dock.curve"), tr("Cost versus fidelity"), new CurveView(m_context, this),
+                 {400, 132}, Docks::Drawer);
     m_generation = new GenerationController(m_context.runs, m_context.requests, m_context.selection, this);
     m_generate = new GenerationView(m_context, *m_generation, this);
-    addDock(QStringLiteral("dock.generate"), tr("Generation"), m_generate, {400, 200});
-    buildDrawer(statusBar()->findChild<QWidget*>(QStringLiteral("foot")));
-    auto* viewMenu = menuBar()->findChild<QMenu*>(QStringLiteral("menu.View"));
-    viewMenu->addSeparator();
-    for (QDockWidget* dock : m_docks) {
-        QAction* toggle = dock->toggleViewAction();
-        toggle->setObjectName(QStringLiteral("view.toggle.") + dock->objectName());
-        viewMenu->addAction(toggle);
-    }
-}
-
-void MainWindow::arrangeDocks() {
-    for (QDockWidget* dock : m_docks) {
-        dock->setFloating(false);
-        removeDockWidget(dock);
-    }
-    const auto find = [this](const char* name) { return findChild<QDockWidget*>(QLatin1String(name)); };
-    QDockWidget* const inspector = find("dock.inspector");
-    QDockWidget* const routing = find("dock.routing");
-    addDockWidget(Qt::LeftDockWidgetArea, find("dock.params"));
-    addDockWidget(Qt::RightDockWidgetArea, inspector);
-    splitDockWidget(inspector, find("dock.heads"), Qt::Vertical);
-    addDockWidget(Qt::BottomDockWidgetArea, routing);
-    tabifyDockWidget(routing, find("dock.curve"));
-    tabifyDockWidget(routing, find("dock.generate"));
-    for (QDockWidget* dock : m_docks)
-        dock->setVisible(!inDrawer(*dock));
-    sizeDocks();
-}
-
-void MainWindow::buildDrawer(QWidget* foot) {
-    auto* line = qobject_cast<QHBoxLayout*>(foot->layout());
-    int at = 0;
-    for (QDockWidget* dock : m_docks) {
-        if (!inDrawer(*dock))
-            continue;
-        auto* button = new QToolButton(foot);
-        button->setObjectName(QStringLiteral("drawer.") + dock->objectName().section(QLatin1Char('.'), 1));
-        button->setText(dock->windowTitle());
-        button->setToolTip(tr("Opens and closes this panel at the foot of the window"));
-        button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
-        button->setCheckable(true);
-        button->setMinimumHeight(24);
-        line->insertWidget(at++, button);
-        connect(button, &QToolButton::clicked, dock, [this, dock](bool open) {
-            const bool first = open && std::none_of(m_docks.begin(), m_docks.end(), [](QDockWidget* other) {
-                                   return inDrawer(*other) && other->isVisible();
-                               });
-            dock->setVisible(open);
-            if (!open)
-                return;
-            dock->raise();
-            if (first)
-                resizeDocks({dock}, {height() * 2 / 5}, Qt::Vertical);
-        });
-        connect(dock->toggleViewAction(), &QAction::toggled, button, &QToolButton::setChecked);
-    }
-}
-
-void MainWindow::sizeDocks() {
-    const auto find = [this](const char* name) { return findChild<QDockWidget*>(QLatin1String(name)); };
-    QDockWidget* const inspector = find("dock.inspector");
-    // A square map has as much width as the window has height for it; the panel beside it takes the rest.
-    const int square = height() - kLeastText - kBars;
-    const int right = width() >= kTwoMaps ? width() / 5 : width() - kLeftWidth - square;
-    resizeDocks({find("dock.params"), inspector}, {kLeftWidth, std::max(kRightWidth, right)}, Qt::Horizontal);
-    resizeDocks({inspector, find("dock.heads")}, {45, 55}, Qt::Vertical);
-    sizeCentre();
-}
-
-void MainWindow::sizeCentre() {
-    const int text = std::max(kLeastText, m_centre->height() / 7);
-    m_centre->setSizes({m_centre->height() - text, text});
+    m_docks->add(QStringLiteral("dock.generate"), tr("Generation"), m_generate, {400, 200}, Docks::Drawer);
+    m_docks->addButtons(
+        *qobject_cast<QHBoxLayout*>(statusBar()->findChild<QWidget*>(QStringLiteral("foot"))->layout()));
+    m_docks->addToggles(*menuBar()->findChild<QMenu*>(QStringLiteral("menu.View")));
 }
 
 void MainWindow::connectAll() {
@@ -370,6 +254,7 @@ void MainWindow::connectAll() {
     connect(m_documents, &Documents::sessionSaving, m_pinned,
             [this](std::map<std::string, std::string>& view) { m_pinned->save(view); });
     connect(m_documents, &Documents::sessionOpened, m_pinned, &PinnedRuns::restore);
+    connect(m_pinned, &PinnedRuns::changed, m_documents, &Documents::touch);
     connect(m_documents, &Documents::sessionSaving, map,
             [map](std::map<std::string, std::string>& view) { view.merge(map->state()); });
     connect(m_documents, &Documents::sessionOpened, map, &MapView::restore);
@@ -418,7 +303,6 @@ void MainWindow::connectAll() {
             m_work->start(kRunJob, tr("running"));
         else
             m_work->finish(kRunJob);
-        markTitles();
     });
     connect(&runs, &RunController::progressed, this, [this](const QString& what, double done, double total) {
         m_work->progress(kRunJob, what, done, total);
@@ -492,15 +376,6 @@ void MainWindow::showSnapshot() {
                                             QLatin1String(precisionName(snapshot->request->precision)));
     idle << tr("memory %1").arg(QString::fromStdString(formatBytes(residentBytes())));
     m_work->setIdleText(idle.join(QStringLiteral("  |  ")));
-}
-
-void MainWindow::markTitles() {
-    const bool updating = m_context.runs.updating() && m_context.runs.snapshot();
-    for (const auto& [dock, title] : m_titles) {
-        const bool follows = dock->objectName() != QLatin1String("dock.params") &&
-                             !title.contains(QLatin1String("updating")); // a view may say so itself
-        dock->setWindowTitle(updating && follows ? tr("%1 - updating").arg(title) : title);
-    }
 }
 
 void MainWindow::showTitle() {
@@ -582,17 +457,13 @@ void MainWindow::closeEvent(QCloseEvent* event) {
     }
     emit closing();
     QSettings settings;
-    settings.setValue(QStringLiteral("window/geometry"), saveGeometry());
-    settings.setValue(QStringLiteral("window/state"), saveState(kStateVersion));
+    m_docks->save(settings);
     QMainWindow::closeEvent(event);
 }
 
 void MainWindow::showEvent(QShowEvent* event) {
     QMainWindow::showEvent(event);
-    // Docks take sizes only once the layout has been made; a restored layout keeps its own, and so does one
-    // that was changed before the window was hidden.
-    if (!std::exchange(m_arranged, true))
-        QMetaObject::invokeMethod(this, &MainWindow::sizeDocks, Qt::QueuedConnection);
+    m_docks->settle();
 }
 
 } // namespace fovea::ui

@@ -12,11 +12,11 @@
 #include <vector>
 
 class QAction;
-class QDockWidget;
 class QSplitter;
 
 namespace fovea::ui {
 
+class Docks;
 class Documents;
 class GenerationController;
 class GenerationView;
@@ -59,17 +59,11 @@ private:
     void buildBars();
     void buildCentre();
     void buildDocks();
-    void buildDrawer(QWidget* foot);
-    void arrangeDocks(); ///< the Explore layout
-    void sizeDocks();    ///< its proportions
-    void sizeCentre();   ///< as much height for the map as its width can use, four lines of text at least
-    QDockWidget* addDock(const QString& name, const QString& title, QWidget* view, QSize minimum);
     void connectAll();
     void connectGeneration();
     void run(std::string_view id); ///< what the action of that id does
     void stepCell(int layers, int heads);
     void back();
-    void moveFocus(int by);
     void exportView();
     void exportNumbers();
     void askPath(const QString& title, const QString& filter, const QString& suffix,
@@ -83,7 +77,6 @@ private:
     void showTitle();     ///< the window's title and dirty mark
     void clipSelection(); ///< to what the new snapshot has
     void showSnapshot();  ///< after a new snapshot: bars, selection's limits
-    void markTitles();    ///< "updating" in the docks' titles
     void fillCard();
     void showCard();
     void showFault(const QString& sentence); ///< of a run: one line, with what can be done
@@ -106,15 +99,8 @@ private:
     GenerationView* m_generate = nullptr;
     TopBar* m_top = nullptr;
     QSplitter* m_centre = nullptr;
-    std::vector<QDockWidget*> m_docks;
-    std::map<QDockWidget*, QString> m_titles;
-    QString m_jobWhat;
-    bool m_closing = false;  ///< the user has answered the question about unsaved changes
-    bool m_arranged = false; ///< the docks have sizes, from the settings or from sizeDocks()
+    Docks* m_docks = nullptr;
+    bool m_closing = false; ///< the user has answered the question about unsaved changes
 };
-
-/// The size of the window at its first start: 1280 x 800, or what a smaller screen has room for beside the
-/// frame and title bar. `available` is the screen without its panels, in logical pixels.
-[[nodiscard]] QSize firstWindowSize(QSize available);
 
 } // namespace fovea::ui

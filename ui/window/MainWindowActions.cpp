@@ -1,5 +1,6 @@
 #include "core/engine/Build.h"
 #include "core/policy/ParamSpec.h"
+#include "ui/plot/NumberText.h"
 #include "ui/run/GenerationController.h"
 #include "ui/run/PinnedRuns.h"
 #include "ui/views/GenerationView.h"
@@ -7,20 +8,17 @@
 #include "ui/views/MapView.h"
 #include "ui/views/TextView.h"
 #include "ui/window/ArmPicker.h"
+#include "ui/window/Docks.h"
 #include "ui/window/Documents.h"
 #include "ui/window/MainWindow.h"
 #include "ui/window/MessageBar.h"
 #include "ui/window/ModelCard.h"
 #include <QApplication>
 #include <QClipboard>
-#include <QDockWidget>
 #include <QFileDialog>
-#include <QLabel>
 #include <QMimeData>
-#include <QSplitter>
 #include <QToolButton>
 #include <QUrl>
-#include <QVBoxLayout>
 
 namespace fovea::ui {
 
@@ -89,19 +87,17 @@ void MainWindow::run(std::string_view id) {
     } else if (id == "view.themeDark") {
         setTheme(ThemeKind::Dark);
     } else if (id == "view.nextDock") {
-        moveFocus(1);
+        m_docks->moveFocus(1);
     } else if (id == "view.previousDock") {
-        moveFocus(-1);
+        m_docks->moveFocus(-1);
     } else if (id == "view.fullScreen") {
         setWindowState(windowState() ^ Qt::WindowFullScreen);
     } else if (id == "view.reset") {
-        arrangeDocks();
+        m_docks->arrange();
     } else if (id == "run.again") {
         m_context.runs.submitNow();
     } else if (id == "run.generate") {
-        auto* button = findChild<QToolButton*>(QStringLiteral("drawer.generate"));
-        if (!button->isChecked())
-            button->click();
+        m_docks->show(QStringLiteral("dock.generate"));
         m_generate->begin();
     } else if (id == "run.cancel") {
         if (m_generation->running())
@@ -131,10 +127,7 @@ void MainWindow::run(std::string_view id) {
         m_sheet->clear();
         m_sheet->setTitle(tr("About Fovea"));
         const std::string_view version = buildVersion(), commit = buildCommit();
-        m_sheet->addRow(tr("version"),
-                        QStringLiteral("%1 (%2)").arg(
-                            QString::fromUtf8(version.data(), static_cast<qsizetype>(version.size())),
-                            QString::fromUtf8(commit.data(), static_cast<qsizetype>(commit.size()))));
+        m_sheet->addRow(tr("version"), QStringLiteral("%1 (%2)").arg(text(version), text(commit)));
         m_sheet->addRow(tr("licence"), tr("GPL-3.0-or-later"));
         m_sheet->addRow(tr("what it is"),
                         tr("Full attention beside hybrid attention, on your model and your text."));
@@ -157,40 +150,12 @@ void MainWindow::back() {
         m_sheet->shut();
     else if (m_card->isVisible())
         m_card->shut();
+    else if (findChild<TextView*>()->closeFind())
+        return;
     else if (isFullScreen())
         setWindowState(windowState() & ~Qt::WindowFullScreen);
     else
         m_context.selection.clearOneLevel();
-}
-
-void MainWindow::moveFocus(int by) {
-    // Map and text come after the parameters, as they stand in the window.
-    std::vector<QWidget*> shown;
-    for (QDockWidget* dock : m_docks) {
-        if (dock->isVisible())
-            shown.push_back(dock);
-        if (dock == m_docks.front())
-            for (int i = 0; i < m_centre->count(); ++i)
-                shown.push_back(m_centre->widget(i));
-    }
-    const QWidget* focus = QApplication::focusWidget();
-    int at = by > 0 ? -1 : 0;
-    for (std::size_t i = 0; i < shown.size(); ++i)
-        if (focus != nullptr && shown[i]->isAncestorOf(focus))
-            at = static_cast<int>(i);
-    const int count = static_cast<int>(shown.size());
-    QWidget* target = shown[static_cast<std::size_t>((at + by + count) % count)];
-    if (auto* dock = qobject_cast<QDockWidget*>(target)) {
-        dock->raise();
-        target = dock->widget();
-    }
-    if (target->focusPolicy() == Qt::NoFocus)
-        for (QWidget* child : target->findChildren<QWidget*>())
-            if (child->isVisible() && child->isEnabled() && (child->focusPolicy() & Qt::TabFocus) != 0) {
-                target = child;
-                break;
-            }
-    target->setFocus(Qt::TabFocusReason);
 }
 
 void MainWindow::askPath(const QString& title, const QString& filter, const QString& suffix,

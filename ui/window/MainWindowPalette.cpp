@@ -1,7 +1,9 @@
 #include "core/policy/PresetTitle.h"
 #include "ui/params/ParamPanel.h"
+#include "ui/plot/NumberText.h"
 #include "ui/views/TextView.h"
 #include "ui/window/Actions.h"
+#include "ui/window/Docks.h"
 #include "ui/window/Documents.h"
 #include "ui/window/MainWindow.h"
 #include "ui/window/MessageBar.h"
@@ -14,10 +16,6 @@
 namespace fovea::ui {
 
 namespace {
-
-QString text(std::string_view s) {
-    return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size()));
-}
 
 /// "window 64" or "top_p=0.9": a parameter by label, option or key, and its value.
 struct Setting {
@@ -92,14 +90,18 @@ std::vector<PaletteEntry> MainWindow::paletteEntries(const QString& typed) {
         all.push_back({title, key.isEmpty() ? tr("command") : key, [found] { found->trigger(); }});
     }
     for (const PolicyPreset& preset : policyPresets())
-        all.push_back({tr("Preset %1").arg(QString::fromStdString(presetTitle(preset))), text(preset.name),
-                       [this, &preset] {
-                           m_context.requests.setPolicy(preset.policy,
-                                                        tr("preset %1").arg(text(preset.name)));
-                       }});
+        if (m_context.requests.runs(preset.policy))
+            all.push_back({tr("Preset %1").arg(QString::fromStdString(presetTitle(preset))),
+                           text(preset.name), [this, &preset] {
+                               m_context.requests.setPolicy(preset.policy,
+                                                            tr("preset %1").arg(text(preset.name)));
+                           }});
     for (const ParamSpec& spec : paramSpecs())
         all.push_back({tr("Parameter: %1").arg(text(spec.label)), QStringLiteral("--") + text(spec.option),
-                       [this, key = text(spec.key)] { m_params->reveal(key); }});
+                       [this, key = text(spec.key)] {
+                           m_docks->show(QStringLiteral("dock.params"));
+                           m_params->reveal(key);
+                       }});
     for (const SampleSpec& sample : sampleSpecs())
         all.push_back({tr("Sample text: %1").arg(text(sample.name)), text(sample.file),
                        [this, &sample] { m_documents->openSample(sample); }});

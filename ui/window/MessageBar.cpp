@@ -7,6 +7,8 @@
 #include <QPushButton>
 #include <QResizeEvent>
 #include <QToolButton>
+#include <algorithm>
+#include <utility>
 
 namespace fovea::ui {
 
@@ -44,11 +46,18 @@ MessageBar::MessageBar(const QString& name, QWidget* parent) : QWidget(parent) {
 
 void MessageBar::show(Kind kind, const QString& sentence, const std::vector<Choice>& choices,
                       const QString& topic) {
-    m_kind = kind;
-    m_topic = topic;
+    if (m_showing && kind == Hint && m_message.kind == Question && m_message.topic != topic)
+        m_waiting = std::move(m_message);
+    else if (kind != Hint || (m_waiting && m_waiting->topic == topic))
+        m_waiting.reset();
+    put({kind, sentence, choices, topic});
+}
+
+void MessageBar::put(Message message) {
+    m_message = std::move(message);
     m_showing = true;
-    m_text->setText(sentence);
-    m_icon->setVisible(kind != Hint);
+    m_text->setText(m_message.sentence);
+    m_icon->setVisible(m_message.kind != Hint);
     m_icon->setPixmap(icon(QStringLiteral("warning")).pixmap(16, 16));
     while (QLayoutItem* item = m_buttons->takeAt(0)) {
         item->widget()->hide();
@@ -56,7 +65,7 @@ void MessageBar::show(Kind kind, const QString& sentence, const std::vector<Choi
         delete item;
     }
     int number = 0;
-    for (const Choice& choice : choices) {
+    for (const Choice& choice : m_message.choices) {
         auto* button = new QPushButton(choice.label, this);
         button->setObjectName(QStringLiteral("%1.button.%2").arg(objectName()).arg(number++));
         button->setMinimumHeight(24);
@@ -83,13 +92,19 @@ void MessageBar::resizeEvent(QResizeEvent* event) {
 }
 
 void MessageBar::clear(const QString& topic) {
-    if (m_showing && topic == m_topic)
+    if (m_waiting && topic == m_waiting->topic)
+        m_waiting.reset();
+    if (m_showing && topic == m_message.topic)
         close();
 }
 
 void MessageBar::close() {
     if (!m_showing)
         return;
+    if (m_waiting) {
+        put(*std::exchange(m_waiting, {}));
+        return;
+    }
     m_showing = false;
     hide();
     emit closed();
@@ -99,7 +114,9 @@ void MessageBar::paintEvent(QPaintEvent*) {
     const Theme& theme = Theme::current();
     QPainter painter(this);
     painter.fillRect(rect(), theme.panel);
-    const QColor edge = m_kind == Fault ? theme.bad : m_kind == Question ? theme.warning : theme.accent;
+    const QColor edge = m_message.kind == Fault      ? theme.bad
+                        : m_message.kind == Question ? theme.warning
+                                                     : theme.accent;
     painter.fillRect(QRect(0, 0, 4, height()), edge);
     painter.setPen(theme.divider);
     painter.drawLine(0, height() - 1, width(), height() - 1);

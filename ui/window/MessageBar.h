@@ -2,6 +2,7 @@
 #include <QString>
 #include <QWidget>
 #include <functional>
+#include <optional>
 #include <vector>
 
 class QHBoxLayout;
@@ -11,7 +12,8 @@ class QToolButton;
 namespace fovea::ui {
 
 /// One line with an error or a question and its buttons, used instead of message boxes. Hidden if there is no
-/// message. Names: `name`, `name`.text, `name`.close, `name`.button.<n>.
+/// message. A question that a hint takes the place of comes back when the hint is closed. Names: `name`,
+/// `name`.text, `name`.close, `name`.button.<n>.
 class MessageBar : public QWidget {
     Q_OBJECT
 public:
@@ -38,13 +40,20 @@ protected:
     void resizeEvent(QResizeEvent* event) override;
 
 private:
+    struct Message {
+        Kind kind = Hint;
+        QString sentence;
+        std::vector<Choice> choices;
+        QString topic;
+    };
+    void put(Message message);
     void fitHeight();
     QLabel* m_icon;
     QLabel* m_text;
     QHBoxLayout* m_buttons;
     QToolButton* m_close;
-    Kind m_kind = Hint;
-    QString m_topic;
+    Message m_message;
+    std::optional<Message> m_waiting; ///< a question behind a hint
     bool m_showing = false;
 };
 

@@ -1,22 +1,11 @@
 #include "ui/window/ModelCard.h"
 #include "core/base/Memory.h"
 #include "core/engine/Engine.h"
+#include "ui/plot/NumberText.h"
 #include <QFileInfo>
 #include <QLabel>
-#include <QLocale>
 
 namespace fovea::ui {
-
-namespace {
-
-QString number(std::uint64_t n) {
-    return QLocale(QLocale::English).toString(static_cast<qulonglong>(n));
-}
-QString number(int n) {
-    return QLocale(QLocale::English).toString(n);
-}
-
-} // namespace
 
 QString modelTitle(const Model& model) {
     const QString name = QString::fromStdString(model.info.name);
@@ -56,23 +45,23 @@ void ModelCard::showModel(const Model& model, Precision precision, std::size_t t
                .arg(s.layers)
                .arg(s.heads)
                .arg(s.kvHeads)
-               .arg(number(s.width), number(s.headDim), number(s.feedForward)),
+               .arg(grouped(s.width), grouped(s.headDim), grouped(s.feedForward)),
            ok);
     QStringList types;
     for (const auto& [type, count] : model.info.tensorTypes)
         types << QStringLiteral("%1 x %2").arg(QString::fromStdString(type)).arg(count);
     addRow(tr("tensors"),
-           tr("%1; %2 parameters").arg(types.join(QStringLiteral(", ")), number(model.info.parameters)), ok);
+           tr("%1; %2 parameters").arg(types.join(QStringLiteral(", ")), grouped(model.info.parameters)), ok);
     const bool past = tokens > static_cast<std::size_t>(s.context);
     addRow(tr("context"),
            past && s.positions == PositionKind::Learned
                ? tr("%1 tokens, and no position after them; of the text's %2 the first %1 are run")
-                     .arg(number(s.context), number(static_cast<std::uint64_t>(tokens)))
+                     .arg(grouped(s.context), grouped(static_cast<std::uint64_t>(tokens)))
            : past ? tr("%1 tokens; the text has %2 and runs on, labelled \"past the context\"")
-                        .arg(number(s.context), number(static_cast<std::uint64_t>(tokens)))
-                  : tr("%1 tokens").arg(number(s.context)),
+                        .arg(grouped(s.context), grouped(static_cast<std::uint64_t>(tokens)))
+                  : tr("%1 tokens").arg(grouped(s.context)),
            past ? careful : ok);
-    addRow(tr("tokenizer"), tr("vocabulary %1").arg(number(s.vocabulary)), ok);
+    addRow(tr("tokenizer"), tr("vocabulary %1").arg(grouped(s.vocabulary)), ok);
     const std::uint64_t held = heldWeightBytes(model, precision);
     const std::uint64_t need = tokens > 0 ? Engine::memoryNeeded(s, precision, tokens, held) : held;
     const std::uint64_t limit = memoryLimit(0);

@@ -39,6 +39,20 @@ void saveWhenSettled(MainWindow& window, RunController& runs, const QString& pat
 
 } // namespace
 
+void offerLeftWork(MainWindow& window, Recovery& recovery) {
+    const auto left = recovery.left();
+    if (!left)
+        return;
+    window.offerRecovery(
+        left->when,
+        [&window, &recovery, left] {
+            // It is this window's unsaved work now. The old file goes when the new one is written.
+            if (window.documents().restore(left->path) && recovery.write())
+                recovery.discard(*left);
+        },
+        [&recovery, left] { recovery.discard(*left); });
+}
+
 int runWindow(int argc, char** argv, const WindowOptions& options) {
     QApplication app(argc, argv);
     QApplication::setApplicationName(QStringLiteral("Fovea"));
@@ -77,15 +91,6 @@ int runWindow(int argc, char** argv, const WindowOptions& options) {
     QObject::connect(&documents, &Documents::changed, &recovery, &Recovery::changed);
     QObject::connect(&window, &MainWindow::closing, &recovery, &Recovery::closed);
     documents.open(files);
-    if (const auto left = recovery.left(); left && files.isEmpty() && options.screenshot.empty())
-        window.offerRecovery(
-            left->when,
-            [&documents, &recovery, left] {
-                documents.restore(left->path);
-                recovery.discard(*left); // it is this window's unsaved work now
-                recovery.write();
-            },
-            [&recovery, left] { recovery.discard(*left); });
     // A model among the files, or a session that names one, has asked already.
     if (!documents.modelAsked() || !options.model.empty()) {
         if (auto model = findModel(options.model))
@@ -93,6 +98,9 @@ int runWindow(int argc, char** argv, const WindowOptions& options) {
         else
             window.showModelMissing(QString::fromStdString(model.error().message));
     }
+    // After the model's message: what was not saved matters more.
+    if (files.isEmpty() && options.screenshot.empty())
+        offerLeftWork(window, recovery);
     return QApplication::exec();
 }
 

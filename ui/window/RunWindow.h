@@ -6,6 +6,9 @@
 
 namespace fovea::ui {
 
+class MainWindow;
+class Recovery;
+
 /// Start options of the window. Plain values, so that the command line needs no Qt.
 struct WindowOptions {
     std::vector<std::string>
@@ -20,5 +23,9 @@ struct WindowOptions {
 
 /// Opens the window and returns its exit status. Needs a display (or QT_QPA_PLATFORM=offscreen).
 [[nodiscard]] int runWindow(int argc, char** argv, const WindowOptions& options);
+
+/// Offers the newest session that a program left behind. It is discarded once its content is written as the
+/// window's own unsaved work, or when the user says so; a session that is refused stays.
+void offerLeftWork(MainWindow& window, Recovery& recovery);
 
 } // namespace fovea::ui

@@ -1,5 +1,6 @@
 #include "ui/window/Samples.h"
 #include "ui/plot/Icons.h"
+#include "ui/plot/NumberText.h"
 #include <QFile>
 #include <array>
 
@@ -21,8 +22,7 @@ std::span<const SampleSpec> sampleSpecs() {
 
 std::string sampleText(const SampleSpec& sample) {
     initResources();
-    QFile file(QStringLiteral(":/samples/") +
-               QString::fromUtf8(sample.file.data(), static_cast<qsizetype>(sample.file.size())));
+    QFile file(QStringLiteral(":/samples/") + text(sample.file));
     return file.open(QIODevice::ReadOnly) ? file.readAll().toStdString() : std::string();
 }
 

@@ -1,5 +1,6 @@
 #include "ui/window/Sheet.h"
 #include "ui/plot/Icons.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include "ui/window/Actions.h"
 #include <QGridLayout>
@@ -124,11 +125,9 @@ void fillWithKeys(Sheet& sheet) {
         auto* left = new QLabel(keys.join(QStringLiteral("  ")), table);
         left->setFont(Theme::mono());
         left->setTextFormat(Qt::PlainText);
-        QString what = QString::fromUtf8(action->help.data(), static_cast<qsizetype>(action->help.size()));
+        QString what = text(action->help);
         if (action->place != kWindowPlace)
-            what += QStringLiteral(" (in the %1)")
-                        .arg(QString::fromUtf8(action->place.data(),
-                                               static_cast<qsizetype>(action->place.size())));
+            what += QStringLiteral(" (in the %1)").arg(text(action->place));
         auto* right = new QLabel(what, table);
         right->setTextFormat(Qt::PlainText);
         grid->addWidget(left, row, column);

@@ -7,7 +7,6 @@
 #include <QCursor>
 #include <QHBoxLayout>
 #include <QLabel>
-#include <QLocale>
 #include <QToolButton>
 #include <QToolTip>
 #include <algorithm>
@@ -122,12 +121,12 @@ void StatusLine::showNumbers() {
         pairs.definition =
             tr("Query-key pairs as a share of full attention, counted by formula, the router's multiply-adds "
                "included (%1 without it).\n%2 of %3 pairs over all layers and heads; %4 computed in tiles.")
-                .arg(percent(cost.density),
-                     QLocale(QLocale::English).toString(static_cast<qulonglong>(cost.hybrid.pairs)),
-                     QLocale(QLocale::English).toString(static_cast<qulonglong>(cost.full.pairs)),
-                     QLocale(QLocale::English).toString(static_cast<qulonglong>(cost.hybrid.pairsComputed)));
+                .arg(percent(cost.density), grouped(cost.hybrid.pairs), grouped(cost.full.pairs),
+                     grouped(cost.hybrid.pairsComputed));
         for (const char* name : {"kl", "top1", "sentence", "pairs"})
             field(QLatin1String(name)).old = old;
+        // A share of A, which is another one by now.
+        pairs.old = pairs.old || !m_runs.againstIsCurrent(*complete);
     }
     const SnapshotPtr isolated =
         now && now->isolated && now->isolated->complete ? now : m_runs.lastComplete();

@@ -1,5 +1,6 @@
 #include "ui/window/TopBar.h"
 #include "ui/plot/Icons.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
 #include "ui/window/ArmPicker.h"
@@ -7,7 +8,6 @@
 #include "ui/window/ModelCard.h"
 #include <QHBoxLayout>
 #include <QLabel>
-#include <QLocale>
 #include <QToolButton>
 #include <QVBoxLayout>
 
@@ -16,10 +16,6 @@ namespace fovea::ui {
 namespace {
 
 constexpr int kNoticeWidth = 380; ///< a longer notice ends in an ellipsis; the tip has it whole
-
-QString number(std::uint64_t n) {
-    return QLocale(QLocale::English).toString(static_cast<qulonglong>(n));
-}
 
 QToolButton* makeButton(const QString& name, const QString& iconName, QWidget* parent) {
     auto* button = new QToolButton(parent);
@@ -43,16 +39,16 @@ QString noticeOf(const Snapshot& snapshot) {
     QStringList parts;
     if (snapshot.tokens && snapshot.tokens->invalidBytes > 0)
         parts << TopBar::tr("%1 bytes are not UTF-8 (first at byte %2), read as U+FFFD")
-                     .arg(number(snapshot.tokens->invalidBytes),
-                          number(snapshot.tokens->firstInvalidByte.value_or(0)));
+                     .arg(grouped(snapshot.tokens->invalidBytes),
+                          grouped(snapshot.tokens->firstInvalidByte.value_or(0)));
     if (snapshot.tokens && snapshot.tokens->unknownBytes > 0)
-        parts << TopBar::tr("%1 bytes unknown to the vocabulary").arg(number(snapshot.tokens->unknownBytes));
+        parts << TopBar::tr("%1 bytes unknown to the vocabulary").arg(grouped(snapshot.tokens->unknownBytes));
     if (snapshot.pastContext && snapshot.model)
         parts << TopBar::tr("past the context of %1 tokens")
-                     .arg(QLocale(QLocale::English).toString(snapshot.model->shape.context));
+                     .arg(grouped(static_cast<std::uint64_t>(snapshot.model->shape.context)));
     if (snapshot.request && snapshot.request->maxTokens > 0 && snapshot.tokens &&
         snapshot.tokens->size() >= snapshot.request->maxTokens)
-        parts << TopBar::tr("first %1 tokens only").arg(number(snapshot.request->maxTokens));
+        parts << TopBar::tr("first %1 tokens only").arg(grouped(snapshot.request->maxTokens));
     return parts.join(QStringLiteral("; "));
 }
 
@@ -105,8 +101,8 @@ void TopBar::refresh() {
     const bool sameText =
         snapshot && snapshot->request && snapshot->tokens && snapshot->request->text == request.text;
     QString text = m_documents.textName();
-    text += sameText ? tr(", T %1").arg(number(snapshot->tokens->size()))
-                     : tr(", %1 bytes").arg(number(request.text ? request.text->size() : 0));
+    text += sameText ? tr(", T %1").arg(grouped(snapshot->tokens->size()))
+                     : tr(", %1 bytes").arg(grouped(request.text ? request.text->size() : 0));
     m_text->setText(fontMetrics().elidedText(text, Qt::ElideMiddle, 280));
     m_text->setToolTip(plainTip(text));
     const std::shared_ptr<const Model> model =

@@ -1,0 +1,213 @@
+#include "ui/window/Docks.h"
+#include <QApplication>
+#include <QDockWidget>
+#include <QHBoxLayout>
+#include <QMenu>
+#include <QSettings>
+#include <QSplitter>
+#include <QToolButton>
+#include <algorithm>
+#include <utility>
+
+namespace fovea::ui {
+
+namespace {
+
+constexpr int kStateVersion = 3; ///< of saveState(): raised when docks come or go
+constexpr QSize kUsualSize{1280, 800};
+constexpr QSize kFrame{16, 48}; ///< of a window manager: borders, title bar
+constexpr int kLeftWidth = 290, kRightWidth = 290;
+constexpr int kBars = 20;      ///< less width than height: bars above and below, labels beside the map
+constexpr int kTwoMaps = 1500; ///< from this width on two maps stand side by side
+
+/// The dock, or what is to have the focus inside a widget.
+QWidget* focusTarget(QWidget* widget) {
+    if (auto* dock = qobject_cast<QDockWidget*>(widget)) {
+        dock->raise();
+        widget = dock->widget();
+    }
+    if (widget->focusPolicy() != Qt::NoFocus)
+        return widget;
+    for (QWidget* child : widget->findChildren<QWidget*>())
+        if (child->isVisible() && child->isEnabled() && (child->focusPolicy() & Qt::TabFocus) != 0)
+            return child;
+    return widget;
+}
+
+} // namespace
+
+QSize firstWindowSize(QSize available) {
+    return kUsualSize.boundedTo(available - kFrame).expandedTo(kLeastWindow);
+}
+
+Docks::Docks(QMainWindow& window, QSplitter& centre, RunController& runs)
+    : QObject(&window), m_window(window), m_centre(centre), m_runs(runs) {
+    window.setDockOptions(QMainWindow::AllowNestedDocks | QMainWindow::AllowTabbedDocks |
+                          QMainWindow::AnimatedDocks);
+    window.setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::South);
+    connect(&runs, &RunController::updatingChanged, this, &Docks::showTitles);
+}
+
+QDockWidget* Docks::add(const QString& name, const QString& title, QWidget* view, QSize minimum, Place place,
+                        bool follows) {
+    auto* dock = new QDockWidget(title, &m_window);
+    dock->setObjectName(name);
+    // Never narrower than its controls; lower it may be, a picture shrinks.
+    view->setMinimumSize(std::max(minimum.width(), view->minimumSizeHint().width()), minimum.height());
+    dock->setWidget(view);
+    dock->setFeatures(QDockWidget::DockWidgetMovable | QDockWidget::DockWidgetFloatable |
+                      QDockWidget::DockWidgetClosable);
+    m_panels.push_back({dock, place, follows, view->windowTitle().isEmpty() ? title : view->windowTitle()});
+    connect(view, &QWidget::windowTitleChanged, this, [this, at = m_panels.size() - 1](const QString& own) {
+        m_panels[at].title = own;
+        showTitles();
+    });
+    showTitles();
+    return dock;
+}
+
+QList<QDockWidget*> Docks::at(Place place) const {
+    QList<QDockWidget*> found;
+    for (const Panel& panel : m_panels)
+        if (panel.place == place)
+            found << panel.dock;
+    return found;
+}
+
+void Docks::addButtons(QHBoxLayout& line) {
+    int place = 0;
+    for (QDockWidget* dock : at(Drawer)) {
+        auto* button = new QToolButton(line.parentWidget());
+        button->setObjectName(QStringLiteral("drawer.") + dock->objectName().section(QLatin1Char('.'), 1));
+        button->setText(dock->windowTitle());
+        button->setToolTip(tr("Opens and closes this panel at the foot of the window"));
+        button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+        button->setCheckable(true);
+        button->setMinimumHeight(24);
+        line.insertWidget(place++, button);
+        connect(button, &QToolButton::clicked, dock, [this, dock](bool checked) {
+            if (checked)
+                open(dock);
+            else
+                dock->hide();
+        });
+        connect(dock->toggleViewAction(), &QAction::toggled, button, &QToolButton::setChecked);
+    }
+}
+
+void Docks::addToggles(QMenu& menu) {
+    menu.addSeparator();
+    for (const Panel& panel : m_panels) {
+        QAction* toggle = panel.dock->toggleViewAction();
+        toggle->setObjectName(QStringLiteral("view.toggle.") + panel.dock->objectName());
+        menu.addAction(toggle);
+    }
+}
+
+void Docks::arrange() {
+    for (const Panel& panel : m_panels) {
+        panel.dock->setFloating(false);
+        m_window.removeDockWidget(panel.dock);
+    }
+    constexpr std::pair<Place, Qt::DockWidgetArea> kAreas[] = {
+        {Left, Qt::LeftDockWidgetArea}, {Right, Qt::RightDockWidgetArea}, {Drawer, Qt::BottomDockWidgetArea}};
+    for (const auto& [place, area] : kAreas) {
+        QDockWidget* before = nullptr;
+        for (QDockWidget* dock : at(place)) {
+            if (before == nullptr)
+                m_window.addDockWidget(area, dock);
+            else if (place == Drawer)
+                m_window.tabifyDockWidget(before, dock);
+            else
+                m_window.splitDockWidget(before, dock, Qt::Vertical);
+            before = dock;
+            dock->setVisible(place != Drawer);
+        }
+    }
+    size();
+}
+
+void Docks::open(QDockWidget* dock) {
+    const QList<QDockWidget*> drawer = at(Drawer);
+    const bool first = drawer.contains(dock) && std::none_of(drawer.begin(), drawer.end(),
+                                                             [](auto* other) { return other->isVisible(); });
+    dock->show();
+    dock->raise();
+    if (first)
+        m_window.resizeDocks({dock}, {m_window.height() * 2 / 5}, Qt::Vertical);
+}
+
+void Docks::show(const QString& name) {
+    for (const Panel& panel : m_panels)
+        if (panel.dock->objectName() == name)
+            open(panel.dock);
+}
+
+void Docks::size() {
+    const QList<QDockWidget*> left = at(Left), right = at(Right);
+    // A square map has as much width as the window has height for it; the panel beside it takes the rest.
+    const int square = m_window.height() - kLeastText - kBars;
+    const int rest =
+        m_window.width() >= kTwoMaps ? m_window.width() / 5 : m_window.width() - kLeftWidth - square;
+    m_window.resizeDocks({left.front(), right.front()}, {kLeftWidth, std::max(kRightWidth, rest)},
+                         Qt::Horizontal);
+    m_window.resizeDocks({right.front(), right.back()}, {45, 55}, Qt::Vertical);
+    sizeCentre();
+}
+
+void Docks::sizeCentre() {
+    const int text = std::max(kLeastText, m_centre.height() / 7);
+    m_centre.setSizes({m_centre.height() - text, text});
+}
+
+void Docks::showTitles() {
+    const bool updating = m_runs.updating() && m_runs.snapshot();
+    for (const Panel& panel : m_panels) {
+        // A view may say so itself.
+        const bool says = updating && panel.follows && !panel.title.contains(QLatin1String("updating"));
+        panel.dock->setWindowTitle(says ? tr("%1 - updating").arg(panel.title) : panel.title);
+    }
+}
+
+void Docks::moveFocus(int by) {
+    // Map and text come after the panels at the left, as they stand in the window.
+    std::vector<QWidget*> shown;
+    const auto addPanels = [&](Place place) {
+        for (QDockWidget* dock : at(place))
+            if (dock->isVisible())
+                shown.push_back(dock);
+    };
+    addPanels(Left);
+    for (int i = 0; i < m_centre.count(); ++i)
+        shown.push_back(m_centre.widget(i));
+    addPanels(Right);
+    addPanels(Drawer);
+    const QWidget* focus = QApplication::focusWidget();
+    int from = by > 0 ? -1 : 0;
+    for (std::size_t i = 0; i < shown.size(); ++i)
+        if (focus != nullptr && shown[i]->isAncestorOf(focus))
+            from = static_cast<int>(i);
+    const int count = static_cast<int>(shown.size());
+    focusTarget(shown[static_cast<std::size_t>((from + by + count) % count)])->setFocus(Qt::TabFocusReason);
+}
+
+void Docks::save(QSettings& settings) const {
+    settings.setValue(QStringLiteral("window/geometry"), m_window.saveGeometry());
+    settings.setValue(QStringLiteral("window/state"), m_window.saveState(kStateVersion));
+}
+
+void Docks::restore(const QSettings& settings) {
+    arrange();
+    m_window.restoreGeometry(settings.value(QStringLiteral("window/geometry")).toByteArray());
+    m_arranged =
+        m_window.restoreState(settings.value(QStringLiteral("window/state")).toByteArray(), kStateVersion);
+}
+
+void Docks::settle() {
+    // Docks take sizes only once the layout has been made; a restored layout keeps its own, and so does one
+    // that was changed before the window was hidden.
+    if (!std::exchange(m_arranged, true))
+        QMetaObject::invokeMethod(this, &Docks::size, Qt::QueuedConnection);
+}
+
+} // namespace fovea::ui
