@@ -42,5 +42,6 @@ struct Command {
 [[nodiscard]] Command addCheck(CLI::App& program);
 [[nodiscard]] Command addBench(CLI::App& program);
 [[nodiscard]] Command addExport(CLI::App& program);
+[[nodiscard]] Command addLesson(CLI::App& program);
 
 } // namespace fovea::app

@@ -1,0 +1,228 @@
+#include "core/lesson/LessonCheck.h"
+#include "core/model/Inspection.h"
+#include "core/policy/ParamSpec.h"
+#include <algorithm>
+
+namespace fovea::lesson {
+
+namespace {
+
+/// The scenes of a lesson, one after the other, with as much run as each step wants.
+class Stage {
+public:
+    Stage(std::shared_ptr<const Lesson> lesson, const Request& request, Engine& engine,
+          const WorkContext& work)
+        : m_lesson(std::move(lesson)), m_request(request), m_engine(engine), m_work(work) {}
+
+    Result<> open(std::vector<std::string>& notes) {
+        if (m_request.modelPath.empty())
+            return {};
+        const Result<Inspection> seen = inspectUnhashed(m_request.modelPath, m_work);
+        FOVEA_TRY(seen);
+        m_model = seen->model;
+        if (!m_model->shape.causal)
+            return fail(
+                ErrorCode::Unsupported,
+                m_model->info.name +
+                    " reads the text in both directions; the lessons are about models that predict the "
+                    "next token");
+        m_request.depth = Depth::Visible;
+        m_request.headStats = false;
+        m_request.against.reset();
+        if (m_lesson->text.recall)
+            return openRecall(notes);
+        m_bytes = m_lesson->text.bytes;
+        return {};
+    }
+
+    [[nodiscard]] std::string modelName() const { return m_model ? m_model->info.name : std::string(); }
+
+    Result<Scene> sceneOf(const LessonStep& step, std::vector<std::string>& notes) {
+        const Wants wants = wantsOf(*m_lesson, step);
+        const std::size_t wanted = step.state.tokens;
+        if (!m_model || !m_bytes)
+            return makeScene(m_lesson, step.state, nullptr, nullptr);
+        if (!m_text || wanted != m_wanted) {
+            const auto first =
+                wanted > 0 ? m_model->tokenizer->encodeFirst(*m_bytes, wanted, m_request.encode, m_work)
+                           : m_model->tokenizer->encode(*m_bytes, m_request.encode, m_work);
+            FOVEA_TRY(first);
+            m_text = std::make_shared<const Tokens>(*first);
+            m_wanted = wanted;
+            m_run.reset();
+            m_runs.clear();
+            if (wanted > 0 && m_text->size() != wanted)
+                notes.push_back("this model reads the text as " + std::to_string(m_text->size()) +
+                                " tokens, not as " + std::to_string(wanted) +
+                                "; every number is counted for " + std::to_string(m_text->size()));
+        }
+        if (wants.run() && !m_run)
+            FOVEA_TRY(runFullArm());
+        if (m_recall && !m_places) {
+            auto places = recallTokens(*m_recall, *m_text);
+            FOVEA_TRY(places);
+            m_places = std::move(*places);
+        }
+        const std::shared_ptr<const Model> model = m_run ? m_run->model : m_model;
+        Scene scene = makeScene(m_lesson, step.state, model, m_text);
+        for (const auto& [name, of] : wants.policies) {
+            auto run =
+                runPolicy(*m_run, *m_lesson->policy(name), scene.state.layer, of, m_runs[name], m_work);
+            FOVEA_TRY(run);
+            m_runs[name] = std::move(*run);
+        }
+        scene.run = m_run;
+        scene.runs = m_runs;
+        scene.recall = m_places;
+        return scene;
+    }
+
+private:
+    Result<> runFullArm() {
+        Request request = m_request;
+        request.text = m_bytes;
+        request.maxTokens = m_wanted;
+        request.policy = *m_lesson->policy("full");
+        auto run = m_engine.run(request, {}, m_work);
+        FOVEA_TRY(run);
+        m_run = std::move(*run);
+        return {};
+    }
+    Result<> openRecall(std::vector<std::string>& notes) {
+        RecallText wish = *m_lesson->text.recall;
+        if (wish.pairs == 0) {
+            // Loads the model; the engine keeps it.
+            m_bytes = std::make_shared<const std::string>(recallCase(2, 1).text);
+            FOVEA_TRY(runFullArm());
+            auto largest = largestRecall(*m_run->model, m_request, wish.asked, m_work);
+            FOVEA_TRY(largest);
+            m_run.reset();
+            wish.pairs = std::max(*largest, 2);
+            if (*largest == 0)
+                notes.push_back(
+                    "full attention of this model does not answer a register of 2; the lesson shows "
+                    "that one all the same");
+        }
+        m_recall = recallCase(wish.pairs, wish.asked);
+        m_bytes = std::make_shared<const std::string>(m_recall->text);
+        return {};
+    }
+
+    std::shared_ptr<const Lesson> m_lesson;
+    Request m_request;
+    Engine& m_engine;
+    const WorkContext& m_work;
+    std::shared_ptr<const Model> m_model; ///< without weights
+    std::shared_ptr<const std::string> m_bytes;
+    std::optional<RecallCase> m_recall;
+    std::optional<RecallTokens> m_places;
+    std::shared_ptr<const Tokens> m_text;
+    std::size_t m_wanted = 0;
+    std::shared_ptr<const Snapshot> m_run;
+    std::map<std::string, PolicyRun> m_runs;
+};
+
+std::string filled(const Paragraph& paragraph, const Scene& scene, std::vector<std::string>& problems) {
+    return plainText(fill(paragraph, scene, &problems));
+}
+
+void checkQuestion(const Question& question, const Scene& scene, CheckedStep& out) {
+    out.ask = filled(question.ask, scene, out.problems);
+    out.because = filled(question.because, scene, out.problems);
+    for (const Choice& choice : question.choices)
+        out.choices.push_back(filled(choice.say, scene, out.problems));
+    const Result<Answer> answer = answerOf(question, scene);
+    if (!answer) {
+        out.problems.push_back(answer.error().message);
+        return;
+    }
+    out.answer = answer->truth.shown();
+    out.number = answer->truth.number;
+    out.right = answer->right;
+}
+
+void checkGesture(const LessonStep& step, const Scene& scene, CheckedStep& out) {
+    const Gesture& gesture = *step.gesture;
+    out.gesture = gestureText(gesture);
+    if (gesture.query >= static_cast<int>(scene.tokens))
+        out.problems.push_back("the gesture pins token " + std::to_string(gesture.query) + " of a text of " +
+                               std::to_string(scene.tokens) + " tokens");
+    if (gesture.cell && (gesture.layer >= scene.shape.layers || gesture.head >= scene.shape.heads))
+        out.problems.push_back("the gesture chooses layer " + std::to_string(gesture.layer) + " head " +
+                               std::to_string(gesture.head) + " of a model with " +
+                               std::to_string(scene.shape.layers) + " layers of " +
+                               std::to_string(scene.shape.heads) + " heads");
+    if (!gesture.param.empty()) {
+        const ParamSpec& spec = *findParam(gesture.param);
+        AttentionPolicy policy = *scene.lesson->policy(step.state.policy);
+        if (const auto value = parseParam(spec, gesture.value)) {
+            spec.set(policy, *value);
+            if (const auto legal = validated(policy); !legal)
+                out.problems.push_back(legal.error().message);
+        }
+    }
+}
+
+CheckedStep checkStep(const LessonStep& step, const Scene& scene) {
+    CheckedStep out;
+    out.kind = step.kind;
+    out.title = step.title;
+    out.state = scene.state;
+    for (const Paragraph& paragraph : step.say)
+        out.say.push_back(filled(paragraph, scene, out.problems));
+    if (step.state.query >= static_cast<int>(scene.tokens))
+        out.problems.push_back("the step shows token " + std::to_string(step.state.query) + " of a text of " +
+                               std::to_string(scene.tokens) + " tokens");
+    if (step.question)
+        checkQuestion(*step.question, scene, out);
+    if (step.gesture)
+        checkGesture(step, scene, out);
+    if (step.effect) {
+        const Result<bool> shown = showsEffect(*step.effect, scene);
+        if (!shown)
+            out.problems.push_back(shown.error().message);
+        out.effectShown = shown.value_or(false);
+        if (shown)
+            out.effect = filled(*shown ? step.effect->shown : step.effect->absent, scene, out.problems);
+    }
+    return out;
+}
+
+} // namespace
+
+bool CheckedLesson::ok() const {
+    return std::all_of(steps.begin(), steps.end(),
+                       [](const CheckedStep& step) { return step.problems.empty(); });
+}
+
+std::string gestureText(const Gesture& gesture) {
+    if (!gesture.param.empty())
+        return "Set " + std::string(findParam(gesture.param)->label) + " to " + gesture.value + ".";
+    if (gesture.query >= 0)
+        return "Click word #" + std::to_string(gesture.query) + " in the text.";
+    if (gesture.cell)
+        return "Choose layer " + std::to_string(gesture.layer) + ", head " + std::to_string(gesture.head) +
+               ".";
+    if (gesture.map)
+        return "Show \"" + std::string(mapWishName(*gesture.map)) + "\" in the map.";
+    return {};
+}
+
+Result<CheckedLesson> checkLesson(std::shared_ptr<const Lesson> lesson, const Request& request,
+                                  Engine& engine, const WorkContext& work) {
+    CheckedLesson checked;
+    checked.lesson = lesson;
+    Stage stage(lesson, request, engine, work);
+    FOVEA_TRY(stage.open(checked.notes));
+    checked.model = stage.modelName();
+    for (const LessonStep& step : lesson->steps) {
+        const Result<Scene> scene = stage.sceneOf(step, checked.notes);
+        FOVEA_TRY(scene);
+        if (checked.steps.empty())
+            checked.tokens = scene->tokens;
+        checked.steps.push_back(checkStep(step, *scene));
+    }
+    return checked;
+}
+
+} // namespace fovea::lesson

@@ -1,0 +1,217 @@
+#include "core/lesson/Quantity.h"
+#include "core/files/Quote.h"
+#include <algorithm>
+#include <array>
+
+namespace fovea::lesson {
+
+namespace {
+
+using enum Unit;
+
+constexpr std::array kQuantities = {
+    QuantitySpec{"tokens", "", Count, Source::Plan, "tokens of the text, T"},
+    QuantitySpec{"layers", "", Count, Source::Plan, "layers of the model"},
+    QuantitySpec{"heads", "", Count, Source::Plan, "heads of each layer"},
+    QuantitySpec{"layer", "", Count, Source::Plan, "the layer that is shown"},
+    QuantitySpec{"head", "", Count, Source::Plan, "the head that is shown"},
+    QuantitySpec{"pairs", "p", Count, Source::Plan, "pairs (query, key) that one head reads"},
+    QuantitySpec{"share", "p", Share, Source::Plan, "those pairs as a share of full attention's"},
+    QuantitySpec{"row_keys", "tp", Count, Source::Plan, "keys that a query reads"},
+    QuantitySpec{"first_key", "tp", Token, Source::Plan, "the first key of the unbroken run before a query"},
+    QuantitySpec{"reads", "ttp", YesNo, Source::Plan, "whether the first token reads the second"},
+    QuantitySpec{"relay_layers", "ttp", Count, Source::Plan,
+                 "layers until what stands at the first token can reach the second"},
+    QuantitySpec{"added_pairs", "PP", Count, Source::Plan,
+                 "pairs of the second policy less those of the first"},
+    QuantitySpec{"added_share", "PP", Share, Source::Plan, "the same as a share of the first policy's pairs"},
+    QuantitySpec{"full_pairs", "n", Count, Source::Plan, "pairs of full attention for a text of n tokens"},
+    QuantitySpec{"kv_bytes", "n", Bytes, Source::Plan,
+                 "bytes of keys and values of n tokens in all layers, 16 bits a number"},
+    QuantitySpec{"summaries", "tp", Count, Source::Plan, "summaries that a query reads"},
+    QuantitySpec{"state_tokens", "p", Count, Source::Plan,
+                 "tokens whose keys and values fill as much memory as the policy's running state"},
+    QuantitySpec{"steps_uncached", "nn", Count, Source::Plan,
+                 "tokens computed without a cache: prompt, tokens written"},
+    QuantitySpec{"steps_cached", "nn", Count, Source::Plan, "the same with a cache"},
+    QuantitySpec{"ratio", "vv", Ratio, Source::Plan, "the first divided by the second"},
+    QuantitySpec{"difference", "vv", Count, Source::Plan, "the first less the second"},
+    QuantitySpec{"word", "t", Word, Source::Tokens, "the text of a token"},
+    QuantitySpec{"weight", "tt", Share, Source::FullRun,
+                 "weight that the first token gives the second, full attention"},
+    QuantitySpec{"row_sum", "t", Ratio, Source::FullRun, "all weights of a query added up"},
+    QuantitySpec{"heaviest_key", "t", Token, Source::FullRun, "the key that gets most of a query's weight"},
+    QuantitySpec{"first_weight", "n", Share, Source::FullRun,
+                 "weight on the first n tokens, mean over the queries after them"},
+    QuantitySpec{"surprise", "t", Nats, Source::FullRun,
+                 "how unlikely the token was for full attention, nats"},
+    QuantitySpec{"kept_weight", "tp", Share, Source::FullRun,
+                 "full attention's weight on the keys that a query reads"},
+    QuantitySpec{"kl", "p", Nats, Source::Propagated,
+                 "mean distance of the predictions from full attention's, nats"},
+    QuantitySpec{"top1", "p", Share, Source::Propagated,
+                 "tokens where the likeliest next token stays the same"},
+    QuantitySpec{"lost", "tp", Nats, Source::Propagated, "how much more unlikely the token became, nats"},
+    QuantitySpec{"worst_token", "p", Token, Source::Propagated, "the token whose prediction is farthest off"},
+    QuantitySpec{"worst_kl", "p", Nats, Source::Propagated, "how far"},
+    QuantitySpec{"kept_mass", "p", Share, Source::Isolated,
+                 "full attention's weight on the keys that are read, mean over layers, heads and queries"},
+    QuantitySpec{"recall_pairs", "", Count, Source::Recall, "lockers in the register"},
+    QuantitySpec{"recall_asked", "", Count, Source::Recall, "how many are asked for"},
+    QuantitySpec{"recall_reader", "n", Token, Source::Recall,
+                 "the token that must find the n-th number asked for"},
+    QuantitySpec{"recall_told", "n", Token, Source::Recall, "where the register tells that number"},
+    QuantitySpec{"recall_right", "p", Count, Source::RecallOf,
+                 "numbers that are written right, every figure"},
+    QuantitySpec{"first_lost", "p", Count, Source::RecallOf,
+                 "the first number asked for that is written wrong (from 0); the last one if none is"},
+};
+
+tl::unexpected<Error> bad(const std::string& what) {
+    return fail(ErrorCode::BadValue, what);
+}
+
+std::string usage(const QuantitySpec& spec) {
+    std::string text(spec.name);
+    if (spec.arguments.empty())
+        return text;
+    text += '(';
+    for (std::size_t i = 0; i < spec.arguments.size(); ++i) {
+        const char kind = spec.arguments[i];
+        text += i > 0 ? ", " : "";
+        text += kind == 't'   ? "token"
+                : kind == 'n' ? "number"
+                : kind == 'v' ? "quantity"
+                : kind == 'P' ? "policy"
+                              : "policy or nothing";
+    }
+    return text + ")";
+}
+
+bool takesPolicy(char kind) {
+    return kind == 'p' || kind == 'P';
+}
+
+bool chooses(const AttentionPolicy& policy) {
+    return policy.anyParts([](const HeadParts& parts) { return parts.routed.chooses(); });
+}
+
+void addPolicy(const Lesson& lesson, const std::string& name, Source source, Wants& wants) {
+    const AttentionPolicy* policy = lesson.policy(name);
+    if (policy == nullptr)
+        return;
+    const bool full = name == "full";
+    if (source == Source::Plan || source == Source::FullRun) {
+        if (chooses(*policy)) {
+            wants.fullRun = true;
+            wants.policies[name].plan = true;
+        }
+    } else if (full) {
+        wants.fullRun = true; // compared with itself: nothing else runs
+    } else {
+        wants.fullRun = true;
+        (source == Source::Isolated ? wants.policies[name].isolated : wants.policies[name].propagated) = true;
+    }
+}
+
+void addTerm(const Lesson& lesson, const std::string& current, const Term& term, Wants& wants) {
+    const QuantitySpec* spec = term.kind == Term::Kind::Number ? nullptr : findQuantity(term.name);
+    if (spec == nullptr)
+        return;
+    if (spec->source == Source::Tokens || spec->source == Source::Recall || spec->source == Source::RecallOf)
+        wants.tokenizer = true;
+    if (spec->source == Source::FullRun)
+        wants.fullRun = true;
+    for (std::size_t i = 0; i < spec->arguments.size(); ++i) {
+        const char kind = spec->arguments[i];
+        const bool given = i < term.arguments.size();
+        if (takesPolicy(kind))
+            addPolicy(lesson, given ? term.arguments[i].name : current,
+                      spec->source == Source::RecallOf ? Source::Propagated : spec->source, wants);
+        else if (given)
+            addTerm(lesson, current, term.arguments[i], wants);
+    }
+}
+
+void addParagraph(const Lesson& lesson, const std::string& current, const Paragraph& paragraph,
+                  Wants& wants) {
+    for (const Piece& piece : paragraph) {
+        if (piece.quantity)
+            addTerm(lesson, current, *piece.quantity, wants);
+        if (piece.token)
+            addTerm(lesson, current, *piece.token, wants);
+    }
+}
+
+} // namespace
+
+std::span<const QuantitySpec> quantities() {
+    return kQuantities;
+}
+
+const QuantitySpec* findQuantity(std::string_view name) {
+    const auto* found = std::find_if(kQuantities.begin(), kQuantities.end(),
+                                     [&](const QuantitySpec& spec) { return spec.name == name; });
+    return found == kQuantities.end() ? nullptr : &*found;
+}
+
+Result<> checkTerm(const Term& term, const Lesson& lesson) {
+    if (term.kind == Term::Kind::Number)
+        return {};
+    const QuantitySpec* spec = findQuantity(term.name);
+    if (spec == nullptr)
+        return bad(inQuotes(term.name) + " is no quantity; fovea lesson quantities lists them");
+    const std::size_t most = spec->arguments.size();
+    const std::size_t least = most - (most > 0 && spec->arguments.back() == 'p' ? 1U : 0U);
+    if (term.arguments.size() < least || term.arguments.size() > most)
+        return bad(inQuotes(term.written()) + " has " + std::to_string(term.arguments.size()) +
+                   " arguments; " + usage(*spec) + " is accepted");
+    for (std::size_t i = 0; i < term.arguments.size(); ++i) {
+        const Term& argument = term.arguments[i];
+        if (takesPolicy(spec->arguments[i])) {
+            if (argument.kind != Term::Kind::Name || lesson.policy(argument.name) == nullptr)
+                return bad(inQuotes(argument.written()) + " in " + inQuotes(term.written()) +
+                           " is no policy of this lesson");
+            continue;
+        }
+        FOVEA_TRY(checkTerm(argument, lesson));
+        const QuantitySpec* inner =
+            argument.kind == Term::Kind::Number ? nullptr : findQuantity(argument.name);
+        if (inner != nullptr && inner->unit == Unit::Word)
+            return bad(inQuotes(argument.written()) + " in " + inQuotes(term.written()) +
+                       " is a word; a number is accepted");
+    }
+    return {};
+}
+
+Wants wantsOf(const Lesson& lesson, const LessonStep& step) {
+    Wants wants;
+    const std::string& current = step.state.policy;
+    for (const Paragraph& paragraph : step.say)
+        addParagraph(lesson, current, paragraph, wants);
+    if (step.question) {
+        addParagraph(lesson, current, step.question->ask, wants);
+        addParagraph(lesson, current, step.question->because, wants);
+        addTerm(lesson, current, step.question->answer, wants);
+        for (const Choice& choice : step.question->choices) {
+            addParagraph(lesson, current, choice.say, wants);
+            addTerm(lesson, current, choice.value, wants);
+        }
+    }
+    if (step.effect) {
+        addTerm(lesson, current, step.effect->of, wants);
+        addTerm(lesson, current, step.effect->over, wants);
+        addParagraph(lesson, current, step.effect->shown, wants);
+        addParagraph(lesson, current, step.effect->absent, wants);
+    }
+    if (step.animate >= 0)
+        wants.fullRun = true;
+    return wants;
+}
+
+bool needsRun(const Lesson& lesson) {
+    return lesson.text.recall || std::any_of(lesson.steps.begin(), lesson.steps.end(),
+                                             [&](const LessonStep& s) { return wantsOf(lesson, s).run(); });
+}
+
+} // namespace fovea::lesson
