@@ -383,10 +383,24 @@ private:
         Outcome<AttentionPolicy> policy = subject("--budgets");
         FOVEA_TRY(policy);
         std::vector<BudgetText> texts;
-        for (std::size_t t = 0; t < m_report.texts.size(); ++t) {
-            const auto& snapshot = m_report.texts[t].snapshot;
-            texts.push_back({snapshot, sampleRows(snapshot->tokens->size(), m_report.options.sampledRows),
-                             m_report.tuning.calibrations[t]});
+        for (const TunedText& text : m_report.texts) {
+            Outcome<> failed;
+            const MeasureRun once = [&](const Snapshot& snapshot,
+                                        const AttentionPolicy& one) -> Result<Measurement> {
+                Outcome<Measurement> found = measured(m_store.get(), snapshot, one, work);
+                if (!found) {
+                    failed = tl::make_unexpected(found.error());
+                    return fail(ErrorCode::Io, found.error().message);
+                }
+                return std::move(*found);
+            };
+            Result<std::vector<double>> weights =
+                measureLayerWeights(*text.snapshot, kPrefixTokens, once, m_texts.front().run.work);
+            FOVEA_TRY(failed);
+            FOVEA_TRY(weights);
+            texts.push_back({text.snapshot,
+                             sampleRows(text.snapshot->tokens->size(), m_report.options.sampledRows),
+                             std::move(*weights)});
         }
         Result<LayerBudgets> budgets = shareBudget(texts, *policy, work);
         FOVEA_TRY(budgets);
@@ -511,7 +525,7 @@ Command addTune(CLI::App& program) {
         ->group("Also");
     app->add_flag("--budgets", options->budgets,
                   "Also share the pairs of the best policy (or of the one given) out over layers and "
-                  "key-value heads, and measure both.")
+                  "key-value heads, and measure both. Takes a short run for each layer first.")
         ->group("Also");
     addPolicyOptions(*app, options->text.policy);
     addRunOptions(*app, options->text.run);

@@ -266,13 +266,4 @@ Prediction Calibration::predict(const Judgement& judged) const {
     return prediction;
 }
 
-std::vector<double> Calibration::layerLoss(const Judgement& judged) const {
-    FOVEA_ASSERT(ready());
-    std::vector<double> layer = parts(m_fit.predictor, calibrationPoint(judged, {}));
-    if (m_fit.predictor == Predictor::LayerWeighted)
-        for (std::size_t l = 0; l < layer.size(); ++l)
-            layer[l] *= m_fit.weight[l];
-    return layer;
-}
-
 } // namespace fovea

@@ -65,10 +65,6 @@ public:
     [[nodiscard]] bool ready() const { return m_points.size() >= 3; }
     /// Must be ready.
     [[nodiscard]] Prediction predict(const Judgement& judged) const;
-    /// The sum over layers that `predict` starts from, as parts [L]: what each layer adds to the predicted
-    /// loss, up to a common factor. Must be ready.
-    [[nodiscard]] std::vector<double> layerLoss(const Judgement& judged) const;
-
     [[nodiscard]] std::size_t points() const { return m_points.size(); }
     [[nodiscard]] Predictor predictor() const { return m_fit.predictor; }
     /// Spearman's rank correlation of predicted and measured KL, leave-one-out; NaN below three points.

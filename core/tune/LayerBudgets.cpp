@@ -160,7 +160,6 @@ private:
         FOVEA_TRY(judged);
         const double share = 1 / static_cast<double>(m_texts.size());
         for (std::size_t n = 0; n < m_menu.size(); ++n) {
-            const std::vector<double> loss = text.calibration.layerLoss((*judged)[n]);
             for (Unit& unit : m_units) {
                 const LayerJudgement& layer = (*judged)[n].layers[static_cast<std::size_t>(unit.share.layer)];
                 double own = 0, all = 0, pairs = 0;
@@ -175,8 +174,10 @@ private:
                 const double heads = unit.share.lastHead - unit.share.firstHead;
                 pairs += layer.routerPairs * heads / m_shape.heads;
                 unit.pairs[n] += share * pairs;
+                const double loss =
+                    text.layerWeight[static_cast<std::size_t>(unit.share.layer)] * layer.streamError;
                 if (all > 0)
-                    unit.loss[n] += share * loss[static_cast<std::size_t>(unit.share.layer)] * own / all;
+                    unit.loss[n] += share * loss * own / all;
             }
         }
         return {};
@@ -257,15 +258,47 @@ private:
 
 } // namespace
 
+Result<std::vector<double>> measureLayerWeights(const Snapshot& withFullRun, std::size_t tokens,
+                                                const MeasureRun& run, const WorkContext& work) {
+    Snapshot text = withFullRun;
+    if (tokens < text.tokens->size()) {
+        Result<std::shared_ptr<const Snapshot>> prefix = prefixOf(withFullRun, tokens, work);
+        FOVEA_TRY(prefix);
+        text = **prefix;
+    }
+    const int layers = text.model->shape.layers;
+    std::vector<AttentionPolicy> policies;
+    for (int layer = 0; layer < layers; ++layer) {
+        AttentionPolicy policy;
+        policy.local.window = 16;
+        policy.always.sinks = 4;
+        for (int other = 0; other < layers; ++other)
+            if (other != layer)
+                policy.mix.fullLayers.push_back(other);
+        policy.name = "layer " + std::to_string(layer) + " alone";
+        policies.push_back(std::move(policy));
+    }
+    const Result<std::vector<Judgement>> judged =
+        judgePolicies(text, policies, sampleRows(text.tokens->size()), work);
+    FOVEA_TRY(judged);
+    std::vector<double> weights;
+    for (std::size_t l = 0; l < policies.size(); ++l) {
+        work.report("runs of single layers", static_cast<double>(l), layers);
+        FOVEA_TRY(work.checkpoint());
+        const Result<Measurement> measured = run(text, policies[l]);
+        FOVEA_TRY(measured);
+        const double error = (*judged)[l].layers[l].streamError;
+        weights.push_back(error > 0 ? measured->kl / error : 0);
+    }
+    return weights;
+}
+
 Result<LayerBudgets> shareBudget(const std::vector<BudgetText>& texts, const AttentionPolicy& uniform,
                                  const WorkContext& work) {
     FOVEA_ASSERT(!texts.empty());
     FOVEA_TRY(checkUniform(uniform));
     for (const BudgetText& text : texts)
-        if (!text.calibration.ready())
-            return fail(ErrorCode::BadValue,
-                        "budgets: there are too few runs to predict from; three policies "
-                        "with a loss are needed.");
+        FOVEA_ASSERT(text.layerWeight.size() == static_cast<std::size_t>(text.snapshot->model->shape.layers));
     return orOutOfMemory("budgets: not enough memory.", [&]() -> Result<LayerBudgets> {
         Result<LayerBudgets> budgets = BudgetSharing(texts, uniform).run(work);
         FOVEA_TRY(budgets);

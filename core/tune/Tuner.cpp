@@ -16,7 +16,6 @@ namespace fovea {
 namespace {
 
 constexpr std::size_t kLeastTokens = 32;
-constexpr std::size_t kPrefixTokens = 256;
 constexpr std::size_t kBatch = 16;      // policies judged at once while all activations are there
 constexpr std::size_t kWholePoints = 4; // from so many runs over the whole text on, only they calibrate
 
@@ -227,6 +226,25 @@ private:
         return {};
     }
 
+    /// Too few runs over the whole text: those over its beginning stand beside them, all moved by as much as
+    /// they mispredict these on average, since the same error may cost more or less on a short text.
+    [[nodiscard]] Calibration withPrefix(std::vector<CalibrationPoint> points, std::size_t text) const {
+        std::vector<CalibrationPoint> prefix = m_prefixPoints[text];
+        const Calibration alone(prefix);
+        double miss = 0, count = 0;
+        for (const TunePoint& point : m_tuning.points)
+            if (alone.ready() && !point.measured.empty() && !point.judged.empty() &&
+                point.measured[text].kl > 0) {
+                const double foretold = alone.predict(point.judged[text]).kl.value;
+                miss += foretold > 0 ? std::log(point.measured[text].kl / foretold) : 0;
+                count += foretold > 0 ? 1 : 0;
+            }
+        for (CalibrationPoint& point : prefix)
+            point.kl *= count > 0 ? std::exp(miss / count) : 1;
+        points.insert(points.end(), prefix.begin(), prefix.end());
+        return Calibration(std::move(points));
+    }
+
     /// Calibrations of the runs so far, and all predictions and fronts.
     void predictAll() {
         for (std::size_t t = 0; t < m_texts.size(); ++t) {
@@ -235,10 +253,8 @@ private:
                 if (!point.measured.empty() && !point.judged.empty() && point.measured[t].kl > 0)
                     points.push_back(pointOf(point.judged[t], point.measured[t]));
             Calibration whole(points);
-            if (whole.points() < kWholePoints) {
-                points.insert(points.end(), m_prefixPoints[t].begin(), m_prefixPoints[t].end());
-                whole = Calibration(std::move(points));
-            }
+            if (whole.points() < kWholePoints)
+                whole = withPrefix(std::move(points), t);
             m_tuning.calibrations[t] = std::move(whole);
         }
         const bool ready = std::all_of(m_tuning.calibrations.begin(), m_tuning.calibrations.end(),

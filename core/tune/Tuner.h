@@ -43,6 +43,9 @@ struct TunePoint {
     [[nodiscard]] double measuredDeltaNll() const;
 };
 
+/// Tokens of the short runs that calibrate first.
+inline constexpr std::size_t kPrefixTokens = 256;
+
 /// Why a search ended.
 enum class TuneEnding : std::uint8_t {
     Running,
@@ -81,8 +84,9 @@ struct TuneWatch {
 /// 1. All candidates are judged on sampled queries (judgePolicies). A space of more than `mostJudged` is
 ///    searched by Pareto local search (Paquete, Chiarandini and Stuetzle, 2004): from a seeded sample, the
 ///    neighbours of the predicted front are judged until it does not move.
-/// 2. A few small policies are run over the first 256 tokens of each text and calibrate the first predicted
-///    curve. From four runs over whole texts on, only those calibrate.
+/// 2. A few small policies are run over the first kPrefixTokens tokens of each text and calibrate the first
+///    predicted curve. The first runs over whole texts move them all by their mean error; from four on, only
+///    those over whole texts calibrate.
 /// 3. Propagated runs follow, the point that is predicted nearest to the goal first; after each one the
 ///    calibration and all predictions are made anew. The search is settled when no point that was not run is
 ///    expected, by its band, to be better than the best one measured.

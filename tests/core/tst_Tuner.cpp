@@ -418,16 +418,21 @@ void tst_Tuner::sensitivity_namesWhatDoesNothing() {
 }
 
 void tst_Tuner::budgets_costNoMoreAndLoseLess() {
-    TuneOptions options;
-    options.runs = 0;
-    const Tuning tuning = tuned(options);
+    const MeasureRun run = [](const Snapshot& text, const AttentionPolicy& policy) {
+        return measurePolicy(text, policy, {});
+    };
+    const Result<std::vector<double>> weights = measureLayerWeights(*m_text, 128, run, {});
+    QVERIFY2(weights, weights ? "" : weights.error().message.c_str());
+    QCOMPARE(weights->size(), static_cast<std::size_t>(m_text->model->shape.layers));
+    for (const double weight : *weights)
+        QVERIFY(weight > 0 && std::isfinite(weight));
     AttentionPolicy uniform;
     uniform.local.window = 16;
     uniform.always.sinks = 2;
     uniform.routed.signal = "group_dot";
     uniform.routed.budget = 8;
     const Result<LayerBudgets> budgets =
-        shareBudget({{m_text, sampleRows(m_text->tokens->size()), tuning.calibrations.front()}}, uniform, {});
+        shareBudget({{m_text, sampleRows(m_text->tokens->size()), *weights}}, uniform, {});
     QVERIFY2(budgets, budgets ? "" : budgets.error().message.c_str());
     QVERIFY(budgets->pairs <= budgets->uniformPairs);
     QVERIFY(budgets->loss < budgets->uniformLoss);
@@ -451,8 +456,8 @@ void tst_Tuner::budgets_costNoMoreAndLoseLess() {
 }
 
 void tst_Tuner::budgets_refuseMixedPolicies() {
-    const Calibration calibration(madePoints(6, true));
-    const std::vector<BudgetText> texts{{m_text, sampleRows(m_text->tokens->size()), calibration}};
+    const std::vector<double> weights(static_cast<std::size_t>(m_text->model->shape.layers), 1);
+    const std::vector<BudgetText> texts{{m_text, sampleRows(m_text->tokens->size()), weights}};
     AttentionPolicy policy;
     const auto says = [&](const char* what) {
         const Result<LayerBudgets> budgets = shareBudget(texts, policy, {});
