@@ -1,5 +1,6 @@
 #include "core/engine/Sweep.h"
 #include "core/files/AtomicFile.h"
+#include "tests/support/SmallModel.h"
 #include "tests/support/TinyGguf.h"
 #include "tests/support/TinySnapshot.h"
 #include "ui/plot/CurvePlot.h"
@@ -251,6 +252,66 @@ private slots:
                      ? said.contains(QStringLiteral("before its first"))
                      : said.contains(QStringLiteral("%1 points stay").arg(runs.sweepPoints().size())),
                  qPrintable(said));
+    }
+
+    /// Predictions come without a sweep, are drawn apart from what is measured, and load like points of it.
+    void aPredictedCurveFromItsButton() {
+        const test::SmallModelFile model;
+        Request request;
+        request.modelPath = model.path();
+        request.text = std::make_shared<const std::string>(test::smallText(90));
+        request.policy.local.window = 8;
+        request.policy.routed.signal = "group_dot";
+        request.policy.routed.budget = 4;
+        RequestModel requests(request);
+        SelectionModel selection;
+        RunController runs(requests, selection);
+        CurveView view(ViewContext{runs, requests, selection});
+        view.resize(1000, 400);
+        view.show();
+        auto* predict = view.findChild<QPushButton*>("curve.predict");
+        QVERIFY(!predict->isEnabled()); // no full run yet
+        runs.submitNow();
+        QTRY_VERIFY(!runs.updating() && runs.lastComplete());
+        auto* plot = view.findChild<CurvePlot*>("curve.plot");
+        auto* state = view.findChild<ElidedLabel*>("curve.state");
+        QVERIFY(predict->isEnabled());
+        QVERIFY2(state->toolTip().contains(QStringLiteral("curve takes about ")),
+                 qPrintable(state->toolTip()));
+        const auto marks = [&](std::initializer_list<CurveMark> kinds) {
+            return std::count_if(plot->points().begin(), plot->points().end(), [&](const CurvePoint& p) {
+                return std::find(kinds.begin(), kinds.end(), p.mark) != kinds.end();
+            });
+        };
+        QCOMPARE(marks({CurveMark::Predicted, CurveMark::PredictedFront}), 0);
+        QTest::mouseClick(predict, Qt::LeftButton);
+        QVERIFY(!predict->isEnabled());
+        QTRY_VERIFY(marks({CurveMark::PredictedFront}) > 1);
+        const SweepPlan grid = CurveView::plan(request.policy, runs.snapshot()->tokens->size());
+        QCOMPARE(static_cast<std::size_t>(marks({CurveMark::Predicted, CurveMark::PredictedFront})),
+                 grid.axes[0].values.size() * grid.axes[1].values.size());
+        QCOMPARE(marks({CurveMark::Front, CurveMark::Policy}), 0); // nothing was measured
+        QVERIFY2(state->toolTip().contains(QStringLiteral("rank correlation")), qPrintable(state->toolTip()));
+        QVERIFY(plot->findChild<QObject*>(QStringLiteral("curve.bands")) != nullptr);
+        int id = -1;
+        for (const CurvePoint& mark : plot->points())
+            if (mark.mark == CurveMark::PredictedFront) {
+                QVERIFY(mark.low <= mark.fidelity && mark.fidelity <= mark.high);
+                if (mark.fidelity > 0)
+                    id = mark.id;
+            }
+        // A click loads the policy; measuring it changes no prediction.
+        const AttentionPolicy before = requests.request().policy;
+        emit plot->clicked(id);
+        QVERIFY(!sameButName(requests.request().policy, before));
+        QVERIFY(marks({CurveMark::PredictedFront}) > 1);
+        // Seconds are not predicted, and of another text nothing is known.
+        view.findChild<QComboBox*>("curve.cost")->setCurrentIndex(2);
+        QCOMPARE(marks({CurveMark::Predicted, CurveMark::PredictedFront}), 0);
+        view.findChild<QComboBox*>("curve.cost")->setCurrentIndex(0);
+        QVERIFY(marks({CurveMark::PredictedFront}) > 1);
+        requests.setText(test::smallText(60), QStringLiteral("typing"));
+        QCOMPARE(marks({CurveMark::Predicted, CurveMark::PredictedFront}), 0);
     }
 
     void theCommandIsThePolicyNow() {

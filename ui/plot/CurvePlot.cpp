@@ -28,6 +28,10 @@ QCPScatterStyle scatter(CurveMark mark, const Theme& theme) {
         return {QCPScatterStyle::ssTriangle, QPen(theme.ink3, 1.5), QBrush(theme.paper), 7};
     case CurveMark::Current:
         return {QCPScatterStyle::ssDiamond, QPen(theme.ink, 2), QBrush(theme.armB), 14};
+    case CurveMark::Predicted:
+        return {QCPScatterStyle::ssCircle, QPen(theme.ink3, 1), QBrush(theme.paper), 6};
+    case CurveMark::PredictedFront:
+        return {QCPScatterStyle::ssCircle, QPen(theme.ink2, 1.5), QBrush(theme.paper), 8};
     }
     return {};
 }
@@ -46,6 +50,10 @@ QString nameOf(CurveMark mark) {
         return CurvePlot::tr("oracle, at its point's cost");
     case CurveMark::Current:
         return CurvePlot::tr("policy now");
+    case CurveMark::Predicted:
+        return CurvePlot::tr("predicted");
+    case CurveMark::PredictedFront:
+        return CurvePlot::tr("predicted front, with band");
     }
     return {};
 }
@@ -185,14 +193,19 @@ void CurvePlot::rebuild() {
     m_plot->legend->setBrush(theme.paper);
     m_plot->legend->setBorderPen(Qt::NoPen);
 
-    for (const CurveMark mark : {CurveMark::Random, CurveMark::Oracle, CurveMark::Policy, CurveMark::Front,
-                                 CurveMark::Full, CurveMark::Current}) {
+    for (const CurveMark mark :
+         {CurveMark::Predicted, CurveMark::PredictedFront, CurveMark::Random, CurveMark::Oracle,
+          CurveMark::Policy, CurveMark::Front, CurveMark::Full, CurveMark::Current}) {
         QVector<double> x;
         QVector<double> y;
+        QVector<double> below, above; // of the band
         for (const CurvePoint& p : m_points)
             if (p.mark == mark && std::isfinite(p.cost) && std::isfinite(p.fidelity) && p.cost > 0) {
                 x.append(p.cost);
                 y.append(yOf(p));
+                const bool band = std::isfinite(p.low) && std::isfinite(p.high);
+                below.append(band ? yOf(p) - (m_axis.logarithmic ? std::max(p.low, m_lowest) : p.low) : 0);
+                above.append(band ? p.high - yOf(p) : 0);
             }
         if (x.isEmpty())
             continue;
@@ -203,6 +216,19 @@ void CurvePlot::rebuild() {
         if (mark == CurveMark::Front) {
             graph->setLineStyle(QCPGraph::lsStepLeft);
             graph->setPen(QPen(theme.ink, 1.5));
+        }
+        if (mark == CurveMark::PredictedFront) {
+            graph->setLineStyle(QCPGraph::lsStepLeft);
+            graph->setPen(QPen(theme.ink3, 1, Qt::DashLine));
+            auto* bands = new QCPErrorBars(m_plot->xAxis, m_plot->yAxis);
+            bands->removeFromLegend();
+            bands->setObjectName(QStringLiteral("curve.bands"));
+            bands->setAntialiased(false);
+            bands->setPen(QPen(theme.ink3, 1));
+            bands->setWhiskerWidth(5);
+            bands->setSymbolGap(8);
+            bands->setDataPlottable(graph);
+            bands->setData(below, above);
         }
         graph->setData(x, y, false);
     }

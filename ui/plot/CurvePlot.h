@@ -1,6 +1,7 @@
 #pragma once
 #include <QWidget>
 #include <functional>
+#include <limits>
 #include <vector>
 
 class QCustomPlot;
@@ -8,12 +9,14 @@ class QCustomPlot;
 namespace fovea::ui {
 
 enum class CurveMark {
-    Full,    ///< full attention: cost 1, no loss
-    Front,   ///< on the Pareto front
-    Policy,  ///< another point is better; drawn hollow
-    Random,  ///< the random router at a point's budget, drawn at that point's cost
-    Oracle,  ///< true top-k at a point's budget, drawn at that point's cost
-    Current, ///< the current policy
+    Full,           ///< full attention: cost 1, no loss
+    Front,          ///< on the Pareto front
+    Policy,         ///< another point is better; drawn hollow
+    Random,         ///< the random router at a point's budget, drawn at that point's cost
+    Oracle,         ///< true top-k at a point's budget, drawn at that point's cost
+    Current,        ///< the current policy
+    Predicted,      ///< a prediction, not a measurement: hollow and dotted, with its band
+    PredictedFront, ///< on the front of predictions, which is a line of its own
 };
 
 /// One mark of the plot. `id` is passed to clicked and hovered; -1 for marks whose policy cannot be loaded.
@@ -22,6 +25,8 @@ struct CurvePoint {
     double fidelity = 0;
     CurveMark mark = CurveMark::Policy;
     int id = -1;
+    /// The band of a prediction; NaN: none.
+    double low = std::numeric_limits<double>::quiet_NaN(), high = low;
 };
 
 /// Describes the fidelity axis. Up is always better; a measure where smaller is better is drawn reversed.
@@ -34,7 +39,8 @@ struct CurveAxis {
 
 /// Cost versus fidelity: x = cost as a share of full (log), y = fidelity, up is better. The area right of 1
 /// is shaded, because it costs more than full attention. The Pareto front is a step line through filled
-/// points; controls are drawn dashed (random) and dotted (oracle). Curves are not smoothed. GUI thread only.
+/// points; controls are drawn dashed (random) and dotted (oracle). Predictions are hollow, with a band, and
+/// have a dashed front of their own. Curves are not smoothed. GUI thread only.
 class CurvePlot : public QWidget {
     Q_OBJECT
 public:

@@ -35,6 +35,8 @@ bool ofNextToken(int measure) {
 }
 
 constexpr int kCurrentId = -2;
+constexpr int kPredictedId = 1 << 20; ///< and the place among the predicted points
+const std::string kPredictKey = "curve.predict";
 /// Ignores what the grid itself varies: two policies with the same answer share their points.
 AttentionPolicy gridBase(AttentionPolicy policy) {
     policy.name.clear();
@@ -79,6 +81,16 @@ double secondsPerPoint(const SnapshotPtr& complete, const FullRun& full) {
     return full.cost.total.median + full.cost.attention.median;
 }
 
+/// What a predicted curve takes: six short runs that calibrate, and the sampled queries of each policy in
+/// every layer. An estimate from the full run.
+double secondsOfPrediction(const Snapshot& snapshot, std::size_t policies) {
+    const ArmCost& full = snapshot.full->cost;
+    const double tokens = static_cast<double>(std::max<std::size_t>(snapshot.tokens->size(), 1));
+    const double runs = 7 * full.total.median * std::min(1.0, 256 / tokens);
+    const double judged = 0.004 * snapshot.model->shape.layers + 0.05 * full.attention.median;
+    return runs + judged * static_cast<double>(policies);
+}
+
 /// The point that a control stands beside: the last policy before it. Its own index for a policy.
 std::size_t controlledBy(const std::vector<SweepPoint>& points, std::size_t index) {
     while (index > 0 && points[index].kind != PointKind::Policy)
@@ -90,8 +102,8 @@ std::size_t controlledBy(const std::vector<SweepPoint>& points, std::size_t inde
 
 CurveView::CurveView(ViewContext context, QWidget* parent)
     : QWidget(parent), m_context(context), m_cost(new QComboBox), m_fidelity(new QComboBox),
-      m_start(new QPushButton), m_cancel(new QToolButton), m_copy(new QToolButton), m_save(new QToolButton),
-      m_state(new ElidedLabel), m_plot(new CurvePlot) {
+      m_predict(new QPushButton), m_start(new QPushButton), m_cancel(new QToolButton),
+      m_copy(new QToolButton), m_save(new QToolButton), m_state(new ElidedLabel), m_plot(new CurvePlot) {
     setObjectName(QStringLiteral("curve.view"));
     m_cost->setObjectName(QStringLiteral("curve.cost"));
     m_cost->setAccessibleName(tr("Cost"));
@@ -116,6 +128,12 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
         box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
         box->setMinimumContentsLength(12);
     }
+    m_predict->setObjectName(QStringLiteral("curve.predict"));
+    m_predict->setText(tr("Predict"));
+    m_predict->setToolTip(
+        tr("Predicts the curve of the same grid without running the model: each policy is judged on 128 "
+           "queries, and six short runs on the beginning of the text calibrate the prediction. The points "
+           "are hollow and carry a band; a sweep measures them."));
     m_start->setObjectName(QStringLiteral("curve.start"));
     m_start->setToolTip(
         tr("Runs the text under a grid of windows and routed counts, with the random and oracle "
@@ -138,6 +156,7 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     bar->setSpacing(8);
     bar->addWidget(m_cost);
     bar->addWidget(m_fidelity);
+    bar->addWidget(m_predict);
     bar->addWidget(m_start);
     bar->addWidget(m_cancel);
     bar->addWidget(m_copy);
@@ -154,7 +173,11 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     connect(m_cost, &QComboBox::currentIndexChanged, this, &CurveView::refresh);
     connect(m_fidelity, &QComboBox::currentIndexChanged, this, &CurveView::refresh);
     connect(m_start, &QPushButton::clicked, this, &CurveView::startSweep);
-    connect(m_cancel, &QToolButton::clicked, &m_context.runs, &RunController::cancelSweep);
+    connect(m_predict, &QPushButton::clicked, this, &CurveView::startPrediction);
+    connect(m_cancel, &QToolButton::clicked, this, [this] {
+        m_context.runs.drop(kPredictKey);
+        m_context.runs.cancelSweep();
+    });
     connect(m_copy, &QToolButton::clicked, this, [this] {
         QApplication::clipboard()->setText(
             QStringLiteral("fovea analyze FILE ") +
@@ -176,6 +199,7 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     connect(&m_context.requests, &RequestModel::requestChanged, this, [this] {
         if (!m_context.runs.sweepIsCurrent())
             m_said.clear(); // it was about points that are no longer shown
+        dropOldPrediction();
         refresh();
     });
     refresh();
@@ -212,6 +236,110 @@ void CurveView::startSweep() {
     m_base = gridBase(m_context.requests.request().policy);
     m_context.runs.startSweep(plan(m_context.requests.request().policy, now->tokens->size(), causal()));
     refresh();
+}
+
+void CurveView::startPrediction() {
+    const SnapshotPtr now = m_context.runs.snapshot();
+    if (!ready() || !causal() || m_predicting)
+        return;
+    m_said.clear();
+    m_base = gridBase(m_context.requests.request().policy);
+    const SweepPlan grid = plan(m_context.requests.request().policy, now->tokens->size());
+    Result<TuneSpace> space = tuneSpace({grid.base}, grid.axes, now->model->shape, now->tokens->size());
+    if (!space) {
+        m_said = QString::fromStdString(space.error().message);
+        refresh();
+        return;
+    }
+    m_prediction.reset();
+    m_predictedOf = now;
+    m_predicting = true;
+    using Answer = std::shared_ptr<const Tuning>;
+    m_context.runs.fetch<Answer>(
+        this,
+        {kPredictKey, Urgency::Background,
+         [this](const Progress& p) {
+             m_said = tr("predicting: %1 %2 %")
+                          .arg(QString::fromStdString(p.what))
+                          .arg(p.total > 0 ? std::floor(100 * p.done / p.total) : 0);
+             updateState();
+         }},
+        [now, space = std::move(*space)](const WorkContext& work) -> Result<Answer> {
+            TuneOptions options;
+            options.runs = 0;
+            auto tuning = std::make_shared<Tuning>();
+            FOVEA_TRY(tune(options, space, {now}, {}, *tuning, work));
+            return Answer(std::move(tuning));
+        },
+        [this](Result<Answer> answer) {
+            m_predicting = false;
+            m_said.clear();
+            if (answer)
+                m_prediction = std::move(*answer);
+            else
+                m_said = answer.error().code == ErrorCode::Cancelled
+                             ? tr("prediction cancelled")
+                             : QString::fromStdString(answer.error().message);
+            refresh();
+        });
+    refresh();
+}
+
+const Tuning* CurveView::prediction() const {
+    return m_prediction && m_predictedOf && m_context.runs.standing(*m_predictedOf) != Standing::OtherRun
+               ? m_prediction.get()
+               : nullptr;
+}
+
+void CurveView::dropOldPrediction() {
+    if (!m_predictedOf || m_context.runs.standing(*m_predictedOf) != Standing::OtherRun)
+        return;
+    if (m_predicting)
+        m_context.runs.drop(kPredictKey);
+    m_prediction.reset();
+    m_predictedOf.reset();
+}
+
+std::optional<Band> CurveView::bandOf(const TunePoint& point) const {
+    if (!point.predicted)
+        return {};
+    switch (m_fidelity->currentIndex()) {
+    case KlMeasure:
+        return point.predicted->kl;
+    case Top1Measure:
+        return point.predicted->top1;
+    case DeltaNllMeasure:
+        return point.predicted->deltaNll;
+    default:
+        return {};
+    }
+}
+
+void CurveView::appendPredicted(std::vector<CurvePoint>& marks) const {
+    const Tuning* tuning = prediction();
+    if (tuning == nullptr || m_cost->currentIndex() == SecondsCost) // seconds are not predicted
+        return;
+    for (std::size_t n = 0; n < tuning->points.size(); ++n) {
+        const TunePoint& point = tuning->points[n];
+        const std::optional<Band> band = bandOf(point);
+        if (!band)
+            continue;
+        marks.push_back({costOf(point.judged.front().cost), band->value,
+                         point.predictedFront ? CurveMark::PredictedFront : CurveMark::Predicted,
+                         kPredictedId + static_cast<int>(n), band->low, band->high});
+    }
+}
+
+QString CurveView::predictedTip(const TunePoint& point) const {
+    const Prediction& p = *point.predicted;
+    return QString::fromStdString(point.candidate.policy.summary()) + QLatin1Char('\n') +
+           tr("predicted, not measured: KL %1 (%2 to %3), top-1 %4 %\n"
+              "pairs %5 % of full, estimated\nclick: load this policy, which measures it")
+               .arg(p.kl.value, 0, 'g', 3)
+               .arg(p.kl.low, 0, 'g', 3)
+               .arg(p.kl.high, 0, 'g', 3)
+               .arg(p.top1.value * 100, 0, 'f', 1)
+               .arg(point.estimatedPairs() * 100, 0, 'g', 3);
 }
 
 bool CurveView::ready() const {
@@ -284,6 +412,7 @@ void CurveView::refresh() {
             m_fidelity->setCurrentIndex(isCausal ? KlMeasure : SentenceMeasure);
     }
     std::vector<CurvePoint> marks;
+    appendPredicted(marks);
     const std::vector<SweepPoint>& sweep = points();
     for (std::size_t i = 0; i < sweep.size(); ++i) {
         const SweepPoint& p = sweep[i];
@@ -322,8 +451,8 @@ void CurveView::updateState() {
     const SnapshotPtr now = m_context.runs.snapshot();
     const bool isReady = ready(), isCausal = causal();
     const bool running = m_context.runs.sweeping();
-    QString start = tr("Sweep");
-    if (isReady && !running) {
+    QString start = tr("Sweep"), predictTime;
+    if (isReady && !running && !m_predicting) {
         const std::size_t runs =
             sweepPolicies(plan(m_context.requests.request().policy, now->tokens->size(), causal()))
                 .transform([](const auto& list) { return list.size(); })
@@ -331,10 +460,19 @@ void CurveView::updateState() {
         const double seconds =
             secondsPerPoint(m_context.runs.lastComplete(), *now->full) * static_cast<double>(runs);
         start = tr("Sweep: %1 runs, %2").arg(runs).arg(aboutTime(seconds));
+        const auto policies =
+            static_cast<std::size_t>(plan(m_context.requests.request().policy, now->tokens->size(), causal())
+                                         .axes.front()
+                                         .values.size()) *
+            (isCausal ? 4 : 0);
+        predictTime = aboutTime(secondsOfPrediction(*now, policies));
     }
+    m_predict->setEnabled(isReady && isCausal && !running && !m_predicting);
+    m_predict->setVisible(isCausal);
     m_start->setText(start);
-    m_start->setEnabled(isReady && !running);
-    m_cancel->setVisible(running);
+    m_start->setEnabled(isReady && !running && !m_predicting);
+    m_cancel->setVisible(running || m_predicting);
+    m_cancel->setText(m_predicting ? tr("Cancel") : tr("Cancel sweep"));
     m_save->setEnabled(!points().empty());
     QString text;
     if (running)
@@ -350,8 +488,16 @@ void CurveView::updateState() {
         text = tr("no sentence vector: this model predicts tokens; KL, top-1 and loss measure it");
     else if (!isReady)
         text = tr("waits for the full run");
+    else if (const Tuning* tuning = prediction(); tuning != nullptr && points().empty())
+        text = tr("predicted in %1 s from %2 short runs: rank correlation left out %3, band times and over "
+                  "%4; click a point to load its policy")
+                   .arg(tuning->curveSeconds, 0, 'f', 1)
+                   .arg(tuning->prefixRuns)
+                   .arg(tuning->calibrations.front().rankCorrelation(), 0, 'f', 2)
+                   .arg(tuning->calibrations.front().factor(), 0, 'f', 2);
     else if (points().empty())
-        text = tr("not swept yet");
+        text = predictTime.isEmpty() ? tr("not swept yet")
+                                     : tr("not swept yet; a predicted curve takes %1").arg(predictTime);
     else if (gridBase(m_context.requests.request().policy) != m_base)
         text = tr("points belong to another base policy; sweep again to compare");
     else
@@ -381,6 +527,13 @@ QString CurveView::tip(int id) const {
     }
     if (id < 0)
         return tr("full attention: cost 1, equal by definition");
+    if (id >= kPredictedId) {
+        const Tuning* tuning = prediction();
+        const auto at = static_cast<std::size_t>(id - kPredictedId);
+        return tuning != nullptr && at < tuning->points.size() && tuning->points[at].predicted
+                   ? predictedTip(tuning->points[at])
+                   : QString();
+    }
     const std::vector<SweepPoint>& all = points();
     if (static_cast<std::size_t>(id) >= all.size())
         return {};
@@ -391,6 +544,13 @@ QString CurveView::tip(int id) const {
 }
 
 void CurveView::loadPoint(int id) {
+    const Tuning* tuning = prediction();
+    if (id >= kPredictedId) {
+        const auto at = static_cast<std::size_t>(id - kPredictedId);
+        if (tuning != nullptr && at < tuning->points.size())
+            m_context.requests.setPolicy(tuning->points[at].candidate.policy, tr("load point of the curve"));
+        return;
+    }
     const std::vector<SweepPoint>& all = points();
     if (id >= 0 && static_cast<std::size_t>(id) < all.size())
         m_context.requests.setPolicy(all[static_cast<std::size_t>(id)].policy, tr("load point of the curve"));

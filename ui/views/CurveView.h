@@ -1,4 +1,5 @@
 #pragma once
+#include "core/tune/Tuner.h"
 #include "ui/views/View.h"
 
 class QComboBox;
@@ -10,12 +11,15 @@ namespace fovea::ui {
 
 class CurvePlot;
 struct CurveAxis;
+struct CurvePoint;
 
 /// Cost versus fidelity on the user's own text and model: the policy now set, a sweep over window and routed
 /// count, random and oracle controls, the Pareto front. A sweep begins when its button is pressed, which says
 /// how many runs it takes and about how long; it fills in the background. Points and the mark of the policy
 /// now set are shown only while they belong to the text, model and policy that are set. Clicking a point
-/// makes its policy B (one undo step).
+/// makes its policy B (one undo step). Another button predicts the curve in seconds instead: the same grid is
+/// judged on sampled queries without running the model. Predictions are hollow, with their band, and have a
+/// front of their own; a sweep's points are measured and filled.
 class CurveView : public QWidget {
     Q_OBJECT
 public:
@@ -29,6 +33,7 @@ public:
 
 public slots:
     void startSweep();
+    void startPrediction();
 
 private:
     void refresh();
@@ -42,12 +47,20 @@ private:
     [[nodiscard]] double costOf(const Cost& cost) const;
     [[nodiscard]] double fidelityOf(const PropagatedFidelity& f, double massRecall, double outputError) const;
     [[nodiscard]] CurveAxis axis() const;
+    /// The prediction while it belongs to the text and model that are set; null while there is none.
+    [[nodiscard]] const Tuning* prediction() const;
+    /// Of the measures that are predicted; empty for the others.
+    [[nodiscard]] std::optional<Band> bandOf(const TunePoint& point) const;
+    void dropOldPrediction(); ///< one that is under way for another text
+    void appendPredicted(std::vector<CurvePoint>& marks) const;
+    [[nodiscard]] QString predictedTip(const TunePoint& point) const;
     [[nodiscard]] QString tip(int id) const;
     void loadPoint(int id);
 
     ViewContext m_context;
     QComboBox* m_cost = nullptr;
     QComboBox* m_fidelity = nullptr;
+    QPushButton* m_predict = nullptr;
     QPushButton* m_start = nullptr;
     QToolButton* m_cancel = nullptr;
     QToolButton* m_copy = nullptr;
@@ -56,7 +69,10 @@ private:
     CurvePlot* m_plot = nullptr;
     bool m_causal = true;   ///< of the model whose measures are offered
     AttentionPolicy m_base; ///< the policy around which the points vary
-    QString m_said;         ///< what became of the last sweep or save, until the next sweep
+    std::shared_ptr<const Tuning> m_prediction;
+    SnapshotPtr m_predictedOf; ///< whose text and model the prediction belongs to, also one under way
+    bool m_predicting = false;
+    QString m_said; ///< what became of the last sweep or save, until the next sweep
 };
 
 } // namespace fovea::ui
