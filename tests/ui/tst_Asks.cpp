@@ -112,8 +112,9 @@ struct Window : Stage {
         const MapRecipe& recipe = *map().scene().recipe;
         const std::size_t first = recipe.tokensOf(static_cast<std::size_t>(cell)).first;
         QStringList arguments{QStringLiteral("--layer"), QString::number(selection.layer()),
-                              QStringLiteral("--head"),  QString::number(selection.head()),
                               QStringLiteral("--query"), QString::number(first)};
+        if (!options.contains(QStringLiteral("--merge-heads")))
+            arguments << QStringLiteral("--head") << QString::number(selection.head());
         const QJsonObject said = command(QStringLiteral("attention"), arguments + options);
         QCOMPARE(said[QStringLiteral("recipe")].toString().toStdString(), recipe.text());
         const QJsonArray full = said[QStringLiteral("full")].toArray();

@@ -14,6 +14,7 @@
 #include <QSpinBox>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QTimer>
 #include <QToolButton>
 #include <QWheelEvent>
 
@@ -276,6 +277,25 @@ private slots:
         QVERIFY(!minimap->isVisible());
     }
 
+    void tabFollowsReadingOrder() {
+        Window w(test::tinySnapshot());
+        QWidget* at = w.find<QWidget>("map.layer");
+        QPoint before = at->mapTo(&w.view, QPoint());
+        int seen = 1;
+        for (at = at->nextInFocusChain(); at != w.find<QWidget>("map.layer"); at = at->nextInFocusChain()) {
+            if (!at->isVisible() || !w.view.isAncestorOf(at) || (at->focusPolicy() & Qt::TabFocus) == 0 ||
+                at->objectName().startsWith(QLatin1String("qt_")))
+                continue;
+            const QPoint here = at->mapTo(&w.view, QPoint());
+            const bool below = here.y() > before.y() + 10;
+            const bool right = std::abs(here.y() - before.y()) <= 10 && here.x() > before.x();
+            QVERIFY2(below || right, qPrintable(at->objectName()));
+            before = here;
+            ++seen;
+        }
+        QVERIFY2(seen >= 14, qPrintable(QString::number(seen)));
+    }
+
     void panningKeepsTheMinimapsPicture() {
         test::TinyOptions options;
         options.tokens = 2100;
@@ -365,6 +385,27 @@ private slots:
         w.choose("map.heads.one");
         QVERIFY(w.canvas().scene().recipe == nullptr);
         QCOMPARE(w.canvas().scene().count, static_cast<int>(snapshot->tokens->size()));
+    }
+
+    /// A cell that was hovered by tokens is no cell by sentences: its tip is not asked for.
+    void theTipOfASmallerCellIsDropped() {
+        const auto snapshot = test::textSnapshot();
+        Window w(snapshot);
+        w.canvas().setFocus();
+        const int last = static_cast<int>(snapshot->tokens->size()) - 1;
+        QTest::mouseMove(&w.canvas(), w.at(last, last - 1));
+        QCOMPARE(w.selection.hovered(), last);
+        auto* asks = w.find<QTimer>("map.tip.timer");
+        QVERIFY(asks->isActive());
+        w.key(Qt::Key_G);
+        w.key(Qt::Key_G);
+        QVERIFY(w.canvas().scene().count < last);
+        QVERIFY(!asks->isActive());
+        QTest::mouseMove(&w.canvas(), w.at(1, 0));
+        QTRY_VERIFY(tip()->isVisible());
+        QVERIFY2(tip()->text().contains(QStringLiteral("by sentence")), qPrintable(tip()->text()));
+        w.key(Qt::Key_G);
+        QVERIFY(!tip()->isVisible());
     }
 
     /// Heads of several layers: full attention, because arm B is known of one layer.

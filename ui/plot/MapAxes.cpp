@@ -107,7 +107,11 @@ private:
         const double left = m_layout.axisWordHeight > 0 ? 4 : kQueryWordWidth + 2;
         const QRectF box(m_plot.left() - m_layout.queryGutter + left, y - height / 2,
                          m_layout.queryGutter - m_layout.strip - left - 6, height);
-        const QString label = m_metrics.elidedText(text(token, boxed), Qt::ElideRight, box.width());
+        // A number without its word says more than a word without its letters.
+        QString label = text(token, boxed);
+        if (!m_layout.tokenLabels && m_metrics.horizontalAdvance(label) > box.width())
+            label = cellLabel(m_scene, token, 0);
+        label = m_metrics.elidedText(label, Qt::ElideRight, box.width());
         if (!take(box))
             return;
         m_painter.setPen(ink);

@@ -68,9 +68,9 @@ public:
                                  .arg(scene.panes.front().nativeWindow)
                            : QStringLiteral("comes after the query"));
         words();
-        if (!scene.hidden.isEmpty()) {
-            line(scene.strip.empty() ? scene.hidden : QStringLiteral("strip at the left: ") + scene.hidden);
-        }
+        if (!scene.hidden.isEmpty())
+            wrapped((scene.strip.empty() ? QStringLiteral("left out: ") : QStringLiteral("strip: ")) +
+                    scene.hidden);
     }
 
     [[nodiscard]] const std::vector<Item>& items() const { return m_items; }
@@ -234,6 +234,21 @@ private:
             }
         }
         line(words);
+    }
+
+    /// All of it, in as many lines as it needs.
+    void wrapped(const QString& sentence) {
+        QString part;
+        for (const QString& word : sentence.split(QLatin1Char(' '))) {
+            const QString longer = part.isEmpty() ? word : part + QLatin1Char(' ') + word;
+            if (!part.isEmpty() && m_metrics.horizontalAdvance(longer) > kLongestLine) {
+                line(part);
+                part = word;
+            } else {
+                part = longer;
+            }
+        }
+        line(part);
     }
 
     void line(const QString& words) {

@@ -48,6 +48,8 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
         this);
     buildTools();
 
+    m_tipTimer.setParent(this);
+    m_tipTimer.setObjectName(QStringLiteral("map.tip.timer"));
     m_tipTimer.setSingleShot(true);
     m_tipTimer.setInterval(kTipDelayMs);
     connect(&m_tipTimer, &QTimer::timeout, this, &MapView::fetchTip);
@@ -254,7 +256,13 @@ MapLayer MapView::contentOf(MapPane pane) const {
 
 void MapView::rebuild() {
     const bool readable = m_shown && m_shown->tokens && m_shown->model;
+    const std::shared_ptr<const MapRecipe> before = m_cells.recipe();
     m_cells = readable ? CellMap(m_recipes->recipe(*m_shown), m_shown->tokens->size()) : CellMap();
+    if (m_cells.recipe() != before) { // the cell under the pointer is another one
+        m_tipTimer.stop();
+        m_tipPair = {};
+        showTip({});
+    }
     takeHidden(readable);
     MapScene scene;
     scene.theme = Theme::current();

@@ -51,6 +51,8 @@ void MapView::fetchTip() {
 
 void MapView::fetchRecipeTip() {
     const Pair cell = m_tipPair;
+    if (cell.query >= m_cells.cells() || cell.key >= m_cells.cells())
+        return; // it was hovered when cells were smaller
     const auto block = m_canvas->pools() ? m_canvas->blockAt(m_tipAt) : std::nullopt;
     const auto at = [](int i) {
         return RowRange{static_cast<std::size_t>(i), static_cast<std::size_t>(i) + 1};

@@ -161,6 +161,16 @@ void MapView::buildTools() {
     all->addLayout(m_tools);
     all->addWidget(m_canvas, 1);
     setFocusProxy(m_canvas);
+    // Tab goes as they stand.
+    QList<QWidget*> order{m_layer, m_head};
+    for (QAbstractButton* button : m_modes->buttons())
+        order << button;
+    order << m_cellsButton;
+    for (QAbstractButton* button : m_arrangements->buttons())
+        order << button;
+    order << m_scale << m_pool << m_overlay << m_legendSwitch << m_export << m_canvas;
+    for (qsizetype i = 1; i < order.size(); ++i)
+        setTabOrder(order[i - 1], order[i]);
 }
 
 void MapView::resizeEvent(QResizeEvent* event) {

@@ -30,9 +30,9 @@ class TopBar;
 class WorkStrip;
 
 /// The main window: the map over the text in its centre, parameters at the left, inspector and heads at the
-/// right, and a drawer at the foot for routing and curve; bars above and below, and the actions. It computes
-/// nothing; it connects request, selection and runs to the views. The views are its children and are
-/// destroyed before the objects in `context`.
+/// right, and a drawer at the foot for routing, curve and generation (Docks); bars above and below, and the
+/// actions. It computes nothing; it connects request, selection and runs to the views. The views are its
+/// children and are destroyed before the objects in `context`.
 class MainWindow : public QMainWindow {
     Q_OBJECT
 public:
