@@ -1,6 +1,7 @@
 #include "ui/window/MainWindow.h"
 #include "core/base/Memory.h"
 #include "core/engine/Build.h"
+#include "ui/lesson/Learn.h"
 #include "ui/params/ParamPanel.h"
 #include "ui/plot/Icons.h"
 #include "ui/plot/NumberText.h"
@@ -73,6 +74,8 @@ MainWindow::MainWindow(ViewContext context) : m_context(context) {
     connectAll();
 
     m_docks->restore(QSettings());
+    m_learn = new Learn(*this, m_context, *m_documents, *findChild<MapView*>());
+    connect(this, &MainWindow::closing, m_learn, &Learn::leave); // the layout that is saved is the one before
     showTitle();
     showSnapshot();
 }
@@ -190,7 +193,8 @@ void MainWindow::buildBars() {
     line->addWidget(m_hint, 1);
     line->addWidget(m_work, 1);
     if (!QSettings().value(QStringLiteral("hintSeen"), false).toBool()) {
-        m_hint->show(MessageBar::Hint, tr("Drag window. Click a word."));
+        m_hint->show(MessageBar::Hint, tr("Drag window. Click a word. Or:"),
+                     {{tr("Start lesson 1 (4 minutes)"), [this] { m_learn->start(1); }}});
         connect(m_hint, &MessageBar::closed, this,
                 [] { QSettings().setValue(QStringLiteral("hintSeen"), true); });
     }

@@ -20,6 +20,7 @@ class Docks;
 class Documents;
 class GenerationController;
 class GenerationView;
+class Learn;
 class MessageBar;
 class ModelCard;
 class ParamPanel;
@@ -95,6 +96,7 @@ private:
     PinnedRuns* m_pinned = nullptr;
     StatusLine* m_status = nullptr;
     WorkStrip* m_work = nullptr;
+    Learn* m_learn = nullptr;
     GenerationController* m_generation = nullptr;
     GenerationView* m_generate = nullptr;
     TopBar* m_top = nullptr;

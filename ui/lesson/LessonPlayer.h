@@ -1,0 +1,112 @@
+#pragma once
+#include "core/lesson/Scene.h"
+#include "ui/lesson/TakeAway.h"
+#include "ui/views/View.h"
+#include <QString>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace fovea::ui {
+
+class Documents;
+class MapView;
+
+/// Plays a lesson in the window: it sets text, policy, selection and map for each step, computes the numbers
+/// of the step from the plan or the run on screen, waits for gestures and judges answers. It draws nothing.
+/// Progress is kept in the settings ("lessons/<id>/step" and "done"). GUI thread only; runs happen on the
+/// engine thread.
+class LessonPlayer : public QObject {
+    Q_OBJECT
+public:
+    LessonPlayer(ViewContext context, Documents& documents, MapView& map, QObject* parent = nullptr);
+
+    /// The lessons that come with the program, in their order.
+    [[nodiscard]] const std::vector<std::shared_ptr<const lesson::Lesson>>& library() const {
+        return m_library;
+    }
+    [[nodiscard]] static bool isDone(const lesson::Lesson& lesson); ///< its last step was reached once
+    [[nodiscard]] static int savedStep(const lesson::Lesson& lesson);
+
+    /// Begins a lesson where it was left, or at its beginning after its end.
+    void start(std::shared_ptr<const lesson::Lesson> lesson);
+    void leave(); ///< the window stays as it is
+    [[nodiscard]] bool running() const { return m_lesson != nullptr; }
+    [[nodiscard]] const lesson::Lesson* current() const { return m_lesson.get(); }
+    [[nodiscard]] int number() const; ///< from 1; 0: no lesson of the library
+    [[nodiscard]] int stepIndex() const { return m_at; }
+    [[nodiscard]] const lesson::LessonStep& step() const;
+    [[nodiscard]] bool atEnd() const;
+
+    /// What the present step's numbers are computed from.
+    [[nodiscard]] const lesson::Scene& scene() const { return m_scene; }
+    /// Why numbers of the step are missing: a run under way, no model, another text. Empty: nothing is
+    /// missing.
+    [[nodiscard]] QString waitsFor() const { return m_waits; }
+    /// The window no longer shows the text of the lesson.
+    [[nodiscard]] bool strayed() const { return m_strayed; }
+    /// A sentence about this model that the learner should know: another T, no model.
+    [[nodiscard]] QString note() const { return m_note; }
+
+    void next(); ///< also past an open question
+    void back();
+    void goTo(int step);
+    void applyState(); ///< sets the window as the step wants it
+
+    struct Reply {
+        int choice = -1;  ///< of choices
+        double typed = 0; ///< else
+        QString said;     ///< as it was given
+        bool right = false;
+    };
+    /// The reply to the present question; empty: none yet.
+    [[nodiscard]] const Reply* reply() const;
+    /// Judges a reply. False: the answer is not known yet (waitsFor), or there is no question.
+    bool answerChoice(int choice);
+    bool answerNumber(double typed, const QString& said);
+
+    [[nodiscard]] bool gestureDone() const { return m_gestureDone; }
+    void doGesture(); ///< in the learner's place
+    void look();      ///< whether the gesture was made meanwhile
+
+    /// What was seen and answered so far, in the order of the steps.
+    [[nodiscard]] std::vector<TakeAwayStep> takeAway() const;
+
+signals:
+    void lessonChanged(); ///< begun or left
+    void stepChanged();
+    void changed(); ///< scene, waiting, reply or gesture
+
+private:
+    void refresh();
+    [[nodiscard]] SnapshotPtr ownSnapshot() const; ///< of the lesson's text; null: none yet
+    void wantRuns(const lesson::Wants& wants);
+    void findRegister();
+    void takeRegister(int pairs);
+    void checkGesture();
+    void remember();
+    void keepSeen(); ///< for the page to take away
+    [[nodiscard]] std::size_t stepTokens() const;
+
+    ViewContext m_context;
+    Documents& m_documents;
+    MapView& m_map;
+    std::vector<std::shared_ptr<const lesson::Lesson>> m_library;
+    std::shared_ptr<const lesson::Lesson> m_lesson;
+    int m_at = 0;
+    std::shared_ptr<const std::string> m_bytes; ///< null: a register that is still looked for
+    std::optional<lesson::RecallCase> m_register;
+    bool m_seekingRegister = false;
+    lesson::Scene m_scene;
+    std::shared_ptr<const Tokens> m_tokens; ///< before the first run
+    std::map<std::string, lesson::PolicyRun> m_runs;
+    std::shared_ptr<const FullRun> m_runsOf; ///< the full run that m_runs belong to
+    bool m_fetching = false;
+    QString m_waits, m_note, m_fault, m_progress;
+    bool m_strayed = false, m_gestureDone = false, m_applying = false;
+    std::map<int, Reply> m_replies;     ///< by step
+    std::map<int, TakeAwayStep> m_seen; ///< by step
+};
+
+} // namespace fovea::ui

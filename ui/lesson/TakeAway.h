@@ -1,0 +1,21 @@
+#pragma once
+#include <QByteArray>
+#include <QString>
+#include <vector>
+
+namespace fovea::ui {
+
+/// What the learner saw and answered in one step.
+struct TakeAwayStep {
+    QString title, say;
+    QString question, said, counted, because; ///< empty: the step asked nothing, or was not answered
+    bool right = false;
+    QByteArray picture; ///< PNG of the map; empty: none
+};
+
+/// One page about a lesson that was worked through: HTML without script and without links, so that it opens
+/// anywhere. Every text is escaped.
+[[nodiscard]] QString takeAwayHtml(const QString& title, const QString& provenance,
+                                   const std::vector<TakeAwayStep>& steps);
+
+} // namespace fovea::ui
