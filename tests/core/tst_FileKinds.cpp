@@ -45,6 +45,7 @@ void tst_FileKinds::content_data() {
     row("safetensors whose header has 640 bytes", QByteArray("\x80\x02\0\0\0\0\0\0{\"a\"", 12),
         Content::Safetensors);
     row("a length above 100 MB", QByteArray("\1\xE1\xF5\5\0\0\0\0{}", 10), Content::Binary);
+    row("a length of nothing", QByteArray("\0\0\0\0\0\0\0\0{}", 10), Content::Binary);
     row("a length, then no object", QByteArray("\x02\0\0\0\0\0\0\0[]", 10), Content::Binary);
     row("config.json", R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama"})", Content::Config);
     row("an index of shards", R"({"metadata": {}, "weight_map": {}})", Content::Config);

@@ -42,6 +42,8 @@ private slots:
     void everyReadableType_hasItsSize();
     void holesAndTails_areWarnings();
     void largeValues_areSkippedNotStored();
+    void arraysOfEveryType_haveTheirSize();
+    void shortestKeys_fillTheFile();
     void unknownKeys_areKept();
     void tensors_mayLieInAnyOrder();
     void keys_areReadWithTypeAndRange();
@@ -394,6 +396,39 @@ void tst_Gguf::largeValues_areSkippedNotStored() {
     QVERIFY(!arrays->find("large")->stored);
     QCOMPARE(GgufKeys(*arrays).integers("large").error().code, ErrorCode::TooLarge);
     QCOMPARE(GgufKeys(*arrays).integer("large", 0, 5).error().code, ErrorCode::TooLarge);
+}
+
+void tst_Gguf::arraysOfEveryType_haveTheirSize() {
+    const std::pair<std::uint32_t, std::size_t> sizes[] = {{0, 1}, {1, 1}, {2, 2},  {3, 2},  {4, 4}, {5, 4},
+                                                           {6, 4}, {7, 1}, {10, 8}, {11, 8}, {12, 8}};
+    const auto g = open(tiny([&](TinyGguf& t) {
+        for (const auto& [type, size] : sizes) {
+            const std::string name = "array." + std::to_string(type);
+            t.set(name, 9, bytesOf(type) + bytesOf<std::uint64_t>(3) + std::string(3 * size, '\1'));
+            t.set("single." + std::to_string(type), type, std::string(size, '\1'));
+        }
+        t.u32("after", 7);
+    }));
+    QVERIFY(g);
+    for (const auto& [type, size] : sizes) {
+        QCOMPARE(std::size_t{ggufTypeBytes(static_cast<GgufType>(type))}, size);
+        const GgufValue* const array = g->find("array." + std::to_string(type));
+        QVERIFY(array);
+        QCOMPARE(array->bytes.size(), 3 * size);
+    }
+    for (const std::uint32_t type : {8U, 9U}) // texts and arrays have no size of their own
+        QCOMPARE(ggufTypeBytes(static_cast<GgufType>(type)), 0U);
+    QCOMPARE(GgufKeys(*g).integer("after", 0, 9).value(), std::int64_t{7});
+}
+
+void tst_Gguf::shortestKeys_fillTheFile() {
+    TinyGguf file; // keys of 14 bytes each, and nothing else
+    for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h"})
+        file.set(name, 0, "\1");
+    const std::string bytes = file.bytes();
+    const auto g = readGguf(MemoryBytes(bytes), {});
+    QVERIFY2(g, g ? "" : g.error().message.c_str());
+    QVERIFY(g->find("h"));
 }
 
 void tst_Gguf::unknownKeys_areKept() {

@@ -4,6 +4,7 @@
 #include "tests/support/CausalPairs.h"
 #include <QTest>
 #include <cmath>
+#include <functional>
 
 using namespace fovea;
 using fovea::test::causalPairs;
@@ -66,6 +67,7 @@ private slots:
     void roundedKeys_areCounted();
     void breakEven_isWhereBothCostTheSame();
     void breakEven_isEmptyWhereItIsNotDefined();
+    void medianOf_hasASpreadFromTwoOn();
     void surprisal_costsAPass();
     void secondsRatio_needsBothClocks();
 };
@@ -185,6 +187,31 @@ void tst_MeasureCost::breakEven_isEmptyWhereItIsNotDefined() {
     policy.routed.budgetKind = BudgetKind::Fraction;
     policy.routed.budget = 0.1;
     QVERIFY(!costOf(policy, 1000, 64, 0).breakEvenTokens);
+    // Rows of several lengths, or rows that depend on the phase, have no one length to solve for.
+    QVERIFY(costOf(windowed(32), 1000, 32, 0).breakEvenTokens);
+    NamedHeadParts named;
+    named.name = "other";
+    named.parts.local.window = 8;
+    const auto none = [&](const std::function<void(AttentionPolicy&)>& change) {
+        AttentionPolicy changed = windowed(32);
+        changed.headPolicies = {named};
+        change(changed);
+        return !costOf(changed, 1000, 32, 0).breakEvenTokens;
+    };
+    QVERIFY(none([](AttentionPolicy& p) { p.mix.layers = {"other", ""}; }));
+    QVERIFY(none([](AttentionPolicy& p) { p.mix.heads = {{"other"}}; }));
+    QVERIFY(none([](AttentionPolicy& p) { p.mix.fullLayers = {1}; }));
+    QVERIFY(none([](AttentionPolicy& p) { p.mix.fullEvery = 2; }));
+    QVERIFY(none([](AttentionPolicy& p) { p.far.far = Far::Linear; }));
+}
+
+void tst_MeasureCost::medianOf_hasASpreadFromTwoOn() {
+    QVERIFY(!medianOf({2}).spread);
+    QCOMPARE(medianOf({2}).median, 2.0);
+    QCOMPARE(medianOf({4, 1}).spread, std::optional<double>(3));
+    QCOMPARE(medianOf({4, 1}).median, 2.5);
+    QCOMPARE(medianOf({4, 1, 2}).median, 2.0);
+    QCOMPARE(medianOf({}).runs, 0);
 }
 
 void tst_MeasureCost::surprisal_costsAPass() {

@@ -20,6 +20,26 @@ LayerArms armsOf(const RandomLayer& layer) {
     return {layer.v.view(), layer.fullO.view(), layer.hybridO.view(), layer.fullLse, layer.hybridLse, 0};
 }
 
+AttentionPlan planOf(const RandomLayer& layer, const std::shared_ptr<const AttentionPolicy>& policy) {
+    auto facts = std::make_shared<TokenFacts>();
+    facts->tokens = layer.tokens;
+    facts->special.resize(layer.tokens);
+    facts->punctuation.resize(layer.tokens);
+    return makePlan(policy, layer.shape, 0, facts, nullptr, {0, layer.tokens}).value();
+}
+
+/// Jensen-Shannon divergence of p and p^ by its definition; what p^ lacks of 1 lies where p has nothing.
+double divergence(const std::vector<double>& p, const std::vector<double>& hat) {
+    double sum = 0, mass = 0;
+    for (std::size_t j = 0; j < p.size(); ++j) {
+        const double middle = (p[j] + hat[j]) / 2;
+        sum += (p[j] > 0 ? p[j] * std::log(p[j] / middle) : 0) +
+               (hat[j] > 0 ? hat[j] * std::log(hat[j] / middle) : 0);
+        mass += hat[j];
+    }
+    return (sum + (1 - mass) * std::numbers::ln2) / 2;
+}
+
 } // namespace
 
 class tst_MeasureFidelity : public QObject {
@@ -27,6 +47,10 @@ class tst_MeasureFidelity : public QObject {
 private slots:
     void identitiesOfKeptMass_data();
     void identitiesOfKeptMass();
+    void scaledMass_isTheDivergence_data();
+    void scaledMass_isTheDivergence();
+    void sinkLogit_takesMassFromEveryRow();
+    void farField_hasNoBound();
     void layerNumbers_areTheDefinitions();
     void bound_holdsOnEveryRow();
     void bound_holdsTheFirstValue();
@@ -74,6 +98,84 @@ void tst_MeasureFidelity::identitiesOfKeptMass() {
     QVERIFY(std::abs(js - divergenceOfKeptMass(rho)) < 1e-12);
     QVERIFY(std::abs(divergenceOfKeptMass(0) - std::numbers::ln2) < 1e-12);
     QCOMPARE(divergenceOfKeptMass(1), 0.0);
+}
+
+void tst_MeasureFidelity::scaledMass_isTheDivergence_data() {
+    QTest::addColumn<int>("keep");
+    QTest::addColumn<double>("factor");
+    for (const int keep : {0, 1, 4, 8})
+        for (const double factor : {0.0, 0.3, 1.0, 1.1}) // of the kept probabilities; the rest lies on no key
+            QTest::addRow("%d of 8 times %.1f", keep, factor) << keep << factor;
+}
+
+void tst_MeasureFidelity::scaledMass_isTheDivergence() {
+    QFETCH(int, keep);
+    QFETCH(double, factor);
+    const double p[] = {0.3, 0.05, 0.2, 0.1, 0.05, 0.1, 0.05, 0.15};
+    double rho = 0;
+    std::vector<double> hat(8);
+    for (std::size_t j = 0; j < static_cast<std::size_t>(keep); ++j) {
+        rho += p[j];
+        hat[j] = factor * p[j];
+    }
+    if (rho * factor > 1)
+        return; // more than all mass: no such row
+    QVERIFY(std::abs(divergenceOfScaledMass(rho, factor) - divergence({p, p + 8}, hat)) < 1e-12);
+}
+
+void tst_MeasureFidelity::sinkLogit_takesMassFromEveryRow() {
+    RandomLayer layer(60, 12, 2);
+    auto policy = std::make_shared<AttentionPolicy>();
+    policy->local.window = 12;
+    policy->always.sinks = 2;
+    policy->always.sinkLogit = 1.5;
+    layer.plan = planOf(layer, policy);
+    const std::vector<float> exact = layer.hybridLse;
+    for (float& lse : layer.hybridLse)
+        lse = static_cast<float>(std::log(std::exp(static_cast<double>(lse)) + std::exp(1.5)));
+    LayerArms arms = armsOf(layer);
+    arms.exactLse = exact;
+    const LayerFidelity f = measureLayer(modelOf(layer), layer.plan, arms, 2);
+    double sum = 0, mass = 0;
+    for (std::size_t i = 0; i < layer.tokens; ++i)
+        for (int h = 0; h < 2; ++h) {
+            const std::size_t at = i * 2 + static_cast<std::size_t>(h);
+            const double scale =
+                std::exp(static_cast<double>(exact[at]) - static_cast<double>(layer.hybridLse[at]));
+            std::vector<double> p, hat;
+            for (const RandomLayer::Pair& pair : layer.row(h, i)) {
+                p.push_back(pair.full);
+                hat.push_back(pair.hybrid * scale);
+            }
+            const double expected = divergence(p, hat);
+            QVERIFY(std::abs(divergenceOfRow(layer.source(), h, i) - expected) < 1e-5);
+            sum += expected;
+            mass += layer.mass(h, i);
+        }
+    QVERIFY(std::abs(f.rowDivergence - sum / 120) < 1e-5);
+    QVERIFY(std::abs(f.massRecall - mass / 120) < 1e-5); // the sink logit takes nothing from the kept mass
+    QVERIFY(std::isnan(f.boundRatio));
+}
+
+void tst_MeasureFidelity::farField_hasNoBound() {
+    for (const Far far : {Far::Linear, Far::Recurrent}) {
+        RandomLayer layer(60, 12, 2);
+        auto policy = std::make_shared<AttentionPolicy>();
+        policy->local.window = 12;
+        policy->always.sinks = 2;
+        policy->far.far = far;
+        layer.plan = planOf(layer, policy);
+        const LayerFidelity f = measureLayer(modelOf(layer), layer.plan, armsOf(layer), 1);
+        QVERIFY(std::isnan(f.rowDivergence));
+        QVERIFY(std::isnan(f.boundRatio));
+        QVERIFY(f.massRecall > 0 && f.massRecall < 1);
+    }
+    RandomLayer layer(60, 12, 2);
+    auto policy = std::make_shared<AttentionPolicy>();
+    policy->local.window = 12;
+    policy->far.far = Far::Recurrent;
+    layer.plan = planOf(layer, policy);
+    QVERIFY(std::isnan(divergenceOfRow(layer.source(), 0, 40)));
 }
 
 void tst_MeasureFidelity::layerNumbers_areTheDefinitions() {

@@ -35,10 +35,10 @@ std::vector<TinyGguf> threeParts() {
 class Parts {
 public:
     Parts() { write(threeParts()); }
-    explicit Parts(const std::function<void(std::vector<TinyGguf>&)>& change) {
+    explicit Parts(const std::function<void(std::vector<TinyGguf>&)>& change, int count = 3) {
         auto parts = threeParts();
         change(parts);
-        write(parts);
+        write(parts, count);
     }
     [[nodiscard]] std::string path(int part, int count = 3) const {
         return m_folder
@@ -47,9 +47,9 @@ public:
     }
 
 private:
-    void write(const std::vector<TinyGguf>& parts) {
+    void write(const std::vector<TinyGguf>& parts, int count = 3) {
         for (std::size_t i = 0; i < parts.size(); ++i)
-            std::ofstream(path(static_cast<int>(i) + 1), std::ios::binary) << parts[i].bytes();
+            std::ofstream(path(static_cast<int>(i) + 1, count), std::ios::binary) << parts[i].bytes();
     }
     QTemporaryDir m_folder;
 };
@@ -69,6 +69,7 @@ class tst_SplitGguf : public QObject {
 private slots:
     void anyPart_opensTheWhole();
     void splitModel_loadsAsTheWholeDoes();
+    void twelveParts_open();
     void oneFile_staysOneFile();
     void badParts_areRefused_data();
     void badParts_areRefused();
@@ -138,6 +139,30 @@ void tst_SplitGguf::splitModel_loadsAsTheWholeDoes() {
     }
 }
 
+void tst_SplitGguf::twelveParts_open() {
+    const Parts parts(
+        [](std::vector<TinyGguf>& all) {
+            const TinyGguf whole = test::tinyModel();
+            all.assign(12, {});
+            all[0].keys = whole.keys;
+            for (std::size_t i = 0; i < all.size(); ++i) {
+                all[i].set("split.no", 2, bytesOf(static_cast<std::uint16_t>(i)));
+                all[i].set("split.count", 2, bytesOf<std::uint16_t>(12));
+                all[i].set("split.tensors.count", 5,
+                           bytesOf(static_cast<std::int32_t>(whole.tensors.size())));
+            }
+            for (std::size_t t = 0; t < whole.tensors.size(); ++t)
+                all[t * 12 / whole.tensors.size()].tensors.push_back(whole.tensors[t]);
+        },
+        12);
+    for (const int given : {1, 10, 11, 12}) {
+        const auto opened = openGguf(parts.path(given, 12), {});
+        QVERIFY2(opened, opened ? "" : opened.error().message.c_str());
+        QCOMPARE(opened->files->count(), std::size_t{12});
+        QCOMPARE(opened->gguf.tensors.size(), test::tinyModel().tensors.size());
+    }
+}
+
 void tst_SplitGguf::oneFile_staysOneFile() {
     QTemporaryDir folder;
     const std::string path =
@@ -146,6 +171,18 @@ void tst_SplitGguf::oneFile_staysOneFile() {
     const auto opened = openGguf(path, {});
     QVERIFY(opened);
     QCOMPARE(opened->files->count(), std::size_t{1});
+    const auto with = [&](std::uint32_t count) { // the key alone splits nothing either
+        TinyGguf file = test::tinyModel();
+        file.u32("split.count", count);
+        std::ofstream(path, std::ios::binary) << file.bytes();
+        return openGguf(path, {});
+    };
+    QVERIFY(with(0));
+    QVERIFY(with(1));
+    const auto tooMany = with(70'000);
+    QVERIFY(!tooMany);
+    QVERIFY2(QString::fromStdString(tooMany.error().message).contains("split.count"),
+             tooMany.error().message.c_str());
 }
 
 void tst_SplitGguf::badParts_areRefused_data() {
