@@ -357,7 +357,8 @@ void LessonPanel::showGesture() {
 
 void LessonPanel::showCost() {
     // The bars would tell the answer of many a question.
-    m_cost->setVisible(!m_player.step().question || m_player.reply() != nullptr);
+    m_cost->setVisible(m_player.scene().tokens > 0 &&
+                       (!m_player.step().question || m_player.reply() != nullptr));
     const Scene& scene = m_player.scene();
     const auto count = [&](const char* quantity) {
         const auto term = parseTerm(quantity);

@@ -247,7 +247,9 @@ void LessonPlayer::refresh() {
     m_scene = std::move(scene);
 
     const std::size_t stated = step().state.tokens;
-    if (encoder)
+    if (!m_bytes)
+        m_note.clear(); // nothing is counted before the register is there
+    else if (encoder)
         m_note = tr("The open model reads in both directions; this lesson counts for the shape of "
                     "SmolLM2-135M-Instruct.");
     else if (!model)
@@ -259,8 +261,12 @@ void LessonPlayer::refresh() {
     const Wants wants = wantsOf(*m_lesson, step());
     if (m_strayed)
         m_waits = tr("The window shows another text than the lesson.");
-    else if (!m_bytes && m_waits.isEmpty())
-        m_waits = tr("Looking for the longest register that this model answers.");
+    else if (!m_bytes)
+        m_waits =
+            m_seekingRegister
+                ? tr("Looking for the longest register that this model answers: full attention runs on one "
+                     "after the other.")
+                : m_waits;
     else if (!has(m_scene, wants)) {
         if (!m_fault.isEmpty())
             m_waits = m_fault;
