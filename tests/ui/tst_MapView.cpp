@@ -277,6 +277,20 @@ private slots:
         QVERIFY(!minimap->isVisible());
     }
 
+    /// Where token labels just do not fit, the map takes the room that they leave.
+    void theWholeMapFillsItsPlot() {
+        for (std::size_t tokens = 34; tokens <= 66; tokens += 2) {
+            test::TinyOptions options;
+            options.tokens = tokens;
+            Window w(test::tinySnapshot(options));
+            const double side = w.canvas().viewport().cell * static_cast<double>(tokens);
+            const double plot = w.canvas().mapLayout().plots.front().height();
+            QVERIFY2(side > 0.9 * plot && side < 1.001 * plot,
+                     qPrintable(QStringLiteral("%1 tokens: %2 of %3").arg(tokens).arg(side).arg(plot)));
+            QVERIFY(w.canvas().fitted());
+        }
+    }
+
     void tabFollowsReadingOrder() {
         Window w(test::tinySnapshot());
         QWidget* at = w.find<QWidget>("map.layer");

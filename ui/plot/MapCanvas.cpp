@@ -161,6 +161,12 @@ void MapCanvas::fitAll() {
         MapViewport view = MapViewport::fitAll(m_scene.count, plotSize());
         m_scene.view = view;
         view = MapViewport::fitAll(m_scene.count, plotSize());
+        m_scene.view = view;
+        // Just too small for the labels that made it so: without them there is more room.
+        if (!mapLayout().tokenLabels && m_scene.tokens) {
+            view = MapViewport::fitAll(m_scene.count, plotSize());
+            view.cell = std::min(view.cell, kTokenLabelsFrom - 0.01);
+        }
         setViewport(view);
     }
     m_fitted = true;
