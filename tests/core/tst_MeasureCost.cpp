@@ -81,6 +81,10 @@ void tst_MeasureCost::fullArm_hasRatiosOfOne() {
     QVERIFY(!cost.breakEvenTokens);
     QCOMPARE(cost.full.attentionFlops, 4U * 16U * cost.full.pairs);
     QCOMPARE(cost.full.pairs, 8U * causalPairs(100));
+    // Two per multiply-add: q, k, v and output, three matrices of the feed-forward, and the output
+    // vocabulary.
+    QCOMPARE(cost.full.denseFlops,
+             2U * 100U * (2U * (64U * 64U * 2U + 64U * 32U * 2U + 3U * 64U * 128U) + 64U * 100U));
 }
 
 void tst_MeasureCost::density_leavesTheRouterOut() {
@@ -234,6 +238,10 @@ void tst_MeasureCost::secondsRatio_needsBothClocks() {
     cost.hybrid.total = {0.5, {}, 1};
     finishCost(cost, smallShape(), windowed(10), 100);
     QCOMPARE(cost.secondsRatio, std::optional<double>(0.25));
+    forgetSeconds(cost);
+    QVERIFY(!cost.secondsRatio);
+    QCOMPARE(cost.hybrid.total, Seconds{});
+    QCOMPARE(cost.full.total.median, 2.0);
 }
 
 QTEST_APPLESS_MAIN(tst_MeasureCost)

@@ -54,6 +54,7 @@ private slots:
     void layerNumbers_areTheDefinitions();
     void bound_holdsOnEveryRow();
     void bound_holdsTheFirstValue();
+    void bound_isOfTheOwnKeyValueHead();
     void zeroOutputs_haveNoError();
     void fullPlan_losesNothing();
     void addedKey_mayHurt();
@@ -243,6 +244,34 @@ void tst_MeasureFidelity::bound_holdsTheFirstValue() {
     const LayerFidelity f = measureLayer(model, modelPlan(model.shape, 0, 3),
                                          {v.view(), full.view(), hybrid.view(), fullLse, hybridLse, 0}, 1);
     QVERIFY2(std::abs(f.boundRatio - 0.5) < 1e-3, qPrintable(QString::number(f.boundRatio)));
+}
+
+void tst_MeasureFidelity::bound_isOfTheOwnKeyValueHead() {
+    const RandomLayer planned(4, 2, 0);
+    Model model;
+    model.shape = planned.shape;
+    model.shape.kvHeads = 2;
+    Matrix v(4, 32), full(4, 32);
+    const double norms[4][2] = {{1, 2}, {2, 8}, {0.5, 1}, {4, 16}}; // of each row, for both key-value heads
+    for (std::size_t row = 0; row < 4; ++row)
+        for (std::size_t group = 0; group < 2; ++group)
+            v.view()(row, group * 16 + row) = static_cast<float>(norms[row][group]);
+    const std::vector<float> fullLse(8, 0),
+        half(8, static_cast<float>(std::log(0.5))); // half of the mass is kept
+    for (const bool causal : {true, false})
+        for (std::size_t row = 0; row < 4; ++row)
+            for (std::size_t head = 0; head < 2; ++head) {
+                Matrix hybrid(4, 32);
+                hybrid.view()(row, head * 16 + 3) = 0.25F;
+                double largest = 0; // of the values that the row may read
+                for (std::size_t key = 0; key < 4; ++key)
+                    largest = std::max(largest, !causal || key <= row ? norms[key][head] : 0.0);
+                model.shape.causal = causal;
+                const LayerFidelity f = measureLayer(
+                    model, planned.plan, {v.view(), full.view(), hybrid.view(), fullLse, half, 0}, 1);
+                QVERIFY2(std::abs(f.boundRatio - 0.25 / largest) < 1e-4,
+                         qPrintable(QString("row %1 head %2: %3").arg(row).arg(head).arg(f.boundRatio)));
+            }
 }
 
 void tst_MeasureFidelity::zeroOutputs_haveNoError() {
