@@ -73,7 +73,7 @@ refused(run("lesson", "new", made), 2, "--title and --say")
 
 # All eight on the default model.
 need_model()
-lessons = {one["id"]: one for one in run_json("lesson", "check")["lessons"]}
+lessons = {one["id"]: one for one in run_json("lesson", "check", timeout=900)["lessons"]}
 equal(len(lessons), 8, "all eight run")
 for one in lessons.values():
     check(one["ok"] and not one["notes"], f"{one['id']}: {[step['problems'] for step in one['steps']]} {one['notes']}")
