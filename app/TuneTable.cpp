@@ -41,8 +41,11 @@ std::string qualityText(const TuneReport& report) {
                  tuning.judged, tuning.judgeSeconds, tuning.curveSeconds);
     const Foretold checked = foretold(tuning);
     if (checked.points > 0) {
-        text += line("%zu runs were predicted before they were made: %zu inside their band", checked.points,
-                     checked.inside);
+        text += checked.points == 1
+                    ? line("1 run was predicted before it was made: it is %s its band",
+                           checked.inside == 1 ? "inside" : "outside")
+                    : line("%zu runs were predicted before they were made: %zu inside their band",
+                           checked.points, checked.inside);
         text += std::isfinite(checked.rankCorrelation)
                     ? line(", rank correlation %.3f\n", checked.rankCorrelation)
                     : std::string("\n");
