@@ -84,7 +84,7 @@ Outcome<std::shared_ptr<const Snapshot>> repeated(const TextRun& run, int times)
     hybrid.into(propagated->cost.hybrid);
     finishCost(propagated->cost, first.model->shape, run.policy, first.tokens->size());
     if (first.against && first.against->propagated) { // compared with the same full run
-        auto against = std::make_shared<std::decay_t<decltype(*first.against)>>(*first.against);
+        auto against = std::make_shared<AgainstResult>(*first.against);
         auto armA = std::make_shared<PropagatedResult>(*against->propagated);
         armA->cost.full = fullRun->cost;
         finishCost(armA->cost, first.model->shape, against->policy, first.tokens->size());

@@ -10,7 +10,6 @@
 #include "core/export/AttentionJson.h"
 #include "core/files/Npy.h"
 #include "core/measure/RowFacts.h"
-#include "core/model/Inspection.h"
 #include "core/text/Display.h"
 #include <algorithm>
 #include <cstdio>
@@ -180,10 +179,6 @@ Outcome<> run(const Options& options, Session& session) {
     if (options.facts.any() && (!options.rows.empty() || options.regime != "isolated"))
         return badUsage(std::string("--pair, --block, --token and --lanes take no ") +
                         (options.rows.empty() ? "--regime propagated" : "--rows"));
-    Outcome<std::int64_t> layer = parseWhole("--layer", options.layer, 0, 4095);
-    FOVEA_TRY(layer);
-    Outcome<std::int64_t> head = parseWhole("--head", options.head.empty() ? "0" : options.head, 0, 4095);
-    FOVEA_TRY(head);
     OutputFiles files;
     files.add("--out", options.text.output.out);
     files.add("--npy", options.npy);
@@ -191,11 +186,12 @@ Outcome<> run(const Options& options, Session& session) {
     FOVEA_TRY(made);
     TextRun& run = *made;
     // Checked before the model is unpacked.
-    const Result<Inspection> card = inspectUnhashed(run.request.modelPath, run.work);
-    FOVEA_TRY(card);
-    FOVEA_TRY(parseWhole("--layer", options.layer, 0, card->model->shape.layers - 1));
-    FOVEA_TRY(
-        parseWhole("--head", options.head.empty() ? "0" : options.head, 0, card->model->shape.heads - 1));
+    const ModelShape& shape = run.card->shape;
+    Outcome<std::int64_t> layer = parseWhole("--layer", options.layer, 0, shape.layers - 1);
+    FOVEA_TRY(layer);
+    Outcome<std::int64_t> head =
+        parseWhole("--head", options.head.empty() ? "0" : options.head, 0, shape.heads - 1);
+    FOVEA_TRY(head);
     AttentionRowPlace place{static_cast<int>(*layer), static_cast<int>(*head), 0, options.regime};
     run.request.visible.layer = place.layer;
     run.request.visible.head = place.head;

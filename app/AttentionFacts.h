@@ -17,7 +17,8 @@ struct FactsOptions {
 };
 void addFactsOptions(CLI::App& app, FactsOptions& options);
 
-/// Refuses what needs no model to be refused: two of them at once, an unknown quantity.
+/// Refuses what needs no model to be refused: two of them at once, an unknown quantity. `against`: --against
+/// is given; without it a quantity of that arm is refused.
 [[nodiscard]] Outcome<> checkFacts(const FactsOptions& options, bool against);
 
 /// The answer in both forms. `run` has its snapshot, with `layer` and `head` visible; `query` is what the

@@ -7,7 +7,6 @@
 #include "core/export/Report.h"
 #include "core/files/Npy.h"
 #include "core/measure/SentenceFidelity.h"
-#include "core/model/Inspection.h"
 #include "core/policy/PolicyJson.h"
 
 namespace fovea::app {
@@ -70,15 +69,14 @@ Outcome<> run(const Options& options, Session& session) {
     TextRun& run = *made;
     std::string written;
     if (!options.map.empty() || !options.rows.empty() || options.vectors()) {
-        const Result<Inspection> card = inspectUnhashed(run.request.modelPath, run.work);
-        FOVEA_TRY(card);
-        Outcome<std::int64_t> layer = parseWhole("--layer", options.layer, 0, card->model->shape.layers - 1);
+        const ModelShape& shape = run.card->shape;
+        Outcome<std::int64_t> layer = parseWhole("--layer", options.layer, 0, shape.layers - 1);
         FOVEA_TRY(layer);
-        Outcome<std::int64_t> head = parseWhole("--head", options.head, 0, card->model->shape.heads - 1);
+        Outcome<std::int64_t> head = parseWhole("--head", options.head, 0, shape.heads - 1);
         FOVEA_TRY(head);
         run.request.visible.layer = static_cast<int>(*layer);
         run.request.visible.head = static_cast<int>(*head);
-        if (!options.sentence.empty() && card->model->shape.predictsTokens())
+        if (!options.sentence.empty() && shape.predictsTokens())
             return badUsage("--sentence: this model predicts tokens and has no sentence vector; --hidden is "
                             "accepted, and encoders (bert)");
         if (options.vectors())

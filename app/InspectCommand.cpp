@@ -3,6 +3,7 @@
 #include "app/TextOptions.h"
 #include "core/base/Memory.h"
 #include "core/engine/Engine.h"
+#include "core/engine/RunMemory.h"
 #include "core/export/Documents.h"
 #include "core/model/Forward.h"
 #include "core/model/NativeAttention.h"
@@ -92,8 +93,8 @@ Outcome<> run(const Options& options, Session& session) {
             std::any_of(memory.begin(), memory.end(),
                         [tokens](const MemoryNeed& need) { return need.tokens == tokens; }))
             continue; // no such text can be run, or it is listed
-        memory.push_back({tokens, Engine::memoryNeeded(inspection->model->shape, Precision::F32, tokens,
-                                                       heldWeightBytes(*inspection->model, Precision::F32))});
+        memory.push_back({tokens, memoryNeeded(inspection->model->shape, Precision::F32, tokens,
+                                               heldWeightBytes(*inspection->model, Precision::F32))});
     }
     const bool document = options.output.json || !options.output.out.empty();
     const std::string shown = summary(*inspection, memory);

@@ -8,7 +8,6 @@
 #include "core/files/Npy.h"
 #include "core/measure/NextToken.h"
 #include "core/model/Forward.h"
-#include "core/model/Inspection.h"
 #include "core/text/Display.h"
 #include <algorithm>
 #include <cstdio>
@@ -168,10 +167,8 @@ Outcome<> run(const Options& options, Session& session) {
     Outcome<TextRun> made = prepareRun(options.text, "", files, session);
     FOVEA_TRY(made);
     TextRun& run = *made;
-    const Result<Inspection> card = inspectUnhashed(run.request.modelPath, run.work);
-    FOVEA_TRY(card);
-    if (!card->model->shape.predictsTokens())
-        return badUsage(card->model->shape.family + ": " + kNoNextToken +
+    if (!run.card->shape.predictsTokens())
+        return badUsage(run.card->shape.family + ": " + kNoNextToken +
                         "; export --hidden and --sentence write what it computes");
     Engine engine;
     FOVEA_TRY(runEngine(run, engine, options.text.output.quiet, session));

@@ -13,7 +13,7 @@ struct RecipeOptions {
 };
 void addRecipeOptions(CLI::App& app, RecipeOptions& options);
 
-/// Refuses what needs no model to be refused.
+/// Refuses what needs no model to be refused. `oneHead`: --head is given, which --merge-heads excludes.
 [[nodiscard]] Outcome<> checkRecipe(const RecipeOptions& options, bool oneHead);
 
 /// The row of the cell that holds token `query`, in both forms. `run` has its snapshot, with `layer` visible.

@@ -77,7 +77,8 @@ Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& pr
     run.work = session.work(run.threads, options.output.quiet);
     const Result<Inspection> card = inspectUnhashed(run.request.modelPath, run.work);
     FOVEA_TRY(card);
-    const ModelShape& shape = card->model->shape;
+    run.card = card->model;
+    const ModelShape& shape = run.card->shape;
     if (!chosen && preset == defaultPreset(true)) {
         run.otherDefault = !shape.causal;
         if (run.otherDefault) {

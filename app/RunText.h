@@ -30,7 +30,8 @@ struct TextRun {
     int threads = 0;
     WorkContext work;
     std::shared_ptr<const Snapshot> snapshot;
-    bool otherDefault = false; ///< the policy is the default of an encoder
+    std::shared_ptr<const Model> card; ///< the model's header and tokenizer, without weights and hash
+    bool otherDefault = false;         ///< the policy is the default of an encoder
     [[nodiscard]] DocumentHead head() const;
 };
 

@@ -4,6 +4,7 @@
 #include "core/base/Stopwatch.h"
 #include "core/engine/Decode.h"
 #include "core/engine/Engine.h"
+#include "core/engine/RunMemory.h"
 #include "core/model/Forward.h"
 #include "core/plan/AttentionPlan.h"
 #include "core/route/Router.h"
@@ -293,10 +294,10 @@ Result<BenchResult> benchAttention(const BenchSpec& spec, int rounds, Isa isa, c
 
 Result<BenchResult> benchPrefill(const BenchSpec& spec, const Model& model, int rounds, Isa isa,
                                  const WorkContext& work) {
-    FOVEA_TRY(requireMemory("case " + spec.name,
-                            Engine::memoryNeeded(model.shape, model.precision, spec.tokens,
-                                                 heldWeightBytes(model, model.precision)),
-                            memoryLimit(0) + residentBytes(), "fewer tokens would fit"));
+    FOVEA_TRY(requireMemory(
+        "case " + spec.name,
+        memoryNeeded(model.shape, model.precision, spec.tokens, heldWeightBytes(model, model.precision)),
+        memoryLimit(0) + residentBytes(), "fewer tokens would fit"));
     Tokens tokens;
     for (std::size_t i = 0; i < spec.tokens; ++i)
         tokens.ids.push_back(

@@ -5,6 +5,7 @@
 #include "core/engine/RecastAttend.h"
 #include "core/engine/Remake.h"
 #include "core/engine/RetrievalHeads.h"
+#include "core/engine/RunMemory.h"
 #include "core/engine/SameResult.h"
 #include "core/engine/TextStage.h"
 #include "core/files/Sha256.h"
@@ -154,7 +155,9 @@ public:
                     policyFits(*against, m_snapshot.model->shape, m_snapshot.tokens->size());
                 !fits)
                 return ofArmA(fits.error());
-        FOVEA_TRY(fitMemory());
+        const Result<int> kept = layersThatFit(request, *m_snapshot.model, m_snapshot.tokens->size());
+        FOVEA_TRY(kept);
+        m_kept = *kept;
         FOVEA_TRY(knowRetrievalHeads(stages));
         stages.setArms(*policy, against);
         clipVisible();
@@ -277,58 +280,6 @@ private:
         return facts;
     }
 
-    /// What arm A holds beside arm B: its visible layer with the choices, hidden states, routing record, and
-    /// the working memory of one layer.
-    [[nodiscard]] std::uint64_t againstBytes(std::size_t tokens) const {
-        const Request& request = *m_snapshot.request;
-        if (!request.against)
-            return 0;
-        const ModelShape& shape = m_snapshot.model->shape;
-        const auto of = [](int x) { return static_cast<std::uint64_t>(x); };
-        const LayerMemory far = farFieldMemory(*request.against, shape, tokens);
-        const LayerMemory recast = recastMemory(*request.against, shape, tokens);
-        const std::uint64_t layer = of(shape.heads) * (sizeof(float) + 96) + of(shape.width) * sizeof(float);
-        const std::uint64_t record = of(shape.layers) * of(shape.heads) * 48;
-        return std::uint64_t{tokens} * (layer + record) + 2 * choiceBytes(*request.against, shape, tokens) +
-               far.state + far.working + recast.state + recast.working;
-    }
-
-    /// Also chooses how many layers' activations are kept.
-    Result<> fitMemory() {
-        const Request& request = *m_snapshot.request;
-        const std::size_t tokens = m_snapshot.tokens->size();
-        const int layers = m_snapshot.model->shape.layers;
-        const auto need = [&](std::size_t t, int kept) {
-            // Choices: of the visible layer, and of another while its blocks are joined. Far field and recast
-            // keys: one layer's.
-            const LayerMemory far = farFieldMemory(request.policy, m_snapshot.model->shape, t);
-            const LayerMemory recast = recastMemory(request.policy, m_snapshot.model->shape, t);
-            return Engine::memoryNeeded(m_snapshot.model->shape, request.precision, t,
-                                        heldWeightBytes(*m_snapshot.model, request.precision), kept) +
-                   3 * choiceBytes(request.policy, m_snapshot.model->shape, t) + far.state + far.working +
-                   recast.state + recast.working + againstBytes(t);
-        };
-        // Memory that this process already holds (weights, an earlier run) is not free, but available to it.
-        const std::uint64_t ours = memoryLimit(0) + std::min(residentBytes(), ~memoryLimit(0));
-        const std::uint64_t limit = request.maxMemory > 0 ? std::min(ours, request.maxMemory) : ours;
-        m_kept = layers;
-        while (m_kept > 1 && need(tokens, m_kept) > limit)
-            --m_kept;
-        if (need(tokens, m_kept) <= limit)
-            return {};
-        std::size_t low = 0;
-        for (std::size_t high = tokens; low < high;) {
-            const std::size_t middle = low + (high - low + 1) / 2;
-            if (need(middle, 1) <= limit)
-                low = middle;
-            else
-                high = middle - 1;
-        }
-        return requireMemory(std::to_string(tokens) + " tokens", need(tokens, 1), limit,
-                             low > 0 ? std::to_string(low) + " tokens would fit"
-                                     : "no text would fit with this model");
-    }
-
     /// The visible layer and the first of the others.
     [[nodiscard]] bool keeps(int layer) const {
         return layer == m_visible.layer || (layer < m_visible.layer ? layer + 1 : layer) < m_kept;
@@ -348,14 +299,9 @@ private:
         };
         FOVEA_TRY(remakeLayers(m_snapshot, visible, take, *m_work));
         auto full = std::make_shared<FullRun>(*with.full);
-        full->droppedPictures.resize(full->layers.size());
         for (int layer = 0; layer < m_snapshot.model->shape.layers; ++layer)
-            if (full->has(layer) && !keeps(layer)) {
-                const auto l = static_cast<std::size_t>(layer);
-                if (const auto picture = full->picture(layer))
-                    full->droppedPictures[l] = std::make_shared<const AttentionCells>(*picture);
-                full->layers[l].reset();
-            }
+            if (!keeps(layer))
+                full->drop(layer);
         stages.full = std::move(full);
         m_snapshot.full = stages.full;
         return {};
@@ -554,32 +500,6 @@ Result<std::shared_ptr<const Snapshot>> Engine::run(const Request& request, cons
 bool Engine::worthFinishing(const Request& newer) const {
     const std::lock_guard lock(m_stages->mutex);
     return m_stages->sharedWork && sameFullRun(*m_stages->sharedWork, newer);
-}
-
-std::uint64_t Engine::memoryNeeded(const ModelShape& shape, Precision precision, std::size_t tokens,
-                                   std::optional<std::uint64_t> weights, std::optional<int> kept) {
-    const auto t = static_cast<std::uint64_t>(tokens);
-    const auto of = [](int x) { return static_cast<std::uint64_t>(x); };
-    constexpr std::uint64_t kFloat = sizeof(float);
-    const std::uint64_t queries = of(shape.heads) * of(shape.headDim);
-    const std::uint64_t keys = of(shape.kvHeads) * of(shape.headDim);
-    const std::uint64_t layer = t * (2 * queries + 2 * keys + of(shape.heads)) * kFloat;
-    const std::uint64_t streams =
-        t * (3 * of(shape.width) + queries + 2 * keys + of(shape.feedForward)) * kFloat;
-    const std::uint64_t hidden = 2 * t * of(shape.width) * kFloat;
-    const std::uint64_t logits = 2 * kLogitRows * of(shape.vocabulary) * kFloat;
-    // A hybrid layer's output and log-sum-exp, its choices (32 keys of 10 bytes a row and head), its plan.
-    const std::uint64_t hybrid =
-        t * (queries + of(shape.heads)) * kFloat + t * of(shape.heads) * (32 * 10 + 96);
-    // While one layer's kernel runs, the copy of its keys and the cells it pools; logits come after the last
-    // layer.
-    const std::uint64_t kernel =
-        packedKeyBytes(shape, tokens) + cellBytes(shape.heads, tokens, cellFor(tokens, kPictureCells));
-    const std::uint64_t pictures = of(shape.layers) * cellBytes(shape.heads, kPictureCells, 1);
-    const std::uint64_t record = t * of(shape.layers) * of(shape.heads) * 48;
-    const int held = std::min(shape.layers, kept.value_or(shape.layers) + 1);
-    return weights.value_or(weightBytes(shape, precision)) + of(held) * layer + streams + hidden + pictures +
-           std::max(logits, kernel) + hybrid + record + (std::uint64_t{64} << 20); // map tiles
 }
 
 } // namespace fovea

@@ -32,14 +32,6 @@ public:
     [[nodiscard]] Result<std::shared_ptr<const Snapshot>> run(const Request& request, const Deliver& deliver,
                                                               const WorkContext& work);
 
-    /// Bytes that a request of T tokens needs, including both arms and all views. `weights`: what the weights
-    /// take (heldWeightBytes); absent: all of them unpacked. `kept`: layers whose activations are kept,
-    /// absent: all; with fewer, one more is held while it is computed again.
-    [[nodiscard]] static std::uint64_t memoryNeeded(const ModelShape& shape, Precision precision,
-                                                    std::size_t tokens,
-                                                    std::optional<std::uint64_t> weights = std::nullopt,
-                                                    std::optional<int> kept = std::nullopt);
-
     /// Whether the current work should be finished before `newer` starts. True while a model is read, a text
     /// tokenised or a full run computed that `newer` also needs. Callable from any thread.
     [[nodiscard]] bool worthFinishing(const Request& newer) const;

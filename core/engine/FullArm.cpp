@@ -55,16 +55,12 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
         if (request.headStats)
             run->headStats.push_back(measureHeads(attentionInputOf(model, in.layer, in.q, in.k, in.v),
                                                   layer.lse, kStatRows, request.isa, work.threads));
-        if (!keeps || keeps(in.layer)) {
+        const bool kept = !keeps || keeps(in.layer);
+        if (kept)
             keepActivations(layer, model, in, o, work.threads);
-            run->layers.push_back(std::move(*made));
-        } else {
-            run->droppedPictures.resize(run->layers.size() + 1);
-            if (request.headStats)
-                run->droppedPictures.back() =
-                    std::make_shared<const AttentionCells>(std::move(layer.picture));
-            run->layers.push_back(nullptr);
-        }
+        run->layers.push_back(std::move(*made));
+        if (!kept)
+            run->drop(in.layer);
         work.report("full attention", in.layer + 1, shape.layers);
         if (layerDone)
             layerDone(*run, in.layer);

@@ -11,7 +11,7 @@ namespace fovea {
 /// tile or isolated hybrid of it can be recomputed from; of layers for which `keeps` is false only statistics
 /// and pictures. `layerDone` is called after each layer, outside
 /// measured time, with the run as far as it has got. Uses request.isa and request.headStats. Errors: those of
-/// `forward`; Cancelled. Throws std::bad_alloc. Memory and cost: see Engine::memoryNeeded; one forward pass
+/// `forward`; Cancelled. Throws std::bad_alloc. Memory and cost: see memoryNeeded; one forward pass
 /// and the logits of every token.
 [[nodiscard]] Result<std::shared_ptr<const FullRun>>
 runFull(const Model& model, const Tokens& tokens, const Request& request,

@@ -29,8 +29,7 @@ constexpr std::size_t kLadderSteps = 8;
 Result<std::shared_ptr<const Snapshot>> cut(const Snapshot& whole, std::size_t maxTokens,
                                             const WorkContext& work) {
     if (maxTokens == 0 || whole.tokens->size() <= maxTokens) {
-        const auto& layers = whole.full->layers;
-        if (std::find(layers.begin(), layers.end(), nullptr) != layers.end())
+        if (!whole.full->keepsAll())
             return fail(ErrorCode::TooLarge,
                         "the activations of all layers, which the gates compare again and again, exceed the "
                         "memory limit; fewer tokens or a higher limit would fit");

@@ -84,7 +84,7 @@ Result<> remakeLayers(const Snapshot& withFullRun, int last, const SeeLayer& see
 
 Result<> eachLayer(const Snapshot& withFullRun, const SeeLayer& see, const WorkContext& work) {
     const auto& layers = withFullRun.full->layers;
-    if (std::find(layers.begin(), layers.end(), nullptr) != layers.end())
+    if (!withFullRun.full->keepsAll())
         return remakeLayers(withFullRun, withFullRun.model->shape.layers - 1, see, work);
     for (std::size_t l = 0; l < layers.size(); ++l) {
         FOVEA_TRY(work.checkpoint());

@@ -12,6 +12,21 @@ bool FullRun::has(int layer) const {
            layers[static_cast<std::size_t>(layer)];
 }
 
+bool FullRun::keepsAll() const {
+    return std::find(layers.begin(), layers.end(), nullptr) == layers.end();
+}
+
+void FullRun::drop(int layer) {
+    if (!has(layer))
+        return;
+    const auto l = static_cast<std::size_t>(layer);
+    const auto seen = picture(layer);
+    droppedPictures.resize(std::max(droppedPictures.size(), l + 1));
+    droppedPictures[l] =
+        seen ? std::make_shared<const AttentionCells>(*seen) : nullptr; // not a part of the layer
+    layers[l].reset();
+}
+
 std::shared_ptr<const AttentionCells> FullRun::picture(int layer) const {
     const auto l = static_cast<std::size_t>(layer);
     if (has(layer))

@@ -50,6 +50,10 @@ struct FullRun {
 
     /// Whether the activations of a layer are there.
     [[nodiscard]] bool has(int layer) const;
+    /// Whether no layer so far has been dropped.
+    [[nodiscard]] bool keepsAll() const;
+    /// Drops the activations of a layer and keeps its picture.
+    void drop(int layer);
     /// The picture of a finished layer, dropped or not; null: none was asked for.
     [[nodiscard]] std::shared_ptr<const AttentionCells> picture(int layer) const;
 };

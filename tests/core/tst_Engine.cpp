@@ -1,4 +1,5 @@
 #include "core/engine/Engine.h"
+#include "core/engine/RunMemory.h"
 #include "core/engine/TextStage.h"
 #include "core/export/Report.h"
 #include "core/export/RoutingChoices.h"
@@ -520,10 +521,9 @@ void tst_Engine::memoryNeeded_grows() {
     FOVEA_NEED_MODEL();
     const SnapshotPtr s = runOf(test::requestOf("a"));
     const ModelShape& shape = s->model->shape;
-    QVERIFY(Engine::memoryNeeded(shape, Precision::F32, 2048) <
-            Engine::memoryNeeded(shape, Precision::F32, 4096));
-    QVERIFY(Engine::memoryNeeded(shape, Precision::F32, 8192) < 2500000000ULL);
-    QVERIFY(Engine::memoryNeeded(shape, Precision::F32, 8192) > 1500000000ULL);
+    QVERIFY(memoryNeeded(shape, Precision::F32, 2048) < memoryNeeded(shape, Precision::F32, 4096));
+    QVERIFY(memoryNeeded(shape, Precision::F32, 8192) < 2500000000ULL);
+    QVERIFY(memoryNeeded(shape, Precision::F32, 8192) > 1500000000ULL);
 }
 
 void tst_Engine::provenance_namesEverything() {

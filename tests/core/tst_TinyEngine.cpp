@@ -4,6 +4,7 @@
 #include "core/engine/Gates.h"
 #include "core/engine/Generate.h"
 #include "core/engine/PairCounts.h"
+#include "core/engine/RunMemory.h"
 #include "core/engine/Sweep.h"
 #include "core/engine/TextStage.h"
 #include "core/export/Report.h"
@@ -280,8 +281,8 @@ void tst_TinyEngine::droppedLayers_areMadeAgainWithTheSameBits() {
     request.headStats = true;
     const SnapshotPtr whole = runOf(request);
     QVERIFY(whole);
-    request.maxMemory = Engine::memoryNeeded(whole->model->shape, Precision::F32, whole->tokens->size(),
-                                             heldWeightBytes(*whole->model, Precision::F32), 1);
+    request.maxMemory = memoryNeeded(whole->model->shape, Precision::F32, whole->tokens->size(),
+                                     heldWeightBytes(*whole->model, Precision::F32), 1);
     Engine small;
     for (const int visible : {2, 4, 0, 5, 2}) {
         request.visible.layer = visible;

@@ -1,6 +1,7 @@
 #include "ui/window/ModelCard.h"
 #include "core/base/Memory.h"
 #include "core/engine/Engine.h"
+#include "core/engine/RunMemory.h"
 #include "ui/plot/NumberText.h"
 #include <QFileInfo>
 #include <QLabel>
@@ -63,7 +64,7 @@ void ModelCard::showModel(const Model& model, Precision precision, std::size_t t
            past ? careful : ok);
     addRow(tr("tokenizer"), tr("vocabulary %1").arg(grouped(s.vocabulary)), ok);
     const std::uint64_t held = heldWeightBytes(model, precision);
-    const std::uint64_t need = tokens > 0 ? Engine::memoryNeeded(s, precision, tokens, held) : held;
+    const std::uint64_t need = tokens > 0 ? memoryNeeded(s, precision, tokens, held) : held;
     const std::uint64_t limit = memoryLimit(0);
     addRow(tr("memory"),
            tr("%1 %2 of %3 free")
