@@ -199,6 +199,10 @@ private slots:
         QVERIFY(!model.setModel("decoder", decoder, 0));
         model.setAgainst(*presetPolicy("streaming"), QStringLiteral("test"));
         QVERIFY(model.setModel("encoder", encoder, 512));
+        model.setLengthRule([](const std::string& text, std::size_t wanted) {
+            return text.size() > 512 && (wanted == 0 || wanted > 512) ? std::size_t{512} : wanted;
+        });
+        QSignalSpy shortened(&model, &RequestModel::shortened);
         while (model.undoStack().canUndo()) {
             model.undoStack().undo();
             const Request& request = model.request();
@@ -206,6 +210,8 @@ private slots:
             QVERIFY(!request.against || model.runs(*request.against));
             QVERIFY(request.text->size() <= 512 || (request.maxTokens > 0 && request.maxTokens <= 512));
         }
+        QVERIFY(!shortened.isEmpty()); // it is told, because the text is not all that it was
+        QCOMPARE(shortened.front().front().value<std::size_t>(), std::size_t{512});
         QVERIFY(!model.setModel("decoder", decoder, 0) || model.request().policy.local.window > 0);
         while (model.undoStack().canRedo())
             model.undoStack().redo();

@@ -64,8 +64,13 @@ private:
         request.maxTokens = state.maxTokens;
         request.policy = state.policy;
         request.against = state.against;
-        m_model.fit(request);
+        // Undo may bring back what another model ran.
+        m_model.replaceUnfit(request.policy, request.against);
+        if (m_model.m_lengthRule)
+            request.maxTokens = m_model.m_lengthRule(*request.text, state.maxTokens);
         m_model.apply(request);
+        if (request.maxTokens != state.maxTokens)
+            emit m_model.shortened(request.maxTokens);
     }
     RequestModel& m_model;
     State m_before, m_after;
@@ -180,29 +185,22 @@ Result<> RequestModel::runs(const AttentionPolicy& policy) const {
     return m_shape && !m_shape->causal ? policyFitsModel(policy, *m_shape) : requireCausal(policy);
 }
 
-void RequestModel::fit(Request& request) const {
+bool RequestModel::replaceUnfit(AttentionPolicy& policy, std::optional<AttentionPolicy>& against) const {
     if (!m_shape)
-        return;
-    if (!runs(request.policy))
-        request.policy = *presetPolicy(defaultPreset(m_shape->causal));
-    if (request.against && !runs(*request.against))
-        request.against.reset();
-    const auto context = static_cast<std::size_t>(m_shape->context);
-    const bool mayBeLonger =
-        request.text->size() > context && (request.maxTokens == 0 || request.maxTokens > context);
-    if (m_shape->positions == PositionKind::Learned && mayBeLonger)
-        request.maxTokens = context;
+        return false;
+    const bool replaced = !runs(policy);
+    if (replaced)
+        policy = *presetPolicy(defaultPreset(m_shape->causal));
+    if (against && !runs(*against))
+        against.reset();
+    return replaced;
 }
 
 bool RequestModel::setModel(std::string path, const ModelShape& shape, std::size_t maxTokens) {
     m_shape = shape;
     RequestCommand::State after = RequestCommand::of(m_request);
     after.maxTokens = maxTokens;
-    const bool replaced = !runs(after.policy);
-    if (replaced)
-        after.policy = *presetPolicy(defaultPreset(shape.causal));
-    if (after.against && !runs(*after.against))
-        after.against.reset();
+    const bool replaced = replaceUnfit(after.policy, after.against);
     if (after == RequestCommand::of(m_request)) {
         setModelPath(std::move(path));
         return false;

@@ -43,6 +43,10 @@ public:
     /// default (defaultPreset), and `maxTokens` replaces the limit of the text: one undo step for both.
     /// Returns whether the policy was replaced.
     bool setModel(std::string path, const ModelShape& shape, std::size_t maxTokens);
+    /// How many of the first tokens of a text the model that is open runs when `wanted` are asked for; 0: all.
+    using LengthRule = std::function<std::size_t(const std::string& text, std::size_t wanted)>;
+    /// Undo keeps to it too: it may bring back a text that an earlier model ran.
+    void setLengthRule(LengthRule rule) { m_lengthRule = std::move(rule); }
     /// Whether the model that is open can run the policy; the error says why not. Before a model is open: as
     /// for a causal one.
     [[nodiscard]] Result<> runs(const AttentionPolicy& policy) const;
@@ -58,16 +62,18 @@ signals:
     void visibleChanged();
     void rejected(const QString& key, const QString& sentence); ///< ParamSpec::key and the error
     void accepted(const QString& key);                          ///< clears an error shown beside `key`
+    void shortened(std::size_t tokens); ///< an undo step has brought back a text of which so many are run
 
 private:
     friend class RequestCommand;
     void apply(const Request& request);
-    /// Replaces what the model that is open cannot run: undo may bring back what another model ran.
-    void fit(Request& request) const;
+    /// Replaces policies that the model that is open cannot run. Returns whether it replaced arm B's.
+    bool replaceUnfit(AttentionPolicy& policy, std::optional<AttentionPolicy>& against) const;
     /// Whether `policy` can be run; if not, emits rejected.
     [[nodiscard]] bool accepts(Result<AttentionPolicy>& policy);
     Request m_request;
     std::optional<ModelShape> m_shape; ///< of the model that is open
+    LengthRule m_lengthRule;           ///< empty: every length is run
     QUndoStack m_undo;
     bool m_dragging = false;
     int m_dragId = 0;

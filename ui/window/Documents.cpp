@@ -24,6 +24,14 @@ const QString kLengthTopic = QStringLiteral("length");
 const std::string kModelKey = "model";
 const std::string kHashKey = "model hash";
 
+/// A text has been cut to what the model has positions for.
+void sayCut(MessageBar& bar, std::size_t tokens) {
+    bar.show(
+        MessageBar::Hint,
+        Documents::tr("The model has positions for %1 tokens, so the first %1 are run.").arg(grouped(tokens)),
+        {}, kLengthTopic);
+}
+
 } // namespace
 
 Documents::Documents(ViewContext context, MessageBar& bar, QObject* parent)
@@ -34,6 +42,12 @@ Documents::Documents(ViewContext context, MessageBar& bar, QObject* parent)
         emit changed();
     });
     connect(&m_context.runs, &RunController::modelHashKnown, this, &Documents::takeHash);
+    m_context.requests.setLengthRule(
+        [this](const std::string& text, std::size_t wanted) { return textLimit(text, wanted); });
+    connect(&m_context.requests, &RequestModel::shortened, this, [this](std::size_t tokens) {
+        m_cutTo = tokens;
+        sayCut(m_bar, tokens);
+    });
 }
 
 QString Documents::textName() const {
@@ -114,10 +128,7 @@ void Documents::setText(const std::string& bytes, const QString& name, const QSt
     std::erase_if(m_names, [](const Named& known) { return known.text.expired(); });
     m_names.push_back({m_context.requests.request().text, name, filed});
     if (m_cutTo > 0) {
-        m_bar.show(
-            MessageBar::Hint,
-            tr("The model has positions for %1 tokens, so the first %1 are run.").arg(grouped(m_cutTo)), {},
-            kLengthTopic);
+        sayCut(m_bar, m_cutTo);
     } else if (ask) {
         RequestModel& requests = m_context.requests;
         m_bar.show(MessageBar::Question,
