@@ -1,95 +1,16 @@
-#include "core/export/RecipeCsv.h"
-#include "tests/support/TextSnapshot.h"
-#include "tests/support/TinySnapshot.h"
-#include "ui/plot/MapFacts.h"
-#include "ui/plot/NumberText.h"
+#include "tests/support/MapWindow.h"
 #include "ui/views/MapMinimap.h"
-#include "ui/views/MapView.h"
-#include <QAction>
 #include <QFile>
 #include <QKeyEvent>
-#include <QLabel>
-#include <QMenu>
 #include <QSignalSpy>
 #include <QSpinBox>
 #include <QTemporaryDir>
 #include <QTest>
-#include <QTimer>
 #include <QToolButton>
-#include <QWheelEvent>
 
 using namespace fovea;
 using namespace fovea::ui;
-
-namespace {
-
-/// A map view as the window has it, on snapshots made by hand. The model's file does not exist, so requests
-/// that the view causes end in a failure that no test minds; tiles come from the real engine thread.
-struct Window {
-    RequestModel requests;
-    SelectionModel selection;
-    RunController runs{requests, selection};
-    MapView view{ViewContext{runs, requests, selection}};
-
-    explicit Window(SnapshotPtr snapshot = {}, QSize size = QSize(700, 760)) : requests(start(snapshot)) {
-        view.resize(size);
-        view.show();
-        if (snapshot) {
-            selection.setCell(1, 1);
-            runs.adopt(std::move(snapshot));
-        }
-    }
-    static Request start(const SnapshotPtr& snapshot) {
-        Request request;
-        request.modelPath = "no such file";
-        if (snapshot)
-            request = *snapshot->request;
-        return request;
-    }
-    MapCanvas& canvas() { return view.canvas(); }
-    template <class T>
-    T* find(const char* name) {
-        return view.findChild<T*>(QLatin1String(name));
-    }
-    /// An entry of the menu "cells", with the mouse.
-    void choose(const char* entry) {
-        QTest::mouseClick(find<QToolButton>("map.cells"), Qt::LeftButton);
-        auto* menu = find<QMenu>("map.cells.menu");
-        QVERIFY(menu->isVisible());
-        auto* action = menu->findChild<QAction*>(QLatin1String(entry));
-        QVERIFY2(action != nullptr, entry);
-        QTest::mouseClick(menu, Qt::LeftButton, {}, menu->actionGeometry(action).center());
-        QVERIFY(!menu->isVisible());
-    }
-    [[nodiscard]] bool settled() const { return view.tiles().settled(); }
-    void key(Qt::Key k, Qt::KeyboardModifiers modifiers = Qt::NoModifier) {
-        QTest::keyClick(&canvas(), k, modifiers);
-    }
-    [[nodiscard]] QPoint at(int query, int key, std::size_t pane = 0) {
-        return canvas().cellCentre({query, key}, pane).toPoint();
-    }
-    void wheel(QPoint position, int notches, Qt::KeyboardModifiers modifiers = Qt::NoModifier) {
-        QWheelEvent event(position, canvas().mapToGlobal(position), {}, QPoint(0, 120 * notches),
-                          Qt::NoButton, modifiers, Qt::NoScrollPhase, false);
-        QCoreApplication::sendEvent(&canvas(), &event);
-    }
-    /// Colour of the middle of a cell, away from its dot.
-    [[nodiscard]] QRgb pixel(int query, int key, std::size_t pane = 0) {
-        const QImage image = canvas().grab().toImage();
-        const QPointF p = canvas().cellCentre({query, key}, pane) -
-                          QPointF(canvas().viewport().cell, canvas().viewport().cell) / 4;
-        return image.pixel((p * image.devicePixelRatio()).toPoint());
-    }
-};
-
-QLabel* tip() {
-    for (QWidget* widget : QApplication::topLevelWidgets())
-        if (widget->objectName() == QLatin1String("map.tip"))
-            return qobject_cast<QLabel*>(widget);
-    return nullptr;
-}
-
-} // namespace
+using Window = test::MapWindow;
 
 class tst_MapView : public QObject {
     Q_OBJECT
@@ -340,147 +261,6 @@ private slots:
         QCOMPARE(wanted.size(), 1);
     }
 
-    /// G: words in the place of tokens. The heads of the layer as one. Each painted cell is the recipe's.
-    void wordsAndHeadsAreCombined() {
-        const auto snapshot = test::textSnapshot();
-        Window w(snapshot);
-        QCOMPARE(w.canvas().scene().count, static_cast<int>(snapshot->tokens->size()));
-        w.canvas().setFocus();
-        w.key(Qt::Key_G);
-        w.choose("map.heads.layer-mean");
-        MapRecipe recipe;
-        recipe.heads = {{1, 0}, {1, 1}, {1, 2}, {1, 3}};
-        recipe.unit = TextUnit::Word;
-        recipe.groups = std::make_shared<const TokenGroups>(groupTokens(*snapshot->tokens, TextUnit::Word));
-        const std::size_t words = recipe.groups->size();
-        QVERIFY(words > 10 && words < snapshot->tokens->size());
-        QCOMPARE(w.canvas().scene().count, static_cast<int>(words));
-        QCOMPARE(w.canvas().scene().recipe->text(), recipe.text());
-        QVERIFY(w.view.windowTitle().contains(QString::fromStdString(recipe.text())));
-        QTRY_VERIFY(w.settled());
-        const LayerSources sources = layerSources(*snapshot);
-        const Ramp& ramp = Ramp::weights(Theme::light());
-        const MapScale scale(ScaleKind::Log);
-        for (std::size_t q = 0; q < words; q += 3) {
-            const RecipeRow row = *makeRecipeRow(q, recipe, sources);
-            double sum = 0;
-            for (const double p : row.hybrid)
-                sum += p;
-            QVERIFY2(std::abs(sum - 1) < 1e-5, qPrintable(QString::number(sum)));
-            for (const std::size_t k : {std::size_t{0}, q / 2, q}) {
-                if (row.hybrid[k] == 0)
-                    continue; // lines
-                const QRgb pixel = w.pixel(static_cast<int>(q), static_cast<int>(k));
-                const int index = scale.index(static_cast<float>(row.hybrid[k]));
-                bool near = false;
-                for (int i = std::max(0, index - 1); i <= std::min(255, index + 1); ++i)
-                    near = near || pixel == ramp.table()[static_cast<std::size_t>(i)];
-                QVERIFY2(near, qPrintable(QStringLiteral("%1 %2: %3").arg(q).arg(k).arg(pixel, 0, 16)));
-            }
-        }
-        // The selection stays one of tokens; the inspector is asked for what the cell holds.
-        const auto last = static_cast<int>(words) - 2;
-        QTest::mouseClick(&w.canvas(), Qt::LeftButton, {}, w.at(last, 4));
-        const auto token = [](std::size_t at) { return static_cast<int>(at); };
-        QCOMPARE(w.selection.query(), token(recipe.groups->last(static_cast<std::size_t>(last))) - 1);
-        QVERIFY((w.selection.block() ==
-                 SelectionModel::Block{token(recipe.groups->first(static_cast<std::size_t>(last))),
-                                       token(recipe.groups->last(static_cast<std::size_t>(last))),
-                                       token(recipe.groups->first(4)), token(recipe.groups->last(4))}));
-        w.key(Qt::Key_Up);
-        QCOMPARE(w.canvas().scene().pinned.query, last - 1);
-        // A session brings it back.
-        Window other(snapshot);
-        other.view.restore(w.view.state());
-        QCOMPARE(other.canvas().scene().recipe->text(), recipe.text());
-        w.canvas().setFocus();
-        w.key(Qt::Key_G); // sentences
-        QVERIFY(w.canvas().scene().count < static_cast<int>(words));
-        w.key(Qt::Key_G);
-        w.choose("map.heads.one");
-        QVERIFY(w.canvas().scene().recipe == nullptr);
-        QCOMPARE(w.canvas().scene().count, static_cast<int>(snapshot->tokens->size()));
-    }
-
-    /// A cell that was hovered by tokens is no cell by sentences: its tip is not asked for.
-    void theTipOfASmallerCellIsDropped() {
-        const auto snapshot = test::textSnapshot();
-        Window w(snapshot);
-        w.canvas().setFocus();
-        const int last = static_cast<int>(snapshot->tokens->size()) - 1;
-        QTest::mouseMove(&w.canvas(), w.at(last, last - 1));
-        QCOMPARE(w.selection.hovered(), last);
-        auto* asks = w.find<QTimer>("map.tip.timer");
-        QVERIFY(asks->isActive());
-        w.key(Qt::Key_G);
-        w.key(Qt::Key_G);
-        QVERIFY(w.canvas().scene().count < last);
-        QVERIFY(!asks->isActive());
-        QTest::mouseMove(&w.canvas(), w.at(1, 0));
-        QTRY_VERIFY(tip()->isVisible());
-        QVERIFY2(tip()->text().contains(QStringLiteral("by sentence")), qPrintable(tip()->text()));
-        w.key(Qt::Key_G);
-        QVERIFY(!tip()->isVisible());
-    }
-
-    /// Heads of several layers: full attention, because arm B is known of one layer.
-    void aSetOverLayersShowsFullAttention() {
-        Window w(test::tinySnapshot());
-        w.selection.setHeads({{0, 3}, {2, 1}});
-        QCOMPARE(w.canvas().scene().recipe->text(), std::string("mean of L0 H3, L2 H1"));
-        QCOMPARE(w.canvas().scene().panes.size(), std::size_t{1});
-        QCOMPARE(w.canvas().scene().panes.front().quantity, MapQuantity::Full);
-        QVERIFY(!w.find<QToolButton>("map.mode.hybrid")->isEnabled());
-        QTRY_VERIFY(w.settled());
-        QVERIFY(w.pixel(20, 3) != Theme::light().panel.rgb());
-        while (w.selection.clearOneLevel()) {
-        }
-        QVERIFY(w.canvas().scene().recipe == nullptr);
-        QVERIFY(w.find<QToolButton>("map.mode.hybrid")->isEnabled());
-    }
-
-    /// I: the sinks in a strip, then left out, with their share of the mass. H: the chosen keys.
-    void sinksAndChosenKeysAreLeftOut() {
-        const auto snapshot = test::tinySnapshot();
-        Window w(snapshot);
-        w.canvas().setFocus();
-        double mean = 0;
-        std::vector<double> share;
-        for (std::size_t q = 0; q < 64; ++q) {
-            const AttentionRow row = makeRow(1, q, *snapshot->tileSource(1));
-            share.push_back(static_cast<double>(row.full[0]) +
-                            (q > 0 ? static_cast<double>(row.full[1]) : 0));
-            mean += share.back() / 64;
-        }
-        w.key(Qt::Key_I);
-        QTRY_COMPARE(w.canvas().scene().strip.size(), std::size_t{64});
-        w.key(Qt::Key_M); // difference: the strip is of full attention
-        QVERIFY(std::abs(static_cast<double>(w.canvas().scene().strip[40]) - share[40]) < 1e-6);
-        w.key(Qt::Key_I);
-        QVERIFY(w.canvas().scene().strip.empty());
-        QTRY_VERIFY(w.settled());
-        QCOMPARE(w.pixel(40, 0), Theme::light().panel.rgb());
-        QCOMPARE(w.pixel(40, 1), Theme::light().panel.rgb());
-        QVERIFY(w.pixel(40, 2) != Theme::light().panel.rgb());
-        const QString said =
-            QStringLiteral("sinks #0\u2013#1: %1 % of the mass").arg(threeDigits(100 * mean));
-        QVERIFY2(w.canvas().scene().hidden.startsWith(said), qPrintable(w.canvas().scene().hidden));
-        w.selection.pin(50);
-        QVERIFY2(w.canvas().scene().hidden.endsWith(
-                     QStringLiteral(", %1 % of #50").arg(threeDigits(100 * share[50]))),
-                 qPrintable(w.canvas().scene().hidden));
-        w.key(Qt::Key_I);
-        QVERIFY(w.canvas().scene().hidden.isEmpty());
-        w.selection.setBlock({30, 40, 5, 8});
-        w.key(Qt::Key_H);
-        QTRY_VERIFY(w.canvas().scene().hidden.startsWith(QStringLiteral("#5\u2013#7: ")));
-        QTRY_VERIFY(w.settled());
-        QCOMPARE(w.pixel(40, 6), Theme::light().panel.rgb());
-        QCOMPARE(w.pixel(6, 3), Theme::light().panel.rgb()); // as a query too
-        w.key(Qt::Key_H);
-        QVERIFY(w.canvas().scene().hidden.isEmpty());
-    }
-
     void aLeftDragChoosesARectangle() {
         test::TinyOptions options;
         options.tokens = 60;
@@ -608,72 +388,6 @@ private slots:
         QVERIFY(w.view.windowTitle().startsWith(QStringLiteral("Map L1 H2")));
     }
 
-    void theTooltipIsExactAndPlain() {
-        const auto snapshot = test::tinySnapshot();
-        Window w(snapshot);
-        w.view.activateWindow();
-        QTest::mouseMove(&w.canvas(), w.at(40, 15)); // the token <b>bold</b>
-        QCOMPARE(w.selection.hoveredPair(), (Pair{40, 15}));
-        QTRY_VERIFY(tip() && tip()->isVisible());
-        QCOMPARE(tip()->textFormat(), Qt::PlainText);
-        QCOMPARE(tip()->text(), pairText(*pairFacts(*snapshot, 1, 1, 40, 15), *snapshot->tokens, 1, 1));
-        QVERIFY(tip()->text().contains(QStringLiteral("<b>bold</b>")));
-        QTest::mouseMove(&w.canvas(), w.at(10, 50));
-        QTRY_VERIFY(tip()->text().contains(QStringLiteral("comes after the query")));
-        QTest::mouseMove(&w.canvas(), QPoint(2, 2));
-        QTRY_VERIFY(!tip()->isVisible());
-        QVERIFY(!w.selection.hoveredPair().valid());
-    }
-
-    void aPooledPixelSaysWhatItHolds() {
-        test::TinyOptions options;
-        options.tokens = 1500;
-        Window w(test::tinySnapshot(options));
-        QTest::mouseMove(&w.canvas(), w.at(1200, 300));
-        QTRY_VERIFY(tip() && tip()->isVisible());
-        QVERIFY2(tip()->text().contains(QStringLiteral("mass ")) &&
-                     tip()->text().contains(QStringLiteral("% kept")),
-                 qPrintable(tip()->text()));
-    }
-
-    void tipAndCrosshairNameTheSameCells() {
-        test::TinyOptions options;
-        options.tokens = 1500;
-        options.layers = 2;
-        options.headDim = 4;
-        options.isolated = false;
-        Window w(test::tinySnapshot(options));
-        QVERIFY(w.canvas().pools());
-        const QPoint middle = w.canvas().mapLayout().plots.front().center().toPoint();
-        QString before;
-        for (int x = 0; x < 12; ++x) { // every phase of cells against pixels
-            const QPoint at = middle + QPoint(x - 40, x / 2);
-            QTest::mouseMove(&w.canvas(), at);
-            const auto block = w.canvas().blockAt(at);
-            QVERIFY(block);
-            const Pair pair = w.selection.hoveredPair();
-            const auto inside = [](RowRange r, int token) {
-                return static_cast<std::size_t>(token) >= r.first && static_cast<std::size_t>(token) < r.last;
-            };
-            QVERIFY2(inside(block->queries, pair.query) && inside(block->keys, pair.key),
-                     qPrintable(QStringLiteral("crosshair %1, %2 outside queries %3 to %4, keys %5 to %6")
-                                    .arg(pair.query)
-                                    .arg(pair.key)
-                                    .arg(block->queries.first)
-                                    .arg(block->queries.last - 1)
-                                    .arg(block->keys.first)
-                                    .arg(block->keys.last - 1)));
-            const auto said = [](RowRange r) {
-                return r.last - r.first == 1 ? QString::number(r.first)
-                                             : QStringLiteral("%1\u2013%2").arg(r.first).arg(r.last - 1);
-            };
-            const QString says =
-                QStringLiteral("queries %1, keys %2").arg(said(block->queries), said(block->keys));
-            QTRY_VERIFY2(tip() && tip()->isVisible() && tip()->text().startsWith(says),
-                         qPrintable(tip()->text() + QStringLiteral(" / ") + says));
-        }
-    }
-
     void boxesSayWhatTheTitleSays() {
         Window w;
         w.selection.setCell(12, 5); // before the model has said how many layers there are
@@ -702,37 +416,6 @@ private slots:
         QVERIFY2(message.last().first().toString().contains(QStringLiteral("4,501,500 pairs")),
                  qPrintable(message.last().first().toString()));
         QVERIFY(!w.view.findChild<QWidget*>(QStringLiteral("map.saveNumbers")));
-    }
-
-    void tipsNameTheCause() {
-        const auto text = [](ReadKind kind, std::optional<double> hybrid) {
-            PairFacts facts;
-            facts.query = 9;
-            facts.key = 3;
-            facts.kind = kind;
-            facts.full = 0.25;
-            facts.rank = 1;
-            facts.hybrid = hybrid;
-            facts.signal = "key_norm";
-            return pairText(facts, *test::tinyTokens(12), 1, 2);
-        };
-        QVERIFY(text(ReadKind::OutsidePhase, 0.5).contains(QStringLiteral("outside the routed phase")));
-        QVERIFY(!text(ReadKind::OutsidePhase, 0.5).contains(QStringLiteral("separator")));
-        QVERIFY(text(ReadKind::LinearState, 0.5).contains(QStringLiteral("linear state")));
-        const QString recurrent = text(ReadKind::Recurrent, std::nan(""));
-        QVERIFY(recurrent.contains(QStringLiteral("recurrent state")) &&
-                !recurrent.contains(QStringLiteral("nan")) && !recurrent.contains(QStringLiteral("summary")));
-        const QString full = text(ReadKind::FullHead, 0.25);
-        QVERIFY(full.contains(QStringLiteral("reads every key")) &&
-                !full.contains(QStringLiteral("key_norm")));
-        BlockFacts block;
-        block.queries = {8, 10};
-        block.keys = {2, 4};
-        block.pairs = 4;
-        block.rows = 2;
-        block.coveredRows = 1;
-        QCOMPARE(blockText(block, MapQuantity::Hybrid),
-                 QStringLiteral("queries 8\u20139, keys 2\u20133\nhybrid: not run yet for 1 of 2 queries"));
     }
 
     void theOldPictureStaysAndSaysSo() {

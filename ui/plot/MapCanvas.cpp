@@ -26,7 +26,7 @@ MapCanvas::MapCanvas(QWidget* parent) : QWidget(parent) {
 void MapCanvas::setScene(MapScene scene) {
     const bool sameText = scene.count == m_scene.count;
     const bool sameRoom =
-        scene.panes.size() == m_scene.panes.size() && scene.strip.empty() == m_scene.strip.empty();
+        scene.panes.size() == m_scene.panes.size() && hasStripRoom(scene) == hasStripRoom(m_scene);
     scene.view = m_scene.view;
     m_scene = std::move(scene);
     m_pictures.clear();
@@ -156,19 +156,8 @@ bool MapCanvas::fitsAll() const {
 }
 
 void MapCanvas::fitAll() {
-    if (m_scene.count > 0) {
-        // Done twice, because token labels, which large cells have, leave less room for the map.
-        MapViewport view = MapViewport::fitAll(m_scene.count, plotSize());
-        m_scene.view = view;
-        view = MapViewport::fitAll(m_scene.count, plotSize());
-        m_scene.view = view;
-        // Just too small for the labels that made it so: without them there is more room.
-        if (!mapLayout().tokenLabels && m_scene.tokens) {
-            view = MapViewport::fitAll(m_scene.count, plotSize());
-            view.cell = std::min(view.cell, kTokenLabelsFrom - 0.01);
-        }
-        setViewport(view);
-    }
+    if (m_scene.count > 0)
+        setViewport(fitWhole(m_scene, QRectF(rect())));
     m_fitted = true;
 }
 

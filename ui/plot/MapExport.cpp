@@ -14,6 +14,7 @@
 #include <QPdfWriter>
 #include <QSvgGenerator>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <unordered_map>
 
@@ -197,6 +198,7 @@ Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& option
         panes = {snapshot.against ? MapPane(MapQuantity::Hybrid, MapArm::A) : MapPane(MapQuantity::Full),
                  MapQuantity::Hybrid};
     std::optional<TileSource> source;
+    std::array<bool, 2> planned{true, true}; // arm A, arm B: of every layer of the recipe
     for (const HeadAt& at : recipe.heads) {
         if (at.layer >= shape.layers || !snapshot.full->has(at.layer))
             return fail(ErrorCode::BadValue, "map: layer " + std::to_string(at.layer) +
@@ -215,6 +217,8 @@ Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& option
                 return fail(ErrorCode::BadValue,
                             "map: the hybrid of layer " + std::to_string(at.layer) +
                                 " is not computed; it is known for the visible layer only");
+        for (const MapArm arm : {MapArm::A, MapArm::B})
+            planned[arm == MapArm::A ? 0 : 1] &= canMake(*own, {MapQuantity::Kept, arm});
         if (!source)
             source = own;
     }
@@ -247,13 +251,12 @@ Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& option
         pane.scale = isDifference(quantity)
                          ? MapScale(ScaleKind::Signed, 1)
                          : MapScale(options.logarithmic ? ScaleKind::Log : ScaleKind::Linear);
-        pane.keptOverlay =
-            options.keptOverlay && (arm == MapArm::A ? source->againstPlan : source->plan) != nullptr;
+        pane.keptOverlay = options.keptOverlay && planned[arm == MapArm::A ? 0 : 1];
         pane.recipe = options.recipe;
         pane.hidden = options.hidden;
         pane.tokens = scene.count;
         pane.causal = shape.causal;
-        pane.nativeWindow = shape.layer(layer).window;
+        pane.nativeWindow = nativeWindowOf(shape, recipe.heads);
         const AttentionPlan* plan = arm == MapArm::A ? source->againstPlan : source->plan;
         if (plan != nullptr && !options.recipe)
             pane.queryRole = queryRoles(*plan, head);
@@ -261,10 +264,7 @@ Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& option
     }
     const double width = std::max(320, options.size.width());
     const QRectF area(kMargin, kMargin + kHeading, width, std::max(240, options.size.height()));
-    scene.view.cell = options.viewport ? options.viewport->cell : 1;
-    for (int i = 0; i < 2; ++i) // token labels take room: see MapCanvas::fitAll
-        scene.view = options.viewport.value_or(
-            MapViewport::fitAll(scene.count, layoutMap(scene, area).plots.front().size()));
+    scene.view = options.viewport ? *options.viewport : fitWhole(scene, area);
     const MapLayout layout = layoutMap(scene, area);
 
     const std::size_t cells = vectorCells(scene, layout);

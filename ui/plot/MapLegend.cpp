@@ -31,10 +31,14 @@ public:
         // A map alone has no title: its name stands here.
         const bool alone = scene.bare && scene.panes.size() == 1;
         const auto name = [&](const MapLayer& pane, const QString& usual) {
-            return alone ? m_metrics.elidedText(paneTitle(scene, pane), Qt::ElideRight, kLongestName) : usual;
+            const QString title = alone ? paneTitle(scene, pane) : usual;
+            if (m_metrics.horizontalAdvance(title) <= kLongestName)
+                return title;
+            wrapped(title); // nothing of it is cut
+            return usual;
         };
         if (scene.recipe)
-            line(QString::fromStdString(scene.recipe->text()));
+            wrapped(QString::fromStdString(scene.recipe->text()));
         for (const MapLayer& pane : scene.panes)
             if (pane.quantity == MapQuantity::Full || pane.quantity == MapQuantity::Hybrid) {
                 bar(pane, name(pane, QStringLiteral("weight")));
@@ -45,7 +49,7 @@ public:
                 bar(pane, QStringLiteral("B \u2212 A"));
         if (shows(MapQuantity::Kept)) {
             if (alone && comparesPolicies(scene))
-                line(paneTitle(scene, scene.panes.front())); // the keys of arm A
+                wrapped(paneTitle(scene, scene.panes.front())); // the keys of arm A
             swatch(CellLook::Local, MapQuantity::Kept, QStringLiteral("local"));
             swatch(CellLook::Always, MapQuantity::Kept, QStringLiteral("always"));
             swatch(CellLook::RoutedKey, MapQuantity::Kept, QStringLiteral("routed, key role"));
@@ -69,7 +73,7 @@ public:
                            : QStringLiteral("comes after the query"));
         words();
         if (!scene.hidden.isEmpty())
-            wrapped((scene.strip.empty() ? QStringLiteral("left out: ") : QStringLiteral("strip: ")) +
+            wrapped((!hasStripRoom(scene) ? QStringLiteral("left out: ") : QStringLiteral("strip: ")) +
                     scene.hidden);
     }
 

@@ -1,4 +1,5 @@
 #include "ui/plot/MapPicture.h"
+#include "core/policy/PolicyTitle.h"
 #include "core/text/Display.h"
 #include "ui/plot/MapAxes.h"
 #include <QFontMetricsF>
@@ -163,7 +164,9 @@ QString paneTitle(const MapScene& scene, const MapLayer& pane) {
                                               : named(QStringLiteral("B"), scene.armB);
     switch (pane.quantity) {
     case MapQuantity::Full:
-        return QStringLiteral("A: full attention");
+        return scene.armA.isEmpty() || scene.armA == QString::fromStdString(armTitle({}))
+                   ? QStringLiteral("A: full attention")
+                   : QStringLiteral("full attention");
     case MapQuantity::Hybrid:
         return arm;
     case MapQuantity::Difference:
@@ -177,10 +180,31 @@ QString paneTitle(const MapScene& scene, const MapLayer& pane) {
     return QStringLiteral("kept keys of ") + arm;
 }
 
+bool hasStripRoom(const MapScene& scene) {
+    return scene.stripRoom || !scene.strip.empty();
+}
+
+MapViewport fitWhole(MapScene scene, const QRectF& area) {
+    const auto fit = [&] {
+        return MapViewport::fitAll(scene.count, layoutMap(scene, area).plots.front().size());
+    };
+    scene.view.cell = 0; // without token labels, which leave less room
+    const MapViewport plain = scene.view = fit();
+    if (!layoutMap(scene, area).tokenLabels)
+        return plain;
+    const MapViewport labelled = scene.view = fit();
+    if (layoutMap(scene, area).tokenLabels)
+        return labelled;
+    // With labels the cells are too small for labels: the largest without them.
+    MapViewport view = plain;
+    view.cell = std::min(view.cell, kTokenLabelsFrom - 0.01);
+    return view;
+}
+
 MapLayout layoutMap(const MapScene& scene, const QRectF& area) {
     MapLayout layout;
     layout.tokenLabels = scene.view.cell >= kTokenLabelsFrom && scene.tokens;
-    layout.strip = scene.strip.empty() ? 0 : kStripWidth;
+    layout.strip = hasStripRoom(scene) ? kStripWidth : 0;
     layout.queryGutter = (layout.tokenLabels ? kTokenQueryGutter : kNumberQueryGutter) + layout.strip;
     layout.keyGutter = layout.tokenLabels ? kTokenKeyGutter : kNumberKeyGutter;
     const auto count = static_cast<double>(std::max<std::size_t>(scene.panes.size(), 1));

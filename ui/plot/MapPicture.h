@@ -27,8 +27,9 @@ struct MapScene {
     QString empty;               ///< sentence shown instead of maps
     /// [cells] what each query gives the keys in the strip at the left of the first map; empty: no strip.
     std::vector<float> strip;
-    QString hidden;     ///< what is left out and its share of the mass, for the legend; may be empty
-    QString armA, armB; ///< what the arms are called: titles and legend name them; may be empty
+    bool stripRoom = false; ///< the strip has its room although its values are not known yet
+    QString hidden;         ///< what is left out and its share of the mass, for the legend; may be empty
+    QString armA, armB;     ///< what the arms are called: titles and legend name them; may be empty
     /// In the window: the words of the axes stand in the margins of the labels, and a map has a title only
     /// beside another one, so that the cells get the room. Plots are square, as the map of a whole text is.
     bool bare = false;
@@ -48,7 +49,11 @@ struct MapLayout {
 inline constexpr double kTokenLabelsFrom = 11, kNumbersFrom = 28; ///< logical pixels per cell
 
 [[nodiscard]] MapLayout layoutMap(const MapScene& scene, const QRectF& area);
-/// "A: full attention", "B \u2212 A", ... with the names of the scene's arms.
+[[nodiscard]] bool hasStripRoom(const MapScene& scene);
+/// The viewport that shows the whole text as large as it fits, whatever the scene's own viewport is.
+[[nodiscard]] MapViewport fitWhole(MapScene scene, const QRectF& area);
+/// "A: full attention", "B \u2212 A", ... with the names of the scene's arms. A map of full attention beside
+/// a policy as arm A is of neither arm.
 [[nodiscard]] QString paneTitle(const MapScene& scene, const MapLayer& pane);
 /// Whether arm A of the scene is a policy: a pane is of it, or of the difference to it.
 [[nodiscard]] bool comparesPolicies(const MapScene& scene);

@@ -120,9 +120,11 @@ public:
         const auto width = static_cast<std::size_t>(m_frame.width);
         m_overlay.assign(width, CellLook::Outside);
         m_shares.assign(width, {});
+        int added = 0;
         for (std::int64_t r = span.first; r < span.last; ++r) {
             if (m_content.hidden && isHidden(m_content.hidden->queries, r, true))
                 continue;
+            ++added;
             addRow(m_grids.front(), m_content.quantity, r, value, look);
             if (m_grids.size() > 1)
                 addRow(m_grids.back(), MapQuantity::Kept, r, nullptr, m_overlay.data());
@@ -133,7 +135,7 @@ public:
                     value[x] = share.kept / share.pairs;
                     far[x] = share.far / share.pairs;
                 }
-        const auto count = static_cast<float>(span.last - span.first);
+        const auto count = static_cast<float>(added);
         if (m_content.pooling == Pooling::Mass && count > 1)
             for (int x = 0; x < m_frame.width; ++x)
                 value[x] /= count;
@@ -401,6 +403,17 @@ QRgb cellColor(const MapLayer& content, const Theme& theme, CellLook look, float
     const Ramp& ramp =
         content.scale.kind() == ScaleKind::Signed ? Ramp::signedDifference(theme) : Ramp::weights(theme);
     return ramp.table()[content.scale.index(value)];
+}
+
+int nativeWindowOf(const ModelShape& shape, const std::vector<HeadAt>& heads) {
+    int largest = 0;
+    for (const HeadAt& at : heads) {
+        const int window = shape.layer(at.layer).window;
+        if (window == 0)
+            return 0;
+        largest = std::max(largest, window);
+    }
+    return largest;
 }
 
 std::vector<MapKey> visibleTiles(const MapFrame& frame, const MapLayer& content) {

@@ -24,6 +24,10 @@ enum class CellLook : std::uint8_t {
     Outside, ///< beyond the text
 };
 
+/// The native window that holds for all of these heads, for the legend: the largest of their layers; 0: one
+/// of them is global.
+[[nodiscard]] int nativeWindowOf(const ModelShape& shape, const std::vector<HeadAt>& heads);
+
 /// What a map is of.
 struct MapPane {
     MapPane(MapQuantity what, MapArm whose = MapArm::B) : quantity(what), arm(whose) {}

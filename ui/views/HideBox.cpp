@@ -1,15 +1,10 @@
 #include "ui/views/HideBox.h"
-#include "core/export/RecipeCsv.h"
-#include "core/measure/RowFacts.h"
 #include "ui/plot/CellMap.h"
-#include "ui/plot/NumberText.h"
 #include <QActionGroup>
 #include <QMenu>
 #include <QStringList>
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <limits>
+#include <utility>
 
 namespace fovea::ui {
 
@@ -18,9 +13,10 @@ namespace {
 constexpr std::array<const char*, 3> kSinksNames{"shown", "strip", "excluded"};
 constexpr std::size_t kUsualSinks = 4;
 
-QString rangeWords(RowRange r) {
-    return r.last - r.first == 1 ? QStringLiteral("#%1").arg(r.first)
-                                 : QStringLiteral("#%1\u2013#%2").arg(r.first).arg(r.last - 1);
+constexpr std::size_t kNamedRanges = 3; ///< more are counted
+
+bool sameText(const HideBox::Text& a, const HideBox::Text& b) {
+    return a == b || (a && b && *a == *b);
 }
 
 /// Tokens that stand for no bytes of the text: the tokenizer or a template added them.
@@ -32,7 +28,49 @@ std::vector<RowRange> addedTokens(const Tokens& tokens) {
     return added;
 }
 
+bool isIn(const std::vector<RowRange>& ranges, std::size_t token) {
+    return std::any_of(ranges.begin(), ranges.end(),
+                       [token](const RowRange& r) { return token >= r.first && token < r.last; });
+}
+
+/// The tokens of the cells that begin with one of `tokens`, in as few ranges as hold them.
+std::vector<RowRange> tokensOfCells(const CellMap& map, const std::vector<RowRange>& tokens) {
+    std::vector<RowRange> ranges;
+    for (int cell = 0; cell < map.cells(); ++cell) {
+        const RowRange own = map.tokensOf(cell);
+        if (!isIn(tokens, own.first))
+            continue;
+        if (!ranges.empty() && ranges.back().last == own.first)
+            ranges.back().last = own.last;
+        else
+            ranges.push_back(own);
+    }
+    return ranges;
+}
+
+QString rangesWords(const std::vector<RowRange>& ranges) {
+    QStringList parts;
+    for (std::size_t i = 0; i < std::min(ranges.size(), kNamedRanges); ++i)
+        parts << tokenRangeWords(ranges[i]);
+    if (ranges.size() > kNamedRanges)
+        parts << HideBox::tr("%1 more").arg(ranges.size() - kNamedRanges);
+    return parts.join(QStringLiteral(", "));
+}
+
+std::size_t countOf(const std::vector<RowRange>& ranges) {
+    std::size_t count = 0;
+    for (const RowRange& range : ranges)
+        count += range.last - range.first;
+    return count;
+}
+
 } // namespace
+
+QString tokenRangeWords(RowRange tokens) {
+    return tokens.last - tokens.first == 1
+               ? QStringLiteral("#%1").arg(tokens.first)
+               : QStringLiteral("#%1\u2013#%2").arg(tokens.first).arg(tokens.last - 1);
+}
 
 HideBox::HideBox(QMenu& menu, QObject* parent) : QObject(parent) {
     setObjectName(QStringLiteral("map.hide"));
@@ -60,20 +98,16 @@ HideBox::HideBox(QMenu& menu, QObject* parent) : QObject(parent) {
     m_templateEntry->setObjectName(QStringLiteral("map.hide.template"));
     m_templateEntry->setToolTip(tr("By the tokenizer or a chat template"));
     m_templateEntry->setCheckable(true);
-    QAction* span =
-        menu.addAction(tr("the &chosen tokens; again: show them (H)"), this, &HideBox::spanWanted);
-    span->setObjectName(QStringLiteral("map.hide.span"));
-    span->setToolTip(tr("The keys of the span or rectangle that was chosen by dragging"));
+    m_spanEntry = menu.addAction(tr("the &chosen tokens; again: show them (H)"), this, &HideBox::spanWanted);
+    m_spanEntry->setObjectName(QStringLiteral("map.hide.span"));
+    m_spanEntry->setToolTip(tr("The keys of the span or rectangle that was chosen by dragging"));
+    m_spanEntry->setEnabled(false);
     showState();
 }
 
 void HideBox::showState() {
     m_entries[static_cast<std::size_t>(m_sinks)]->setChecked(true);
     m_templateEntry->setChecked(m_template);
-}
-
-bool HideBox::any() const {
-    return m_sinks != Sinks::Shown || m_template || !m_spans.empty();
 }
 
 void HideBox::setSinks(Sinks sinks) {
@@ -94,10 +128,11 @@ void HideBox::setTemplate(bool hidden) {
     emit changed();
 }
 
-void HideBox::toggleSpan(RowRange tokens, const std::shared_ptr<const Tokens>& text) {
-    if (m_text != text)
+void HideBox::toggleSpan(RowRange tokens, const Snapshot& snapshot) {
+    if (!m_tokens || m_tokens->ids != snapshot.tokens->ids)
         m_spans.clear();
-    m_text = text;
+    m_tokens = snapshot.tokens;
+    m_text = snapshot.request ? snapshot.request->text : nullptr;
     const auto same = [&](const RowRange& r) { return r.first == tokens.first && r.last == tokens.last; };
     if (std::erase_if(m_spans, same) == 0)
         m_spans.push_back(tokens);
@@ -107,9 +142,13 @@ void HideBox::toggleSpan(RowRange tokens, const std::shared_ptr<const Tokens>& t
 
 void HideBox::toggle(RowRange chosen, const Snapshot& snapshot) {
     if (chosen.first < chosen.last)
-        toggleSpan(chosen, snapshot.tokens);
+        toggleSpan(chosen, snapshot);
     else
         setTemplate(!m_template);
+}
+
+void HideBox::setSpanChosen(bool chosen) {
+    m_spanEntry->setEnabled(chosen);
 }
 
 RowRange HideBox::sinkTokens(const Snapshot& snapshot) {
@@ -117,67 +156,63 @@ RowRange HideBox::sinkTokens(const Snapshot& snapshot) {
     return {0, std::min(own > 0 ? static_cast<std::size_t>(own) : kUsualSinks, snapshot.tokens->size())};
 }
 
+void HideBox::bind(const Snapshot& snapshot) {
+    if (!m_spans.empty() && !m_tokens && snapshot.request && sameText(snapshot.request->text, m_text))
+        m_tokens = snapshot.tokens;
+}
+
 std::vector<RowRange> HideBox::spansOf(const Snapshot& snapshot) const {
-    return m_text == nullptr || m_text == snapshot.tokens || m_text->ids == snapshot.tokens->ids
-               ? m_spans
-               : std::vector<RowRange>{};
+    const bool ofIt = m_tokens && (m_tokens == snapshot.tokens || m_tokens->ids == snapshot.tokens->ids);
+    return ofIt ? m_spans : std::vector<RowRange>{};
 }
 
-std::shared_ptr<const HiddenCells> HideBox::cells(const Snapshot& snapshot, const CellMap& map) {
-    if (!m_spans.empty() && m_text == nullptr)
-        m_text = snapshot.tokens; // of a session, whose text this is
-    const std::size_t tokens = snapshot.tokens->size();
-    std::vector<std::uint8_t> keys(tokens), queries(tokens);
-    const auto mark = [tokens](std::vector<std::uint8_t>& of, RowRange range) {
-        for (std::size_t t = range.first; t < std::min(range.last, tokens); ++t)
-            of[t] = 1;
-    };
-    if (m_sinks != Sinks::Shown)
-        mark(keys, sinkTokens(snapshot));
-    std::vector<RowRange> gone = spansOf(snapshot);
-    if (m_template) {
-        const std::vector<RowRange> added = addedTokens(*snapshot.tokens);
-        gone.insert(gone.end(), added.begin(), added.end());
-    }
-    for (const RowRange& range : gone) {
-        mark(keys, range);
-        mark(queries, range);
-    }
-    if (std::find(keys.begin(), keys.end(), 1) == keys.end())
-        return nullptr;
+HideBox::Hidden HideBox::hidden(const Snapshot& snapshot, const CellMap& map) const {
+    const auto cells = static_cast<std::size_t>(map.cells());
+    auto hidden = std::make_shared<HiddenCells>(
+        HiddenCells{std::vector<std::uint8_t>(cells), std::vector<std::uint8_t>(cells)});
     // A word is left out with its first token.
-    auto hidden = std::make_shared<HiddenCells>();
-    for (int cell = 0; cell < map.cells(); ++cell) {
-        const std::size_t first = map.tokensOf(cell).first;
-        hidden->keys.push_back(keys[first]);
-        hidden->queries.push_back(queries[first]);
-    }
-    return hidden;
-}
-
-QString HideBox::words(const Snapshot& snapshot) const {
+    const auto leaveOut = [&](const std::vector<RowRange>& tokens, bool queries) {
+        for (int cell = 0; cell < map.cells(); ++cell)
+            if (isIn(tokens, map.tokensOf(cell).first)) {
+                hidden->keys[static_cast<std::size_t>(cell)] = 1;
+                if (queries)
+                    hidden->queries[static_cast<std::size_t>(cell)] = 1;
+            }
+        return tokensOfCells(map, tokens);
+    };
     QStringList parts;
     if (m_sinks != Sinks::Shown)
-        parts << tr("sinks %1").arg(rangeWords(sinkTokens(snapshot)));
-    if (m_template)
-        parts << tr("%1 added tokens").arg(addedTokens(*snapshot.tokens).size());
-    for (const RowRange& range : spansOf(snapshot))
-        parts << rangeWords(range);
-    return parts.join(QStringLiteral(", "));
+        if (const auto whole = leaveOut({sinkTokens(snapshot)}, false); !whole.empty())
+            parts << tr("sinks %1").arg(rangesWords(whole));
+    if (m_template) {
+        const std::vector<RowRange> added = addedTokens(*snapshot.tokens);
+        if (const auto whole = leaveOut(added, true); !whole.empty())
+            parts << (countOf(whole) == added.size() ? tr("%1 added tokens").arg(added.size())
+                                                     : tr("added tokens %1").arg(rangesWords(whole)));
+    }
+    for (const RowRange& span : spansOf(snapshot))
+        if (const auto whole = leaveOut({span}, true); !whole.empty())
+            parts << rangesWords(whole);
+    if (parts.isEmpty())
+        return {};
+    return {std::move(hidden), parts.join(QStringLiteral(", "))};
 }
 
-void HideBox::save(std::map<std::string, std::string>& state) const {
+void HideBox::save(std::map<std::string, std::string>& state, const Text& text, const Snapshot* shown) const {
     state["map.sinks"] = kSinksNames[static_cast<std::size_t>(m_sinks)];
     QStringList hidden;
     if (m_template)
         hidden << QStringLiteral("added");
-    for (const RowRange& range : m_spans)
-        hidden << QStringLiteral("%1-%2").arg(range.first).arg(range.last);
+    const bool othersShown = shown && shown->tokens && shown->request && m_tokens &&
+                             sameText(shown->request->text, m_text) && spansOf(*shown).empty();
+    if (sameText(text, m_text) && !othersShown)
+        for (const RowRange& range : m_spans)
+            hidden << QStringLiteral("%1-%2").arg(range.first).arg(range.last);
     if (!hidden.isEmpty())
         state["map.hide"] = hidden.join(QLatin1Char(',')).toStdString();
 }
 
-void HideBox::restore(const std::map<std::string, std::string>& state) {
+void HideBox::restore(const std::map<std::string, std::string>& state, Text text) {
     const auto value = [&](const char* key) {
         const auto found = state.find(key);
         return found == state.end() ? std::string() : found->second;
@@ -186,7 +221,8 @@ void HideBox::restore(const std::map<std::string, std::string>& state) {
     m_sinks = static_cast<Sinks>(at == kSinksNames.end() ? 0 : at - kSinksNames.begin());
     m_template = false;
     m_spans.clear();
-    m_text.reset();
+    m_tokens.reset();
+    m_text = std::move(text);
     for (const QString& one :
          QString::fromStdString(value("map.hide")).split(QLatin1Char(','), Qt::SkipEmptyParts)) {
         m_template = m_template || one == QLatin1String("added");
@@ -198,96 +234,6 @@ void HideBox::restore(const std::map<std::string, std::string>& state) {
     }
     showState();
     emit changed();
-}
-
-Result<std::shared_ptr<const HiddenMass>> makeHiddenMass(const SnapshotPtr& snapshot, HeadAt head,
-                                                         std::shared_ptr<const MapRecipe> recipe,
-                                                         std::shared_ptr<const HiddenCells> cells,
-                                                         const WorkContext& work) {
-    auto mass = std::make_shared<HiddenMass>();
-    mass->cells = cells;
-    mass->recipe = recipe;
-    mass->head = head;
-    mass->from = snapshot;
-    MapRecipe one;
-    one.heads = {head};
-    const MapRecipe& of = recipe ? *recipe : one;
-    const LayerSources sources = layerSources(*snapshot);
-    const std::size_t count = cells->keys.size();
-    double full = 0, hybrid = 0, queries = 0;
-    bool covered = true;
-    for (std::size_t cell = 0; cell < count; ++cell) {
-        FOVEA_TRY(work.checkpoint());
-        const Result<RecipeRow> row = makeRecipeRow(cell, of, sources);
-        FOVEA_TRY(row);
-        double a = 0, b = 0;
-        for (std::size_t key = 0; key < std::min(count, row->full.size()); ++key)
-            if (cells->keys[key] != 0) {
-                a += row->full[key];
-                b += row->hybrid[key];
-            }
-        const RowRange tokens = of.tokensOf(cell);
-        const auto weight = static_cast<double>(tokens.last - tokens.first);
-        full += a * weight;
-        hybrid += b * weight;
-        queries += weight;
-        covered = covered && row->covered;
-        mass->full.push_back(static_cast<float>(a));
-        mass->hybrid.push_back(row->covered ? static_cast<float>(b)
-                                            : std::numeric_limits<float>::quiet_NaN());
-    }
-    mass->meanFull = full / std::max(1.0, queries);
-    if (covered)
-        mass->meanHybrid = hybrid / std::max(1.0, queries);
-    return mass;
-}
-
-Result<QString> explainSinks(const Snapshot& snapshot, int layer, int head, const WorkContext& work) {
-    const Result<TileSource> source = layerSources(snapshot)(layer);
-    FOVEA_TRY(source);
-    const RowRange sinks = HideBox::sinkTokens(snapshot);
-    const LayerActivations& activations = *snapshot.full->layers[static_cast<std::size_t>(layer)];
-    const ModelShape& shape = snapshot.model->shape;
-    const ConstMatrixView values = activations.v.view();
-    const std::size_t width = values.cols / static_cast<std::size_t>(shape.kvHeads);
-    const std::size_t from = static_cast<std::size_t>(shape.kvHeadOf(head)) * width;
-    const std::size_t tokens = snapshot.tokens->size();
-    std::vector<double> norms(tokens);
-    for (std::size_t t = 0; t < tokens; ++t) {
-        const float* row = values.row(t) + from;
-        double sum = 0;
-        for (std::size_t d = 0; d < width; ++d)
-            sum += static_cast<double>(row[d]) * static_cast<double>(row[d]);
-        norms[t] = std::sqrt(sum);
-    }
-    const auto meanNorm = [&](std::size_t first, std::size_t last) {
-        double sum = 0;
-        for (std::size_t t = first; t < last; ++t)
-            sum += norms[t];
-        return last > first ? sum / static_cast<double>(last - first) : 0.0;
-    };
-    double mass = 0, weighted = 0;
-    for (std::size_t query = 0; query < tokens; ++query) {
-        FOVEA_TRY(work.checkpoint());
-        const RowFacts row(*source, head, query);
-        double ofSinks = 0, all = 0;
-        for (std::size_t key = 0; key < row.row().full.size(); ++key) {
-            const double x = static_cast<double>(row.row().full[key]) * norms[key];
-            all += x;
-            ofSinks += key < sinks.last ? x : 0;
-        }
-        mass += row.mass(sinks.first, sinks.last);
-        weighted += all > 0 ? ofSinks / all : 0;
-    }
-    const auto percent = [&](double sum) { return threeDigits(100 * sum / static_cast<double>(tokens)); };
-    return QObject::tr(
-               "Sinks %1 take %2 % of the attention of L%3 H%4, as a mean over the queries. Their values "
-               "have a norm of %5, those of the other keys %6: weighted by it the sinks have %7 %.")
-        .arg(rangeWords(sinks), percent(mass))
-        .arg(layer)
-        .arg(head)
-        .arg(threeDigits(meanNorm(sinks.first, sinks.last)), threeDigits(meanNorm(sinks.last, tokens)),
-             percent(weighted));
 }
 
 } // namespace fovea::ui

@@ -1,14 +1,13 @@
 #include "ui/views/MapView.h"
 #include "core/measure/HeadReads.h"
 #include "core/policy/PolicyTitle.h"
-#include "ui/plot/PlainTip.h"
 #include "ui/views/HideBox.h"
 #include "ui/views/MapLegend.h"
 #include "ui/views/MapMinimap.h"
+#include "ui/views/MapTip.h"
 #include "ui/views/RecipeBox.h"
 #include <QApplication>
 #include <QButtonGroup>
-#include <QLabel>
 #include <QLayout>
 #include <QPainter>
 #include <QSpinBox>
@@ -20,11 +19,15 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr int kTipDelayMs = 150;
 constexpr int kRoomForLegend = 480; ///< pixels of width and height for each map
 
 bool shows(const SnapshotPtr& snapshot, int layer) {
     return snapshot && snapshot->full && snapshot->tokens && snapshot->full->has(layer);
+}
+
+/// The run is done, so that a layer that is not in it has been dropped.
+bool isRun(const SnapshotPtr& snapshot) {
+    return snapshot && snapshot->full && snapshot->full->complete;
 }
 
 /// The planned layer of an arm; null where there is none.
@@ -48,11 +51,6 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
         this);
     buildTools();
 
-    m_tipTimer.setParent(this);
-    m_tipTimer.setObjectName(QStringLiteral("map.tip.timer"));
-    m_tipTimer.setSingleShot(true);
-    m_tipTimer.setInterval(kTipDelayMs);
-    connect(&m_tipTimer, &QTimer::timeout, this, &MapView::fetchTip);
     // Not restarted by further moves, so that it fires during a drag.
     m_visibleTimer.setSingleShot(true);
     m_visibleTimer.setInterval(30);
@@ -64,9 +62,10 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
         wantTiles();
         showLegend();
         showMinimap();
-        showTip({});
+        m_tip->hide();
         if (!m_visibleTimer.isActive())
             m_visibleTimer.start();
+        emit pictureChanged();
     });
     connect(m_canvas, &MapCanvas::resized, this, [this] {
         showLegend();
@@ -76,7 +75,7 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
     });
     connect(m_canvas, &MapCanvas::pairHovered, this, [this](Pair cells) {
         m_context.selection.hoverPair(m_cells.toTokens(cells));
-        startTip(cells);
+        m_tip->start(cells);
     });
     connect(m_canvas, &MapCanvas::pairClicked, this, [this](Pair cells, Qt::KeyboardModifiers modifiers) {
         if (modifiers & Qt::ShiftModifier)
@@ -87,7 +86,10 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
     connect(m_canvas, &MapCanvas::menuRequested, this, &MapView::showMenu);
     connect(m_canvas, &MapCanvas::blockChosen, this,
             [this](SelectionModel::Block cells) { m_context.selection.setBlock(m_cells.toTokens(cells)); });
-    connect(&context.selection, &SelectionModel::blockChanged, this, &MapView::showMarks);
+    connect(&context.selection, &SelectionModel::blockChanged, this, [this] {
+        m_hide->setSpanChosen(m_context.selection.block().valid());
+        showMarks();
+    });
 
     connect(&context.selection, &SelectionModel::hoverChanged, this, &MapView::showMarks);
     connect(&context.selection, &SelectionModel::pairChanged, this, &MapView::showMarks);
@@ -97,7 +99,10 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
         else
             showMarks();
     });
-    connect(m_recipes, &RecipeBox::changed, this, &MapView::rebuild);
+    connect(m_recipes, &RecipeBox::changed, this, [this] {
+        takeSnapshot(); // another set may be one that the newest has
+        rebuild();
+    });
     connect(m_hide, &HideBox::changed, this, &MapView::rebuild);
     connect(m_hide, &HideBox::explainWanted, this, &MapView::explainHead);
     connect(m_hide, &HideBox::spanWanted, this, &MapView::hideChosen);
@@ -131,10 +136,6 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
     rebuild();
 }
 
-MapView::~MapView() {
-    delete m_tip; // a window of its own
-}
-
 MapView::Arrangement MapView::arrangement() const {
     // Two where one square map would leave half of the canvas empty.
     const bool wide = 10 * m_canvas->width() > 19 * m_canvas->height();
@@ -152,8 +153,8 @@ MapPane MapView::paneOf(MapQuantity mode) const {
 }
 
 std::vector<MapPane> MapView::panes() const {
-    if (spansLayers())
-        return {MapQuantity::Full}; // B is computed of one layer
+    if (fullOnly())
+        return {MapQuantity::Full};
     const MapQuantity second = m_mode == MapQuantity::Full ? MapQuantity::Hybrid : m_mode;
     switch (arrangement()) {
     case Arrangement::One:
@@ -167,34 +168,34 @@ std::vector<MapPane> MapView::panes() const {
     return {paneOf(m_mode)};
 }
 
-QString MapView::modeWord(MapQuantity mode) const {
-    const auto name = [this](const std::optional<AttentionPolicy>& policy) {
-        return QString::fromStdString(armTitle(policy));
-    };
-    const Request* const request = m_shown ? m_shown->request.get() : nullptr;
-    const QString a = name(request ? request->against : std::nullopt);
-    const QString b = request ? QString::fromStdString(policyTitle(request->policy)) : QString();
-    switch (m_lookAtA ? MapQuantity::Full : mode) {
-    case MapQuantity::Full:
-        return tr("A %1").arg(a);
-    case MapQuantity::Hybrid:
-        return tr("B %1").arg(b);
-    case MapQuantity::Difference:
-    case MapQuantity::ArmDifference:
-        return tr("B minus A");
-    case MapQuantity::Kept:
-        break;
-    }
-    return tr("keys kept by B");
-}
-
 void MapView::takeSnapshot() {
     const SnapshotPtr newest = m_context.runs.snapshot();
-    // The old picture stays until the layer of the new text is ready; then the whole view changes at once.
-    if (newest &&
-        (shows(newest, m_context.selection.layer()) || !shows(m_shown, m_context.selection.layer())))
+    // The old picture stays until the layers of the new text are ready; then the whole view changes at once.
+    // A layer that was dropped is not waited for, but the selected one is fetched again.
+    const int missing = missingLayer(newest);
+    const bool never = isRun(newest) && missing >= 0 && missing != m_context.selection.layer();
+    if (newest && (missing < 0 || never || missingLayer(m_shown) >= 0))
         m_shown = newest;
     m_tiles->setSnapshot(m_shown);
+}
+
+std::vector<int> MapView::wantedLayers(const Snapshot& snapshot) const {
+    if (!snapshot.model)
+        return {m_context.selection.layer()};
+    std::vector<int> layers;
+    for (const HeadAt& at : m_recipes->wantedHeads(snapshot.model->shape))
+        if (layers.empty() || layers.back() != at.layer)
+            layers.push_back(at.layer);
+    return layers;
+}
+
+int MapView::missingLayer(const SnapshotPtr& snapshot) const {
+    if (!snapshot)
+        return m_context.selection.layer();
+    for (const int layer : wantedLayers(*snapshot))
+        if (!shows(snapshot, layer))
+            return layer;
+    return -1;
 }
 
 int MapView::shownHead() const {
@@ -213,14 +214,12 @@ bool MapView::hasLayers() const {
     return std::all_of(heads.begin(), heads.end(), [this](const HeadAt& at) { return hasLayer(at.layer); });
 }
 
-bool MapView::spansLayers() const {
-    return m_cells.recipe() && m_cells.recipe()->heads.front().layer != m_cells.recipe()->heads.back().layer;
-}
-
-QString MapView::headWords() const {
-    if (m_cells.recipe())
-        return QString::fromStdString(m_cells.recipe()->text());
-    return QStringLiteral("L%1 H%2").arg(m_context.selection.layer()).arg(m_context.selection.head());
+bool MapView::fullOnly() const {
+    const MapRecipe* const recipe = m_cells.recipe().get();
+    const auto elsewhere = [this](const HeadAt& at) {
+        return at.layer != std::min(m_context.selection.layer(), m_shown->model->shape.layers - 1);
+    };
+    return recipe && std::any_of(recipe->heads.begin(), recipe->heads.end(), elsewhere);
 }
 
 MapLayer MapView::contentOf(MapPane pane) const {
@@ -238,11 +237,13 @@ MapLayer MapView::contentOf(MapPane pane) const {
     content.pooling = quantity == MapQuantity::Kept ? Pooling::Max : m_pooling;
     content.scale = isDifference(quantity) ? MapScale(ScaleKind::Signed, m_limit)
                                            : MapScale(m_log ? ScaleKind::Log : ScaleKind::Linear);
-    content.keptOverlay = m_keptOverlay;
+    content.keptOverlay = m_keptOverlay && !fullOnly();
     content.tokens = m_cells.cells();
     content.causal = !m_shown || !m_shown->model || m_shown->model->shape.causal;
     if (m_shown && m_shown->model && content.layer < m_shown->model->shape.layers)
-        content.nativeWindow = m_shown->model->shape.layer(content.layer).window;
+        content.nativeWindow = nativeWindowOf(
+            m_shown->model->shape,
+            content.recipe ? content.recipe->heads : std::vector{HeadAt{content.layer, content.head}});
     if (content.recipe)
         return content; // the run has pictures and roles of single heads
     if (hasLayer(content.layer))
@@ -255,14 +256,13 @@ MapLayer MapView::contentOf(MapPane pane) const {
 }
 
 void MapView::rebuild() {
+    if (m_restoring)
+        return;
     const bool readable = m_shown && m_shown->tokens && m_shown->model;
     const std::shared_ptr<const MapRecipe> before = m_cells.recipe();
     m_cells = readable ? CellMap(m_recipes->recipe(*m_shown), m_shown->tokens->size()) : CellMap();
-    if (m_cells.recipe() != before) { // the cell under the pointer is another one
-        m_tipTimer.stop();
-        m_tipPair = {};
-        showTip({});
-    }
+    if (m_cells.recipe() != before)
+        m_tip->forget();
     takeHidden(readable);
     MapScene scene;
     scene.theme = Theme::current();
@@ -278,6 +278,9 @@ void MapView::rebuild() {
         scene.recipe = m_cells.recipe();
         showHidden(scene);
     }
+    m_tip->setSource(
+        hasLayers() ? std::optional(MapTip::Source{m_shown, m_cells, m_recipes->labels(), layer, shownHead()})
+                    : std::nullopt);
     if (hasLayers()) {
         updateLimit();
         for (const MapPane& pane : panes())
@@ -310,20 +313,21 @@ void MapView::rebuild() {
     showMinimap();
     m_modes->button(static_cast<int>(m_mode))->setChecked(true);
     for (QAbstractButton* button : m_modes->buttons())
-        button->setEnabled(!spansLayers());
+        button->setEnabled(!fullOnly());
     for (QAbstractButton* button : m_arrangements->buttons())
-        button->setEnabled(!spansLayers());
+        button->setEnabled(!fullOnly());
     m_modes->button(static_cast<int>(MapQuantity::Full))
-        ->setEnabled(arrangement() == Arrangement::One && !spansLayers());
+        ->setEnabled(arrangement() == Arrangement::One && !fullOnly());
     m_arrangements->button(static_cast<int>(arrangement()))->setChecked(true);
     QFont cellsFont = font();
-    cellsFont.setBold(m_cells.recipe() || m_hide->any()); // not the plain map
+    cellsFont.setBold(m_cells.recipe() || m_hidden); // not the plain map
     m_cellsButton->setFont(cellsFont);
     m_scale->setChecked(m_log);
     m_pool->setChecked(m_pooling == Pooling::Mass);
     m_overlay->setChecked(m_keptOverlay);
     wantTiles();
     showState();
+    emit pictureChanged();
 }
 
 void MapView::showLegend() {
@@ -374,73 +378,6 @@ void MapView::showMinimap() {
     }
     m_minimap->setView(m_canvas->viewport(), plot.size());
     m_minimap->raise();
-}
-
-QString MapView::emptySentence() const {
-    if (!m_context.requests.request().text || m_context.requests.request().text->empty())
-        return tr("Who reads whom, for each pair of tokens. Type, paste or drop a text.");
-    if (m_shown && m_shown->full)
-        return tr("Layer %1 is being computed.").arg(m_context.selection.layer()) +
-               (m_progress.isEmpty() ? QString() : QLatin1Char('\n') + m_progress);
-    return m_progress.isEmpty() ? tr("Who reads whom, for each pair of tokens: waits for the model.")
-                                : m_progress;
-}
-
-bool MapView::pictureIsOld() const {
-    if (!m_shown)
-        return false;
-    if (m_shown->request && (m_context.runs.standing(*m_shown) != Standing::Current ||
-                             !m_context.runs.againstIsCurrent(*m_shown)))
-        return true;
-    return m_context.runs.snapshot() != m_shown || !m_tiles->settled() ||
-           (hasLayers() && (!m_shown->visible || (m_shown->against && !m_shown->against->visible)));
-}
-
-void MapView::showState() {
-    const bool old = m_context.runs.updating() && pictureIsOld();
-    QString title;
-    if (m_shown && m_shown->tokens) {
-        title = tr("isolated, r%1").arg(m_shown->generation);
-        if (m_shown->pastContext)
-            title += tr(", past the context");
-    }
-    if (old)
-        title += title.isEmpty() ? tr("updating") : tr(" \u2013 updating");
-    m_title->setText(title);
-    m_title->setToolTip(plainTip(
-        m_shown ? title + QLatin1Char('\n') + QString::fromStdString(m_shown->provenance()) : title));
-    m_canvas->setAccessibleName(describe());
-    setWindowTitle(
-        tr("Map %1, %2%3").arg(headWords(), modeWord(m_mode), old ? tr(" \u2013 updating") : QString()));
-    if (old != m_markedOld) {
-        m_markedOld = old;
-        update();
-    }
-}
-
-QString MapView::describe() const {
-    QString text =
-        tr("map, %1, %2").arg(headWords(), spansLayers() ? tr("full attention") : modeWord(m_mode));
-    if (m_hidden)
-        text += QStringLiteral(", ") + m_canvas->scene().hidden;
-    if (m_cells.recipe())
-        return text;
-    const int query = m_context.selection.query();
-    if (!m_shown || query < 0)
-        return text;
-    const bool ofA = m_shown->against && (m_mode == MapQuantity::Full || m_lookAtA);
-    const auto visible = visibleOf(m_shown, ofA ? MapArm::A : MapArm::B);
-    if (visible && visible->plan && visible->layer == m_context.selection.layer()) {
-        const auto& head = visible->plan->heads[static_cast<std::size_t>(shownHead())];
-        const auto at = static_cast<std::size_t>(query);
-        if (visible->plan->asModel)
-            text += tr(", query %1 reads %2 keys")
-                        .arg(query)
-                        .arg(head->native.end(at, m_shown->tokens->size()) - head->native.first(at));
-        else if (head && at >= head->rows.first && at < head->rows.last)
-            text += tr(", query %1 reads %2 keys").arg(query).arg(head->keysOf(at).size());
-    }
-    return text;
 }
 
 std::vector<int> MapView::pinnedCells() const {

@@ -22,8 +22,8 @@ namespace fovea::ui {
 class HideBox;
 class MapLegend;
 class MapMinimap;
+class MapTip;
 class RecipeBox;
-struct HiddenMass;
 
 /// The attention map of one layer and head: arm A beside arm B, with one viewport and crosshair. Arm A is
 /// full attention or a policy of its own. Several heads, words and sentences may be combined (RecipeBox), and
@@ -34,7 +34,6 @@ class MapView : public QWidget {
     Q_OBJECT
 public:
     explicit MapView(ViewContext context, QWidget* parent = nullptr);
-    ~MapView() override;
 
     enum class Arrangement { One, Two, Three };
     /// Full: arm A. Hybrid: arm B. Difference: B minus A. Kept: the keys that arm B reads.
@@ -55,6 +54,7 @@ public:
     void restore(const std::map<std::string, std::string>& state);
 
 public slots:
+    void pinCell(fovea::ui::Pair cells); ///< with what it holds, where it is made of words
     void setMode(fovea::MapQuantity mode);
     void setArrangement(fovea::ui::MapView::Arrangement arrangement);
     void setLogarithmic(bool on);
@@ -69,6 +69,7 @@ public slots:
 signals:
     void message(const QString& sentence); ///< what an export did, or why it could not
     void exchangeWanted();                 ///< of the arms: X was pressed
+    void pictureChanged(); ///< another run, head or recipe, another part in sight, something left out
 
 protected:
     void keyPressEvent(QKeyEvent* event) override;
@@ -91,21 +92,20 @@ private:
     void tellVisible(); ///< RequestModel::setVisible
     void tileArrived();
     void updateLimit();
-    void startTip(Pair cells);
-    void fetchTip();
-    void fetchRecipeTip();
-    void showTip(const QString& text);
     void showMenu(Pair cells, const QPoint& global);
-    void pinCell(Pair cells);
-    void takeHidden(bool readable);   ///< what HideBox says, and asks for its share of the mass
-    void showHidden(MapScene& scene); ///< puts both into it
-    void explainHead();               ///< a message about the sinks
-    void hideChosen();                ///< H
+    void takeHidden(bool readable);         ///< what HideBox says, and asks for its share of the mass
+    void showHidden(MapScene& scene) const; ///< puts both into it
+    void explainHead();                     ///< a message about the sinks
+    void hideChosen();                      ///< H
     [[nodiscard]] std::vector<int> pinnedCells() const;
     [[nodiscard]] bool hasLayer(int layer) const;
-    [[nodiscard]] bool hasLayers() const;    ///< all that the map is made from
-    [[nodiscard]] bool spansLayers() const;  ///< it combines heads of several layers
-    [[nodiscard]] QString headWords() const; ///< "L12 H5", or the recipe
+    [[nodiscard]] bool hasLayers() const; ///< all that the map is made from
+    /// It is made from heads of several layers or of one that is not selected: the arms are known of the
+    /// selected layer, so that it shows full attention.
+    [[nodiscard]] bool fullOnly() const;
+    [[nodiscard]] std::vector<int> wantedLayers(const Snapshot& snapshot) const; ///< ascending, each once
+    [[nodiscard]] int missingLayer(const SnapshotPtr& snapshot) const; ///< -1: all that are wanted are there
+    [[nodiscard]] QString headWords() const;                           ///< "L12 H5", or the recipe
     void moveSelection(int queries, int keys);
     void stepCell(int layers, int heads);
     void nextMode();
@@ -114,7 +114,8 @@ private:
     [[nodiscard]] std::vector<MapPane> panes() const;
     /// The map of a mode, with the arm A that the picture has.
     [[nodiscard]] MapPane paneOf(MapQuantity mode) const;
-    [[nodiscard]] QString modeWord(MapQuantity mode) const;
+    [[nodiscard]] QString modeWord() const;
+    [[nodiscard]] QString fileStem() const; ///< "map-L12-H5", or after the recipe
     [[nodiscard]] MapLayer contentOf(MapPane pane) const;
     [[nodiscard]] QString emptySentence() const;
     /// The selected head, within the picture's model: it may be an older one than the selection's.
@@ -129,14 +130,18 @@ private:
     MapMinimap* m_minimap;
     QBoxLayout* m_tools;
     QLabel* m_title;
-    QLabel* m_tip;
+    MapTip* m_tip;
     QSpinBox *m_layer, *m_head;
     QButtonGroup *m_modes, *m_arrangements;
     RecipeBox* m_recipes;
     HideBox* m_hide;
     CellMap m_cells; ///< of the map that is shown
     std::shared_ptr<const HiddenCells> m_hidden;
-    std::shared_ptr<const HiddenMass> m_mass, m_massAsked; ///< of m_hidden; the second without figures
+    QString m_hiddenWords;
+    struct HiddenShare;
+    [[nodiscard]] HiddenShare wantedShare() const;   ///< of what is shown now, without figures
+    std::shared_ptr<const HiddenShare> m_share;      ///< of m_hidden; null: not known yet
+    std::shared_ptr<const HiddenShare> m_shareAsked; ///< not answered yet; without figures
     QToolButton *m_cellsButton, *m_scale, *m_pool, *m_overlay, *m_legendSwitch, *m_export;
     MapQuantity m_mode = MapQuantity::Hybrid;
     std::optional<Arrangement> m_chosen;
@@ -151,12 +156,11 @@ private:
     };
     std::optional<Wanted> m_wanted;
     QString m_progress;
-    QTimer m_tipTimer, m_visibleTimer;
-    QPointF m_tipAt;
-    Pair m_tipPair;
+    QTimer m_visibleTimer;
     bool m_lastKeyWasFit = false;
     bool m_markedOld = false;
     bool m_minimapIsMade = false; ///< of the scene that is shown
+    bool m_restoring = false;     ///< one rebuild at its end
 };
 
 } // namespace fovea::ui

@@ -1,83 +1,186 @@
+#include "core/export/RecipeCsv.h"
+#include "core/measure/HiddenMass.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/SameOwner.h"
 #include "ui/views/HideBox.h"
 #include "ui/views/MapView.h"
 #include <algorithm>
-#include <cmath>
 
 // What the map view leaves out, and what it says of it.
 namespace fovea::ui {
 
+/// How much of the mass the cells that are left out have, with what it was made from. Weak pointers compare
+/// by owner, as in TileCache.
+struct MapView::HiddenShare {
+    std::shared_ptr<const HiddenCells> cells;
+    std::shared_ptr<const MapRecipe> recipe;
+    HeadAt head; ///< where there is no recipe
+    std::vector<std::weak_ptr<const LayerActivations>> layers;
+    std::weak_ptr<const VisibleLayer> armA, armB; ///< of the layer; empty: full attention, or not known
+    HiddenMass mass;                              ///< of full attention and arm B
+    std::optional<HiddenMass> ofA;                ///< its hybrid is arm A, where that is a policy
+
+    [[nodiscard]] bool sameMap(const HiddenShare& other) const {
+        return cells == other.cells && recipe == other.recipe && head == other.head &&
+               std::equal(layers.begin(), layers.end(), other.layers.begin(), other.layers.end(),
+                          [](const auto& a, const auto& b) { return sameOwner(a, b); });
+    }
+    [[nodiscard]] bool sameArms(const HiddenShare& other) const {
+        return sameOwner(armA, other.armA) && sameOwner(armB, other.armB);
+    }
+};
+
+MapView::HiddenShare MapView::wantedShare() const {
+    HiddenShare wanted;
+    wanted.cells = m_hidden;
+    wanted.recipe = m_cells.recipe();
+    std::vector<HeadAt> heads{{m_context.selection.layer(), shownHead()}};
+    if (wanted.recipe)
+        heads = wanted.recipe->heads;
+    else
+        wanted.head = heads.front();
+    for (const HeadAt& at : heads)
+        wanted.layers.push_back(m_shown->full->layers[static_cast<std::size_t>(at.layer)]);
+    if (fullOnly())
+        return wanted;
+    const auto ofLayer = [&](const std::shared_ptr<const VisibleLayer>& visible) {
+        return visible && visible->layer == heads.front().layer ? visible : nullptr;
+    };
+    wanted.armB = ofLayer(m_shown->visible);
+    if (m_shown->against)
+        wanted.armA = ofLayer(m_shown->against->visible);
+    return wanted;
+}
+
 void MapView::takeHidden(bool readable) {
-    const std::shared_ptr<const HiddenCells> before = m_hidden;
-    m_hidden = readable && hasLayers() ? m_hide->cells(*m_shown, m_cells) : nullptr;
+    const std::shared_ptr<const HiddenCells> before = std::exchange(m_hidden, nullptr);
+    m_hiddenWords.clear();
+    if (readable && hasLayers()) {
+        if (m_context.runs.standing(*m_shown) != Standing::OtherRun)
+            m_hide->bind(*m_shown);
+        HideBox::Hidden hidden = m_hide->hidden(*m_shown, m_cells);
+        m_hidden = std::move(hidden.cells);
+        m_hiddenWords = std::move(hidden.words);
+    }
     if (m_hidden && before && before->keys == m_hidden->keys && before->queries == m_hidden->queries)
         m_hidden = before; // the same object, as long as nothing changes
-    if (!m_hidden)
-        return;
-    const HeadAt at{m_context.selection.layer(), shownHead()};
-    const auto answers = [&](const std::shared_ptr<const HiddenMass>& mass) {
-        return mass && mass->cells == m_hidden && mass->recipe == m_cells.recipe() &&
-               (m_cells.recipe() || mass->head == at) && sameOwner(mass->from, std::weak_ptr(m_shown));
+    const auto giveUp = [this] {
+        if (std::exchange(m_shareAsked, nullptr))
+            m_context.runs.drop("map.hidden");
     };
-    if (!answers(m_mass))
-        m_mass.reset();
-    if (m_mass || answers(m_massAsked))
+    if (!m_hidden) {
+        m_share.reset();
+        giveUp();
         return;
-    auto asked = std::make_shared<HiddenMass>();
-    asked->cells = m_hidden;
-    asked->recipe = m_cells.recipe();
-    asked->head = at;
-    asked->from = m_shown;
-    m_massAsked = asked;
-    using Mass = std::shared_ptr<const HiddenMass>;
-    m_context.runs.fetch<Mass>(
-        this, {"map.hidden", Urgency::Long},
-        [snapshot = m_shown, at, recipe = m_cells.recipe(), cells = m_hidden](const WorkContext& work) {
-            return makeHiddenMass(snapshot, at, recipe, cells, work);
+    }
+    const auto asked = std::make_shared<const HiddenShare>(wantedShare());
+    // What is of other cells, another head or another text goes; of another policy it stays until then.
+    if (m_share && !m_share->sameMap(*asked))
+        m_share.reset();
+    if (m_share && m_share->sameArms(*asked)) {
+        giveUp();
+        return;
+    }
+    if (m_shareAsked && m_shareAsked->sameMap(*asked) && m_shareAsked->sameArms(*asked))
+        return;
+    m_shareAsked = asked;
+    using Share = std::shared_ptr<const HiddenShare>;
+    // All rows of the map: the run goes first.
+    m_context.runs.fetch<Share>(
+        this, {"map.hidden", Urgency::Background},
+        [snapshot = m_shown, asked](const WorkContext& work) -> Result<Share> {
+            MapRecipe one;
+            one.heads = {asked->head};
+            const MapRecipe& recipe = asked->recipe ? *asked->recipe : one;
+            const LayerSources sources = layerSources(*snapshot);
+            auto share = std::make_shared<HiddenShare>(*asked);
+            Result<HiddenMass> mass = hiddenMass(recipe, asked->cells->keys, sources, work);
+            FOVEA_TRY(mass);
+            share->mass = std::move(*mass);
+            if (snapshot->against) {
+                const LayerSources ofA = [&](int layer) -> Result<TileSource> {
+                    const Result<TileSource> source = sources(layer);
+                    FOVEA_TRY(source);
+                    return againstSource(*source);
+                };
+                mass = hiddenMass(recipe, asked->cells->keys, ofA, work);
+                FOVEA_TRY(mass);
+                share->ofA = std::move(*mass);
+            }
+            return share;
         },
-        [this, asked](const Result<Mass>& mass) {
-            if (m_massAsked != asked)
+        [this, asked](const Result<Share>& share) {
+            if (m_shareAsked != asked)
                 return; // something else is left out by now
-            if (mass) {
-                m_mass = *mass;
+            if (share) {
+                m_share = *share;
+                m_shareAsked.reset();
                 rebuild();
-            } else if (mass.error().code == ErrorCode::Cancelled) {
-                m_massAsked.reset();
+            } else if (share.error().code == ErrorCode::Cancelled) {
+                m_shareAsked.reset();
             }
         });
 }
 
-void MapView::showHidden(MapScene& scene) {
+void MapView::showHidden(MapScene& scene) const {
+    const bool strip = m_hide->sinks() == HideBox::Sinks::Strip;
+    scene.stripRoom = strip; // also while its values are not known, so that the map stays where it is
     if (!m_hidden)
         return;
-    scene.hidden = m_hide->words(*m_shown);
-    if (!m_mass)
-        return;
+    const QString unknown = QStringLiteral("\u2026");
     const auto percent = [](double share) { return tr("%1 %").arg(threeDigits(100 * share)); };
-    scene.hidden += tr(": %1 of the mass").arg(percent(m_mass->meanFull));
-    if (m_mass->meanHybrid)
-        scene.hidden += tr(" (B %1)").arg(percent(*m_mass->meanHybrid));
+    scene.hidden =
+        tr("%1: %2 of the mass").arg(m_hiddenWords, m_share ? percent(m_share->mass.meanFull) : unknown);
+    if (!m_share)
+        return;
+    const bool current = m_share->sameArms(wantedShare());
+    QStringList arms;
+    if (m_share->ofA && m_share->ofA->meanHybrid)
+        arms << tr("A %1").arg(current ? percent(*m_share->ofA->meanHybrid) : unknown);
+    if (m_share->mass.meanHybrid)
+        arms << tr("B %1").arg(current ? percent(*m_share->mass.meanHybrid) : unknown);
+    if (!arms.isEmpty())
+        scene.hidden += QStringLiteral(" (%1)").arg(arms.join(QStringLiteral(", ")));
+    const std::vector<float>& full = m_share->mass.full;
     const int query = m_context.selection.query(), row = m_cells.cellOf(query);
-    if (row >= 0 && static_cast<std::size_t>(row) < m_mass->full.size())
+    if (row >= 0 && static_cast<std::size_t>(row) < full.size())
         scene.hidden += tr(", %1 of #%2")
-                            .arg(percent(static_cast<double>(m_mass->full[static_cast<std::size_t>(row)])))
+                            .arg(percent(static_cast<double>(full[static_cast<std::size_t>(row)])))
                             .arg(query);
-    if (m_hide->sinks() == HideBox::Sinks::Strip)
-        scene.strip = m_mode == MapQuantity::Hybrid && arrangement() == Arrangement::One ? m_mass->hybrid
-                                                                                         : m_mass->full;
+    if (!strip)
+        return;
+    // Of the arm that the map beside it shows; a difference and the kept keys have that of full attention.
+    const MapPane beside = panes().front();
+    if (beside.quantity != MapQuantity::Hybrid)
+        scene.strip = full;
+    else if (beside.arm == MapArm::B)
+        scene.strip = m_share->mass.hybrid;
+    else if (m_share->ofA)
+        scene.strip = m_share->ofA->hybrid;
 }
 
 void MapView::explainHead() {
     if (!hasLayer(m_context.selection.layer()))
         return;
-    m_context.runs.fetch<QString>(
+    const int layer = m_context.selection.layer(), head = shownHead();
+    const RowRange sinks = HideBox::sinkTokens(*m_shown);
+    m_context.runs.fetch<SinkFacts>(
         this, {"map.explain", Urgency::Long},
-        [snapshot = m_shown, layer = m_context.selection.layer(),
-         head = shownHead()](const WorkContext& work) { return explainSinks(*snapshot, layer, head, work); },
-        [this](const Result<QString>& text) {
-            if (text)
-                emit message(*text);
+        [snapshot = m_shown, layer, head, sinks](const WorkContext& work) -> Result<SinkFacts> {
+            const Result<TileSource> source = layerSources(*snapshot)(layer);
+            FOVEA_TRY(source);
+            return sinkFacts(*source, head, sinks.last, work);
+        },
+        [this, layer, head, sinks](const Result<SinkFacts>& facts) {
+            if (facts)
+                emit message(tr("Sinks %1 take %2 % of the attention of L%3 H%4, as a mean over the queries. "
+                                "Their values have a norm of %5, those of the other keys %6: weighted by it "
+                                "the sinks have %7 %.")
+                                 .arg(tokenRangeWords(sinks), threeDigits(100 * facts->mass))
+                                 .arg(layer)
+                                 .arg(head)
+                                 .arg(threeDigits(facts->sinkNorm), threeDigits(facts->otherNorm),
+                                      threeDigits(100 * facts->weightedMass)));
         });
 }
 

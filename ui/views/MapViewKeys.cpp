@@ -1,4 +1,5 @@
 #include "ui/views/HideBox.h"
+#include "ui/views/MapTip.h"
 #include "ui/views/MapView.h"
 #include "ui/views/RecipeBox.h"
 #include <QKeyEvent>
@@ -166,7 +167,7 @@ void MapView::keyPressEvent(QKeyEvent* event) {
         return;
     case Qt::Key_Escape:
         if (m_tip->isVisible())
-            showTip({});
+            m_tip->hide();
         else if (!m_context.selection.clearOneLevel())
             QWidget::keyPressEvent(event);
         return;

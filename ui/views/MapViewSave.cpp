@@ -43,6 +43,13 @@ MapExportOptions MapView::exportOptions() const {
     return options;
 }
 
+QString MapView::fileStem() const {
+    const QString of = m_cells.recipe()
+                           ? QString::fromStdString(m_cells.recipe()->text()).remove(QLatin1Char(','))
+                           : QStringLiteral("L%1 H%2").arg(m_context.selection.layer()).arg(shownHead());
+    return QStringLiteral("map-") + QString(of).replace(QLatin1Char(' '), QLatin1Char('-'));
+}
+
 void MapView::exportView() {
     if (!m_shown || m_canvas->scene().panes.empty()) {
         emit message(tr("there is no map to save yet"));
@@ -54,8 +61,7 @@ void MapView::exportView() {
     dialog->setAcceptMode(QFileDialog::AcceptSave);
     dialog->setNameFilters({tr("PNG picture (*.png)"), tr("SVG drawing (*.svg)"), tr("PDF page (*.pdf)")});
     dialog->setDefaultSuffix(QStringLiteral("png"));
-    dialog->selectFile(
-        QStringLiteral("map-L%1-H%2.png").arg(m_context.selection.layer()).arg(m_context.selection.head()));
+    dialog->selectFile(fileStem() + QStringLiteral(".png"));
     connect(dialog, &QFileDialog::filterSelected, dialog, [dialog](const QString& filter) {
         dialog->setDefaultSuffix(filter.contains(QLatin1String("svg"))   ? QStringLiteral("svg")
                                  : filter.contains(QLatin1String("pdf")) ? QStringLiteral("pdf")
@@ -126,8 +132,7 @@ void MapView::exportNumbers() {
     dialog->setAcceptMode(QFileDialog::AcceptSave);
     dialog->setNameFilter(tr("Table (*.csv)"));
     dialog->setDefaultSuffix(QStringLiteral("csv"));
-    dialog->selectFile(
-        QStringLiteral("map-L%1-H%2.csv").arg(m_context.selection.layer()).arg(m_context.selection.head()));
+    dialog->selectFile(fileStem() + QStringLiteral(".csv"));
     connect(dialog, &QFileDialog::fileSelected, this, &MapView::saveNumbers);
     dialog->open();
 }

@@ -32,7 +32,7 @@ std::map<std::string, std::string> MapView::state() const {
     state["map.pooling"] = m_pooling == Pooling::Mass ? "mass" : "max";
     state["map.kept"] = m_keptOverlay ? "on" : "off";
     m_recipes->save(state);
-    m_hide->save(state);
+    m_hide->save(state, m_context.requests.request().text, m_shown.get());
     const MapScene& scene = m_canvas->scene();
     if (scene.count > 0 && !m_canvas->fitted())
         state["map.view"] = QStringLiteral("%1 %2 %3 of %4")
@@ -63,8 +63,10 @@ void MapView::restore(const std::map<std::string, std::string>& state) {
     // Three maps show the full one beside the others; alone it has a mode of its own.
     if (m_mode == MapQuantity::Full && m_chosen && *m_chosen != Arrangement::One)
         m_mode = MapQuantity::Hybrid;
+    m_restoring = true;
     m_recipes->restore(state);
-    m_hide->restore(state);
+    m_hide->restore(state, m_context.requests.request().text);
+    m_restoring = false;
     m_wanted.reset();
     const QStringList parts = QString::fromStdString(value("map.view")).split(QLatin1Char(' '));
     if (parts.size() == 5) {

@@ -2,6 +2,7 @@
 #include "ui/views/HideBox.h"
 #include "ui/views/MapLegend.h"
 #include "ui/views/MapMinimap.h"
+#include "ui/views/MapTip.h"
 #include "ui/views/MapView.h"
 #include "ui/views/RecipeBox.h"
 #include <QButtonGroup>
@@ -124,11 +125,7 @@ void MapView::buildTools() {
         view.query = query - plot.height() / view.cell / 2;
         m_canvas->setViewport(view);
     });
-    m_tip = new QLabel(nullptr, Qt::ToolTip);
-    m_tip->setObjectName(QStringLiteral("map.tip"));
-    m_tip->setTextFormat(Qt::PlainText);
-    m_tip->setMargin(8);
-    m_tip->setFocusPolicy(Qt::NoFocus);
+    m_tip = new MapTip(m_context.runs, *m_canvas, this);
 
     m_tools = new QBoxLayout(QBoxLayout::LeftToRight);
     m_tools->setSpacing(4);

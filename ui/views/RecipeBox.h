@@ -32,6 +32,8 @@ public:
     [[nodiscard]] std::shared_ptr<const MapRecipe> recipe(const Snapshot& snapshot);
     /// One entry for each cell of the last recipe, or the text's own tokens.
     [[nodiscard]] const std::shared_ptr<const Tokens>& labels() const { return m_labels; }
+    /// Those of the next recipe over a model of this shape, ascending; at least one.
+    [[nodiscard]] std::vector<HeadAt> wantedHeads(const ModelShape& shape) const;
     /// In a session, as map.unit, map.heads and map.set. What cannot be read is ignored.
     void save(std::map<std::string, std::string>& state) const;
     void restore(const std::map<std::string, std::string>& state);
@@ -48,7 +50,6 @@ private:
         bool operator==(const Wish&) const = default;
     };
     void showSet();
-    [[nodiscard]] std::vector<HeadAt> wantedHeads(const ModelShape& shape) const;
 
     SelectionModel& m_selection;
     std::array<QAction*, 3> m_unitEntries{};
