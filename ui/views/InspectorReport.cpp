@@ -36,6 +36,7 @@ InspectorReport makeInspectorReport(const InspectorWish& wish, const SnapshotPtr
                                     const SnapshotPtr& complete, std::size_t lines) {
     InspectorReport report;
     report.wish = wish;
+    report.from = newest;
     report.againstPolicy = newest->against != nullptr;
     const int count = static_cast<int>(newest->tokens->size());
     fillWhy(report, newest, complete);

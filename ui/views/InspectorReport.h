@@ -33,6 +33,7 @@ struct BlockReport {
 /// Everything that the inspector shows of one token in one head. An immutable value.
 struct InspectorReport {
     InspectorWish wish;
+    std::weak_ptr<const Snapshot> from;       ///< the newest when it was made
     std::optional<TokenReport> token;         ///< empty until the layer is there
     std::optional<PairFacts> pair;            ///< of the wished pair
     std::shared_ptr<const BlockReport> block; ///< of the wished block; null until it is there

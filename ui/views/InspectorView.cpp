@@ -272,9 +272,16 @@ void InspectorView::requestBlock(const InspectorWish& wish) {
                 return; // another one was chosen since
             if (block || block.error().code == ErrorCode::Cancelled)
                 m_asked.reset(); // else it cannot be had of this run
-            if (block) {
-                m_block = *block;
-                refresh();
+            if (!block)
+                return;
+            m_block = *block;
+            // The token's report is not asked for again: the block is put into it, or waits for it.
+            const InspectorWish now = this->wish();
+            if (m_report && m_report->wish == now && m_report->from.lock() == m_newest &&
+                m_block->answers(now, m_newest) && isVisible()) {
+                auto report = std::make_shared<InspectorReport>(*m_report);
+                report->block = m_block;
+                showReport(std::move(report));
             }
         });
 }
