@@ -13,7 +13,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr int kStateVersion = 3; ///< of saveState(): raised when docks come or go
+constexpr int kStateVersion = 4; ///< of saveState(): raised when docks come or go
 constexpr QSize kUsualSize{1280, 800};
 constexpr QSize kFrame{16, 48}; ///< of a window manager: borders, title bar
 constexpr int kLeftWidth = 290, kRightWidth = 290;

@@ -11,8 +11,11 @@
 #include "ui/views/GenerationView.h"
 #include "ui/views/HeadsView.h"
 #include "ui/views/InspectorView.h"
+#include "ui/views/MapTable.h"
 #include "ui/views/MapView.h"
+#include "ui/views/ProfileView.h"
 #include "ui/views/RoutingView.h"
+#include "ui/views/RunsView.h"
 #include "ui/views/TextView.h"
 #include "ui/window/Actions.h"
 #include "ui/window/Docks.h"
@@ -242,6 +245,14 @@ void MainWindow::buildDocks() {
     m_generation = new GenerationController(m_context.runs, m_context.requests, m_context.selection, this);
     m_generate = new GenerationView(m_context, *m_generation, this);
     m_docks->add(QStringLiteral("dock.generate"), tr("Generation"), m_generate, {400, 200}, Docks::Drawer);
+    m_docks->add(QStringLiteral("dock.table"), tr("Map table"),
+                 new MapTable(m_context, *findChild<MapView*>(), this), {400, 132}, Docks::Drawer);
+    m_docks->add(QStringLiteral("dock.profile"), tr("Profile"), new ProfileView(m_context, this), {400, 132},
+                 Docks::Drawer);
+    m_docks->add(QStringLiteral("dock.runs"), tr("Runs"),
+                 new RunsView(
+                     m_context, [this] { return m_documents->textName(); }, this),
+                 {400, 132}, Docks::Drawer);
     m_docks->addButtons(
         *qobject_cast<QHBoxLayout*>(statusBar()->findChild<QWidget*>(QStringLiteral("foot"))->layout()));
     m_docks->addToggles(*menuBar()->findChild<QMenu*>(QStringLiteral("menu.View")));

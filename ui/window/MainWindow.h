@@ -72,6 +72,7 @@ private:
     void pinRun();
     void pasteText();
     void editText();
+    void toggleTable();                                           ///< Ctrl+T
     void buildFileMenus();                                        ///< recent files and sample texts
     std::vector<PaletteEntry> typedEntries(const QString& typed); ///< what the text itself asks for
     std::vector<PaletteEntry> paletteEntries(const QString& typed);

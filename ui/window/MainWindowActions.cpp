@@ -5,6 +5,7 @@
 #include "ui/run/PinnedRuns.h"
 #include "ui/views/GenerationView.h"
 #include "ui/views/HeadsView.h"
+#include "ui/views/MapTable.h"
 #include "ui/views/MapView.h"
 #include "ui/views/TextView.h"
 #include "ui/window/ArmPicker.h"
@@ -15,6 +16,7 @@
 #include "ui/window/ModelCard.h"
 #include <QApplication>
 #include <QClipboard>
+#include <QDockWidget>
 #include <QFileDialog>
 #include <QMimeData>
 #include <QToolButton>
@@ -86,6 +88,8 @@ void MainWindow::run(std::string_view id) {
         setTheme(ThemeKind::Light);
     } else if (id == "view.themeDark") {
         setTheme(ThemeKind::Dark);
+    } else if (id == "view.table") {
+        toggleTable();
     } else if (id == "view.nextDock") {
         m_docks->moveFocus(1);
     } else if (id == "view.previousDock") {
@@ -143,6 +147,17 @@ void MainWindow::stepCell(int layers, int heads) {
         return;
     m_context.selection.setCell(std::clamp(m_context.selection.layer() + layers, 0, model->shape.layers - 1),
                                 std::clamp(m_context.selection.head() + heads, 0, model->shape.heads - 1));
+}
+
+void MainWindow::toggleTable() {
+    auto* table = findChild<MapTable*>();
+    if (table->isVisible()) {
+        findChild<QDockWidget*>(QStringLiteral("dock.table"))->hide();
+        findChild<MapView*>()->setFocus();
+    } else {
+        m_docks->show(QStringLiteral("dock.table"));
+        table->setFocus();
+    }
 }
 
 void MainWindow::back() {
