@@ -9,12 +9,12 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr double kRow = 32, kSwatch = 14, kBarWidth = 170, kSpace = 16, kLongestLine = 310,
-                 kLongestName = 110;
+constexpr double kLineRow = 18, kSwatchRow = 24, kBarRow = 32; ///< heights
+constexpr double kSwatch = 14, kBarWidth = 170, kSpace = 16, kLongestLine = 310, kLongestName = 110;
 
-/// One part of the legend: its width and how it is drawn at a place.
+/// One part of the legend: its size and how it is drawn at a place.
 struct Item {
-    double width = 0;
+    double width = 0, height = 0;
     std::function<void(QPainter&, QPointF)> paint;
 };
 
@@ -88,13 +88,14 @@ private:
     }
 
     void swatch(CellLook look, MapQuantity quantity, const QString& name) {
-        m_items.push_back(
-            {kSwatch + 6 + m_metrics.horizontalAdvance(name), [=, this](QPainter& painter, QPointF at) {
-                 const QRectF box(at.x(), at.y() + (kRow - kSwatch) / 2, kSwatch, kSwatch);
-                 paintSwatch(painter, box, look, quantity);
-                 text(painter, QRectF(box.right() + 6, at.y(), 400, kRow), Qt::AlignLeft | Qt::AlignVCenter,
-                      name, m_scene.theme.ink2);
-             }});
+        m_items.push_back({kSwatch + 6 + m_metrics.horizontalAdvance(name), kSwatchRow,
+                           [=, this](QPainter& painter, QPointF at) {
+                               const QRectF box(at.x(), at.y() + (kSwatchRow - kSwatch) / 2, kSwatch,
+                                                kSwatch);
+                               paintSwatch(painter, box, look, quantity);
+                               text(painter, QRectF(box.right() + 6, at.y(), 400, kSwatchRow),
+                                    Qt::AlignLeft | Qt::AlignVCenter, name, m_scene.theme.ink2);
+                           }});
     }
 
     void paintSwatch(QPainter& painter, const QRectF& box, CellLook look, MapQuantity quantity) const {
@@ -142,10 +143,10 @@ private:
 
     void bar(const MapLayer& pane, const QString& name) {
         const double nameWidth = m_metrics.horizontalAdvance(name) + 8;
-        m_items.push_back({nameWidth + kBarWidth + 32, [=, this](QPainter& painter, QPointF at) {
+        m_items.push_back({nameWidth + kBarWidth + 32, kBarRow, [=, this](QPainter& painter, QPointF at) {
                                paintBar(painter, pane,
                                         QRectF(at.x() + nameWidth + 8, at.y() + 4, kBarWidth, 10));
-                               text(painter, QRectF(at.x(), at.y() - 7, nameWidth, kRow),
+                               text(painter, QRectF(at.x(), at.y() - 7, nameWidth, kBarRow),
                                     Qt::AlignLeft | Qt::AlignVCenter, name, m_scene.theme.ink2);
                            }});
     }
@@ -259,10 +260,11 @@ private:
         if (words.isEmpty())
             return;
         const QString shown = m_metrics.elidedText(words, Qt::ElideRight, kLongestLine);
-        m_items.push_back({m_metrics.horizontalAdvance(shown), [=, this](QPainter& painter, QPointF at) {
-                               text(painter, QRectF(at.x(), at.y(), kLongestLine, kRow),
-                                    Qt::AlignLeft | Qt::AlignVCenter, shown, m_scene.theme.ink2);
-                           }});
+        m_items.push_back(
+            {m_metrics.horizontalAdvance(shown), kLineRow, [=, this](QPainter& painter, QPointF at) {
+                 text(painter, QRectF(at.x(), at.y(), kLongestLine, kLineRow),
+                      Qt::AlignLeft | Qt::AlignVCenter, shown, m_scene.theme.ink2);
+             }});
     }
 
     const MapScene& m_scene;
@@ -273,17 +275,18 @@ private:
 
 /// Places items from left to right, in as many rows as they need; returns the height.
 double flow(const std::vector<Item>& items, const QRectF& area, QPainter* painter) {
-    double x = area.left() + 8, y = area.top();
+    double x = area.left() + 8, y = area.top() + 2, row = 0;
     for (const Item& item : items) {
         if (x > area.left() + 8 && x + item.width > area.right() - 8) {
             x = area.left() + 8;
-            y += kRow;
+            y += std::exchange(row, 0);
         }
         if (painter != nullptr)
             item.paint(*painter, {x, y});
         x += item.width + kSpace;
+        row = std::max(row, item.height);
     }
-    return y + kRow - area.top();
+    return y + row + 2 - area.top();
 }
 
 } // namespace

@@ -43,7 +43,7 @@ std::shared_ptr<const VisibleLayer> visibleOf(const SnapshotPtr& snapshot, MapAr
 
 MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_context(context) {
     setObjectName(QStringLiteral("map"));
-    setMinimumSize(420, 320);
+    setMinimumSize(420, 220);
     m_tiles = new TileCache(
         [this](TileCache::Work work, TileCache::Done done) {
             m_context.runs.fetch<std::shared_ptr<MapTile>>(m_tiles, {}, std::move(work), std::move(done));

@@ -42,7 +42,7 @@ QToolButton* modeButton(const QString& text, const QString& name, QWidget* paren
     button->setObjectName(name);
     button->setCheckable(true);
     button->setAutoExclusive(true);
-    button->setMinimumSize(24, 24);
+    button->setMinimumHeight(24);
     return button;
 }
 
