@@ -192,16 +192,15 @@ QString pairText(const PairFacts& facts, const Tokens& tokens, int layer, int he
         return text + QLatin1Char('\n') + longReason(facts);
     text += facts.key > facts.query ? QStringLiteral(", %1 after the query").arg(facts.key - facts.query)
                                     : QStringLiteral(", distance %1").arg(facts.query - facts.key);
-    text += QStringLiteral("\np %1 (rank %2)").arg(threeDigits(facts.full)).arg(facts.rank);
+    text += QStringLiteral("\nfull %1 (rank %2)").arg(threeDigits(facts.full)).arg(facts.rank);
     const bool known = facts.hybrid && !std::isnan(*facts.hybrid);
     if (facts.against) { // full attention, then the arms
-        text = text.replace(QStringLiteral("\np "), QStringLiteral("\nfull "));
         text += QStringLiteral("   A %1").arg(threeDigits(*facts.against));
         if (known)
             text += QStringLiteral("   B %1   B \u2212 A %2")
                         .arg(threeDigits(*facts.hybrid), signedThreeDigits(*facts.hybrid - *facts.against));
     } else if (known) {
-        text += QStringLiteral("   p\u0302 %1   p\u0302 \u2212 p %2")
+        text += QStringLiteral("   B %1   B \u2212 full %2")
                     .arg(threeDigits(*facts.hybrid), signedThreeDigits(*facts.hybrid - facts.full));
     }
     text += QStringLiteral("   score ") + twoDecimals(facts.logit) + QLatin1Char('\n');

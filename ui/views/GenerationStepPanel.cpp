@@ -78,8 +78,8 @@ std::shared_ptr<const TokenTint> rowTint(const GenerationController& generation,
                               : std::isnan(row->weight[t]) ? TintState::None
                               : row->weight[t] < kNearZero ? TintState::NearZero
                                                            : TintState::Value);
-    tint->caption = QObject::tr("%1 read by %2 before +%3 (#%4), L%5 H%6")
-                        .arg(full ? QStringLiteral("p") : QStringLiteral("p^"), armName(full))
+    tint->caption = QObject::tr("read by %1 before +%2 (#%3), L%4 H%5")
+                        .arg(armName(full))
                         .arg(reads->step)
                         .arg(row->query)
                         .arg(reads->layer)

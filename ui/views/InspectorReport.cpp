@@ -158,12 +158,10 @@ QString pairAnatomy(const InspectorReport& report) {
     lines << QObject::tr("score %1 (q.k times %2), log-sum-exp %3")
                  .arg(threeDigits(facts.logit), threeDigits(static_cast<double>(report.scale)),
                       threeDigits(facts.lse));
-    QString masses = QObject::tr("p %1 (rank %2)").arg(threeDigits(facts.full)).arg(facts.rank);
+    QString masses = QObject::tr("full %1 (rank %2)").arg(threeDigits(facts.full)).arg(facts.rank);
     if (facts.hybrid && !std::isnan(*facts.hybrid))
-        masses +=
-            QObject::tr("   p^ %1   p^ - p %2%3")
-                .arg(threeDigits(*facts.hybrid), *facts.hybrid > facts.full ? QStringLiteral("+") : QString(),
-                     threeDigits(*facts.hybrid - facts.full));
+        masses += QObject::tr("   B %1   B \u2212 full %2")
+                      .arg(threeDigits(*facts.hybrid), signedThreeDigits(*facts.hybrid - facts.full));
     lines << masses;
     if (facts.against)
         lines << QObject::tr("A %1 (%2)   B - A %3")

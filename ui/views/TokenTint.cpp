@@ -61,8 +61,8 @@ TokenTint massTint(TokenValues values) {
 TokenTint readBySelected(const TintPlace& at, const TileSource& source) {
     const auto query = static_cast<std::size_t>(at.token);
     TokenTint tint = massTint(readByQuery(source, at.head, query));
-    tint.caption = (covers(source, at.head, query) ? QStringLiteral("p^ read by #%1, %2")
-                                                   : QStringLiteral("p read by #%1, %2"))
+    tint.caption = (covers(source, at.head, query) ? QStringLiteral("B: read by #%1, %2")
+                                                   : QStringLiteral("full attention: read by #%1, %2"))
                        .arg(at.token)
                        .arg(place(at.layer, at.head));
     return tint;
@@ -70,8 +70,8 @@ TokenTint readBySelected(const TintPlace& at, const TileSource& source) {
 
 TokenTint givenToSelected(const TintPlace& at, const TileSource& source) {
     TokenTint tint = massTint(givenToKey(source, at.head, static_cast<std::size_t>(at.token)));
-    tint.caption = (source.plan != nullptr ? QStringLiteral("p^ given to #%1, %2")
-                                           : QStringLiteral("p given to #%1, %2"))
+    tint.caption = (source.plan != nullptr ? QStringLiteral("B: given to #%1, %2")
+                                           : QStringLiteral("full attention: given to #%1, %2"))
                        .arg(at.token)
                        .arg(place(at.layer, at.head));
     return tint;
