@@ -5,6 +5,7 @@
 #include "ui/run/SelectionModel.h"
 #include "ui/window/Documents.h"
 #include "ui/window/MainWindow.h"
+#include "ui/window/ModelCard.h"
 #include <QApplication>
 #include <QDropEvent>
 #include <QLabel>
@@ -59,6 +60,17 @@ struct Stage {
     }
     [[nodiscard]] std::string text() const { return *requests.request().text; }
 };
+
+/// All that the card of the model says, which its button opens.
+inline QString cardWords(Stage& s) {
+    QTest::mouseClick(s.find<QWidget>("top.model"), Qt::LeftButton);
+    const auto* card = s.find<ModelCard>("model.card");
+    QStringList words;
+    if (card->isVisible())
+        for (const QLabel* label : card->findChildren<QLabel*>())
+            words << label->text();
+    return words.join(QLatin1Char('\n'));
+}
 
 /// What a drag from a file manager does: enter, `between`, then drop, on whatever child is in the middle.
 inline void dropFiles(Stage& s, const QStringList& paths, const std::function<void()>& between = {}) {

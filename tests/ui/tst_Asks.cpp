@@ -17,10 +17,12 @@
 #include "ui/window/StatusLine.h"
 #include <QAbstractButton>
 #include <QCheckBox>
+#include <QClipboard>
 #include <QComboBox>
 #include <QDropEvent>
 #include <QFile>
 #include <QFileDialog>
+#include <QHeaderView>
 #include <QJsonArray>
 #include <QJsonObject>
 #include <QLabel>
@@ -71,6 +73,15 @@ struct Window : Stage {
     void key(Qt::Key key, Qt::KeyboardModifiers modifiers = {}) {
         QWidget* focus = QApplication::focusWidget();
         QTest::keyClick(focus != nullptr ? focus : &window, key, modifiers);
+    }
+    /// Clicks the token `query`, then drags over the words from `first` to `last`.
+    void dragWords(int query, int first, int last) {
+        auto* text = find<TokenCanvas>("text.reading");
+        const auto at = [text](int token) { return text->tokenRect(token).center(); };
+        QTest::mouseClick(text->viewport(), Qt::LeftButton, {}, at(query));
+        QTest::mousePress(text->viewport(), Qt::LeftButton, {}, at(first));
+        QTest::mouseMove(text->viewport(), at(last));
+        QTest::mouseRelease(text->viewport(), Qt::LeftButton, {}, at(last));
     }
     MapCanvas& map() { return *find<MapCanvas>("map.canvas"); }
     [[nodiscard]] int tokens() const { return static_cast<int>(runs.lastComplete()->tokens->size()); }
@@ -211,13 +222,7 @@ private slots:
         dropFiles(s, {QString::fromStdString(model.path())}, overlay);
         QVERIFY2(said.contains(QStringLiteral("GGUF")), qPrintable(said));
         QTRY_VERIFY_WITH_TIMEOUT(s.runs.lastComplete(), 60'000);
-        QTest::mouseClick(s.find<QWidget>("top.model"), Qt::LeftButton);
-        auto* card = s.find<ModelCard>("model.card");
-        QVERIFY(card->isVisible());
-        QStringList rows;
-        for (const QLabel* label : card->findChildren<QLabel*>())
-            rows << label->text();
-        const QString all = rows.join(QLatin1Char('\n'));
+        const QString all = cardWords(s);
         QVERIFY2(all.contains(QStringLiteral("llama")) && all.contains(QStringLiteral("Q4_0")),
                  qPrintable(all));
     }
@@ -317,12 +322,8 @@ private slots:
     void ask09_severalTokens() {
         Window w;
         QVERIFY(w.atRest());
-        auto* text = w.find<TokenCanvas>("text.reading");
         const int query = w.tokens() - 1;
-        QTest::mouseClick(text->viewport(), Qt::LeftButton, {}, text->tokenRect(query).center());
-        QTest::mousePress(text->viewport(), Qt::LeftButton, {}, text->tokenRect(3).center());
-        QTest::mouseMove(text->viewport(), text->tokenRect(6).center());
-        QTest::mouseRelease(text->viewport(), Qt::LeftButton, {}, text->tokenRect(6).center());
+        w.dragWords(query, 3, 6);
         auto* sentence = w.find<QLabel>("inspector.sentence");
         const QJsonObject block =
             w.command(QStringLiteral("attention"),
@@ -393,6 +394,65 @@ private slots:
                      qPrintable(said->text()));
     }
 
+    /// The numbers, without a picture: the map as a table that is read, sorted and copied; each row is what
+    /// `fovea attention` prints.
+    void ask12_theNumbers() {
+        Window w;
+        QVERIFY(w.atRest());
+        w.map().setFocus();
+        QTest::keyClick(&w.map(), Qt::Key_T, Qt::ControlModifier);
+        auto* table = w.find<QTableView>("map.table");
+        QVERIFY(table->isVisible());
+        QCOMPARE(QApplication::focusWidget(), table);
+        const int pairs = w.tokens() * (w.tokens() + 1) / 2;
+        QTRY_COMPARE_WITH_TIMEOUT(table->model()->rowCount(), std::min(pairs, 1000), 60'000);
+        auto* state = w.find<QLabel>("map.table.state");
+        QVERIFY2(state->text().contains(groupedCount(static_cast<std::uint64_t>(pairs))),
+                 qPrintable(state->text()));
+        QVERIFY(table->accessibleName().contains(state->text()));
+        // Down goes to the next of the strongest and pins it everywhere.
+        QTest::keyClick(table, Qt::Key_Down);
+        QTest::keyClick(table, Qt::Key_Down, Qt::ShiftModifier);
+        const auto shown = [table](int row, int column) {
+            return table->model()->index(row, column).data().toString();
+        };
+        QCOMPARE(QStringLiteral("#%1").arg(w.selection.pinnedPair().query),
+                 shown(table->currentIndex().row(), 0).section(QLatin1Char(' '), 0, 0));
+        QTest::keyClick(table, Qt::Key_C, Qt::ControlModifier);
+        const QStringList copied = QApplication::clipboard()->text().split(QLatin1Char('\n'));
+        QVERIFY2(copied.size() >= 3, qPrintable(QApplication::clipboard()->text()));
+        QCOMPARE(copied[0], QStringLiteral("query\tkey\tA\tB\tB \u2212 A\twhy"));
+        std::map<int, QJsonObject> rows;
+        for (int line = 1; line < copied.size(); ++line) {
+            const QStringList cells = copied[line].split(QLatin1Char('\t'));
+            const int query = cells[0].mid(1).section(QLatin1Char(' '), 0, 0).toInt(),
+                      key = cells[1].mid(1).section(QLatin1Char(' '), 0, 0).toInt();
+            if (!rows.contains(query))
+                rows[query] = w.command(QStringLiteral("attention"),
+                                        {QStringLiteral("--layer"), QString::number(w.selection.layer()),
+                                         QStringLiteral("--head"), QString::number(w.selection.head()),
+                                         QStringLiteral("--query"), QString::number(query)});
+            const double full = rows[query][QStringLiteral("full")].toArray()[key].toDouble(),
+                         hybrid = rows[query][QStringLiteral("hybrid")].toArray()[key].toDouble();
+            QVERIFY2(std::abs(cells[2].toDouble() - full) < 1e-6, qPrintable(copied[line]));
+            QVERIFY2(std::abs(cells[3].toDouble() - hybrid) < 1e-6, qPrintable(copied[line]));
+            QVERIFY(std::abs(cells[4].toDouble() - (hybrid - full)) < 1e-6);
+        }
+        // By the key, with the mouse.
+        QHeaderView* header = table->horizontalHeader();
+        const QPoint at(header->sectionViewportPosition(1) + 20, header->height() / 2);
+        QTest::mouseClick(header->viewport(), Qt::LeftButton, {}, at);
+        const bool ascending = header->sortIndicatorOrder() == Qt::AscendingOrder;
+        const auto keyOf = [&](int row) {
+            return shown(row, 1).mid(1).section(QLatin1Char(' '), 0, 0).toInt();
+        };
+        for (int row = 1; row < table->model()->rowCount(); ++row)
+            QVERIFY(ascending ? keyOf(row) >= keyOf(row - 1) : keyOf(row) <= keyOf(row - 1));
+        QTest::keyClick(table, Qt::Key_T, Qt::ControlModifier);
+        QVERIFY(!table->isVisible());
+        QCOMPARE(QApplication::focusWidget(), &w.map());
+    }
+
     /// Words and sentences: a cell is the sum over its keys of the mean over its queries.
     void ask13_wordsAndSentences() {
         Window w(QStringLiteral("llama"), "The harbour master wrote this in the log before breakfast\n"
@@ -411,12 +471,8 @@ private slots:
     void ask14_hiddenTokens() {
         Window w;
         QVERIFY(w.atRest());
-        auto* text = w.find<TokenCanvas>("text.reading");
         const int query = w.tokens() - 1;
-        QTest::mouseClick(text->viewport(), Qt::LeftButton, {}, text->tokenRect(query).center());
-        QTest::mousePress(text->viewport(), Qt::LeftButton, {}, text->tokenRect(3).center());
-        QTest::mouseMove(text->viewport(), text->tokenRect(6).center());
-        QTest::mouseRelease(text->viewport(), Qt::LeftButton, {}, text->tokenRect(6).center());
+        w.dragWords(query, 3, 6);
         w.map().setFocus();
         QTest::keyClick(&w.map(), Qt::Key_H);
         const QString mass = threeDigits(100 * w.massOf(query, 3, 7));
@@ -431,6 +487,64 @@ private slots:
         QVERIFY(contentOf(svg).contains(w.map().scene().hidden.left(8).toUtf8()));
         QTest::keyClick(&w.map(), Qt::Key_H);
         QVERIFY(w.map().scene().hidden.isEmpty());
+    }
+
+    /// What a sparse, a summarised and a linear layer reads: each cell says whether it is read, and what
+    /// stands for it if not.
+    void ask15_whatASparseLayerReads() {
+        Window w(40);
+        QVERIFY(w.atRest());
+        QTest::keyClick(&w.window, Qt::Key_T, Qt::ControlModifier);
+        auto* table = w.find<QTableView>("map.table");
+        const AttentionPolicy sparse = w.requests.request().policy;
+        AttentionPolicy summaries = sparse;
+        summaries.far.far = Far::Summaries;
+        summaries.far.m = 4;
+        AttentionPolicy linear = sparse;
+        linear.far.far = Far::Linear;
+        linear.combine.combine = Combine::Shared;
+        const QString words[] = {QStringLiteral("not routed"), QStringLiteral("summary"),
+                                 QStringLiteral("linear state")};
+        for (int i = 0; i < 3; ++i) {
+            w.requests.setPolicy(i == 0 ? sparse : i == 1 ? summaries : linear, QStringLiteral("test"));
+            QVERIFY(w.atRest());
+            const int query = w.tokens() - 1;
+            const auto row = [&](int key) {
+                for (int at = 0; at < table->model()->rowCount(); ++at)
+                    if (table->model()->index(at, 0).data().toString().startsWith(
+                            QStringLiteral("#%1 ").arg(query)) &&
+                        table->model()->index(at, 1).data().toString().startsWith(
+                            QStringLiteral("#%1 ").arg(key)))
+                        return at;
+                return -1;
+            };
+            const QJsonObject said = w.command(
+                QStringLiteral("attention"),
+                {QStringLiteral("--layer"), QString::number(w.selection.layer()), QStringLiteral("--head"),
+                 QString::number(w.selection.head()), QStringLiteral("--query"), QString::number(query)});
+            const QJsonArray why = said[QStringLiteral("why")].toArray(),
+                             hybrid = said[QStringLiteral("hybrid")].toArray();
+            const std::map<QString, QString> named{{QStringLiteral("window"), QStringLiteral("local")},
+                                                   {QStringLiteral("sink"), QStringLiteral("sink")},
+                                                   {QStringLiteral("routed_key"), QStringLiteral("routed, ")},
+                                                   {QStringLiteral("skipped"), words[0]},
+                                                   {QStringLiteral("summary"), words[1]},
+                                                   {QStringLiteral("linear_state"), words[2]}};
+            std::set<QString> seen;
+            for (int key = 0; key <= query; ++key) {
+                const QString kind = why[key].toString();
+                QVERIFY2(named.contains(kind), qPrintable(kind));
+                seen.insert(kind);
+                const auto tells = [&](int column) {
+                    return row(key) < 0 ? QString()
+                                        : table->model()->index(row(key), column).data().toString();
+                };
+                QTRY_VERIFY2_WITH_TIMEOUT(tells(5).startsWith(named.at(kind)),
+                                          qPrintable(kind + QLatin1Char('|') + tells(5)), 60'000);
+                QTRY_COMPARE_WITH_TIMEOUT(tells(3), threeDigits(hybrid[key].toDouble()), 60'000);
+            }
+            QCOMPARE(seen.size(), std::size_t{4}); // local, sink, routed, and what is not read
+        }
     }
 
     /// The score of a pair taken apart, with the key-value head; as `fovea attention --pair`.
@@ -450,7 +564,7 @@ private slots:
         auto* anatomy = w.find<QLabel>("inspector.pair");
         for (const QString& part : {QStringLiteral("score %1 ").arg(number("score_qk")),
                                     QStringLiteral("log-sum-exp %1").arg(number("log_sum_exp")),
-                                    QStringLiteral("p %1 (rank %2)")
+                                    QStringLiteral("full %1 (rank %2)")
                                         .arg(number("full"))
                                         .arg(pair[QStringLiteral("full_rank")].toInt())})
             QTRY_VERIFY2(anatomy->text().contains(part),

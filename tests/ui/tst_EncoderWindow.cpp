@@ -11,21 +11,17 @@
 #include "ui/views/MapView.h"
 #include "ui/views/TokenTint.h"
 #include "ui/window/MessageBar.h"
-#include "ui/window/ModelCard.h"
 #include "ui/window/StatusLine.h"
 #include <QAbstractButton>
 #include <QApplication>
 #include <QComboBox>
-#include <QDropEvent>
 #include <QLabel>
 #include <QLineEdit>
 #include <QMenu>
-#include <QMimeData>
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
-#include <QUrl>
 #include <memory>
 #include <set>
 
@@ -37,21 +33,6 @@ namespace {
 
 const QString kBert = QStringLiteral(FOVEA_SOURCE_DIR "/tests/golden/families/bert/model.gguf");
 constexpr int kPatience = 60'000;
-
-void drop(Stage& s, const QString& path) {
-    QMimeData data;
-    data.setUrls({QUrl::fromLocalFile(path)});
-    const QPoint middle = s.window.rect().center();
-    QWidget* target = s.window.childAt(middle);
-    while (target != nullptr && !target->acceptDrops())
-        target = target->parentWidget();
-    if (target == nullptr)
-        target = &s.window;
-    QDragEnterEvent enter(target->mapFrom(&s.window, middle), Qt::CopyAction, &data, Qt::LeftButton, {});
-    QApplication::sendEvent(target, &enter);
-    QDropEvent event(target->mapFrom(&s.window, middle), Qt::CopyAction, &data, Qt::LeftButton, {});
-    QApplication::sendEvent(target, &event);
-}
 
 bool settled(const Stage& s) {
     const SnapshotPtr done = s.runs.lastComplete();
@@ -70,7 +51,7 @@ private slots:
         Stage s{LatestWorker::Runner{}};
         s.window.resize(1600, 1000);
         QSignalSpy failures(&s.runs, &RunController::failed);
-        drop(s, kBert);
+        dropFiles(s, {kBert});
         QTRY_VERIFY_WITH_TIMEOUT(settled(s), kPatience);
         QVERIFY2(failures.isEmpty(), failures.isEmpty() ? "" : qPrintable(failures[0][0].toString()));
         // The sample is longer than its positions, and the policy was a causal one: both are told.
@@ -134,7 +115,7 @@ private slots:
 
     void curve_offersTheSentenceVector() {
         Stage s{LatestWorker::Runner{}};
-        drop(s, kBert);
+        dropFiles(s, {kBert});
         QTRY_VERIFY_WITH_TIMEOUT(settled(s), kPatience);
         auto* measure = s.find<QComboBox>("curve.fidelity");
         QCOMPARE(measure->currentText(), QStringLiteral("sentence"));
@@ -150,7 +131,7 @@ private slots:
 
     void policies_areThoseOfTheDirection() {
         Stage s{LatestWorker::Runner{}};
-        drop(s, kBert);
+        dropFiles(s, {kBert});
         QTRY_VERIFY_WITH_TIMEOUT(settled(s), kPatience);
         QSignalSpy failures(&s.runs, &RunController::failed);
         for (const PolicyPreset& preset : policyPresets()) {
@@ -173,7 +154,7 @@ private slots:
         // A model that reads from left to right brings its own default back, and the whole text.
         s.requests.setPolicy(*presetPolicy("linformer"), QStringLiteral("test"));
         const TinyModelFile decoder;
-        drop(s, QString::fromStdString(decoder.path()));
+        dropFiles(s, {QString::fromStdString(decoder.path())});
         QTRY_VERIFY_WITH_TIMEOUT(settled(s) && s.runs.lastComplete()->model->shape.causal, kPatience);
         QVERIFY(sameButName(s.requests.request().policy, *presetPolicy("default")));
         QCOMPARE(s.requests.request().maxTokens, std::size_t{0});
@@ -205,7 +186,7 @@ private slots:
         };
         QVERIFY(!runnable().contains("linformer"));
         QVERIFY(offered() == runnable());
-        drop(s, kBert);
+        dropFiles(s, {kBert});
         QTRY_VERIFY_WITH_TIMEOUT(settled(s), kPatience);
         QVERIFY(runnable().contains("linformer"));
         QVERIFY(offered() == runnable());
@@ -218,14 +199,9 @@ private slots:
 
     void card_tellsHowItReads() {
         Stage s{LatestWorker::Runner{}};
-        drop(s, kBert);
+        dropFiles(s, {kBert});
         QTRY_VERIFY_WITH_TIMEOUT(settled(s), kPatience);
-        QTest::mouseClick(s.find<QWidget>("top.model"), Qt::LeftButton);
-        auto* card = s.find<ModelCard>("model.card");
-        QVERIFY(card->isVisible());
-        QString words;
-        for (const QLabel* label : card->findChildren<QLabel*>())
-            words += label->text() + QLatin1Char('\n');
+        const QString words = cardWords(s);
         QVERIFY2(words.contains(QStringLiteral("in both directions")) &&
                      words.contains(QStringLiteral("cosine of its sentence vector (pooling: mean)")),
                  qPrintable(words));

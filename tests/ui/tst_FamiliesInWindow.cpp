@@ -2,7 +2,6 @@
 // runs to its result, and its card tells what it is. Nothing stands in for the engine.
 #include "SourceDir.h"
 #include "tests/support/WindowStage.h"
-#include "ui/window/ModelCard.h"
 #include <QDir>
 #include <QJsonDocument>
 #include <QJsonObject>
@@ -64,13 +63,7 @@ private slots:
         QCOMPARE(done.model->shape.layers, layers);
         QCOMPARE(QString::fromStdString(done.request->modelPath), path);
 
-        QTest::mouseClick(s.find<QWidget>("top.model"), Qt::LeftButton);
-        auto* card = s.find<ModelCard>("model.card");
-        QVERIFY(card->isVisible());
-        QStringList words;
-        for (const QLabel* label : card->findChildren<QLabel*>())
-            words << label->text();
-        const QString all = words.join(QLatin1Char('\n'));
+        const QString all = cardWords(s);
         QVERIFY2(all.contains(type) && all.contains(QStringLiteral("%1 layers").arg(layers)),
                  qPrintable(all));
         QCOMPARE(all.contains(QStringLiteral("GGUF")), path.endsWith(QStringLiteral(".gguf")));

@@ -228,9 +228,9 @@ void tst_InspectorView::pair_isTakenApart() {
         text.contains(
             QString("score %1 (q.k times 0.250)").arg(threeDigits(static_cast<double>(score.view()(0, 0))))),
         qPrintable(text));
-    QVERIFY2(
-        text.contains(QString("full %1 (rank %2)").arg(threeDigits(static_cast<double>(row.full[0]))).arg(rank)),
-        qPrintable(text));
+    QVERIFY2(text.contains(
+                 QString("full %1 (rank %2)").arg(threeDigits(static_cast<double>(row.full[0]))).arg(rank)),
+             qPrintable(text));
     QVERIFY2(text.contains(QString("distance %1").arg(query)), qPrintable(text));
     // What it comes to is said first, in one sentence.
     const QString sentence = s.label("inspector.sentence")->text();

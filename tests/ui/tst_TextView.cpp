@@ -1,81 +1,22 @@
 #include "core/measure/RowFacts.h"
 #include "core/text/TokenSearch.h"
+#include "tests/support/TextWindow.h"
 #include "tests/support/ViewFixture.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
-#include "ui/views/TextLegend.h"
 #include "ui/views/TextView.h"
 #include "ui/views/TokenCanvas.h"
 #include "ui/views/TokenMarks.h"
-#include <QAbstractButton>
 #include <QApplication>
 #include <QClipboard>
-#include <QComboBox>
 #include <QLabel>
 #include <QLineEdit>
 #include <QPlainTextEdit>
-#include <QScrollBar>
 #include <QtTest>
 
 using namespace fovea;
 using namespace fovea::ui;
-using test::TextOptions;
-using test::ViewFixture;
-
-namespace {
-
-/// A view on screen over a fixture that has answered once.
-struct Shown {
-    ViewFixture fixture;
-    TextView view;
-
-    explicit Shown(TextOptions options = {}, std::function<void(Snapshot&)> edit = {})
-        : fixture(std::move(options), std::move(edit)), view(fixture.context()) {
-        view.resize(900, 260);
-        view.show();
-        if (!fixture.run())
-            qFatal("no snapshot");
-    }
-    template <class T>
-    T* child(const char* name) {
-        T* found = view.findChild<T*>(QLatin1String(name));
-        if (!found)
-            qFatal("no %s", name);
-        return found;
-    }
-    TokenCanvas* reading() { return child<TokenCanvas>("text.reading"); }
-    TokenCanvas* strip() { return child<TokenCanvas>("text.strip"); }
-    TextLegend* legend() { return child<TextLegend>("text.legend"); }
-    void click(const char* name) { QTest::mouseClick(child<QAbstractButton>(name), Qt::LeftButton); }
-    void clickToken(TokenCanvas* canvas, int token, Qt::KeyboardModifiers keys = {}) {
-        QTest::mouseClick(canvas->viewport(), Qt::LeftButton, keys, canvas->tokenRect(token).center());
-    }
-    /// The index of the first token written as `piece`, at or after `from`.
-    int tokenOf(const std::string& piece, int from = 0) {
-        const Tokens& tokens = *fixture.runs.snapshot()->tokens;
-        for (std::size_t t = static_cast<std::size_t>(from); t < tokens.size(); ++t)
-            if (tokens.pieces[t] == piece)
-                return static_cast<int>(t);
-        return -1;
-    }
-    void pickColour(TintKind kind) {
-        auto* box = child<QComboBox>("text.colour");
-        box->setFocus();
-        QTest::keyClick(box, Qt::Key_Home);
-        for (int i = 0; i < static_cast<int>(kind); ++i)
-            QTest::keyClick(box, Qt::Key_Down);
-    }
-    bool says(const QString& part) { return legend()->sentence().contains(part); }
-};
-
-/// The colour behind a token: a pixel at the edge of its background, where no letter is.
-QColor behind(TokenCanvas* canvas, int token) {
-    const QRect rect = canvas->tokenRect(token);
-    const QImage image = canvas->viewport()->grab().toImage();
-    return image.pixelColor(rect.left() + 1, rect.top() + 2);
-}
-
-} // namespace
+using namespace fovea::test;
 
 class tst_TextView : public QObject {
     Q_OBJECT
@@ -84,6 +25,7 @@ private slots:
         QApplication::setStyle(QStringLiteral("Fusion"));
         Theme::apply(Theme::light());
     }
+
     void click_pinsAndShiftClickAdds();
     void drag_choosesASpanAndPinsNothing();
     void search_findsStepsAndTellsTheMass();
@@ -94,9 +36,9 @@ private slots:
     void colour_isTheRampOfTheRow_data();
     void colour_isTheRampOfTheRow();
     void skippedWords_areNotTinted();
-    void worseLoss_isWarm();
     void everyColour_hasALegendWithEnds_data();
     void everyColour_hasALegendWithEnds();
+    void worseLoss_isWarm();
     void noPin_saysWhatToDo();
     void marks_followPlanAndQuery();
     void f2_editsAndUndoRestores();
@@ -108,19 +50,10 @@ private slots:
     void modeButton_whileEditing_takesTheText();
     void newText_isReadableBeforeTokens();
     void emptyText_saysHowToBegin();
-    void oneToken_isDrawn();
-    void strip_isOneLineAndFollowsThePin();
-    void unknownAndLooseBytes_areSaid();
-    void charactersOfSeveralTokens_areDrawnOnce();
-    void accents_areDrawnWithTheirLetters();
-    void specialTokens_areMarked();
-    void wordsStayWholeAndHitsAgree();
-    void longText_breaksLinesOnce();
-    void themeChange_recolours();
 };
 
 void tst_TextView::click_pinsAndShiftClickAdds() {
-    Shown s;
+    TextWindow s;
     const int harbour = s.tokenOf(" harbour"), code = s.tokenOf(" code");
     QVERIFY(harbour > 0 && code > harbour);
     s.clickToken(s.reading(), harbour);
@@ -135,7 +68,7 @@ void tst_TextView::click_pinsAndShiftClickAdds() {
 }
 
 void tst_TextView::drag_choosesASpanAndPinsNothing() {
-    Shown s;
+    TextWindow s;
     TokenCanvas* canvas = s.reading();
     SelectionModel& selection = s.fixture.selection;
     const int tokens = static_cast<int>(s.fixture.runs.snapshot()->tokens->size());
@@ -154,7 +87,7 @@ void tst_TextView::drag_choosesASpanAndPinsNothing() {
 }
 
 void tst_TextView::search_findsStepsAndTellsTheMass() {
-    Shown s;
+    TextWindow s;
     SelectionModel& selection = s.fixture.selection;
     s.view.find();
     auto* field = s.child<QLineEdit>("text.search");
@@ -197,7 +130,7 @@ void tst_TextView::search_findsStepsAndTellsTheMass() {
 
 /// Return waits for the answer to what is typed: the matches of the pattern before are of other words.
 void tst_TextView::search_returnWaitsForItsAnswer() {
-    Shown s;
+    TextWindow s;
     s.view.find();
     auto* field = s.child<QLineEdit>("text.search");
     QTest::keyClicks(field, QStringLiteral("#3"));
@@ -210,7 +143,7 @@ void tst_TextView::search_returnWaitsForItsAnswer() {
 }
 
 void tst_TextView::search_saysWhatIsWrong() {
-    Shown s;
+    TextWindow s;
     s.view.find(QStringLiteral("#"));
     auto* field = s.child<QLineEdit>("text.search");
     auto* count = s.child<QLabel>("text.search.count");
@@ -225,7 +158,7 @@ void tst_TextView::search_saysWhatIsWrong() {
 }
 
 void tst_TextView::hover_lightsUpAndLeavingForgets() {
-    Shown s;
+    TextWindow s;
     const int code = s.tokenOf(" code");
     QTest::mouseMove(s.reading()->viewport(), s.reading()->tokenRect(code).center());
     QTRY_COMPARE(s.fixture.selection.hovered(), code);
@@ -236,7 +169,7 @@ void tst_TextView::hover_lightsUpAndLeavingForgets() {
 }
 
 void tst_TextView::keys_movePinAndEscapeDropsIt() {
-    Shown s;
+    TextWindow s;
     s.clickToken(s.reading(), 2);
     QTest::keyClick(s.reading(), Qt::Key_Right);
     QCOMPARE(s.fixture.selection.query(), 3);
@@ -266,7 +199,7 @@ void tst_TextView::colour_isTheRampOfTheRow() {
     QFETCH(bool, dark);
     QFETCH(bool, strip);
     Theme::apply(dark ? Theme::darkTheme() : Theme::light());
-    Shown s;
+    TextWindow s;
     if (strip)
         s.click("text.mode.strip");
     TokenCanvas* canvas = strip ? s.strip() : s.reading();
@@ -289,7 +222,7 @@ void tst_TextView::colour_isTheRampOfTheRow() {
 }
 
 void tst_TextView::skippedWords_areNotTinted() {
-    Shown s;
+    TextWindow s;
     const int query = static_cast<int>(s.fixture.runs.snapshot()->tokens->size()) - 1;
     s.fixture.selection.pin(query);
     QTRY_VERIFY(s.says("not routed"));
@@ -311,9 +244,9 @@ void tst_TextView::everyColour_hasALegendWithEnds_data() {
     QTest::addColumn<int>("kind");
     QTest::addColumn<QString>("says");
     QTest::newRow("read by") << static_cast<int>(TintKind::ReadBySelected)
-                             << "p^ read by #22, L1 H1; 0.000100 to 1.00 log";
+                             << "B: read by #22, L1 H1; 0.000100 to 1.00 log";
     QTest::newRow("given to") << static_cast<int>(TintKind::GivenToSelected)
-                              << "p^ given to #22, L1 H1; 0.000100 to 1.00 log";
+                              << "B: given to #22, L1 H1; 0.000100 to 1.00 log";
     QTest::newRow("loss") << static_cast<int>(TintKind::LossDelta)
                           << "loss B - A, nats, propagated; -0.500 to 0.500";
     QTest::newRow("surprisal") << static_cast<int>(TintKind::Surprisal)
@@ -324,7 +257,7 @@ void tst_TextView::everyColour_hasALegendWithEnds_data() {
 void tst_TextView::everyColour_hasALegendWithEnds() {
     QFETCH(int, kind);
     QFETCH(QString, says);
-    Shown s;
+    TextWindow s;
     s.fixture.selection.pin(22);
     s.pickColour(static_cast<TintKind>(kind));
     QTRY_VERIFY2(s.says(says), qPrintable(s.legend()->sentence()));
@@ -343,20 +276,20 @@ void tst_TextView::worseLoss_isWarm() {
     QVERIFY2(worse.red() > worse.blue(), qPrintable(worse.name()));
     QVERIFY2(better.blue() > better.red(), qPrintable(better.name()));
     QCOMPARE(tint.colorAt(1), worse); // the legend's ramp is the words'
-    Shown s;
+    TextWindow s;
     s.fixture.selection.pin(22);
     s.pickColour(TintKind::LossDelta);
     QTRY_VERIFY2(s.says("0.500 (worse)"), qPrintable(s.legend()->sentence()));
 }
 
 void tst_TextView::noPin_saysWhatToDo() {
-    Shown s;
+    TextWindow s;
     QTRY_VERIFY2(s.says("Pin a token: click a word."), qPrintable(s.legend()->sentence()));
     QVERIFY(s.says("routed for any query"));
 }
 
 void tst_TextView::marks_followPlanAndQuery() {
-    Shown s;
+    TextWindow s;
     const SnapshotPtr snapshot = s.fixture.runs.snapshot();
     const int last = static_cast<int>(snapshot->tokens->size()) - 1;
     const auto any = makeTokenMarks(*snapshot, 1, 1, -1), one = makeTokenMarks(*snapshot, 1, 1, last);
@@ -375,7 +308,7 @@ void tst_TextView::marks_followPlanAndQuery() {
 }
 
 void tst_TextView::f2_editsAndUndoRestores() {
-    Shown s;
+    TextWindow s;
     const std::string before = *s.fixture.requests.request().text;
     s.clickToken(s.reading(), 0);
     QTest::keyClick(s.reading(), Qt::Key_F2);
@@ -397,7 +330,7 @@ void tst_TextView::editButton_escapeKeepsTheBytes() {
     TextOptions options;
     options.text = "a\r\nb \xFF the\xC2\xA0"
                    "end";
-    Shown s(options);
+    TextWindow s(options);
     s.click("text.edit");
     auto* editor = s.child<QPlainTextEdit>("text.editor");
     QTRY_VERIFY(editor->isVisible());
@@ -417,7 +350,7 @@ void tst_TextView::editButton_escapeKeepsTheBytes() {
 }
 
 void tst_TextView::paste_replacesTheText() {
-    Shown s;
+    TextWindow s;
     QApplication::clipboard()->setText("The third log");
     s.clickToken(s.reading(), 1);
     QTest::keyClick(s.reading(), Qt::Key_V, Qt::ControlModifier);
@@ -433,7 +366,7 @@ void tst_TextView::pasteOfNoText_keepsWhatWasTyped_data() {
 
 void tst_TextView::pasteOfNoText_keepsWhatWasTyped() {
     QFETCH(QString, holds);
-    Shown s;
+    TextWindow s;
     if (holds == QLatin1String("cleared")) {
         QApplication::clipboard()->clear();
     } else {
@@ -457,7 +390,7 @@ void tst_TextView::pasteOfNoText_keepsWhatWasTyped() {
 }
 
 void tst_TextView::dropOfNoText_keepsWhatWasTyped() {
-    Shown s;
+    TextWindow s;
     s.click("text.edit");
     auto* editor = s.child<QPlainTextEdit>("text.editor");
     editor->selectAll();
@@ -476,7 +409,7 @@ void tst_TextView::dropOfNoText_keepsWhatWasTyped() {
 }
 
 void tst_TextView::modeButton_whileEditing_takesTheText() {
-    Shown s;
+    TextWindow s;
     s.click("text.edit");
     auto* editor = s.child<QPlainTextEdit>("text.editor");
     editor->selectAll();
@@ -516,150 +449,6 @@ void tst_TextView::emptyText_saysHowToBegin() {
     QVERIFY(ink);
     QTest::keyClick(canvas, Qt::Key_F2);
     QTRY_VERIFY(view.findChild<QPlainTextEdit*>("text.editor")->isVisible());
-}
-
-void tst_TextView::oneToken_isDrawn() {
-    TextOptions options;
-    options.text = "The";
-    Shown s(options);
-    s.clickToken(s.reading(), 0);
-    QCOMPARE(s.fixture.selection.query(), 0);
-    QTRY_VERIFY(s.says("read by #0"));
-    QCOMPARE(behind(s.reading(), 0), QColor::fromRgb(Ramp::weights(Theme::current()).at(1)));
-    s.pickColour(TintKind::RouterScore);
-    QTRY_VERIFY2(s.says("no candidate"), qPrintable(s.legend()->sentence()));
-}
-
-void tst_TextView::strip_isOneLineAndFollowsThePin() {
-    Shown s;
-    s.click("text.mode.strip");
-    QVERIFY(s.strip()->isVisible() && !s.reading()->isVisible());
-    QCOMPARE(s.strip()->textLayout().lines().size(), std::size_t{1});
-    const int last = static_cast<int>(s.fixture.runs.snapshot()->tokens->size()) - 1;
-    s.fixture.selection.pin(last);
-    QVERIFY(s.strip()->viewport()->rect().contains(s.strip()->tokenRect(last)));
-    s.clickToken(s.strip(), last - 1);
-    QCOMPARE(s.fixture.selection.query(), last - 1);
-    s.click("text.mode.reading");
-    QVERIFY(s.reading()->isVisible());
-}
-
-void tst_TextView::unknownAndLooseBytes_areSaid() {
-    TextOptions options;
-    options.text = "The log\x04 of \xFF code";
-    Shown s(options);
-    const QString info = s.child<QLabel>("text.info")->text();
-    QVERIFY2(info.contains("1 bytes could not be tokenised, first at byte 7"), qPrintable(info));
-    QVERIFY2(info.contains("1 bytes are not UTF-8, first at byte 12"), qPrintable(info));
-    const auto cells = makeTokenCells(*s.fixture.runs.snapshot()->tokens, options.text,
-                                      *s.fixture.runs.snapshot()->model->tokenizer, false);
-    QCOMPARE(std::count_if(cells.begin(), cells.end(), [](const TokenCell& c) { return c.loose; }), 2);
-    QVERIFY(std::any_of(cells.begin(), cells.end(), [](const TokenCell& c) { return c.text == "<FF>"; }));
-}
-
-void tst_TextView::charactersOfSeveralTokens_areDrawnOnce() {
-    TextOptions options;
-    options.text = "a\xE6\xB8\xAF\xE3\x81\xAE";
-    Shown s(options);
-    const Tokens& tokens = *s.fixture.runs.snapshot()->tokens;
-    QCOMPARE(tokens.size(), std::size_t{7});
-    const auto& tokenizer = *s.fixture.runs.snapshot()->model->tokenizer;
-    const auto prose = makeTokenCells(tokens, options.text, tokenizer, true);
-    QCOMPARE(prose[1].text, QString::fromUtf8("\xE6\xB8\xAF"));
-    QCOMPARE(prose[1].tokens, 3);
-    QCOMPARE(prose[2].tokens, 0);
-    QCOMPARE(makeTokenCells(tokens, options.text, tokenizer, false)[1].text, QString("<E6>"));
-    s.clickToken(s.reading(), 2); // each token keeps a place of its own
-    QCOMPARE(s.fixture.selection.query(), 2);
-}
-
-void tst_TextView::accents_areDrawnWithTheirLetters() {
-    TextOptions options;
-    // e + acute; a Cyrillic letter with its breve; a + ring + dot below; then a plain letter.
-    options.text = "xe\u0301 \u0438\u0306 a\u030A\u0323b";
-    Shown s(options);
-    const auto snapshot = s.fixture.runs.snapshot();
-    const auto cells = makeTokenCells(*snapshot->tokens, options.text, *snapshot->model->tokenizer, true);
-    QStringList drawn;
-    int tokens = 0;
-    for (const TokenCell& cell : cells) {
-        tokens += cell.tokens;
-        if (cell.tokens > 0)
-            drawn << cell.text.mid(cell.leadingDots);
-    }
-    QCOMPARE(tokens, static_cast<int>(snapshot->tokens->size()));
-    for (const char* whole : {"e\u0301", "\u0438\u0306", "a\u030A\u0323"})
-        QVERIFY2(drawn.contains(QString::fromUtf8(whole)), qPrintable(drawn.join(QLatin1Char('|'))));
-    QVERIFY(drawn.contains(QStringLiteral("x")) && drawn.contains(QStringLiteral("b")));
-    const auto chips = makeTokenCells(*snapshot->tokens, options.text, *snapshot->model->tokenizer, false);
-    QVERIFY(std::all_of(chips.begin(), chips.end(), [](const TokenCell& c) { return c.tokens == 1; }));
-}
-
-void tst_TextView::specialTokens_areMarked() {
-    TextOptions options;
-    options.text = "The<|im_end|> log";
-    options.specialTokens = true;
-    Shown s(options);
-    const auto cells = makeTokenCells(*s.fixture.runs.snapshot()->tokens, options.text,
-                                      *s.fixture.runs.snapshot()->model->tokenizer, true);
-    QCOMPARE(cells.size(), std::size_t{3});
-    QVERIFY(!cells[0].special && cells[1].special && !cells[2].special);
-}
-
-void tst_TextView::wordsStayWholeAndHitsAgree() {
-    TextOptions options;
-    options.text.clear();
-    for (int i = 0; i < 60; ++i)
-        options.text += i % 2 == 0 ? " thexyz harbour" : " thexyz log";
-    Shown s(options);
-    const TextLayout& layout = s.reading()->textLayout();
-    const Tokens& tokens = *s.fixture.runs.snapshot()->tokens;
-    QVERIFY(layout.lines().size() > 3);
-    for (const TextLayout::Line& line : layout.lines())
-        if (line.first > 0)
-            QCOMPARE(tokens.pieces[static_cast<std::size_t>(line.first)].front(), ' ');
-    for (int t = 0; t < static_cast<int>(tokens.size()); ++t) {
-        QCOMPARE(layout.tokenAt(layout.rectOf(t).center()), t);
-        QVERIFY(layout.rectOf(t).right() <= s.reading()->viewport()->width());
-    }
-    QCOMPARE(layout.tokenAt({-5, -5}), -1);
-}
-
-void tst_TextView::longText_breaksLinesOnce() {
-    std::vector<TokenCell> cells(16'384);
-    for (std::size_t t = 0; t < cells.size(); ++t) {
-        cells[t].text = QString::fromUtf8("\u00B7word");
-        cells[t].leadingDots = 1;
-    }
-    int measured = 0;
-    TextLayout layout;
-    TextLayout::Style style;
-    style.width = 800;
-    layout.build(cells, style, [&](const TokenCell&) {
-        ++measured;
-        return 40.0;
-    });
-    QCOMPARE(measured, 16'384);
-    QCOMPARE(layout.lines().size(), std::size_t{820}); // 20 to a line
-    QCOMPARE(layout.lineAt(layout.height() + 100), 819);
-
-    SelectionModel selection;
-    TokenCanvas canvas(TokenCanvas::Shape::Reading, selection);
-    canvas.resize(800, 200);
-    canvas.show();
-    canvas.setCells(cells, true);
-    canvas.showToken(16'000);
-    QVERIFY(canvas.viewport()->rect().contains(canvas.tokenRect(16'000)));
-    QVERIFY(canvas.verticalScrollBar()->value() > 0);
-}
-
-void tst_TextView::themeChange_recolours() {
-    Shown s;
-    s.fixture.selection.pin(3);
-    QTRY_VERIFY(s.says("read by #3"));
-    const QColor light = behind(s.reading(), 0);
-    Theme::apply(Theme::darkTheme());
-    QTRY_VERIFY(behind(s.reading(), 0) != light);
 }
 
 QTEST_MAIN(tst_TextView)

@@ -43,7 +43,8 @@ public:
     /// default (defaultPreset), and `maxTokens` replaces the limit of the text: one undo step for both.
     /// Returns whether the policy was replaced.
     bool setModel(std::string path, const ModelShape& shape, std::size_t maxTokens);
-    /// How many of the first tokens of a text the model that is open runs when `wanted` are asked for; 0: all.
+    /// How many of the first tokens of a text the model that is open runs when `wanted` are asked for; 0:
+    /// all.
     using LengthRule = std::function<std::size_t(const std::string& text, std::size_t wanted)>;
     /// Undo keeps to it too: it may bring back a text that an earlier model ran.
     void setLengthRule(LengthRule rule) { m_lengthRule = std::move(rule); }

@@ -1,0 +1,204 @@
+#include "tests/support/TinySnapshot.h"
+#include "tests/support/WindowStage.h"
+#include "ui/plot/NumberText.h"
+#include "ui/plot/Theme.h"
+#include "ui/views/MapView.h"
+#include "ui/window/Docks.h"
+#include "ui/window/MainWindow.h"
+#include <QAbstractButton>
+#include <QApplication>
+#include <QDockWidget>
+#include <QLabel>
+#include <QLineEdit>
+#include <QSettings>
+#include <QTableView>
+#include <QTemporaryDir>
+#include <QTest>
+#include <QToolButton>
+
+using namespace fovea;
+using namespace fovea::ui;
+using namespace fovea::test;
+
+class TestDocks : public QObject {
+    Q_OBJECT
+
+private slots:
+    void initTestCase() { keepSettingsIn(m_dir); }
+
+    void init() {
+        QSettings().clear();
+        Theme::apply(Theme::light());
+    }
+
+    void docks_haveTheirNamesAndFit() {
+        Stage s;
+        s.window.resize(1280, 800);
+        QVERIFY(s.window.findChild<QDockWidget*>(QStringLiteral("dock.params")));
+        QTRY_VERIFY(s.window.height() <= 800);
+        QVERIFY2(s.window.minimumSizeHint().height() <= 800,
+                 qPrintable(QString::number(s.window.minimumSizeHint().height())));
+        for (const QDockWidget* dock : s.window.findChildren<QDockWidget*>()) {
+            QVERIFY(!dock->objectName().isEmpty());
+            QVERIFY(!dock->isFloating());
+        }
+    }
+
+    void theMapIsTheLargestThing_data() {
+        QTest::addColumn<QSize>("size");
+        QTest::addColumn<int>("least"); // pixels of a side of the square of cells
+        QTest::newRow("1024x640") << QSize(1024, 640) << 260;
+        QTest::newRow("1280x800") << QSize(1280, 800) << 520;
+        QTest::newRow("1920x1080") << QSize(1920, 1080) << 720;
+    }
+
+    void theMapIsTheLargestThing() {
+        QFETCH(QSize, size);
+        QFETCH(int, least);
+        Stage s;
+        s.runs.adopt(test::tinySnapshot());
+        s.window.resize(size);
+        QTest::qWait(20);
+        s.window.action("view.reset")->trigger();
+        QTest::qWait(20);
+        const QRectF plot = s.find<MapView>("map")->canvas().mapLayout().plots.front();
+        QCOMPARE(plot.width(), plot.height());
+        QVERIFY2(plot.width() >= least, qPrintable(QString::number(plot.width())));
+        QVERIFY(s.find<QWidget>("map.legend")->isVisible());
+    }
+
+    void theDrawer_isClosedAndOpensBelow() {
+        Stage s;
+        s.window.resize(1280, 800);
+        auto* routing = s.find<QDockWidget>("dock.routing");
+        QVERIFY(!routing->isVisible() && !s.find<QDockWidget>("dock.curve")->isVisible());
+        auto* button = s.find<QToolButton>("drawer.routing");
+        QTest::mouseClick(button, Qt::LeftButton);
+        QVERIFY(routing->isVisible() && button->isChecked());
+        QTRY_VERIFY2(routing->height() > 200, qPrintable(QString::number(routing->height())));
+        QTest::mouseClick(s.find<QToolButton>("drawer.curve"), Qt::LeftButton);
+        QVERIFY(s.find<QDockWidget>("dock.curve")->isVisible());
+        QTest::mouseClick(button, Qt::LeftButton);
+        QVERIFY(!routing->isVisible() && !button->isChecked());
+    }
+
+    /// What a command is about comes into sight, behind another panel or closed.
+    void commandsOpenTheirPanels() {
+        Stage s;
+        auto* generate = s.find<QDockWidget>("dock.generate");
+        QTest::mouseClick(s.find<QToolButton>("drawer.generate"), Qt::LeftButton);
+        QTest::mouseClick(s.find<QToolButton>("drawer.routing"), Qt::LeftButton);
+        QTRY_VERIFY(generate->visibleRegion().isEmpty()); // behind
+        QTest::keyClick(&s.window, Qt::Key_G, Qt::ControlModifier | Qt::ShiftModifier);
+        QTRY_VERIFY(!generate->visibleRegion().isEmpty());
+        auto* params = s.find<QDockWidget>("dock.params");
+        params->close();
+        QTest::keyClick(&s.window, Qt::Key_K, Qt::ControlModifier);
+        auto* field = s.find<QLineEdit>("palette.field");
+        QTest::keyClicks(field, QStringLiteral("parameter dilation"));
+        QTest::keyClick(field, Qt::Key_Return);
+        QVERIFY(params->isVisible());
+        QTRY_VERIFY(s.find<QWidget>("params.local.dilation")->isVisible());
+    }
+
+    /// Tab goes round the whole window and comes back, through visible widgets only, and changes nothing.
+    void tab_goesRoundAndComesBack() {
+        Stage s;
+        s.window.activateWindow();
+        auto* first = s.find<QWidget>("params.local.window.slider");
+        first->setFocus();
+        QTRY_COMPARE(QApplication::focusWidget(), first);
+        for (const Qt::Key key : {Qt::Key_Tab, Qt::Key_Backtab}) {
+            std::vector<QWidget*> seen;
+            do {
+                QWidget* const at = QApplication::focusWidget();
+                QVERIFY(at != nullptr);
+                QVERIFY2(at->isVisible(), qPrintable(at->objectName()));
+                QVERIFY2(
+                    std::find(seen.begin(), seen.end(), at) == seen.end(),
+                    qPrintable(QStringLiteral("Tab does not leave %1 (%2)")
+                                   .arg(at->objectName(), QLatin1String(at->metaObject()->className()))));
+                seen.push_back(at);
+                QTest::keyClick(at, key);
+            } while (QApplication::focusWidget() != first);
+            QVERIFY2(seen.size() > 20, qPrintable(QString::number(seen.size())));
+            for (const char* name : {"map.canvas", "text.reading", "heads.grid", "params.local.window.value"})
+                QVERIFY2(std::find(seen.begin(), seen.end(), s.find<QWidget>(name)) != seen.end(), name);
+        }
+        QCOMPARE(s.selection.query(), -1);
+        for (const QTableView* table : s.window.findChildren<QTableView*>())
+            QVERIFY2(!table->tabKeyNavigation(), qPrintable(table->objectName()));
+    }
+
+    void firstSize_fitsTheScreen() {
+        QCOMPARE(firstWindowSize({1920, 1080}), QSize(1280, 800));
+        const QSize laptop = firstWindowSize({1366, 768});
+        QVERIFY(laptop.width() == 1280 && laptop.height() <= 768 - 40);
+        QCOMPARE(firstWindowSize({800, 600}), QSize(1024, 640)); // the least that the panels need
+        Stage s;
+        QVERIFY2(s.window.minimumSizeHint().height() <= 640,
+                 qPrintable(QString::number(s.window.minimumSizeHint().height())));
+        s.window.resize(1024, 640);
+        QTRY_COMPARE(s.window.size(), QSize(1024, 640));
+        const auto* foot = s.find<QWidget>("bar.foot");
+        QVERIFY(foot->mapTo(&s.window, QPoint(0, foot->height())).y() <= 640);
+    }
+
+    /// Hiding and showing (minimising, another desktop) leaves the panels as the user has made them.
+    void show_again_keepsThePanels() {
+        Stage s;
+        s.window.resize(1600, 900);
+        QTest::qWait(20); // the first layout is under way
+        auto* params = s.find<QDockWidget>("dock.params");
+        s.window.resizeDocks({params}, {400}, Qt::Horizontal);
+        QTRY_VERIFY2(params->width() > 380, qPrintable(QString::number(params->width())));
+        const int width = params->width();
+        s.window.hide();
+        s.window.show();
+        QTest::qWait(20);
+        QCOMPARE(params->width(), width);
+    }
+
+    void labels_areNotClipped_data() {
+        QTest::addColumn<bool>("dark");
+        QTest::addColumn<QSize>("size");
+        QTest::newRow("light 1280x800") << false << QSize(1280, 800);
+        QTest::newRow("dark 1024x800") << true << QSize(1024, 800);
+        QTest::newRow("dark 1920x1080") << true << QSize(1920, 1080);
+    }
+
+    void labels_areNotClipped() {
+        QFETCH(bool, dark);
+        QFETCH(QSize, size);
+        Stage s;
+        Theme::apply(dark ? Theme::darkTheme() : Theme::light());
+        s.window.resize(size);
+        QTest::qWait(20);
+        for (const QLabel* label : s.window.findChildren<QLabel*>()) {
+            if (!label->isVisible() || label->text().isEmpty() || label->wordWrap() ||
+                label->sizePolicy().horizontalPolicy() == QSizePolicy::Ignored)
+                continue;
+            QVERIFY2(label->width() >= label->sizeHint().width() - 1,
+                     qPrintable(QStringLiteral("%1: \"%2\" needs %3, has %4")
+                                    .arg(label->objectName(), label->text())
+                                    .arg(label->sizeHint().width())
+                                    .arg(label->width())));
+        }
+        for (const QAbstractButton* button : s.window.findChildren<QAbstractButton*>()) {
+            if (!button->isVisible() || button->text().isEmpty())
+                continue;
+            QVERIFY2(button->width() >= button->fontMetrics().horizontalAdvance(button->text()),
+                     qPrintable(QStringLiteral("%1 \"%2\" has %3, its panel %4")
+                                    .arg(button->objectName(), button->text())
+                                    .arg(button->width())
+                                    .arg(button->parentWidget()->width())));
+            QVERIFY2(button->height() >= 24 && button->width() >= 24, qPrintable(button->objectName()));
+        }
+    }
+
+private:
+    QTemporaryDir m_dir;
+};
+
+QTEST_MAIN(TestDocks)
+#include "tst_Docks.moc"
