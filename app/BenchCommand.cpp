@@ -1,3 +1,4 @@
+#include "app/BenchPolicies.h"
 #include "app/Command.h"
 #include "app/Output.h"
 #include "app/TextOptions.h"
@@ -18,6 +19,7 @@ constexpr int kPeakRounds = 5;
 struct Options {
     std::vector<std::string> cases;
     std::string rounds = "5";
+    BenchPolicyOptions policies;
     RunOptions run;
     OutputOptions output;
 };
@@ -115,6 +117,14 @@ BenchCase describe(const BenchSpec& spec, const BenchResult& result, const Bench
     return row;
 }
 
+std::vector<BenchPolicy> timingRows(const PolicyTimings& timings) {
+    std::vector<BenchPolicy> rows;
+    for (const PolicyTiming& timing : timings.rows)
+        rows.push_back({timing.name, timing.refused, timing.pairsRatio, timing.ratio, timing.kernel,
+                        timing.router, timing.plan, timing.full, timing.follows()});
+    return rows;
+}
+
 Outcome<> run(const Options& options, Session& session) {
     Outcome<std::int64_t> rounds = parseWhole("--rounds", options.rounds, 1, 1000);
     FOVEA_TRY(rounds);
@@ -123,7 +133,10 @@ Outcome<> run(const Options& options, Session& session) {
     std::vector<BenchSpec> specs;
     bool needsModel = false;
     bool decodes = false;
-    for (const std::string& name : options.cases.empty() ? defaultBenchCases() : options.cases) {
+    std::vector<std::string> names = options.cases;
+    if (names.empty() && options.policies.names.empty())
+        names = defaultBenchCases();
+    for (const std::string& name : names) {
         Result<BenchSpec> spec = parseBenchCase(name);
         if (!spec)
             return badUsage("--case: " + spec.error().message);
@@ -133,6 +146,7 @@ Outcome<> run(const Options& options, Session& session) {
     }
     OutputFiles files;
     files.add("--out", options.output.out);
+    files.keep("the text", options.policies.file);
     FOVEA_TRY(files.check());
     const WorkContext work = session.work(*threads, options.output.quiet);
     std::shared_ptr<const Model> model;
@@ -167,11 +181,24 @@ Outcome<> run(const Options& options, Session& session) {
         const Precision precision = spec.kind == BenchKind::Attention ? spec.precision : request.precision;
         rows.push_back(describe(spec, *result, machine, precision == Precision::BF16));
     }
+    PolicyTimings timings;
+    if (!options.policies.names.empty()) {
+        Outcome<PolicyTimings> timed = timePolicies(options.policies, options.run, static_cast<int>(*rounds),
+                                                    *threads, options.output.quiet, session);
+        FOVEA_TRY(timed);
+        timings = std::move(*timed);
+    }
     session.clearProgress();
     DocumentHead head;
-    head.model = model.get();
+    head.model = timings.snapshot ? timings.snapshot->model.get() : model.get();
     head.threads = Session::threadCount(*threads);
-    return deliver(options.output, benchJson(head, machine, rows), table(machine, rows, head.threads));
+    std::string text = table(machine, rows, head.threads);
+    if (timings.snapshot) {
+        head.textHash = timings.snapshot->textHash;
+        head.pastContext = timings.snapshot->pastContext;
+        text += "\n" + timingTable(timings);
+    }
+    return deliver(options.output, benchJson(head, machine, rows, timingRows(timings)), text);
 }
 
 } // namespace
@@ -196,11 +223,13 @@ Command addBench(CLI::App& program) {
                     "Timed rounds after one warm-up; median and spread are reported. Default: 5.")
         ->type_name("N")
         ->group("Cases");
+    addBenchPolicyOptions(*app, options->policies);
     addRunOptions(*app, options->run);
     addOutputOptions(*app, options->output, "Also write the JSON document to this file.");
     app->footer(
         "Examples:\n  fovea bench --threads 1 --case full-8x64-4096-f32 --case window512-12x64-4096-f32\n"
-        "  fovea bench --case prefill-512 --precision bf16 --json");
+        "  fovea bench --case prefill-512 --precision bf16 --json\n"
+        "  fovea bench page.txt --policies default,quest,h2o --max-tokens 4096 --layers 6 --rounds 3");
     return {app, [options](Session& session) { return run(*options, session); }};
 }
 

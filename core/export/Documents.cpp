@@ -194,7 +194,7 @@ std::string attentionJson(const DocumentHead& head, const AttentionRowPlace& pla
 }
 
 std::string benchJson(const DocumentHead& head, const BenchMachine& machine,
-                      const std::vector<BenchCase>& cases) {
+                      const std::vector<BenchCase>& cases, const std::vector<BenchPolicy>& policies) {
     Json out = json::document("bench", head);
     out["machine"] = {{"cpu", json::utf8(machine.cpu)},
                       {"isa", machine.isa},
@@ -221,6 +221,22 @@ std::string benchJson(const DocumentHead& head, const BenchMachine& machine,
         rows.push_back(std::move(item));
     }
     out["cases"] = std::move(rows);
+    rows = Json::array();
+    for (const BenchPolicy& row : policies) {
+        if (!row.refused.empty()) {
+            rows.push_back({{"name", json::utf8(row.name)}, {"refused", json::utf8(row.refused)}});
+            continue;
+        }
+        rows.push_back({{"name", json::utf8(row.name)},
+                        {"pairs_ratio", json::number(row.pairsRatio)},
+                        {"time_ratio", json::seconds(row.share)},
+                        {"kernel", json::number(row.kernel)},
+                        {"router", json::number(row.router)},
+                        {"plan", json::number(row.plan)},
+                        {"full_seconds", json::seconds(row.full)},
+                        {"follows", row.follows}});
+    }
+    out["policies"] = std::move(rows);
     return json::write(out);
 }
 

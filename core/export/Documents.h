@@ -89,7 +89,18 @@ struct BenchCase {
     std::optional<double> readGbPerSecond;  ///< decode: bytes read per token divided by its seconds
     std::optional<double> shareOfBandwidth; ///< readGbPerSecond divided by the machine's bandwidth
 };
+/// The attention part of a policy, counted and measured, as shares of full attention's.
+struct BenchPolicy {
+    std::string name;
+    std::string refused; ///< why it was not run; empty: it was run
+    double pairsRatio = 0;
+    Seconds share; ///< kernel, router and plan, without a unit
+    double kernel = 0, router = 0, plan = 0;
+    Seconds full; ///< seconds of full attention in the same rounds
+    bool follows = false;
+};
 [[nodiscard]] std::string benchJson(const DocumentHead& head, const BenchMachine& machine,
-                                    const std::vector<BenchCase>& cases);
+                                    const std::vector<BenchCase>& cases,
+                                    const std::vector<BenchPolicy>& policies);
 
 } // namespace fovea

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """check and bench: every gate with its number, every case beside the machine's limits."""
-from program import TEXT, check, document, equal, finish, need_model, refused, run, run_json, use_small_model
+import os
+
+from program import TEXT, check, document, equal, finish, folder, need_model, refused, run, run_json, use_small_model
 
 need_model()
 doc = run_json("check", "--window", "32", "--sinks", "2", "--route", "group_dot", "--route-count", "4", "--max-tokens", "64")
@@ -37,6 +39,24 @@ for case in bench["cases"]:
         check(case["max_error"] < (5e-3 if half else 5e-6), f"{case['name']}: error {case['max_error']}")
 
 use_small_model()
+# Policies beside full attention: what is counted is exact, what is measured adds up, and a policy that does not fit says why.
+page = os.path.join(folder(), "policies.txt")
+with open(page, "w", encoding="utf-8") as file:
+    file.write(TEXT * 3)
+timed = run_json("bench", page, "--policies", "full,window,longformer-sym", "--max-tokens", "160", "--layers", "1", "--rounds", "2",
+                 "--threads", "1")
+document(timed, "bench")
+equal(timed["cases"], [], "no other case runs")
+full, window, refusal = timed["policies"]
+equal(full["pairs_ratio"], 1, "full attention has every pair")
+tokens = 160
+equal(round(window["pairs_ratio"], 9), round(sum(min(i + 1, 128) for i in range(tokens)) / (tokens * (tokens + 1) / 2), 9),
+      "the window's pairs")
+check(refusal["refused"] and "pairs_ratio" not in refusal, "a policy for encoders is refused with a reason")
+for row in (full, window):
+    check(row["time_ratio"]["runs"] == 2 and row["full_seconds"]["median"] > 0, f"{row['name']} was timed")
+    equal(row["follows"], row["time_ratio"]["median"] <= 1.5 * row["pairs_ratio"] + 0.02, "the limit of time by count")
+refused(run("bench", "--policies", "window"), 2, "needs a text")
 shown = run("check", "--text", TEXT[:200], "--window", "16", "--quiet")
 equal(shown.returncode, 0, f"status ({shown.stderr})")
 check(b"full budget equals full attention" in shown.stdout, "the gates are printed by name")
