@@ -12,6 +12,9 @@ enum TokenMark : std::uint8_t {
     QueryMark = 4,  ///< triangle right: routed or pinned to read everything before it
 };
 
+/// Height under a word that its marks take.
+inline constexpr double kMarkRoom = 9;
+
 /// One set of TokenMark bits per token of the visible layer and `head`; `query` >= 0: keys routed for that
 /// query, else for any. Empty while the layer has no plan. Cost: the routed choices of one head.
 [[nodiscard]] std::vector<std::uint8_t> makeTokenMarks(const Snapshot& snapshot, int layer, int head,
