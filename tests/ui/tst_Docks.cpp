@@ -49,7 +49,7 @@ private slots:
         QTest::addColumn<int>("least"); // pixels of a side of the square of cells
         QTest::newRow("1024x640") << QSize(1024, 640) << 260;
         QTest::newRow("1280x800") << QSize(1280, 800) << 520;
-        QTest::newRow("1920x1080") << QSize(1920, 1080) << 720;
+        QTest::newRow("1920x1080") << QSize(1920, 1080) << 780;
     }
 
     void theMapIsTheLargestThing() {
@@ -80,6 +80,45 @@ private slots:
         QVERIFY(s.find<QDockWidget>("dock.curve")->isVisible());
         QTest::mouseClick(button, Qt::LeftButton);
         QVERIFY(!routing->isVisible() && !button->isChecked());
+    }
+
+    /// The panels at the right are as high as before, once the drawer is closed again.
+    void theDrawer_leavesTheHeadsTheirHeight() {
+        Stage s;
+        s.window.resize(1280, 800);
+        QTest::qWait(20);
+        s.window.action("view.reset")->trigger();
+        QTest::qWait(20);
+        auto* heads = s.find<QDockWidget>("dock.heads");
+        const int before = heads->height();
+        auto* button = s.find<QToolButton>("drawer.routing");
+        QTest::mouseClick(button, Qt::LeftButton);
+        QTRY_VERIFY(heads->height() < before);
+        QTest::mouseClick(button, Qt::LeftButton);
+        QTRY_COMPARE(heads->height(), before);
+    }
+
+    /// In a wide window the text stands beside the map, which is larger so; with two maps it is below them.
+    void inAWideWindow_theTextIsBesideTheMap() {
+        Stage s;
+        s.runs.adopt(test::tinySnapshot());
+        auto* map = s.find<MapView>("map");
+        auto* words = s.find<QWidget>("text.view");
+        const auto isBeside = [&] {
+            return words->mapTo(&s.window, QPoint()).x() >=
+                   map->mapTo(&s.window, QPoint()).x() + map->width();
+        };
+        s.window.resize(1280, 800);
+        QTRY_VERIFY(!isBeside());
+        s.window.resize(1920, 1080);
+        QTRY_VERIFY(isBeside());
+        QVERIFY(words->height() > 600);
+        QTest::mouseClick(s.find<QToolButton>("map.layout.2"), Qt::LeftButton);
+        QTRY_VERIFY(!isBeside());
+        QTest::mouseClick(s.find<QToolButton>("map.layout.1"), Qt::LeftButton);
+        QTRY_VERIFY(isBeside());
+        s.window.resize(1280, 800);
+        QTRY_VERIFY(!isBeside());
     }
 
     /// What a command is about comes into sight, behind another panel or closed.

@@ -16,9 +16,24 @@ namespace {
 constexpr int kStateVersion = 4; ///< of saveState(): raised when docks come or go
 constexpr QSize kUsualSize{1280, 800};
 constexpr QSize kFrame{16, 48}; ///< of a window manager: borders, title bar
-constexpr int kLeftWidth = 290, kRightWidth = 290;
-constexpr int kBars = 20;      ///< less width than height: bars above and below, labels beside the map
-constexpr int kTwoMaps = 1500; ///< from this width on two maps stand side by side
+constexpr int kLeftWidth = 290, kRightWidth = 290, kWidestRight = 480;
+constexpr int kBars = 20;        ///< less width than height: bars above and below, labels beside the map
+constexpr int kTools = 50;       ///< height over the map, without the map's labels
+constexpr int kLabels = 60;      ///< width of the labels beside the map
+constexpr int kTextBeside = 400; ///< width of the text beside the map, for its controls
+
+int heightOfText(int height) {
+    return std::max(kLeastText, height / 7);
+}
+
+/// Whether the square map is larger with the text beside it than with the text under it.
+bool textFitsBeside(QSize centre) {
+    const int beside = std::min(centre.height() - kTools, centre.width() - kTextBeside - kLabels);
+    const int over =
+        std::min(centre.height() - heightOfText(centre.height()) - kTools, centre.width() - kLabels);
+    const bool twoMaps = 10 * centre.width() > 19 * (centre.height() - heightOfText(centre.height()));
+    return !twoMaps && beside > over; // see MapView::arrangement
+}
 
 /// The dock, or what is to have the focus inside a widget.
 QWidget* focusTarget(QWidget* widget) {
@@ -46,6 +61,7 @@ Docks::Docks(QMainWindow& window, QSplitter& centre, RunController& runs)
                           QMainWindow::AnimatedDocks);
     window.setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::South);
     connect(&runs, &RunController::updatingChanged, this, &Docks::showTitles);
+    centre.installEventFilter(this);
 }
 
 QDockWidget* Docks::add(const QString& name, const QString& title, QWidget* view, QSize minimum, Place place,
@@ -92,6 +108,8 @@ void Docks::addButtons(QHBoxLayout& line) {
                 dock->hide();
         });
         connect(dock->toggleViewAction(), &QAction::toggled, button, &QToolButton::setChecked);
+        connect(dock->toggleViewAction(), &QAction::toggled, this, &Docks::drawerClosed,
+                Qt::QueuedConnection);
     }
 }
 
@@ -131,10 +149,24 @@ void Docks::open(QDockWidget* dock) {
     const QList<QDockWidget*> drawer = at(Drawer);
     const bool first = drawer.contains(dock) && std::none_of(drawer.begin(), drawer.end(),
                                                              [](auto* other) { return other->isVisible(); });
+    if (first) {
+        m_rightHeights.clear();
+        for (QDockWidget* right : at(Right))
+            m_rightHeights << right->height();
+    }
     dock->show();
     dock->raise();
     if (first)
         m_window.resizeDocks({dock}, {m_window.height() * 2 / 5}, Qt::Vertical);
+}
+
+void Docks::drawerClosed() {
+    const QList<QDockWidget*> drawer = at(Drawer);
+    const bool open = std::any_of(drawer.begin(), drawer.end(),
+                                  [](auto* dock) { return dock->toggleViewAction()->isChecked(); });
+    if (open || m_rightHeights.isEmpty())
+        return;
+    m_window.resizeDocks(at(Right), std::exchange(m_rightHeights, {}), Qt::Vertical);
 }
 
 void Docks::show(const QString& name) {
@@ -147,17 +179,43 @@ void Docks::size() {
     const QList<QDockWidget*> left = at(Left), right = at(Right);
     // A square map has as much width as the window has height for it; the panel beside it takes the rest.
     const int square = m_window.height() - kLeastText - kBars;
-    const int rest =
-        m_window.width() >= kTwoMaps ? m_window.width() / 5 : m_window.width() - kLeftWidth - square;
-    m_window.resizeDocks({left.front(), right.front()}, {kLeftWidth, std::max(kRightWidth, rest)},
-                         Qt::Horizontal);
+    const bool beside =
+        textFitsBeside({m_window.width() - kLeftWidth - kRightWidth, m_centre.height()}) && m_oneMap;
+    const int rest = beside ? kRightWidth : m_window.width() - kLeftWidth - square;
+    m_window.resizeDocks({left.front(), right.front()},
+                         {kLeftWidth, std::clamp(rest, kRightWidth, kWidestRight)}, Qt::Horizontal);
     m_window.resizeDocks({right.front(), right.back()}, {45, 55}, Qt::Vertical);
     sizeCentre();
 }
 
 void Docks::sizeCentre() {
-    const int text = std::max(kLeastText, m_centre.height() / 7);
+    if (m_centre.orientation() == Qt::Horizontal) {
+        const int map = std::min(m_centre.width() - kTextBeside, m_centre.height() + kLabels - kTools);
+        m_centre.setSizes({map, m_centre.width() - map});
+        return;
+    }
+    const int text = heightOfText(m_centre.height());
     m_centre.setSizes({m_centre.height() - text, text});
+}
+
+void Docks::placeText() {
+    const Qt::Orientation wanted =
+        m_oneMap && textFitsBeside(m_centre.size()) ? Qt::Horizontal : Qt::Vertical;
+    if (m_centre.orientation() == wanted)
+        return;
+    m_centre.setOrientation(wanted);
+    sizeCentre();
+}
+
+void Docks::setOneMap(bool one) {
+    m_oneMap = one;
+    placeText();
+}
+
+bool Docks::eventFilter(QObject* watched, QEvent* event) {
+    if (watched == &m_centre && event->type() == QEvent::Resize)
+        placeText();
+    return QObject::eventFilter(watched, event);
 }
 
 void Docks::showTitles() {

@@ -1,5 +1,6 @@
 #pragma once
 #include "ui/run/RunController.h"
+#include <QList>
 #include <QMainWindow>
 #include <QObject>
 #include <QString>
@@ -38,8 +39,13 @@ public:
     void moveFocus(int by);
     void save(QSettings& settings) const;
     void restore(const QSettings& settings);
+    /// Two or three maps side by side take the width that the text has beside one map in a wide window.
+    void setOneMap(bool one);
     /// After the window was shown: sizes for panels that the settings had none for.
     void settle();
+
+protected:
+    bool eventFilter(QObject* watched, QEvent* event) override;
 
 private:
     struct Panel {
@@ -50,14 +56,18 @@ private:
     };
     [[nodiscard]] QList<QDockWidget*> at(Place place) const;
     void open(QDockWidget* dock);
-    void size();       ///< the proportions of the Explore layout
-    void sizeCentre(); ///< as much height for the map as its width can use, four lines of text at least
+    void drawerClosed(); ///< perhaps: the panels at the right get their heights back
+    void size();         ///< the proportions of the Explore layout
+    void placeText();    ///< under the map, or beside it where that leaves the map larger
+    void sizeCentre();   ///< as much for the map as it can use, four lines of text at least
     void showTitles();
 
     QMainWindow& m_window;
     QSplitter& m_centre;
     RunController& m_runs;
     std::vector<Panel> m_panels;
+    QList<int> m_rightHeights; ///< before the drawer was opened; empty: it is closed
+    bool m_oneMap = true;
     bool m_arranged = false; ///< the panels have sizes, from the settings or from size()
 };
 

@@ -265,6 +265,11 @@ void MainWindow::connectAll() {
         m_documents->setText(dropped.toStdString(), tr("dropped text"), tr("drop a text"));
     });
     auto* map = findChild<MapView*>();
+    // Queued: the picture may change while the window is laid out.
+    connect(
+        map, &MapView::pictureChanged, m_docks,
+        [this, map] { m_docks->setOneMap(map->arrangement() == MapView::Arrangement::One); },
+        Qt::QueuedConnection);
     connect(map, &MapView::exchangeWanted, this, [this] { run("compare.exchange"); });
     connect(m_documents, &Documents::sessionSaving, m_pinned,
             [this](std::map<std::string, std::string>& view) { m_pinned->save(view); });
