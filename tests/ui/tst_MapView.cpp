@@ -17,6 +17,24 @@ class tst_MapView : public QObject {
 private slots:
     void init() { Theme::apply(Theme::light()); }
 
+    /// A text of one token, or of a few, has as large a map as any other.
+    void aShortTextFillsThePlot() {
+        for (const std::size_t tokens : {std::size_t{1}, std::size_t{3}}) {
+            test::TinyOptions options;
+            options.tokens = tokens;
+            Window w(test::tinySnapshot(options));
+            const QRectF plot = w.canvas().mapLayout().plots.front();
+            const double side = w.canvas().viewport().cell * static_cast<double>(tokens);
+            QVERIFY2(side > 0.98 * std::min(plot.width(), plot.height()), qPrintable(QString::number(side)));
+            QVERIFY(w.canvas().fitted());
+            const QPoint middle = plot.center().toPoint();
+            w.wheel(middle, -1); // smaller, and back to the whole
+            QVERIFY(w.canvas().viewport().cell * static_cast<double>(tokens) < side);
+            w.wheel(middle, 8);
+            QVERIFY(w.canvas().viewport().cell * static_cast<double>(tokens) <= side * 1.001);
+        }
+    }
+
     void everyControlHasANameAndAHelp() {
         Window w(test::tinySnapshot());
         for (const QWidget* widget : w.view.findChildren<QWidget*>()) {

@@ -185,9 +185,10 @@ void MapCanvas::zoomAt(QPointF position, double factor) {
     const QPointF at = position - mapLayout().plots[pane].topLeft();
     const double key = m_scene.view.key + at.x() / m_scene.view.cell;
     const double query = m_scene.view.query + at.y() / m_scene.view.cell;
-    const double least = std::min(MapViewport::fitAll(m_scene.count, plotSize()).cell, MapViewport::kMaxCell);
+    const double whole = MapViewport::fitAll(m_scene.count, plotSize()).cell;
     MapViewport next = m_scene.view;
-    next.cell = std::clamp(next.cell * factor, least, MapViewport::kMaxCell);
+    next.cell = std::clamp(next.cell * factor, std::min(whole, MapViewport::kMaxCell),
+                           std::max(whole, MapViewport::kMaxCell));
     // The margins may change with the cell size; the cell under the cursor does not move.
     m_scene.view.cell = next.cell;
     const QPointF after = position - mapLayout().plots[pane].topLeft();

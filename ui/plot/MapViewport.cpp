@@ -14,9 +14,9 @@ Pair MapViewport::pairAt(QPointF inPlot, int tokens) const {
 
 MapViewport MapViewport::zoomed(double factor, QPointF inPlot, int tokens, QSizeF plot) const {
     // Never smaller than the whole map with a margin of nothing, never larger than one readable number per
-    // cell.
-    const double least = std::min(fitAll(tokens, plot).cell, kMaxCell);
-    const double size = std::clamp(cell * factor, least, kMaxCell);
+    // cell, unless the whole map is larger.
+    const double whole = fitAll(tokens, plot).cell;
+    const double size = std::clamp(cell * factor, std::min(whole, kMaxCell), std::max(whole, kMaxCell));
     const double keyAt = key + inPlot.x() / cell;
     const double queryAt = query + inPlot.y() / cell;
     return MapViewport{keyAt - inPlot.x() / size, queryAt - inPlot.y() / size, size}.clamped(tokens, plot);
@@ -30,6 +30,10 @@ MapViewport MapViewport::clamped(int tokens, QSizeF plot) const {
 }
 
 MapViewport MapViewport::fitAll(int tokens, QSizeF plot) {
+    // A short text fills the plot, however large its cells become.
+    const double whole = std::min(plot.width(), plot.height()) / std::max(1, tokens);
+    if (whole > kMaxCell)
+        return {0, 0, whole};
     return fit(0, tokens, 0, tokens, plot).clamped(tokens, plot);
 }
 
