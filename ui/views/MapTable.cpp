@@ -22,6 +22,7 @@ namespace {
 
 constexpr int kDelayMs = 150; ///< while the map moves, so that not every step is asked for
 constexpr int kRowHeight = 24;
+constexpr std::uint64_t kQuick = 2'000'000; ///< pairs of heads; more wait for the run
 
 /// Why arm B reads each cell of a plain map of one head. One row is held at a time.
 std::vector<QString> reasonsOf(const StrongCells& strong, HeadAt head, const TileSource& source) {
@@ -147,9 +148,15 @@ void MapTable::refresh() {
     m_asked = now;
     const SnapshotPtr snapshot = m_map.shownSnapshot();
     const auto labels = m_map.canvas().scene().tokens;
+    const auto tokensOf = [&](RowRange cells) {
+        const RowRange tokens = CellMap(now->recipe, snapshot->tokens->size()).tokensOf(cells);
+        return static_cast<std::uint64_t>(tokens.last - tokens.first);
+    };
+    const std::uint64_t pairs =
+        tokensOf(now->queries) * tokensOf(now->keys) * (now->recipe ? now->recipe->heads.size() : 1);
     using Content = std::shared_ptr<const MapTableContent>;
     m_context.runs.fetch<Content>(
-        this, {"map.table", Urgency::Background},
+        this, {"map.table", pairs > kQuick ? Urgency::Background : Urgency::Long},
         [snapshot, labels, asked = *now](const WorkContext& work) -> Result<Content> {
             StrongCellsWish wish;
             wish.recipe = asked.recipe ? *asked.recipe : MapRecipe{{asked.head}, {}, {}, {}};
