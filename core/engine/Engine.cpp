@@ -252,9 +252,8 @@ private:
     /// The model's retrieval scores, once a policy ranks heads by them.
     template <class Stages>
     Result<> knowRetrievalHeads(Stages& stages) {
-        const auto ranks = [](const AttentionPolicy& policy) { return policy.mix.fullHeads > 0; };
         const Request& request = *m_snapshot.request;
-        if ((!ranks(request.policy) && !(request.against && ranks(*request.against))) ||
+        if ((!ranksHeads(request.policy) && !(request.against && ranksHeads(*request.against))) ||
             !stages.facts->retrieval.empty())
             return {};
         if (stages.retrieval.empty()) {

@@ -123,6 +123,26 @@ Result<std::shared_ptr<const Model>> loadForDecoding(const Request& request, boo
     return modelToRun(std::move(*model), request.nativeWindows);
 }
 
+Result<TokenFacts> factsForPolicy(const Model& model, const Tokens& prompt, const AttentionPolicy& policy,
+                                  const Request& request, const WorkContext& work) {
+    std::vector<float> surprisal;
+    if (needs(policy, Needs::Surprisal)) {
+        Request scored = request;
+        scored.headStats = false;
+        const Result<std::shared_ptr<const FullRun>> full =
+            runFull(model, prompt, scored, {}, work, keepsNoLayer);
+        FOVEA_TRY(full);
+        surprisal = (*full)->nll;
+    }
+    TokenFacts facts = makeFacts(*model.tokenizer, prompt, surprisal);
+    if (ranksHeads(policy)) {
+        Result<std::vector<float>> scores = retrievalScores(model, request.isa, work);
+        FOVEA_TRY(scores);
+        facts.retrieval = std::move(*scores);
+    }
+    return facts;
+}
+
 Result<Generation> generate(std::shared_ptr<const Model> model, const Tokens& prompt, const Request& request,
                             const GenerateOptions& options, const WorkContext& work,
                             const GenerationWatch& watch) {
@@ -130,21 +150,9 @@ Result<Generation> generate(std::shared_ptr<const Model> model, const Tokens& pr
         return fail(ErrorCode::Unsupported,
                     model->shape.family + ": " + kNoNextToken + ", so it writes no text");
     FOVEA_TRY(policyFitsModel(request.policy, model->shape)); // pins may lie in what is still to come
-    std::vector<float> surprisal;
-    if (needs(request.policy, Needs::Surprisal)) {
-        Request scored = request;
-        scored.headStats = false;
-        const Result<std::shared_ptr<const FullRun>> full =
-            runFull(*model, prompt, scored, {}, work, keepsNoLayer);
-        FOVEA_TRY(full);
-        surprisal = (*full)->nll;
-    }
-    TokenFacts facts = makeFacts(*model->tokenizer, prompt, surprisal);
-    if (request.policy.mix.fullHeads > 0) {
-        Result<std::vector<float>> scores = retrievalScores(*model, request.isa, work);
-        FOVEA_TRY(scores);
-        facts.retrieval = std::move(*scores);
-    }
+    const Result<TokenFacts> known = factsForPolicy(*model, prompt, request.policy, request, work);
+    FOVEA_TRY(known);
+    const TokenFacts& facts = *known;
     Generation result;
     result.prompt.tokens = prompt.size();
     if (options.rowBytes > 0)

@@ -3,6 +3,7 @@
 #include "core/engine/DecodedRow.h"
 #include "core/engine/Request.h"
 #include "core/measure/Sampling.h"
+#include "core/route/TokenFacts.h"
 #include "core/text/Tokens.h"
 #include <functional>
 #include <memory>
@@ -89,6 +90,13 @@ struct Generation {
 /// model already; the same bits. Errors: those of loadModel. Throws std::bad_alloc.
 [[nodiscard]] Result<std::shared_ptr<const Model>> loadForDecoding(const Request& request, bool lean,
                                                                    const WorkContext& work);
+
+/// The facts of a prompt that a policy ranks by: one full pass over the prompt for a policy routed by
+/// surprisal, retrieval scores for one that ranks heads by them. Errors: those of runFull and
+/// retrievalScores, Cancelled. Throws std::bad_alloc.
+[[nodiscard]] Result<TokenFacts> factsForPolicy(const Model& model, const Tokens& prompt,
+                                                const AttentionPolicy& policy, const Request& request,
+                                                const WorkContext& work);
 
 /// Continues the prompt with full attention and under the request's policy, each with its own cache, one
 /// token of each in turn. A policy routed by surprisal takes one full pass over the prompt first. Errors:

@@ -3,6 +3,7 @@
 #include "core/engine/Snapshot.h"
 #include "core/kernels/Attention.h"
 #include "core/model/Model.h"
+#include "core/policy/AttentionPolicy.h"
 #include <vector>
 
 namespace fovea {
@@ -15,6 +16,11 @@ namespace fovea {
 /// layer. Cost: one full run over 256 tokens. Errors: Cancelled, those of `forward`.
 [[nodiscard]] Result<std::vector<float>> retrievalScores(const Model& model, Isa isa,
                                                          const WorkContext& work);
+
+/// Whether a policy ranks heads by these scores, so that they must be known before it runs.
+[[nodiscard]] inline bool ranksHeads(const AttentionPolicy& policy) {
+    return policy.mix.fullHeads > 0;
+}
 
 /// The snapshot with the scores of its model among its facts; unchanged where they are there. Errors: those
 /// of retrievalScores.

@@ -237,10 +237,8 @@ Result<> runSweep(const Snapshot& withFullRun, std::vector<SweepPoint>& points, 
             FOVEA_TRY(policyFits(point.policy, withFullRun.model->shape, withFullRun.tokens->size()));
     try {
         Snapshot known = withFullRun;
-        const bool ranksHeads = std::any_of(points.begin(), points.end(), [](const SweepPoint& point) {
-            return point.policy.mix.fullHeads > 0;
-        });
-        if (ranksHeads) {
+        if (std::any_of(points.begin(), points.end(),
+                        [](const SweepPoint& point) { return ranksHeads(point.policy); })) {
             Result<Snapshot> ranked = withRetrievalScores(known, inner);
             FOVEA_TRY(ranked);
             known = std::move(*ranked);
