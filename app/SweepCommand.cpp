@@ -1,5 +1,6 @@
 #include "app/Command.h"
 #include "app/Output.h"
+#include "app/PolicyGrid.h"
 #include "app/RunText.h"
 #include "app/Usage.h"
 #include "core/engine/Engine.h"
@@ -15,8 +16,7 @@ namespace {
 
 struct Options {
     TextRunOptions text;
-    std::vector<std::string> over;
-    std::vector<std::string> list;
+    PolicyGridOptions grid;
     std::string shard;
     bool noControls = false;
     bool noIsolated = false;
@@ -25,38 +25,13 @@ struct Options {
 /// The requested points: the grid for each base policy, with controls, limited to the shard.
 Outcome<std::vector<SweepPoint>> askedPoints(const Options& options, const AttentionPolicy& base,
                                              std::vector<std::string>& notes) {
+    Outcome<PolicyGrid> read = readPolicyGrid(options.grid, options.text.policy, base, notes);
+    FOVEA_TRY(read);
     SweepPlan plan;
     plan.controls = !options.noControls;
-    for (const std::string& text : options.over) {
-        Result<SweepAxis> axis = parseSweepAxis(text);
-        if (!axis)
-            return badUsage("--over " + text + ": " + axis.error().message);
-        for (std::size_t i = 0; i < options.text.policy.options.size(); ++i)
-            if (options.text.policy.options[i]->count() > 0 && paramSpecs()[i].option == axis->param)
-                notes.push_back("--" + axis->param + " is given once and varied by --over; --over is taken");
-        plan.axes.push_back(std::move(*axis));
-    }
-    std::vector<AttentionPolicy> bases;
-    for (const std::string& name : options.list) {
-        Outcome<AttentionPolicy> policy = readPolicyNamed(name);
-        FOVEA_TRY(policy);
-        bases.push_back(std::move(*policy));
-    }
-    if (bases.empty())
-        bases.push_back(base);
+    plan.axes = std::move(read->axes);
     std::vector<SweepPoint> points;
-    for (AttentionPolicy& one : bases) {
-        const bool variesRouting = std::any_of(plan.axes.begin(), plan.axes.end(), [](const SweepAxis& axis) {
-            return axis.param.starts_with("route-");
-        });
-        const bool variesSignal = std::any_of(plan.axes.begin(), plan.axes.end(),
-                                              [](const SweepAxis& axis) { return axis.param == "route"; });
-        if (variesRouting && !variesSignal && !one.routed.on()) {
-            const Result<AttentionPolicy> standard = presetPolicy("default");
-            FOVEA_TRY(standard);
-            one.routed.signal = standard->routed.signal;
-            notes.push_back("the base policy routes nothing, so --route " + one.routed.signal + " is taken");
-        }
+    for (const AttentionPolicy& one : read->bases) {
         plan.base = one;
         Result<std::vector<SweepPoint>> grid = sweepPolicies(plan);
         FOVEA_TRY(grid);
@@ -159,9 +134,7 @@ private:
 
 Outcome<> run(const Options& options, Session& session) {
     const OutputOptions& output = options.text.output;
-    if (!options.list.empty() && options.text.policy.given())
-        return badUsage("--policies and options of a single policy are given; one or the other is accepted "
-                        "(--over varies each of --policies)");
+    FOVEA_TRY(checkPolicyGrid(options.grid, options.text.policy));
     Outcome<PointFiles> files = PointFiles::named(output.out);
     FOVEA_TRY(files);
     Outcome<TextRun> made = prepareRun(options.text, "", files->outputs(), session);
@@ -211,7 +184,7 @@ Command addSweep(CLI::App& program) {
         "sweep", "Cost against fidelity over many policies. A grid or a list of policies on one text, with "
                  "the Pareto set, and the "
                  "random and the oracle router at the same budget beside each routed point.");
-    app->add_option("--over", options->over,
+    app->add_option("--over", options->grid.over,
                     "Vary one policy option; repeatable. first:last:xfactor, first:last:step or a list: "
                     "window=16:4096:x2, "
                     "route-count=0,8,32, route=group_dot,key_norm.")
@@ -219,7 +192,7 @@ Command addSweep(CLI::App& program) {
         ->group("Grid")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    app->add_option("--policies", options->list,
+    app->add_option("--policies", options->grid.list,
                     "A list of presets or policy files instead of one base policy.")
         ->type_name("NAME|FILE,...")
         ->group("Grid")

@@ -1,16 +1,18 @@
+#include "app/AgainCommand.h"
 #include "app/Command.h"
-#include "app/Interrupt.h"
 #include "app/Output.h"
+#include "app/PolicyGrid.h"
 #include "app/RunText.h"
+#include "app/TuneFolder.h"
 #include "app/TuneTable.h"
 #include "app/Usage.h"
+#include "core/base/Memory.h"
 #include "core/engine/Engine.h"
-#include "core/export/MeasurementStore.h"
+#include "core/engine/RetrievalHeads.h"
 #include "core/export/TuneReport.h"
+#include "core/model/Inspection.h"
 #include "core/policy/PolicyJson.h"
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 
 namespace fovea::app {
 
@@ -18,7 +20,8 @@ namespace {
 
 struct Options {
     TextRunOptions text;
-    std::vector<std::string> files, heldOut, over, list;
+    PolicyGridOptions grid;
+    std::vector<std::string> files, heldOut;
     std::string withinKl, withinPairs, runs = "16", rows = "128", seedOfSearch = "1";
     bool sensitivity = false, budgets = false;
 };
@@ -29,21 +32,11 @@ struct Opened {
     TextRun run;
 };
 
-Outcome<std::optional<double>> parseBound(const std::string& option, const std::string& text) {
-    if (text.empty())
-        return std::optional<double>();
-    double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
-        return badUsage(option + " is \"" + text + "\"; a number is accepted");
-    return std::optional<double>(value);
-}
-
 Outcome<TuneOptions> readOptions(const Options& options) {
     TuneOptions tune;
-    Outcome<std::optional<double>> kl = parseBound("--within-kl", options.withinKl);
+    Outcome<std::optional<double>> kl = parseReal("--within-kl", options.withinKl);
     FOVEA_TRY(kl);
-    Outcome<std::optional<double>> pairs = parseBound("--within-pairs", options.withinPairs);
+    Outcome<std::optional<double>> pairs = parseReal("--within-pairs", options.withinPairs);
     FOVEA_TRY(pairs);
     tune.goal = {*kl, *pairs};
     if (const Result<> legal = checkGoal(tune.goal, 0); !legal)
@@ -60,8 +53,9 @@ Outcome<TuneOptions> readOptions(const Options& options) {
     return tune;
 }
 
-/// Each text with a request of its own; nothing is run yet. `outputs` are checked with the first one.
-Outcome<std::vector<Opened>> openTexts(const Options& options, const OutputFiles& outputs, Session& session) {
+/// Each text with a request of its own; nothing is run yet. `outputs` are checked with the first one: none of
+/// them may be a file that the command reads.
+Outcome<std::vector<Opened>> openTexts(const Options& options, OutputFiles outputs, Session& session) {
     std::vector<std::string> names = options.files;
     const std::size_t tuned = options.files.empty() ? 1 : options.files.size();
     if (names.empty())
@@ -69,6 +63,13 @@ Outcome<std::vector<Opened>> openTexts(const Options& options, const OutputFiles
     names.insert(names.end(), options.heldOut.begin(), options.heldOut.end());
     if (std::count(names.begin(), names.end(), "-") > 1)
         return badUsage("standard input (-) is named more than once; it can be read once");
+    for (const std::string& name : options.files)
+        outputs.keep("a text", name);
+    for (const std::string& name : options.heldOut)
+        outputs.keep("a held-out text", name);
+    for (const std::string& name : options.grid.list)
+        outputs.keep("one of --policies", name);
+    outputs.keep("the file of --policy", options.text.policy.base);
     std::vector<Opened> texts;
     for (std::size_t n = 0; n < names.size(); ++n) {
         TextRunOptions one = options.text;
@@ -88,130 +89,64 @@ Outcome<std::vector<Opened>> openTexts(const Options& options, const OutputFiles
     return texts;
 }
 
+/// The policies to choose from: the grid that was asked for, or the standard space.
 Outcome<TuneSpace> spaceOf(const Options& options, const AttentionPolicy& base, const ModelShape& shape,
                            std::size_t tokens, std::vector<std::string>& notes) {
-    std::vector<SweepAxis> axes;
-    for (const std::string& text : options.over) {
-        Result<SweepAxis> axis = parseSweepAxis(text);
-        if (!axis)
-            return badUsage("--over " + text + ": " + axis.error().message);
-        axes.push_back(std::move(*axis));
-    }
-    std::vector<AttentionPolicy> bases;
-    for (const std::string& name : options.list) {
-        Outcome<AttentionPolicy> policy = readPolicyNamed(name, "--policies");
-        FOVEA_TRY(policy);
-        bases.push_back(std::move(*policy));
-    }
-    if (bases.empty() && (options.text.policy.given() || !axes.empty())) {
-        bases.push_back(base);
-        const auto varies = [&](std::string_view start, bool exact) {
-            return std::any_of(axes.begin(), axes.end(), [&](const SweepAxis& axis) {
-                return exact ? axis.param == start : axis.param.starts_with(start);
-            });
-        };
-        if (varies("route-", false) && !varies("route", true) && !bases.front().routed.on()) {
-            const Result<AttentionPolicy> standard = presetPolicy(defaultPreset(true));
-            FOVEA_TRY(standard);
-            bases.front().routed.signal = standard->routed.signal;
-            notes.push_back("the base policy routes nothing, so --route " + standard->routed.signal +
-                            " is taken");
-        }
-    }
-    Result<TuneSpace> space =
-        bases.empty() ? standardSpace(shape, tokens) : tuneSpace(bases, axes, shape, tokens);
-    FOVEA_TRY(space);
-    if (bases.empty())
+    if (options.grid.list.empty() && options.grid.over.empty() && !options.text.policy.given()) {
+        Result<TuneSpace> space = standardSpace(shape, tokens);
+        FOVEA_TRY(space);
         notes.push_back(std::to_string(space->candidates.size()) +
                         " policies: presets, and windows and routed keys of the preset default; " +
                         std::to_string(space->unfit) + " presets do not fit or look ahead");
+        return std::move(*space);
+    }
+    Outcome<PolicyGrid> grid = readPolicyGrid(options.grid, options.text.policy, base, notes);
+    FOVEA_TRY(grid);
+    Result<TuneSpace> space = tuneSpace(grid->bases, grid->axes, shape, tokens);
+    FOVEA_TRY(space);
     return std::move(*space);
 }
 
-/// A word for a shell.
-std::string shellWord(const std::string& word) {
-    if (!word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                "0123456789_-./,:=+@") == std::string::npos)
-        return word;
-    std::string quoted = "'";
-    for (const char c : word)
-        quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return quoted + "'";
+/// After the texts have been read the only files are those of --out: an error of one is failed work, in
+/// whichever phase.
+Failure failureOf(Error error) {
+    return error.code == ErrorCode::Io ? Failure(kFailed, std::move(error.message))
+                                       : Failure(std::move(error));
 }
-
-/// The command that measures the policy again on the first text. `file`: where it was saved; empty: nowhere.
-std::string commandFor(const Options& options, const std::string& text, const TuneCandidate& candidate,
-                       const std::string& file) {
-    std::string command = "fovea analyze " + (text == "--text" ? "--text " + shellWord(options.text.text.text)
-                                                               : shellWord(text));
-    const AttentionPolicy& policy = candidate.policy;
-    const bool plain = policy.headPolicies.empty() && policy.mix.layers.empty() && policy.mix.heads.empty() &&
-                       policy.always.pinned.size() < 2;
-    if (!file.empty())
-        command += " --policy " + shellWord(file);
-    else if (!candidate.preset.empty())
-        command += " --policy " + candidate.preset;
-    else if (plain && !policyToOptions(policy).empty())
-        command += " " + policyToOptions(policy);
-    else
-        command += " --policy FILE (--out DIR writes it)";
-    const RunOptions& run = options.text.run;
-    const auto add = [&](const char* name, const std::string& value, const std::string& standard) {
-        if (!value.empty() && value != standard)
-            command += std::string(" ") + name + " " + shellWord(value);
-    };
-    add("--model", run.model, "");
-    add("--precision", run.precision, "f32");
-    add("--native-windows", run.nativeWindows, "on");
-    add("--template", options.text.text.textTemplate, "raw");
-    add("--max-tokens", options.text.maxTokens, "");
-    return options.text.text.specialTokens ? command + " --special-tokens" : command;
-}
-
-/// Where a tuning is written.
-struct Folder {
-    std::string path; ///< empty: nothing is written
-    [[nodiscard]] std::string file(const char* name) const { return path.empty() ? "" : path + "/" + name; }
-};
-
-Outcome<Measurement> measured(MeasurementStore* store, const Snapshot& text, const AttentionPolicy& policy,
-                              const WorkContext& work) {
-    const std::string key = measurementKey(text), hash = policyHash(policy);
-    if (store != nullptr)
-        if (std::optional<Measurement> known = store->find(key, hash))
-            return std::move(*known);
-    Result<Measurement> fresh = measurePolicy(text, policy, work);
-    FOVEA_TRY(fresh);
-    if (store != nullptr)
-        if (const Result<> kept = store->add(key, hash, policy, *fresh); !kept)
-            return workFailed(kept.error().message);
-    return std::move(*fresh);
+template <class T>
+Outcome<T> orFailure(Result<T> result) {
+    return std::move(result).map_error(failureOf);
 }
 
 /// One run of the command after its options have been read.
 class Tune {
 public:
     Tune(const Options& options, TuneOptions tune, Session& session)
-        : m_options(options), m_session(session) {
+        : m_options(options), m_session(session), m_folder(options.text.output.out) {
         m_report.options = tune;
-        m_folder.path = options.text.output.out;
     }
 
     Outcome<> run() {
         FOVEA_TRY(open());
         FOVEA_TRY(runTexts());
         FOVEA_TRY(search());
+        // What else was asked for takes nothing from the answer: it is saved and printed in any case.
+        Outcome<> failed;
         const WorkContext quiet = quietWork();
-        FOVEA_TRY(measureHeldOut(quiet));
-        FOVEA_TRY(measureControls(quiet));
-        FOVEA_TRY(runSensitivity(quiet));
-        FOVEA_TRY(runBudgets(quiet));
+        for (const auto step :
+             {&Tune::measureHeldOut, &Tune::measureControls, &Tune::runSensitivity, &Tune::runBudgets}) {
+            Outcome<> done = (this->*step)(quiet);
+            if (!done && done.error().status == kInterrupted)
+                return done;
+            if (failed)
+                failed = std::move(done);
+        }
         m_session.clearProgress();
-        Outcome<> saved = save(true);
+        Outcome<> saved = m_folder.save(m_report);
         FOVEA_TRY(print(m_options.text.output.json ? tuneJson(m_report) : tuneTable(m_report)));
         FOVEA_TRY(saved);
-        const bool wants = m_report.options.goal.withinKl || m_report.options.goal.withinPairs;
-        if (wants && !m_report.tuning.best)
+        FOVEA_TRY(failed);
+        if (bounded() && !m_report.tuning.best)
             return workFailed("no policy was measured within the bound");
         return {};
     }
@@ -223,31 +158,37 @@ private:
         return quiet;
     }
 
+    [[nodiscard]] bool bounded() const {
+        return m_report.options.goal.withinKl || m_report.options.goal.withinPairs;
+    }
+
     Outcome<> open() {
-        OutputFiles outputs;
-        if (!m_folder.path.empty()) {
-            FOVEA_TRY(makeFolder(m_folder.path));
-            for (const char* name : {"tune.json", "points.csv", "policy.json"})
-                outputs.add("--out", m_folder.file(name));
-        }
-        Outcome<std::vector<Opened>> texts = openTexts(m_options, outputs, m_session);
+        Outcome<OutputFiles> outputs = m_folder.prepare();
+        FOVEA_TRY(outputs);
+        Outcome<std::vector<Opened>> texts = openTexts(m_options, std::move(*outputs), m_session);
         FOVEA_TRY(texts);
         m_texts = std::move(*texts);
+        const TextRun& first = m_texts.front().run;
+        const Result<Inspection> card = inspectUnhashed(first.request.modelPath, first.work);
+        FOVEA_TRY(card);
+        if (!card->model->shape.predictsTokens()) // before the weights are read
+            return badUsage(card->model->shape.family + ": " + kNoNextToken +
+                            "; tune takes a model that predicts the next token, and sweep takes this one");
         m_tuned = m_options.files.empty() ? 1 : m_options.files.size();
+        shareMemory(card->model->shape);
         m_report.threads = Session::threadCount(m_texts.front().run.threads);
-        if (m_folder.path.empty())
-            return {};
-        Result<MeasurementStore> store = MeasurementStore::open(m_folder.file("measurements.jsonl"));
-        if (!store)
-            return workFailed(store.error().message);
-        m_store = std::make_unique<MeasurementStore>(std::move(*store));
-        if (m_store->unread() > 0)
-            printNote(std::to_string(m_store->unread()) + (m_store->unread() == 1 ? " line" : " lines") +
-                          " of " + m_folder.file("measurements.jsonl") +
-                          " could not be read (cut short, or of another version); they stay there and are "
-                          "not used",
-                      m_options.text.output.quiet);
-        return {};
+        return m_folder.openStore(m_options.text.output.quiet);
+    }
+
+    /// The runs of all texts are held at once: besides the weights each may take its part.
+    void shareMemory(const ModelShape& shape) {
+        const Request& first = m_texts.front().run.request;
+        const std::uint64_t ours = memoryLimit(0) + std::min(residentBytes(), ~memoryLimit(0));
+        const std::uint64_t limit = first.maxMemory > 0 ? std::min(ours, first.maxMemory) : ours;
+        const std::uint64_t weights = std::min(weightBytes(shape, first.precision), limit);
+        for (Opened& text : m_texts)
+            text.run.request.maxMemory =
+                std::max<std::uint64_t>(1, weights + (limit - weights) / m_texts.size());
     }
 
     Outcome<> runTexts() {
@@ -264,41 +205,58 @@ private:
     }
 
     Outcome<> search() {
-        std::size_t shortest = m_report.texts.front().snapshot->tokens->size();
-        std::vector<std::shared_ptr<const Snapshot>> texts;
-        for (const TunedText& text : m_report.texts) {
+        const Snapshot& first = *m_report.texts.front().snapshot;
+        std::size_t shortest = first.tokens->size();
+        for (const TunedText& text : m_report.texts)
             shortest = std::min(shortest, text.snapshot->tokens->size());
-            texts.push_back(text.snapshot);
-        }
         std::vector<std::string> notes;
         Outcome<TuneSpace> space =
-            spaceOf(m_options, m_texts.front().run.policy, texts.front()->model->shape, shortest, notes);
+            spaceOf(m_options, m_texts.front().run.policy, first.model->shape, shortest, notes);
         FOVEA_TRY(space);
         for (const std::string& note : notes)
             printNote(note, m_options.text.output.quiet);
-        TuneWatch watch;
-        Outcome<> saved;
-        if (m_store) {
-            watch.known = [this](const Snapshot& text, const TuneCandidate& candidate) {
-                return m_store->find(measurementKey(text), candidate.hash);
-            };
-            watch.measured = [this](const Snapshot& text, const TuneCandidate& candidate,
-                                    const Measurement& measurement) {
-                return m_store->add(measurementKey(text), candidate.hash, candidate.policy, measurement);
-            };
-        }
+        FOVEA_TRY(knowRetrieval(*space));
+        m_folder.serve(m_watch);
         // What is done is in the files after each run, whatever ends the program.
-        watch.changed = [&](const Tuning& tuning) {
-            m_report.tuning = tuning;
+        Outcome<> saved;
+        m_watch.changed = [&](const Tuning&) {
             if (saved)
-                saved = save(false);
+                saved = m_folder.save(m_report);
         };
-        Tuning tuning;
-        const Result<> done = tune(m_report.options, *space, texts, watch, tuning, m_texts.front().run.work);
+        std::vector<std::shared_ptr<const Snapshot>> texts;
+        for (const TunedText& text : m_report.texts)
+            texts.push_back(text.snapshot);
+        const Result<> done =
+            tune(m_report.options, *space, texts, m_watch, m_report.tuning, m_texts.front().run.work);
+        m_watch.changed = {};
         m_session.clearProgress();
-        FOVEA_TRY(done);
-        m_report.tuning = std::move(tuning);
+        FOVEA_TRY(orFailure(done));
         return saved;
+    }
+
+    /// The model's retrieval scores in every text, once a policy ranks heads by them: the best policy is run
+    /// again beside the search.
+    Outcome<> knowRetrieval(const TuneSpace& space) {
+        if (std::none_of(space.candidates.begin(), space.candidates.end(),
+                         [](const TuneCandidate& c) { return ranksHeads(c.policy); }))
+            return {};
+        for (std::size_t n = 0; n < m_texts.size(); ++n) {
+            std::shared_ptr<const Snapshot>& snapshot = m_texts[n].run.snapshot;
+            Result<Snapshot> scored = withRetrievalScores(*snapshot, quietWork());
+            FOVEA_TRY(scored);
+            snapshot = std::make_shared<const Snapshot>(std::move(*scored));
+            if (n < m_tuned)
+                m_report.texts[n].snapshot = snapshot;
+        }
+        return {};
+    }
+
+    Outcome<Measurement> measured(const Snapshot& text, const AttentionPolicy& policy,
+                                  const WorkContext& work) const {
+        TuneCandidate candidate;
+        candidate.policy = policy;
+        candidate.hash = policyHash(policy);
+        return orFailure(measureOnce(text, candidate, m_watch, work));
     }
 
     [[nodiscard]] const TuneCandidate* best() const {
@@ -308,7 +266,9 @@ private:
     Outcome<> measureHeldOut(const WorkContext& work) {
         if (best() == nullptr)
             return {};
-        m_report.command = commandFor(m_options, m_texts.front().name, *best(), m_folder.file("policy.json"));
+        m_report.command =
+            againCommand(m_options.text, m_options.files.empty() ? "" : m_options.files.front(),
+                         {best()->policy, best()->preset, m_folder.policyFile()});
         Outcome<std::vector<HeldOut>> heldOut = heldOutOf(best()->policy, work);
         FOVEA_TRY(heldOut);
         m_report.heldOut = std::move(*heldOut);
@@ -320,7 +280,7 @@ private:
         for (std::size_t n = m_tuned; n < m_texts.size(); ++n) {
             m_texts.front().run.work.report("held-out texts", static_cast<double>(n - m_tuned),
                                             static_cast<double>(m_texts.size() - m_tuned));
-            Outcome<Measurement> one = measured(m_store.get(), *m_texts[n].run.snapshot, policy, work);
+            Outcome<Measurement> one = measured(*m_texts[n].run.snapshot, policy, work);
             FOVEA_TRY(one);
             out.push_back({m_texts[n].name, std::move(*one)});
         }
@@ -330,7 +290,7 @@ private:
     Outcome<std::vector<Measurement>> tunedOf(const AttentionPolicy& policy, const WorkContext& work) {
         std::vector<Measurement> out;
         for (const TunedText& text : m_report.texts) {
-            Outcome<Measurement> one = measured(m_store.get(), *text.snapshot, policy, work);
+            Outcome<Measurement> one = measured(*text.snapshot, policy, work);
             FOVEA_TRY(one);
             out.push_back(std::move(*one));
         }
@@ -358,8 +318,8 @@ private:
             return best()->policy;
         if (m_options.text.policy.given())
             return m_texts.front().run.policy;
-        return badUsage(std::string(option) + " needs a policy to look at; a bound (--within-kl, "
-                                              "--within-pairs) or a policy option is accepted");
+        return workFailed(std::string("no policy was measured within the bound, so ") + option +
+                          " has none to look at; a wider bound or a policy option is accepted");
     }
 
     Outcome<> runSensitivity(const WorkContext& work) {
@@ -384,19 +344,14 @@ private:
         FOVEA_TRY(policy);
         std::vector<BudgetText> texts;
         for (const TunedText& text : m_report.texts) {
-            Outcome<> failed;
-            const MeasureRun once = [&](const Snapshot& snapshot,
-                                        const AttentionPolicy& one) -> Result<Measurement> {
-                Outcome<Measurement> found = measured(m_store.get(), snapshot, one, work);
-                if (!found) {
-                    failed = tl::make_unexpected(found.error());
-                    return fail(ErrorCode::Io, found.error().message);
-                }
-                return std::move(*found);
+            const MeasureRun once = [&](const Snapshot& snapshot, const AttentionPolicy& one) {
+                TuneCandidate candidate;
+                candidate.policy = one;
+                candidate.hash = policyHash(one);
+                return measureOnce(snapshot, candidate, m_watch, work);
             };
-            Result<std::vector<double>> weights =
-                measureLayerWeights(*text.snapshot, kPrefixTokens, once, m_texts.front().run.work);
-            FOVEA_TRY(failed);
+            Outcome<std::vector<double>> weights =
+                orFailure(measureLayerWeights(*text.snapshot, kPrefixTokens, once, m_texts.front().run.work));
             FOVEA_TRY(weights);
             texts.push_back({text.snapshot,
                              sampleRows(text.snapshot->tokens->size(), m_report.options.sampledRows),
@@ -423,37 +378,27 @@ private:
         return {};
     }
 
-    Outcome<> save(bool last) const {
-        if (m_folder.path.empty())
-            return {};
-        FOVEA_TRY(app::save(m_folder.file("points.csv"), tuneCsv(m_report.tuning)));
-        FOVEA_TRY(app::save(m_folder.file("tune.json"), tuneJson(m_report)));
-        if (best() != nullptr)
-            FOVEA_TRY(app::save(m_folder.file("policy.json"), policyToJson(best()->policy)));
-        if (last && m_report.budgets)
-            FOVEA_TRY(
-                app::save(m_folder.file("budgets.json"), policyToJson(m_report.budgets->budgets.policy)));
-        return {};
-    }
-
     const Options& m_options;
     Session& m_session;
-    Folder m_folder;
+    TuneFolder m_folder;
     std::vector<Opened> m_texts; ///< tuned on, then held out
     std::size_t m_tuned = 1;
-    std::unique_ptr<MeasurementStore> m_store;
+    TuneWatch m_watch; ///< of the search, and of all that is measured after it
     TuneReport m_report;
 };
 
 Outcome<> run(const Options& options, Session& session) {
-    if (!options.list.empty() && options.text.policy.given())
-        return badUsage("--policies and options of a single policy are given; one or the other is accepted "
-                        "(--over varies each of --policies)");
+    FOVEA_TRY(checkPolicyGrid(options.grid, options.text.policy));
     if (!options.files.empty() && options.text.text.textOption->count() > 0)
         return badUsage("both a file (" + options.files.front() +
                         ") and --text are given; one of them is accepted");
     Outcome<TuneOptions> tune = readOptions(options);
     FOVEA_TRY(tune);
+    if ((options.sensitivity || options.budgets) && !tune->goal.withinKl && !tune->goal.withinPairs &&
+        !options.text.policy.given())
+        return badUsage(std::string(options.sensitivity ? "--sensitivity" : "--budgets") +
+                        " needs a policy to look at; a bound (--within-kl, --within-pairs) or a policy "
+                        "option is accepted");
     return Tune(options, *tune, session).run();
 }
 
@@ -492,7 +437,7 @@ Command addTune(CLI::App& program) {
         ->type_name("X")
         ->group("Search");
     app->add_option(
-           "--over", options->over,
+           "--over", options->grid.over,
            "Vary one policy option; repeatable. As in sweep: window=16:2048:x2, "
            "route=group_dot,head_dot. Without --over and without a policy: all presets that fit, and "
            "windows and routed keys of the preset default.")
@@ -500,7 +445,7 @@ Command addTune(CLI::App& program) {
         ->group("Search")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    app->add_option("--policies", options->list, "Start from these presets or policy files.")
+    app->add_option("--policies", options->grid.list, "Start from these presets or policy files.")
         ->type_name("NAME|FILE,...")
         ->group("Search")
         ->delimiter(',')

@@ -30,12 +30,16 @@ std::string qualityText(const TuneReport& report) {
         const Calibration& c = tuning.calibrations[t];
         text += report.texts[t].name + ": " + std::to_string(report.texts[t].snapshot->tokens->size()) +
                 " tokens\n";
-        if (!c.ready())
+        if (!c.ready()) {
+            text += "  no KL is predicted: fewer than three calibration runs lose anything\n";
             continue;
+        }
         text += "  KL is predicted from the " + std::string(predictorName(c.predictor())) + ", over " +
                 std::to_string(c.points()) + " calibration runs\n";
-        text += line("  left out one by one: rank correlation %.3f, band times and over %.2f\n",
-                     c.rankCorrelation(), c.factor());
+        text += "  left out one by one: " +
+                (std::isfinite(c.rankCorrelation()) ? line("rank correlation %.3f, ", c.rankCorrelation())
+                                                    : std::string()) +
+                line("band times and over %.2f\n", c.factor());
     }
     text += line("%zu policies judged in %.1f s; first predicted curve after %.1f s (measured)\n",
                  tuning.judged, tuning.judgeSeconds, tuning.curveSeconds);
@@ -118,10 +122,12 @@ std::string bestText(const TuneReport& report) {
     const std::string wanted = goal.withinKl ? line("cheapest within KL %g", *goal.withinKl)
                                              : line("best within pairs %g", *goal.withinPairs);
     if (!tuning.best)
-        return "\n" + wanted + ": none of " + std::to_string(tuning.judged) + " policies" +
+        return "\n" + wanted + ": no judged policy of " + std::to_string(tuning.judged) +
                (tuning.ending == TuneEnding::Spent
-                    ? "; the runs allowed are spent (--runs)\n"
-                    : ": none is measured within it, and none is expected to be\n");
+                    ? " is measured within it yet; the runs allowed are spent (--runs)\n"
+                : tuning.ending == TuneEnding::NotPredicted
+                    ? " is measured within it, and without predictions none is chosen to be run\n"
+                    : " is measured within it, and none is expected to be\n");
     const TunePoint& best = tuning.points[*tuning.best];
     text += "\n" + wanted + ": " + nameOf(best.candidate) + "\n";
     text += line("  measured: pairs %.5f, KL %.6f, top-1 %.4f, delta loss %+.5f\n", best.measuredPairs(),
@@ -137,7 +143,9 @@ std::string bestText(const TuneReport& report) {
             line("  %s router at the same budget: pairs %.5f, KL %.6f\n", control.kind.c_str(), pairs, kl);
     }
     text += tuning.ending == TuneEnding::Settled
-                ? "  no policy that was not run is expected to be better, by its band\n"
+                ? "  no judged policy that was not run is expected to be better, by its band\n"
+            : tuning.ending == TuneEnding::NotPredicted
+                ? "  nothing is predicted, so no other policy was chosen to be run\n"
                 : "  the runs allowed are spent (--runs); a better policy may be left\n";
     return text + "  again: " + report.command + "\n";
 }

@@ -115,6 +115,16 @@ Outcome<std::int64_t> parseWhole(const std::string& option, const std::string& t
     return value;
 }
 
+Outcome<std::optional<double>> parseReal(const std::string& option, const std::string& text) {
+    if (text.empty())
+        return std::optional<double>();
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
+        return badUsage(option + " is \"" + text + "\"; a number is accepted");
+    return std::optional<double>(value);
+}
+
 Outcome<IndexRange> parseRange(const std::string& option, const std::string& text, std::size_t size) {
     const std::size_t colon = text.find(':');
     const std::string wrong = option + " is \"" + text +

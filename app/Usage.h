@@ -1,6 +1,7 @@
 #pragma once
 #include "app/Outcome.h"
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,9 @@ namespace fovea::app {
 /// A whole number in a range.
 [[nodiscard]] Outcome<std::int64_t> parseWhole(const std::string& option, const std::string& text,
                                                std::int64_t minimum, std::int64_t maximum);
+
+/// A finite number. An empty text is none: the option was not given.
+[[nodiscard]] Outcome<std::optional<double>> parseReal(const std::string& option, const std::string& text);
 
 /// "a:b" to [a, b), both ends optional, inside 0..`size`.
 struct IndexRange {

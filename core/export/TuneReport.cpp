@@ -84,6 +84,8 @@ const char* endingName(TuneEnding ending) {
         return "settled";
     case TuneEnding::Spent:
         return "runs spent";
+    case TuneEnding::NotPredicted:
+        return "cannot predict";
     case TuneEnding::Nothing:
         break;
     }
@@ -174,10 +176,10 @@ std::string tuneJson(const TuneReport& report) {
                   {"past_context", snapshot.pastContext}};
         if (t < tuning.calibrations.size()) {
             const Calibration& c = tuning.calibrations[t];
-            text["calibration"] = {{"predictor", predictorName(c.predictor())},
+            text["calibration"] = {{"predictor", c.ready() ? Json(predictorName(c.predictor())) : Json()},
                                    {"points", c.points()},
                                    {"rank_correlation_left_out", number(c.rankCorrelation())},
-                                   {"band_factor", number(c.factor())}};
+                                   {"band_factor", c.ready() ? number(c.factor()) : Json()}};
         }
         doc["texts"].push_back(std::move(text));
     }

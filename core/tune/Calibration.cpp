@@ -77,6 +77,11 @@ double percentile(std::vector<double> errors) {
     return errors[std::min(std::max<std::size_t>(place, 1), errors.size()) - 1];
 }
 
+/// Of 1 - top-1 agreement; no flip counts as one in 10,000.
+double logFlips(const CalibrationPoint& point) {
+    return std::log(std::max(1 - point.top1, 1e-4));
+}
+
 template <class T>
 std::vector<T> without(const std::vector<T>& values, std::size_t fold, std::size_t folds) {
     std::vector<T> out;
@@ -171,8 +176,11 @@ double Calibration::sumOf(const Fit& fit, const CalibrationPoint& point) {
 }
 
 double Calibration::klOf(const Fit& fit, const CalibrationPoint& point) {
-    const double s = sumOf(fit, point);
-    return s > 0 ? std::exp(fit.kl.a + fit.kl.b * std::log(s)) : 0;
+    if (const double s = sumOf(fit, point); s > 0)
+        return std::exp(fit.kl.a + fit.kl.b * std::log(s));
+    // The predictor does not see every layer: an error in another one is still a loss.
+    const double stream = sum(point.streamError);
+    return stream > 0 ? std::exp(fit.stream.a + fit.stream.b * std::log(stream)) : 0;
 }
 
 Calibration::Fit Calibration::fitOne(const Points& points, Predictor predictor) {
@@ -180,12 +188,17 @@ Calibration::Fit Calibration::fitOne(const Points& points, Predictor predictor) 
     fit.predictor = predictor;
     if (predictor == Predictor::LayerWeighted)
         fit.weight = layerWeights(points);
-    std::vector<double> x, y;
+    std::vector<double> x, y, stream, all;
     for (const CalibrationPoint& point : points) {
-        x.push_back(std::log(std::max(sumOf(fit, point), 1e-300)));
-        y.push_back(std::log(point.kl));
+        stream.push_back(std::log(sum(point.streamError)));
+        all.push_back(std::log(point.kl));
+        if (const double s = sumOf(fit, point); s > 0) {
+            x.push_back(std::log(s));
+            y.push_back(all.back());
+        }
     }
-    fit.kl = lineThrough(x, y);
+    fit.stream = lineThrough(stream, all);
+    fit.kl = x.empty() ? fit.stream : lineThrough(x, y);
     return fit;
 }
 
@@ -217,52 +230,48 @@ Calibration::Calibration(std::vector<CalibrationPoint> points) {
     m_rankCorrelation = std::numeric_limits<double>::quiet_NaN();
     if (!ready())
         return;
-    m_fit = fitBest(m_points);
-    std::vector<double> predicted, measured, errors;
+    m_fit = fitAll(m_points);
+    std::vector<double> predicted, measured, errors, flipErrors, lossErrors;
     for (std::size_t n = 0; n < m_points.size(); ++n) {
-        const Fit fit = fitBest(without(m_points, n, m_points.size()));
-        predicted.push_back(klOf(fit, m_points[n]));
-        measured.push_back(m_points[n].kl);
-        errors.push_back(std::abs(std::log(std::max(predicted.back(), 1e-300) / measured.back())));
+        const Fit fit = fitAll(without(m_points, n, m_points.size()));
+        const CalibrationPoint& point = m_points[n];
+        const double kl = std::max(klOf(fit, point), 1e-300);
+        predicted.push_back(kl);
+        measured.push_back(point.kl);
+        errors.push_back(std::abs(std::log(kl / point.kl)));
+        flipErrors.push_back(std::abs(fit.flips.a + fit.flips.b * std::log(kl) - logFlips(point)));
+        lossErrors.push_back(std::abs(point.deltaNll / std::max(kl, kLeastKl) - fit.lossPerKl));
     }
     m_rankCorrelation = fovea::rankCorrelation(predicted, measured);
     m_factor = std::max(kLeastFactor, std::exp(std::min(percentile(errors), 20.0)));
-    fitOthers();
+    m_flipFactor = std::max(kLeastFactor, std::exp(std::min(percentile(flipErrors), 20.0)));
+    m_lossSpread = percentile(lossErrors);
 }
 
-/// Top-1 flips by a line of their own, loss change as a share of the KL; their widths leave one point out.
-void Calibration::fitOthers() {
-    std::vector<double> x, y, shares;
-    for (const CalibrationPoint& point : m_points) {
-        x.push_back(std::log(std::max(sumOf(m_fit, point), 1e-300)));
-        y.push_back(std::log(std::max(1 - point.top1, 1e-4)));
-        shares.push_back(point.deltaNll / point.kl);
+Calibration::Fit Calibration::fitAll(const Points& points) {
+    Fit fit = fitBest(points);
+    std::vector<double> x, y;
+    for (const CalibrationPoint& point : points) {
+        x.push_back(std::log(std::max(klOf(fit, point), 1e-300)));
+        y.push_back(logFlips(point));
+        fit.lossPerKl += point.deltaNll / point.kl / static_cast<double>(points.size());
     }
-    m_flips = lineThrough(x, y);
-    const auto n = static_cast<double>(x.size());
-    m_lossPerKl = sum(shares) / n;
-    std::vector<double> flips, losses;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-        const Line line = lineThrough(without(x, i, x.size()), without(y, i, y.size()));
-        flips.push_back(std::abs(line.a + line.b * x[i] - y[i]));
-        losses.push_back(std::abs((sum(shares) - shares[i]) / (n - 1) - shares[i]));
-    }
-    m_flipFactor = std::max(kLeastFactor, std::exp(std::min(percentile(flips), 20.0)));
-    m_lossSpread = percentile(losses);
+    fit.flips = lineThrough(x, y);
+    return fit;
 }
 
 Prediction Calibration::predict(const Judgement& judged) const {
     FOVEA_ASSERT(ready());
-    const CalibrationPoint point = calibrationPoint(judged, {});
-    const double s = sumOf(m_fit, point);
-    const double kl = klOf(m_fit, point);
+    const double kl = klOf(m_fit, calibrationPoint(judged, {}));
     Prediction prediction;
     prediction.kl = {kl, kl / m_factor, kl * m_factor};
-    const double flips = s > 0 ? std::exp(m_flips.a + m_flips.b * std::log(s)) : 0;
+    const double flips = kl > 0 ? std::exp(m_fit.flips.a + m_fit.flips.b * std::log(kl)) : 0;
     const auto agreement = [](double share) { return std::clamp(1 - share, 0.0, 1.0); };
     prediction.top1 = {agreement(flips), agreement(flips * m_flipFactor), agreement(flips / m_flipFactor)};
-    prediction.deltaNll = {m_lossPerKl * kl, (m_lossPerKl - m_lossSpread) * kl,
-                           (m_lossPerKl + m_lossSpread) * kl};
+    const double share = m_fit.lossPerKl;
+    const auto [least, most] = std::minmax({share * prediction.kl.low, share * prediction.kl.high,
+                                            (share - m_lossSpread) * kl, (share + m_lossSpread) * kl});
+    prediction.deltaNll = {share * kl, least, most};
     return prediction;
 }
 

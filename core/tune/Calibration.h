@@ -46,13 +46,16 @@ predictorName(Predictor predictor); ///< "output error beside the residual strea
 /// Predicts next-token KL from judgements, calibrated by policies that have been run on a text of this model:
 /// ln KL = a + b ln s, where s is one of `kPredictors` and a and b are least squares over the points. The
 /// weights of LayerWeighted are non-negative least squares of the relative error, drawn to equal weights by a
-/// ridge. The predictor with the least error in leave-one-out predictions is taken.
+/// ridge. The predictor with the least error in leave-one-out predictions is taken; where it is 0 and a layer
+/// has an error all the same, StreamError predicts. Top-1 flips follow from the predicted KL by a line of
+/// their own in logarithms, loss change as a share of it.
 ///
 /// All that is said about its quality is out of sample: each point is predicted by a calibration of the other
-/// points, in which the predictor is chosen again. The band of a prediction is the value times and over
-/// `factor`, the 90th percentile of these errors (Barber et al., "Predictive inference with the jackknife+",
-/// 2021, 1905.02928); below 9 points it is the greatest error, and covers n/(n+1) of new points. Top-1
-/// agreement and loss change follow in the same way from the same s.
+/// points, in which the predictor is chosen and everything is fitted again. The band of a prediction is the
+/// value times and over `factor`, the 90th percentile of these errors (Barber et al., "Predictive inference
+/// with the jackknife+", 2021, 1905.02928); below 9 points it is the greatest error, and covers n/(n+1) of
+/// new points. The bands of top-1 agreement and loss change are such percentiles too; that of the loss change
+/// holds at least what the band of the KL makes of it.
 class Calibration {
 public:
     /// A calibration without points predicts nothing.
@@ -80,6 +83,9 @@ private:
         Predictor predictor = Predictor::StreamError;
         std::vector<double> weight; ///< [L], of LayerWeighted
         Line kl;
+        Line stream; ///< of StreamError, where `predictor` is 0
+        Line flips;  ///< of 1 - top-1 agreement, from ln of the predicted KL
+        double lossPerKl = 0;
     };
     using Points = std::vector<CalibrationPoint>;
     [[nodiscard]] static Line lineThrough(const std::vector<double>& x, const std::vector<double>& y);
@@ -87,14 +93,14 @@ private:
     [[nodiscard]] static Fit fitBest(const Points& points);
     [[nodiscard]] static double sumOf(const Fit& fit, const CalibrationPoint& point);
     [[nodiscard]] static double klOf(const Fit& fit, const CalibrationPoint& point);
-    void fitOthers();
+    /// fitBest, with flips and loss change.
+    [[nodiscard]] static Fit fitAll(const Points& points);
 
     Points m_points;
     Fit m_fit;
-    Line m_flips; ///< of 1 - top-1 agreement
-    double m_lossPerKl = 0;
     double m_rankCorrelation = 0;
-    double m_factor = 1, m_flipFactor = 1, m_lossSpread = 0;
+    double m_factor = 1, m_flipFactor = 1;
+    double m_lossSpread = 0; ///< of the loss change, as a share of the predicted KL
 };
 
 /// Spearman's rank correlation; equal values share the mean of their ranks. NaN when either side is constant

@@ -175,20 +175,6 @@ std::uint64_t whole(double count) {
 
 } // namespace
 
-double Judgement::outputError() const {
-    double sum = 0;
-    for (const LayerJudgement& layer : layers)
-        sum += layer.outputError / static_cast<double>(layers.size());
-    return sum;
-}
-
-double Judgement::massRecall() const {
-    double sum = 0;
-    for (const LayerJudgement& layer : layers)
-        sum += layer.mass / static_cast<double>(layers.size());
-    return sum;
-}
-
 Result<std::vector<Judgement>> judgePolicies(const Snapshot& withFullRun,
                                              std::span<const AttentionPolicy> policies,
                                              const RowSample& sample, const WorkContext& work) {

@@ -27,8 +27,6 @@ struct Judgement {
     /// Pairs are estimated from the sampled rows; the router's multiply-adds are counted for the whole text,
     /// and the bytes follow from formulas. No seconds.
     Cost cost;
-    [[nodiscard]] double outputError() const; ///< mean over layers
-    [[nodiscard]] double massRecall() const;  ///< mean over layers
 };
 
 /// Judges each policy in the isolated regime: every layer routes, plans and attends the sampled queries from

@@ -26,13 +26,14 @@ std::optional<ParamValue> stepped(const ParamSpec& spec, const ParamValue& at, b
         const double now = std::get<double>(at);
         if (!std::isfinite(now))
             return {};
-        // A budget of keys is a real number with a wide range; it steps as whole numbers do.
-        const double most = std::min(spec.maximum, static_cast<double>(tokens));
-        const bool doubles = (spec.logarithmic || spec.maximum > 16) && now > 0;
-        const double next = doubles ? (up ? now * 2 : std::floor(now / 2))
-                                    : now + (up ? 0.1 : -0.1) * (spec.maximum - spec.minimum);
-        const double legal = std::clamp(next, spec.minimum, std::max(most, spec.minimum));
-        if (!std::isfinite(legal) || legal == now)
+        if (spec.maximum > 1e9 && std::abs(now) >= spec.maximum) // a score that every key reaches, or none
+            return {};
+        const bool share = spec.minimum >= 0 && spec.maximum <= 1;
+        const double next = share      ? now + (up ? 0.1 : -0.1) * (spec.maximum - spec.minimum)
+                            : now == 0 ? (up ? 1.0 : -1.0)
+                                       : now * (up == (now > 0) ? 2 : 0.5);
+        const double legal = std::clamp(next, spec.minimum, spec.maximum);
+        if (legal == now)
             return {};
         return ParamValue(legal);
     }
@@ -124,8 +125,7 @@ Result<std::vector<Sensitivity>> sensitivity(const Snapshot& withFullRun, const 
             rows.push_back(std::move(row));
         }
         Snapshot text = withFullRun;
-        if (std::any_of(policies.begin(), policies.end(),
-                        [](const AttentionPolicy& p) { return p.mix.fullHeads > 0; })) {
+        if (std::any_of(policies.begin(), policies.end(), ranksHeads)) {
             Result<Snapshot> known = withRetrievalScores(text, work);
             FOVEA_TRY(known);
             text = std::move(*known);

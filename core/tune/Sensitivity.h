@@ -29,10 +29,11 @@ struct Sensitivity {
     double klAt = 0, pairsAt = 0; ///< predicted and estimated, of the policy itself
 };
 
-/// Steps every parameter that has an effect under `policy` down and up: whole and real numbers that are
-/// logarithmic by half and twice, other whole numbers by 1, other reals by a tenth of their range, flags and
-/// names to the next one. Values beyond the text count as the text's length. The greatest effects come first,
-/// parameters that do nothing last. Cost: two judgements for each parameter. Errors: those of judgePolicies.
+/// Steps every parameter that has an effect under `policy` down and up: whole numbers that are logarithmic by
+/// half and twice, other whole numbers by 1, shares (reals from 0 to 1) by 0.1, other reals (logits, scores)
+/// by half and twice, from 0 by 1, flags and names to the next one. Whole numbers beyond the text count as
+/// the text's length. The greatest effects come first, parameters that do nothing last. Cost: two judgements
+/// for each parameter. Errors: those of judgePolicies.
 [[nodiscard]] Result<std::vector<Sensitivity>> sensitivity(const Snapshot& withFullRun,
                                                            const AttentionPolicy& policy,
                                                            const Calibration& calibration,

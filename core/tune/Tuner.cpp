@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <new>
 #include <string>
 
 namespace fovea {
@@ -27,15 +26,19 @@ double meanOf(std::size_t count, const Get& get) {
     return sum;
 }
 
-/// Small policies of three kinds, whose KL on a short text is spread over two orders of magnitude.
-std::vector<AttentionPolicy> calibrators() {
+/// Small policies of three kinds, whose KL on a short text is spread over two orders of magnitude. All that
+/// they read is a share of the text, up to kPrefixTokens: on the shortest one each of them skips something.
+std::vector<AttentionPolicy> calibrators(std::size_t tokens) {
     std::vector<AttentionPolicy> out;
-    const auto add = [&](std::int64_t window, std::string signal, double budget) {
+    const double share =
+        static_cast<double>(std::min(tokens, kPrefixTokens)) / static_cast<double>(kPrefixTokens);
+    const auto shareOf = [&](double count) { return std::max(1.0, std::round(count * share)); };
+    const auto add = [&](double window, std::string signal, double budget) {
         AttentionPolicy policy;
-        policy.local.window = window;
-        policy.always.sinks = 4;
+        policy.local.window = static_cast<std::int64_t>(shareOf(window));
+        policy.always.sinks = static_cast<std::int64_t>(shareOf(4));
         policy.routed.signal = std::move(signal);
-        policy.routed.budget = budget;
+        policy.routed.budget = shareOf(budget);
         policy.name = policy.summary();
         out.push_back(std::move(policy));
     };
@@ -74,6 +77,7 @@ public:
         predictAll();
         m_tuning.curveSeconds = clock.seconds();
         FOVEA_TRY(checkReach());
+        m_tuning.best = bestMeasured(m_tuning.points, m_options.goal);
         changed();
         FOVEA_TRY(measureNearest());
         changed();
@@ -83,31 +87,15 @@ public:
 private:
     /// Retrieval scores once, where any candidate ranks heads by them.
     Result<> knowRetrieval() {
-        const bool ranks =
-            std::any_of(m_tuning.points.begin(), m_tuning.points.end(),
-                        [](const TunePoint& p) { return p.candidate.policy.mix.fullHeads > 0; });
+        if (std::none_of(m_tuning.points.begin(), m_tuning.points.end(),
+                         [](const TunePoint& p) { return ranksHeads(p.candidate.policy); }))
+            return {};
         for (Snapshot& text : m_texts) {
-            if (!ranks)
-                break;
             Result<Snapshot> known = withRetrievalScores(text, m_quiet);
             FOVEA_TRY(known);
             text = std::move(*known);
         }
         return {};
-    }
-
-    Result<Measurement> measure(const Snapshot& text, const TuneCandidate& candidate, bool& stored) {
-        if (m_watch.known)
-            if (std::optional<Measurement> known = m_watch.known(text, candidate)) {
-                stored = true;
-                return std::move(*known);
-            }
-        stored = false;
-        Result<Measurement> fresh = measurePolicy(text, candidate.policy, m_quiet);
-        FOVEA_TRY(fresh);
-        if (m_watch.measured)
-            FOVEA_TRY(m_watch.measured(text, candidate, *fresh));
-        return fresh;
     }
 
     static CalibrationPoint pointOf(const Judgement& judged, const Measurement& measured) {
@@ -119,15 +107,16 @@ private:
     }
 
     Result<> calibrateOnPrefix() {
-        const std::vector<AttentionPolicy> policies = calibrators();
         for (std::size_t t = 0; t < m_texts.size(); ++t) {
             Snapshot text = m_texts[t];
-            if (text.tokens->size() > 2 * kPrefixTokens) {
+            m_cut.push_back(text.tokens->size() > 2 * kPrefixTokens);
+            if (m_cut.back()) {
                 Result<std::shared_ptr<const Snapshot>> prefix = prefixOf(text, kPrefixTokens, m_quiet);
                 FOVEA_TRY(prefix);
                 text = **prefix;
                 m_tuning.prefixTokens = kPrefixTokens;
             }
+            const std::vector<AttentionPolicy> policies = calibrators(text.tokens->size());
             m_tuning.prefixRuns = policies.size();
             const Result<std::vector<Judgement>> judged = judgePolicies(
                 text, policies, sampleRows(text.tokens->size(), m_options.sampledRows), m_quiet);
@@ -139,8 +128,7 @@ private:
                 TuneCandidate candidate;
                 candidate.policy = policies[p];
                 candidate.hash = policyHash(policies[p]);
-                bool stored = false;
-                const Result<Measurement> measured = measure(text, candidate, stored);
+                const Result<Measurement> measured = measureOnce(text, candidate, m_watch, m_quiet);
                 FOVEA_TRY(measured);
                 m_prefixPoints[t].push_back(pointOf((*judged)[p], *measured));
             }
@@ -226,6 +214,17 @@ private:
         return {};
     }
 
+    /// The runs that calibrated first were over the whole text already. A candidate that is one of them
+    /// counts once.
+    [[nodiscard]] Calibration withWhole(std::vector<CalibrationPoint> points, std::size_t text) const {
+        for (const CalibrationPoint& first : m_prefixPoints[text])
+            if (std::none_of(points.begin(), points.end(), [&](const CalibrationPoint& point) {
+                    return point.kl == first.kl && point.streamError == first.streamError;
+                }))
+                points.push_back(first);
+        return Calibration(std::move(points));
+    }
+
     /// Too few runs over the whole text: those over its beginning stand beside them, all moved by as much as
     /// they mispredict these on average, since the same error may cost more or less on a short text.
     [[nodiscard]] Calibration withPrefix(std::vector<CalibrationPoint> points, std::size_t text) const {
@@ -252,13 +251,12 @@ private:
             for (const TunePoint& point : m_tuning.points)
                 if (!point.measured.empty() && !point.judged.empty() && point.measured[t].kl > 0)
                     points.push_back(pointOf(point.judged[t], point.measured[t]));
-            Calibration whole(points);
-            if (whole.points() < kWholePoints)
+            Calibration whole = m_cut[t] ? Calibration(points) : withWhole(points, t);
+            if (m_cut[t] && whole.points() < kWholePoints)
                 whole = withPrefix(std::move(points), t);
             m_tuning.calibrations[t] = std::move(whole);
         }
-        const bool ready = std::all_of(m_tuning.calibrations.begin(), m_tuning.calibrations.end(),
-                                       [](const Calibration& c) { return c.ready(); });
+        const bool ready = m_tuning.predicts();
         for (TunePoint& point : m_tuning.points)
             point.predicted =
                 ready && !point.judged.empty() ? std::optional(predictionOf(point)) : std::nullopt;
@@ -306,7 +304,9 @@ private:
                 nextToMeasure(m_tuning.points, m_options.goal, m_tuning.best);
             if (!next) {
                 const bool wantsOne = m_options.goal.withinKl || m_options.goal.withinPairs;
-                m_tuning.ending = wantsOne && !m_tuning.best ? TuneEnding::Nothing : TuneEnding::Settled;
+                m_tuning.ending = !m_tuning.predicts()         ? TuneEnding::NotPredicted
+                                  : wantsOne && !m_tuning.best ? TuneEnding::Nothing
+                                                               : TuneEnding::Settled;
                 return {};
             }
             if (m_tuning.runs - before >= m_options.runs) {
@@ -318,9 +318,8 @@ private:
             FOVEA_TRY(m_work.checkpoint());
             TunePoint& point = m_tuning.points[*next];
             std::vector<Measurement> measured;
-            bool stored = false;
             for (const Snapshot& text : m_texts) {
-                Result<Measurement> one = measure(text, point.candidate, stored);
+                Result<Measurement> one = measureOnce(text, point.candidate, m_watch, m_quiet);
                 FOVEA_TRY(one);
                 measured.push_back(std::move(*one));
             }
@@ -346,7 +345,8 @@ private:
     WorkContext m_quiet; ///< one run's own progress would make the bar jump
     std::vector<Snapshot> m_texts;
     std::vector<RowSample> m_samples;
-    std::vector<std::vector<CalibrationPoint>> m_prefixPoints; ///< [texts]
+    std::vector<bool> m_cut; ///< [texts] the runs that calibrate first are over its beginning alone
+    std::vector<std::vector<CalibrationPoint>> m_prefixPoints; ///< [texts] of these runs
 };
 
 } // namespace
@@ -365,6 +365,23 @@ double TunePoint::measuredTop1() const {
 }
 double TunePoint::measuredDeltaNll() const {
     return meanOf(measured.size(), [&](std::size_t t) { return measured[t].deltaNll; });
+}
+
+bool Tuning::predicts() const {
+    return std::all_of(calibrations.begin(), calibrations.end(),
+                       [](const Calibration& c) { return c.ready(); });
+}
+
+Result<Measurement> measureOnce(const Snapshot& text, const TuneCandidate& candidate, const TuneWatch& watch,
+                                const WorkContext& work) {
+    if (watch.known)
+        if (std::optional<Measurement> known = watch.known(text, candidate))
+            return std::move(*known);
+    Result<Measurement> fresh = measurePolicy(text, candidate.policy, work);
+    FOVEA_TRY(fresh);
+    if (watch.measured)
+        FOVEA_TRY(watch.measured(text, candidate, *fresh));
+    return fresh;
 }
 
 Result<> checkGoal(const TuneGoal& goal, std::size_t tokens) {

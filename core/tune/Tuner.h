@@ -49,9 +49,10 @@ inline constexpr std::size_t kPrefixTokens = 256;
 /// Why a search ended.
 enum class TuneEnding : std::uint8_t {
     Running,
-    Settled, ///< no policy that was not run is expected to be better: all bands lie on the wrong side
-    Spent,   ///< all runs that were allowed are spent
-    Nothing, ///< no policy of the space is within the bound, or is expected to be
+    Settled,      ///< no policy that was not run is expected to be better: all bands lie on the wrong side
+    Spent,        ///< all runs that were allowed are spent
+    Nothing,      ///< no policy of the space is within the bound, or is expected to be
+    NotPredicted, ///< a text has too few runs with a loss to predict from, so none could be chosen
 };
 
 /// The state of a search; what a caller shows and saves.
@@ -67,6 +68,9 @@ struct Tuning {
     double curveSeconds = 0;         ///< measured: from the full runs to the first predicted curve
     std::optional<std::size_t> best; ///< the measured point that answers the goal
     TuneEnding ending = TuneEnding::Running;
+
+    /// Whether every text has a calibration that can predict.
+    [[nodiscard]] bool predicts() const;
 };
 
 /// What a search asks of its caller; any may be empty.
@@ -79,6 +83,12 @@ struct TuneWatch {
     std::function<void(const Tuning&)> changed;
 };
 
+/// The measurement that is known, or a run of the policy, which is then given to `watch.measured`: how a
+/// search measures, for those who measure more under the same watch. Errors: those of measurePolicy and
+/// `measured`.
+[[nodiscard]] Result<Measurement> measureOnce(const Snapshot& text, const TuneCandidate& candidate,
+                                              const TuneWatch& watch, const WorkContext& work);
+
 /// Searches `space` over texts whose full runs are known, all of one model:
 ///
 /// 1. All candidates are judged on sampled queries (judgePolicies). A space of more than `mostJudged` is
@@ -86,7 +96,8 @@ struct TuneWatch {
 ///    neighbours of the predicted front are judged until it does not move.
 /// 2. A few small policies are run over the first kPrefixTokens tokens of each text and calibrate the first
 ///    predicted curve. The first runs over whole texts move them all by their mean error; from four on, only
-///    those over whole texts calibrate.
+///    those over whole texts calibrate. A text of at most twice kPrefixTokens is not cut: these runs are over
+///    the whole of it, and calibrate like all others.
 /// 3. Propagated runs follow, the point that is predicted nearest to the goal first; after each one the
 ///    calibration and all predictions are made anew. The search is settled when no point that was not run is
 ///    expected, by its band, to be better than the best one measured.

@@ -98,6 +98,34 @@ both = doc["measured"][0]["texts"]
 equal(len(both), 2, "each text has its figures")
 check(abs(doc["measured"][0]["next_token_kl"] - sum(t["next_token_kl"] for t in both) / 2) < 1e-12, "the mean over the texts")
 
+# No file of the search may replace one that is read, and a policy of an earlier tuning does not stay beside the new document.
+for name, words in (("policy.json", ("--policy", os.path.join(out, "policy.json"), "--model", model)),
+                    ("budgets.json", ("--policies", f"default,{os.path.join(out, 'budgets.json')}", "--model", model))):
+    path = os.path.join(out, name)
+    if not os.path.exists(path):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(run("policies", "h2o").stdout.decode())
+    before = open(path, "rb").read()
+    refused(run("tune", text, *words, "--runs", "0", "--out", out, "--quiet"), 2, name)
+    equal(open(path, "rb").read(), before, f"{name} is as it was")
+kept = os.path.join(out, "points.csv")
+with open(kept, "w", encoding="utf-8") as file:
+    file.write(TEXT[:200])
+refused(run("tune", text, *grid, "--runs", "0", "--held-out", kept, "--out", out, "--quiet"), 2, "points.csv")
+equal(open(kept, encoding="utf-8").read(), TEXT[:200], "the held-out text is as it was")
+equal(run("tune", text, *grid, "--within-kl", "1e-9", "--runs", "0", "--out", out, "--quiet").returncode, 1, "nothing within the bound")
+for name in ("policy.json", "budgets.json"):
+    check(not os.path.exists(os.path.join(out, name)), f"{name} of an earlier tuning is gone")
+
+# What fails after the search takes nothing from its answer. Retrieval heads are ranked where the best policy is run again, too.
+budget = run("tune", text, "--policy", "full", "--within-pairs", "2", "--budgets", "--model", model, "--json", "--quiet")
+equal(budget.returncode, 2, f"budgets of a policy with window all ({budget.stderr})")
+check("window all" in budget.stderr, budget.stderr)
+check(json.loads(budget.stdout)["best"] is not None, "the answer is printed all the same")
+ranked = run_json("tune", text, "--window", "8", "--full-heads", "0.34", "--route", "group_dot", "--over", "route-count=2,4", "--model", model,
+                  "--within-pairs", "2", "--held-out", other)
+check(ranked["best"]["held_out"][0]["next_token_kl"] > 0 and len(ranked["best"]["controls"]) == 2, "full heads on held-out text and controls")
+
 refused(run("tune", text, *grid, "--within-kl", "0.1", "--within-pairs", "0.1"), 2, "within-kl", "within-pairs", "one of them")
 refused(run("tune", text, *grid, "--within-kl", "0"), 2, "--within-kl is 0")
 refused(run("tune", text, *grid, "--within-kl", "nan"), 2, "--within-kl")
