@@ -314,6 +314,39 @@ private slots:
         QCOMPARE(marks({CurveMark::Predicted, CurveMark::PredictedFront}), 0);
     }
 
+    /// A prediction around another policy does not make the points of a sweep belong to that policy.
+    void aPredictionLeavesTheSweepItsBase() {
+        const test::SmallModelFile model;
+        Request request;
+        request.modelPath = model.path();
+        request.text = std::make_shared<const std::string>(test::smallText(40));
+        request.policy.local.window = 8;
+        RequestModel requests(request);
+        SelectionModel selection;
+        RunController runs(requests, selection);
+        CurveView view(ViewContext{runs, requests, selection});
+        view.resize(1000, 400);
+        view.show();
+        runs.submitNow();
+        QTRY_VERIFY(!runs.updating() && runs.lastComplete());
+        auto* state = view.findChild<ElidedLabel*>("curve.state");
+        QTest::mouseClick(view.findChild<QPushButton*>("curve.start"), Qt::LeftButton);
+        QTRY_VERIFY(!runs.sweeping() && !runs.sweepPoints().empty());
+        QVERIFY2(state->toolTip().contains(QStringLiteral("click a point")), qPrintable(state->toolTip()));
+        AttentionPolicy other = requests.request().policy;
+        other.always.sinks = 3;
+        requests.setPolicy(other, QStringLiteral("sinks"));
+        QVERIFY2(state->toolTip().contains(QStringLiteral("another base policy")),
+                 qPrintable(state->toolTip()));
+        QTRY_VERIFY(!runs.updating());
+        QTest::mouseClick(view.findChild<QPushButton*>("curve.predict"), Qt::LeftButton);
+        auto* plot = view.findChild<CurvePlot*>("curve.plot");
+        QTRY_VERIFY(std::any_of(plot->points().begin(), plot->points().end(),
+                                [](const CurvePoint& p) { return p.mark == CurveMark::PredictedFront; }));
+        QVERIFY2(state->toolTip().contains(QStringLiteral("another base policy")),
+                 qPrintable(state->toolTip()));
+    }
+
     void theCommandIsThePolicyNow() {
         const auto snapshot = test::tinySnapshot();
         Request request = *snapshot->request;

@@ -4,6 +4,7 @@
 #include "ui/plot/CurvePlot.h"
 #include "ui/plot/ElidedLabel.h"
 #include "ui/plot/Theme.h"
+#include "ui/views/CurvePrediction.h"
 #include <QApplication>
 #include <QClipboard>
 #include <QComboBox>
@@ -36,7 +37,7 @@ bool ofNextToken(int measure) {
 
 constexpr int kCurrentId = -2;
 constexpr int kPredictedId = 1 << 20; ///< and the place among the predicted points
-const std::string kPredictKey = "curve.predict";
+
 /// Ignores what the grid itself varies: two policies with the same answer share their points.
 AttentionPolicy gridBase(AttentionPolicy policy) {
     policy.name.clear();
@@ -81,16 +82,6 @@ double secondsPerPoint(const SnapshotPtr& complete, const FullRun& full) {
     return full.cost.total.median + full.cost.attention.median;
 }
 
-/// What a predicted curve takes: six short runs that calibrate, and the sampled queries of each policy in
-/// every layer. An estimate from the full run.
-double secondsOfPrediction(const Snapshot& snapshot, std::size_t policies) {
-    const ArmCost& full = snapshot.full->cost;
-    const double tokens = static_cast<double>(std::max<std::size_t>(snapshot.tokens->size(), 1));
-    const double runs = 7 * full.total.median * std::min(1.0, 256 / tokens);
-    const double judged = 0.004 * snapshot.model->shape.layers + 0.05 * full.attention.median;
-    return runs + judged * static_cast<double>(policies);
-}
-
 /// The point that a control stands beside: the last policy before it. Its own index for a policy.
 std::size_t controlledBy(const std::vector<SweepPoint>& points, std::size_t index) {
     while (index > 0 && points[index].kind != PointKind::Policy)
@@ -103,7 +94,8 @@ std::size_t controlledBy(const std::vector<SweepPoint>& points, std::size_t inde
 CurveView::CurveView(ViewContext context, QWidget* parent)
     : QWidget(parent), m_context(context), m_cost(new QComboBox), m_fidelity(new QComboBox),
       m_predict(new QPushButton), m_start(new QPushButton), m_cancel(new QToolButton),
-      m_copy(new QToolButton), m_save(new QToolButton), m_state(new ElidedLabel), m_plot(new CurvePlot) {
+      m_copy(new QToolButton), m_save(new QToolButton), m_state(new ElidedLabel), m_plot(new CurvePlot),
+      m_prediction(new CurvePrediction(context, this)) {
     setObjectName(QStringLiteral("curve.view"));
     m_cost->setObjectName(QStringLiteral("curve.cost"));
     m_cost->setAccessibleName(tr("Cost"));
@@ -132,7 +124,7 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     m_predict->setText(tr("Predict"));
     m_predict->setToolTip(
         tr("Predicts the curve of the same grid without running the model: each policy is judged on 128 "
-           "queries, and six short runs on the beginning of the text calibrate the prediction. The points "
+           "queries, and six runs on the beginning of the text calibrate the prediction. The points "
            "are hollow and carry a band; a sweep measures them."));
     m_start->setObjectName(QStringLiteral("curve.start"));
     m_start->setToolTip(
@@ -175,7 +167,7 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     connect(m_start, &QPushButton::clicked, this, &CurveView::startSweep);
     connect(m_predict, &QPushButton::clicked, this, &CurveView::startPrediction);
     connect(m_cancel, &QToolButton::clicked, this, [this] {
-        m_context.runs.drop(kPredictKey);
+        m_prediction->cancel();
         m_context.runs.cancelSweep();
     });
     connect(m_copy, &QToolButton::clicked, this, [this] {
@@ -199,8 +191,15 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     connect(&m_context.requests, &RequestModel::requestChanged, this, [this] {
         if (!m_context.runs.sweepIsCurrent())
             m_said.clear(); // it was about points that are no longer shown
-        dropOldPrediction();
+        m_prediction->dropOld();
         refresh();
+    });
+    connect(m_prediction, &CurvePrediction::changed, this, [this](const QString& said) {
+        m_said = said;
+        if (m_prediction->running() && !said.isEmpty())
+            updateState();
+        else
+            refresh();
     });
     refresh();
 }
@@ -240,106 +239,36 @@ void CurveView::startSweep() {
 
 void CurveView::startPrediction() {
     const SnapshotPtr now = m_context.runs.snapshot();
-    if (!ready() || !causal() || m_predicting)
-        return;
-    m_said.clear();
-    m_base = gridBase(m_context.requests.request().policy);
-    const SweepPlan grid = plan(m_context.requests.request().policy, now->tokens->size());
-    Result<TuneSpace> space = tuneSpace({grid.base}, grid.axes, now->model->shape, now->tokens->size());
-    if (!space) {
-        m_said = QString::fromStdString(space.error().message);
-        refresh();
-        return;
-    }
-    m_prediction.reset();
-    m_predictedOf = now;
-    m_predicting = true;
-    using Answer = std::shared_ptr<const Tuning>;
-    m_context.runs.fetch<Answer>(
-        this,
-        {kPredictKey, Urgency::Background,
-         [this](const Progress& p) {
-             m_said = tr("predicting: %1 %2 %")
-                          .arg(QString::fromStdString(p.what))
-                          .arg(p.total > 0 ? std::floor(100 * p.done / p.total) : 0);
-             updateState();
-         }},
-        [now, space = std::move(*space)](const WorkContext& work) -> Result<Answer> {
-            TuneOptions options;
-            options.runs = 0;
-            auto tuning = std::make_shared<Tuning>();
-            FOVEA_TRY(tune(options, space, {now}, {}, *tuning, work));
-            return Answer(std::move(tuning));
-        },
-        [this](Result<Answer> answer) {
-            m_predicting = false;
-            m_said.clear();
-            if (answer)
-                m_prediction = std::move(*answer);
-            else
-                m_said = answer.error().code == ErrorCode::Cancelled
-                             ? tr("prediction cancelled")
-                             : QString::fromStdString(answer.error().message);
-            refresh();
-        });
-    refresh();
+    if (ready() && causal())
+        m_prediction->start(now, plan(m_context.requests.request().policy, now->tokens->size()));
 }
 
-const Tuning* CurveView::prediction() const {
-    return m_prediction && m_predictedOf && m_context.runs.standing(*m_predictedOf) != Standing::OtherRun
-               ? m_prediction.get()
-               : nullptr;
-}
-
-void CurveView::dropOldPrediction() {
-    if (!m_predictedOf || m_context.runs.standing(*m_predictedOf) != Standing::OtherRun)
-        return;
-    if (m_predicting)
-        m_context.runs.drop(kPredictKey);
-    m_prediction.reset();
-    m_predictedOf.reset();
-}
-
-std::optional<Band> CurveView::bandOf(const TunePoint& point) const {
-    if (!point.predicted)
-        return {};
+std::optional<Band> CurveView::bandOf(const Prediction& predicted) const {
     switch (m_fidelity->currentIndex()) {
     case KlMeasure:
-        return point.predicted->kl;
+        return predicted.kl;
     case Top1Measure:
-        return point.predicted->top1;
+        return predicted.top1;
     case DeltaNllMeasure:
-        return point.predicted->deltaNll;
+        return predicted.deltaNll;
     default:
         return {};
     }
 }
 
 void CurveView::appendPredicted(std::vector<CurvePoint>& marks) const {
-    const Tuning* tuning = prediction();
+    const Tuning* tuning = m_prediction->tuning();
     if (tuning == nullptr || m_cost->currentIndex() == SecondsCost) // seconds are not predicted
         return;
     for (std::size_t n = 0; n < tuning->points.size(); ++n) {
-        const TunePoint& point = tuning->points[n];
-        const std::optional<Band> band = bandOf(point);
+        const TunePoint* point = m_prediction->point(n);
+        const std::optional<Band> band = point != nullptr ? bandOf(*point->predicted) : std::nullopt;
         if (!band)
             continue;
-        marks.push_back({costOf(point.judged.front().cost), band->value,
-                         point.predictedFront ? CurveMark::PredictedFront : CurveMark::Predicted,
+        marks.push_back({costOf(point->judged.front().cost), band->value,
+                         point->predictedFront ? CurveMark::PredictedFront : CurveMark::Predicted,
                          kPredictedId + static_cast<int>(n), band->low, band->high});
     }
-}
-
-QString CurveView::predictedTip(const TunePoint& point) const {
-    const Prediction& p = *point.predicted;
-    return QString::fromStdString(point.candidate.policy.summary()) + QLatin1Char('\n') +
-           tr("predicted, not measured: KL %1 (%2 to %3), top-1 %4 %\n"
-              "pairs %5 % of full, estimated\nclick: load this policy, which measures it")
-               .arg(p.kl.value, 0, 'g', 3)
-               .arg(p.kl.low, 0, 'g', 3)
-               .arg(p.kl.high, 0, 'g', 3)
-               .arg(p.top1.value * 100, 0, 'f', 1)
-               .arg(point.estimatedPairs() * 100, 0, 'g', 3);
 }
 
 bool CurveView::ready() const {
@@ -450,9 +379,9 @@ SnapshotPtr CurveView::policyNow() const {
 void CurveView::updateState() {
     const SnapshotPtr now = m_context.runs.snapshot();
     const bool isReady = ready(), isCausal = causal();
-    const bool running = m_context.runs.sweeping();
+    const bool running = m_context.runs.sweeping(), predicting = m_prediction->running();
     QString start = tr("Sweep"), predictTime;
-    if (isReady && !running && !m_predicting) {
+    if (isReady && !running && !predicting) {
         const std::size_t runs =
             sweepPolicies(plan(m_context.requests.request().policy, now->tokens->size(), causal()))
                 .transform([](const auto& list) { return list.size(); })
@@ -465,14 +394,14 @@ void CurveView::updateState() {
                                          .axes.front()
                                          .values.size()) *
             (isCausal ? 4 : 0);
-        predictTime = aboutTime(secondsOfPrediction(*now, policies));
+        predictTime = aboutTime(CurvePrediction::secondsFor(*now, policies));
     }
-    m_predict->setEnabled(isReady && isCausal && !running && !m_predicting);
+    m_predict->setEnabled(isReady && isCausal && !running && !predicting);
     m_predict->setVisible(isCausal);
     m_start->setText(start);
-    m_start->setEnabled(isReady && !running && !m_predicting);
-    m_cancel->setVisible(running || m_predicting);
-    m_cancel->setText(m_predicting ? tr("Cancel") : tr("Cancel sweep"));
+    m_start->setEnabled(isReady && !running && !predicting);
+    m_cancel->setVisible(running || predicting);
+    m_cancel->setText(predicting ? tr("Cancel") : tr("Cancel sweep"));
     m_save->setEnabled(!points().empty());
     QString text;
     if (running)
@@ -488,13 +417,11 @@ void CurveView::updateState() {
         text = tr("no sentence vector: this model predicts tokens; KL, top-1 and loss measure it");
     else if (!isReady)
         text = tr("waits for the full run");
-    else if (const Tuning* tuning = prediction(); tuning != nullptr && points().empty())
-        text = tr("predicted in %1 s from %2 short runs: rank correlation left out %3, band times and over "
-                  "%4; click a point to load its policy")
-                   .arg(tuning->curveSeconds, 0, 'f', 1)
-                   .arg(tuning->prefixRuns)
-                   .arg(tuning->calibrations.front().rankCorrelation(), 0, 'f', 2)
-                   .arg(tuning->calibrations.front().factor(), 0, 'f', 2);
+    else if (points().empty() && m_prediction->tuning() != nullptr)
+        text = gridBase(m_prediction->base()) ==
+                       gridBase(plan(m_context.requests.request().policy, now->tokens->size()).base)
+                   ? m_prediction->quality()
+                   : tr("predictions belong to another base policy; predict again to compare");
     else if (points().empty())
         text = predictTime.isEmpty() ? tr("not swept yet")
                                      : tr("not swept yet; a predicted curve takes %1").arg(predictTime);
@@ -528,11 +455,8 @@ QString CurveView::tip(int id) const {
     if (id < 0)
         return tr("full attention: cost 1, equal by definition");
     if (id >= kPredictedId) {
-        const Tuning* tuning = prediction();
-        const auto at = static_cast<std::size_t>(id - kPredictedId);
-        return tuning != nullptr && at < tuning->points.size() && tuning->points[at].predicted
-                   ? predictedTip(tuning->points[at])
-                   : QString();
+        const TunePoint* point = m_prediction->point(static_cast<std::size_t>(id - kPredictedId));
+        return point != nullptr ? CurvePrediction::tip(*point) : QString();
     }
     const std::vector<SweepPoint>& all = points();
     if (static_cast<std::size_t>(id) >= all.size())
@@ -544,11 +468,9 @@ QString CurveView::tip(int id) const {
 }
 
 void CurveView::loadPoint(int id) {
-    const Tuning* tuning = prediction();
     if (id >= kPredictedId) {
-        const auto at = static_cast<std::size_t>(id - kPredictedId);
-        if (tuning != nullptr && at < tuning->points.size())
-            m_context.requests.setPolicy(tuning->points[at].candidate.policy, tr("load point of the curve"));
+        if (const TunePoint* point = m_prediction->point(static_cast<std::size_t>(id - kPredictedId)))
+            m_context.requests.setPolicy(point->candidate.policy, tr("load point of the curve"));
         return;
     }
     const std::vector<SweepPoint>& all = points();

@@ -1,5 +1,5 @@
 #pragma once
-#include "core/tune/Tuner.h"
+#include "core/tune/Calibration.h"
 #include "ui/views/View.h"
 
 class QComboBox;
@@ -10,6 +10,7 @@ class QToolButton;
 namespace fovea::ui {
 
 class CurvePlot;
+class CurvePrediction;
 struct CurveAxis;
 struct CurvePoint;
 
@@ -47,13 +48,9 @@ private:
     [[nodiscard]] double costOf(const Cost& cost) const;
     [[nodiscard]] double fidelityOf(const PropagatedFidelity& f, double massRecall, double outputError) const;
     [[nodiscard]] CurveAxis axis() const;
-    /// The prediction while it belongs to the text and model that are set; null while there is none.
-    [[nodiscard]] const Tuning* prediction() const;
     /// Of the measures that are predicted; empty for the others.
-    [[nodiscard]] std::optional<Band> bandOf(const TunePoint& point) const;
-    void dropOldPrediction(); ///< one that is under way for another text
+    [[nodiscard]] std::optional<Band> bandOf(const Prediction& predicted) const;
     void appendPredicted(std::vector<CurvePoint>& marks) const;
-    [[nodiscard]] QString predictedTip(const TunePoint& point) const;
     [[nodiscard]] QString tip(int id) const;
     void loadPoint(int id);
 
@@ -67,12 +64,10 @@ private:
     QToolButton* m_save = nullptr;
     QLabel* m_state = nullptr;
     CurvePlot* m_plot = nullptr;
-    bool m_causal = true;   ///< of the model whose measures are offered
-    AttentionPolicy m_base; ///< the policy around which the points vary
-    std::shared_ptr<const Tuning> m_prediction;
-    SnapshotPtr m_predictedOf; ///< whose text and model the prediction belongs to, also one under way
-    bool m_predicting = false;
-    QString m_said; ///< what became of the last sweep or save, until the next sweep
+    CurvePrediction* m_prediction = nullptr; ///< with a base policy of its own
+    bool m_causal = true;                    ///< of the model whose measures are offered
+    AttentionPolicy m_base;                  ///< the policy around which the points of the sweep vary
+    QString m_said; ///< what became of the last sweep, prediction or save, until the next one
 };
 
 } // namespace fovea::ui

@@ -1,0 +1,47 @@
+#pragma once
+#include "core/tune/Tuner.h"
+#include "ui/views/View.h"
+
+namespace fovea::ui {
+
+/// The predicted curve of the text and model that are set: a grid of policies judged on sampled queries in
+/// the background (core/tune/Tuner.h), with no run over the whole text. It belongs to the text, the model and
+/// the base policy that it was made for, and is dropped when the text or the model changes. GUI thread only.
+class CurvePrediction : public QObject {
+    Q_OBJECT
+public:
+    CurvePrediction(ViewContext context, QObject* parent);
+
+    /// Judges `grid` over the full run of `now`. A prediction under way goes on, and the call does nothing.
+    void start(SnapshotPtr now, const SweepPlan& grid);
+    void cancel();
+    [[nodiscard]] bool running() const { return m_running; }
+    /// While it belongs to the text and model that are set; null while there is none.
+    [[nodiscard]] const Tuning* tuning() const;
+    /// The policy that its grid varies.
+    [[nodiscard]] const AttentionPolicy& base() const { return m_base; }
+    /// Drops a prediction, also one that is under way, when another text or model is set.
+    void dropOld();
+
+    /// A point that has a prediction, by its place; null: there is none.
+    [[nodiscard]] const TunePoint* point(std::size_t at) const;
+    [[nodiscard]] static QString tip(const TunePoint& point);
+    /// How it was made and how far it can be trusted; empty without a prediction.
+    [[nodiscard]] QString quality() const;
+    /// Seconds that a prediction of `policies` policies takes: six calibration runs, and the sampled queries
+    /// of each policy in every layer. An estimate from the full run.
+    [[nodiscard]] static double secondsFor(const Snapshot& snapshot, std::size_t policies);
+
+signals:
+    /// `said`: what it does now, or why there is no prediction; empty once it is there.
+    void changed(const QString& said);
+
+private:
+    ViewContext m_context;
+    AttentionPolicy m_base;
+    std::shared_ptr<const Tuning> m_tuning;
+    SnapshotPtr m_of; ///< whose text and model it belongs to, also while it is under way
+    bool m_running = false;
+};
+
+} // namespace fovea::ui
