@@ -5,6 +5,7 @@
 #include "core/model/Weights.h"
 #include "core/policy/SignalSpec.h"
 #include "core/route/Norms.h"
+#include "core/route/RangeRoute.h"
 #include "core/route/Router.h"
 #include <algorithm>
 #include <iterator>
@@ -156,11 +157,22 @@ Result<std::uint64_t> runLayerRows(const LayerTask& task, const AttentionInput& 
         part.state->stored.take(input, 0, work.threads);
         routeInput.storedK = part.state->stored.keys();
     }
-    LayerRouting whole; // choices that take the whole text
+    LayerRouting whole;                             // choices that take the whole text
+    std::vector<LayerRouting> apart(ranges.size()); // of sets of keys, for each range
     std::uint64_t macs = 0;
     for (const LayerPolicy& set : *sets) {
         if (routesRowByRow(set)) {
             macs += routerMacs(set, task.shape, routeInput, {0, task.facts->tokens}, task.isa);
+            continue;
+        }
+        if (choosesSetsAlone(set)) {
+            Result<std::vector<LayerRouting>> routed = routeRanges(set, task.shape, routeInput, ranges, here);
+            FOVEA_TRY(routed);
+            for (std::size_t n = 0; n < routed->size(); ++n) {
+                macs += (*routed)[n].macs;
+                std::move((*routed)[n].units.begin(), (*routed)[n].units.end(),
+                          std::back_inserter(apart[n].units));
+            }
             continue;
         }
         Result<LayerRouting> routed = route(set, task.shape, routeInput, {0, task.facts->tokens}, -1, here);
@@ -169,10 +181,12 @@ Result<std::uint64_t> runLayerRows(const LayerTask& task, const AttentionInput& 
         macs += routed->macs;
     }
     routeInput.kept = &part.state->router;
-    for (const RowRange rows : ranges) {
+    for (std::size_t n = 0; n < ranges.size(); ++n) {
+        const RowRange rows = ranges[n];
         part.rows = rows;
         auto routing = std::make_shared<LayerRouting>(whole);
         routing->layer = task.layer;
+        std::move(apart[n].units.begin(), apart[n].units.end(), std::back_inserter(routing->units));
         for (const LayerPolicy& set : *sets) {
             if (!routesRowByRow(set))
                 continue;

@@ -4,6 +4,7 @@
 #include "core/model/Direction8.h"
 #include "core/policy/SignalSpec.h"
 #include "core/route/DynamicBudget.h"
+#include "core/route/RangeRoute.h"
 #include "core/route/ReadSets.h"
 #include "core/route/RowChoice.h"
 #include "core/route/SetChoice.h"
@@ -373,6 +374,25 @@ Result<> checkSignal(const RoutedPart& routed, const SignalSpec* signal, const R
     return {};
 }
 
+/// The input with the keys in the form in which they are read, and so ranked; `readBack` holds them where
+/// nobody else does. The oracle is a control and uses the exact keys.
+RouteInput rankedInput(const RoutedPart& routed, const ModelShape& shape, const RouteInput& input,
+                       int threads, Matrix& readBack) {
+    RouteInput ranked = input;
+    if (choosesSets(routed))
+        ranked.kept = nullptr; // choosers of different units are made at the same time
+    const SignalSpec* signal = findSignal(routed.signal);
+    if (!routed.storesDirections() || (signal != nullptr && signal->ranksExactKeys))
+        return ranked;
+    if (ranked.storedK.rows == 0) {
+        readBack = Matrix(input.k.rows, input.k.cols);
+        direction8::readBackRows(input.k, shape.headDim, 0, input.k.rows, readBack.view(), threads);
+        ranked.storedK = readBack.view();
+    }
+    ranked.k = ranked.storedK;
+    return ranked;
+}
+
 } // namespace
 
 Result<LayerRouting> route(const LayerPolicy& set, const ModelShape& shape, const RouteInput& input,
@@ -390,19 +410,8 @@ Result<LayerRouting> route(const LayerPolicy& set, const ModelShape& shape, cons
     FOVEA_ASSERT(input.q.rows == facts.tokens && input.k.rows == facts.tokens);
     FOVEA_TRY(work.checkpoint());
     const int threads = work.threads > 0 ? work.threads : omp_get_max_threads();
-    // Keys are ranked in the form in which they are read. The oracle is a control and uses the exact keys.
-    RouteInput ranked = input;
-    if (sets)
-        ranked.kept = nullptr; // choosers of different units are made at the same time
     Matrix readBack;
-    if (policy.routed.storesDirections() && (signal == nullptr || !signal->ranksExactKeys)) {
-        if (ranked.storedK.rows == 0) {
-            readBack = Matrix(input.k.rows, input.k.cols);
-            direction8::readBackRows(input.k, shape.headDim, 0, input.k.rows, readBack.view(), threads);
-            ranked.storedK = readBack.view();
-        }
-        ranked.k = ranked.storedK;
-    }
+    const RouteInput ranked = rankedInput(policy.routed, shape, input, threads, readBack);
 
     const UnitKind kind = unitKindOf(policy.routed);
     const LocalReads local = set.local();
@@ -452,6 +461,66 @@ Result<LayerRouting> route(const LayerPolicy& set, const ModelShape& shape, cons
     for (std::size_t n = 0; n < asked.size(); ++n)
         routing.units[asked[n]].choices = std::move(choices[n]);
     return routing;
+}
+
+bool choosesSetsAlone(const LayerPolicy& set) {
+    const RoutedPart& routed = set.policy->routed;
+    return set.routes() && routed.choosesKeys() && choosesSets(routed) && routed.randomBlocks == 0 &&
+           !routed.choosesQueries() && !routed.silencesOthers();
+}
+
+Result<std::vector<LayerRouting>> routeRanges(const LayerPolicy& set, const ModelShape& shape,
+                                              const RouteInput& input, std::span<const RowRange> ranges,
+                                              const WorkContext& work) {
+    FOVEA_ASSERT(choosesSetsAlone(set) && input.facts != nullptr);
+    const AttentionPolicy& policy = *set.policy;
+    const SignalSpec* signal = findSignal(policy.routed.signal);
+    FOVEA_TRY(checkSignal(policy.routed, signal, input));
+    FOVEA_TRY(work.checkpoint());
+    const int threads = work.threads > 0 ? work.threads : omp_get_max_threads();
+    Matrix readBack;
+    const RouteInput ranked = rankedInput(policy.routed, shape, input, threads, readBack);
+    const UnitKind kind = unitKindOf(policy.routed);
+    const LocalReads local = set.local();
+    const std::size_t tokens = input.facts->tokens;
+    const Candidates candidates(local, *set.always, policy.routed.scope, tokens);
+    const Job job{
+        policy, shape, ranked, signal, kind, candidates, {0, tokens}, threads, dotKernels(work.isa)};
+    std::vector<std::size_t> numbers;
+    const std::vector<Unit> units = unitsOf(set, kind, shape, numbers);
+    std::vector<std::unique_ptr<SetChooser>> choosers(units.size());
+    parallelFor(units.size(), threads, [&](std::size_t n) {
+        if (!work.cancel.cancelled())
+            choosers[n] = makeSetChooser(job.setInputOf(numbers[n]));
+    });
+    FOVEA_TRY(work.checkpoint());
+    std::vector<LayerRouting> routings(ranges.size());
+    for (LayerRouting& routing : routings) {
+        routing.layer = input.layer;
+        routing.units = units;
+    }
+    parallelFor(ranges.size() * units.size(), threads, [&](std::size_t task) {
+        if (work.cancel.cancelled())
+            return;
+        const std::size_t n = task % units.size();
+        const RowRange rows = ranges[task / units.size()];
+        auto choices = std::make_shared<RoutedChoices>();
+        choices->rows = rows;
+        choices->rowBegin.push_back(0);
+        BlockChoices block;
+        for (std::size_t row = rows.first; row < rows.last;) { // by the blocks of the whole text
+            const std::size_t next = std::min(rows.last, (row / kRowBlock + 1) * kRowBlock);
+            choosers[n]->choose(row, next, block);
+            row = next;
+        }
+        join(std::span(&block, 1), *choices);
+        routings[task / units.size()].units[n].choices = std::move(choices);
+    });
+    FOVEA_TRY(work.checkpoint());
+    for (const auto& chooser : choosers)
+        if (!routings.empty())
+            routings.front().macs += chooser->macs();
+    return routings;
 }
 
 bool routesRowByRow(const LayerPolicy& set) {

@@ -15,7 +15,7 @@ namespace fovea {
 namespace {
 
 constexpr std::size_t kLeastTokens = 32;
-constexpr std::size_t kBatch = 16;      // policies judged at once while all activations are there
+constexpr std::size_t kBatch = 32;      // policies judged at once while all activations are there
 constexpr std::size_t kWholePoints = 4; // from so many runs over the whole text on, only they calibrate
 
 template <class Get>
@@ -155,10 +155,8 @@ private:
 
     Result<> judge(const std::vector<std::size_t>& which) {
         const WorkClock clock(m_work);
-        const bool kept = std::all_of(m_texts.begin(), m_texts.end(), [](const Snapshot& text) {
-            return std::find(text.full->layers.begin(), text.full->layers.end(), nullptr) ==
-                   text.full->layers.end();
-        });
+        const bool kept = std::all_of(m_texts.begin(), m_texts.end(),
+                                      [](const Snapshot& text) { return text.full->keepsAll(); });
         // Where layers were dropped each call runs the text again, so there are few calls.
         const std::size_t batch = kept ? kBatch : 8 * kBatch;
         for (std::size_t first = 0; first < which.size(); first += batch) {
