@@ -10,7 +10,6 @@
 #include "core/engine/Engine.h"
 #include "core/engine/RetrievalHeads.h"
 #include "core/export/TuneReport.h"
-#include "core/model/Inspection.h"
 #include "core/policy/PolicyJson.h"
 #include <algorithm>
 
@@ -168,14 +167,12 @@ private:
         Outcome<std::vector<Opened>> texts = openTexts(m_options, std::move(*outputs), m_session);
         FOVEA_TRY(texts);
         m_texts = std::move(*texts);
-        const TextRun& first = m_texts.front().run;
-        const Result<Inspection> card = inspectUnhashed(first.request.modelPath, first.work);
-        FOVEA_TRY(card);
-        if (!card->model->shape.predictsTokens()) // before the weights are read
-            return badUsage(card->model->shape.family + ": " + kNoNextToken +
+        const ModelShape& shape = m_texts.front().run.card->shape;
+        if (!shape.predictsTokens()) // before the weights are read
+            return badUsage(shape.family + ": " + kNoNextToken +
                             "; tune takes a model that predicts the next token, and sweep takes this one");
         m_tuned = m_options.files.empty() ? 1 : m_options.files.size();
-        shareMemory(card->model->shape);
+        shareMemory(shape);
         m_report.threads = Session::threadCount(m_texts.front().run.threads);
         return m_folder.openStore(m_options.text.output.quiet);
     }
