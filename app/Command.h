@@ -38,6 +38,8 @@ struct Command {
 [[nodiscard]] Command addAttention(CLI::App& program);
 [[nodiscard]] Command addSweep(CLI::App& program);
 [[nodiscard]] Command addTune(CLI::App& program);
+[[nodiscard]] Command addProbe(CLI::App& program);
+[[nodiscard]] Command addFailures(CLI::App& program);
 [[nodiscard]] Command addGenerate(CLI::App& program);
 [[nodiscard]] Command addCheck(CLI::App& program);
 [[nodiscard]] Command addBench(CLI::App& program);

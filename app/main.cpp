@@ -127,8 +127,9 @@ int runProgram(int argc, char** argv) {
     std::vector<std::string> files;
     program.add_option("FILE", files, "Opened in the window.")->group("");
     std::vector<Command> commands;
-    for (auto* add : {addAnalyze, addSweep, addTune, addCheck, addPolicies, addInspect, addTokenize,
-                      addLogits, addAttention, addHeads, addGenerate, addExport, addLesson, addBench})
+    for (auto* add :
+         {addAnalyze, addSweep, addTune, addProbe, addFailures, addCheck, addPolicies, addInspect,
+          addTokenize, addLogits, addAttention, addHeads, addGenerate, addExport, addLesson, addBench})
         commands.push_back(add(program));
 
     try {

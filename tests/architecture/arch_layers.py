@@ -5,7 +5,7 @@ import re
 import sys
 
 top = os.environ.get("FOVEA_SOURCE_DIR", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-order = ["base", "text", "files", "model", "policy", "route", "plan", "kernels", "measure", "engine", "tune", "export", "lesson"]
+order = ["base", "text", "files", "model", "policy", "route", "plan", "kernels", "measure", "engine", "tune", "probe", "export", "lesson"]
 only = {  # library header -> the only folders that may include it
     "nlohmann/": ("core/files", "core/policy", "core/export"),
     "pcre2.h": ("core/text",),
