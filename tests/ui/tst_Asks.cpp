@@ -4,9 +4,11 @@
 #include "core/engine/HeadMetric.h"
 #include "core/measure/BlockFacts.h"
 #include "core/measure/RecipeTile.h"
+#include "core/policy/PolicyTitle.h"
 #include "tests/support/ProgramSays.h"
 #include "tests/support/TinyModel.h"
 #include "tests/support/WindowStage.h"
+#include "ui/plot/CurvePlot.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/HeadsView.h"
@@ -600,6 +602,47 @@ private slots:
         QVERIFY(w.requests.request().policy == before);
         QVERIFY(w.atRest());
         QVERIFY(!w.runs.lastComplete()->propagated->routing->rows.empty());
+    }
+
+    /// A point of the plot of cost against fidelity opens its map, with one step of undo; its figures are
+    /// those of `fovea analyze`.
+    void ask19_aPointOpensItsMap() {
+        Window w;
+        QVERIFY(w.atRest());
+        QTest::mouseClick(w.find<QWidget>("drawer.curve"), Qt::LeftButton);
+        QTest::mouseClick(w.find<QAbstractButton>("curve.start"), Qt::LeftButton);
+        QTRY_VERIFY_WITH_TIMEOUT(!w.runs.sweepPoints().empty() && !w.runs.sweeping(), 120'000);
+        auto* plot = w.find<CurvePlot>("curve.plot");
+        const AttentionPolicy before = w.requests.request().policy;
+        const auto count = static_cast<int>(w.runs.sweepPoints().size());
+        const auto pointOf = [&](int i) { return w.runs.sweepPoints()[static_cast<std::size_t>(i)]; };
+        const auto standsAlone = [&](int i) {
+            for (const CurvePoint& other : plot->points())
+                if (other.id != i &&
+                    (plot->positionOf(other.id) - plot->positionOf(i)).manhattanLength() < 20)
+                    return false;
+            return !plot->positionOf(i).isNull();
+        };
+        int id = 0;
+        while (id < count && (pointOf(id).kind != PointKind::Policy ||
+                              sameButName(pointOf(id).policy, before) || !standsAlone(id)))
+            ++id;
+        QVERIFY(id < count);
+        const SweepPoint point = pointOf(id);
+        QWidget* const canvas = plot->findChildren<QWidget*>(QString(), Qt::FindDirectChildrenOnly).front();
+        QTest::mouseClick(canvas, Qt::LeftButton, {}, plot->positionOf(id).toPoint());
+        QVERIFY(sameButName(w.requests.request().policy, point.policy));
+        QVERIFY(w.atRest());
+        const QString title = QString::fromStdString(policyTitle(point.policy));
+        QTRY_VERIFY2(w.find<MapView>("map")->windowTitle().contains(title),
+                     qPrintable(w.find<MapView>("map")->windowTitle() + QLatin1Char('|') + title));
+        const QJsonObject report = w.command(QStringLiteral("analyze"), {});
+        const double told =
+            report[QStringLiteral("fidelity")].toObject()[QStringLiteral("next_token_kl")].toDouble();
+        QVERIFY2(std::abs(told - point.fidelity.nextTokenKl) < 1e-9,
+                 qPrintable(QStringLiteral("%1 %2").arg(told).arg(point.fidelity.nextTokenKl)));
+        QTest::keyClick(&w.window, Qt::Key_Z, Qt::ControlModifier);
+        QVERIFY(sameButName(w.requests.request().policy, before));
     }
 
     /// Which heads matter: a ranking, walked with a key; the same order as `fovea heads`.

@@ -158,11 +158,10 @@ QString pairAnatomy(const InspectorReport& report) {
     lines << QObject::tr("score %1 (q.k times %2), log-sum-exp %3")
                  .arg(threeDigits(facts.logit), threeDigits(static_cast<double>(report.scale)),
                       threeDigits(facts.lse));
-    QString masses = QObject::tr("full %1 (rank %2)").arg(threeDigits(facts.full)).arg(facts.rank);
+    lines << QObject::tr("full %1 (rank %2)").arg(threeDigits(facts.full)).arg(facts.rank);
     if (facts.hybrid && !std::isnan(*facts.hybrid))
-        masses += QObject::tr("   B %1   B \u2212 full %2")
-                      .arg(threeDigits(*facts.hybrid), signedThreeDigits(*facts.hybrid - facts.full));
-    lines << masses;
+        lines << QObject::tr("B %1   B \u2212 full %2")
+                     .arg(threeDigits(*facts.hybrid), signedThreeDigits(*facts.hybrid - facts.full));
     if (facts.against)
         lines << QObject::tr("A %1 (%2)   B - A %3")
                      .arg(threeDigits(*facts.against), shortReason(facts.againstKind, {}),
