@@ -140,7 +140,9 @@ private:
         }
         if (m_cells.wanted())
             m_cells.add(first, keys, m_vectors, whole ? nullptr : &m_ranges);
-        const ItemKind kind = whole ? ItemKind::Full : ItemKind::Bound;
+        const ItemKind kind = whole                                          ? ItemKind::Full
+                              : kPair == 1 && item.kind == ItemKind::Bitmask ? ItemKind::Bitmask
+                                                                             : ItemKind::Bound;
         if (kPair == 2 ? !dense : m_dim % kL != 0)
             m_values.addRows(kind, count, m_valueRows);
         else if constexpr (kPair == 2)
@@ -266,19 +268,30 @@ private:
     }
 
     /// Computes keys [j, j+Keys) for the panel that begins at vector v, from the first to the last of its
-    /// vectors that reads one of them.
+    /// vectors that reads one of them. A key that no lane reads changes no bit, so leaving it out is exact.
     template <ItemKind Kind, int Keys>
     [[gnu::always_inline]] void keyGroup(int j, int v) {
         constexpr int kMost = V::kQueryVectors;
         int last = m_vectors - v < kMost ? m_vectors : v + kMost;
         if constexpr (Kind == ItemKind::Bound || Kind == ItemKind::Bitmask) {
+            [[maybe_unused]] std::uint64_t lanes = 0;
+            if constexpr (Kind == ItemKind::Bitmask && kPair == 1)
+#pragma GCC unroll 8
+                for (int k = 0; k < Keys; ++k)
+                    lanes |= m_ranges.keyLanes[j + k];
             const auto reads = [&](int n) {
-                return m_ranges.vectorLo[n] < j + Keys && m_ranges.vectorHi[n] > j;
+                if constexpr (Kind == ItemKind::Bitmask && kPair == 1)
+                    return KeyRanges<V>::vectorReads(lanes, n);
+                else
+                    return m_ranges.vectorLo[n] < j + Keys && m_ranges.vectorHi[n] > j;
             };
             while (last > v && !reads(last - 1))
                 --last;
             while (v < last && !reads(v))
                 ++v;
+            if constexpr (Kind == ItemKind::Bitmask && kPair == 1)
+                for (int n = v; n < last; ++n)
+                    m_ranges.vectorKeys[n] |= ((std::uint64_t{1} << Keys) - 1) << j;
         }
         if (last - v == kMost)
             weights<Kind, Keys, kMost>(j, v);

@@ -21,6 +21,10 @@ struct KeyRanges {
     int vectorHi[kVectors];
     int groupLo[kGroups];
     int groupHi[kGroups];
+    /// f32 Bitmask tiles: bit j: the vector's weights of key j are computed; any lane of the PV group reads
+    /// key j.
+    std::uint64_t vectorKeys[kVectors];
+    std::uint64_t groupKeys[kGroups];
 
     KeyRanges(float* lo, float* hi) : laneLo(lo), laneHi(hi) {}
 
@@ -95,6 +99,22 @@ struct KeyRanges {
         }
         unite(lows, highs, kL, kVectors, vectorLo, vectorHi);
         unite(lows, highs, V::kQueries, kGroups, groupLo, groupHi);
+        if constexpr (V::kPair == 1) {
+            constexpr std::uint64_t kGroupLanes = (std::uint64_t{1} << V::kQueries) - 1;
+            for (int n = 0; n < kVectors; ++n)
+                vectorKeys[n] = 0;
+            for (int g = 0; g < kGroups; ++g)
+                groupKeys[g] = 0;
+            for (int j = 0; j < count; ++j)
+                for (int g = 0; g < kGroups; ++g)
+                    groupKeys[g] |= std::uint64_t{((keyLanes[j] >> (g * V::kQueries)) & kGroupLanes) != 0}
+                                    << j;
+        }
+    }
+
+    /// Whether a lane of vector n reads one of the keys that `lanes` are the lanes of.
+    [[nodiscard]] static bool vectorReads(std::uint64_t lanes, int n) {
+        return ((lanes >> (n * kL)) & ((std::uint64_t{1} << kL) - 1)) != 0;
     }
 
     static void unite(const std::int32_t* lows, const std::int32_t* highs, int width, int groups, int* lo,

@@ -22,6 +22,7 @@ public:
 
     /// O += P V for one item. `values`: rows of words, zero beyond the head dimension.
     void add(ItemKind kind, int count, const float* values, std::size_t stride) {
+        m_masked = kPair == 1 && kind == ItemKind::Bitmask;
         if (kind != ItemKind::Full && !finite(values, stride, count)) {
             valuesKeptOnly(values, stride, count);
             return;
@@ -70,6 +71,12 @@ private:
             if (m_ranges.groupHi[g] <= m_ranges.groupLo[g])
                 continue;
             const int lane = g * V::kQueries;
+            if (m_masked) {
+                maskedSum<V::kQueries, Dims>(m_ranges.groupKeys[g] & m_ranges.vectorKeys[lane / kL],
+                                             m_p + Loops::panelAt(lane, kB), values, stride,
+                                             m_o + static_cast<std::size_t>(lane) * m_pitch + from * kL);
+                continue;
+            }
             const float* p = m_p + Loops::panelAt(lane, kB) + lo * Loops::kPanel;
             const float* v = values + static_cast<std::size_t>(lo) * stride;
             float* o = m_o + static_cast<std::size_t>(lane) * m_pitch + from * kL;
@@ -97,6 +104,44 @@ private:
 #pragma GCC unroll 8
                 for (int n = 0; n < Dims; ++n)
                     sum[t][n] = V::dot(x[n], y, sum[t][n]);
+            }
+        }
+#pragma GCC unroll 8
+        for (int t = 0; t < Queries; ++t)
+#pragma GCC unroll 8
+            for (int n = 0; n < Dims; ++n)
+                V::store(o + static_cast<std::size_t>(t) * m_pitch + n * kL, sum[t][n]);
+    }
+
+    /// The same over the keys whose bits are set, which lie in few runs. In the order of the keys, and keys
+    /// that nobody reads add nothing, so the sum has the bits of the whole one.
+    template <int Queries, int Dims>
+    void maskedSum(std::uint64_t keys, const float* p, const float* v, std::size_t stride, float* o) const {
+        F sum[Queries][Dims];
+#pragma GCC unroll 8
+        for (int t = 0; t < Queries; ++t)
+#pragma GCC unroll 8
+            for (int n = 0; n < Dims; ++n)
+                sum[t][n] = V::load(o + static_cast<std::size_t>(t) * m_pitch + n * kL);
+        while (keys != 0) {
+            const int first = __builtin_ctzll(keys);
+            const std::uint64_t rest = ~(keys >> first);
+            const int count = rest == 0 ? 64 : __builtin_ctzll(rest);
+            keys = first + count == 64 ? 0 : keys >> (first + count) << (first + count);
+            const float* row = p + first * Loops::kPanel;
+            const float* value = v + static_cast<std::size_t>(first) * stride;
+            for (int j = 0; j < count; ++j, row += Loops::kPanel, value += stride) {
+                F x[Dims];
+#pragma GCC unroll 8
+                for (int n = 0; n < Dims; ++n)
+                    x[n] = V::load(value + n * kL);
+#pragma GCC unroll 8
+                for (int t = 0; t < Queries; ++t) {
+                    const F y = V::set1(row[t]);
+#pragma GCC unroll 8
+                    for (int n = 0; n < Dims; ++n)
+                        sum[t][n] = V::dot(x[n], y, sum[t][n]);
+                }
             }
         }
 #pragma GCC unroll 8
@@ -147,6 +192,8 @@ private:
             const int g = t / V::kQueries;
             float* o = m_o + static_cast<std::size_t>(t) * m_pitch;
             for (int j = m_ranges.groupLo[g]; j < m_ranges.groupHi[g] && j < count; ++j) {
+                if (m_masked && ((m_ranges.keyLanes[j] >> t) & 1U) == 0)
+                    continue; // its weight may not be there
                 const float p = part(m_p[Loops::panelAt(t, kB) + j / kPair * Loops::kPanel], j);
                 if (p == 0.0F)
                     continue;
@@ -175,6 +222,7 @@ private:
     const float* m_p;
     float* m_o;
     float* m_packed;
+    bool m_masked = false; ///< only the weights of m_ranges.vectorKeys are there
 };
 
 } // namespace fovea::kernels

@@ -70,6 +70,11 @@ std::vector<Pattern> patterns() {
                  return j <= i && (i - j < 11 || j % 9 == 0 || splitMix64(i, j, 5) % 13 == 0);
              },
              {}},
+            {"pages", // whole groups of keys that some vectors of queries do not read
+             [](std::size_t i, std::size_t j) {
+                 return j <= i && (i - j < 3 || splitMix64(i / 5, j / 7, 3) % 3 == 0);
+             },
+             {}},
             {"gathered queries",
              [](std::size_t i, std::size_t j) { return j <= i && (i % 7 == 3 || i - j < 30 || j % 50 == 0); },
              [](std::size_t i) { return i % 7 == 3; }}};
