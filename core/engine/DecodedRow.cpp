@@ -25,19 +25,16 @@ std::shared_ptr<const RoutedChoices> lastRowChoices(const RoutedChoices& all) {
             values = {values.begin() + static_cast<std::ptrdiff_t>(first),
                       values.begin() + static_cast<std::ptrdiff_t>(last)};
     };
-    cut(one->keys, begin, end);
-    cut(one->scores, begin, end);
-    cut(one->ranks, begin, end);
+    cut(one->runs, begin, end);
     cut(one->threshold, row, row + 1);
     cut(one->budget, row, row + 1);
     return one;
 }
 
 std::uint64_t bytesOf(const RoutedChoices& c) {
-    return bytesOf(c.rowBegin) + bytesOf(c.keys) + bytesOf(c.scores) + bytesOf(c.ranks) +
-           bytesOf(c.threshold) + bytesOf(c.budget) + bytesOf(c.tokenThreshold) + bytesOf(c.tokenBudget) +
-           bytesOf(c.queryRole) + bytesOf(c.queryScore) + bytesOf(c.queryThreshold) + bytesOf(c.queryRank) +
-           bytesOf(c.queryBudget) + bytesOf(c.silent);
+    return bytesOf(c.rowBegin) + bytesOf(c.runs) + bytesOf(c.threshold) + bytesOf(c.budget) +
+           bytesOf(c.tokenThreshold) + bytesOf(c.tokenBudget) + bytesOf(c.queryRole) + bytesOf(c.queryScore) +
+           bytesOf(c.queryThreshold) + bytesOf(c.queryRank) + bytesOf(c.queryBudget) + bytesOf(c.silent);
 }
 
 /// Everything a row of attention is made from, with owned memory.

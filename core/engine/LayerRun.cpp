@@ -9,6 +9,7 @@
 #include "core/route/Router.h"
 #include <algorithm>
 #include <iterator>
+#include <omp.h>
 
 namespace fovea {
 
@@ -118,7 +119,8 @@ Result<HybridLayer> runLayer(const LayerTask& task, const AttentionInput& input,
     {
         const Stopwatch watch(layer.planSeconds, work);
         layer.plan = makePlan(task.policy, std::move(sets), task.shape, task.layer, task.facts,
-                              routing->units.empty() ? nullptr : std::move(routing), task.rows, task.head);
+                              routing->units.empty() ? nullptr : std::move(routing), task.rows, task.head,
+                              work.threads > 0 ? work.threads : omp_get_max_threads());
     }
     std::optional<RecastPlans> recast;
     {

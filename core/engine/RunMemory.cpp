@@ -41,9 +41,9 @@ std::uint64_t memoryNeeded(const ModelShape& shape, Precision precision, std::si
         t * (3 * of(shape.width) + queries + 2 * keys + of(shape.feedForward)) * kFloat;
     const std::uint64_t hidden = 2 * t * of(shape.width) * kFloat;
     const std::uint64_t logits = 2 * kLogitRows * of(shape.vocabulary) * kFloat;
-    // A hybrid layer's output and log-sum-exp, its choices (32 keys of 10 bytes a row and head), its plan.
+    // A hybrid layer's output and log-sum-exp, its choices (32 keys of 12 bytes a row and head), its plan.
     const std::uint64_t hybrid =
-        t * (queries + of(shape.heads)) * kFloat + t * of(shape.heads) * (32 * 10 + 96);
+        t * (queries + of(shape.heads)) * kFloat + t * of(shape.heads) * (32 * 12 + 96);
     // While one layer's kernel runs, the copy of its keys and the cells it pools; logits come after the last
     // layer.
     const std::uint64_t kernel =

@@ -49,7 +49,7 @@ public:
             }
     }
     [[nodiscard]] Result<> addHits(std::size_t row, const WorkContext& work) {
-        const std::span<const std::uint32_t> router = m_choices.row(row);
+        const std::vector<std::uint32_t> router = m_choices.row(row);
         const Result<LayerRouting> oracle = chooseBy(m_oracle, row, work);
         const Result<LayerRouting> random = chooseBy(m_random, row, work);
         for (const Result<LayerRouting>* made : {&oracle, &random})
@@ -153,8 +153,9 @@ Result<RoutingLaneData> routingLanes(const RoutingLaneInput& input, const WorkCo
     lanes.keyUses.assign(tokens, 0);
     lanes.routed.assign(tokens, 0);
     lanes.oracle.assign(tokens, 0);
-    for (const std::uint32_t key : choices->keys)
-        ++lanes.keyUses[key];
+    for (const ChosenRun& run : choices->runs)
+        for (std::uint32_t key = run.key; key < run.end(); ++key)
+            ++lanes.keyUses[key];
     lanes.queryRole = choices->queryRole;
 
     // A signal that follows the rows under way is made from the first row on each time; its last row sums

@@ -138,14 +138,8 @@ ReadKind RowFacts::farKind() const {
     return ReadKind::Summary;
 }
 
-std::optional<std::size_t> RowFacts::chosen(std::size_t key) const {
-    if (m_choices == nullptr)
-        return {};
-    const auto keys = m_choices->row(m_query);
-    const auto it = std::lower_bound(keys.begin(), keys.end(), static_cast<std::uint32_t>(key));
-    if (it == keys.end() || *it != key)
-        return {};
-    return m_choices->rowBegin[m_query - m_choices->rows.first] + static_cast<std::size_t>(it - keys.begin());
+std::optional<ChosenKey> RowFacts::chosen(std::size_t key) const {
+    return m_choices == nullptr ? std::nullopt : m_choices->find(m_query, key);
 }
 
 std::size_t RowFacts::rank(std::size_t key) const {
@@ -173,10 +167,8 @@ RouterFacts RowFacts::router(std::size_t key, const std::vector<float>& scores) 
             facts.budget = m_choices->budget[row];
         if (row < m_choices->threshold.size())
             facts.threshold = known(m_choices->threshold[row]);
-        if (const std::optional<std::size_t> at = chosen(key)) {
-            const ChosenKey choice = m_choices->chosen(m_query, *at);
-            return {known(choice.score), known(choice.threshold), choice.rank, choice.budget};
-        }
+        if (const std::optional<ChosenKey> choice = chosen(key))
+            return {known(choice->score), known(choice->threshold), choice->rank, choice->budget};
     }
     if (key < scores.size() && !std::isnan(scores[key])) {
         facts.score = scores[key];

@@ -79,7 +79,7 @@ public:
 private:
     [[nodiscard]] ReadKind alwaysKind(std::size_t key) const;
     [[nodiscard]] ReadKind farKind() const;
-    [[nodiscard]] std::optional<std::size_t> chosen(std::size_t key) const;
+    [[nodiscard]] std::optional<ChosenKey> chosen(std::size_t key) const;
 
     TileSource m_source; ///< without a plan when the row is not covered
     int m_head;

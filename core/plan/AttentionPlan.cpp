@@ -1,5 +1,6 @@
 #include "core/plan/AttentionPlan.h"
 #include "core/base/Check.h"
+#include "core/base/Parallel.h"
 #include "core/plan/BidirectionalPlan.h"
 #include "core/plan/PlanBuilder.h"
 #include <algorithm>
@@ -179,7 +180,7 @@ std::vector<KeptKey> AttentionPlan::keptKeys(int head, std::size_t query) const 
     if (kept.size() == 1 && kept[0].reason == Reason::Routed && kept[0].key == query) {
         const RoutedChoices* choices = choicesOf(head);
         const bool chosen =
-            choices != nullptr && (!choices->row(query).empty() ||
+            choices != nullptr && (!choices->runsOf(query).empty() ||
                                    (!choices->queryRole.empty() && choices->queryRole[query] == kReadsAll));
         if (!chosen)
             kept[0].reason = Reason::Local;
@@ -189,7 +190,8 @@ std::vector<KeptKey> AttentionPlan::keptKeys(int head, std::size_t query) const 
 
 AttentionPlan makePlan(std::shared_ptr<const AttentionPolicy> policy, std::vector<LayerPolicy> sets,
                        const ModelShape& shape, int layer, std::shared_ptr<const TokenFacts> facts,
-                       std::shared_ptr<const LayerRouting> routing, RowRange rows, int onlyHead) {
+                       std::shared_ptr<const LayerRouting> routing, RowRange rows, int onlyHead,
+                       int threads) {
     FOVEA_ASSERT(policy != nullptr && facts != nullptr && layer >= 0 && layer < shape.layers);
     FOVEA_ASSERT(rows.first <= rows.last && rows.last <= facts->tokens);
     AttentionPlan plan;
@@ -203,6 +205,13 @@ AttentionPlan makePlan(std::shared_ptr<const AttentionPolicy> policy, std::vecto
         std::all_of(plan.sets.begin(), plan.sets.end(), [](const LayerPolicy& set) { return set.asModel; });
     if (plan.asModel)
         plan.routing = nullptr;
+    struct Routed {
+        PlanBuilder builder;
+        const std::vector<int>& heads;
+    };
+    std::vector<LocalReads> locals; // which the builders refer to
+    locals.reserve(plan.sets.size());
+    std::vector<Routed> pending;
     for (const LayerPolicy& set : plan.sets) {
         const std::size_t tokens = plan.facts->tokens;
         const RowRange none{rows.first, rows.first};
@@ -216,23 +225,28 @@ AttentionPlan makePlan(std::shared_ptr<const AttentionPolicy> policy, std::vecto
             give(set.heads, modelHeadPlan(tokens, asked ? rows : none, set.native));
             continue;
         }
-        const LocalReads local = set.local();
+        const LocalReads& local = locals.emplace_back(set.local());
         // Whether a state provides the output of a query that reads no key. (Summaries do not.)
         const Far far = set.policy->far.far;
         const auto unread = far == Far::Linear || far == Far::Recurrent ? PlanBuilder::Unread::Nothing
                                                                         : PlanBuilder::Unread::Self;
         const auto built = [&](const RoutedChoices* choices, RowRange planned) {
-            return PlanBuilder(local, *set.always, choices, tokens, planned, unread).build();
+            return PlanBuilder(local, *set.always, choices, tokens, planned, unread);
         };
         if (!asked || !set.routes()) {
-            give(set.heads, built(nullptr, asked ? rows : none));
+            give(set.heads, built(nullptr, asked ? rows : none).build());
             continue;
         }
         FOVEA_ASSERT(plan.routing != nullptr);
         for (const Unit& unit : plan.routing->units)
             if (set.has(unit.heads.front()))
-                give(unit.heads, built(unit.choices.get(), unit.choices ? rows : none));
+                pending.push_back({built(unit.choices.get(), unit.choices ? rows : none), unit.heads});
     }
+    parallelFor(pending.size(), pending.size() > 1 ? threads : 1, [&](std::size_t n) {
+        const auto shared = std::make_shared<const HeadPlan>(pending[n].builder.build());
+        for (const int head : pending[n].heads)
+            plan.heads[static_cast<std::size_t>(head)] = shared;
+    });
     FOVEA_ASSERT(std::all_of(plan.heads.begin(), plan.heads.end(), [](const auto& head) { return head; }));
     return plan;
 }

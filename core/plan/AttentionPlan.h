@@ -92,12 +92,13 @@ struct AttentionPlan {
 
 /// Makes the items of rows `rows` of one layer from the union of local, always and routed keys inside the
 /// layer's native window. `sets`: layerPolicies of `policy`. `routing` may be null if no set runs a router.
-/// With `onlyHead` >= 0 sets without that head, and units without choices, get no rows.
+/// With `onlyHead` >= 0 sets without that head, and units without choices, get no rows. Plans of different
+/// units are made on different threads.
 [[nodiscard]] AttentionPlan makePlan(std::shared_ptr<const AttentionPolicy> policy,
                                      std::vector<LayerPolicy> sets, const ModelShape& shape, int layer,
                                      std::shared_ptr<const TokenFacts> facts,
                                      std::shared_ptr<const LayerRouting> routing, RowRange rows,
-                                     int onlyHead = -1);
+                                     int onlyHead = -1, int threads = 1);
 
 /// As above, but resolves the policy first. Errors: those of layerPolicies.
 [[nodiscard]] Result<AttentionPlan> makePlan(std::shared_ptr<const AttentionPolicy> policy,

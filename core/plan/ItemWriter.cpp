@@ -60,6 +60,51 @@ void ItemWriter::addMask(std::size_t key, std::uint64_t lanesReading, Reason rea
     countPairs(reason, static_cast<std::uint64_t>(std::popcount(added)));
 }
 
+void ItemWriter::addRun(std::size_t first, std::size_t last, std::size_t lane, Reason reason) {
+    constexpr std::size_t kFewKeys = 4; // a tile of waiting keys costs a transposition
+    if (last - first <= kFewKeys) {
+        for (std::size_t key = first; key < last; ++key)
+            addMask(key, laneBit(lane), reason);
+        return;
+    }
+    if (m_waiting.empty()) {
+        m_waiting.assign(m_touched.size() * kBlock, 0);
+        m_waits.assign(m_touched.size(), 0);
+    }
+    for (std::size_t key = first; key < last;) {
+        const std::size_t tile = key / kBlock;
+        const std::size_t end = std::min(last, (tile + 1) * kBlock);
+        m_waiting[tile * kBlock + lane] |= lowLanes(end - tile * kBlock) & ~lowLanes(key - tile * kBlock);
+        m_waits[tile] = 1;
+        key = end;
+    }
+}
+
+void ItemWriter::addRuns(Reason reason) {
+    std::uint64_t pairs = 0;
+    for (std::size_t tile = 0; tile < m_waits.size(); ++tile) {
+        if (m_waits[tile] == 0)
+            continue;
+        m_waits[tile] = 0;
+        std::array<std::uint64_t, kBlock> words{};
+        std::uint64_t* const waiting = m_waiting.data() + tile * kBlock;
+        std::copy_n(waiting, kBlock, words.begin());
+        std::fill_n(waiting, kBlock, 0);
+        transpose(words);
+        const std::size_t keys = std::min(kBlock, m_masks.size() - tile * kBlock);
+        std::uint64_t* const masks = m_masks.data() + tile * kBlock;
+        std::uint64_t touched = 0;
+        for (std::size_t k = 0; k < keys; ++k) {
+            pairs += static_cast<std::uint64_t>(std::popcount(words[k] & ~masks[k]));
+            masks[k] |= words[k];
+            touched |= words[k] != 0 ? laneBit(k) : 0;
+        }
+        m_touched[tile] |= touched;
+    }
+    if (pairs > 0)
+        countPairs(reason, pairs);
+}
+
 void ItemWriter::countPairs(Reason reason, std::uint64_t pairs) {
     m_plan.pairs += pairs;
     m_plan.pairsByReason[static_cast<std::size_t>(reason)] += pairs;

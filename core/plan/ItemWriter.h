@@ -55,6 +55,12 @@ public:
 
     /// Adds `key` for the lanes in `lanesReading`. Lanes that already read it are not counted again.
     void addMask(std::size_t key, std::uint64_t lanesReading, Reason reason);
+    /// Adds keys [first, last) for one lane. Long runs wait, as bits of the lane, until addRuns() turns them
+    /// to masks of keys, tile by tile. Cost: one step per run and tile.
+    void addRun(std::size_t first, std::size_t last, std::size_t lane, Reason reason);
+    /// Adds the keys that wait; must be called before tiles(). Those that are read already are not counted
+    /// again.
+    void addRuns(Reason reason);
     void countPairs(Reason reason, std::uint64_t pairs);
 
     void openBlock(const Lanes& lanes);
@@ -85,6 +91,9 @@ private:
     QueryBlock m_block;                   ///< the block being written
     std::vector<std::uint64_t> m_masks;   ///< [T] lanes that read the key, for keys outside the bands
     std::vector<std::uint64_t> m_touched; ///< [T/64] bit set of keys whose mask is not empty
+    std::vector<std::uint64_t>
+        m_waiting; ///< [T/64][64 lanes] keys of the tile that wait for addRuns(), or empty
+    std::vector<std::uint8_t> m_waits; ///< [T/64] whether any key of the tile waits
 };
 
 } // namespace fovea

@@ -31,7 +31,7 @@ void PlanBuilder::collectSparse(const Lanes& lanes) {
             continue;
         const std::size_t query = lanes.first + t;
         const bool full = inQueryRole(query);
-        const std::span<const std::uint32_t> chosen = m_routed->row(query);
+        const std::vector<std::uint32_t> chosen = m_routed->row(query);
         for (std::size_t key = m_local.native().first(query); key <= query; ++key) {
             if (m_routed->silent[key] != 0)
                 continue;
@@ -193,14 +193,16 @@ void PlanBuilder::collectMasks(Lanes& lanes) {
         for (std::size_t t = 0; t < lanes.count; ++t) {
             if ((lanes.active & laneBit(t)) == 0)
                 continue;
-            for (const std::uint32_t key : m_routed->row(lanes.first + t)) {
-                FOVEA_ASSERT(key < lanes.band[t].hi);
-                if (key >= lanes.band[t].lo)
+            for (const ChosenRun& run : m_routed->runsOf(lanes.first + t)) {
+                FOVEA_ASSERT(run.end() <= lanes.band[t].hi);
+                const std::size_t end = std::min<std::size_t>(run.end(), lanes.band[t].lo);
+                if (run.key >= end)
                     continue;
                 reading |= laneBit(t);
-                m_writer.addMask(key, laneBit(t), Reason::Routed);
+                m_writer.addRun(run.key, end, t, Reason::Routed);
             }
         }
+    m_writer.addRuns(Reason::Routed);
     if ((lanes.active & ~reading) == 0)
         return;
     if (m_unread == Unread::Nothing) {

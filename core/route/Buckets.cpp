@@ -55,7 +55,14 @@ public:
             }
         m_levels = static_cast<std::size_t>(std::bit_width(most));
         const std::size_t columns = (std::size_t{1} << (m_levels - 1)) / 2; // of R: half the buckets
-        m_rotation = rotation(in, columns);
+        const std::vector<float> drawn = rotation(in, columns);
+        m_groups = (columns + kGroupKeys - 1) / kGroupKeys;
+        m_rotation.resize(m_rounds * m_groups * kGroupKeys * m_dim);
+        for (std::size_t r = 0; r < m_rounds; ++r)
+            for (std::size_t g = 0; g < m_groups; ++g)
+                packFloats(drawn.data() + (r * columns + g * kGroupKeys) * m_dim, m_dim,
+                           std::min(kGroupKeys, columns - g * kGroupKeys), m_dim,
+                           m_rotation.data() + (r * m_groups + g) * kGroupKeys * m_dim);
         const std::size_t keys = in.signal.rows.last;
         m_keyBuckets.resize(m_levels * m_rounds * keys);
         std::vector<std::uint16_t> levels(m_levels);
@@ -65,16 +72,23 @@ public:
                 for (std::size_t level = 0; level < m_levels; ++level)
                     m_keyBuckets[(level * m_rounds + r) * keys + j] = levels[level];
             }
+        m_members.resize(m_keyBuckets.size());
+        for (std::size_t level = 0; level < m_levels; ++level)
+            for (std::size_t r = 0; r < m_rounds; ++r)
+                sortKeys(level, (level * m_rounds + r) * keys, keys);
         m_macs =
             m_rounds * columns * m_dim * (keys + (in.signal.rows.last - in.signal.rows.first) * in.heads());
     }
 
     void choose(std::size_t first, std::size_t last, BlockChoices& out) const override {
         std::vector<std::uint64_t> blocked;
-        std::vector<std::uint16_t> levels(m_levels), own(m_rounds * m_in.heads());
-        std::vector<std::uint16_t> hits;
+        std::vector<std::uint16_t> levels(m_levels);
+        // Rounds that a key shares a bucket in; zero between rows, and so are the bits of the keys that have
+        // any.
+        std::vector<std::uint16_t> hits(last);
+        std::vector<std::uint64_t> hit((last + 63) / 64);
+        std::vector<std::size_t> ofShare(m_rounds * m_in.heads() + 1);
         const std::size_t columns = (std::size_t{1} << (m_levels - 1)) / 2;
-        const std::size_t keys = m_in.signal.rows.last;
         for (std::size_t query = first; query < last; ++query) {
             RowAppender appender(out);
             if (m_in.fullRow(query)) {
@@ -86,39 +100,78 @@ public:
             const auto level = std::min(m_levels, static_cast<std::size_t>(std::bit_width(
                                                       buckets(m_in.native().keys(query), take, row)))) -
                                1;
-            hits.assign(query + 1, 0);
             // Heads that choose together read the union of their buckets, as with the union over rounds.
             for (std::size_t h = 0; h < m_in.heads(); ++h)
                 for (std::size_t r = 0; r < m_rounds; ++r) {
                     hash(m_in.signal.query(m_in.firstHead() + h).row(query), r, columns, levels.data());
-                    const std::uint16_t bucket = levels[level];
-                    const std::uint16_t* ofKey = m_keyBuckets.data() + (level * m_rounds + r) * keys;
+                    const std::span<const std::uint32_t> bucket =
+                        bucketBefore(level, r, levels[level], std::min(row.end, query + 1));
                     std::size_t found = 0;
-                    for (std::size_t key = std::min(row.end, query + 1); key-- > row.begin && found < take;)
-                        if (ofKey[key] == bucket && (row.blocked[key / 64] >> (key % 64) & 1U) == 0) {
-                            ++hits[key];
-                            ++found;
-                        }
+                    for (std::size_t n = bucket.size(); n-- > 0 && found < take;) {
+                        const std::uint32_t key = bucket[n];
+                        if (key < row.begin)
+                            break;
+                        if ((row.blocked[key / 64] >> (key % 64) & 1U) != 0)
+                            continue;
+                        ++hits[key];
+                        hit[key / 64] |= std::uint64_t{1} << (key % 64);
+                        ++found;
+                    }
                 }
             // Rank: by rounds shared, then the later key.
-            std::vector<Ranked> order;
-            for (std::size_t key = 0; key <= query; ++key)
-                if (hits[key] != 0)
-                    order.push_back(rankedOf(shareOf(hits[key]), static_cast<std::uint32_t>(key)));
-            std::sort(order.begin(), order.end(), std::greater<>());
-            std::vector<std::uint32_t> rank(query + 1);
-            for (std::size_t place = 0; place < order.size(); ++place)
-                rank[tokenOf(order[place])] = static_cast<std::uint32_t>(place + 1);
-            for (std::size_t key = 0; key <= query; ++key)
-                if (hits[key] != 0)
-                    appender.add(key, shareOf(hits[key]), rank[key]);
-            appender.finish(order.empty() ? std::numeric_limits<float>::quiet_NaN() : scoreOf(order.back()),
+            std::fill(ofShare.begin(), ofShare.end(), 0);
+            const std::size_t words = query / 64 + 1;
+            forEachBit(hit, words, [&](std::size_t key) { ++ofShare[hits[key]]; });
+            std::uint16_t least = 0; // of the shares that there are
+            for (std::size_t share = ofShare.size(), before = 0; share-- > 1;) {
+                if (ofShare[share] != 0)
+                    least = static_cast<std::uint16_t>(share);
+                before += ofShare[share];
+                ofShare[share] = before; // the rank of its earliest key
+            }
+            forEachBit(hit, words, [&](std::size_t key) {
+                appender.add(key, shareOf(hits[key]), ofShare[hits[key]]--);
+                hits[key] = 0;
+            });
+            std::fill_n(hit.begin(), words, 0);
+            appender.finish(least == 0 ? std::numeric_limits<float>::quiet_NaN() : shareOf(least),
                             std::min<std::size_t>(take, kAll) * m_rounds * m_in.heads());
         }
     }
     [[nodiscard]] std::uint64_t macs() const override { return m_macs; }
 
 private:
+    template <class F>
+    static void forEachBit(const std::vector<std::uint64_t>& bits, std::size_t words, const F& f) {
+        for (std::size_t word = 0; word < words; ++word)
+            for (std::uint64_t left = bits[word]; left != 0; left &= left - 1)
+                f(word * 64 + static_cast<std::size_t>(std::countr_zero(left)));
+    }
+    /// Puts the keys of one level and round, which begin at `at` in the tables, in the order of their
+    /// buckets, ascending in each.
+    void sortKeys(std::size_t level, std::size_t at, std::size_t keys) {
+        const std::size_t buckets = std::size_t{1} << level;
+        std::vector<std::uint32_t>& begins = m_begins.emplace_back(buckets + 1, 0);
+        for (std::size_t j = 0; j < keys; ++j)
+            ++begins[m_keyBuckets[at + j] + std::size_t{1}];
+        for (std::size_t b = 0; b < buckets; ++b)
+            begins[b + 1] += begins[b];
+        std::vector<std::uint32_t> next(begins.begin(), begins.end() - 1);
+        for (std::size_t j = 0; j < keys; ++j) {
+            std::uint32_t& place = next[m_keyBuckets[at + j]];
+            m_members[at + place++] = static_cast<std::uint32_t>(j);
+        }
+    }
+    /// The keys of a bucket before `end`, ascending.
+    [[nodiscard]] std::span<const std::uint32_t> bucketBefore(std::size_t level, std::size_t round,
+                                                              std::size_t bucket, std::size_t end) const {
+        const std::size_t table = level * m_rounds + round;
+        const std::uint32_t* const members = m_members.data() + table * m_in.signal.rows.last;
+        const std::vector<std::uint32_t>& begins = m_begins[table];
+        const std::uint32_t* const first = members + begins[bucket];
+        const std::uint32_t* const after = std::lower_bound(first, members + begins[bucket + 1], end);
+        return {first, after};
+    }
     [[nodiscard]] float shareOf(std::uint16_t hits) const {
         return static_cast<float>(hits) / static_cast<float>(m_rounds * m_in.heads());
     }
@@ -145,12 +198,11 @@ private:
         bool negative = false;
         std::size_t next = 1; // columns after which a level is complete
         std::size_t level = 1;
+        float sums[kMostBuckets];
+        m_in.signal.dots.exactColumns(m_rotation.data() + round * m_groups * kGroupKeys * m_dim, m_groups, x,
+                                      m_dim, sums);
         for (std::size_t c = 0; c < columns; ++c) {
-            const float* r = m_rotation.data() + (round * columns + c) * m_dim;
-            float sum = 0;
-#pragma omp simd reduction(+ : sum)
-            for (std::size_t d = 0; d < m_dim; ++d)
-                sum += x[d] * r[d];
+            const float sum = sums[c];
             if (std::fabs(sum) > best) {
                 best = std::fabs(sum);
                 column = c;
@@ -165,9 +217,12 @@ private:
 
     std::size_t m_rounds;
     std::size_t m_dim;
-    std::size_t m_levels = 1; ///< numbers of buckets: 1, 2, 4, ...
-    std::vector<float> m_rotation;
+    std::size_t m_levels = 1;                ///< numbers of buckets: 1, 2, 4, ...
+    std::size_t m_groups = 0;                ///< of kGroupKeys columns
+    std::vector<float> m_rotation;           ///< [rounds][groups][D][kGroupKeys]
     std::vector<std::uint16_t> m_keyBuckets; ///< [levels][rounds][keys]
+    std::vector<std::uint32_t> m_members;    ///< [levels][rounds][keys] keys in the order of their buckets
+    std::vector<std::vector<std::uint32_t>> m_begins; ///< [levels * rounds] where each bucket begins in them
     std::uint64_t m_macs = 0;
 };
 

@@ -27,6 +27,9 @@ public:
         return m_scope == Scope::Prefix && !m_local.dilated() && m_always.until.empty() &&
                !native().limits(m_tokens);
     }
+    /// Bit j % 64 of word j / 64: always reads key j. One word longer than the text. Where candidates grow,
+    /// they are the other keys before the query's border.
+    [[nodiscard]] const std::uint64_t* blocked() const { return m_blocked.data(); }
     [[nodiscard]] std::size_t tokens() const { return m_tokens; }
     [[nodiscard]] Scope scope() const { return m_scope; }
     [[nodiscard]] const LocalReads& local() const { return m_local; }

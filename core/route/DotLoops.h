@@ -158,6 +158,45 @@ inline void loopAddExponentials(const float* x, std::size_t count, float factor,
         sum[j] += expNegative(factor * x[j] - shift);
 }
 
+#if defined(__AVX__)
+using Columns = Floats8;
+#else
+using Columns = float __attribute__((vector_size(16)));
+#endif
+/// The product, rounded: a compiler must not fuse it with the addition that follows.
+inline Columns roundedProduct(Columns a, float b) {
+    Columns product = a * b;
+#if defined(__x86_64__)
+    __asm__("" : "+x"(product));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(product));
+#endif
+    return product;
+}
+
+inline void loopExactColumns(const float* columnGroups, std::size_t groups, const float* x, std::size_t dim,
+                             float* out) {
+    constexpr std::size_t kLanes = sizeof(Columns) / sizeof(float);
+    const auto at = [](const float* from) {
+        Columns columns;
+        __builtin_memcpy(&columns, from, sizeof columns);
+        return columns;
+    };
+    const std::size_t whole = dim / 4 * 4;
+    for (std::size_t g = 0; g < groups; ++g)
+        for (std::size_t j = 0; j < kGroupKeys; j += kLanes) {
+            const float* column = columnGroups + g * dim * kGroupKeys + j;
+            Columns sums[4] = {};
+            for (std::size_t d = 0; d < whole; d += 4)
+                for (std::size_t part = 0; part < 4; ++part)
+                    sums[part] += roundedProduct(at(column + (d + part) * kGroupKeys), x[d + part]);
+            Columns sum = (sums[0] + sums[2]) + (sums[1] + sums[3]);
+            for (std::size_t d = whole; d < dim; ++d)
+                sum += roundedProduct(at(column + d * kGroupKeys), x[d]);
+            __builtin_memcpy(out + g * kGroupKeys + j, &sum, sizeof sum);
+        }
+}
+
 /// A copy of SplitMix64.h, because an inline function compiled for one instruction set could be linked for
 /// all.
 inline void loopDraws(std::uint64_t state, std::uint64_t first, std::size_t count, float* out) {

@@ -58,6 +58,12 @@ struct DotKernels {
                       std::size_t queryStride, std::size_t rows, std::size_t dim, float* out,
                       std::size_t outStride);
 
+    /// out[16 g + j] = x . column j of group g, groups as for floatTile: four sums s0 to s3, each of every
+    /// fourth product, joined as (s0 + s2) + (s1 + s3), then the products that are left over. Every product
+    /// is rounded, so all sets return the same bits.
+    void (*exactColumns)(const float* columnGroups, std::size_t groups, const float* x, std::size_t dim,
+                         float* out);
+
     /// out[j] = unitFloat(splitMix64(state ^ (first + j))): the draws of the random signal.
     void (*draws)(std::uint64_t state, std::uint64_t first, std::size_t count, float* out);
 

@@ -86,8 +86,8 @@ void intTile(const unsigned char* keyGroups, std::size_t groups, const float* st
 
 extern const DotKernels kAvx512Dots;
 const DotKernels kAvx512Dots = {
-    "avx512",  loopRound,   pairGroupBytes, pairQueryBytes,   packPairs,          packPairQuery,
-    intTile,   intSift,     floatTile512,   loopDraws,        filter512,          loopGreatest,
-    loopLeast, loopAtLeast, loopPlaces,     loopExponentials, loopAddExponentials};
+    "avx512",     loopRound, pairGroupBytes, pairQueryBytes,   packPairs,        packPairQuery,
+    intTile,      intSift,   floatTile512,   loopExactColumns, loopDraws,        filter512,
+    loopGreatest, loopLeast, loopAtLeast,    loopPlaces,       loopExponentials, loopAddExponentials};
 
 } // namespace fovea

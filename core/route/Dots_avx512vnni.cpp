@@ -123,8 +123,8 @@ void intTile(const unsigned char* keyGroups, std::size_t groups, const float* st
 
 extern const DotKernels kAvx512VnniDots;
 const DotKernels kAvx512VnniDots = {
-    "avx512vnni", loopRound,   groupBytes,   queryBytes,       packKeys,           packQuery,
-    intTile,      intSift,     floatTile512, loopDraws,        filter512,          loopGreatest,
-    loopLeast,    loopAtLeast, loopPlaces,   loopExponentials, loopAddExponentials};
+    "avx512vnni", loopRound, groupBytes,   queryBytes,       packKeys,         packQuery,
+    intTile,      intSift,   floatTile512, loopExactColumns, loopDraws,        filter512,
+    loopGreatest, loopLeast, loopAtLeast,  loopPlaces,       loopExponentials, loopAddExponentials};
 
 } // namespace fovea

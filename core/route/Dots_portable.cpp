@@ -75,10 +75,9 @@ std::size_t filter(const float* scores, std::size_t count, const std::uint64_t* 
 } // namespace
 
 extern const DotKernels kPortableDots;
-const DotKernels kPortableDots = {"portable",         loopRound,     pairGroupBytes, pairQueryBytes,
-                                  packPairs,          packPairQuery, intTile,        intSift,
-                                  floatTile,          loopDraws,     filter,         loopGreatest,
-                                  loopLeast,          loopAtLeast,   loopPlaces,     loopExponentials,
-                                  loopAddExponentials};
+const DotKernels kPortableDots = {
+    "portable",   loopRound, pairGroupBytes, pairQueryBytes,   packPairs,        packPairQuery,
+    intTile,      intSift,   floatTile,      loopExactColumns, loopDraws,        filter,
+    loopGreatest, loopLeast, loopAtLeast,    loopPlaces,       loopExponentials, loopAddExponentials};
 
 } // namespace fovea

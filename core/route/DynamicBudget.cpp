@@ -75,12 +75,15 @@ DynamicBudget::DynamicBudget(const AttentionPolicy& policy, UnitKind kind, std::
         m_keys.insert(m_keys.end(), keys.begin(), keys.end());
     };
     append();
+    std::vector<std::vector<float>> packed; // of each key-value head
+    for (std::size_t head = 0; head < heads; head += static_cast<std::size_t>(in.shape.headsPerKv()))
+        packed.push_back(packedKeys(layer, head, in.rows.last));
     std::vector<float> row;
     for (std::size_t probe = m_every - 1; probe < in.rows.last; probe += m_every) {
         std::vector<double> sums(units, 0.0);
         std::vector<std::size_t> counts(units, 0);
         for (std::size_t head = 0; head < heads; ++head) {
-            softmaxRow(layer, head, probe, probe + 1, row);
+            softmaxRow(layer, head, probe, probe + 1, row, &packed[in.kvHeadOf(head)]);
             m_macs += in.native().keys(probe) * in.headDim();
             double x = 0;
             for (std::size_t j = 0; j <= probe; ++j) {

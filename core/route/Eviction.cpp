@@ -33,8 +33,10 @@ public:
         for (std::size_t query = first; query < last; ++query) {
             const std::size_t r = query - offset;
             RowAppender appender(out);
-            for (std::size_t n = m_rowBegin[r]; n < m_rowBegin[r + 1]; ++n)
-                appender.add(m_rows.keys[n], m_rows.scores[n], m_rows.ranks[n]);
+            for (std::size_t n = m_rowBegin[r]; n < m_rowBegin[r + 1]; ++n) {
+                const ChosenRun& run = m_rows.list.runs[n];
+                appender.addRun(run.key, run.end(), run.score, run.rank);
+            }
             appender.finish(m_rows.threshold[r], m_rows.budget[r]);
         }
         if (first == offset)
@@ -84,6 +86,7 @@ private:
             m_free.pop_back();
             m_keyOf[slot] = static_cast<std::uint32_t>(key);
             m_slotOf[key] = slot;
+            m_held.push_back(static_cast<std::uint32_t>(key));
             if (m.m_kind == Score::ValueAttention)
                 m_length[key] = valueLength(key);
             for (std::size_t kv = 0; kv < m.m_kvHeads; ++kv) {
@@ -95,6 +98,7 @@ private:
             }
         }
         void drop(std::size_t key) {
+            m_held.erase(std::lower_bound(m_held.begin(), m_held.end(), key));
             m_keyOf[m_slotOf[key]] = kNoSlot;
             m_free.push_back(m_slotOf[key]);
             m_slotOf[key] = kNoSlot;
@@ -123,6 +127,9 @@ private:
 
         void choose(std::size_t query, const Candidates::Row& candidates) {
             const RoutedPart& routed = m_in.routed();
+            if (routed.budgetKind != BudgetKind::TopP && chooseByRanking(query, candidates))
+                return;
+            m_ranking.clear();
             const std::size_t end = std::min(candidates.end, query + 1);
             m_offer.start(routed.budgetKind == BudgetKind::TopP ? end : 0);
             m_alive.clear();
@@ -153,6 +160,75 @@ private:
                 for (std::size_t place = chosen; place < m_offer.ranked.size(); ++place)
                     if (tokenOf(m_offer.ranked[place]) != query) // its own row may still need it
                         drop(tokenOf(m_offer.ranked[place]));
+        }
+
+        /// The same choice from the ranking of the row before: scores grow a little from row to row, so that
+        /// the order hardly changes and moving each key to its place takes few steps. Returns false, and
+        /// changes nothing, if several keys would be dropped: their order decides about slots, and is that of
+        /// `choose`.
+        bool chooseByRanking(std::size_t query, const Candidates::Row& candidates) {
+            const RoutedPart& routed = m_in.routed();
+            const std::size_t end = std::min(candidates.end, query + 1);
+            const auto stamp = static_cast<std::uint32_t>(query + 1);
+            m_stamp.resize(m_slotOf.size(), 0);
+            m_place.resize(m_slotOf.size(), 0);
+            m_alive.clear();
+            for (const std::uint32_t key : m_held)
+                if (key < end && (candidates.blocked[key / 64] >> (key % 64) & 1U) == 0) {
+                    m_alive.push_back(key);
+                    m_stamp[key] = stamp;
+                }
+            const std::size_t count = m_alive.size();
+            const std::size_t allowedKeys = allowed(routed.budgetKind, routed.budget, candidates.count);
+            const bool counted = routed.budgetKind != BudgetKind::Threshold;
+            if (counted && m.m_evicts && count > allowedKeys + 1)
+                return false;
+            m_allowed = allowedKeys;
+            std::vector<Ranked>& ranked = m_offer.ranked;
+            // Scores that are made anew for each row are sorted anew.
+            std::size_t steps = m.m_kind == Score::LastRow ? 0 : 16 * count + 64;
+            bool sorted = true;
+            const auto place = [&](std::uint32_t key) {
+                if (m_stamp[key] != stamp)
+                    return;
+                m_stamp[key] = 0;
+                const float score = scoreOfKey(key, query);
+                m_offer.nanScores += score != score ? 1U : 0U;
+                const Ranked entry = rankedOf(score, key);
+                ranked.push_back(entry);
+                std::size_t at = ranked.size() - 1;
+                for (; steps > 0 && at > 0 && ranked[at - 1] < entry; --at, --steps)
+                    ranked[at] = ranked[at - 1];
+                ranked[at] = entry;
+                sorted = sorted && steps > 0;
+            };
+            for (const std::uint32_t key : m_ranking)
+                place(key);
+            for (const std::uint32_t key : m_alive)
+                place(key);
+            if (!sorted)
+                std::sort(ranked.begin(), ranked.end(), std::greater<>());
+            std::size_t chosen = std::min(allowedKeys, count);
+            if (!counted) {
+                const auto tau = static_cast<float>(routed.budget);
+                for (chosen = 0;
+                     chosen < count && (routed.budget <= kNoBar || scoreOf(ranked[chosen]) >= tau);)
+                    ++chosen;
+            }
+            m_bar = barOf(m_offer, routed.budgetKind, routed.budget, chosen);
+            m_ranking.clear();
+            for (std::size_t n = 0; n < count; ++n) {
+                m_ranking.push_back(tokenOf(ranked[n]));
+                m_place[tokenOf(ranked[n])] = static_cast<std::uint32_t>(n);
+            }
+            for (const std::uint32_t key : m_alive)
+                if (m_place[key] < chosen)
+                    m_routed.push_back(std::uint64_t{key} << 32 | m_place[key]);
+            if (m.m_evicts)
+                for (std::size_t n = chosen; n < count; ++n)
+                    if (tokenOf(ranked[n]) != query) // its own row may still need it
+                        drop(tokenOf(ranked[n]));
+            return true;
         }
 
         /// The row's softmax over what it reads, added to the scores of the keys.
@@ -218,7 +294,7 @@ private:
             const bool full = m_in.fullRow(query);
             appender.finish(full ? std::numeric_limits<float>::quiet_NaN() : m_bar, full ? 0 : m_allowed);
             m.m_rows.nanScores += m_offer.nanScores;
-            m.m_rowBegin.push_back(m.m_rows.keys.size());
+            m.m_rowBegin.push_back(m.m_rows.list.runs.size());
         }
 
         Eviction& m;
@@ -227,6 +303,10 @@ private:
         std::vector<std::uint32_t> m_keyOf; ///< [slots] kNoSlot: free
         std::vector<std::uint32_t> m_slotOf;
         std::vector<std::uint32_t> m_free;
+        std::vector<std::uint32_t> m_held;    ///< keys in slots, ascending
+        std::vector<std::uint32_t> m_ranking; ///< candidates of the row before, best first; or empty
+        std::vector<std::uint32_t> m_stamp;   ///< [keys] marks this row's candidates that are not ranked yet
+        std::vector<std::uint32_t> m_place;   ///< [keys] in the ranking
         std::vector<std::vector<float>> m_packed; ///< [kv][slots / 16][D][16]
         std::vector<double> m_score;
         std::vector<double> m_length; ///< [keys] |v_j|_1, for value_attention

@@ -93,11 +93,12 @@ public:
             }
             // Rows after the prompt, if they route at all, read like its last block.
             const std::size_t own = m_blocks > 0 ? std::min(query / m_block, m_blocks - 1) : 0;
-            forEachCandidate(row, 0, query + 1, [&](std::size_t key) {
-                const std::size_t b = key / m_block;
+            for (std::size_t b = 0; b * m_block <= query; ++b)
                 if (b >= own || m_kept[own * m_blocks + b] != 0)
-                    appender.add(key, b < m_blocks ? m_mass[b] : 0.0F, 1);
-            });
+                    forEachCandidateRun(row, b * m_block, std::min(query + 1, (b + 1) * m_block),
+                                        [&](std::size_t begin, std::size_t end) {
+                                            appender.addRun(begin, end, b < m_blocks ? m_mass[b] : 0.0F, 1);
+                                        });
             // Coverage is not a threshold for the scores of single keys.
             appender.finish(std::numeric_limits<float>::quiet_NaN(), std::min<std::size_t>(m_budget, kAll));
         }
@@ -114,8 +115,9 @@ private:
         const std::size_t rows = prompt - first;
         std::vector<double> columns(prompt, 0.0), diagonals(prompt, 0.0);
         std::vector<float> row;
+        const std::vector<float> keys = packedKeys(m_in, head, prompt);
         for (std::size_t query = first; query < prompt; ++query) {
-            softmaxRow(m_in, head, query, query + 1, row);
+            softmaxRow(m_in, head, query, query + 1, row, &keys);
             m_macs += m_in.native().keys(query) * dim;
             for (std::size_t j = 0; j <= query; ++j) {
                 columns[j] += static_cast<double>(row[j]) / static_cast<double>(rows);

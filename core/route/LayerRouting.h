@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,14 +35,43 @@ struct ChosenKey {
     bool drawn = false;       ///< in a random block
 };
 
+/// Adjacent keys that one query chose for the same reason: a page or a part of it, or a single key. A choice
+/// of pages is never expanded to single keys on its way to the kernel.
+struct ChosenRun {
+    std::uint32_t key = 0;   ///< the first
+    std::uint16_t count = 1; ///< keys, at least 1
+    std::uint16_t rank = 0;  ///< of each: 1 = best, kRankKept, kRankDrawn
+    float score = 0;         ///< of each
+    [[nodiscard]] std::uint32_t end() const { return key + count; }
+};
+
+/// The runs of rows that are written one after the other, each from its first key to its last.
+class RunList {
+public:
+    static constexpr std::size_t kMostKeys = 65535; ///< of a run
+
+    /// Adds keys [first, last) to the row under construction; they must come after its keys so far. Keys that
+    /// adjoin the row's last run and have its score and rank join it.
+    void add(std::size_t first, std::size_t last, float score, std::uint16_t rank);
+    /// Ends the row and returns the number of its runs.
+    std::size_t endRow();
+    void clear() {
+        runs.clear();
+        m_rowBegin = 0;
+    }
+
+    std::vector<ChosenRun> runs;
+
+private:
+    std::size_t m_rowBegin = 0;
+};
+
 /// The choices of one unit for a range of rows. A unit is a set of heads that choose together. Keys are
 /// sorted in each row.
 struct RoutedChoices {
     RowRange rows;
-    std::vector<std::uint32_t> rowBegin; ///< [rows+1] into keys
-    std::vector<std::uint32_t> keys;     ///< chosen keys, ascending in each row
-    std::vector<float> scores;           ///< of each chosen key
-    std::vector<std::uint16_t> ranks;    ///< of each chosen key: 1 = best, kRankKept, kRankDrawn
+    std::vector<std::uint32_t> rowBegin; ///< [rows+1] into runs
+    std::vector<ChosenRun> runs;         ///< chosen keys, ascending in each row, without overlaps
     /// [rows] threshold of the row: the given one, or the score of the last chosen key; NaN if there is none.
     std::vector<float> threshold;
     std::vector<std::uint32_t> budget; ///< [rows] number of keys allowed
@@ -61,13 +91,18 @@ struct RoutedChoices {
     /// query.
     std::vector<std::uint8_t> silent;
     bool silentHaveNoKeys = false; ///< nobody reads a silent token either (unrouted skip)
-    /// The keys of a query in `rows`.
-    [[nodiscard]] std::span<const std::uint32_t> row(std::size_t query) const {
+    /// The runs of a query in `rows`.
+    [[nodiscard]] std::span<const ChosenRun> runsOf(std::size_t query) const {
         const std::size_t r = query - rows.first;
-        return std::span(keys).subspan(rowBegin[r], rowBegin[r + 1] - rowBegin[r]);
+        return std::span(runs).subspan(rowBegin[r], rowBegin[r + 1] - rowBegin[r]);
     }
-    /// The chosen key at `at`, an index into `keys` that belongs to `query`.
-    [[nodiscard]] ChosenKey chosen(std::size_t query, std::size_t at) const;
+    /// The keys of a query in `rows`, ascending. Cost, as of the next one: their number.
+    [[nodiscard]] std::vector<std::uint32_t> row(std::size_t query) const;
+    [[nodiscard]] std::vector<ChosenKey> chosenKeys(std::size_t query) const;
+    /// A key of `run`, which belongs to `query`.
+    [[nodiscard]] ChosenKey chosen(std::size_t query, const ChosenRun& run, std::uint32_t key) const;
+    /// How `query` chose `key`; empty: it did not. Cost: logarithmic.
+    [[nodiscard]] std::optional<ChosenKey> find(std::size_t query, std::size_t key) const;
 };
 
 /// A unit: heads that chose together, the signal, and their choices.

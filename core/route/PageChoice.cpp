@@ -4,6 +4,7 @@
 // not see (except for signals that pool their queries, which say so). The pages from that query's page to the
 // row's page are always read, as in the published block methods, which keep the diagonal.
 #include "core/route/Pages.h"
+#include "core/route/Selection.h"
 #include "core/route/TextChoice.h"
 #include <algorithm>
 #include <cmath>
@@ -19,9 +20,28 @@ public:
         : SetChooser(in), m_scorer(std::move(scorer)), m_page(static_cast<std::size_t>(in.routed().page)),
           m_queryBlock(in.routed().granularity == Granularity::Block
                            ? static_cast<std::size_t>(in.routed().queryBlock)
-                           : 0) {}
+                           : 0),
+          m_streams(m_queryBlock == 0 && in.candidates.growing() &&
+                    (in.routed().budgetKind == BudgetKind::Count ||
+                     in.routed().budgetKind == BudgetKind::Fraction)) {
+        if (!m_streams)
+            return;
+        const std::size_t pages = (in.signal.keys + m_page - 1) / m_page;
+        m_shut.assign(pages / 64 + 1, 0);
+        m_openBefore.assign(pages + 1, 0);
+        const Candidates::Row whole{0, in.signal.keys, 0, in.candidates.blocked()};
+        for (std::size_t p = 0; p < pages; ++p) {
+            const bool open = countCandidates(whole, p * m_page, (p + 1) * m_page) > 0;
+            m_shut[p / 64] |= open ? 0 : std::uint64_t{1} << (p % 64);
+            m_openBefore[p + 1] = m_openBefore[p] + (open ? 1U : 0U);
+        }
+    }
 
     void choose(std::size_t first, std::size_t last, BlockChoices& out) const override {
+        if (m_streams) {
+            chooseStreaming(first, last, out);
+            return;
+        }
         Scratch s;
         s.anchor = std::numeric_limits<std::size_t>::max();
         for (std::size_t query = first; query < last; ++query) {
@@ -110,6 +130,57 @@ private:
             s.rank[tokenOf(s.offer.ranked[place])] = static_cast<std::uint32_t>(place + 1);
     }
 
+    /// A known number of pages per query, where the candidates are those before a border: scores of several
+    /// queries at a time, and the best pages from a stream of them. The same choice as chooseAt's.
+    void chooseStreaming(std::size_t first, std::size_t last, BlockChoices& out) const {
+        const RoutedPart& routed = m_in.routed();
+        const std::size_t stride = (last - 1) / m_page + 1;
+        std::vector<float> scores(kGroupRows * stride);
+        std::vector<std::uint64_t> blocked;
+        TopK top(m_in.signal.dots);
+        for (std::size_t begin = first; begin < last; begin += kGroupRows) {
+            const std::size_t rows = std::min(kGroupRows, last - begin);
+            m_scorer->rows(begin, rows, m_page, scores.data(), stride);
+            for (std::size_t query = begin; query < begin + rows; ++query) {
+                RowAppender appender(out);
+                if (m_in.fullRow(query)) {
+                    appender.finish(std::numeric_limits<float>::quiet_NaN(), 0);
+                    continue;
+                }
+                const float* const row = scores.data() + (query - begin) * stride;
+                const Candidates::Row candidates = m_in.candidates.of(query, blocked);
+                const std::size_t end = std::min(candidates.end, query + 1);
+                const std::size_t whole = end / m_page; // pages that end at or before the border
+                const bool cut = countCandidates(candidates, whole * m_page, end) > 0;
+                const std::size_t open = m_openBefore[whole] + (cut ? 1U : 0U);
+                const std::size_t keys = routed.budgetKind == BudgetKind::Fraction
+                                             ? allowed(routed.budgetKind, routed.budget, open) * m_page
+                                             : allowed(routed.budgetKind, routed.budget, candidates.count);
+                top.start(std::min((keys + m_page - 1) / m_page, open));
+                for (std::size_t p = 0; p < whole; p += TopK::kFeed)
+                    top.feed(row + p, std::min(TopK::kFeed, whole - p), m_shut.data() + p / 64,
+                             static_cast<std::uint32_t>(p));
+                if (const std::uint64_t none = 0; cut)
+                    top.feed(row + whole, 1, &none, static_cast<std::uint32_t>(whole));
+                const TopK::Places places = top.finish();
+                out.nanScores += top.nans();
+                float bar = std::numeric_limits<float>::quiet_NaN();
+                for (std::size_t n = 0; n < places.held; ++n) {
+                    const std::size_t place = places.places[n], p = places.tokens[n];
+                    if (place >= places.chosen)
+                        continue;
+                    if (place + 1 == places.chosen)
+                        bar = scoreOf(rankedOf(row[p], places.tokens[n]));
+                    forEachCandidateRun(candidates, p * m_page, std::min(end, (p + 1) * m_page),
+                                        [&](std::size_t from, std::size_t to) {
+                                            appender.addRun(from, to, row[p], place + 1);
+                                        });
+                }
+                appender.finish(bar, keys);
+            }
+        }
+    }
+
     [[nodiscard]] double weight(float score, float peak) const {
         if (score != score)
             return 0;
@@ -126,9 +197,10 @@ private:
             if (!diagonal && (p >= s.pages || s.rank[p] == 0))
                 continue;
             const float score = p < s.pages ? s.scores[p] : 0.0F; // later pages had none yet
-            forEachCandidate(row, p * m_page, std::min(end, (p + 1) * m_page), [&](std::size_t key) {
-                appender.add(key, score, diagonal ? kRankKept : s.rank[p]);
-            });
+            forEachCandidateRun(row, p * m_page, std::min(end, (p + 1) * m_page),
+                                [&](std::size_t from, std::size_t to) {
+                                    appender.addRun(from, to, score, diagonal ? kRankKept : s.rank[p]);
+                                });
         }
         appender.finish(s.bar, s.allowed);
     }
@@ -136,6 +208,9 @@ private:
     std::unique_ptr<PageScorer> m_scorer;
     std::size_t m_page;
     std::size_t m_queryBlock; ///< 0: each query chooses
+    bool m_streams;
+    std::vector<std::uint64_t> m_shut;       ///< bit p: page p holds no candidate of any query
+    std::vector<std::uint32_t> m_openBefore; ///< [pages + 1] how many pages before it do
 };
 
 } // namespace

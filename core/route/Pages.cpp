@@ -49,50 +49,11 @@ public:
     }
 
     void scores(std::size_t query, std::size_t pages, float* out) const override {
-        std::vector<float> row(m_groups * kGroupKeys), sides(kSides * m_dim), own(m_dim);
-        std::fill_n(out, pages, 0.0F);
-        // Without a cap the mean over heads is taken by the scale.
-        const LogitForm form = m_in.form();
-        std::vector<float> sum(form.capped() ? pages : 0);
-        const auto heads = static_cast<float>(m_in.heads());
-        const float scale = form.capped() ? form.scale : form.scale / heads;
-        const std::size_t groups = pagesOf(pages, kGroupKeys);
-        const std::size_t ownPage = query / m_page;
-        const std::size_t begin = m_in.native().first(query);
-        std::vector<std::size_t> partial; // pages of which the query may not read every key
-        if (begin % m_page != 0)
-            partial.push_back(begin / m_page);
-        if ((query + 1) % m_page != 0 && ownPage < pages && (partial.empty() || partial[0] != ownPage))
-            partial.push_back(ownPage);
-        for (std::size_t head = m_in.firstHead(); head < m_in.firstHead() + m_in.heads(); ++head) {
-            const float* q = m_in.signal.query(head).row(query);
-            const std::size_t kv = m_in.signal.kvHeadOf(head) - m_firstKv;
-            std::fill(sum.begin(), sum.end(), 0.0F);
-            float* to = form.capped() ? sum.data() : out;
-            for (std::size_t side = 0; side < kSides; ++side) {
-                float* part = sides.data() + side * m_dim;
-                for (std::size_t d = 0; d < m_dim; ++d)
-                    part[d] = !Bound ? q[d] : side == 0 ? std::max(q[d], 0.0F) : std::min(q[d], 0.0F);
-                if constexpr (Bound)
-                    for (std::size_t d = 0; d < m_dim; ++d)
-                        if (q[d] != q[d])
-                            part[d] = q[d];
-                m_in.signal.dots.floatTile(groupAt(kv, side), groups, scale, part, m_dim, 1, m_dim,
-                                           row.data(), row.size());
-                for (const std::size_t page : partial) {
-                    statistic(m_firstKv + kv, pageKeys(page, begin, query + 1), side, own.data());
-                    float product = 0;
-                    for (std::size_t d = 0; d < m_dim; ++d)
-                        product += part[d] * own[d];
-                    row[page] = scale * product;
-                }
-                for (std::size_t p = 0; p < pages; ++p)
-                    to[p] += row[p];
-            }
-            if (form.capped()) // a bound stays one, because the cap never decreases
-                for (std::size_t p = 0; p < pages; ++p)
-                    out[p] += form.cap(sum[p]) / heads;
-        }
+        tile(query, 1, pages, out, pages);
+    }
+    void rows(std::size_t query, std::size_t rows, std::size_t, float* out,
+              std::size_t stride) const override {
+        tile(query, rows, (query + rows - 1) / m_page + 1, out, stride);
     }
 
     [[nodiscard]] std::uint64_t macs() const override {
@@ -102,28 +63,113 @@ public:
 private:
     static constexpr std::size_t kSides = Bound ? 2 : 1;
 
+    /// Several queries share each load of the packed pages.
+    void tile(std::size_t query, std::size_t rows, std::size_t pages, float* out, std::size_t stride) const {
+        const std::size_t groups = pagesOf(pages, kGroupKeys), width = groups * kGroupKeys;
+        std::vector<float> row(rows * width), parts(rows * m_dim), own(m_dim);
+        for (std::size_t r = 0; r < rows; ++r)
+            std::fill_n(out + r * stride, pages, 0.0F);
+        // Without a cap the mean over heads is taken by the scale.
+        const LogitForm form = m_in.form();
+        std::vector<float> sum(form.capped() ? rows * pages : 0);
+        const auto heads = static_cast<float>(m_in.heads());
+        const float scale = form.capped() ? form.scale : form.scale / heads;
+        for (std::size_t head = m_in.firstHead(); head < m_in.firstHead() + m_in.heads(); ++head) {
+            const std::size_t kv = m_in.signal.kvHeadOf(head) - m_firstKv;
+            std::fill(sum.begin(), sum.end(), 0.0F);
+            for (std::size_t side = 0; side < kSides; ++side) {
+                for (std::size_t r = 0; r < rows; ++r)
+                    takeSide(m_in.signal.query(head).row(query + r), side, parts.data() + r * m_dim);
+                m_in.signal.dots.floatTile(groupAt(kv, side), groups, scale, parts.data(), m_dim, rows, m_dim,
+                                           row.data(), width);
+                OwnPage known;
+                for (std::size_t r = 0; r < rows; ++r) {
+                    float* const scored = row.data() + r * width;
+                    const std::size_t begin = m_in.native().first(query + r), mine = (query + r) / m_page;
+                    const bool cut = begin % m_page != 0; // the native window begins inside a page
+                    if (cut)
+                        scored[begin / m_page] =
+                            scale * partial(m_firstKv + kv, pageKeys(begin / m_page, begin, query + r + 1),
+                                            side, parts.data() + r * m_dim, own, nullptr);
+                    if ((query + r + 1) % m_page != 0 && mine < pages && !(cut && mine == begin / m_page))
+                        scored[mine] = scale * partial(m_firstKv + kv, pageKeys(mine, begin, query + r + 1),
+                                                       side, parts.data() + r * m_dim, own, &known);
+                    float* const to = form.capped() ? sum.data() + r * pages : out + r * stride;
+                    for (std::size_t p = 0; p < pages; ++p)
+                        to[p] += scored[p];
+                }
+            }
+            if (form.capped()) // a bound stays one, because the cap never decreases
+                for (std::size_t r = 0; r < rows; ++r)
+                    for (std::size_t p = 0; p < pages; ++p)
+                        out[r * stride + p] += form.cap(sum[r * pages + p]) / heads;
+        }
+    }
+    /// What of a query meets a side of the pages: all, or its positive or negative channels.
+    void takeSide(const float* q, std::size_t side, float* part) const {
+        for (std::size_t d = 0; d < m_dim; ++d)
+            part[d] = !Bound ? q[d] : side == 0 ? std::max(q[d], 0.0F) : std::min(q[d], 0.0F);
+        if constexpr (Bound)
+            for (std::size_t d = 0; d < m_dim; ++d)
+                if (q[d] != q[d])
+                    part[d] = q[d];
+    }
+    /// The sum (or maximum, minimum) of the keys that one query of a tile may read of its own page, which the
+    /// next query only adds to.
+    struct OwnPage {
+        RowRange keys{0, 0};
+        std::vector<float> sum;
+    };
+    /// `part` . the statistic of `keys`, at least one.
+    [[nodiscard]] float partial(std::size_t kvHead, RowRange keys, std::size_t side, const float* part,
+                                std::vector<float>& own, OwnPage* known) const {
+        if (known == nullptr) {
+            gather(kvHead, keys, side, own.data());
+        } else {
+            if (known->sum.empty() || known->keys.first != keys.first) {
+                known->sum.resize(m_dim);
+                gather(kvHead, keys, side, known->sum.data());
+            } else {
+                for (std::size_t key = known->keys.last; key < keys.last; ++key)
+                    take(m_in.signal.key(kvHead).row(key), side, known->sum.data());
+            }
+            known->keys = keys;
+            own = known->sum;
+        }
+        finish(keys, own.data());
+        float product = 0;
+        for (std::size_t d = 0; d < m_dim; ++d)
+            product += part[d] * own[d];
+        return product;
+    }
     /// The keys of a page inside [first, last).
     [[nodiscard]] RowRange pageKeys(std::size_t page, std::size_t first, std::size_t last) const {
         return {std::max(first, page * m_page), std::min(last, (page + 1) * m_page)};
     }
     /// Mean (or maximum, minimum) of some keys, at least one.
     void statistic(std::size_t kvHead, RowRange keys, std::size_t side, float* out) const {
+        gather(kvHead, keys, side, out);
+        finish(keys, out);
+    }
+    void gather(std::size_t kvHead, RowRange keys, std::size_t side, float* out) const {
         const ConstMatrixView k = m_in.signal.key(kvHead);
-        const auto [first, last] = keys;
-        std::copy_n(k.row(first), m_dim, out);
-        for (std::size_t key = first + 1; key < last; ++key) {
-            const float* row = k.row(key);
-            for (std::size_t d = 0; d < m_dim; ++d)
-                if constexpr (Bound) {
-                    const bool takes = side == 0 ? row[d] > out[d] : row[d] < out[d];
-                    out[d] = takes || row[d] != row[d] ? row[d] : out[d];
-                } else {
-                    out[d] += row[d];
-                }
-        }
+        std::copy_n(k.row(keys.first), m_dim, out);
+        for (std::size_t key = keys.first + 1; key < keys.last; ++key)
+            take(k.row(key), side, out);
+    }
+    void take(const float* row, std::size_t side, float* out) const {
+        for (std::size_t d = 0; d < m_dim; ++d)
+            if constexpr (Bound) {
+                const bool takes = side == 0 ? row[d] > out[d] : row[d] < out[d];
+                out[d] = takes || row[d] != row[d] ? row[d] : out[d];
+            } else {
+                out[d] += row[d];
+            }
+    }
+    void finish(RowRange keys, float* out) const {
         if constexpr (!Bound)
             for (std::size_t d = 0; d < m_dim; ++d)
-                out[d] /= static_cast<float>(last - first);
+                out[d] /= static_cast<float>(keys.last - keys.first);
     }
     [[nodiscard]] const float* groupAt(std::size_t kv, std::size_t side) const {
         return m_packed.data() + (kv * kSides + side) * m_groups * kGroupKeys * m_dim;

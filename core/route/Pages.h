@@ -16,6 +16,13 @@ public:
     /// Page statistics cover keys that `query` may read only (for signals that look ahead inside the query
     /// block, keys up to its last query). Pages that end before its native window get no meaningful score.
     virtual void scores(std::size_t query, std::size_t pages, float* out) const = 0;
+    /// The same for queries query + r, r < rows <= kGroupRows, with the same bits: out[r * stride + p], pages
+    /// of `page` keys.
+    virtual void rows(std::size_t query, std::size_t rows, std::size_t page, float* out,
+                      std::size_t stride) const {
+        for (std::size_t r = 0; r < rows; ++r)
+            scores(query + r, (query + r) / page + 1, out + r * stride);
+    }
     /// Whether a score is the mass of the whole page. Otherwise it is the logarithm of the mean weight of its
     /// keys.
     [[nodiscard]] virtual bool areMass() const { return false; }

@@ -37,11 +37,13 @@ Observed observedRows(const SetInput& in) {
 template <class F>
 void forEachObserved(const SetInput& in, const Observed& observed, F&& f) {
     std::vector<float> row;
-    for (std::size_t head = in.firstHead(); head < in.firstHead() + in.heads(); ++head)
+    for (std::size_t head = in.firstHead(); head < in.firstHead() + in.heads(); ++head) {
+        const std::vector<float> keys = packedKeys(in, head, observed.border);
         for (std::size_t query = observed.first; query < observed.border; ++query) {
-            softmaxRow(in, head, query, query + 1, row);
+            softmaxRow(in, head, query, query + 1, row, &keys);
             f(query, row);
         }
+    }
 }
 
 class RecentWindow final : public SetChooser {
@@ -80,11 +82,20 @@ public:
                 appender.finish(std::numeric_limits<float>::quiet_NaN(), 0);
                 continue;
             }
-            forEachCandidate(row, 0, query + 1, [&](std::size_t key) {
-                if (key >= m_observed.first)
-                    appender.add(key, key < m_scores.size() ? m_scores[key] : 0.0F, kRankKept);
-                else if (m_rank[key] != 0)
+            const auto isOpen = [&row](std::size_t key) {
+                return (row.blocked[key / 64] >> (key % 64) & 1U) == 0;
+            };
+            for (const std::uint32_t key : m_members) {
+                if (key > query || key >= row.end)
+                    break;
+                if (isOpen(key))
                     appender.add(key, m_scores[key], m_rank[key]);
+            }
+            const std::size_t prompt = std::min(m_scores.size(), query + 1);
+            forEachCandidate(row, m_observed.first, prompt,
+                             [&](std::size_t key) { appender.add(key, m_scores[key], kRankKept); });
+            forEachCandidateRun(row, m_scores.size(), query + 1, [&](std::size_t begin, std::size_t end) {
+                appender.addRun(begin, end, 0, kRankKept);
             });
             appender.finish(m_bar, m_allowed);
         }
@@ -123,11 +134,15 @@ private:
         m_rank.assign(m_observed.first, 0);
         for (std::size_t place = 0; place < chosen; ++place)
             m_rank[tokenOf(offer.ranked[place])] = static_cast<std::uint32_t>(place + 1);
+        for (std::size_t key = 0; key < m_rank.size(); ++key)
+            if (m_rank[key] != 0)
+                m_members.push_back(static_cast<std::uint32_t>(key));
     }
 
     Observed m_observed;
-    std::vector<float> m_scores;       ///< [P]
-    std::vector<std::uint32_t> m_rank; ///< [observed.first] 1 = best, 0: not in the set
+    std::vector<float> m_scores;          ///< [P]
+    std::vector<std::uint32_t> m_rank;    ///< [observed.first] 1 = best, 0: not in the set
+    std::vector<std::uint32_t> m_members; ///< of the set before the observed rows, ascending
     std::size_t m_allowed = 0;
     float m_bar = 0;
     std::uint64_t m_nanScores = 0;

@@ -11,9 +11,7 @@ void addRandomBlocks(const SetInput& in, RoutedChoices& choices) {
     const auto queryBlock = static_cast<std::size_t>(routed.queryBlock);
     RoutedChoices merged = choices;
     merged.rowBegin.assign(1, 0);
-    merged.keys.clear();
-    merged.scores.clear();
-    merged.ranks.clear();
+    RunList list;
     std::vector<std::uint64_t> blocked;
     std::vector<std::pair<std::size_t, float>> drawn; // key block and its draw, ascending
     std::vector<Ranked> order;
@@ -42,32 +40,31 @@ void addRandomBlocks(const SetInput& in, RoutedChoices& choices) {
                 drawn.emplace_back(tokenOf(order[n]), scoreOf(order[n]));
             std::sort(drawn.begin(), drawn.end());
         }
-        std::size_t at = choices.rowBegin[r];
-        const std::size_t end = choices.rowBegin[r + 1];
+        const std::vector<ChosenKey> own = choices.chosenKeys(query);
+        std::size_t at = 0;
         const auto chosen = [&] {
-            merged.keys.push_back(choices.keys[at]);
-            merged.scores.push_back(choices.scores[at]);
-            merged.ranks.push_back(choices.ranks[at]);
+            list.add(own[at].key, own[at].key + std::size_t{1}, own[at].score,
+                     static_cast<std::uint16_t>(own[at].rank));
             ++at;
         };
         if (!in.fullRow(query)) {
             const Candidates::Row row = in.candidates.of(query, blocked);
             for (const auto& [kb, draw] : drawn)
                 forEachCandidate(row, kb * page, (kb + 1) * page, [&, score = draw](std::size_t key) {
-                    while (at < end && choices.keys[at] < key)
+                    while (at < own.size() && own[at].key < key)
                         chosen();
-                    if (at < end && choices.keys[at] == key)
+                    if (at < own.size() && own[at].key == key)
                         return; // the signal chose it too
-                    merged.keys.push_back(static_cast<std::uint32_t>(key));
-                    merged.scores.push_back(score);
-                    merged.ranks.push_back(kRankDrawn);
+                    list.add(key, key + 1, score, kRankDrawn);
                 });
             merged.budget[r] += static_cast<std::uint32_t>(routed.randomBlocks * routed.page);
         }
-        while (at < end)
+        while (at < own.size())
             chosen();
-        merged.rowBegin.push_back(static_cast<std::uint32_t>(merged.keys.size()));
+        list.endRow();
+        merged.rowBegin.push_back(static_cast<std::uint32_t>(list.runs.size()));
     }
+    merged.runs = std::move(list.runs);
     choices = std::move(merged);
 }
 

@@ -36,16 +36,12 @@ std::size_t unitOf(UnitKind kind, const ModelShape& shape, std::size_t head) {
 
 /// Copies the blocks' rows, in order, into one unit's choices.
 void join(std::span<const BlockChoices> blocks, RoutedChoices& choices) {
-    std::size_t keys = 0;
+    std::size_t runs = 0;
     for (const BlockChoices& block : blocks)
-        keys += block.keys.size();
-    choices.keys.reserve(keys);
-    choices.scores.reserve(keys);
-    choices.ranks.reserve(keys);
+        runs += block.list.runs.size();
+    choices.runs.reserve(runs);
     for (const BlockChoices& block : blocks) {
-        choices.keys.insert(choices.keys.end(), block.keys.begin(), block.keys.end());
-        choices.scores.insert(choices.scores.end(), block.scores.begin(), block.scores.end());
-        choices.ranks.insert(choices.ranks.end(), block.ranks.begin(), block.ranks.end());
+        choices.runs.insert(choices.runs.end(), block.list.runs.begin(), block.list.runs.end());
         choices.threshold.insert(choices.threshold.end(), block.threshold.begin(), block.threshold.end());
         choices.budget.insert(choices.budget.end(), block.budget.begin(), block.budget.end());
         for (const std::uint32_t count : block.counts)
@@ -57,6 +53,7 @@ void join(std::span<const BlockChoices> blocks, RoutedChoices& choices) {
 /// Rows of a set that was chosen for the text: its members up to the query, outside local and always.
 void fillFromText(const TextChoice& text, const std::vector<float>& scores, const Candidates& candidates,
                   RoutedChoices& choices) {
+    RunList list;
     std::vector<std::uint32_t> members;
     for (std::size_t token = 0; token < text.chosen.size(); ++token)
         if (text.chosen[token] != 0)
@@ -69,14 +66,14 @@ void fillFromText(const TextChoice& text, const std::vector<float>& scores, cons
             if (!candidates.native().lets(query, token) || candidates.local().contains(query, token) ||
                 candidates.always().reads(query, token))
                 continue;
-            choices.keys.push_back(token);
-            choices.scores.push_back(scores[token]);
-            choices.ranks.push_back(storedRank(text.rank[token]));
+            list.add(token, token + std::size_t{1}, scores[token], storedRank(text.rank[token]));
         }
-        choices.rowBegin.push_back(static_cast<std::uint32_t>(choices.keys.size()));
+        list.endRow();
+        choices.rowBegin.push_back(static_cast<std::uint32_t>(list.runs.size()));
         choices.threshold.push_back(text.bar[query]);
         choices.budget.push_back(text.budget[query]);
     }
+    choices.runs = std::move(list.runs);
     choices.tokenThreshold = text.bar;
     choices.tokenBudget = text.budget;
     choices.nanScores += text.nanScores;
@@ -90,17 +87,12 @@ void keepRows(RoutedChoices& choices, const Keeps& keeps) {
     for (std::size_t query = choices.rows.first; query < choices.rows.last; ++query) {
         const std::size_t r = query - choices.rows.first;
         const std::size_t end = choices.rowBegin[r + 1];
-        for (; begin < end && keeps(query); ++begin, ++kept) {
-            choices.keys[kept] = choices.keys[begin];
-            choices.scores[kept] = choices.scores[begin];
-            choices.ranks[kept] = choices.ranks[begin];
-        }
+        for (; begin < end && keeps(query); ++begin, ++kept)
+            choices.runs[kept] = choices.runs[begin];
         begin = end;
         choices.rowBegin[r + 1] = static_cast<std::uint32_t>(kept);
     }
-    choices.keys.resize(kept);
-    choices.scores.resize(kept);
-    choices.ranks.resize(kept);
+    choices.runs.resize(kept);
 }
 
 std::vector<std::uint8_t> notPinned(const std::vector<std::uint8_t>& pinned, std::size_t count) {
@@ -262,10 +254,10 @@ Result<> routeSets(const Job& job, const std::vector<std::size_t>& units,
     });
     if (cancel.cancelled())
         return fail(ErrorCode::Cancelled, "cancelled");
-    for (std::size_t n = 0; n < units.size(); ++n) {
-        join(std::span(results).subspan(n * blocks, blocks), *choices[n]);
-        macs += choosers[n]->macs();
-    }
+    parallelFor(units.size(), job.threads,
+                [&](std::size_t n) { join(std::span(results).subspan(n * blocks, blocks), *choices[n]); });
+    for (const auto& chooser : choosers)
+        macs += chooser->macs();
     return {};
 }
 
@@ -308,7 +300,8 @@ std::uint64_t choiceBytesOf(const RoutedPart& routed, const ModelShape& shape, s
     }
     keys += static_cast<double>(routed.randomBlocks) * page;
     const auto units = static_cast<double>(unitsOf(unitKindOf(routed), shape));
-    return static_cast<std::uint64_t>(10 * units * std::min(keys, most) * static_cast<double>(tokens));
+    return static_cast<std::uint64_t>(sizeof(ChosenRun) * units * std::min(keys, most) *
+                                      static_cast<double>(tokens));
 }
 
 } // namespace

@@ -58,9 +58,7 @@ bool better(const ChosenKey& a, const RoutingRow& b) {
 void appendKeys(RoutingRecord& record, const RoutedChoices& choices, RoutingRow row) {
     std::vector<RoutingRow> ofToken(choices.rows.last, row);
     for (std::size_t query = choices.rows.first; query < choices.rows.last; ++query) {
-        const std::size_t r = query - choices.rows.first;
-        for (std::size_t at = choices.rowBegin[r]; at < choices.rowBegin[r + 1]; ++at) {
-            const ChosenKey chosen = choices.chosen(query, at);
+        for (const ChosenKey& chosen : choices.chosenKeys(query)) {
             RoutingRow& token = ofToken[chosen.key];
             if (token.queries == 0 || better(chosen, token)) {
                 token.score = chosen.score;
@@ -134,10 +132,8 @@ void forEachChoice(const LayerRouting& routing, const ModelShape& shape,
         choice.head = named.head;
         choice.headGroup = named.headGroup;
         for (std::size_t query = choices.rows.first; query < choices.rows.last; ++query) {
-            const std::size_t r = query - choices.rows.first;
             choice.query = static_cast<std::uint32_t>(query);
-            for (std::size_t at = choices.rowBegin[r]; at < choices.rowBegin[r + 1]; ++at) {
-                const ChosenKey chosen = choices.chosen(query, at);
+            for (const ChosenKey& chosen : choices.chosenKeys(query)) {
                 choice.token = chosen.key;
                 choice.signal = chosen.drawn ? kRandomBlocksSignal : std::string_view(named.unit->signal);
                 choice.score = chosen.score;

@@ -61,11 +61,11 @@ void RowChooser::append(std::size_t query, const Ranked* best, std::size_t count
     std::sort(byKey.begin(), byKey.end());
     for (const std::uint64_t entry : byKey) {
         const auto place = static_cast<std::uint32_t>(entry);
-        out.keys.push_back(static_cast<std::uint32_t>(entry >> 32));
-        out.scores.push_back(recorded(scoreOf(best[place]), scoreFactor, logSum));
-        out.ranks.push_back(storedRank(place + std::size_t{1}));
+        const auto key = static_cast<std::size_t>(entry >> 32);
+        out.list.add(key, key + 1, recorded(scoreOf(best[place]), scoreFactor, logSum),
+                     storedRank(place + std::size_t{1}));
     }
-    out.counts.push_back(static_cast<std::uint32_t>(byKey.size()));
+    out.counts.push_back(static_cast<std::uint32_t>(out.list.endRow()));
     appendBounds(count > 0 ? recorded(scoreOf(best[count - 1]), scoreFactor, logSum)
                            : std::numeric_limits<float>::quiet_NaN(),
                  allowedKeys, out);
@@ -74,10 +74,10 @@ void RowChooser::append(std::size_t query, const Ranked* best, std::size_t count
 /// The same of what a stream has placed.
 void RowChooser::append(std::size_t query, const TopK::Places& top, float scoreFactor, const float* logSum,
                         std::size_t allowedKeys, BlockChoices& out) const {
-    const std::size_t begin = out.keys.size();
-    out.keys.resize(begin + top.held);
-    out.scores.resize(begin + top.held);
-    out.ranks.resize(begin + top.held);
+    // No two keys have one rank, so each is a run of its own.
+    std::vector<ChosenRun>& runs = out.list.runs;
+    const std::size_t begin = runs.size();
+    runs.resize(begin + top.held);
     float worst = std::numeric_limits<float>::quiet_NaN();
     std::size_t end = begin;
     for (std::size_t n = 0; n < top.held; ++n) {
@@ -90,15 +90,10 @@ void RowChooser::append(std::size_t query, const TopK::Places& top, float scoreF
             worst = score;
         if (top.tokens[n] > query)
             continue;
-        out.keys[end] = top.tokens[n];
-        out.scores[end] = score;
-        out.ranks[end] = storedRank(place + std::size_t{1});
-        ++end;
+        runs[end++] = {top.tokens[n], 1, storedRank(place + std::size_t{1}), score};
     }
-    out.keys.resize(end);
-    out.scores.resize(end);
-    out.ranks.resize(end);
-    out.counts.push_back(static_cast<std::uint32_t>(end - begin));
+    runs.resize(end);
+    out.counts.push_back(static_cast<std::uint32_t>(out.list.endRow()));
     appendBounds(worst, allowedKeys, out);
 }
 
@@ -151,25 +146,20 @@ void RowChooser::chooseGrowing(std::size_t first, std::size_t last, Scratch& scr
             fresh = false;
         }
         if (!fresh) {
-            rowBegin = out.keys.size();
+            rowBegin = out.list.runs.size();
             append(query, best.data(), best.size(), 1, nullptr, static_cast<std::size_t>(m_routed.budget),
                    scratch.byKey, out);
             fresh = true;
             continue;
         }
         const std::size_t count = out.counts.back();
-        const std::size_t end = out.keys.size();
-        out.keys.resize(end + count);
-        out.scores.resize(end + count);
-        out.ranks.resize(end + count);
-        std::copy_n(out.keys.begin() + static_cast<std::ptrdiff_t>(rowBegin), count,
-                    out.keys.begin() + static_cast<std::ptrdiff_t>(end));
-        std::copy_n(out.scores.begin() + static_cast<std::ptrdiff_t>(rowBegin), count,
-                    out.scores.begin() + static_cast<std::ptrdiff_t>(end));
-        std::copy_n(out.ranks.begin() + static_cast<std::ptrdiff_t>(rowBegin), count,
-                    out.ranks.begin() + static_cast<std::ptrdiff_t>(end));
+        std::vector<ChosenRun>& runs = out.list.runs;
+        const std::size_t end = runs.size();
+        runs.resize(end + count);
+        std::copy_n(runs.begin() + static_cast<std::ptrdiff_t>(rowBegin), count,
+                    runs.begin() + static_cast<std::ptrdiff_t>(end));
         rowBegin = end;
-        out.counts.push_back(static_cast<std::uint32_t>(count));
+        out.counts.push_back(static_cast<std::uint32_t>(out.list.endRow()));
         out.budget.push_back(out.budget.back());
         out.threshold.push_back(out.threshold.back());
     }

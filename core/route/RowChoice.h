@@ -11,10 +11,8 @@ namespace fovea {
 
 /// The choices of up to 64 consecutive queries, appended row by row.
 struct BlockChoices {
-    std::vector<std::uint32_t> counts; ///< keys of each row
-    std::vector<std::uint32_t> keys;
-    std::vector<float> scores;
-    std::vector<std::uint16_t> ranks;
+    std::vector<std::uint32_t> counts; ///< runs of each row
+    RunList list;
     std::vector<float> threshold;
     std::vector<std::uint32_t> budget;
     std::uint64_t nanScores = 0;

@@ -1,4 +1,5 @@
 #include "core/route/SetChoice.h"
+#include "core/route/RoundedKeys.h"
 #include "core/route/TextChoice.h"
 #include <cmath>
 #include <functional>
@@ -53,7 +54,7 @@ RowRange rowsNeeded(const RoutedPart& routed, RowRange rows, std::size_t tokens)
 
 std::size_t countCandidates(const Candidates::Row& row, std::size_t first, std::size_t last) {
     std::size_t count = 0;
-    forEachCandidate(row, first, last, [&](std::size_t) { ++count; });
+    forEachCandidateRun(row, first, last, [&](std::size_t begin, std::size_t end) { count += end - begin; });
     return count;
 }
 
@@ -87,20 +88,26 @@ float barOf(const Offer& offer, BudgetKind kind, double budget, std::size_t chos
 }
 
 void softmaxRow(const SetInput& in, std::size_t head, std::size_t query, std::size_t count,
-                std::vector<float>& out) {
+                std::vector<float>& out, const std::vector<float>* packed) {
     const float* q = in.signal.query(head).row(query);
     const ConstMatrixView k = in.signal.key(in.signal.kvHeadOf(head));
     const LogitForm form = in.form();
     const std::size_t first = std::min(in.native().first(query), count);
-    out.assign(count, 0.0F);
-    for (std::size_t j = first; j < count; ++j) {
-        const float* key = k.row(j);
-        float sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (std::size_t d = 0; d < k.cols; ++d)
-            sum += q[d] * key[d];
-        out[j] = form(sum);
-    }
+    const std::size_t groups = (count + kGroupKeys - 1) / kGroupKeys;
+    out.resize(groups * kGroupKeys);
+    if (packed != nullptr)
+        in.signal.dots.exactColumns(packed->data(), groups, q, k.cols, out.data());
+    else
+        for (std::size_t g = first / kGroupKeys; g < groups; ++g) {
+            float group[kGroupKeys * kMostHeadDim];
+            const std::size_t key = g * kGroupKeys;
+            packFloats(k.row(key), k.stride, std::min(kGroupKeys, count - key), k.cols, group);
+            in.signal.dots.exactColumns(group, 1, q, k.cols, out.data() + key);
+        }
+    out.resize(count);
+    std::fill_n(out.begin(), first, 0.0F);
+    for (std::size_t j = first; j < count; ++j)
+        out[j] = form(out[j]);
     float* row = out.data() + first;
     count -= first;
     const float peak = in.signal.dots.greatest(row, count);
@@ -113,6 +120,16 @@ void softmaxRow(const SetInput& in, std::size_t head, std::size_t query, std::si
     const auto inverse = static_cast<float>(1 / total);
     for (std::size_t j = 0; j < count; ++j)
         row[j] *= inverse;
+}
+
+std::vector<float> packedKeys(const SetInput& in, std::size_t head, std::size_t count) {
+    const ConstMatrixView k = in.signal.key(in.signal.kvHeadOf(head));
+    const std::size_t groups = (count + kGroupKeys - 1) / kGroupKeys;
+    std::vector<float> packed(groups * kGroupKeys * k.cols);
+    for (std::size_t g = 0; g < groups; ++g)
+        packFloats(k.row(g * kGroupKeys), k.stride, std::min(kGroupKeys, count - g * kGroupKeys), k.cols,
+                   packed.data() + g * kGroupKeys * k.cols);
+    return packed;
 }
 
 } // namespace fovea

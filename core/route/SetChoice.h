@@ -1,6 +1,7 @@
 #pragma once
 #include "core/route/RowChoice.h"
 #include "core/route/Signal.h"
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -49,34 +50,54 @@ protected:
 /// The rows extended to the start of the first query block, which a chooser must see as a whole.
 [[nodiscard]] RowRange rowsNeeded(const RoutedPart& routed, RowRange rows, std::size_t tokens);
 
-/// Appends one row key by key, in ascending order of keys.
+/// Appends one row in ascending order of keys.
 class RowAppender {
 public:
-    explicit RowAppender(BlockChoices& out) : m_out(out), m_before(out.keys.size()) {}
+    explicit RowAppender(BlockChoices& out) : m_out(out) {}
     /// `rank` counts from 1; kRankKept: not ranked.
-    void add(std::size_t key, float score, std::size_t rank) {
-        m_out.keys.push_back(static_cast<std::uint32_t>(key));
-        m_out.scores.push_back(score);
-        m_out.ranks.push_back(storedRank(rank));
+    void add(std::size_t key, float score, std::size_t rank) { addRun(key, key + 1, score, rank); }
+    /// Keys [first, last) of one score and rank.
+    void addRun(std::size_t first, std::size_t last, float score, std::size_t rank) {
+        m_out.list.add(first, last, score, storedRank(rank));
     }
     void finish(float threshold, std::size_t budget) {
-        m_out.counts.push_back(static_cast<std::uint32_t>(m_out.keys.size() - m_before));
+        m_out.counts.push_back(static_cast<std::uint32_t>(m_out.list.endRow()));
         m_out.threshold.push_back(threshold);
         m_out.budget.push_back(static_cast<std::uint32_t>(std::min<std::size_t>(budget, kAll)));
     }
 
 private:
     BlockChoices& m_out;
-    std::size_t m_before;
 };
 
+/// The first key in [first, last) whose bit in `blocked` is `bit`; `last` if there is none.
+[[nodiscard]] inline std::size_t nextKey(const std::uint64_t* blocked, std::size_t first, std::size_t last,
+                                         bool bit) {
+    while (first < last) {
+        const std::uint64_t word = (bit ? blocked[first / 64] : ~blocked[first / 64]) >> (first % 64);
+        if (word != 0)
+            return std::min(last, first + static_cast<std::size_t>(std::countr_zero(word)));
+        first = (first / 64 + 1) * 64;
+    }
+    return last;
+}
+/// Calls f(begin, end) for every run of adjacent candidates of `row` in [first, last), ascending.
+template <class F>
+void forEachCandidateRun(const Candidates::Row& row, std::size_t first, std::size_t last, F&& f) {
+    last = std::min(last, row.end);
+    while ((first = nextKey(row.blocked, first, last, false)) < last) {
+        const std::size_t end = nextKey(row.blocked, first, last, true);
+        f(first, end);
+        first = end;
+    }
+}
 /// Calls f(key) for every candidate of `row` in [first, last), ascending.
 template <class F>
 void forEachCandidate(const Candidates::Row& row, std::size_t first, std::size_t last, F&& f) {
-    last = std::min(last, row.end);
-    for (std::size_t key = first; key < last; ++key)
-        if ((row.blocked[key / 64] >> (key % 64) & 1U) == 0)
+    forEachCandidateRun(row, first, last, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t key = begin; key < end; ++key)
             f(key);
+    });
 }
 [[nodiscard]] std::size_t countCandidates(const Candidates::Row& row, std::size_t first, std::size_t last);
 
@@ -107,9 +128,12 @@ struct Offer {
 [[nodiscard]] float barOf(const Offer& offer, BudgetKind kind, double budget, std::size_t chosen);
 
 /// The softmax of one query over those of keys [0, count) that it may read: [count] weights. A NaN logit has
-/// weight 0, and so has a key outside the native window.
+/// weight 0, and so has a key outside the native window. `packed`: packedKeys of the head, for at least
+/// `count` keys; null: none. The bits are the same, but many rows are faster with it.
 void softmaxRow(const SetInput& in, std::size_t head, std::size_t query, std::size_t count,
-                std::vector<float>& out);
+                std::vector<float>& out, const std::vector<float>* packed = nullptr);
+/// Keys [0, count) of a query head as columns for DotKernels::exactColumns.
+[[nodiscard]] std::vector<float> packedKeys(const SetInput& in, std::size_t head, std::size_t count);
 
 namespace sets {
 std::unique_ptr<SetChooser> pages(const SetInput& in);         ///< PageChoice.cpp: page and block granularity

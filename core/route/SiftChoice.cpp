@@ -43,9 +43,7 @@ void RowChooser::chooseSifting(std::size_t first, std::size_t last, Scratch& scr
     std::vector<Stream>& streams = scratch.streams;
     const std::size_t most = allowed(m_routed.budgetKind, m_routed.budget, m_candidates.tokens());
     const std::size_t room = (last - first) * std::min(most, last);
-    out.keys.reserve(room);
-    out.scores.reserve(room);
-    out.ranks.reserve(room);
+    out.list.runs.reserve(out.list.runs.size() + room);
     const auto pass = [&](std::size_t begin, std::size_t end, std::span<const std::uint32_t> pool) {
         while (streams.size() < end - begin)
             streams.emplace_back(m_dots);
@@ -68,10 +66,13 @@ void RowChooser::chooseSifting(std::size_t first, std::size_t last, Scratch& scr
     std::vector<std::uint32_t> pool;
     if (m_pairs != nullptr && m_pairs->scoresKeys() && m_candidates.growing() && most <= kPoolKeys &&
         first >= kPoolWorth && last - first > kPilots) {
-        const std::size_t before = out.keys.size();
+        const std::size_t before = out.list.runs.size();
         pass(first, first + kPilots, {});
         begin = first + kPilots;
-        pool = poolOf({out.keys.begin() + static_cast<std::ptrdiff_t>(before), out.keys.end()});
+        std::vector<std::uint32_t> chosen; // without a pool every key is a run
+        for (std::size_t n = before; n < out.list.runs.size(); ++n)
+            chosen.push_back(out.list.runs[n].key);
+        pool = poolOf(std::move(chosen));
     }
     const std::size_t rows = most < kManyKeys ? kPassRows : kGroupRows;
     for (; begin < last; begin += std::min(rows, last - begin))

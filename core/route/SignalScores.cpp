@@ -1,6 +1,7 @@
 #include "core/policy/SignalSpec.h"
 #include "core/route/Router.h"
 #include "core/route/TextChoice.h"
+#include <algorithm>
 #include <limits>
 #include <string>
 
@@ -24,8 +25,8 @@ Result<std::vector<float>> signalScores(const AttentionPolicy& policy, const Mod
     FOVEA_TRY(routing);
     std::vector<float> scores(query + 1, std::numeric_limits<float>::quiet_NaN());
     if (const RoutedChoices* choices = routing->choicesOf(head))
-        for (std::size_t n = 0; n < choices->keys.size(); ++n)
-            scores[choices->keys[n]] = choices->scores[n];
+        for (const ChosenRun& run : choices->runs)
+            std::fill_n(scores.begin() + run.key, run.count, run.score);
     return scores;
 }
 

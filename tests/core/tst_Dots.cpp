@@ -3,6 +3,7 @@
 #include "core/route/RoundedKeys.h"
 #include "core/route/Selection.h"
 #include <QtTest>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -48,6 +49,8 @@ private slots:
     void places_countTheBetter();
     void floatTile_isTheSum_data() { eachSet(); }
     void floatTile_isTheSum();
+    void exactColumns_haveTheBitsOfFourSums_data() { eachSet(); }
+    void exactColumns_haveTheBitsOfFourSums();
     void round_isSymmetricAndNearestEven_data() { eachSet(); }
     void round_isSymmetricAndNearestEven();
     void roundedKeys_growAsIfRoundedAtOnce_data() { eachSet(); }
@@ -215,6 +218,39 @@ void tst_Dots::floatTile_isTheSum() {
                     QVERIFY(std::fabs(static_cast<double>(out[r * 48 + j]) - sum / 4) < 1e-5);
                 }
         }
+}
+
+void tst_Dots::exactColumns_haveTheBitsOfFourSums() {
+    QFETCH(QString, isa);
+    const DotKernels& dots = set(isa);
+    Draw draw{6};
+    for (const std::size_t dim : {1, 3, 4, 7, 64, 255, 256}) {
+        const std::size_t columns = 21, groups = 2;
+        std::vector<float> r(columns * dim), x(dim), packed(groups * 16 * dim), out(groups * 16);
+        for (auto& value : r)
+            value = draw.number();
+        for (auto& value : x)
+            value = draw.number();
+        for (std::size_t g = 0; g < groups; ++g)
+            packFloats(r.data() + g * 16 * dim, dim, std::min<std::size_t>(16, columns - g * 16), dim,
+                       packed.data() + g * 16 * dim);
+        dots.exactColumns(packed.data(), groups, x.data(), dim, out.data());
+        for (std::size_t c = 0; c < columns; ++c) {
+            volatile float sums[4] = {}; // volatile: every product and sum is rounded
+            const std::size_t whole = dim / 4 * 4;
+            for (std::size_t d = 0; d < whole; ++d) {
+                volatile const float product = x[d] * r[c * dim + d];
+                sums[d % 4] = sums[d % 4] + product;
+            }
+            volatile const float even = sums[0] + sums[2], odd = sums[1] + sums[3];
+            volatile float sum = even + odd;
+            for (std::size_t d = whole; d < dim; ++d) {
+                volatile const float product = x[d] * r[c * dim + d];
+                sum = sum + product;
+            }
+            QCOMPARE(std::bit_cast<std::uint32_t>(out[c]), std::bit_cast<std::uint32_t>(float{sum}));
+        }
+    }
 }
 
 void tst_Dots::round_isSymmetricAndNearestEven() {

@@ -234,10 +234,10 @@ AttentionPolicy mechanism(const QByteArray& fields) {
 QByteArray rowText(const RoutedChoices& c, std::size_t query) {
     const std::size_t r = query - c.rows.first;
     QByteArray out;
-    for (std::size_t n = c.rowBegin[r]; n < c.rowBegin[r + 1]; ++n)
-        out += QByteArray::number(c.keys[n]) + ':' +
-               QByteArray::number(static_cast<double>(c.scores[n]), 'g', 9) + '#' +
-               QByteArray::number(c.ranks[n]) + ' ';
+    for (const ChosenKey& key : c.chosenKeys(query))
+        out += QByteArray::number(key.key) + ':' +
+               QByteArray::number(static_cast<double>(key.score), 'g', 9) + '#' +
+               QByteArray::number(key.rank) + ' ';
     out += '|' + QByteArray::number(static_cast<double>(c.threshold[r]), 'g', 9) + '/' +
            QByteArray::number(c.budget[r]);
     if (!c.queryRole.empty())
@@ -651,12 +651,12 @@ void tst_Mechanisms::questBound_isNeverBelowALogit() {
     for (std::size_t head = 0; head < kHeads; ++head) {
         const RoutedChoices& c = *routing->units[head].choices;
         for (std::size_t query = 0; query < 150; ++query)
-            for (std::size_t n = c.rowBegin[query]; n < c.rowBegin[query + 1]; ++n) {
+            for (const ChosenKey& chosen : c.chosenKeys(query)) {
                 double dot = 0;
                 for (std::size_t d = 0; d < kDim; ++d)
                     dot += static_cast<double>(layer.q.view()(query, head * kDim + d)) *
-                           static_cast<double>(layer.k.view()(c.keys[n], head / 2 * kDim + d));
-                QVERIFY(static_cast<double>(c.scores[n]) >= 0.25 * dot - 1e-4);
+                           static_cast<double>(layer.k.view()(chosen.key, head / 2 * kDim + d));
+                QVERIFY(static_cast<double>(chosen.score) >= 0.25 * dot - 1e-4);
                 ++compared;
             }
     }

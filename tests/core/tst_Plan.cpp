@@ -159,6 +159,7 @@ Case randomCase(std::uint64_t seed) {
             auto choices = std::make_shared<RoutedChoices>();
             choices->rows = c.rows;
             choices->rowBegin.push_back(0);
+            RunList list;
             for (std::size_t i = c.rows.first; i < c.rows.last; ++i) {
                 std::set<std::size_t> chosen; // deliberately overlapping local and always
                 if (style == 0)
@@ -171,10 +172,13 @@ Case randomCase(std::uint64_t seed) {
                     for (std::size_t j = draw.below(i + 1) / 2; j <= i; ++j)
                         if (draw.chance(60))
                             chosen.insert(j);
-                for (const std::size_t j : chosen)
-                    choices->keys.push_back(static_cast<std::uint32_t>(j));
-                choices->rowBegin.push_back(static_cast<std::uint32_t>(choices->keys.size()));
+                for (const std::size_t j : chosen) // runs of one score and rank, and single keys
+                    list.add(j, j + 1, 0,
+                             static_cast<std::uint16_t>(draw.chance(70) ? 1 : 1 + draw.below(3)));
+                list.endRow();
+                choices->rowBegin.push_back(static_cast<std::uint32_t>(list.runs.size()));
             }
+            choices->runs = std::move(list.runs);
             if (draw.chance(50))
                 for (std::size_t i = 0; i < c.rows.last; ++i)
                     choices->queryRole.push_back(draw.chance(20));
@@ -329,9 +333,9 @@ void tst_Plan::fullChoices_joinTheBandIntoTiles() {
     choices->rows = {0, 256};
     choices->rowBegin.push_back(0);
     for (std::uint32_t i = 0; i < 256; ++i) {
-        for (std::uint32_t j = 0; j + 5 <= i; ++j)
-            choices->keys.push_back(j);
-        choices->rowBegin.push_back(static_cast<std::uint32_t>(choices->keys.size()));
+        if (i >= 5)
+            choices->runs.push_back({0, static_cast<std::uint16_t>(i - 4), 1, 0});
+        choices->rowBegin.push_back(static_cast<std::uint32_t>(choices->runs.size()));
     }
     c.routing = std::make_shared<LayerRouting>();
     c.routing->units.push_back({{0, 1, 2, 3}, "key_norm", choices});
@@ -370,8 +374,8 @@ void tst_Plan::scatteredButDense_isABitmask() {
         choices->rowBegin.push_back(0);
         for (std::uint32_t i = 0; i < 512; ++i) {
             for (std::uint32_t j = i % 2; j + 5 <= i; j += step)
-                choices->keys.push_back(j);
-            choices->rowBegin.push_back(static_cast<std::uint32_t>(choices->keys.size()));
+                choices->runs.push_back({j, 1, 1, 0});
+            choices->rowBegin.push_back(static_cast<std::uint32_t>(choices->runs.size()));
         }
         c.routing = std::make_shared<LayerRouting>();
         c.routing->units.push_back({{0, 1, 2, 3}, "key_norm", choices});

@@ -89,6 +89,7 @@ void tst_Router::keyChoice_isTheRestatement() {
                             choice == Choice::Sequence ? restated.textKeys(unit) : std::vector<bool>();
                         for (std::size_t i = 0; i < 29; ++i) {
                             const auto row = choices.row(i);
+                            const auto chosen = choices.chosenKeys(i);
                             if (choice == Choice::Sequence) {
                                 std::vector<std::uint32_t> expected;
                                 for (std::uint32_t j = 0; j <= i; ++j)
@@ -103,10 +104,9 @@ void tst_Router::keyChoice_isTheRestatement() {
                                            << budget.budget << "scope" << int(scope) << "query" << i;
                             QCOMPARE(row.size(), expected.size());
                             for (std::size_t n = 0; n < row.size(); ++n) {
-                                const std::size_t at = choices.rowBegin[i] + n;
-                                QCOMPARE(std::size_t{row[n]}, expected[n].key);
-                                QCOMPARE(std::size_t{choices.ranks[at]}, expected[n].rank);
-                                QVERIFY(close(static_cast<double>(choices.scores[at]), expected[n].score));
+                                QCOMPARE(std::size_t{chosen[n].key}, expected[n].key);
+                                QCOMPARE(std::size_t{chosen[n].rank}, expected[n].rank);
+                                QVERIFY(close(static_cast<double>(chosen[n].score), expected[n].score));
                             }
                         }
                     }
@@ -180,14 +180,11 @@ void tst_Router::roundedDots_atEveryBitWidth() {
         for (std::size_t unit = 0; unit < restated.units(); ++unit)
             for (std::size_t i = 0; i < 150; i += 7) {
                 const auto expected = restated.queryChoice(unit, i);
-                const auto row = routing.units[unit].choices->row(i);
+                const auto row = routing.units[unit].choices->chosenKeys(i);
                 QCOMPARE(row.size(), expected.size());
                 for (std::size_t n = 0; n < row.size(); ++n) {
-                    QCOMPARE(std::size_t{row[n]}, expected[n].key);
-                    QVERIFY(close(static_cast<double>(
-                                      routing.units[unit]
-                                          .choices->scores[routing.units[unit].choices->rowBegin[i] + n]),
-                                  expected[n].score));
+                    QCOMPARE(std::size_t{row[n].key}, expected[n].key);
+                    QVERIFY(close(static_cast<double>(row[n].score), expected[n].score));
                 }
             }
     }

@@ -214,9 +214,9 @@ void tst_RoutingRecord::mixedHeads_areNamedOneByOne() {
         const std::string signal = parts.routed.signal.empty() ? "random_blocks" : parts.routed.signal;
         std::map<std::uint32_t, std::uint32_t> queries;
         for (std::size_t query = 0; query < kTokens; ++query)
-            for (std::size_t at = c.rowBegin[query]; at < c.rowBegin[query + 1]; ++at) {
-                ++queries[c.keys[at]];
-                wantedChoices.emplace(head, Role::Keys, query, c.keys[at], c.scores[at], signal);
+            for (const ChosenKey& key : c.chosenKeys(query)) {
+                ++queries[key.key];
+                wantedChoices.emplace(head, Role::Keys, query, key.key, key.score, signal);
             }
         for (const auto& [token, count] : queries)
             wanted.emplace(head, Role::Keys, token, count, signal);

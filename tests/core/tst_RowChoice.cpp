@@ -115,12 +115,9 @@ private:
         for (std::size_t n = 0; n < count; ++n)
             if (tokenOf(ranked[n]) <= i)
                 byKey[tokenOf(ranked[n])] = {step * scoreOf(ranked[n]), static_cast<std::uint16_t>(n + 1)};
-        for (const auto& [key, what] : byKey) {
-            all.keys.push_back(key);
-            all.scores.push_back(what.first);
-            all.ranks.push_back(what.second);
-        }
-        all.rowBegin.push_back(static_cast<std::uint32_t>(all.keys.size()));
+        for (const auto& [key, what] : byKey) // of different ranks, so each is a run
+            all.runs.push_back({key, 1, what.second, what.first});
+        all.rowBegin.push_back(static_cast<std::uint32_t>(all.runs.size()));
         all.threshold.push_back(count > 0 ? step * scoreOf(ranked[count - 1]) : kNan);
         all.budget.push_back(static_cast<std::uint32_t>(allowed));
     }
@@ -146,6 +143,8 @@ class tst_RowChoice : public QObject {
 private slots:
     void longText_isTheSortedRow_data();
     void longText_isTheSortedRow();
+    void pagesOfABudget_areTheBestOfAll_data();
+    void pagesOfABudget_areTheBestOfAll();
 };
 
 void tst_RowChoice::longText_isTheSortedRow_data() {
@@ -194,12 +193,75 @@ void tst_RowChoice::longText_isTheSortedRow() {
             if (!std::ranges::equal(fast.row(i), slow.row(i)))
                 QFAIL(qPrintable(QString("%1: the keys of query %2 differ").arg(signal).arg(i)));
         QVERIFY(fast.rowBegin == slow.rowBegin);
-        QVERIFY(fast.ranks == slow.ranks);
-        QVERIFY(sameNumbers(fast.scores, slow.scores));
+        const auto scores = [](const RoutedChoices& c) {
+            std::vector<float> all;
+            for (const ChosenRun& run : c.runs)
+                all.push_back(run.score);
+            return all;
+        };
+        QVERIFY(std::ranges::equal(fast.runs, slow.runs, {}, &ChosenRun::rank, &ChosenRun::rank));
+        QVERIFY(sameNumbers(scores(fast), scores(slow)));
         QVERIFY(sameNumbers(fast.threshold, slow.threshold));
         QVERIFY(fast.budget == slow.budget);
         QCOMPARE(fast.nanScores, slow.nanScores);
     }
+}
+
+void tst_RowChoice::pagesOfABudget_areTheBestOfAll_data() {
+    QTest::addColumn<int>("input");
+    for (int input = 0; input < Inputs; ++input)
+        QTest::addRow("%s", nameOf(input)) << input;
+}
+
+/// A threshold below every score ranks all pages by the plain way: sort and cut. A budget must choose the
+/// best of them, with the same scores and ranks, whatever way it takes.
+void tst_RowChoice::pagesOfABudget_areTheBestOfAll() {
+    QFETCH(int, input);
+    const Layer layer = layerOf(input);
+    const RowRange parts[] = {{600, kTokens}, {1, 70}, {kTokens - 1, kTokens}};
+    for (const char* signal : {"page_bound", "page_mean"})
+        for (const int page : {8, 50})
+            for (const int variant : {page == 8 ? 0 : 1}) {
+                AttentionPolicy p = basePolicy(variant);
+                p.routed.signal = signal;
+                p.routed.granularity = Granularity::Page;
+                p.routed.page = page;
+                p.routed.budgetKind = BudgetKind::Threshold;
+                p.routed.budget = kNoBar;
+                const LayerRouting all = routed(p, layer, {0, kTokens}, 2);
+                for (const double budget : {1.0, 40.0, 700.0, 0.07}) {
+                    p.routed.budgetKind = budget < 1 ? BudgetKind::Fraction : BudgetKind::Count;
+                    p.routed.budget = budget;
+                    for (const RowRange rows : parts) {
+                        const LayerRouting some = routed(p, layer, rows, 2);
+                        for (std::size_t unit = 0; unit < some.units.size(); unit += 2)
+                            for (std::size_t i = rows.first; i < rows.last; i += 3) {
+                                const RoutedChoices& chosen = *some.units[unit].choices;
+                                const RoutedChoices& ranked = *all.units[unit].choices;
+                                std::uint32_t pages = 0;
+                                for (const ChosenRun& run : ranked.runsOf(i))
+                                    pages = std::max<std::uint32_t>(pages, run.rank);
+                                const auto keys = budget < 1 ? std::ceil(budget * pages) * page : budget;
+                                const auto most = static_cast<std::uint32_t>(std::ceil(keys / page));
+                                std::vector<ChosenKey> expected;
+                                float bar = kNan;
+                                for (const ChosenKey& key : ranked.chosenKeys(i))
+                                    if (key.rank <= most) {
+                                        expected.push_back(key);
+                                        if (key.rank == std::min(most, pages))
+                                            bar = key.score;
+                                    }
+                                const std::vector<ChosenKey> found = chosen.chosenKeys(i);
+                                QVERIFY(std::ranges::equal(found, expected,
+                                                           [](const ChosenKey& a, const ChosenKey& b) {
+                                                               return a.key == b.key && a.rank == b.rank &&
+                                                                      sameNumbers({a.score}, {b.score});
+                                                           }));
+                                QVERIFY(sameNumbers({chosen.threshold[i - rows.first]}, {bar}));
+                            }
+                    }
+                }
+            }
 }
 
 QTEST_APPLESS_MAIN(tst_RowChoice)

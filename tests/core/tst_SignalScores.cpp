@@ -49,8 +49,8 @@ void tst_SignalScores::scores_areThoseTheRouterRankedBy() {
         const RoutedChoices& choices = *routing.choicesOf(3);
         const auto row = choices.row(query);
         for (std::size_t n = 0; n < row.size(); ++n) {
-            const std::size_t at = choices.rowBegin[query] + n;
-            QCOMPARE((*scores)[row[n]], choices.scores[at]);
+            const ChosenKey chosenKey = *choices.find(query, row[n]);
+            QCOMPARE((*scores)[row[n]], chosenKey.score);
             if (perText)
                 continue; // ranked among the tokens before it, not before the query
             int rank = 1;
@@ -59,7 +59,7 @@ void tst_SignalScores::scores_areThoseTheRouterRankedBy() {
                                 (key > row[n] && (*scores)[key] == (*scores)[row[n]])
                             ? 1
                             : 0;
-            QCOMPARE(rank, static_cast<int>(choices.ranks[at]));
+            QCOMPARE(rank, static_cast<int>(chosenKey.rank));
             ++chosen;
         }
     }

@@ -377,9 +377,9 @@ bool sameBits(const std::vector<T>& a, const std::vector<T>& b) {
 }
 
 inline bool same(const RoutedChoices& a, const RoutedChoices& b) {
-    return a.rows == b.rows && a.rowBegin == b.rowBegin && a.keys == b.keys && sameBits(a.scores, b.scores) &&
-           a.ranks == b.ranks && sameBits(a.threshold, b.threshold) && a.budget == b.budget &&
-           a.queryRole == b.queryRole && sameBits(a.queryScore, b.queryScore) && a.nanScores == b.nanScores;
+    return a.rows == b.rows && a.rowBegin == b.rowBegin && sameBits(a.runs, b.runs) &&
+           sameBits(a.threshold, b.threshold) && a.budget == b.budget && a.queryRole == b.queryRole &&
+           sameBits(a.queryScore, b.queryScore) && a.nanScores == b.nanScores;
 }
 
 inline bool close(double a, double b) {
