@@ -6,17 +6,21 @@
 #include "ui/plot/CurvePlot.h"
 #include "ui/plot/ElidedLabel.h"
 #include "ui/plot/Theme.h"
+#include "ui/views/CurvePrediction.h"
 #include "ui/views/CurveView.h"
 #include <QApplication>
 #include <QClipboard>
 #include <QComboBox>
 #include <QFileDialog>
+#include <QMenu>
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QStyleOptionComboBox>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QToolButton>
+#include <QUndoStack>
+#include <cmath>
 
 using namespace fovea;
 using namespace fovea::ui;
@@ -272,7 +276,7 @@ private slots:
         auto* predict = view.findChild<QPushButton*>("curve.predict");
         QVERIFY(!predict->isEnabled()); // no full run yet
         runs.submitNow();
-        QTRY_VERIFY(!runs.updating() && runs.lastComplete());
+        QTRY_VERIFY_WITH_TIMEOUT(!runs.updating() && runs.lastComplete(), 120000);
         auto* plot = view.findChild<CurvePlot*>("curve.plot");
         auto* state = view.findChild<ElidedLabel*>("curve.state");
         QVERIFY(predict->isEnabled());
@@ -286,7 +290,7 @@ private slots:
         QCOMPARE(marks({CurveMark::Predicted, CurveMark::PredictedFront}), 0);
         QTest::mouseClick(predict, Qt::LeftButton);
         QVERIFY(!predict->isEnabled());
-        QTRY_VERIFY(marks({CurveMark::PredictedFront}) > 1);
+        QTRY_VERIFY_WITH_TIMEOUT(marks({CurveMark::PredictedFront}) > 1, 120000);
         const SweepPlan grid = CurveView::plan(request.policy, runs.snapshot()->tokens->size());
         QCOMPARE(static_cast<std::size_t>(marks({CurveMark::Predicted, CurveMark::PredictedFront})),
                  grid.axes[0].values.size() * grid.axes[1].values.size());
@@ -314,6 +318,52 @@ private slots:
         QCOMPARE(marks({CurveMark::Predicted, CurveMark::PredictedFront}), 0);
     }
 
+    /// A goal is chosen from the menu; its answer becomes B, and what was run for it is drawn as measured.
+    void aSearchLoadsItsAnswer() {
+        const test::SmallModelFile model;
+        Request request;
+        request.modelPath = model.path();
+        request.text = std::make_shared<const std::string>(test::smallText(90));
+        RequestModel requests(request);
+        SelectionModel selection;
+        RunController runs(requests, selection);
+        CurveView view(ViewContext{runs, requests, selection});
+        view.resize(1000, 400);
+        view.show();
+        auto* find = view.findChild<QToolButton*>("curve.find");
+        QVERIFY(!find->isEnabled()); // no full run yet
+        runs.submitNow();
+        QTRY_VERIFY_WITH_TIMEOUT(!runs.updating() && runs.lastComplete(), 120000);
+        QVERIFY(find->isEnabled());
+        QAction* within = nullptr;
+        for (QAction* action : view.findChild<QMenu*>("curve.goals")->actions())
+            if (action->text().contains(QStringLiteral("within KL 0.1")))
+                within = action;
+        QVERIFY(within != nullptr);
+        within->trigger();
+        QVERIFY(!find->isEnabled()); // one at a time
+        auto* prediction = view.findChild<CurvePrediction*>();
+        QTRY_VERIFY_WITH_TIMEOUT(!prediction->running(), 120000);
+        const Tuning* tuning = prediction->tuning();
+        QVERIFY(tuning != nullptr && tuning->best);
+        const TunePoint& best = tuning->points[*tuning->best];
+        QVERIFY(best.measuredKl() <= 0.1);
+        QVERIFY(sameButName(requests.request().policy, best.candidate.policy));
+        auto* state = view.findChild<ElidedLabel*>("curve.state");
+        QVERIFY2(state->toolTip().contains(QStringLiteral("cheapest within KL 0.1")),
+                 qPrintable(state->toolTip()));
+        auto* plot = view.findChild<CurvePlot*>("curve.plot");
+        std::size_t measured = 0;
+        for (const CurvePoint& mark : plot->points())
+            if (mark.mark == CurveMark::Front || mark.mark == CurveMark::Policy) {
+                QVERIFY(std::isnan(mark.low)); // no band: it was measured
+                ++measured;
+            }
+        QCOMPARE(measured, tuning->runs);
+        requests.undoStack().undo();
+        QVERIFY(sameButName(requests.request().policy, request.policy));
+    }
+
     /// A prediction around another policy does not make the points of a sweep belong to that policy.
     void aPredictionLeavesTheSweepItsBase() {
         const test::SmallModelFile model;
@@ -328,21 +378,24 @@ private slots:
         view.resize(1000, 400);
         view.show();
         runs.submitNow();
-        QTRY_VERIFY(!runs.updating() && runs.lastComplete());
+        QTRY_VERIFY_WITH_TIMEOUT(!runs.updating() && runs.lastComplete(), 120000);
         auto* state = view.findChild<ElidedLabel*>("curve.state");
         QTest::mouseClick(view.findChild<QPushButton*>("curve.start"), Qt::LeftButton);
-        QTRY_VERIFY(!runs.sweeping() && !runs.sweepPoints().empty());
+        QTRY_VERIFY_WITH_TIMEOUT(!runs.sweeping() && !runs.sweepPoints().empty(), 120000);
         QVERIFY2(state->toolTip().contains(QStringLiteral("click a point")), qPrintable(state->toolTip()));
         AttentionPolicy other = requests.request().policy;
         other.always.sinks = 3;
         requests.setPolicy(other, QStringLiteral("sinks"));
         QVERIFY2(state->toolTip().contains(QStringLiteral("another base policy")),
                  qPrintable(state->toolTip()));
-        QTRY_VERIFY(!runs.updating());
+        QTRY_VERIFY_WITH_TIMEOUT(!runs.updating(), 120000);
         QTest::mouseClick(view.findChild<QPushButton*>("curve.predict"), Qt::LeftButton);
         auto* plot = view.findChild<CurvePlot*>("curve.plot");
-        QTRY_VERIFY(std::any_of(plot->points().begin(), plot->points().end(),
-                                [](const CurvePoint& p) { return p.mark == CurveMark::PredictedFront; }));
+        const auto predicted = [&] {
+            return std::any_of(plot->points().begin(), plot->points().end(),
+                               [](const CurvePoint& p) { return p.mark == CurveMark::PredictedFront; });
+        };
+        QTRY_VERIFY_WITH_TIMEOUT(predicted(), 120000);
         QVERIFY2(state->toolTip().contains(QStringLiteral("another base policy")),
                  qPrintable(state->toolTip()));
     }

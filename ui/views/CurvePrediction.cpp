@@ -1,12 +1,25 @@
 #include "ui/views/CurvePrediction.h"
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 namespace fovea::ui {
 
 namespace {
 
 const std::string kKey = "curve.predict";
+
+using Answer = std::shared_ptr<const Tuning>;
+
+/// The newest state of a search under way, between its thread and the one that draws.
+struct Newest {
+    std::mutex mutex;
+    Answer state;
+};
+
+QString percent(double share) {
+    return QString::number(share * 100, 'g', 3);
+}
 
 } // namespace
 
@@ -16,46 +29,106 @@ CurvePrediction::CurvePrediction(ViewContext context, QObject* parent)
 void CurvePrediction::start(SnapshotPtr now, const SweepPlan& grid) {
     if (m_running)
         return;
+    TuneOptions options;
+    options.runs = 0;
+    const Snapshot& text = *now;
+    run(now, grid.base, tuneSpace({grid.base}, grid.axes, text.model->shape, text.tokens->size()), options);
+}
+
+void CurvePrediction::find(SnapshotPtr now, const TuneGoal& goal, std::size_t runs) {
+    if (m_running)
+        return;
+    TuneOptions options;
+    options.goal = goal;
+    options.runs = runs;
+    const Snapshot& text = *now;
+    run(now, *presetPolicy(defaultPreset(true)), standardSpace(text.model->shape, text.tokens->size()),
+        options);
+}
+
+void CurvePrediction::run(SnapshotPtr now, const AttentionPolicy& base, Result<TuneSpace> space,
+                          const TuneOptions& options) {
     m_tuning.reset();
     m_of = std::move(now);
-    m_base = grid.base;
-    Result<TuneSpace> space = tuneSpace({grid.base}, grid.axes, m_of->model->shape, m_of->tokens->size());
+    m_base = base;
     if (!space) {
         emit changed(QString::fromStdString(space.error().message));
         return;
     }
     m_running = true;
-    using Answer = std::shared_ptr<const Tuning>;
+    const auto newest = std::make_shared<Newest>();
     m_context.runs.fetch<Answer>(
         this,
         {kKey, Urgency::Background,
-         [this](const Progress& p) {
-             emit changed(tr("predicting: %1 %2 %")
-                              .arg(QString::fromStdString(p.what))
-                              .arg(p.total > 0 ? std::floor(100 * p.done / p.total) : 0));
+         [this, newest](const Progress& p) {
+             Answer state;
+             {
+                 const std::lock_guard lock(newest->mutex);
+                 state = std::move(newest->state);
+                 newest->state = nullptr;
+             }
+             const QString said = tr("predicting: %1 %2 %")
+                                      .arg(QString::fromStdString(p.what))
+                                      .arg(p.total > 0 ? std::floor(100 * p.done / p.total) : 0);
+             if (state && state->predicts()) {
+                 m_tuning = std::move(state);
+                 emit changed({}); // the points first
+             }
+             emit changed(said);
          }},
-        [now = m_of, space = std::move(*space)](const WorkContext& work) -> Result<Answer> {
-            TuneOptions options;
-            options.runs = 0;
+        [now = m_of, space = std::move(*space), options, newest](const WorkContext& work) -> Result<Answer> {
+            TuneWatch watch;
+            watch.changed = [&](const Tuning& state) {
+                const std::lock_guard lock(newest->mutex);
+                newest->state = std::make_shared<const Tuning>(state);
+            };
             auto tuning = std::make_shared<Tuning>();
-            FOVEA_TRY(tune(options, space, {now}, {}, *tuning, work));
+            FOVEA_TRY(tune(options, space, {now}, watch, *tuning, work));
             return Answer(std::move(tuning));
         },
-        [this](Result<Answer> answer) {
-            m_running = false;
-            QString said;
-            if (!answer)
-                said = answer.error().code == ErrorCode::Cancelled
-                           ? tr("prediction cancelled")
-                           : QString::fromStdString(answer.error().message);
-            else if (!(*answer)->predicts())
-                said =
-                    tr("no curve is predicted: fewer than three calibration runs lose anything on this text");
-            else
-                m_tuning = std::move(*answer);
-            emit changed(said);
-        });
+        [this, options](Result<Answer> answer) { finish(std::move(answer), options); });
     emit changed({});
+}
+
+void CurvePrediction::finish(Result<std::shared_ptr<const Tuning>> answer, const TuneOptions& options) {
+    m_running = false;
+    if (!answer) { // what was measured until then stays
+        emit changed(answer.error().code == ErrorCode::Cancelled
+                         ? tr("prediction cancelled")
+                         : QString::fromStdString(answer.error().message));
+        return;
+    }
+    if (!(*answer)->predicts()) {
+        emit changed(
+            tr("no curve is predicted: fewer than three calibration runs lose anything on this text"));
+        return;
+    }
+    m_tuning = std::move(*answer);
+    const TuneGoal& goal = options.goal;
+    if (!goal.withinKl && !goal.withinPairs) {
+        emit changed({});
+        return;
+    }
+    const QString wanted = goal.withinKl
+                               ? tr("cheapest within KL %1").arg(*goal.withinKl)
+                               : tr("best within %1 % of the pairs").arg(percent(*goal.withinPairs));
+    if (!m_tuning->best) {
+        emit changed(tr("%1: none of %2 policies is measured within it, after %3 runs")
+                         .arg(wanted)
+                         .arg(m_tuning->judged)
+                         .arg(m_tuning->runs));
+        return;
+    }
+    const TunePoint& best = m_tuning->points[*m_tuning->best];
+    emit found(best.candidate.policy);
+    emit changed(tr("%1: %2, measured KL %3 at %4 % of the pairs; %5 runs, %6")
+                     .arg(wanted, QString::fromStdString(best.candidate.policy.summary()))
+                     .arg(best.measuredKl(), 0, 'g', 3)
+                     .arg(percent(best.measuredPairs()))
+                     .arg(m_tuning->runs)
+                     .arg(m_tuning->ending == TuneEnding::Settled
+                              ? tr("and no other policy is expected to be better")
+                              : tr("the runs allowed are spent")));
 }
 
 void CurvePrediction::cancel() {
@@ -92,6 +165,20 @@ QString CurvePrediction::tip(const TunePoint& point) {
                .arg(p.kl.high, 0, 'g', 3)
                .arg(p.top1.value * 100, 0, 'f', 1)
                .arg(point.estimatedPairs() * 100, 0, 'g', 3);
+}
+
+QString CurvePrediction::measuredTip(const TunePoint& point) {
+    QString text = QString::fromStdString(point.candidate.policy.summary()) + QLatin1Char('\n') +
+                   tr("measured: KL %1, top-1 %2 %, loss change %3\npairs %4 % of full, counted")
+                       .arg(point.measuredKl(), 0, 'g', 3)
+                       .arg(point.measuredTop1() * 100, 0, 'f', 1)
+                       .arg(point.measuredDeltaNll(), 0, 'g', 3)
+                       .arg(percent(point.measuredPairs()));
+    if (point.foretold)
+        text += tr("\npredicted before: KL %1 to %2")
+                    .arg(point.foretold->kl.low, 0, 'g', 3)
+                    .arg(point.foretold->kl.high, 0, 'g', 3);
+    return text + tr("\nclick: load this policy");
 }
 
 QString CurvePrediction::quality() const {

@@ -4,6 +4,7 @@
 #include "ui/plot/CurvePlot.h"
 #include "ui/plot/ElidedLabel.h"
 #include "ui/plot/Theme.h"
+#include "ui/views/CurveGrid.h"
 #include "ui/views/CurvePrediction.h"
 #include <QApplication>
 #include <QClipboard>
@@ -11,6 +12,7 @@
 #include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QMenu>
 #include <QPushButton>
 #include <QToolButton>
 #include <QVBoxLayout>
@@ -38,48 +40,10 @@ bool ofNextToken(int measure) {
 constexpr int kCurrentId = -2;
 constexpr int kPredictedId = 1 << 20; ///< and the place among the predicted points
 
-/// Ignores what the grid itself varies: two policies with the same answer share their points.
-AttentionPolicy gridBase(AttentionPolicy policy) {
-    policy.name.clear();
-    policy.local.window = 0;
-    policy.routed.budget = 0;
-    if (policy.far.far == Far::Projection)
-        policy.far.m = 0;
-    return policy;
-}
-
-/// Of an encoder, which routes nothing: windows to both sides, or the rows of a projection. A policy without
-/// such a window is swept from the encoder's default.
-SweepPlan encoderPlan(const AttentionPolicy& base, std::size_t tokens) {
-    SweepPlan plan;
-    plan.controls = false;
-    const bool projects = base.far.far == Far::Projection;
-    const bool window = base.local.sides == Sides::Both && base.mix.parity == Parity::None;
-    plan.base = projects || window ? base : *presetPolicy(defaultPreset(false));
-    SweepAxis axis{projects ? "far-m" : "window", {}};
-    for (std::int64_t value = projects ? 2 : 4; value <= 512 && static_cast<std::size_t>(value) < tokens;
-         value *= 2)
-        axis.values.emplace_back(value);
-    if (axis.values.empty())
-        axis.values.emplace_back(std::int64_t{projects ? 2 : 4});
-    plan.axes = {axis};
-    return plan;
-}
-
 /// "about 40 s", "about 3 min".
 QString aboutTime(double seconds) {
     return seconds < 90 ? CurveView::tr("about %1 s").arg(std::max(1.0, std::ceil(seconds)))
                         : CurveView::tr("about %1 min").arg(std::ceil(seconds / 60));
-}
-
-/// What one point of a sweep takes: a propagated run and an isolated one. An estimate from the newest result,
-/// or from the full run before there is one.
-double secondsPerPoint(const SnapshotPtr& complete, const FullRun& full) {
-    if (complete && complete->propagated && complete->propagated->cost.hybrid.total.median > 0) {
-        const ArmCost& arm = complete->propagated->cost.hybrid;
-        return arm.total.median + arm.attention.median + arm.router.median + arm.plan.median;
-    }
-    return full.cost.total.median + full.cost.attention.median;
 }
 
 /// The point that a control stands beside: the last policy before it. Its own index for a policy.
@@ -93,9 +57,9 @@ std::size_t controlledBy(const std::vector<SweepPoint>& points, std::size_t inde
 
 CurveView::CurveView(ViewContext context, QWidget* parent)
     : QWidget(parent), m_context(context), m_cost(new QComboBox), m_fidelity(new QComboBox),
-      m_predict(new QPushButton), m_start(new QPushButton), m_cancel(new QToolButton),
-      m_copy(new QToolButton), m_save(new QToolButton), m_state(new ElidedLabel), m_plot(new CurvePlot),
-      m_prediction(new CurvePrediction(context, this)) {
+      m_predict(new QPushButton), m_find(new QToolButton), m_start(new QPushButton),
+      m_cancel(new QToolButton), m_copy(new QToolButton), m_save(new QToolButton), m_state(new ElidedLabel),
+      m_plot(new CurvePlot), m_prediction(new CurvePrediction(context, this)) {
     setObjectName(QStringLiteral("curve.view"));
     m_cost->setObjectName(QStringLiteral("curve.cost"));
     m_cost->setAccessibleName(tr("Cost"));
@@ -126,6 +90,23 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
         tr("Predicts the curve of the same grid without running the model: each policy is judged on 128 "
            "queries, and six runs on the beginning of the text calibrate the prediction. The points "
            "are hollow and carry a band; a sweep measures them."));
+    m_find->setObjectName(QStringLiteral("curve.find"));
+    m_find->setText(tr("Find"));
+    m_find->setToolTip(tr(
+        "Searches presets, windows and routed counts for the cheapest policy within a loss, or the best one "
+        "within a cost: their loss is predicted, and the likely ones are run, at most 16. The answer becomes "
+        "B."));
+    m_find->setPopupMode(QToolButton::InstantPopup);
+    auto* goals = new QMenu(m_find);
+    goals->setObjectName(QStringLiteral("curve.goals"));
+    for (const double kl : {0.01, 0.02, 0.05, 0.1})
+        goals->addAction(tr("Cheapest within KL %1").arg(kl), this, [this, kl] { startSearch({kl, {}}); });
+    goals->addSeparator();
+    for (const int share : {10, 15, 20, 30})
+        goals->addAction(tr("Best within %1 % of the pairs").arg(share), this, [this, share] {
+            startSearch({{}, share / 100.0});
+        });
+    m_find->setMenu(goals);
     m_start->setObjectName(QStringLiteral("curve.start"));
     m_start->setToolTip(
         tr("Runs the text under a grid of windows and routed counts, with the random and oracle "
@@ -138,7 +119,7 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     m_copy->setToolTip(tr("Copies the command line that measures the policy now set"));
     m_save->setObjectName(QStringLiteral("curve.save"));
     m_save->setText(tr("Save CSV"));
-    for (QToolButton* button : {m_cancel, m_copy, m_save})
+    for (QToolButton* button : {m_find, m_cancel, m_copy, m_save})
         button->setMinimumHeight(24);
     m_state->setObjectName(QStringLiteral("curve.state"));
     m_state->setFont(Theme::second()); // one line: a wrapped one would take the plot's height
@@ -149,6 +130,7 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     bar->addWidget(m_cost);
     bar->addWidget(m_fidelity);
     bar->addWidget(m_predict);
+    bar->addWidget(m_find);
     bar->addWidget(m_start);
     bar->addWidget(m_cancel);
     bar->addWidget(m_copy);
@@ -201,30 +183,14 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
         else
             refresh();
     });
+    connect(m_prediction, &CurvePrediction::found, this, [this](const AttentionPolicy& policy) {
+        m_context.requests.setPolicy(policy, tr("load the policy that was found"));
+    });
     refresh();
 }
 
 SweepPlan CurveView::plan(const AttentionPolicy& base, std::size_t tokens, bool causal) {
-    SweepPlan plan;
-    plan.base = base;
-    if (!causal)
-        return encoderPlan(base, tokens);
-    if (!plan.base.routed.on()) {
-        plan.base.routed = presetPolicy("default")->routed;
-        plan.base.routed.budget = 0;
-    }
-    plan.base.routed.budgetKind = BudgetKind::Count;
-    SweepAxis windows{"window", {}};
-    for (std::int64_t w = 16; w <= 1024 && static_cast<std::size_t>(w) < tokens; w *= 2)
-        windows.values.emplace_back(w);
-    if (windows.values.empty())
-        windows.values.emplace_back(std::int64_t{4});
-    SweepAxis counts{"route-count", {}};
-    for (const std::int64_t c : {0, 8, 32, 128})
-        if (c == 0 || static_cast<std::size_t>(c) < tokens)
-            counts.values.emplace_back(c);
-    plan.axes = {windows, counts};
-    return plan;
+    return curveGrid(base, tokens, causal);
 }
 
 void CurveView::startSweep() {
@@ -243,6 +209,11 @@ void CurveView::startPrediction() {
         m_prediction->start(now, plan(m_context.requests.request().policy, now->tokens->size()));
 }
 
+void CurveView::startSearch(const TuneGoal& goal) {
+    if (ready() && causal())
+        m_prediction->find(m_context.runs.snapshot(), goal);
+}
+
 std::optional<Band> CurveView::bandOf(const Prediction& predicted) const {
     switch (m_fidelity->currentIndex()) {
     case KlMeasure:
@@ -258,17 +229,42 @@ std::optional<Band> CurveView::bandOf(const Prediction& predicted) const {
 
 void CurveView::appendPredicted(std::vector<CurvePoint>& marks) const {
     const Tuning* tuning = m_prediction->tuning();
-    if (tuning == nullptr || m_cost->currentIndex() == SecondsCost) // seconds are not predicted
+    if (tuning == nullptr)
         return;
     for (std::size_t n = 0; n < tuning->points.size(); ++n) {
-        const TunePoint* point = m_prediction->point(n);
-        const std::optional<Band> band = point != nullptr ? bandOf(*point->predicted) : std::nullopt;
-        if (!band)
+        const TunePoint& point = tuning->points[n];
+        const int id = kPredictedId + static_cast<int>(n);
+        if (!point.measured.empty()) { // a measurement takes the place of the prediction
+            const Measurement& run = point.measured.front();
+            PropagatedFidelity fidelity;
+            fidelity.nextTokenKl = run.kl;
+            fidelity.top1Agreement = run.top1;
+            fidelity.deltaNll = run.deltaNll;
+            marks.push_back({costOf(run.cost), fidelityOf(fidelity, std::nan(""), std::nan("")),
+                             isBeaten(run.cost.pairsRatio, run.kl) ? CurveMark::Policy : CurveMark::Front,
+                             id});
             continue;
-        marks.push_back({costOf(point->judged.front().cost), band->value,
-                         point->predictedFront ? CurveMark::PredictedFront : CurveMark::Predicted,
-                         kPredictedId + static_cast<int>(n), band->low, band->high});
+        }
+        const std::optional<Band> band = point.predicted ? bandOf(*point.predicted) : std::nullopt;
+        if (!band || m_cost->currentIndex() == SecondsCost) // seconds are not predicted
+            continue;
+        marks.push_back({costOf(point.judged.front().cost), band->value,
+                         point.predictedFront ? CurveMark::PredictedFront : CurveMark::Predicted, id,
+                         band->low, band->high});
     }
+}
+
+bool CurveView::isBeaten(double pairs, double loss) const {
+    const auto beats = [&](double otherPairs, double otherLoss) {
+        return otherPairs <= pairs && otherLoss <= loss && (otherPairs < pairs || otherLoss < loss);
+    };
+    if (const Tuning* tuning = m_prediction->tuning())
+        for (const TunePoint& point : tuning->points)
+            if (point.answer() && !point.measured.empty() && beats(point.measuredPairs(), point.measuredKl()))
+                return true;
+    return std::any_of(points().begin(), points().end(), [&](const SweepPoint& p) {
+        return p.kind == PointKind::Policy && beats(p.cost.pairsRatio, lossOf(p.fidelity));
+    });
 }
 
 bool CurveView::ready() const {
@@ -345,10 +341,10 @@ void CurveView::refresh() {
     const std::vector<SweepPoint>& sweep = points();
     for (std::size_t i = 0; i < sweep.size(); ++i) {
         const SweepPoint& p = sweep[i];
-        const CurveMark mark = p.kind == PointKind::RandomControl   ? CurveMark::Random
-                               : p.kind == PointKind::OracleControl ? CurveMark::Oracle
-                               : p.pareto                           ? CurveMark::Front
-                                                                    : CurveMark::Policy;
+        const CurveMark mark = p.kind == PointKind::RandomControl                ? CurveMark::Random
+                               : p.kind == PointKind::OracleControl              ? CurveMark::Oracle
+                               : isBeaten(p.cost.pairsRatio, lossOf(p.fidelity)) ? CurveMark::Policy
+                                                                                 : CurveMark::Front;
         // A control shows what the same budget brings when it is spent at random or by the oracle. It stands
         // at the cost of the point that it controls: its own router's cost says nothing.
         marks.push_back({costOf(sweep[controlledBy(sweep, i)].cost),
@@ -398,6 +394,8 @@ void CurveView::updateState() {
     }
     m_predict->setEnabled(isReady && isCausal && !running && !predicting);
     m_predict->setVisible(isCausal);
+    m_find->setEnabled(m_predict->isEnabled());
+    m_find->setVisible(isCausal);
     m_start->setText(start);
     m_start->setEnabled(isReady && !running && !predicting);
     m_cancel->setVisible(running || predicting);
@@ -456,7 +454,9 @@ QString CurveView::tip(int id) const {
         return tr("full attention: cost 1, equal by definition");
     if (id >= kPredictedId) {
         const TunePoint* point = m_prediction->point(static_cast<std::size_t>(id - kPredictedId));
-        return point != nullptr ? CurvePrediction::tip(*point) : QString();
+        return point == nullptr          ? QString()
+               : point->measured.empty() ? CurvePrediction::tip(*point)
+                                         : CurvePrediction::measuredTip(*point);
     }
     const std::vector<SweepPoint>& all = points();
     if (static_cast<std::size_t>(id) >= all.size())

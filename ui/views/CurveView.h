@@ -1,5 +1,5 @@
 #pragma once
-#include "core/tune/Calibration.h"
+#include "core/tune/Tuner.h"
 #include "ui/views/View.h"
 
 class QComboBox;
@@ -20,14 +20,14 @@ struct CurvePoint;
 /// now set are shown only while they belong to the text, model and policy that are set. Clicking a point
 /// makes its policy B (one undo step). Another button predicts the curve in seconds instead: the same grid is
 /// judged on sampled queries without running the model. Predictions are hollow, with their band, and have a
-/// front of their own; a sweep's points are measured and filled.
+/// front of their own; a sweep's points are measured and filled. A third one searches for the cheapest policy
+/// within a loss, or the best within a cost, and makes the answer B.
 class CurveView : public QWidget {
     Q_OBJECT
 public:
     explicit CurveView(ViewContext context, QWidget* parent = nullptr);
 
-    /// The grid the view sweeps for `tokens` of text: windows and routed counts around `base`.
-    /// Of an encoder (`causal` false): windows to both sides, or the rows of a projection.
+    /// The grid that the view sweeps (curveGrid).
     [[nodiscard]] static SweepPlan plan(const AttentionPolicy& base, std::size_t tokens, bool causal = true);
     /// Saves the points as CSV in a file chosen by the user.
     void exportNumbers();
@@ -35,6 +35,7 @@ public:
 public slots:
     void startSweep();
     void startPrediction();
+    void startSearch(const fovea::TuneGoal& goal);
 
 private:
     void refresh();
@@ -51,6 +52,8 @@ private:
     /// Of the measures that are predicted; empty for the others.
     [[nodiscard]] std::optional<Band> bandOf(const Prediction& predicted) const;
     void appendPredicted(std::vector<CurvePoint>& marks) const;
+    /// Whether another policy that was run, by a sweep or by a search, costs and loses no more.
+    [[nodiscard]] bool isBeaten(double pairs, double loss) const;
     [[nodiscard]] QString tip(int id) const;
     void loadPoint(int id);
 
@@ -58,6 +61,7 @@ private:
     QComboBox* m_cost = nullptr;
     QComboBox* m_fidelity = nullptr;
     QPushButton* m_predict = nullptr;
+    QToolButton* m_find = nullptr;
     QPushButton* m_start = nullptr;
     QToolButton* m_cancel = nullptr;
     QToolButton* m_copy = nullptr;
