@@ -126,6 +126,19 @@ ranked = run_json("tune", text, "--window", "8", "--full-heads", "0.34", "--rout
                   "--within-pairs", "2", "--held-out", other)
 check(ranked["best"]["held_out"][0]["next_token_kl"] > 0 and len(ranked["best"]["controls"]) == 2, "full heads on held-out text and controls")
 
+# The runs of several texts are held at once: the limit is shared, so two texts do not take twice what one may.
+def fits(size, *texts):
+    return run("tune", *texts, *grid, "--runs", "0", "--max-memory", str(size), "--quiet")
+
+
+size = 40_000_000
+while fits(size, text).returncode != 0:
+    size = size * 5 // 4
+crowded = fits(size, text, other)
+equal(crowded.returncode, 2, f"two texts in the memory of one ({crowded.stderr})")
+check("tokens need" in crowded.stderr, crowded.stderr)
+equal(fits(3 * size, text, other).returncode, 0, "two texts with room for both")
+
 refused(run("tune", text, *grid, "--within-kl", "0.1", "--within-pairs", "0.1"), 2, "within-kl", "within-pairs", "one of them")
 refused(run("tune", text, *grid, "--within-kl", "0"), 2, "--within-kl is 0")
 refused(run("tune", text, *grid, "--within-kl", "nan"), 2, "--within-kl")
