@@ -78,8 +78,8 @@ std::string quantityTable() {
         table += left + wrapped(std::string(spec.help), 26, 100).substr(26);
     }
     return table +
-           "\nArguments: t a token, n a whole number, v a quantity, P a policy of the lesson, p the same or "
-           "nothing (the step's).\n";
+           "\nArguments: t a token, n a whole number, v a quantity, s words of the text in apostrophes, P a "
+           "policy of the lesson, p the same or nothing (the step's).\n";
 }
 
 Outcome<> check(const Options& options, Session& session) {
@@ -127,7 +127,7 @@ Outcome<> check(const Options& options, Session& session) {
 /// Adds the state that a session holds to a lesson file, as a step.
 Outcome<> record(const Options& options, Session& session) {
     if (options.files.size() != 2 || options.title.empty() || options.say.empty())
-        return badUsage("lesson new takes a lesson file, a session file, --title and --say");
+        return badUsage("lesson new needs a lesson file, a session file, --title and --say");
     const std::string &path = options.files[0], &from = options.files[1];
     std::string before;
     std::error_code ignored;
@@ -157,29 +157,35 @@ Outcome<> record(const Options& options, Session& session) {
         return badUsage(path + ": " + written.error().message);
     FOVEA_TRY(save(path, *written));
     session.clearProgress();
-    return print(path + (before.empty() ? " is a new lesson with one step" : " has one step more") +
-                 "; fovea lesson check " + path + " reads it\n");
+    const Result<Lesson> read = lessonFromJson(*written);
+    FOVEA_TRY(read);
+    CheckedLesson now;
+    now.tokens = read->text.tokens;
+    now.lesson = std::make_shared<const Lesson>(std::move(*read));
+    return deliver(options.output, lessonsJson({&now, 1}),
+                   path + (before.empty() ? " is a new lesson with one step" : " has one step more") +
+                       "; fovea lesson check " + path + " reads it\n");
 }
 
 Outcome<> run(const Options& options, Session& session) {
-    if (options.action == "new")
-        return record(options, session);
     OutputFiles files;
     files.add("--out", options.output.out);
     for (const std::string& file : options.files)
-        files.keep("the lesson", file);
+        files.keep("the file", file);
     FOVEA_TRY(files.check());
+    if (options.action == "new")
+        return record(options, session);
     if (options.action == "list" && options.files.empty())
         return list(options);
     if (options.action == "quantities" && options.files.empty())
-        return deliver(options.output, quantityTable(), quantityTable());
+        return deliver(options.output, quantitiesJson(), quantityTable());
     if (options.action == "check")
         return check(options, session);
     if (options.action == "list" || options.action == "quantities")
         return badUsage("lesson " + options.action + " takes no file; \"" + options.files.front() +
                         "\" is given");
-    return badUsage("there is no action \"" + options.action +
-                    "\" of lesson; list, check, new and quantities are accepted");
+    return badUsage("lesson has no action \"" + options.action +
+                    "\"; list, check, new and quantities are accepted");
 }
 
 } // namespace

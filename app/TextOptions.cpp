@@ -126,6 +126,9 @@ Outcome<std::shared_ptr<const std::string>> readTextFile(const std::string& path
     case Content::Session:
         return badUsage(name + " is a session, not a text; a text is accepted here, and fovea " + name +
                         " opens a session");
+    case Content::Lesson:
+        return badUsage(name + " is a lesson, not a text; a text is accepted here, and fovea lesson check " +
+                        name + " reads a lesson");
     case Content::Text:
     case Content::Config: // JSON is a text too
     case Content::Binary: // any bytes can be tokenised

@@ -104,6 +104,8 @@ Content contentOf(std::string_view bytes) {
         return Content::Policy;
     if (document.kind == "session")
         return Content::Session;
+    if (document.kind == "lesson")
+        return Content::Lesson;
     return document.kind.empty() && document.describesModel ? Content::Config : Content::Text;
 }
 
@@ -125,7 +127,7 @@ std::string nameContradicts(std::string_view name, Content content) {
         return std::string(name) + (text ? " is a text" : " is another kind of file") +
                ", not a safetensors file";
     if (named(".json") && text)
-        return std::string(name) + " is no policy and no session of Fovea, which have the key \"fovea\"";
+        return std::string(name) + " is no policy, session or lesson of Fovea, which have the key \"fovea\"";
     return {};
 }
 

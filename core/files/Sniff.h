@@ -19,6 +19,7 @@ enum class Content : std::uint8_t {
     Pickle, ///< a Python pickle, plain or in the ZIP archive of PyTorch
     Policy, ///< a JSON object with "fovea": "policy"
     Session, ///< a JSON object with "fovea": "session"
+    Lesson,  ///< a JSON object with "fovea": "lesson"
     Text,    ///< anything else without a zero byte, also other JSON
     Binary,  ///< holds a zero byte
 };

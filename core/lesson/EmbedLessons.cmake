@@ -1,4 +1,4 @@
-# Writes lessons and sample texts as two tables of raw strings: cmake -DOUT=FILE -DLESSONS=a;b -DSAMPLES=c;d -P EmbedLessons.cmake
+# Writes lessons, sample texts and the glossary as tables of raw strings: cmake -DOUT=FILE -DLESSONS=a;b -DSAMPLES=c;d -DGLOSSARY=e -P EmbedLessons.cmake
 function(table name files out)
     set(text "constexpr LibraryFile ${name}[] = {\n")
     foreach(file IN LISTS files)
@@ -11,4 +11,5 @@ function(table name files out)
 endfunction()
 table(kLessons "${LESSONS}" lessons)
 table(kSamples "${SAMPLES}" samples)
-file(WRITE "${OUT}" "${lessons}${samples}")
+table(kGlossary "${GLOSSARY}" glossary)
+file(WRITE "${OUT}" "${lessons}${samples}${glossary}")

@@ -42,8 +42,8 @@ struct LessonSource {
 struct LessonState {
     std::string policy = "full"; ///< a name of Lesson::policies, or "full"
     int layer = 0, head = 0;
-    int query = -1;         ///< the pinned token; -1: none
-    std::size_t tokens = 0; ///< T
+    std::optional<Term> query; ///< the pinned token; empty: none
+    std::size_t tokens = 0;    ///< T
     MapWish map = MapWish::Full;
     bool operator==(const LessonState&) const = default;
 };
@@ -58,13 +58,17 @@ struct Gesture {
     std::optional<MapWish> map;
 };
 
+/// One of the answers to choose from. It stands for a value, or for a range: those from `from` on that are
+/// below `below`, either of which may be left out.
 struct Choice {
     Paragraph say;
-    Term value; ///< the answer that this choice stands for
+    std::optional<Term> value; ///< empty: a range
+    std::optional<double> from, below;
 };
 
 /// A question whose answer is computed. With choices the right one is that whose value is nearest to the
-/// answer; without, a number is typed, and right is what lies within `within` (relative) of it.
+/// answer, or whose range holds it; without, a number is typed, and right is what lies within `within`
+/// (relative) of it.
 struct Question {
     Paragraph ask;
     Term answer;
@@ -81,6 +85,20 @@ struct Effect {
     Paragraph shown, absent;
 };
 
+/// A short film from real numbers: what it shows, frame by frame (Story.h).
+struct Animation {
+    enum class Kind : std::uint8_t {
+        Row,    ///< the row of one query is filled key by key
+        Window, ///< the reader moves on, and its keys with it
+        Tiles,  ///< the tiles of the map that are computed, one after the other; the others are skipped
+        Routed, ///< the keys that a router chose for one query
+    };
+    Kind kind = Kind::Row;
+    Term from;              ///< Row and Routed: the query; Window: the first one
+    std::optional<Term> to; ///< Window: the last one
+};
+[[nodiscard]] std::string_view animationName(Animation::Kind kind); ///< "row", ...
+
 struct LessonStep {
     StepKind kind = StepKind::See;
     std::string title;
@@ -89,8 +107,10 @@ struct LessonStep {
     std::optional<Question> question; ///< Predict and Check
     std::optional<Gesture> gesture;   ///< Try
     std::optional<Effect> effect;
-    std::string focus; ///< object name of the widget to look at; empty: none
-    int animate = -1;  ///< the row whose attention is shown key by key; -1: none
+    std::string focus;               ///< object name of the widget to look at; empty: none
+    std::vector<std::string> params; ///< keys of the parameters that the step needs; empty: those of `focus`
+                                     ///< and `gesture`
+    std::optional<Animation> animate;
 };
 
 struct Lesson {

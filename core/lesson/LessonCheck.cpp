@@ -1,4 +1,8 @@
 #include "core/lesson/LessonCheck.h"
+#include "core/engine/TextStage.h"
+#include "core/lesson/Answer.h"
+#include "core/lesson/Filled.h"
+#include "core/lesson/Story.h"
 #include "core/model/Inspection.h"
 #include "core/policy/ParamSpec.h"
 #include <algorithm>
@@ -43,11 +47,12 @@ public:
         if (!m_model || !m_bytes)
             return makeScene(m_lesson, step.state, nullptr, nullptr);
         if (!m_text || wanted != m_wanted) {
-            const auto first =
-                wanted > 0 ? m_model->tokenizer->encodeFirst(*m_bytes, wanted, m_request.encode, m_work)
-                           : m_model->tokenizer->encode(*m_bytes, m_request.encode, m_work);
+            Request request = m_request;
+            request.text = m_bytes;
+            request.maxTokens = wanted;
+            Result<Tokens> first = tokenizeText(*m_model, request, m_work);
             FOVEA_TRY(first);
-            m_text = std::make_shared<const Tokens>(*first);
+            m_text = std::make_shared<const Tokens>(std::move(*first));
             m_wanted = wanted;
             m_run.reset();
             m_runs.clear();
@@ -123,7 +128,29 @@ private:
 };
 
 std::string filled(const Paragraph& paragraph, const Scene& scene, std::vector<std::string>& problems) {
+    for (std::string& wrong : falseWords(paragraph, scene))
+        problems.push_back(std::move(wrong));
     return plainText(fill(paragraph, scene, &problems));
+}
+
+/// Adds a note for each token_of of the paragraph whose number without a model is not what this model says.
+void compareStated(const Term& term, const Scene& scene, std::vector<std::string>& notes) {
+    for (const Term& argument : term.arguments)
+        compareStated(argument, scene, notes);
+    if (!term.names("token_of") || !scene.text)
+        return;
+    const Result<Value> here = evaluate(term, scene);
+    if (here && here->number != term.arguments[2].number)
+        notes.push_back("this model reads " + term.arguments[0].written() + " as token " +
+                        std::to_string(static_cast<long>(here->number)) + ", not as " +
+                        term.arguments[2].written() + " as without a model");
+}
+
+void compareStated(const Paragraph& paragraph, const Scene& scene, std::vector<std::string>& notes) {
+    for (const Piece& piece : paragraph)
+        for (const std::optional<Term>* term : {&piece.quantity, &piece.token})
+            if (*term)
+                compareStated(**term, scene, notes);
 }
 
 void checkQuestion(const Question& question, const Scene& scene, CheckedStep& out) {
@@ -168,11 +195,24 @@ CheckedStep checkStep(const LessonStep& step, const Scene& scene) {
     out.kind = step.kind;
     out.title = step.title;
     out.state = scene.state;
+    out.tokens = scene.tokens;
+    out.query = queryOf(scene);
     for (const Paragraph& paragraph : step.say)
         out.say.push_back(filled(paragraph, scene, out.problems));
-    if (step.state.query >= static_cast<int>(scene.tokens))
-        out.problems.push_back("the step shows token " + std::to_string(step.state.query) + " of a text of " +
-                               std::to_string(scene.tokens) + " tokens");
+    if (scene.state.query && out.query < 0) {
+        const Result<Value> query = evaluate(*scene.state.query, scene);
+        out.problems.push_back(query ? "the step shows token " + grouped(query->number) + " of a text of " +
+                                           std::to_string(scene.tokens) + " tokens"
+                                     : query.error().message);
+    }
+    if (step.animate) {
+        const Result<Story> story = makeStory(*step.animate, scene);
+        if (!story && scene.text)
+            out.problems.push_back("the animation: " + story.error().message);
+        if (story)
+            for (const Frame& frame : story->frames)
+                out.frames.push_back(frame.say);
+    }
     if (step.question)
         checkQuestion(*step.question, scene, out);
     if (step.gesture)
@@ -220,6 +260,16 @@ Result<CheckedLesson> checkLesson(std::shared_ptr<const Lesson> lesson, const Re
         FOVEA_TRY(scene);
         if (checked.steps.empty())
             checked.tokens = scene->tokens;
+        std::vector<std::string> stated;
+        for (const Paragraph& paragraph : step.say)
+            compareStated(paragraph, *scene, stated);
+        if (step.question)
+            compareStated(step.question->because, *scene, stated);
+        if (step.state.query)
+            compareStated(*step.state.query, *scene, stated);
+        for (std::string& note : stated)
+            if (std::find(checked.notes.begin(), checked.notes.end(), note) == checked.notes.end())
+                checked.notes.push_back(std::move(note));
         checked.steps.push_back(checkStep(step, *scene));
     }
     return checked;

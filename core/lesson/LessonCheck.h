@@ -12,7 +12,10 @@ struct CheckedStep {
     StepKind kind = StepKind::See;
     std::string title;
     LessonState state;
+    std::size_t tokens = 0; ///< T
+    int query = -1;         ///< the token that is pinned; -1: none
     std::vector<std::string> say;
+    std::vector<std::string> frames; ///< of the animation, what each says
     std::string ask, because;
     std::vector<std::string> choices;
     int right = -1;      ///< of the choices

@@ -1,6 +1,6 @@
 #include "core/lesson/LessonJson.h"
 #include "core/base/OutOfMemory.h"
-#include "core/files/JsonTree.h"
+#include "core/files/JsonMembers.h"
 #include "core/files/Quote.h"
 #include "core/lesson/Library.h"
 #include "core/lesson/Quantity.h"
@@ -21,104 +21,31 @@ constexpr std::size_t kLargest = std::size_t{1} << 20;
 constexpr std::size_t kMostSteps = 60, kMostChoices = 8, kMostParagraphs = 8, kMostPolicies = 20;
 constexpr std::size_t kLongestName = 60, kLongestLine = 300;
 constexpr std::int64_t kMostTokens = 16384;
+constexpr std::size_t kMostParams = 12;
+constexpr double kMostReal = 1e12; ///< of the ends of a range
 
 tl::unexpected<Error> bad(const std::string& what) {
     return fail(ErrorCode::BadValue, "lesson: " + what + ".");
 }
 
+/// The members of an object of a lesson.
+JsonMembers membersOf(const JsonTree& object, std::string path) {
+    return {"lesson", object, std::move(path)};
+}
+
+/// Of no object in particular.
 tl::unexpected<Error> refuse(const std::string& path, const JsonTree& value, const std::string& accepted) {
     return bad(path + " is " + value.quoted() + "; " + accepted);
 }
 
-/// The members of one object, each of which must be asked for.
-class Members {
-public:
-    Members(const JsonTree& object, std::string path) : m_object(object), m_path(std::move(path)) {}
-
-    [[nodiscard]] Result<> only(std::initializer_list<std::string_view> known) const {
-        if (m_object.kind != Kind::Object)
-            return refuse(m_path, m_object, "an object is accepted");
-        for (const std::string& key : m_object.keys)
-            if (std::find(known.begin(), known.end(), key) == known.end())
-                return bad(at(quoteForMessage(key)) + " is not known; accepted are " + joined(known));
-        return {};
-    }
-    [[nodiscard]] const JsonTree* find(std::string_view key) const { return m_object.find(key); }
-    [[nodiscard]] std::string at(const std::string& key) const {
-        return m_path.empty() ? key : m_path + "." + key;
-    }
-    [[nodiscard]] Result<const JsonTree*> needed(const char* key) const {
-        const JsonTree* value = find(key);
-        if (value == nullptr)
-            return bad(at(key) + " is missing");
-        return value;
-    }
-    Result<> text(const char* key, std::string& into, std::size_t longest, bool need) const {
-        const JsonTree* value = find(key);
-        if (value == nullptr && !need)
-            return {};
-        if (value == nullptr)
-            return bad(at(key) + " is missing");
-        if (value->kind != Kind::Text || value->text.size() > longest || (need && value->text.empty()))
-            return refuse(at(key), *value,
-                          "a text of at most " + std::to_string(longest) + " bytes is accepted");
-        into = value->text;
-        return {};
-    }
-    template <class Whole>
-    Result<> whole(const char* key, Whole& into, std::int64_t least, std::int64_t most, bool need) const {
-        const JsonTree* value = find(key);
-        if (value == nullptr && !need)
-            return {};
-        if (value == nullptr)
-            return bad(at(key) + " is missing");
-        if (value->kind != Kind::Whole || value->whole < least || value->whole > most)
-            return refuse(at(key), *value,
-                          "a whole number from " + std::to_string(least) + " to " + std::to_string(most) +
-                              " is accepted");
-        into = static_cast<Whole>(value->whole);
-        return {};
-    }
-    Result<> real(const char* key, double& into, double least, double most) const {
-        const JsonTree* value = find(key);
-        if (value == nullptr)
-            return {};
-        if ((value->kind != Kind::Whole && value->kind != Kind::Real) || value->real < least ||
-            value->real > most)
-            return refuse(at(key), *value, "a number from 0 to 1,000 is accepted");
-        into = value->real;
-        return {};
-    }
-
-private:
-    static std::string joined(std::initializer_list<std::string_view> names) {
-        std::string text;
-        for (const std::string_view name : names)
-            text.append(text.empty() ? "" : ", ").append(name);
-        return text;
-    }
-    const JsonTree& m_object;
-    std::string m_path;
-};
-
 constexpr std::array<std::string_view, 5> kKinds = {"see", "predict", "try", "check", "open"};
 constexpr std::array<std::string_view, 4> kMaps = {"full", "hybrid", "difference", "kept"};
-
-Result<std::size_t> oneOf(const std::string& path, const JsonTree& value,
-                          std::span<const std::string_view> names) {
-    std::string accepted;
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        if (value.kind == Kind::Text && value.text == names[i])
-            return i;
-        accepted.append(i == 0 ? "" : ", ").append(names[i]);
-    }
-    return refuse(path, value, "accepted are " + accepted);
-}
+constexpr std::array<std::string_view, 4> kAnimations = {"row", "window", "tiles", "routed"};
 
 class Reader {
 public:
     Result<Lesson> read(const JsonTree& document) {
-        const Members doc(document, "");
+        const JsonMembers doc = membersOf(document, "");
         FOVEA_TRY(doc.only(
             {"fovea", "version", "id", "title", "minutes", "why", "text", "policies", "state", "steps"}));
         int version = 0;
@@ -135,7 +62,7 @@ public:
         LessonState state;
         state.tokens = m_lesson.text.tokens;
         if (const JsonTree* start = doc.find("state")) {
-            const Members members(*start, "state");
+            const JsonMembers members = membersOf(*start, "state");
             FOVEA_TRY(members.only({"policy", "layer", "head", "query", "tokens", "map"}));
             FOVEA_TRY(readState(members, state));
         }
@@ -151,7 +78,7 @@ public:
 
 private:
     Result<> readSource(const JsonTree& value) {
-        const Members members(value, "text");
+        const JsonMembers members = membersOf(value, "text");
         FOVEA_TRY(members.only({"sample", "content", "recall", "repeat", "tokens"}));
         LessonSource& source = m_lesson.text;
         const int ways = (members.find("sample") != nullptr ? 1 : 0) +
@@ -160,7 +87,7 @@ private:
         if (ways != 1)
             return bad("text needs one of sample, content and recall");
         if (const JsonTree* recall = members.find("recall")) {
-            const Members of(*recall, "text.recall");
+            const JsonMembers of = membersOf(*recall, "text.recall");
             FOVEA_TRY(of.only({"pairs", "asked"}));
             RecallText wish;
             const JsonTree* pairs = of.find("pairs");
@@ -241,7 +168,7 @@ private:
             add("version", version);
         return policyFromTree(document);
     }
-    Result<> readState(const Members& members, LessonState& state) const {
+    Result<> readState(const JsonMembers& members, LessonState& state) const {
         if (const JsonTree* policy = members.find("policy")) {
             if (policy->kind != Kind::Text || m_lesson.policy(policy->text) == nullptr)
                 return refuse(members.at("policy"), *policy, "\"full\" or a name under policies is accepted");
@@ -249,27 +176,46 @@ private:
         }
         FOVEA_TRY(members.whole("layer", state.layer, 0, 1000, false));
         FOVEA_TRY(members.whole("head", state.head, 0, 1000, false));
-        FOVEA_TRY(members.whole("query", state.query, -1, kMostTokens, false));
+        if (const JsonTree* query = members.find("query"))
+            FOVEA_TRY(readQuery(*query, members, state.query));
         FOVEA_TRY(members.whole("tokens", state.tokens, 1, kMostTokens, false));
         if (const JsonTree* map = members.find("map")) {
-            const auto which = oneOf(members.at("map"), *map, kMaps);
+            const auto which = members.oneOf(members.at("map"), *map, kMaps);
             FOVEA_TRY(which);
             state.map = static_cast<MapWish>(*which);
         }
-        if (state.tokens > 0 && state.query >= static_cast<int>(state.tokens))
-            return bad(members.at("query") + " is " + std::to_string(state.query) + "; the text has " +
+        if (state.tokens > 0 && state.query && state.query->kind == Term::Kind::Number &&
+            state.query->number >= static_cast<double>(state.tokens))
+            return bad(members.at("query") + " is " + state.query->written() + "; the text has " +
                        std::to_string(state.tokens) + " tokens");
         return {};
     }
+    /// The number of a token, a quantity that tells it, or -1 for none.
+    Result<> readQuery(const JsonTree& value, const JsonMembers& members, std::optional<Term>& into) const {
+        Term term;
+        if (value.kind == Kind::Text) {
+            FOVEA_TRY(readTerm(value, members.at("query"), term));
+        } else {
+            std::int64_t token = -1;
+            FOVEA_TRY(members.whole("query", token, -1, kMostTokens, false));
+            if (token < 0) {
+                into.reset();
+                return {};
+            }
+            term.number = static_cast<double>(token);
+        }
+        into = std::move(term);
+        return {};
+    }
     Result<> readStep(const JsonTree& value, const std::string& path, LessonState& state) {
-        const Members members(value, path);
+        const JsonMembers members = membersOf(value, path);
         FOVEA_TRY(members.only({"kind", "title", "say", "policy", "layer", "head", "query", "tokens", "map",
                                 "question", "choices", "answer", "within", "because", "gesture", "effect",
-                                "focus", "animate"}));
+                                "focus", "params", "animate"}));
         LessonStep step;
         const auto kind = members.needed("kind");
         FOVEA_TRY(kind);
-        const auto which = oneOf(members.at("kind"), **kind, kKinds);
+        const auto which = members.oneOf(members.at("kind"), **kind, kKinds);
         FOVEA_TRY(which);
         step.kind = static_cast<StepKind>(*which);
         FOVEA_TRY(members.text("title", step.title, kLongestName, true));
@@ -279,9 +225,10 @@ private:
         FOVEA_TRY(say);
         FOVEA_TRY(readParagraphs(**say, members.at("say"), step.say));
         FOVEA_TRY(members.text("focus", step.focus, kLongestName, false));
-        FOVEA_TRY(members.whole("animate", step.animate, 0,
-                                static_cast<std::int64_t>(std::max<std::size_t>(state.tokens, 1)) - 1,
-                                false));
+        if (const JsonTree* params = members.find("params"))
+            FOVEA_TRY(readParams(*params, members.at("params"), step.params));
+        if (const JsonTree* animate = members.find("animate"))
+            FOVEA_TRY(readAnimation(*animate, members.at("animate"), step));
         const bool asks = step.kind == StepKind::Predict || step.kind == StepKind::Check;
         for (const char* key : {"question", "answer", "choices", "within", "because"})
             if (!asks && members.find(key) != nullptr)
@@ -300,6 +247,49 @@ private:
         if (const JsonTree* effect = members.find("effect"))
             FOVEA_TRY(readEffect(*effect, members.at("effect"), step));
         m_lesson.steps.push_back(std::move(step));
+        return {};
+    }
+    static Result<> readParams(const JsonTree& value, const std::string& path,
+                               std::vector<std::string>& into) {
+        if (value.kind != Kind::List || value.list.size() > kMostParams)
+            return refuse(path, value,
+                          "a list of at most " + std::to_string(kMostParams) +
+                              " keys of parameters is accepted");
+        for (std::size_t i = 0; i < value.list.size(); ++i) {
+            const JsonTree& key = value.list[i];
+            const ParamSpec* spec = key.kind == Kind::Text ? findParam(key.text) : nullptr;
+            if (spec == nullptr)
+                return refuse(path + "[" + std::to_string(i) + "]", key,
+                              "the key of a parameter is accepted");
+            into.emplace_back(spec->key);
+        }
+        return {};
+    }
+    Result<> readAnimation(const JsonTree& value, const std::string& path, LessonStep& step) const {
+        const JsonMembers members = membersOf(value, path);
+        FOVEA_TRY(members.only({"show", "query", "from", "to"}));
+        const auto show = members.needed("show");
+        FOVEA_TRY(show);
+        const auto which = members.oneOf(members.at("show"), **show, kAnimations);
+        FOVEA_TRY(which);
+        Animation animation;
+        animation.kind = static_cast<Animation::Kind>(*which);
+        using AnimationKind = Animation::Kind;
+        const bool window = animation.kind == AnimationKind::Window;
+        const bool query = animation.kind == AnimationKind::Row || animation.kind == AnimationKind::Routed;
+        for (const auto& [key, wanted] : {std::pair{"query", query}, {"from", window}, {"to", window}})
+            if ((members.find(key) != nullptr) != wanted)
+                return bad(members.at(key) + (wanted ? " is missing" : " is not known") +
+                           " in the animation \"" + std::string(animationName(animation.kind)) + "\"");
+        if (query)
+            FOVEA_TRY(readTerm(*members.find("query"), members.at("query"), animation.from));
+        if (window) {
+            Term to;
+            FOVEA_TRY(readTerm(*members.find("from"), members.at("from"), animation.from));
+            FOVEA_TRY(readTerm(*members.find("to"), members.at("to"), to));
+            animation.to = std::move(to);
+        }
+        step.animate = std::move(animation);
         return {};
     }
     Result<> readParagraph(const JsonTree& value, const std::string& path, Paragraph& into) const {
@@ -355,7 +345,7 @@ private:
         into = std::move(*term);
         return {};
     }
-    Result<> readQuestion(const Members& members, LessonStep& step) const {
+    Result<> readQuestion(const JsonMembers& members, LessonStep& step) const {
         Question question;
         const auto ask = members.needed("question");
         FOVEA_TRY(ask);
@@ -386,21 +376,47 @@ private:
                           "a list of 2 to " + std::to_string(kMostChoices) + " choices is accepted");
         for (std::size_t i = 0; i < value.list.size(); ++i) {
             const std::string here = path + "[" + std::to_string(i) + "]";
-            const Members choice(value.list[i], here);
-            FOVEA_TRY(choice.only({"say", "value"}));
+            const JsonMembers choice = membersOf(value.list[i], here);
+            FOVEA_TRY(choice.only({"say", "value", "from", "below"}));
             const auto say = choice.needed("say");
             FOVEA_TRY(say);
-            const auto stands = choice.needed("value");
-            FOVEA_TRY(stands);
             Choice read;
             FOVEA_TRY(readParagraph(**say, choice.at("say"), read.say));
-            FOVEA_TRY(readTerm(**stands, choice.at("value"), read.value));
+            FOVEA_TRY(readStandsFor(choice, read));
+            if (i > 0 && read.value.has_value() != question.choices[0].value.has_value())
+                return bad(here + " and " + path +
+                           "[0] stand for different things; all choices have a value, or "
+                           "all have a range");
             question.choices.push_back(std::move(read));
         }
         return {};
     }
+    /// A value, or a range of values.
+    Result<> readStandsFor(const JsonMembers& choice, Choice& into) const {
+        const JsonTree* value = choice.find("value");
+        const bool range = choice.find("from") != nullptr || choice.find("below") != nullptr;
+        if ((value != nullptr) == range)
+            return bad(choice.at("value") + (range ? " stands beside from or below"
+                                                   : " is missing; a value, or from and below of a range, is "
+                                                     "accepted"));
+        if (value != nullptr) {
+            Term term;
+            FOVEA_TRY(readTerm(*value, choice.at("value"), term));
+            into.value = std::move(term);
+            return {};
+        }
+        for (const auto& [key, end] : {std::pair{"from", &into.from}, {"below", &into.below}}) {
+            double number = 0;
+            FOVEA_TRY(choice.real(key, number, -kMostReal, kMostReal));
+            if (choice.find(key) != nullptr)
+                *end = number;
+        }
+        if (into.from && into.below && !(*into.from < *into.below))
+            return bad(choice.at("below") + " is not above " + choice.at("from"));
+        return {};
+    }
     Result<> readGesture(const JsonTree& value, const std::string& path, LessonStep& step) const {
-        const Members members(value, path);
+        const JsonMembers members = membersOf(value, path);
         FOVEA_TRY(members.only({"param", "value", "query", "layer", "head", "map"}));
         Gesture gesture;
         FOVEA_TRY(members.text("param", gesture.param, kLongestName, false));
@@ -412,15 +428,15 @@ private:
         FOVEA_TRY(members.whole("layer", gesture.layer, 0, 1000, gesture.cell));
         FOVEA_TRY(members.whole("head", gesture.head, 0, 1000, gesture.cell));
         if (const JsonTree* map = members.find("map")) {
-            const auto which = oneOf(members.at("map"), *map, kMaps);
+            const auto which = members.oneOf(members.at("map"), *map, kMaps);
             FOVEA_TRY(which);
             gesture.map = static_cast<MapWish>(*which);
         }
         const int kinds = (gesture.param.empty() ? 0 : 1) + (gesture.query >= 0 ? 1 : 0) +
                           (gesture.cell ? 1 : 0) + (gesture.map ? 1 : 0);
         if (kinds != 1)
-            return bad(path + " names " + std::to_string(kinds) +
-                       " gestures; one of param, query, layer with head, and map is accepted");
+            return bad(path + (kinds == 0 ? " names no gesture" : " names several gestures") +
+                       "; one of param, query, layer with head, and map is accepted");
         if (gesture.param.empty() != gesture.value.empty())
             return bad(path + " needs param and value together");
         if (!gesture.param.empty()) {
@@ -437,7 +453,7 @@ private:
         return {};
     }
     Result<> readEffect(const JsonTree& value, const std::string& path, LessonStep& step) const {
-        const Members members(value, path);
+        const JsonMembers members = membersOf(value, path);
         FOVEA_TRY(members.only({"of", "over", "times", "shown", "absent"}));
         Effect effect;
         for (const auto& [key, into] : {std::pair{"of", &effect.of}, std::pair{"over", &effect.over}}) {
@@ -462,6 +478,10 @@ private:
 
 std::string_view stepKindName(StepKind kind) {
     return kKinds[static_cast<std::size_t>(kind)];
+}
+
+std::string_view animationName(Animation::Kind kind) {
+    return kAnimations[static_cast<std::size_t>(kind)];
 }
 
 std::string_view mapWishName(MapWish wish) {

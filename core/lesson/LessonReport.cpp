@@ -12,7 +12,7 @@ Json stepJson(const CheckedStep& step) {
     out["kind"] = stepKindName(step.kind);
     out["title"] = step.title;
     out["policy"] = step.state.policy;
-    out["tokens"] = step.state.tokens;
+    out["tokens"] = step.tokens;
     out["say"] = step.say;
     if (!step.answer.empty() || !step.ask.empty()) {
         out["question"] = step.ask;
@@ -24,6 +24,8 @@ Json stepJson(const CheckedStep& step) {
         out["number"] = step.number;
         out["because"] = step.because;
     }
+    if (!step.frames.empty())
+        out["frames"] = step.frames;
     if (!step.gesture.empty())
         out["gesture"] = step.gesture;
     if (!step.effect.empty()) {
@@ -65,6 +67,17 @@ std::string lessonsJson(std::span<const CheckedLesson> lessons) {
     return json::write(doc);
 }
 
+std::string quantitiesJson() {
+    Json doc = Json::object();
+    doc["fovea"] = "quantities";
+    doc["version"] = 1;
+    Json list = Json::array();
+    for (const QuantitySpec& spec : quantities())
+        list.push_back(Json{{"name", spec.name}, {"arguments", spec.arguments}, {"help", spec.help}});
+    doc["quantities"] = std::move(list);
+    return json::write(doc);
+}
+
 std::string lessonText(const CheckedLesson& checked) {
     const Lesson& lesson = *checked.lesson;
     std::string text = lesson.title + " (" + std::to_string(lesson.minutes) + " minutes, " +
@@ -79,6 +92,9 @@ std::string lessonText(const CheckedLesson& checked) {
                 step.title + "\n";
         for (const std::string& say : step.say)
             add(text, "     ", say);
+        if (!step.frames.empty())
+            text += "     [" + std::to_string(step.frames.size()) + " pictures: " + step.frames.front() +
+                    (step.frames.size() > 1 ? " ... " + step.frames.back() : "") + "]\n";
         add(text, "     ? ", step.ask);
         for (std::size_t c = 0; c < step.choices.size(); ++c)
             add(text, static_cast<int>(c) == step.right ? "       * " : "       - ", step.choices[c]);

@@ -63,6 +63,8 @@ private:
             m_at += static_cast<std::size_t>(end - begin);
             return number;
         }
+        if (depth > 0 && take('\''))
+            return words();
         while (m_at < m_text.size() && inName(m_text[m_at]))
             ++m_at;
         if (m_at == first)
@@ -80,6 +82,20 @@ private:
         } while (take(','));
         if (!take(')'))
             return refused();
+        return term;
+    }
+    /// Up to the apostrophe that closes them.
+    Result<Term> words() {
+        const std::size_t close = m_text.find('\'', m_at);
+        const std::string_view found =
+            close == std::string_view::npos ? std::string_view() : m_text.substr(m_at, close - m_at);
+        if (found.empty() || found.find_first_of("(){}") != std::string_view::npos)
+            return bad("{" + quoteForMessage(m_text) +
+                       "} has words that do not end in an apostrophe, or hold a parenthesis or brace");
+        m_at = close + 1;
+        Term term;
+        term.kind = Term::Kind::Text;
+        term.name = std::string(found);
         return term;
     }
     std::string_view m_text;
@@ -186,6 +202,8 @@ std::string Term::written() const {
         const auto [end, error] = std::to_chars(std::begin(digits), std::end(digits), number);
         return error == std::errc() ? std::string(digits, end) : std::string();
     }
+    if (kind == Kind::Text)
+        return "'" + name + "'";
     std::string text = name;
     for (std::size_t i = 0; i < arguments.size(); ++i)
         text += (i == 0 ? "(" : ", ") + arguments[i].written();

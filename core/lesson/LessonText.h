@@ -8,20 +8,27 @@
 
 namespace fovea::lesson {
 
-/// A number, a policy or a quantity as a lesson names it: "64", "window64", "row_keys(300, window64)".
+/// A number, a policy, a quantity or words of the text as a lesson names them: "64", "window64",
+/// "row_keys(300, window64)", "token_of('Blue', 2, 453)".
 struct Term {
-    enum class Kind : std::uint8_t { Number, Name, Call };
+    enum class Kind : std::uint8_t { Number, Name, Call, Text };
     Kind kind = Kind::Number;
-    double number = 0; ///< Number
-    std::string name;  ///< Name: of a policy, or of a quantity without arguments; Call: the quantity
-    std::vector<Term> arguments; ///< Call
+    double number = 0;  ///< Number
+    std::string name{}; ///< Name: of a policy, or of a quantity without arguments; Call: the quantity; Text:
+                        ///< the words
+    std::vector<Term> arguments{}; ///< Call
     bool operator==(const Term&) const = default;
+    /// Whether it is a call of this quantity.
+    [[nodiscard]] bool names(std::string_view quantity) const {
+        return kind == Kind::Call && name == quantity;
+    }
     /// As a lesson writes it.
     [[nodiscard]] std::string written() const;
 };
 
-/// Parses "name", "name(a, b)" or a number; arguments may be terms, at most 4 deep and 200 bytes in all.
-/// Names are letters, digits, '_' and '-'. Errors: BadValue.
+/// Parses "name", "name(a, b)", a number, or as an argument 'words of the text'; arguments may be terms, at
+/// most 4 deep and 200 bytes in all. Names are letters, digits, '_' and '-'; words have no apostrophe,
+/// parenthesis or brace. Errors: BadValue.
 [[nodiscard]] Result<Term> parseTerm(std::string_view text);
 
 /// What a coloured word of a lesson points at: a token that reads, one that is read, or one that is lost.

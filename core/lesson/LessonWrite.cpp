@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <map>
 
 namespace fovea::lesson {
 
@@ -91,7 +92,7 @@ Result<std::string> withStep(std::string_view before, const RecordedStep& step) 
         return bad("the session's text is not UTF-8, and a lesson's text is");
     JsonTree old;
     std::string policyName = "full";
-    std::size_t steps = 0;
+    std::map<std::string, AttentionPolicy> named;
     if (!before.empty()) {
         const Result<Lesson> read = lessonFromJson(before);
         FOVEA_TRY(read);
@@ -101,15 +102,15 @@ Result<std::string> withStep(std::string_view before, const RecordedStep& step) 
         Result<JsonTree> tree = parseJson(before);
         FOVEA_TRY(tree);
         old = std::move(*tree);
-        steps = read->steps.size();
-        for (const auto& [name, policy] : read->policies)
+        named = read->policies;
+        for (const auto& [name, policy] : named)
             if (sameButName(policy, request.policy))
                 policyName = name;
     }
     const bool full = sameButName(request.policy, AttentionPolicy{});
     const bool known = full || policyName != "full";
-    if (!known)
-        policyName = "state" + std::to_string(steps + 1);
+    for (int n = 1; !known && (policyName == "full" || named.contains(policyName)); ++n)
+        policyName = "state" + std::to_string(n);
 
     Json doc = before.empty() ? Json::object() : toJson(old);
     if (before.empty()) {

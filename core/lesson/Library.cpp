@@ -4,7 +4,7 @@ namespace fovea::lesson {
 
 namespace {
 
-// Both tables, from the files in resources/lessons and samples (core/CMakeLists.txt).
+// The tables, from the files in resources and samples (core/CMakeLists.txt).
 #include "LessonFiles.inc"
 
 } // namespace
@@ -15,6 +15,10 @@ std::span<const LibraryFile> libraryLessons() {
 
 std::span<const LibraryFile> librarySamples() {
     return kSamples;
+}
+
+std::string_view libraryGlossary() {
+    return std::begin(kGlossary)->bytes;
 }
 
 std::optional<std::string_view> librarySample(std::string_view name) {

@@ -16,6 +16,8 @@ struct LibraryFile {
 [[nodiscard]] std::span<const LibraryFile> libraryLessons();
 /// The texts that a lesson may name as its sample.
 [[nodiscard]] std::span<const LibraryFile> librarySamples();
+/// The glossary of the window (Glossary.h).
+[[nodiscard]] std::string_view libraryGlossary();
 [[nodiscard]] std::optional<std::string_view> librarySample(std::string_view name);
 
 } // namespace fovea::lesson

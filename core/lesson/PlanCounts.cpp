@@ -3,17 +3,6 @@
 
 namespace fovea::lesson {
 
-std::uint64_t countPairs(const HeadPlan& plan) {
-    std::uint64_t pairs = 0;
-    for (std::size_t query = plan.rows.first; query < plan.rows.last; ++query)
-        pairs += rowKeys(plan, query);
-    return pairs;
-}
-
-std::size_t rowKeys(const HeadPlan& plan, std::size_t query) {
-    return plan.keysOf(query).size();
-}
-
 std::size_t firstKey(const HeadPlan& plan, std::size_t query) {
     const std::vector<std::uint32_t> keys = plan.keysOf(query);
     std::size_t first = query;

@@ -3,14 +3,10 @@
 #include <cstdint>
 #include <optional>
 
-// What the checks of a lesson count: cells of a head's plan. Every function looks at each key of the rows it
+// What the checks of a lesson count: cells of a head's plan. Every function looks at the keys of the rows it
 // is about and uses no formula. Any thread.
 namespace fovea::lesson {
 
-/// Pairs (query, key) that the head reads, added up row by row. Cost: the number of pairs.
-[[nodiscard]] std::uint64_t countPairs(const HeadPlan& plan);
-/// Keys that `query` reads.
-[[nodiscard]] std::size_t rowKeys(const HeadPlan& plan, std::size_t query);
 /// The first key of the unbroken run of keys that ends at `query` itself: the far edge of a window.
 [[nodiscard]] std::size_t firstKey(const HeadPlan& plan, std::size_t query);
 [[nodiscard]] bool reads(const HeadPlan& plan, std::size_t query, std::size_t key);

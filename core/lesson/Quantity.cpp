@@ -1,5 +1,6 @@
 #include "core/lesson/Quantity.h"
 #include "core/files/Quote.h"
+#include "core/lesson/Compute.h"
 #include <algorithm>
 #include <array>
 
@@ -10,61 +11,90 @@ namespace {
 using enum Unit;
 
 constexpr std::array kQuantities = {
-    QuantitySpec{"tokens", "", Count, Source::Plan, "tokens of the text, T"},
-    QuantitySpec{"layers", "", Count, Source::Plan, "layers of the model"},
-    QuantitySpec{"heads", "", Count, Source::Plan, "heads of each layer"},
-    QuantitySpec{"layer", "", Count, Source::Plan, "the layer that is shown"},
-    QuantitySpec{"head", "", Count, Source::Plan, "the head that is shown"},
-    QuantitySpec{"pairs", "p", Count, Source::Plan, "pairs (query, key) that one head reads"},
-    QuantitySpec{"share", "p", Share, Source::Plan, "those pairs as a share of full attention's"},
-    QuantitySpec{"row_keys", "tp", Count, Source::Plan, "keys that a query reads"},
-    QuantitySpec{"first_key", "tp", Token, Source::Plan, "the first key of the unbroken run before a query"},
-    QuantitySpec{"reads", "ttp", YesNo, Source::Plan, "whether the first token reads the second"},
-    QuantitySpec{"relay_layers", "ttp", Count, Source::Plan,
+    QuantitySpec{"tokens", "", Count, Source::Plan, compute::tokens, "tokens of the text, T"},
+    QuantitySpec{"layers", "", Count, Source::Plan, compute::layers, "layers of the model"},
+    QuantitySpec{"heads", "", Count, Source::Plan, compute::heads, "heads of each layer"},
+    QuantitySpec{"layer", "", Count, Source::Plan, compute::layer, "the layer that is shown"},
+    QuantitySpec{"head", "", Count, Source::Plan, compute::head, "the head that is shown"},
+    QuantitySpec{"pairs", "p", Count, Source::Plan, compute::pairs, "pairs (query, key) that one head reads"},
+    QuantitySpec{"share", "p", Share, Source::Plan, compute::share,
+                 "those pairs as a share of full attention's"},
+    QuantitySpec{"row_keys", "tp", Count, Source::Plan, compute::rowKeys, "keys that a query reads"},
+    QuantitySpec{"first_key", "tp", Token, Source::Plan, compute::firstKey,
+                 "the first key of the unbroken run before a query"},
+    QuantitySpec{"reads", "ttp", YesNo, Source::Plan, compute::reads,
+                 "whether the first token reads the second"},
+    QuantitySpec{"relay_layers", "ttp", Count, Source::Plan, compute::relayLayers,
                  "layers until what stands at the first token can reach the second"},
-    QuantitySpec{"added_pairs", "PP", Count, Source::Plan,
+    QuantitySpec{"added_pairs", "PP", Count, Source::Plan, compute::addedPairs,
                  "pairs of the second policy less those of the first"},
-    QuantitySpec{"added_share", "PP", Share, Source::Plan, "the same as a share of the first policy's pairs"},
-    QuantitySpec{"full_pairs", "n", Count, Source::Plan, "pairs of full attention for a text of n tokens"},
-    QuantitySpec{"kv_bytes", "n", Bytes, Source::Plan,
+    QuantitySpec{"added_share", "PP", Share, Source::Plan, compute::addedShare,
+                 "the same as a share of the first policy's pairs"},
+    QuantitySpec{"full_pairs", "n", Count, Source::Plan, compute::fullPairs,
+                 "pairs of full attention for a text of n tokens"},
+    QuantitySpec{"kv_bytes", "n", Bytes, Source::Plan, compute::cacheBytes,
                  "bytes of keys and values of n tokens in all layers, 16 bits a number"},
-    QuantitySpec{"summaries", "tp", Count, Source::Plan, "summaries that a query reads"},
-    QuantitySpec{"state_tokens", "p", Count, Source::Plan,
+    QuantitySpec{"summaries", "tp", Count, Source::Plan, compute::summaries, "summaries that a query reads"},
+    QuantitySpec{"state_tokens", "p", Count, Source::Plan, compute::stateTokens,
                  "tokens whose keys and values fill as much memory as the policy's running state"},
-    QuantitySpec{"steps_uncached", "nn", Count, Source::Plan,
+    QuantitySpec{"state_work", "p", Count, Source::Plan, compute::stateWork,
+                 "pairs that cost as much as updating and reading the running state for one query"},
+    QuantitySpec{"far_bytes", "np", Bytes, Source::Plan, compute::farBytes,
+                 "bytes of one head's summaries or running state after n tokens, 16 bits a number"},
+    QuantitySpec{
+        "work_share", "p", Share, Source::Plan, compute::workShare,
+        "pairs, summaries, and the work of state and router in pairs, as a share of full attention's "
+        "pairs"},
+    QuantitySpec{"even_weight", "n", Share, Source::Plan, compute::evenWeight,
+                 "what the first n tokens would get if every query after them shared its weight out evenly, "
+                 "mean over these queries"},
+    QuantitySpec{
+        "token_of", "snn", Token, Source::Plan, compute::tokenOf,
+        "the token in which words of the text begin: words, which time they come (from 1), and their "
+        "token in the default model, for when no model is open"},
+    QuantitySpec{"steps_uncached", "nn", Count, Source::Plan, compute::uncached,
                  "tokens computed without a cache: prompt, tokens written"},
-    QuantitySpec{"steps_cached", "nn", Count, Source::Plan, "the same with a cache"},
-    QuantitySpec{"ratio", "vv", Ratio, Source::Plan, "the first divided by the second"},
-    QuantitySpec{"difference", "vv", Count, Source::Plan, "the first less the second"},
-    QuantitySpec{"word", "t", Word, Source::Tokens, "the text of a token"},
-    QuantitySpec{"weight", "tt", Share, Source::FullRun,
+    QuantitySpec{"steps_cached", "nn", Count, Source::Plan, compute::cached, "the same with a cache"},
+    QuantitySpec{"ratio", "vv", Ratio, Source::Plan, compute::ratio, "the first divided by the second"},
+    QuantitySpec{"difference", "vv", Count, Source::Plan, compute::difference, "the first less the second"},
+    QuantitySpec{"word", "t", Word, Source::Tokens, nullptr, "the text of a token"},
+    QuantitySpec{"weight", "tt", Share, Source::FullRun, compute::weight,
                  "weight that the first token gives the second, full attention"},
-    QuantitySpec{"row_sum", "t", Ratio, Source::FullRun, "all weights of a query added up"},
-    QuantitySpec{"heaviest_key", "t", Token, Source::FullRun, "the key that gets most of a query's weight"},
-    QuantitySpec{"first_weight", "n", Share, Source::FullRun,
+    QuantitySpec{"row_sum", "t", Ratio, Source::FullRun, compute::rowSum, "all weights of a query added up"},
+    QuantitySpec{"heaviest_key", "t", Token, Source::FullRun, compute::heaviestKey,
+                 "the key that gets most of a query's weight"},
+    QuantitySpec{"first_weight", "n", Share, Source::FullRun, compute::firstWeight,
                  "weight on the first n tokens, mean over the queries after them"},
-    QuantitySpec{"surprise", "t", Nats, Source::FullRun,
+    QuantitySpec{"surprise", "t", Nats, Source::FullRun, compute::surprise,
                  "how unlikely the token was for full attention, nats"},
-    QuantitySpec{"kept_weight", "tp", Share, Source::FullRun,
+    QuantitySpec{"kept_weight", "tp", Share, Source::FullRun, compute::keptWeight,
                  "full attention's weight on the keys that a query reads"},
-    QuantitySpec{"kl", "p", Nats, Source::Propagated,
+    QuantitySpec{"output_error", "tp", Ratio, Source::FullRun, compute::outputError,
+                 "how far a query's mixed values are from full attention's when it mixes only the keys that "
+                 "the policy reads: length of the difference"},
+    QuantitySpec{"output_bound", "tp", Ratio, Source::FullRun, compute::outputBound,
+                 "the most that this can be: 2 (1 - kept weight) times the longest value"},
+    QuantitySpec{"kl", "p", Nats, Source::Propagated, compute::kl,
                  "mean distance of the predictions from full attention's, nats"},
-    QuantitySpec{"top1", "p", Share, Source::Propagated,
+    QuantitySpec{"top1", "p", Share, Source::Propagated, compute::top1,
                  "tokens where the likeliest next token stays the same"},
-    QuantitySpec{"lost", "tp", Nats, Source::Propagated, "how much more unlikely the token became, nats"},
-    QuantitySpec{"worst_token", "p", Token, Source::Propagated, "the token whose prediction is farthest off"},
-    QuantitySpec{"worst_kl", "p", Nats, Source::Propagated, "how far"},
-    QuantitySpec{"kept_mass", "p", Share, Source::Isolated,
+    QuantitySpec{"lost", "tp", Nats, Source::Propagated, compute::lost,
+                 "how much more unlikely the token became, nats"},
+    QuantitySpec{"worst_token", "p", Token, Source::Propagated, compute::worstToken,
+                 "the token whose prediction is farthest off"},
+    QuantitySpec{"worst_kl", "p", Nats, Source::Propagated, compute::worstKl, "how far"},
+    QuantitySpec{"kept_mass", "p", Share, Source::Isolated, compute::keptMass,
                  "full attention's weight on the keys that are read, mean over layers, heads and queries"},
-    QuantitySpec{"recall_pairs", "", Count, Source::Recall, "lockers in the register"},
-    QuantitySpec{"recall_asked", "", Count, Source::Recall, "how many are asked for"},
-    QuantitySpec{"recall_reader", "n", Token, Source::Recall,
+    QuantitySpec{"recall_pairs", "", Count, Source::Recall, compute::recallPairs, "lockers in the register"},
+    QuantitySpec{"recall_asked", "", Count, Source::Recall, compute::recallAsked, "how many are asked for"},
+    QuantitySpec{"recall_reader", "n", Token, Source::Recall, compute::recallReader,
                  "the token that must find the n-th number asked for"},
-    QuantitySpec{"recall_told", "n", Token, Source::Recall, "where the register tells that number"},
-    QuantitySpec{"recall_right", "p", Count, Source::RecallOf,
+    QuantitySpec{"recall_told", "n", Token, Source::Recall, compute::recallTold,
+                 "where the register tells that number"},
+    QuantitySpec{"recall_right", "p", Count, Source::RecallOf, compute::recallRight,
                  "numbers that are written right, every figure"},
-    QuantitySpec{"first_lost", "p", Count, Source::RecallOf,
-                 "the first number asked for that is written wrong (from 0); the last one if none is"},
+    QuantitySpec{"first_lost", "p", Count, Source::RecallOf, compute::firstLost,
+                 "the first number asked for that is written wrong, from 0"},
 };
 
 tl::unexpected<Error> bad(const std::string& what) {
@@ -82,6 +112,7 @@ std::string usage(const QuantitySpec& spec) {
         text += kind == 't'   ? "token"
                 : kind == 'n' ? "number"
                 : kind == 'v' ? "quantity"
+                : kind == 's' ? "'words'"
                 : kind == 'P' ? "policy"
                               : "policy or nothing";
     }
@@ -115,11 +146,10 @@ void addPolicy(const Lesson& lesson, const std::string& name, Source source, Wan
 }
 
 void addTerm(const Lesson& lesson, const std::string& current, const Term& term, Wants& wants) {
-    const QuantitySpec* spec = term.kind == Term::Kind::Number ? nullptr : findQuantity(term.name);
+    const bool named = term.kind == Term::Kind::Name || term.kind == Term::Kind::Call;
+    const QuantitySpec* spec = named ? findQuantity(term.name) : nullptr;
     if (spec == nullptr)
         return;
-    if (spec->source == Source::Tokens || spec->source == Source::Recall || spec->source == Source::RecallOf)
-        wants.tokenizer = true;
     if (spec->source == Source::FullRun)
         wants.fullRun = true;
     for (std::size_t i = 0; i < spec->arguments.size(); ++i) {
@@ -158,7 +188,7 @@ const QuantitySpec* findQuantity(std::string_view name) {
 Result<> checkTerm(const Term& term, const Lesson& lesson) {
     if (term.kind == Term::Kind::Number)
         return {};
-    const QuantitySpec* spec = findQuantity(term.name);
+    const QuantitySpec* spec = term.kind == Term::Kind::Text ? nullptr : findQuantity(term.name);
     if (spec == nullptr)
         return bad(inQuotes(term.name) + " is no quantity; fovea lesson quantities lists them");
     const std::size_t most = spec->arguments.size();
@@ -168,6 +198,11 @@ Result<> checkTerm(const Term& term, const Lesson& lesson) {
                    " arguments; " + usage(*spec) + " is accepted");
     for (std::size_t i = 0; i < term.arguments.size(); ++i) {
         const Term& argument = term.arguments[i];
+        if ((spec->arguments[i] == 's') != (argument.kind == Term::Kind::Text))
+            return bad(inQuotes(argument.written()) + " in " + inQuotes(term.written()) +
+                       " is no argument of " + usage(*spec));
+        if (argument.kind == Term::Kind::Text)
+            continue;
         if (takesPolicy(spec->arguments[i])) {
             if (argument.kind != Term::Kind::Name || lesson.policy(argument.name) == nullptr)
                 return bad(inQuotes(argument.written()) + " in " + inQuotes(term.written()) +
@@ -195,7 +230,8 @@ Wants wantsOf(const Lesson& lesson, const LessonStep& step) {
         addTerm(lesson, current, step.question->answer, wants);
         for (const Choice& choice : step.question->choices) {
             addParagraph(lesson, current, choice.say, wants);
-            addTerm(lesson, current, choice.value, wants);
+            if (choice.value)
+                addTerm(lesson, current, *choice.value, wants);
         }
     }
     if (step.effect) {
@@ -204,14 +240,23 @@ Wants wantsOf(const Lesson& lesson, const LessonStep& step) {
         addParagraph(lesson, current, step.effect->shown, wants);
         addParagraph(lesson, current, step.effect->absent, wants);
     }
-    if (step.animate >= 0)
-        wants.fullRun = true;
+    if (step.state.query)
+        addTerm(lesson, current, *step.state.query, wants);
+    if (step.animate) {
+        addTerm(lesson, current, step.animate->from, wants);
+        if (step.animate->kind == Animation::Kind::Row)
+            wants.fullRun = true;
+        else // from the plan of the step
+            addPolicy(lesson, current, Source::Plan, wants);
+    }
     return wants;
 }
 
 bool needsRun(const Lesson& lesson) {
-    return lesson.text.recall || std::any_of(lesson.steps.begin(), lesson.steps.end(),
-                                             [&](const LessonStep& s) { return wantsOf(lesson, s).run(); });
+    return lesson.text.recall || std::any_of(lesson.steps.begin(), lesson.steps.end(), [&](LessonStep step) {
+               step.animate.reset();
+               return wantsOf(lesson, step).run();
+           });
 }
 
 } // namespace fovea::lesson

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/lesson/Lesson.h"
+#include "core/lesson/Value.h"
 #include <map>
 #include <span>
 #include <string>
@@ -7,7 +8,7 @@
 
 namespace fovea::lesson {
 
-enum class Unit : std::uint8_t { Count, Share, Token, Bytes, Nats, YesNo, Ratio, Word };
+struct Asked;
 
 /// Where a quantity comes from.
 enum class Source : std::uint8_t {
@@ -21,12 +22,14 @@ enum class Source : std::uint8_t {
 };
 
 /// One quantity that lessons may name. Arguments, a letter each: t a token of the text, n a whole number from
-/// 0, v any quantity, P a policy, p a policy that may be left out (the step's policy).
+/// 0, v any quantity, s words of the text in apostrophes, P a policy, p a policy that may be left out (the
+/// step's policy).
 struct QuantitySpec {
     std::string_view name, arguments;
     Unit unit;
     Source source;
-    std::string_view help; ///< one line, for people who write lessons
+    Result<double> (*compute)(const Asked&); ///< null: a word, which has no number
+    std::string_view help;                   ///< one line, for people who write lessons
 };
 [[nodiscard]] std::span<const QuantitySpec> quantities();
 [[nodiscard]] const QuantitySpec* findQuantity(std::string_view name);
@@ -37,7 +40,7 @@ struct QuantitySpec {
 
 /// What must have run before the quantities of a step can be told.
 struct Wants {
-    bool tokenizer = false, fullRun = false;
+    bool fullRun = false;
     struct OfPolicy {
         bool propagated = false, isolated = false, plan = false; ///< plan: the router must choose
         bool operator==(const OfPolicy&) const = default;
@@ -47,7 +50,7 @@ struct Wants {
 };
 /// Of every quantity in the step: paragraphs, question, choices, effect.
 [[nodiscard]] Wants wantsOf(const Lesson& lesson, const LessonStep& step);
-/// Whether any step of the lesson needs a model that runs.
+/// Whether any step of the lesson needs a model that runs for its numbers. Animations may be left out.
 [[nodiscard]] bool needsRun(const Lesson& lesson);
 
 } // namespace fovea::lesson

@@ -1,9 +1,12 @@
 #pragma once
+#include "core/base/Cancel.h"
 #include "core/engine/Snapshot.h"
 #include "core/lesson/Quantity.h"
 #include "core/lesson/RecallCase.h"
+#include "core/lesson/Value.h"
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,7 +22,22 @@ struct PolicyRun {
     int planLayer = -1;
 };
 
-/// What the quantities of a step are computed from. A value of shared parts; reading it is thread-safe.
+/// What was computed for a scene already, so that nothing is computed twice. Thread-safe.
+class Notes {
+public:
+    [[nodiscard]] std::optional<Value> value(const std::string& term) const;
+    void keep(const std::string& term, const Value& value);
+    [[nodiscard]] std::shared_ptr<const AttentionPlan> plan(const std::string& policy) const;
+    void keep(const std::string& policy, std::shared_ptr<const AttentionPlan> plan);
+
+private:
+    mutable std::mutex m_mutex;
+    std::map<std::string, Value> m_values;
+    std::map<std::string, std::shared_ptr<const AttentionPlan>> m_plans;
+};
+
+/// What the quantities of a step are computed from. A value of shared parts; reading it is thread-safe. Its
+/// members must not change any more once something has been computed from it.
 struct Scene {
     std::shared_ptr<const Lesson> lesson;
     LessonState state;                       ///< layer and head within the shape
@@ -31,6 +49,7 @@ struct Scene {
     std::shared_ptr<const Snapshot> run;     ///< with a complete full run over this text; null: not run
     std::map<std::string, PolicyRun> runs;   ///< by the names of the lesson's policies
     std::optional<RecallTokens> recall;
+    std::shared_ptr<Notes> notes = std::make_shared<Notes>();
 };
 
 /// The shape that counts without a model refer to: SmolLM2-135M-Instruct, 30 layers of 9 heads.
@@ -43,47 +62,25 @@ struct Scene {
 /// Whether everything that `wants` lists is in the scene.
 [[nodiscard]] bool has(const Scene& scene, const Wants& wants);
 
-struct Value {
-    double number = 0;
-    std::string word; ///< Unit::Word
-    Unit unit = Unit::Count;
-    /// As a sentence shows it: "131,328", "23.4 %", "#237", "23,040 bytes".
-    [[nodiscard]] std::string shown() const;
-};
-
 /// Computes a quantity from the plan or the run of the scene. Errors: BadValue, one sentence: a token that
 /// the text does not have, a run that is missing. Cost: a plan of one head, or a row of attention for each
-/// token.
+/// token; nothing when it was asked before.
 [[nodiscard]] Result<Value> evaluate(const Term& term, const Scene& scene);
 
-struct FilledPiece {
-    std::string text;
-    Mark mark = Mark::None;
-    int token = -1; ///< of a coloured word
-    int word = -1;
+/// The token that the step pins; -1: none, or one that the text does not have.
+[[nodiscard]] int queryOf(const Scene& scene);
+/// The text of a token without the spaces before it, as it is shown; empty without a tokenizer.
+[[nodiscard]] std::string wordAt(const Scene& scene, std::size_t token);
+
+/// The work of one head on the scene's text, in pairs: what is as many multiply-adds as 2D.
+struct Work {
+    double pairs = 0;  ///< read one by one
+    double others = 0; ///< summaries, and what running state and router compute
 };
-using FilledParagraph = std::vector<FilledPiece>;
-
-/// The paragraph with its numbers. What cannot be computed becomes `missing`, or if that is empty "(why)";
-/// `problems` gets the sentence.
-[[nodiscard]] FilledParagraph fill(const Paragraph& paragraph, const Scene& scene,
-                                   std::vector<std::string>* problems = nullptr,
-                                   std::string_view missing = {});
-[[nodiscard]] std::string plainText(const FilledParagraph& paragraph);
-
-/// A question with its computed answer.
-struct Answer {
-    Value truth;
-    int right = -1;             ///< of choices: the one whose value is nearest
-    std::vector<double> values; ///< of the choices
-    /// Whether a typed number is right.
-    [[nodiscard]] bool accepts(const Question& question, double typed) const;
-};
-/// Errors: those of evaluate; BadValue when two choices are equally near.
-[[nodiscard]] Result<Answer> answerOf(const Question& question, const Scene& scene);
-
-/// Whether the model shows the effect.
-[[nodiscard]] Result<bool> showsEffect(const Effect& effect, const Scene& scene);
+/// Of the layer and head on screen under any policy. `routed`: the plan of that layer with the router's
+/// choices; may be null when nothing is routed. Errors: BadValue when it is missing. Cost: a plan.
+[[nodiscard]] Result<Work> workOf(const AttentionPolicy& policy, const Scene& scene,
+                                  const AttentionPlan* routed);
 
 /// Runs what a step wants of one policy and returns it with what `have` holds already. `withFullRun` must
 /// have a complete full run. On the engine's thread. Errors: those of runPropagated, runIsolated and

@@ -49,6 +49,8 @@ refused(run("lesson", "check", os.path.join(place, "absent.json")), 2, "absent.j
 refused(run("lesson", "teach"), 2, "list, check, new and quantities are accepted")
 refused(run("lesson", "list", "3"), 2, "takes no file")
 check(b"relay_layers(ttp)" in run("lesson", "quantities").stdout, "the quantities are listed")
+check({"name": "token_of", "arguments": "snn"}.items() <= [q for q in run_json("lesson", "quantities")["quantities"] if q["name"] == "token_of"][0].items(),
+      "also for scripts")
 
 # A saved session becomes a step. The model is a small one of random weights.
 
@@ -92,6 +94,7 @@ equal(answers("window")["How many layers?"], 4, "lesson 3")
 equal(answers("routing")["The key role"], 320, "lesson 5")
 equal(answers("routing")["The query role"], 61, "lesson 5")
 equal(answers("memory")["How many summaries?"], 7, "lesson 6")
+close(answers("memory")["And the work?"], 514, "lesson 6", 1)
 equal(answers("benchmark")["Without a memory"], 5750, "lesson 8")
 
 # The figures of lesson 4 are those of analyze on the same text.
@@ -100,9 +103,10 @@ kl = [run_json("analyze", text, "--max-tokens", "512", "--window", "64", "--sink
 close(answers("sinks")["What are four tokens worth?"], kl[0] / kl[1], "the distance without sinks and with them", 1e-4)
 # Lesson 7 shows a register that full attention answers, and finds lost answers or says that there are none.
 breaks = {step["title"]: step for step in lessons["breaks"]["steps"]}
-say = breaks["A fair task"]["say"][0]
-right, asked = say.split("mistake: ")[1].split(" numbers")[0].split(" of ")
-equal(right, asked, "full attention answers every question of the longest register")
+fair = breaks["A fair task"]
+right, asked = fair["effect"].split("writes ")[1].split(" numbers")[0].split(" of ")
+check(fair["effect_shown"], "there is a register that full attention answers")
+equal(right, asked, "it answers every question of the longest one")
 check(breaks["How many are left?"]["effect_shown"] == (breaks["How many are left?"]["number"] < int(asked)), "the effect is that of the run")
 
 finish()

@@ -78,7 +78,7 @@ void tst_FileKinds::names_data() {
     row("a.gguf", Content::Binary, "not a GGUF model");
     row("a.gguf", Content::Session, "not a GGUF model");
     row("a.json", Content::Session, "");
-    row("a.json", Content::Text, "no policy and no session");
+    row("a.json", Content::Text, "no policy, session or lesson");
     row("a.txt", Content::Text, "");
     row("a.txt", Content::Session, "");
     row("gguf", Content::Text, "");

@@ -1,14 +1,19 @@
 // Lessons: what a lesson may say, the counts behind its checks, and the eight lessons that come with the
 // program.
+#include "core/lesson/Answer.h"
+#include "core/lesson/Filled.h"
+#include "core/lesson/Glossary.h"
 #include "core/lesson/LessonCheck.h"
 #include "core/lesson/LessonJson.h"
+#include "core/lesson/LessonWrite.h"
 #include "core/lesson/Library.h"
-#include "core/lesson/PlanCounts.h"
+#include "core/lesson/Story.h"
 #include "tests/support/RealModel.h"
 #include "tests/support/TinyModel.h"
 #include <QTest>
 #include <algorithm>
 #include <functional>
+#include <numeric>
 #include <set>
 
 using namespace fovea;
@@ -68,6 +73,19 @@ bool asks(const char* id, const char* quantity) {
     });
 }
 
+/// A scene of the lesson's first step in which each character of "abcd" is a token; without a model.
+Scene lettersScene(const std::shared_ptr<const Lesson>& lesson) {
+    Scene scene = makeScene(lesson, lesson->steps[0].state, nullptr, nullptr);
+    auto tokens = std::make_shared<Tokens>();
+    for (std::size_t i = 0; i < scene.tokens; ++i) {
+        tokens->ids.push_back(static_cast<int>(i));
+        tokens->spans.push_back({static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(i + 1)});
+        tokens->pieces.push_back(lesson->text.bytes->substr(i, 1));
+    }
+    scene.text = tokens;
+    return scene;
+}
+
 /// A lesson of one step around these keys.
 std::string small(const std::string& step, const std::string& more = "") {
     return R"j({"fovea": "lesson", "version": 1, "id": "a", "title": "A", "minutes": 1, "why": "Because.",
@@ -89,8 +107,12 @@ class TestLesson : public QObject {
                                 << "64";
         QTest::newRow("nested") << "ratio( pairs(full), pairs( near ) )"
                                 << "ratio(pairs(full), pairs(near))";
+        QTest::newRow("words") << "row_keys(token_of('a (b', 1, 2))"
+                               << "";
+        QTest::newRow("quoted") << "token_of('Blue', 2, 453)"
+                                << "token_of('Blue', 2, 453)";
         for (const char* bad :
-             {"", "pairs(", "pairs()", "pairs(a,)", "pairs(a) b", "a(b(c(d(1))))", "1e99", "#3"})
+             {"", "'Blue'", "token_of('Blue, 1)", "pairs(", "pairs()", "pairs(a,)", "pairs(a) b", "a(b(c(d(1))))", "1e99", "#3"})
             QTest::newRow(bad) << bad << "";
     }
     void terms_readBackAsWritten() {
@@ -102,6 +124,7 @@ class TestLesson : public QObject {
             QCOMPARE(QString::fromStdString(term->written()), written);
         else
             QVERIFY(term.error().message.find("accepted") != std::string::npos ||
+                    term.error().message.find("apostrophe") != std::string::npos ||
                     term.error().message.find("deep") != std::string::npos);
     }
 
@@ -148,6 +171,19 @@ class TestLesson : public QObject {
             small(tries + R"j(, "gesture": {"param": "window", "value": "wide"})j"));
         row("steps[0].effect.absent",
             small(see + R"j(, "effect": {"of": "pairs", "over": "tokens", "shown": "s"})j"));
+        row("steps[0].animate.show", small(see + R"j(, "animate": {"show": "dance"})j"));
+        row("steps[0].animate.to", small(see + R"j(, "animate": {"show": "window", "from": 1})j"));
+        row("steps[0].animate.query", small(see + R"j(, "animate": {"show": "tiles", "query": 1})j"));
+        row("steps[0].params[0]", small(see + R"j(, "params": ["local.door"])j"));
+        row("steps[0].query", small(see + R"j(, "query": "token_of(1, 2, 3)")j"));
+        row("steps[0].within", small(check + R"j(, "answer": "pairs", "within": 2)j"));
+        row("from 0 to 1 is accepted", small(check + R"j(, "answer": "pairs", "within": 2)j"));
+        row("steps[0].choices[1].value", small(check + R"j(, "answer": "pairs", "choices":
+            [{"say": "a", "below": 1}, {"say": "b", "from": 1, "value": 2}])j"));
+        row("steps[0].choices[1] and", small(check + R"j(, "answer": "pairs", "choices":
+            [{"say": "a", "below": 1}, {"say": "b", "value": 2}])j"));
+        row("steps[0].choices[0].below", small(check + R"j(, "answer": "pairs", "choices":
+            [{"say": "a", "from": 2, "below": 1}, {"say": "b", "from": 2}])j"));
         row("minutes", small(see, R"j("minutes": 3, )j")); // twice
         row("text", R"j({"fovea": "lesson", "version": 1, "id": "a", "title": "A", "minutes": 1, "why": "B",
              "text": {"content": "abc", "sample": "log.txt", "tokens": 2}, "steps": [{)j" +
@@ -194,6 +230,9 @@ class TestLesson : public QObject {
         for (int i = 0; i < 16; ++i)
             QCOMPARE(counted("attention", ("row_keys(" + std::to_string(i) + ")").c_str()), i + 1);
 
+        for (const std::size_t tokens : {1U, 2U, 16U, 100U})
+            QCOMPARE(counted("cost", ("full_pairs(" + std::to_string(tokens) + ")").c_str()),
+                     pairsOf(full, int(tokens)));
         QVERIFY(asks("cost", "pairs") && asks("cost", "ratio(full_pairs(1024), full_pairs(512))"));
         QCOMPARE(counted("cost", "pairs"), 131328);
         QCOMPARE(counted("cost", "full_pairs(1024)"), 524800);
@@ -218,6 +257,12 @@ class TestLesson : public QObject {
         QCOMPARE(counted("sinks", "added_share(window64, sinks4)"), 1786.0 / 30752);
         QCOMPARE(counted("sinks", "row_keys(300, sinks4)"), keysOf(base, 300));
 
+        // Four of i + 1 keys, for each query from 4 on.
+        double even = 0;
+        for (int i = 4; i < 512; ++i)
+            even += 4.0 / (i + 1) / (512 - 4);
+        QVERIFY(std::abs(counted("sinks", "even_weight(4)") - even) < 1e-12);
+
         QVERIFY(asks("routing", "added_pairs(base, key128)") &&
                 asks("routing", "added_pairs(base, query128)"));
         const int before = pairsOf(base, 512);
@@ -238,12 +283,167 @@ class TestLesson : public QObject {
         QCOMPARE(counted("memory", "state_tokens(sheet256)"), 256 * (64 + 1) / (2 * 64));
         QCOMPARE(counted("memory", "state_tokens(sheet256)"), 130);
 
+        // One query: features of q and k (256 x 64 each), the table and its sum updated and read.
+        const double macs = 2 * 256 * 64 + 256 * (2 * 64 + 1);
+        QCOMPARE(counted("memory", "state_work(sheet256)"), macs / (2 * 64));
+        QCOMPARE(counted("memory", "work_share(sheet256)"), (30752 + 512 * macs / (2 * 64)) / 131328);
+        QCOMPARE(counted("memory", "work_share(window64)"), 30752.0 / 131328);
+        double blocks = 30752;
+        for (int i = 64; i < 512; ++i)
+            blocks += (i - 63 + 63) / 64; // blocks before the window, the cut one included
+        QCOMPARE(counted("memory", "work_share(blocks64)"), blocks / 131328);
+        QCOMPARE(counted("memory", "far_bytes(8192, sheet256)"), 256 * 65 * 2);
+        QCOMPARE(counted("memory", "far_bytes(512, blocks64)"), 7 * 2 * 64 * 2);
+        QCOMPARE(counted("memory", "far_bytes(8192, blocks64)"), 127 * 2 * 64 * 2);
+
         QVERIFY(asks("benchmark", "steps_uncached(8, 100)") && asks("benchmark", "steps_cached(8, 100)"));
         QCOMPARE(counted("benchmark", "steps_uncached(8, 100)"), 100 * 8 + 99 * 100 / 2);
         QCOMPARE(counted("benchmark", "steps_uncached(8, 100)"), 5750);
         QCOMPARE(counted("benchmark", "steps_cached(8, 100)"), 8 + 100 - 1);
         QVERIFY(std::abs(counted("benchmark", "ratio(steps_uncached(8, 100), steps_cached(8, 100))") - 53.7) <
                 0.05);
+    }
+
+    /// Words of the text are found in any tokenizer's text; what is typed as one must stand there.
+    void colouredWords_areThoseOfTheText() {
+        const auto lesson = std::make_shared<const Lesson>(*lessonFromJson(small(
+            R"j("kind": "see", "title": "T", "query": "token_of('ca', 1, 3)",
+                "say": "[b](key:1) [#2](key:2) [ca](lost:token_of('ca', 1, 3)) [here](key:row_keys(1))"})j")));
+        Scene scene = makeScene(lesson, lesson->steps[0].state, nullptr, nullptr);
+        QCOMPARE(queryOf(scene), 3); // as the lesson states it
+        QVERIFY(falseWords(lesson->steps[0].say[0], scene).empty());
+        scene = lettersScene(lesson);
+        QCOMPARE(queryOf(scene), 2);
+        QVERIFY(falseWords(lesson->steps[0].say[0], scene).empty());
+        QCOMPARE(evaluate(*parseTerm("difference(token_of('c', 1, 9), 1)"), scene)->shown(), std::string("#1"));
+        QCOMPARE(evaluate(*parseTerm("difference(token_of('c', 1, 9), token_of('a', 1, 9))"), scene)->shown(),
+                 std::string("2"));
+        for (const char* wrong : {"[c](key:1)", "[#1](key:2)", "[b](key:token_of('ca', 1, 3))"}) {
+            const auto paragraph = parseParagraph(wrong);
+            QCOMPARE(falseWords(*paragraph, scene).size(), 1U);
+        }
+        QVERIFY(!evaluate(*parseTerm("token_of('c', 2, 3)"), scene)); // behind the cut
+        QVERIFY(!evaluate(*parseTerm("token_of('x', 1, 3)"), scene));
+    }
+
+    void choices_areJudgedByValueOrRange() {
+        const auto right = [](const std::string& answer, const std::string& choices) {
+            const auto lesson = std::make_shared<const Lesson>(
+                *lessonFromJson(small(R"j("kind": "check", "title": "T", "say": "S", "question": "Q",
+                    "because": "B", "answer": ")j" + answer + R"j(", "choices": [)j" + choices + "]")));
+            const Scene scene = makeScene(lesson, lesson->steps[0].state, nullptr, nullptr);
+            const Result<Answer> read = answerOf(*lesson->steps[0].question, scene);
+            return read ? read->right : -1;
+        };
+        const auto values = [](std::initializer_list<double> list) {
+            std::string text;
+            for (const double value : list)
+                text += (text.empty() ? "" : ", ") + std::string(R"j({"say": "s", "value": )j") +
+                        std::to_string(value) + "}";
+            return text;
+        };
+        QCOMPARE(right("tokens", values({1, 3, 9})), 1);
+        QCOMPARE(right("tokens", values({3, 5, 4})), 2); // the first two are as near as each other
+        QCOMPARE(right("tokens", values({3, 5, 9})), -1);
+        QCOMPARE(right("tokens", values({4, 4, 9})), -1);
+        const std::string ranges =
+            R"j({"say": "s", "below": 4}, {"say": "m", "from": 4, "below": 10}, {"say": "l", "from": 10})j";
+        QCOMPARE(right("tokens", ranges), 1); // the border belongs to the range that begins there
+        QCOMPARE(right("pairs", ranges), 2);
+        QCOMPARE(right("row_keys(1)", ranges), 0);
+        QCOMPARE(right("tokens", R"j({"say": "s", "below": 4}, {"say": "m", "from": 5})j"), -1);
+        QCOMPARE(right("tokens", R"j({"say": "s", "below": 5}, {"say": "m", "from": 4})j"), -1);
+    }
+
+    /// Each frame says what the plan says.
+    void stories_followThePlan() {
+        const auto lesson = libraryLesson("window");
+        LessonState state = lesson->steps[0].state;
+        state.policy = "window64";
+        const Scene scene = makeScene(lesson, state, nullptr, nullptr);
+        const Rule rule = window(64);
+        Animation slide;
+        slide.kind = Animation::Kind::Window;
+        slide.from = *parseTerm("40");
+        slide.to = *parseTerm("80");
+        const Result<Story> moving = makeStory(slide, scene);
+        QVERIFY(moving);
+        QCOMPARE(moving->frames.size(), 41U);
+        for (const Frame& frame : moving->frames) {
+            QCOMPARE(frame.key, std::max(0, frame.query - 63));
+            QVERIFY(frame.say.find(std::to_string(keysOf(rule, frame.query)) + " keys") != std::string::npos);
+            QCOMPARE(frame.say.find("out of sight") != std::string::npos, frame.query >= 64);
+        }
+        Animation tiles;
+        tiles.kind = Animation::Kind::Tiles;
+        const Result<Story> computed = makeStory(tiles, scene);
+        QVERIFY(computed);
+        std::size_t at = 0;
+        for (int row = 0; row < 8; ++row)
+            for (int column = 0; column <= row; ++column) {
+                int pairs = 0;
+                for (int query = 64 * row; query < 64 * row + 64; ++query)
+                    for (int key = 64 * column; key < 64 * column + 64; ++key)
+                        pairs += rule(query, key) ? 1 : 0;
+                if (pairs == 0)
+                    continue; // skipped tiles are skipped
+                const Frame& frame = computed->frames.at(at++);
+                QCOMPARE(frame.queries.first, std::size_t(64 * row));
+                QCOMPARE(frame.keys.first, std::size_t(64 * column));
+            }
+        QCOMPARE(at, computed->frames.size());
+        QVERIFY(computed->frames.back().say.find("15 of 36 tiles") != std::string::npos);
+        Animation row;
+        row.from = *parseTerm("7");
+        QVERIFY(!makeStory(row, scene)); // without a run
+        slide.to = *parseTerm("30");
+        QVERIFY(!makeStory(slide, scene)); // backwards
+    }
+
+    /// The words of the design's table and of the window, each in two sentences.
+    void glossary_explainsEachWordInTwoSentences() {
+        const auto glossary = glossaryFromJson(libraryGlossary());
+        QVERIFY2(glossary, glossary ? "" : glossary.error().message.c_str());
+        for (const char* word :
+             {"token",     "T",        "query",       "key",      "policy",     "plan",         "local",
+              "always",    "routed",   "far field",   "router",   "signal",     "role",         "key role",
+              "query role", "regime",  "isolated",    "propagated", "fidelity", "cost",         "kernel error",
+              "plan error", "counted", "measured",    "simulated", "trained-ness", "drop-in",   "adapted",
+              "trained-for", "pair",   "weight",      "head",     "layer",      "window",       "sinks",
+              "oracle",    "KL",       "top-1",       "kept mass", "cache"}) {
+            const auto hits = glossaryWords(word, *glossary);
+            QVERIFY2(hits.size() == 1 && hits[0].end == std::string_view(word).size(), word);
+        }
+        for (const GlossaryEntry& entry : *glossary) {
+            const auto ends = std::count(entry.say.begin(), entry.say.end(), '.');
+            QVERIFY2(ends == 2 && entry.say.back() == '.', entry.word.c_str());
+        }
+        const auto hits = glossaryWords("A key role: Tokens, the monkey and the KEYS.", *glossary);
+        QCOMPARE(hits.size(), 3U);
+        QCOMPARE(hits[0].entry->word, std::string("key role"));
+        QCOMPARE(hits[1].entry->word, std::string("token"));
+        QCOMPARE(hits[2].entry->word, std::string("key"));
+        QVERIFY(!glossaryFromJson(R"j({"fovea": "glossary", "version": 1, "entries": [{"word": "a", "say": "b"},
+            {"word": "c", "also": ["a"], "say": "d"}]})j"));
+    }
+
+    /// A step that is recorded never changes a policy that is there.
+    void recording_takesAFreeName() {
+        Session session;
+        session.request.text = std::make_shared<const std::string>("abcabc");
+        session.request.policy.local.window = 3;
+        const auto first = withStep("", {session, 4, "One", "S"});
+        QVERIFY(first);
+        std::string before = *first; // the lesson of somebody who uses the next name already
+        before.replace(before.find("state1"), 6, "state2");
+        before.replace(before.rfind("state1"), 6, "state2");
+        session.request.policy.local.window = 2;
+        const auto second = withStep(before, {session, 4, "Two", "S"});
+        QVERIFY2(second, second ? "" : second.error().message.c_str());
+        const Lesson lesson = *lessonFromJson(*second);
+        QCOMPARE(lesson.policies.size(), 2U);
+        QCOMPARE(lesson.policy(lesson.steps[0].state.policy)->local.window, std::int64_t{3});
+        QCOMPARE(lesson.policy(lesson.steps[1].state.policy)->local.window, std::int64_t{2});
     }
 
     void relay_neverArrivesAgainstTheDirection() {
@@ -289,7 +489,10 @@ class TestLesson : public QObject {
            {"kind": "see", "title": "T", "say": "{kl} {kl(routed)} {top1} {lost(9)} {worst_token} {kept_mass}"},
            {"kind": "check", "title": "C", "say": "{row_sum(9)} {weight(9, heaviest_key(9))} {kept_weight(9)}",
             "question": "Q", "answer": "pairs(routed)", "because": "{kl(full)} {word(3)}",
-            "choices": [{"say": "many", "value": 1000}, {"say": "few", "value": "pairs(near)"}]}]})j";
+            "choices": [{"say": "many", "value": 1000}, {"say": "few", "value": "pairs(near)"}],
+            "animate": {"show": "row", "query": 9}},
+           {"kind": "see", "title": "R", "policy": "routed", "animate": {"show": "routed", "query": 20},
+            "say": "{output_error(20, near)} {output_bound(20, near)}"}]})j";
         json.replace(json.find("TEXT"), 4, text);
         const Result<Lesson> read = lessonFromJson(json);
         QVERIFY2(read, read ? "" : read.error().message.c_str());
@@ -327,6 +530,22 @@ class TestLesson : public QObject {
         for (const char* key : {"6", "7", "8", "9"})
             kept += value((std::string("weight(9, ") + key + ")").c_str());
         QVERIFY(std::abs(value("kept_weight(9)") - kept) < 1e-6);
+        for (int query = 4; query < 24; ++query) { // the bound holds in every row
+            const std::string of = "(" + std::to_string(query) + ")";
+            QVERIFY(value(("output_error" + of).c_str()) <= value(("output_bound" + of).c_str()) + 1e-6);
+            QVERIFY(value(("output_error" + of).c_str()) > 0);
+        }
+        // The row fills up to the weights; scores are logits: their softmax is the weights.
+        Animation row;
+        row.from = *parseTerm("9");
+        const Result<Story> story = makeStory(row, scene);
+        QVERIFY(story);
+        QCOMPARE(story->frames.size(), 11U);
+        QCOMPARE(story->frames[3].shown, 4);
+        QVERIFY(std::abs(std::accumulate(story->frames[3].bars.begin(), story->frames[3].bars.end(), 0.0) - 1) <
+                1e-9);
+        QVERIFY(std::abs(story->frames[10].bars[4] - value("weight(9, 4)")) < 1e-6);
+        QCOMPARE(checked->steps[2].frames.size(), 2U); // the budget
         QCOMPARE(checked->steps[0].say[0].substr(0, checked->steps[0].say[0].find(' ')),
                  (Value{of.nextTokenKl, {}, fovea::lesson::Unit::Nats}).shown());
     }

@@ -3,12 +3,14 @@
 #include "ui/plot/Theme.h"
 #include <QLocale>
 #include <QPainter>
+#include <QStyle>
 
 namespace fovea::ui {
 
 namespace {
 
 constexpr int kBarHeight = 12;
+constexpr int kGrowthMs = 600;
 
 QString count(double value) {
     return QLocale(QLocale::English).toString(qRound64(value));
@@ -19,24 +21,61 @@ QString count(double value) {
 CostBar::CostBar(QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("lesson.cost"));
     setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
-    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, qOverload<>(&QWidget::update));
+    m_growth.setStartValue(0.0);
+    m_growth.setEndValue(1.0);
+    m_growth.setEasingCurve(QEasingCurve::OutCubic);
+    connect(&m_growth, &QVariantAnimation::valueChanged, this, [this](const QVariant& value) {
+        const double part = value.toDouble();
+        const auto between = [part](double a, double b) { return a + (b - a) * part; };
+        m_drawn.full = between(m_from.full, m_numbers.full);
+        m_drawn.pairs = between(std::max(0.0, m_from.pairs), std::max(0.0, m_numbers.pairs));
+        m_drawn.others = between(m_from.others, m_numbers.others);
+        m_drawn.largest = between(m_from.largest, m_numbers.largest);
+        update();
+    });
+    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, [this] {
+        updateGeometry();
+        update();
+    });
 }
 
-void CostBar::show(double tokens, double full, double pairs, double largest) {
-    m_tokens = tokens;
-    m_full = full;
-    m_pairs = pairs;
-    m_largest = std::max(largest, std::max(full, 1.0));
+void CostBar::show(const Numbers& numbers) {
+    Numbers wanted = numbers;
+    wanted.largest = std::max({wanted.largest, wanted.full, wanted.pairs + wanted.others, 1.0});
+    if (wanted == m_numbers)
+        return;
+    m_growth.stop();
+    m_from = m_drawn;
+    if (m_from.full <= 0) // the first time
+        m_from = wanted;
+    m_numbers = wanted;
     setAccessibleName(sentence());
-    update();
+    const bool stills = style()->styleHint(QStyle::SH_Widget_Animation_Duration, nullptr, this) <= 0;
+    if (stills || m_from == wanted || !isVisible()) {
+        m_drawn = wanted;
+        update();
+    } else {
+        m_growth.setDuration(kGrowthMs);
+        m_growth.start();
+    }
+}
+
+QString CostBar::here() const {
+    if (m_numbers.pairs < 0)
+        return tr("Now: the router has not chosen yet");
+    const double work = m_numbers.pairs + m_numbers.others;
+    const QString share = threeDigits(100 * work / std::max(m_numbers.full, 1.0));
+    if (m_numbers.others > 0)
+        return tr("Now: %1 pairs and work worth %2 more, %3 %")
+            .arg(count(m_numbers.pairs), count(m_numbers.others), share);
+    if (work == m_numbers.full)
+        return tr("Now: %1 pairs, all of them").arg(count(work));
+    return tr("Now: %1 pairs, %2 %").arg(count(work), share);
 }
 
 QString CostBar::sentence() const {
-    const QString full =
-        tr("%1 tokens, one head: full attention %2 pairs").arg(count(m_tokens), count(m_full));
-    if (m_pairs < 0 || m_pairs == m_full)
-        return full;
-    return tr("%1, here %2 (%3 %)").arg(full, count(m_pairs), threeDigits(100 * m_pairs / m_full));
+    return tr("%1 tokens, one head. Full attention: %2 pairs. %3.")
+        .arg(count(m_numbers.tokens), count(m_numbers.full), here());
 }
 
 QSize CostBar::sizeHint() const {
@@ -47,7 +86,7 @@ void CostBar::paintEvent(QPaintEvent*) {
     const Theme& theme = Theme::current();
     QPainter painter(this);
     const int line = fontMetrics().height();
-    const auto bar = [&](int top, const QString& label, double value, const QColor& colour) {
+    const auto bar = [&](int top, const QString& label, double value, double more, const QColor& colour) {
         painter.setPen(theme.ink);
         painter.drawText(QRect(0, top, width(), line), Qt::AlignLeft | Qt::AlignVCenter,
                          fontMetrics().elidedText(label, Qt::ElideRight, width()));
@@ -55,16 +94,18 @@ void CostBar::paintEvent(QPaintEvent*) {
         painter.setPen(theme.controlEdge);
         painter.setBrush(theme.paper);
         painter.drawRect(room);
-        painter.fillRect(QRectF(room.left(), room.top(), room.width() * value / m_largest, room.height()),
-                         colour);
+        const double scale = room.width() / std::max(m_drawn.largest, 1.0);
+        painter.fillRect(QRectF(room.left(), room.top(), value * scale, room.height()), colour);
+        const QRectF rest(room.left() + value * scale, room.top(), more * scale, room.height());
+        if (more > 0) { // told apart by lines, too
+            painter.fillRect(rest, theme.warning);
+            painter.setPen(QPen(theme.paper, 1));
+            for (double x = rest.left() + 4; x < rest.right(); x += 6)
+                painter.drawLine(QPointF(x, rest.top()), QPointF(x, rest.bottom()));
+        }
     };
-    bar(0, tr("Full attention: %1 pairs").arg(count(m_full)), m_full, theme.armA);
-    const QString here =
-        m_pairs < 0 ? tr("This step: the router has not chosen yet")
-        : m_pairs == m_full
-            ? tr("This step: %1 pairs, all of them").arg(count(m_pairs))
-            : tr("This step: %1 pairs, %2 %").arg(count(m_pairs), threeDigits(100 * m_pairs / m_full));
-    bar(line + kBarHeight + 6, here, std::max(0.0, m_pairs), theme.armB);
+    bar(0, tr("One head, full attention: %1 pairs").arg(count(m_numbers.full)), m_drawn.full, 0, theme.armA);
+    bar(line + kBarHeight + 6, here(), std::max(0.0, m_drawn.pairs), m_drawn.others, theme.armB);
 }
 
 } // namespace fovea::ui

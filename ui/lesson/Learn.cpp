@@ -1,7 +1,9 @@
 #include "ui/lesson/Learn.h"
 #include "core/files/AtomicFile.h"
-#include "core/lesson/Lesson.h"
+#include "core/lesson/LessonJson.h"
+#include "core/policy/ParamSpec.h"
 #include "ui/lesson/FocusRing.h"
+#include "ui/lesson/GlossaryTips.h"
 #include "ui/lesson/LessonPanel.h"
 #include "ui/lesson/LessonPlayer.h"
 #include "ui/lesson/TakeAway.h"
@@ -10,6 +12,7 @@
 #include <QAbstractButton>
 #include <QDockWidget>
 #include <QFileDialog>
+#include <QFileInfo>
 #include <QMainWindow>
 #include <QMenu>
 #include <QMenuBar>
@@ -20,6 +23,7 @@ namespace {
 
 constexpr int kPanelWidth = 400;
 constexpr int kParamsWidth = 280;
+constexpr std::uint64_t kLessonBytes = std::uint64_t{1} << 20;
 
 QDockWidget* dockOf(QWidget* widget) {
     while (widget != nullptr && qobject_cast<QDockWidget*>(widget) == nullptr)
@@ -40,6 +44,7 @@ Learn::Learn(QMainWindow& window, ViewContext context, Documents& documents, Map
     m_dock->setWidget(m_panel);
     m_window.addDockWidget(Qt::LeftDockWidgetArea, m_dock);
     m_dock->hide();
+    new GlossaryTips(&m_window);
     buildMenu();
     connect(m_player, &LessonPlayer::stepChanged, this, &Learn::showStep);
     connect(m_player, &LessonPlayer::lessonChanged, this, &Learn::showTicks);
@@ -99,6 +104,17 @@ void Learn::start(int number) {
         open(m_player->library()[static_cast<std::size_t>(number - 1)]);
 }
 
+Result<> Learn::openFile(const QString& path) {
+    const Result<std::string> bytes = readWholeFile(path.toStdString(), kLessonBytes);
+    FOVEA_TRY(bytes);
+    Result<lesson::Lesson> read = lesson::lessonFromJson(*bytes);
+    if (!read)
+        return fail(read.error().code,
+                    QFileInfo(path).fileName().toStdString() + ": " + read.error().message);
+    open(std::make_shared<const lesson::Lesson>(std::move(*read)));
+    return {};
+}
+
 void Learn::open(std::shared_ptr<const lesson::Lesson> lesson) {
     if (m_before.isEmpty())
         m_before = m_window.saveState();
@@ -115,21 +131,46 @@ void Learn::leave() {
         return;
     m_player->leave();
     m_ring->follow(nullptr);
+    if (auto* params = m_window.findChild<ParamPanel*>())
+        params->showOnly({});
     m_dock->hide();
     m_window.restoreState(std::exchange(m_before, {}));
     m_dock->hide(); // whatever the layout said
 }
 
+QStringList Learn::neededParams() const {
+    const lesson::LessonStep& step = m_player->step();
+    QStringList keys;
+    for (const std::string& key : step.params)
+        keys << QString::fromStdString(key);
+    if (!keys.isEmpty())
+        return keys;
+    if (step.gesture && !step.gesture->param.empty())
+        keys << QString::fromStdString(step.gesture->param);
+    const QString focus = QString::fromStdString(step.focus);
+    if (focus.startsWith(QLatin1String("params.")) && findParam(step.focus.substr(7)) != nullptr &&
+        !keys.contains(focus.mid(7)))
+        keys << focus.mid(7);
+    return keys;
+}
+
 void Learn::showStep() {
     const QString focus = QString::fromStdString(m_player->step().focus);
     QWidget* target = focus.isEmpty() ? nullptr : m_window.findChild<QWidget*>(focus);
+    auto* params = m_window.findChild<ParamPanel*>();
+    const QStringList keys = neededParams();
+    if (params != nullptr)
+        params->showOnly(keys);
+    const QDockWidget* paramsDock = dockOf(params);
     QDockWidget* needed = dockOf(target);
-    for (auto* dock : m_window.findChildren<QDockWidget*>(QString(), Qt::FindDirectChildrenOnly))
-        if (dock != m_dock && dock != needed)
+    for (auto* dock : m_window.findChildren<QDockWidget*>(QString(), Qt::FindDirectChildrenOnly)) {
+        const bool wanted = dock == needed || (dock == paramsDock && !keys.isEmpty());
+        if (dock != m_dock && !wanted)
             dock->hide();
-    if (needed != nullptr && needed != m_dock) {
-        needed->show();
-        m_window.resizeDocks({m_dock, needed}, {kPanelWidth, kParamsWidth}, Qt::Horizontal);
+        if (dock == m_dock || !wanted)
+            continue;
+        dock->show();
+        m_window.resizeDocks({m_dock, dock}, {kPanelWidth, kParamsWidth}, Qt::Horizontal);
     }
     reveal(focus);
     m_ring->follow(target);

@@ -1,8 +1,10 @@
 #pragma once
+#include "core/base/Result.h"
 #include "ui/views/View.h"
 #include <QByteArray>
 #include <QObject>
 #include <QString>
+#include <QStringList>
 #include <memory>
 #include <vector>
 
@@ -33,6 +35,8 @@ public:
     Learn(QMainWindow& window, ViewContext context, Documents& documents, MapView& map);
 
     void start(int number); ///< a lesson of the library, from 1
+    /// A lesson file of one's own. Errors: what is wrong in it, by its path in the file; nothing changes.
+    Result<> openFile(const QString& path);
     void leave();
     [[nodiscard]] LessonPlayer& player() { return *m_player; }
 
@@ -41,6 +45,8 @@ private:
     void showTicks();
     void open(std::shared_ptr<const lesson::Lesson> lesson);
     void showStep(); ///< the panels and the frame that the step needs
+    /// The parameters that the step needs; empty: none.
+    [[nodiscard]] QStringList neededParams() const;
     void reveal(const QString& name);
     void saveTakeAway();
     QMainWindow& m_window;

@@ -1,11 +1,10 @@
 #include "ui/lesson/LessonPanel.h"
 #include "core/lesson/LessonCheck.h"
-#include "core/text/Display.h"
 #include "ui/lesson/ChoiceButton.h"
 #include "ui/lesson/CostBar.h"
 #include "ui/lesson/LessonPlayer.h"
 #include "ui/lesson/LessonWords.h"
-#include "ui/lesson/RowStory.h"
+#include "ui/lesson/StoryView.h"
 #include "ui/plot/Theme.h"
 #include <QHBoxLayout>
 #include <QKeyEvent>
@@ -77,8 +76,9 @@ LessonPanel::LessonPanel(LessonPlayer& player, SelectionModel& selection, QWidge
     connect(&m_player, &LessonPlayer::stepChanged, this, [this] { showStep(true); });
     connect(&m_player, &LessonPlayer::changed, this, [this] { showStep(false); });
     connect(&m_selection, &SelectionModel::hoverChanged, this, [this] {
+        const int key = m_selection.hoveredPair().key;
         for (LessonWords* words : m_words)
-            words->lightToken(m_selection.hovered());
+            words->lightToken(key >= 0 ? key : m_selection.hovered());
     });
 }
 
@@ -125,8 +125,8 @@ void LessonPanel::build() {
     whole->addWidget(m_scroll, 1);
 
     m_say = addWords("lesson.say");
-    m_row = new RowStory(inside);
-    m_column->addWidget(m_row);
+    m_story = new StoryView(inside);
+    m_column->addWidget(m_story);
     m_question = addWords("lesson.question");
     m_choiceBox = new QWidget(inside);
     auto* choices = new QVBoxLayout(m_choiceBox);
@@ -193,6 +193,7 @@ void LessonPanel::build() {
         m_player.doGesture();
         takeFocus();
     });
+    connect(m_story, &StoryView::frameShown, this, &LessonPanel::lightFrame);
     connect(m_take, &QPushButton::clicked, this, &LessonPanel::takeAwayWanted);
     connect(m_return, &QPushButton::clicked, &m_player, &LessonPlayer::applyState);
 }
@@ -221,7 +222,7 @@ void LessonPanel::showStep(bool fresh) {
                          .arg(kindWord(step.kind)));
     m_title->setText(QString::fromStdString(step.title));
     m_say->setParagraphs(filled(step.say));
-    showRow();
+    showStory();
     showQuestion(fresh);
     showGesture();
     showVerdict();
@@ -236,7 +237,9 @@ void LessonPanel::showStep(bool fresh) {
     m_take->setVisible(m_player.atEnd());
     m_note->setText(m_player.note());
     m_note->setVisible(!m_player.note().isEmpty());
-    showCost();
+    // The bars would tell the answer of many a question.
+    m_cost->setVisible(m_player.scene().tokens > 0 && (!step.question || m_player.reply() != nullptr));
+    m_cost->show(m_player.cost());
     m_back->setEnabled(m_player.stepIndex() > 0);
     m_next->setText(m_player.atEnd() ? tr("Done") : tr("Next"));
     if (fresh) {
@@ -250,31 +253,23 @@ void LessonPanel::say(const QString& sentence) {
     m_note->show();
 }
 
-void LessonPanel::showRow() {
-    const LessonStep& step = m_player.step();
-    const Scene& scene = m_player.scene();
-    if (step.animate < 0 || !scene.run || !scene.text || step.animate >= static_cast<int>(scene.tokens)) {
-        m_row->clear();
+void LessonPanel::showStory() {
+    m_story->setStory(m_player.strayed() ? nullptr : m_player.story());
+}
+
+/// The place of a frame, in the text and in the map at once.
+void LessonPanel::lightFrame(const Frame& frame) {
+    if (frame.queries.last > frame.queries.first) {
+        m_selection.setBlock({static_cast<int>(frame.queries.first), static_cast<int>(frame.queries.last),
+                              static_cast<int>(frame.keys.first), static_cast<int>(frame.keys.last)});
         return;
     }
-    std::vector<float> weights;
-    std::vector<QString> words;
-    for (int key = 0; key <= step.animate; ++key) {
-        const Term term{Term::Kind::Call,
-                        0,
-                        "weight",
-                        {Term{Term::Kind::Number, double(step.animate), {}, {}},
-                         Term{Term::Kind::Number, double(key), {}, {}}}};
-        const Result<Value> weight = evaluate(term, scene);
-        if (!weight) {
-            m_row->clear();
-            return;
-        }
-        weights.push_back(static_cast<float>(weight->number));
-        words.push_back(QString::fromStdString(displayText(scene.text->pieces[static_cast<std::size_t>(key)]))
-                            .remove(QChar(0xB7)));
-    }
-    m_row->setRow(step.animate, weights, words);
+    if (frame.query >= 0 && frame.query != m_selection.query())
+        m_selection.pin(frame.query);
+    if (frame.key >= 0)
+        m_selection.hoverPair({frame.query, frame.key});
+    else
+        m_selection.hover(-1);
 }
 
 void LessonPanel::showQuestion(bool fresh) {
@@ -339,7 +334,6 @@ void LessonPanel::showVerdict() {
                                  : tr("You said %1; counted are %2.").arg(reply->said, truth);
         m_verdict->setParagraphs(filled({step.question->because}), lead);
     } else if (gesture) {
-        m_verdict->setParagraphs({}, {});
         m_verdict->setParagraphs(
             {{FilledPiece{tr("Done. Space goes on.").toStdString(), Mark::None, -1, -1}}});
     }
@@ -353,24 +347,6 @@ void LessonPanel::showGesture() {
     m_show->setText(tr("Show me"));
     m_show->setToolTip(tr("Does it for you: %1").arg(QString::fromStdString(gestureText(*step.gesture))));
     m_show->setEnabled(!m_player.gestureDone());
-}
-
-void LessonPanel::showCost() {
-    // The bars would tell the answer of many a question.
-    m_cost->setVisible(m_player.scene().tokens > 0 &&
-                       (!m_player.step().question || m_player.reply() != nullptr));
-    const Scene& scene = m_player.scene();
-    const auto count = [&](const char* quantity) {
-        const auto term = parseTerm(quantity);
-        const Result<Value> value = term ? evaluate(*term, scene) : fail(ErrorCode::BadValue, {});
-        return value ? value->number : -1.0;
-    };
-    std::size_t longest = scene.tokens;
-    for (const LessonStep& step : m_player.current()->steps)
-        longest = std::max(longest, step.state.tokens);
-    const auto most = static_cast<double>(longest);
-    m_cost->show(static_cast<double>(scene.tokens), count("pairs(full)"), count("pairs"),
-                 most * (most + 1) / 2);
 }
 
 void LessonPanel::takeFocus() {
@@ -418,6 +394,8 @@ void LessonPanel::keyPressEvent(QKeyEvent* event) {
         goOn();
     } else if (key == Qt::Key_Backspace) {
         m_player.back();
+    } else if (key == Qt::Key_P && m_story->isVisible()) {
+        m_story->toggle();
     } else if (key == Qt::Key_Down || key == Qt::Key_Up) {
         focusNextPrevChild(key == Qt::Key_Down);
     } else if (key >= Qt::Key_1 && choice < m_choices.size() && m_player.reply() == nullptr) {

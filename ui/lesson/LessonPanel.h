@@ -1,5 +1,5 @@
 #pragma once
-#include "core/lesson/Scene.h"
+#include "core/lesson/Filled.h"
 #include <QWidget>
 #include <vector>
 
@@ -10,21 +10,25 @@ class QScrollArea;
 class QToolButton;
 class QVBoxLayout;
 
+namespace fovea::lesson {
+struct Frame;
+}
+
 namespace fovea::ui {
 
 class ChoiceButton;
 class CostBar;
 class LessonPlayer;
 class LessonWords;
-class RowStory;
 class SelectionModel;
+class StoryView;
 
 /// A lesson as the learner sees it: heading, paragraph with coloured words, question and answers, gesture,
-/// the row that fills up, the cost bar, and the buttons Back, Next and "Explore this yourself". Space goes
+/// the animation, the cost bar, and the buttons Back, Next and "Explore this yourself". Space goes
 /// on, Backspace back; both work wherever the focus is inside the panel, but a focused button is pressed
-/// first. Names: lesson.title, lesson.say, lesson.question, lesson.choice.<n>, lesson.number, lesson.answer,
-/// lesson.verdict, lesson.show, lesson.waits, lesson.take, lesson.back, lesson.next, lesson.explore,
-/// lesson.close.
+/// first. P plays or stops the animation. Names: lesson.title, lesson.say, lesson.question,
+/// lesson.choice.<n>, lesson.number, lesson.answer, lesson.verdict, lesson.show, lesson.waits, lesson.take,
+/// lesson.back, lesson.next, lesson.explore, lesson.close.
 class LessonPanel : public QWidget {
     Q_OBJECT
 public:
@@ -49,8 +53,8 @@ private:
     void showQuestion(bool fresh);
     void showVerdict();
     void showGesture();
-    void showRow();
-    void showCost();
+    void showStory();
+    void lightFrame(const lesson::Frame& frame);
     void goOn();
     void sendNumber();
     [[nodiscard]] std::vector<lesson::FilledParagraph>
@@ -67,7 +71,7 @@ private:
     std::vector<ChoiceButton*> m_choices;
     QLineEdit* m_number;
     QPushButton *m_answer, *m_show, *m_return, *m_take, *m_back, *m_next, *m_explore;
-    RowStory* m_row;
+    StoryView* m_story;
     CostBar* m_cost;
 };
 

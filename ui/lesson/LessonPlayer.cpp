@@ -1,7 +1,9 @@
 #include "ui/lesson/LessonPlayer.h"
+#include "core/engine/TextStage.h"
 #include "core/lesson/LessonJson.h"
 #include "core/lesson/Library.h"
 #include "core/policy/ParamSpec.h"
+#include "ui/lesson/LessonRuns.h"
 #include "ui/views/MapView.h"
 #include "ui/window/Documents.h"
 #include <QBuffer>
@@ -16,6 +18,7 @@ namespace {
 using namespace fovea::lesson;
 
 constexpr int kRegisterWithoutModel = 12;
+const std::string kRegisterLane = "lesson-register";
 
 QString key(const Lesson& lesson, const char* what) {
     return QStringLiteral("lessons/%1/%2").arg(QString::fromStdString(lesson.id), QLatin1String(what));
@@ -31,7 +34,8 @@ MapQuantity quantityOf(MapWish wish) {
 } // namespace
 
 LessonPlayer::LessonPlayer(ViewContext context, Documents& documents, MapView& map, QObject* parent)
-    : QObject(parent), m_context(context), m_documents(documents), m_map(map) {
+    : QObject(parent), m_context(context), m_documents(documents), m_map(map),
+      m_runs(new LessonRuns(context.runs, this)) {
     for (const LibraryFile& file : libraryLessons())
         if (Result<Lesson> read = lessonFromJson(file.bytes))
             m_library.push_back(std::make_shared<const Lesson>(std::move(*read)));
@@ -49,12 +53,23 @@ LessonPlayer::LessonPlayer(ViewContext context, Documents& documents, MapView& m
         if (running())
             refresh();
     });
+    const auto progress = [this](const QString& sentence) {
+        m_progress = sentence;
+        if (!running() || m_waits.isEmpty())
+            return;
+        showWaiting(m_basis.model); // nothing else has changed
+        emit changed();
+    };
     connect(&m_context.runs, &RunController::progressed, this,
-            [this](const QString& what, double done, double total) {
-                m_progress = total > 0 ? tr("%1, %2 %").arg(what).arg(qRound(100 * done / total)) : what;
-                if (running() && !m_waits.isEmpty())
-                    refresh();
+            [progress](const QString& what, double done, double total) {
+                progress(total > 0 ? tr("%1, %2 %").arg(what).arg(qRound(100 * done / total)) : what);
             });
+    connect(m_runs, &LessonRuns::progressed, this, progress);
+    connect(m_runs, &LessonRuns::changed, this, [this] {
+        ++m_runsDone;
+        if (running())
+            refresh();
+    });
 }
 
 bool LessonPlayer::isDone(const Lesson& lesson) {
@@ -67,18 +82,18 @@ int LessonPlayer::savedStep(const Lesson& lesson) {
 }
 
 void LessonPlayer::start(std::shared_ptr<const Lesson> lesson) {
-    const bool same = m_lesson == lesson;
+    if (running())
+        leave();
     m_lesson = std::move(lesson);
-    if (!same) {
+    if (m_before != m_lesson) {
         m_replies.clear();
         m_seen.clear();
-        m_runs.clear();
-        m_runsOf.reset();
         m_register.reset();
-        m_bytes = m_lesson->text.bytes;
-        if (m_lesson->text.recall && m_lesson->text.recall->pairs > 0)
-            takeRegister(m_lesson->text.recall->pairs);
+        m_before = m_lesson;
     }
+    m_bytes = m_register ? std::make_shared<const std::string>(m_register->text) : m_lesson->text.bytes;
+    if (!m_register && m_lesson->text.recall && m_lesson->text.recall->pairs > 0)
+        takeRegister(m_lesson->text.recall->pairs, false);
     m_at = savedStep(*m_lesson);
     emit lessonChanged();
     goTo(m_at);
@@ -89,8 +104,17 @@ void LessonPlayer::leave() {
         return;
     keepSeen();
     remember();
+    m_runs->drop();
+    m_context.runs.drop(kRegisterLane);
+    m_seekingRegister = false;
     m_lesson.reset();
     m_bytes.reset();
+    m_scene = {};
+    m_basis = {};
+    m_counted.reset();
+    m_tokenized = {};
+    m_tokens.reset();
+    m_story.reset();
     emit lessonChanged();
 }
 
@@ -118,7 +142,7 @@ void LessonPlayer::back() {
 }
 
 void LessonPlayer::keepSeen() {
-    if (m_scene.lesson != m_lesson)
+    if (m_scene.lesson != m_lesson || m_basis.step != &step())
         return;
     TakeAwayStep& seen = m_seen[m_at];
     seen.title = QString::fromStdString(step().title);
@@ -134,8 +158,11 @@ void LessonPlayer::keepSeen() {
         if (const Result<Answer> answer = answerOf(*step().question, m_scene))
             seen.counted = QString::fromStdString(answer->truth.shown());
     }
-    const bool hasMap = m_scene.run != nullptr;
-    if (hasMap) {
+    if (step().effect && (!step().question || reply() != nullptr))
+        if (const Result<bool> shown = showsEffect(*step().effect, m_scene))
+            seen.finding = QString::fromStdString(
+                plainText(fill(*shown ? step().effect->shown : step().effect->absent, m_scene)));
+    if (m_scene.run != nullptr) {
         QBuffer buffer(&seen.picture);
         seen.picture.clear();
         buffer.open(QIODevice::WriteOnly);
@@ -143,7 +170,9 @@ void LessonPlayer::keepSeen() {
     }
 }
 
-std::vector<TakeAwayStep> LessonPlayer::takeAway() const {
+std::vector<TakeAwayStep> LessonPlayer::takeAway() {
+    if (running())
+        keepSeen();
     std::vector<TakeAwayStep> steps;
     for (const auto& [at, seen] : m_seen)
         steps.push_back(seen);
@@ -154,7 +183,9 @@ void LessonPlayer::goTo(int step) {
     keepSeen();
     m_at = std::clamp(step, 0, static_cast<int>(m_lesson->steps.size()) - 1);
     m_gestureDone = false;
+    m_pinned = -1;
     m_fault.clear();
+    m_runs->forgive(); // what has failed is tried once more in another step
     remember();
     applyState();
     emit stepChanged();
@@ -172,8 +203,10 @@ std::size_t LessonPlayer::stepTokens() const {
 }
 
 void LessonPlayer::applyState() {
+    if (!m_bytes)
+        findRegister();
     if (!m_bytes) {
-        refresh(); // looks for the register first
+        refresh(); // the register is looked for
         return;
     }
     m_applying = true;
@@ -190,16 +223,26 @@ void LessonPlayer::applyState() {
         requests.setPolicy(policy, tr("the lesson's policy"));
     SelectionModel& selection = m_context.selection;
     selection.setCell(state.layer, state.head);
-    if (state.query >= 0)
-        selection.pin(state.query);
-    else
-        while (selection.clearOneLevel())
-            continue;
+    while (selection.clearOneLevel())
+        continue;
+    m_pinned = -1;
     m_map.setArrangement(MapView::Arrangement::One);
     m_map.setLogarithmic(false);
     m_map.setMode(quantityOf(state.map));
     m_applying = false;
     refresh();
+}
+
+/// Pins the token of the step as soon as it is known, and again when a model reads the text another way; a
+/// token that the learner has chosen stays.
+void LessonPlayer::pinQuery() {
+    const int query = queryOf(m_scene);
+    if (query < 0 || query == m_pinned || m_context.selection.query() != m_pinned)
+        return;
+    m_pinned = query;
+    m_applying = true;
+    m_context.selection.pin(query);
+    m_applying = false;
 }
 
 SnapshotPtr LessonPlayer::ownSnapshot() const {
@@ -212,8 +255,11 @@ SnapshotPtr LessonPlayer::ownSnapshot() const {
 }
 
 void LessonPlayer::refresh() {
-    m_waits.clear();
-    m_note.clear();
+    if (m_standIn && m_documents.inspected() && m_documents.inspected()->shape.causal) {
+        m_register.reset(); // a model has come: its own register is looked for
+        m_bytes.reset();
+        m_standIn = false;
+    }
     const Request& request = m_context.requests.request();
     const auto inspected = m_documents.inspected();
     const bool encoder = inspected && !inspected->shape.causal;
@@ -221,32 +267,14 @@ void LessonPlayer::refresh() {
         findRegister();
     m_strayed = m_bytes && (!request.text || *request.text != *m_bytes || request.maxTokens != stepTokens());
     const SnapshotPtr own = ownSnapshot();
-    std::shared_ptr<const Model> model = own ? own->model : encoder ? nullptr : inspected;
-    std::shared_ptr<const Tokens> tokens = own ? own->tokens : nullptr;
-    if (!tokens && model && model->tokenizer && m_bytes) {
-        const std::size_t wanted = stepTokens();
-        const auto first = wanted > 0 ? model->tokenizer->encodeFirst(*m_bytes, wanted, request.encode, {})
-                                      : model->tokenizer->encode(*m_bytes, request.encode, {});
-        if (first)
-            tokens = std::make_shared<const Tokens>(*first);
-    }
-    if (!tokens)
-        model.reset();
-    Scene scene = makeScene(m_lesson, step().state, model, tokens);
-    if (own && own->full && own->full->complete) {
-        scene.run = own;
-        if (m_runsOf != own->full) {
-            m_runs.clear();
-            m_runsOf = own->full;
-        }
-    }
-    scene.runs = m_runs;
-    if (m_register && tokens)
-        if (auto places = recallTokens(*m_register, *tokens))
-            scene.recall = std::move(*places);
-    m_scene = std::move(scene);
-
+    const std::shared_ptr<const Model> model = own ? own->model : encoder ? nullptr : inspected;
+    findTokens(model, own);
+    makeNewScene(model, own);
+    countCost(own);
+    if (!m_strayed && m_bytes)
+        pinQuery();
     const std::size_t stated = step().state.tokens;
+    m_note.clear();
     if (!m_bytes)
         m_note.clear(); // nothing is counted before the register is there
     else if (encoder)
@@ -258,82 +286,122 @@ void LessonPlayer::refresh() {
         m_note = tr("This model reads the text as %1 tokens, not as %2; every number is counted for %1.")
                      .arg(m_scene.tokens)
                      .arg(stated);
-    const Wants wants = wantsOf(*m_lesson, step());
-    if (m_strayed)
-        m_waits = tr("The window shows another text than the lesson.");
-    else if (!m_bytes)
-        m_waits =
-            m_seekingRegister
-                ? tr("Looking for the longest register that this model answers: full attention runs on one "
-                     "after the other.")
-                : m_waits;
-    else if (!has(m_scene, wants)) {
-        if (!m_fault.isEmpty())
-            m_waits = m_fault;
-        else if (!model)
-            m_waits = tr("The numbers of this step need a model that runs. The lesson goes on without them.");
-        else
-            m_waits = m_progress.isEmpty() ? tr("The model is reading the text.")
-                                           : tr("The model is at work: %1.").arg(m_progress);
-        wantRuns(wants);
-    }
+    showWaiting(model);
+    if (const Wants wants = wantsOf(*m_lesson, step()); m_bytes && !m_strayed && !has(m_scene, wants))
+        m_runs->want(m_scene.run, m_lesson, m_scene.state.layer, wants);
     checkGesture();
     emit changed();
 }
 
-void LessonPlayer::wantRuns(const Wants& wants) {
-    if (m_fetching || !m_scene.run || wants.policies.empty())
+void LessonPlayer::findTokens(const std::shared_ptr<const Model>& model, const SnapshotPtr& own) {
+    if (own) {
+        m_tokens = own->tokens;
+        m_tokenized = {};
         return;
-    m_fetching = true;
-    const SnapshotPtr source = m_scene.run;
-    const auto of = m_lesson;
-    const int layer = m_scene.state.layer;
-    using Runs = std::map<std::string, PolicyRun>;
-    m_context.runs.fetch<Runs>(
-        this,
-        {"lesson", Urgency::Background,
-         [this](const Progress& p) {
-             m_progress = QString::fromStdString(p.what);
-             if (running() && !m_waits.isEmpty())
-                 refresh();
-         }},
-        [source, of, layer, wants, have = m_runs](const WorkContext& work) mutable -> Result<Runs> {
-            for (const auto& [name, what] : wants.policies) {
-                Result<PolicyRun> run =
-                    runPolicy(*source, *of->policy(name), layer, what, std::move(have[name]), work);
-                FOVEA_TRY(run);
-                have[name] = std::move(*run);
-            }
-            return std::move(have);
-        },
-        [this, source](Result<Runs> end) {
-            m_fetching = false;
-            if (end && source->full == m_runsOf)
-                m_runs = std::move(*end);
-            else if (!end && end.error().code != ErrorCode::Cancelled)
-                m_fault = QString::fromStdString(end.error().message);
-            if (running())
-                refresh();
-        });
+    }
+    const Tokenized wanted{model, m_bytes, m_bytes ? stepTokens() : 0};
+    if (wanted == m_tokenized && (m_tokens || !model))
+        return;
+    m_tokenized = wanted;
+    m_tokens.reset();
+    if (!model || !model->tokenizer || !m_bytes)
+        return;
+    Request request = m_context.requests.request();
+    request.text = m_bytes;
+    request.maxTokens = wanted.wanted;
+    if (Result<Tokens> tokens = tokenizeText(*model, request, {}))
+        m_tokens = std::make_shared<const Tokens>(std::move(*tokens));
+}
+
+void LessonPlayer::makeNewScene(const std::shared_ptr<const Model>& model, const SnapshotPtr& own) {
+    const bool complete = own && own->full && own->full->complete;
+    Basis basis{&step(),
+                m_context.selection.layer(),
+                m_context.selection.head(),
+                model,
+                m_tokens,
+                complete ? own->full : nullptr,
+                m_runsDone};
+    if (basis == m_basis)
+        return;
+    m_basis = std::move(basis);
+    LessonState state = step().state;
+    state.layer = m_basis.layer;
+    state.head = m_basis.head;
+    Scene scene = makeScene(m_lesson, state, m_tokens ? model : nullptr, m_tokens);
+    if (complete) {
+        scene.run = own;
+        scene.runs = m_runs->over(own->full);
+    }
+    if (m_register && m_tokens)
+        if (auto places = recallTokens(*m_register, *m_tokens))
+            scene.recall = std::move(*places);
+    m_scene = std::move(scene);
+    m_story.reset();
+    if (step().animate)
+        if (Result<Story> story = makeStory(*step().animate, m_scene))
+            m_story = std::make_shared<const Story>(std::move(*story));
+}
+
+void LessonPlayer::countCost(const SnapshotPtr& own) {
+    const AttentionPolicy& policy = m_context.requests.request().policy;
+    const bool planned = own && own->visible && own->visible->plan &&
+                         own->visible->layer == m_scene.state.layer && own->visible->coversText(0) &&
+                         m_context.runs.standing(*own) == Standing::Current;
+    Counted from{policy, planned ? own->visible->plan : nullptr, m_basis};
+    if (m_counted == from)
+        return;
+    m_counted = std::move(from);
+    std::size_t longest = m_scene.tokens;
+    for (const LessonStep& one : m_lesson->steps)
+        longest = std::max(longest, one.state.tokens);
+    const NativeWindow native = nativeWindow(m_scene.shape, m_scene.state.layer);
+    m_cost = {};
+    m_cost.tokens = static_cast<double>(m_scene.tokens);
+    m_cost.full = static_cast<double>(native.pairs({0, m_scene.tokens}));
+    m_cost.largest = static_cast<double>(native.pairs({0, longest}));
+    if (const Result<Work> work = workOf(policy, m_scene, m_counted->plan.get())) {
+        m_cost.pairs = work->pairs;
+        m_cost.others = work->others;
+    }
+}
+
+void LessonPlayer::showWaiting(const std::shared_ptr<const Model>& model) {
+    m_waits.clear();
+    const QString fault = m_fault.isEmpty() ? m_runs->fault() : m_fault;
+    const QString work =
+        m_progress.isEmpty() ? tr("The model is at work.") : tr("The model is at work: %1.").arg(m_progress);
+    if (m_strayed)
+        m_waits = tr("The window shows another text than the lesson.");
+    else if (!m_bytes)
+        m_waits = m_seekingRegister
+                      ? tr("Full attention reads longer and longer registers, until it makes a mistake. %1")
+                            .arg(work)
+                      : work;
+    else if (has(m_scene, wantsOf(*m_lesson, step())))
+        m_waits.clear();
+    else if (!fault.isEmpty())
+        m_waits = fault;
+    else if (!model)
+        m_waits = tr("The numbers of this step need a model that runs. The lesson goes on without them.");
+    else
+        m_waits = work;
 }
 
 void LessonPlayer::findRegister() {
     const auto inspected = m_documents.inspected();
     if (!inspected || !inspected->shape.causal) {
-        takeRegister(kRegisterWithoutModel);
+        takeRegister(kRegisterWithoutModel, true);
         return;
     }
     const SnapshotPtr newest = m_context.runs.snapshot();
-    if (m_seekingRegister || !newest || !newest->model || !newest->full || !newest->full->complete) {
-        m_waits = m_progress.isEmpty() ? tr("The model is being read.")
-                                       : tr("The model is at work: %1.").arg(m_progress);
+    if (m_seekingRegister || !newest || !newest->model || !newest->full || !newest->full->complete)
         return;
-    }
     m_seekingRegister = true;
     const int asked = m_lesson->text.recall->asked;
     m_context.runs.fetch<int>(
         this,
-        {"lesson-register", Urgency::Background,
+        {kRegisterLane, Urgency::Background,
          [this](const Progress& p) {
              m_progress = QString::fromStdString(p.what);
              if (running())
@@ -343,20 +411,21 @@ void LessonPlayer::findRegister() {
             return largestRecall(*model, request, asked, work);
         },
         [this, of = m_lesson](Result<int> end) {
+            if (m_lesson != of || !m_seekingRegister)
+                return;
             m_seekingRegister = false;
             if (!end && end.error().code != ErrorCode::Cancelled)
                 m_fault = QString::fromStdString(end.error().message);
-            if (m_lesson != of)
-                return;
-            takeRegister(end ? std::max(*end, 2) : kRegisterWithoutModel);
+            takeRegister(end ? std::max(*end, 2) : kRegisterWithoutModel, false);
             applyState();
             emit stepChanged();
         });
 }
 
-void LessonPlayer::takeRegister(int pairs) {
+void LessonPlayer::takeRegister(int pairs, bool standIn) {
     m_register = recallCase(pairs, m_lesson->text.recall->asked);
     m_bytes = std::make_shared<const std::string>(m_register->text);
+    m_standIn = standIn;
 }
 
 const LessonPlayer::Reply* LessonPlayer::reply() const {

@@ -4,6 +4,7 @@
 #include <QScrollBar>
 #include <QTextBlock>
 #include <QTextDocument>
+#include <QTextFragment>
 #include <QWheelEvent>
 
 namespace fovea::ui {
@@ -12,9 +13,12 @@ namespace {
 
 using lesson::Mark;
 
+constexpr int kMarkProperty = QTextFormat::UserProperty + 1;
+
 QTextCharFormat wordFormat(Mark mark, bool lit) {
     const Theme& theme = Theme::current();
     QTextCharFormat format;
+    format.setProperty(kMarkProperty, static_cast<int>(mark));
     format.setFontWeight(QFont::Bold);
     format.setForeground(mark == Mark::Query ? theme.accent : mark == Mark::Key ? theme.good : theme.bad);
     format.setUnderlineStyle(mark == Mark::Query ? QTextCharFormat::SingleUnderline
@@ -34,6 +38,7 @@ LessonWords::LessonWords(QWidget* parent) : QTextBrowser(parent) {
     setFrameShape(QFrame::NoFrame);
     setOpenLinks(false);
     setUndoRedoEnabled(false);
+    setTabChangesFocus(true);
     setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     setTextInteractionFlags(Qt::LinksAccessibleByMouse | Qt::LinksAccessibleByKeyboard);
@@ -47,6 +52,8 @@ LessonWords::LessonWords(QWidget* parent) : QTextBrowser(parent) {
 }
 
 void LessonWords::setParagraphs(const std::vector<lesson::FilledParagraph>& paragraphs, const QString& lead) {
+    if (paragraphs == m_paragraphs && lead == m_lead)
+        return;
     m_paragraphs = paragraphs;
     m_lead = lead;
     write();
@@ -56,7 +63,35 @@ void LessonWords::lightToken(int token) {
     if (m_lit == token)
         return;
     m_lit = token;
-    write();
+    light();
+}
+
+/// Changes only how the coloured words look. The document keeps its text, and the link that has the focus
+/// keeps it: writing anew would send Tab back to the first one each time.
+void LessonWords::light() {
+    for (QTextBlock block = document()->begin(); block.isValid(); block = block.next()) {
+        struct Coloured {
+            int position, length;
+            QTextCharFormat format;
+        };
+        std::vector<Coloured> words; // a changed format may join fragments, so they are not walked meanwhile
+        for (auto part = block.begin(); !part.atEnd(); ++part)
+            if (const QTextFragment word = part.fragment(); word.charFormat().isAnchor())
+                words.push_back({word.position(), word.length(), word.charFormat()});
+        for (const Coloured& word : words) {
+            const int token = word.format.anchorHref().toInt();
+            QTextCharFormat after =
+                wordFormat(static_cast<Mark>(word.format.property(kMarkProperty).toInt()), token == m_lit);
+            after.setAnchor(true);
+            after.setAnchorHref(word.format.anchorHref());
+            if (after == word.format)
+                continue;
+            QTextCursor cursor(document());
+            cursor.setPosition(word.position);
+            cursor.setPosition(word.position + word.length, QTextCursor::KeepAnchor);
+            cursor.setCharFormat(after);
+        }
+    }
 }
 
 void LessonWords::write() {

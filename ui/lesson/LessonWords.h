@@ -1,5 +1,5 @@
 #pragma once
-#include "core/lesson/Scene.h"
+#include "core/lesson/Filled.h"
 #include <QTextBrowser>
 #include <vector>
 
@@ -13,7 +13,8 @@ class LessonWords : public QTextBrowser {
     Q_OBJECT
 public:
     explicit LessonWords(QWidget* parent = nullptr);
-    /// `lead` is set before the first paragraph, in bold.
+    /// `lead` is set before the first paragraph, in bold. The same words again change nothing, so that a
+    /// link that has the focus keeps it.
     void setParagraphs(const std::vector<lesson::FilledParagraph>& paragraphs, const QString& lead = {});
     /// Marks the words of this token; -1: none.
     void lightToken(int token);
@@ -30,6 +31,7 @@ protected:
 
 private:
     void write();
+    void light();
     void fitHeight();
     std::vector<lesson::FilledParagraph> m_paragraphs;
     QString m_lead;

@@ -36,6 +36,7 @@ QString takeAwayHtml(const QString& title, const QString& provenance,
                     tagged("p", tr("Your answer: %1. Counted: %2.").arg(step.said, step.counted)) +
                     tagged("p", step.because) + QStringLiteral("</div>\n");
         }
+        page += tagged("p", step.finding);
         if (!step.picture.isEmpty())
             page += QStringLiteral("<p><img alt=\"%1\" src=\"data:image/png;base64,%2\"></p>\n")
                         .arg(tr("The map in this step").toHtmlEscaped(),

@@ -9,6 +9,7 @@ namespace fovea::ui {
 struct TakeAwayStep {
     QString title, say;
     QString question, said, counted, because; ///< empty: the step asked nothing, or was not answered
+    QString finding;                          ///< what this model showed; empty: the step looked for nothing
     bool right = false;
     QByteArray picture; ///< PNG of the map; empty: none
 };

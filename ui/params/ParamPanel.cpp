@@ -169,6 +169,7 @@ void ParamPanel::buildSections(QWidget* inside, QVBoxLayout& column) {
         rule->setFrameShadow(QFrame::Plain);
         rule->setForegroundRole(QPalette::Midlight);
         column.addWidget(rule);
+        m_rules.push_back(rule);
         auto* box = new SectionBox(section, inside);
         for (const ParamSpec& spec : paramSpecs())
             if (spec.section == section && !isKnob(spec))
@@ -223,6 +224,29 @@ void ParamPanel::reveal(const QString& key) {
         Qt::QueuedConnection); // after the layout
 }
 
+void ParamPanel::showOnly(const QStringList& keys) {
+    m_only = keys;
+    const bool all = keys.isEmpty();
+    m_presets->setVisible(all);
+    m_all->setVisible(all);
+    for (QWidget* rule : m_rules)
+        rule->setVisible(all);
+    for (SectionBox* box : m_sections) {
+        const bool needed = std::any_of(m_rows.begin(), m_rows.end(), [&](ParamRow* line) {
+            return keys.contains(text(line->spec().key)) && box->isAncestorOf(line);
+        });
+        box->setVisible(all || needed);
+        if (needed)
+            box->setOpen(true);
+    }
+    if (all) { // as they were before
+        const QStringList open = QSettings().value(kOpenSections).toStringList();
+        for (SectionBox* box : m_sections)
+            box->setOpen(open.contains(text(box->section())));
+    }
+    showPolicy();
+}
+
 void ParamPanel::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);
     const int wanted = std::min(m_labelWidth, std::max(kLeastLabelWidth, width() * 38 / 100));
@@ -253,7 +277,7 @@ void ParamPanel::showPolicy() {
     for (ParamRow* line : m_rows) {
         const QString why = whyInactive(line->spec(), policy);
         line->show(policy, m_defaults, why);
-        line->setVisible(why.isEmpty());
+        line->setVisible(m_only.isEmpty() ? why.isEmpty() : m_only.contains(text(line->spec().key)));
     }
     for (SectionBox* box : m_sections) {
         box->show(policy);

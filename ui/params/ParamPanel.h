@@ -1,6 +1,7 @@
 #pragma once
 #include "ui/params/PairsBar.h"
 #include "ui/run/RunController.h"
+#include <QStringList>
 #include <QWidget>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ public:
 
     /// Shows the row of that parameter, whatever hides it, and gives it the focus.
     void reveal(const QString& key);
+    /// Shows only these rows and the pairs, also where they have no effect now; empty: everything again.
+    void showOnly(const QStringList& keys);
 
 signals:
     void helpWanted(const fovea::ParamSpec& spec);
@@ -49,6 +52,8 @@ private:
     PairsBar* m_pairs = nullptr;
     std::vector<ParamRow*> m_rows;
     std::vector<SectionBox*> m_sections;
+    std::vector<QWidget*> m_rules; ///< lines between the sections
+    QStringList m_only;            ///< keys of the only rows to show; empty: all
     QToolButton* m_all = nullptr;
     AttentionPolicy m_defaults;             ///< of the preset `default`; a dot marks what differs
     AttentionPolicy m_remembered;           ///< the state of each section when it was last on

@@ -97,6 +97,10 @@ void Documents::open(const QStringList& paths) {
         case FileKind::Session:
             openSession(path);
             break;
+        case FileKind::Lesson:
+            m_bar.clear(kOpenTopic);
+            emit lessonOpened(path);
+            break;
         case FileKind::Refused:
             fault(kind.sentence);
             break;

@@ -61,6 +61,7 @@ public:
 signals:
     /// A file was opened or saved and is worth remembering.
     void fileUsed(fovea::ui::FileKind::Kind kind, const QString& path);
+    void lessonOpened(const QString& path); ///< a lesson file, not read yet
     void modelReading(const QString& path);
     void modelProgressed(const QString& what, double done, double total);
     void modelInspected(); ///< inspected() is new

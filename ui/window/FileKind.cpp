@@ -28,7 +28,7 @@ FileKind fileKind(const QString& path) {
     if (!info.isFile())
         return {FileKind::Refused,
                 QStringLiteral(
-                    "%1 is neither a file nor a model's folder: text, model, policy or session expected")
+                    "%1 is neither a file nor a model's folder: text, model, policy, session or lesson expected")
                     .arg(name)};
     QFile file(path);
     if (!file.open(QIODevice::ReadOnly))
@@ -38,7 +38,7 @@ FileKind fileKind(const QString& path) {
     switch (content) {
     case Content::Nothing:
         return {FileKind::Refused,
-                QStringLiteral("%1 is empty, so the text stays: text, model, policy or session expected")
+                QStringLiteral("%1 is empty, so the text stays: text, model, policy, session or lesson expected")
                     .arg(name)};
     case Content::Gguf:
         return {FileKind::Model,
@@ -53,9 +53,11 @@ FileKind fileKind(const QString& path) {
         return {FileKind::Policy, QStringLiteral("Policy: becomes B")};
     case Content::Session:
         return {FileKind::Session, QStringLiteral("Session: opens")};
+    case Content::Lesson:
+        return {FileKind::Lesson, QStringLiteral("Lesson: begins")};
     case Content::Binary:
         return {FileKind::Refused, QStringLiteral("%1, %2, holds zero bytes and is no model: text, GGUF or "
-                                                  "safetensors, policy or session expected")
+                                                  "safetensors, policy, session or lesson expected")
                                        .arg(name, bytesText(info.size()))};
     case Content::Text:
         break;

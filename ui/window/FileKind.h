@@ -7,7 +7,7 @@ namespace fovea::ui {
 /// The kind of a file, determined by its first bytes and never by its name (core/files/Sniff.h), and what
 /// opening it will do.
 struct FileKind {
-    enum Kind : std::uint8_t { Text, Model, Policy, Session, Refused };
+    enum Kind : std::uint8_t { Text, Model, Policy, Session, Lesson, Refused };
     Kind kind = Refused;
     QString sentence = {}; ///< "Text, 48 KB, about 11,000 tokens: replaces the text"
     QString surprise = {}; ///< a sentence if the name suggests another kind of file; otherwise empty

@@ -78,6 +78,10 @@ MainWindow::MainWindow(ViewContext context) : m_context(context) {
 
     m_docks->restore(QSettings());
     m_learn = new Learn(*this, m_context, *m_documents, *findChild<MapView*>());
+    connect(m_documents, &Documents::lessonOpened, this, [this](const QString& path) {
+        if (const Result<> opened = m_learn->openFile(path); !opened)
+            m_errors->show(MessageBar::Fault, QString::fromStdString(opened.error().message));
+    });
     connect(this, &MainWindow::closing, m_learn, &Learn::leave); // the layout that is saved is the one before
     showTitle();
     showSnapshot();
