@@ -98,7 +98,9 @@ std::string small(const std::string& step, const std::string& more = "") {
 } // namespace
 
 class TestLesson : public QObject {
-    Q_OBJECT private slots : void terms_readBackAsWritten_data() {
+    Q_OBJECT
+private slots:
+    void terms_readBackAsWritten_data() {
         QTest::addColumn<QString>("text");
         QTest::addColumn<QString>("written");
         QTest::newRow("name") << "tokens"
@@ -111,8 +113,8 @@ class TestLesson : public QObject {
                                << "";
         QTest::newRow("quoted") << "token_of('Blue', 2, 453)"
                                 << "token_of('Blue', 2, 453)";
-        for (const char* bad :
-             {"", "'Blue'", "token_of('Blue, 1)", "pairs(", "pairs()", "pairs(a,)", "pairs(a) b", "a(b(c(d(1))))", "1e99", "#3"})
+        for (const char* bad : {"", "'Blue'", "token_of('Blue, 1)", "pairs(", "pairs()", "pairs(a,)",
+                                "pairs(a) b", "a(b(c(d(1))))", "1e99", "#3"})
             QTest::newRow(bad) << bad << "";
     }
     void terms_readBackAsWritten() {
@@ -175,7 +177,7 @@ class TestLesson : public QObject {
         row("steps[0].animate.to", small(see + R"j(, "animate": {"show": "window", "from": 1})j"));
         row("steps[0].animate.query", small(see + R"j(, "animate": {"show": "tiles", "query": 1})j"));
         row("steps[0].params[0]", small(see + R"j(, "params": ["local.door"])j"));
-        row("steps[0].query", small(see + R"j(, "query": "token_of(1, 2, 3)")j"));
+        row("steps[0].query", small(see + R"j(, "query": "token_of(1, 2, 3) ")j"));
         row("steps[0].within", small(check + R"j(, "answer": "pairs", "within": 2)j"));
         row("from 0 to 1 is accepted", small(check + R"j(, "answer": "pairs", "within": 2)j"));
         row("steps[0].choices[1].value", small(check + R"j(, "answer": "pairs", "choices":
@@ -306,16 +308,17 @@ class TestLesson : public QObject {
 
     /// Words of the text are found in any tokenizer's text; what is typed as one must stand there.
     void colouredWords_areThoseOfTheText() {
-        const auto lesson = std::make_shared<const Lesson>(*lessonFromJson(small(
-            R"j("kind": "see", "title": "T", "query": "token_of('ca', 1, 3)",
-                "say": "[b](key:1) [#2](key:2) [ca](lost:token_of('ca', 1, 3)) [here](key:row_keys(1))"})j")));
+        const auto lesson = std::make_shared<const Lesson>(*lessonFromJson(
+            small("\"kind\": \"see\", \"title\": \"T\", \"query\": \"token_of('ca', 1, 3)\", \"say\": "
+                  "\"[b](key:1) [#2](key:2) [ca](lost:token_of('ca', 1, 3)) [here](key:row_keys(1))\"")));
         Scene scene = makeScene(lesson, lesson->steps[0].state, nullptr, nullptr);
         QCOMPARE(queryOf(scene), 3); // as the lesson states it
         QVERIFY(falseWords(lesson->steps[0].say[0], scene).empty());
         scene = lettersScene(lesson);
         QCOMPARE(queryOf(scene), 2);
         QVERIFY(falseWords(lesson->steps[0].say[0], scene).empty());
-        QCOMPARE(evaluate(*parseTerm("difference(token_of('c', 1, 9), 1)"), scene)->shown(), std::string("#1"));
+        QCOMPARE(evaluate(*parseTerm("difference(token_of('c', 1, 9), 1)"), scene)->shown(),
+                 std::string("#1"));
         QCOMPARE(evaluate(*parseTerm("difference(token_of('c', 1, 9), token_of('a', 1, 9))"), scene)->shown(),
                  std::string("2"));
         for (const char* wrong : {"[c](key:1)", "[#1](key:2)", "[b](key:token_of('ca', 1, 3))"}) {
@@ -330,7 +333,8 @@ class TestLesson : public QObject {
         const auto right = [](const std::string& answer, const std::string& choices) {
             const auto lesson = std::make_shared<const Lesson>(
                 *lessonFromJson(small(R"j("kind": "check", "title": "T", "say": "S", "question": "Q",
-                    "because": "B", "answer": ")j" + answer + R"j(", "choices": [)j" + choices + "]")));
+                    "because": "B", "answer": ")j" +
+                                      answer + R"j(", "choices": [)j" + choices + "]")));
             const Scene scene = makeScene(lesson, lesson->steps[0].state, nullptr, nullptr);
             const Result<Answer> read = answerOf(*lesson->steps[0].question, scene);
             return read ? read->right : -1;
@@ -405,12 +409,12 @@ class TestLesson : public QObject {
         const auto glossary = glossaryFromJson(libraryGlossary());
         QVERIFY2(glossary, glossary ? "" : glossary.error().message.c_str());
         for (const char* word :
-             {"token",     "T",        "query",       "key",      "policy",     "plan",         "local",
-              "always",    "routed",   "far field",   "router",   "signal",     "role",         "key role",
-              "query role", "regime",  "isolated",    "propagated", "fidelity", "cost",         "kernel error",
-              "plan error", "counted", "measured",    "simulated", "trained-ness", "drop-in",   "adapted",
-              "trained-for", "pair",   "weight",      "head",     "layer",      "window",       "sinks",
-              "oracle",    "KL",       "top-1",       "kept mass", "cache"}) {
+             {"token",       "T",       "query",     "key",        "policy",       "plan",    "local",
+              "always",      "routed",  "far field", "router",     "signal",       "role",    "key role",
+              "query role",  "regime",  "isolated",  "propagated", "fidelity",     "cost",    "kernel error",
+              "plan error",  "counted", "measured",  "simulated",  "trained-ness", "drop-in", "adapted",
+              "trained-for", "pair",    "weight",    "head",       "layer",        "window",  "sinks",
+              "oracle",      "KL",      "top-1",     "kept mass",  "cache"}) {
             const auto hits = glossaryWords(word, *glossary);
             QVERIFY2(hits.size() == 1 && hits[0].end == std::string_view(word).size(), word);
         }
@@ -423,7 +427,8 @@ class TestLesson : public QObject {
         QCOMPARE(hits[0].entry->word, std::string("key role"));
         QCOMPARE(hits[1].entry->word, std::string("token"));
         QCOMPARE(hits[2].entry->word, std::string("key"));
-        QVERIFY(!glossaryFromJson(R"j({"fovea": "glossary", "version": 1, "entries": [{"word": "a", "say": "b"},
+        QVERIFY(
+            !glossaryFromJson(R"j({"fovea": "glossary", "version": 1, "entries": [{"word": "a", "say": "b"},
             {"word": "c", "also": ["a"], "say": "d"}]})j"));
     }
 
@@ -531,9 +536,9 @@ class TestLesson : public QObject {
             kept += value((std::string("weight(9, ") + key + ")").c_str());
         QVERIFY(std::abs(value("kept_weight(9)") - kept) < 1e-6);
         for (int query = 4; query < 24; ++query) { // the bound holds in every row
-            const std::string of = "(" + std::to_string(query) + ")";
-            QVERIFY(value(("output_error" + of).c_str()) <= value(("output_bound" + of).c_str()) + 1e-6);
-            QVERIFY(value(("output_error" + of).c_str()) > 0);
+            const std::string at = "(" + std::to_string(query) + ")";
+            QVERIFY(value(("output_error" + at).c_str()) <= value(("output_bound" + at).c_str()) + 1e-6);
+            QVERIFY(value(("output_error" + at).c_str()) > 0);
         }
         // The row fills up to the weights; scores are logits: their softmax is the weights.
         Animation row;
@@ -542,8 +547,8 @@ class TestLesson : public QObject {
         QVERIFY(story);
         QCOMPARE(story->frames.size(), 11U);
         QCOMPARE(story->frames[3].shown, 4);
-        QVERIFY(std::abs(std::accumulate(story->frames[3].bars.begin(), story->frames[3].bars.end(), 0.0) - 1) <
-                1e-9);
+        QVERIFY(std::abs(std::accumulate(story->frames[3].bars.begin(), story->frames[3].bars.end(), 0.0) -
+                         1) < 1e-9);
         QVERIFY(std::abs(story->frames[10].bars[4] - value("weight(9, 4)")) < 1e-6);
         QCOMPARE(checked->steps[2].frames.size(), 2U); // the budget
         QCOMPARE(checked->steps[0].say[0].substr(0, checked->steps[0].say[0].find(' ')),

@@ -6,11 +6,11 @@
 #include "ui/lesson/ChoiceButton.h"
 #include "ui/lesson/CostBar.h"
 #include "ui/lesson/FocusRing.h"
+#include "ui/lesson/GlossaryTips.h"
 #include "ui/lesson/Learn.h"
 #include "ui/lesson/LessonPlayer.h"
 #include "ui/lesson/LessonWords.h"
 #include "ui/lesson/StoryView.h"
-#include "ui/lesson/GlossaryTips.h"
 #include <QAction>
 #include <QDockWidget>
 #include <QLabel>
@@ -142,8 +142,9 @@ private slots:
         QCOMPARE(s.find<ChoiceButton>("lesson.choice.2")->verdict(), ChoiceButton::Verdict::Right);
         QVERIFY(
             s.find<LessonWords>("lesson.verdict")->toPlainText().startsWith(QStringLiteral("Yes. 30,752")));
-        QVERIFY2(s.find<CostBar>("lesson.cost")->sentence().contains(QStringLiteral("Now: 30,752 pairs, 23.4 %")),
-                 qPrintable(s.find<CostBar>("lesson.cost")->sentence()));
+        QVERIFY2(
+            s.find<CostBar>("lesson.cost")->sentence().contains(QStringLiteral("Now: 30,752 pairs, 23.4 %")),
+            qPrintable(s.find<CostBar>("lesson.cost")->sentence()));
     }
 
     void wordsAndTokens_lightEachOther() {
@@ -255,9 +256,11 @@ private slots:
         openLesson(s, 1);
         player.goTo(8);
         auto* say = s.find<LessonWords>("lesson.say");
-        QVERIFY2(say->toPlainText().contains(QStringLiteral("layer 9, head 2")), qPrintable(say->toPlainText()));
+        QVERIFY2(say->toPlainText().contains(QStringLiteral("layer 9, head 2")),
+                 qPrintable(say->toPlainText()));
         s.selection.setCell(3, 4);
-        QVERIFY2(say->toPlainText().contains(QStringLiteral("layer 3, head 4")), qPrintable(say->toPlainText()));
+        QVERIFY2(say->toPlainText().contains(QStringLiteral("layer 3, head 4")),
+                 qPrintable(say->toPlainText()));
         auto* cost = s.find<CostBar>("lesson.cost");
         QVERIFY2(cost->sentence().contains(QStringLiteral("all of them")), qPrintable(cost->sentence()));
         s.requests.setParam(*findParam("local.window"), std::int64_t{4});
@@ -280,6 +283,7 @@ private slots:
         QVERIFY(!s.find<QWidget>("params.always.sinks")->isVisible());
         QVERIFY(!s.find<QWidget>("params.section.Local")->isVisible());
         s.window.findChild<Learn*>()->leave();
+        s.requests.setPolicy(*presetPolicy("default"), QStringLiteral("test"));
         QTRY_VERIFY(s.find<QWidget>("params.always.sinks")->isVisible());
         QVERIFY(s.find<QWidget>("params.section.Local")->isVisible());
     }
@@ -319,7 +323,8 @@ private slots:
                 qFatal("cannot write %s", name);
             return file.fileName();
         };
-        const QByteArray good = R"j({"fovea": "lesson", "version": 1, "id": "mine", "title": "Mine", "minutes": 3,
+        const QByteArray good =
+            R"j({"fovea": "lesson", "version": 1, "id": "mine", "title": "Mine", "minutes": 3,
             "why": "To try it.", "text": {"content": "one two three four", "tokens": 4},
             "steps": [{"kind": "see", "title": "Look", "say": "{pairs} pairs."}]})j";
         QByteArray bad = good;
@@ -352,11 +357,12 @@ private slots:
         // In a paragraph only the word under the pointer.
         openLesson(s, 1);
         auto* say = s.find<LessonWords>("lesson.say");
-        const int at = say->toPlainText().indexOf(QStringLiteral("tokens"));
+        const auto at = static_cast<int>(say->toPlainText().indexOf(QStringLiteral("tokens")));
         QTextCursor cursor(say->document());
         cursor.setPosition(at + 2);
         const QString tip = tips->tipAt(say->viewport(), say->cursorRect(cursor).center());
-        QVERIFY2(tip.contains(QStringLiteral("A piece of the text")) && !tip.contains(QStringLiteral("attention")),
+        QVERIFY2(tip.contains(QStringLiteral("A piece of the text")) &&
+                     !tip.contains(QStringLiteral("attention")),
                  qPrintable(tip));
     }
 
@@ -371,10 +377,11 @@ private slots:
         story->show(4);
         QCOMPARE(s.selection.query(), 294);
         QCOMPARE(s.selection.hoveredPair(), (SelectionModel::Pair{294, 231}));
-        press(Qt::Key_P);
+        auto* panel = s.find<QWidget>("lesson");
+        QTest::keyClick(panel, Qt::Key_P);
         QVERIFY(story->playing());
         QTRY_VERIFY_WITH_TIMEOUT(story->shown() > 4, 10'000);
-        press(Qt::Key_P);
+        QTest::keyClick(panel, Qt::Key_P);
         QVERIFY(!story->playing());
         story->show(1000);
         QCOMPARE(story->shown(), 30);

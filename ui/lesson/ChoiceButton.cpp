@@ -1,4 +1,5 @@
 #include "ui/lesson/ChoiceButton.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include <QPainter>
 
@@ -53,7 +54,7 @@ void ChoiceButton::paintEvent(QPaintEvent*) {
                         : hasFocus() || underMouse()        ? theme.accent
                                                             : theme.controlEdge;
     const bool strong = !open && m_verdict != Verdict::Other;
-    painter.setPen(QPen(edge, hasFocus() || strong ? 2 : 1));
+    painter.setPen(QPen(edge, scaled(hasFocus() || strong ? 2 : 1)));
     painter.setBrush(isDown() ? theme.divider : theme.paper);
     painter.drawRoundedRect(QRectF(rect()).adjusted(1, 1, -1, -1), 4, 4);
     painter.setPen(open || strong ? theme.ink : theme.ink2);

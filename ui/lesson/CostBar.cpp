@@ -1,5 +1,6 @@
 #include "ui/lesson/CostBar.h"
 #include "ui/plot/NumberText.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include <QLocale>
 #include <QPainter>
@@ -9,8 +10,12 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr int kBarHeight = 12;
+constexpr int kBarHeightAtOne = 12;
 constexpr int kGrowthMs = 600;
+
+int barHeight() {
+    return qRound(scaled(kBarHeightAtOne));
+}
 
 QString count(double value) {
     return QLocale(QLocale::English).toString(qRound64(value));
@@ -79,7 +84,7 @@ QString CostBar::sentence() const {
 }
 
 QSize CostBar::sizeHint() const {
-    return {200, 2 * (fontMetrics().height() + kBarHeight + 6)};
+    return {200, 2 * (fontMetrics().height() + barHeight() + 6)};
 }
 
 void CostBar::paintEvent(QPaintEvent*) {
@@ -90,7 +95,7 @@ void CostBar::paintEvent(QPaintEvent*) {
         painter.setPen(theme.ink);
         painter.drawText(QRect(0, top, width(), line), Qt::AlignLeft | Qt::AlignVCenter,
                          fontMetrics().elidedText(label, Qt::ElideRight, width()));
-        const QRectF room(0.5, top + line + 0.5, width() - 1, kBarHeight - 1);
+        const QRectF room(0.5, top + line + 0.5, width() - 1, barHeight() - 1);
         painter.setPen(theme.controlEdge);
         painter.setBrush(theme.paper);
         painter.drawRect(room);
@@ -105,7 +110,7 @@ void CostBar::paintEvent(QPaintEvent*) {
         }
     };
     bar(0, tr("One head, full attention: %1 pairs").arg(count(m_numbers.full)), m_drawn.full, 0, theme.armA);
-    bar(line + kBarHeight + 6, here(), std::max(0.0, m_drawn.pairs), m_drawn.others, theme.armB);
+    bar(line + barHeight() + 6, here(), std::max(0.0, m_drawn.pairs), m_drawn.others, theme.armB);
 }
 
 } // namespace fovea::ui

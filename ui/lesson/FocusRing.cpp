@@ -1,4 +1,5 @@
 #include "ui/lesson/FocusRing.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include <QEvent>
 #include <QPainter>
@@ -61,8 +62,9 @@ bool FocusRing::eventFilter(QObject* watched, QEvent* event) {
 void FocusRing::paintEvent(QPaintEvent*) {
     QPainter painter(this);
     painter.setRenderHint(QPainter::Antialiasing);
-    painter.setPen(QPen(Theme::current().accent, 3));
-    painter.drawRoundedRect(QRectF(rect()).adjusted(1.5, 1.5, -1.5, -1.5), 6, 6);
+    painter.setPen(QPen(Theme::current().accent, scaled(3)));
+    const double inset = scaled(1.5);
+    painter.drawRoundedRect(QRectF(rect()).adjusted(inset, inset, -inset, -inset), 6, 6);
 }
 
 } // namespace fovea::ui

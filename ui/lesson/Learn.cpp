@@ -8,6 +8,7 @@
 #include "ui/lesson/LessonPlayer.h"
 #include "ui/lesson/TakeAway.h"
 #include "ui/params/ParamPanel.h"
+#include "ui/plot/Rescale.h"
 #include "ui/window/Documents.h"
 #include <QAbstractButton>
 #include <QDockWidget>
@@ -21,7 +22,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr int kPanelWidth = 400;
+constexpr int kPanelWidth = 400; ///< at scale 1
 constexpr int kParamsWidth = 280;
 constexpr std::uint64_t kLessonBytes = std::uint64_t{1} << 20;
 
@@ -122,7 +123,7 @@ void Learn::open(std::shared_ptr<const lesson::Lesson> lesson) {
         if (dock != m_dock)
             dock->hide();
     m_dock->show();
-    m_window.resizeDocks({m_dock}, {kPanelWidth}, Qt::Horizontal);
+    m_window.resizeDocks({m_dock}, {qRound(scaled(kPanelWidth))}, Qt::Horizontal);
     m_player->start(std::move(lesson));
 }
 
@@ -154,6 +155,11 @@ QStringList Learn::neededParams() const {
     return keys;
 }
 
+void Learn::fit() {
+    if (m_player->running())
+        showStep();
+}
+
 void Learn::showStep() {
     const QString focus = QString::fromStdString(m_player->step().focus);
     QWidget* target = focus.isEmpty() ? nullptr : m_window.findChild<QWidget*>(focus);
@@ -170,7 +176,8 @@ void Learn::showStep() {
         if (dock == m_dock || !wanted)
             continue;
         dock->show();
-        m_window.resizeDocks({m_dock, dock}, {kPanelWidth, kParamsWidth}, Qt::Horizontal);
+        m_window.resizeDocks({m_dock, dock}, {qRound(scaled(kPanelWidth)), qRound(scaled(kParamsWidth))},
+                             Qt::Horizontal);
     }
     reveal(focus);
     m_ring->follow(target);

@@ -38,6 +38,7 @@ public:
     /// A lesson file of one's own. Errors: what is wrong in it, by its path in the file; nothing changes.
     Result<> openFile(const QString& path);
     void leave();
+    void fit(); ///< the width of its panels to the scale of the theme
     [[nodiscard]] LessonPlayer& player() { return *m_player; }
 
 private:

@@ -131,6 +131,18 @@ void LessonWords::fitHeight() {
     setFixedHeight(static_cast<int>(document()->size().height()) + 2);
 }
 
+bool LessonWords::focusNextPrevChild(bool next) {
+    const bool moved = QTextBrowser::focusNextPrevChild(next);
+    if (const QString token = textCursor().charFormat().anchorHref(); hasFocus() && !token.isEmpty())
+        emit tokenHovered(token.toInt());
+    return moved;
+}
+
+void LessonWords::focusOutEvent(QFocusEvent* event) {
+    emit tokenHovered(-1);
+    QTextBrowser::focusOutEvent(event);
+}
+
 void LessonWords::keyPressEvent(QKeyEvent* event) {
     // The lesson goes on with these, wherever the focus is inside it.
     if (event->key() == Qt::Key_Space || event->key() == Qt::Key_Backspace)

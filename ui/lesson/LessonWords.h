@@ -6,9 +6,9 @@
 namespace fovea::ui {
 
 /// Paragraphs of a lesson. Coloured words stand out by colour and underline: solid for the token that reads,
-/// dotted for one that is read, struck out for one that is lost. Resting on one tells which token it is; a
-/// click or Return chooses it. The text is set as plain text, so nothing in it is markup. As high as its
-/// text.
+/// dotted for one that is read, struck out for one that is lost. Resting on one, or reaching it with Tab,
+/// tells which token it is; a click or Return chooses it. The text is set as plain text, so nothing in it is
+/// markup. As high as its text.
 class LessonWords : public QTextBrowser {
     Q_OBJECT
 public:
@@ -24,6 +24,8 @@ signals:
     void tokenChosen(int token);
 
 protected:
+    bool focusNextPrevChild(bool next) override;
+    void focusOutEvent(QFocusEvent* event) override;
     void keyPressEvent(QKeyEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
     void leaveEvent(QEvent* event) override;

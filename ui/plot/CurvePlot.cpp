@@ -1,4 +1,5 @@
 #include "ui/plot/CurvePlot.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include <QMouseEvent>
 #include <QToolTip>
@@ -215,11 +216,11 @@ void CurvePlot::rebuild() {
         graph->setLineStyle(QCPGraph::lsNone);
         if (mark == CurveMark::Front) {
             graph->setLineStyle(QCPGraph::lsStepLeft);
-            graph->setPen(QPen(theme.ink, 1.5));
+            graph->setPen(QPen(theme.ink, scaled(1.5)));
         }
         if (mark == CurveMark::PredictedFront) {
             graph->setLineStyle(QCPGraph::lsStepLeft);
-            graph->setPen(QPen(theme.ink3, 1, Qt::DashLine));
+            graph->setPen(QPen(theme.ink3, scaled(1), Qt::DashLine));
             auto* bands = new QCPErrorBars(m_plot->xAxis, m_plot->yAxis);
             bands->removeFromLegend();
             bands->setObjectName(QStringLiteral("curve.bands"));

@@ -1,6 +1,7 @@
 #include "ui/plot/HeadsPicture.h"
 #include "ui/plot/HeadImages.h"
 #include "ui/plot/MapPicture.h"
+#include "ui/plot/Rescale.h"
 #include <QFontMetricsF>
 #include <algorithm>
 #include <array>
@@ -150,7 +151,7 @@ void paintHeadsLegend(QPainter& painter, const HeadsScene& scene, const QRectF& 
         strip.setPixel(x, 0, ramp.at(static_cast<float>(x) / static_cast<float>(strip.width() - 1)));
     painter.drawImage(bar, strip, QRectF(strip.rect()));
     painter.setBrush(Qt::NoBrush);
-    painter.setPen(QPen(theme.controlEdge, 1));
+    painter.setPen(QPen(theme.controlEdge, scaled(1)));
     painter.drawRect(bar);
     if (picture) {
         const QRectF line(bar.left(), bar.bottom() + 2, bar.width(), 14);
@@ -178,9 +179,9 @@ void paintHeadsLegend(QPainter& painter, const HeadsScene& scene, const QRectF& 
         painter.drawText(
             QRectF(std::clamp(at, low, high) - half - 2, line.top(), half * 2 + 4, line.height()),
             Qt::AlignCenter, median);
-    painter.setPen(QPen(theme.paper, 3));
+    painter.setPen(QPen(theme.paper, scaled(3)));
     painter.drawLine(QPointF(at, bar.top() - 2), QPointF(at, bar.bottom() + 2));
-    painter.setPen(QPen(theme.ink, 1));
+    painter.setPen(QPen(theme.ink, scaled(1)));
     painter.drawLine(QPointF(at, bar.top() - 2), QPointF(at, bar.bottom() + 2));
 }
 
@@ -223,7 +224,7 @@ void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& l
             }
             if (!value) { // not known yet: an empty frame
                 painter.setBrush(theme.paper);
-                painter.setPen(QPen(theme.divider, 1));
+                painter.setPen(QPen(theme.divider, scaled(1)));
                 painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5));
                 continue;
             }
@@ -248,9 +249,9 @@ void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& l
         if (layer >= scene.layers || head >= scene.heads)
             continue;
         const QRectF box = layout.cell(scene, layer, head).adjusted(0.5, 0.5, -1.5, -1.5);
-        painter.setPen(QPen(theme.paper, 3));
+        painter.setPen(QPen(theme.paper, scaled(3)));
         painter.drawRect(box);
-        painter.setPen(QPen(theme.accent, 1));
+        painter.setPen(QPen(theme.accent, scaled(1)));
         painter.drawRect(box);
     }
     if (scene.selectedLayer >= 0 && scene.selectedLayer < scene.layers && scene.selectedHead >= 0 &&
@@ -258,9 +259,9 @@ void paintHeads(QPainter& painter, const HeadsScene& scene, const HeadsLayout& l
         const QRectF box =
             layout.cell(scene, scene.selectedLayer, scene.selectedHead).adjusted(-0.5, -0.5, -0.5, -0.5);
         painter.setBrush(Qt::NoBrush);
-        painter.setPen(QPen(theme.paper, 4));
+        painter.setPen(QPen(theme.paper, scaled(4)));
         painter.drawRect(box);
-        painter.setPen(QPen(theme.ink, 2));
+        painter.setPen(QPen(theme.ink, scaled(2)));
         painter.drawRect(box);
     }
     if (!layout.legend.isEmpty())

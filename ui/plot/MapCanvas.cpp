@@ -1,4 +1,5 @@
 #include "ui/plot/MapCanvas.h"
+#include "ui/plot/Rescale.h"
 #include <QKeyEvent>
 #include <QMouseEvent>
 #include <QPaintEvent>
@@ -226,14 +227,14 @@ void MapCanvas::paintEvent(QPaintEvent*) {
     if (m_drag == Drag::Zoom || m_drag == Drag::Block) {
         painter.setBrush(Qt::NoBrush);
         const QRectF box = QRectF(m_pressed, m_last).normalized();
-        painter.setPen(QPen(m_scene.theme.paper, 3));
+        painter.setPen(QPen(m_scene.theme.paper, scaled(3)));
         painter.drawRect(box);
-        painter.setPen(QPen(m_scene.theme.ink, 1));
+        painter.setPen(QPen(m_scene.theme.ink, scaled(1)));
         painter.drawRect(box);
     }
     if (hasFocus()) {
         painter.setBrush(Qt::NoBrush);
-        painter.setPen(QPen(m_scene.theme.accent, 2));
+        painter.setPen(QPen(m_scene.theme.accent, scaled(2)));
         painter.drawRect(QRectF(rect()).adjusted(1, 1, -1, -1));
     }
 }

@@ -1,4 +1,5 @@
 #include "ui/plot/MapAxes.h"
+#include "ui/plot/Rescale.h"
 #include <QPainterPath>
 #include <algorithm>
 #include <cmath>
@@ -9,9 +10,9 @@ namespace {
 
 /// A line of ink between lines of paper, so that it is seen on every colour.
 void contrastLine(QPainter& painter, const QPointF& from, const QPointF& to, const Theme& theme) {
-    painter.setPen(QPen(theme.paper, 3, Qt::SolidLine, Qt::FlatCap));
+    painter.setPen(QPen(theme.paper, scaled(3), Qt::SolidLine, Qt::FlatCap));
     painter.drawLine(from, to);
-    painter.setPen(QPen(theme.ink, 1, Qt::SolidLine, Qt::FlatCap));
+    painter.setPen(QPen(theme.ink, scaled(1), Qt::SolidLine, Qt::FlatCap));
     painter.drawLine(from, to);
 }
 
@@ -46,7 +47,7 @@ public:
             }
         }
         m_painter.setBrush(Qt::NoBrush);
-        m_painter.setPen(QPen(m_scene.theme.ink3, 1));
+        m_painter.setPen(QPen(m_scene.theme.ink3, scaled(1)));
         m_painter.drawPath(path);
     }
 
@@ -95,9 +96,9 @@ public:
             return;
         const QRectF frame = box.intersected(m_plot);
         m_painter.setBrush(Qt::NoBrush);
-        m_painter.setPen(QPen(m_scene.theme.paper, 3));
+        m_painter.setPen(QPen(m_scene.theme.paper, scaled(3)));
         m_painter.drawRect(frame);
-        m_painter.setPen(QPen(m_scene.theme.ink, 1));
+        m_painter.setPen(QPen(m_scene.theme.ink, scaled(1)));
         m_painter.drawRect(frame);
     }
 
@@ -113,9 +114,9 @@ public:
         m_painter.save();
         m_painter.setClipRect(m_plot);
         m_painter.setBrush(Qt::NoBrush);
-        m_painter.setPen(QPen(m_scene.theme.paper, 4));
+        m_painter.setPen(QPen(m_scene.theme.paper, scaled(4)));
         m_painter.drawRect(frame);
-        m_painter.setPen(QPen(m_scene.theme.ink, 2, Qt::DashLine));
+        m_painter.setPen(QPen(m_scene.theme.ink, scaled(2), Qt::DashLine));
         m_painter.drawRect(frame);
         m_painter.restore();
     }

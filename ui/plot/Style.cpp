@@ -1,5 +1,6 @@
 #include "ui/plot/Style.h"
 #include "ui/plot/Icons.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include <QPainter>
 #include <QPainterPath>
@@ -16,7 +17,7 @@ void panel(QPainter* painter, const QRect& rect, const QColor& fill, const QColo
     painter->save();
     painter->setRenderHint(QPainter::Antialiasing);
     painter->setBrush(fill);
-    painter->setPen(QPen(focus ? theme.accent : edge, focus ? 2 : 1));
+    painter->setPen(QPen(focus ? theme.accent : edge, scaled(focus ? 2 : 1)));
     const qreal inset = focus ? 1 : 0.5;
     painter->drawRoundedRect(QRectF(rect).adjusted(inset, inset, -inset, -inset), kCorner, kCorner);
     painter->restore();

@@ -1,5 +1,6 @@
 // Ramps are interpolated in OKLab: B. Ottosson, "A perceptual color space for image processing", 2020.
 #include "ui/plot/Theme.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Style.h"
 #include <QApplication>
 #include <QFontDatabase>
@@ -45,7 +46,7 @@ QFont sized(bool mono, int pixels, bool bold = false) {
                          ? QStringList{QStringLiteral("Noto Sans Mono"), QStringLiteral("DejaVu Sans Mono")}
                          : QStringList{QStringLiteral("DejaVu Sans Mono")});
     QFont font(mono ? fixed : text);
-    font.setPixelSize(pixels);
+    font.setPixelSize(scaledType(pixels));
     font.setBold(bold);
     return font;
 }

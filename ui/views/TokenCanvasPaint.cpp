@@ -1,3 +1,4 @@
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/TokenCanvas.h"
 #include "ui/views/TokenMarks.h"
@@ -47,7 +48,7 @@ void paintTintState(QPainter& painter, TintState state, const QColor& value, con
     painter.save();
     painter.setClipRect(rect, Qt::IntersectClip);
     painter.setRenderHint(QPainter::Antialiasing);
-    painter.setPen(QPen(theme.texture(), 1));
+    painter.setPen(QPen(theme.texture(), scaled(1)));
     const double first = std::floor((rect.left() + rect.top()) / 7) * 7;
     for (double sum = first; sum <= rect.right() + rect.bottom(); sum += 7)
         painter.drawLine(QPointF(sum - rect.top(), rect.top()), QPointF(sum - rect.bottom(), rect.bottom()));
@@ -114,7 +115,7 @@ void TokenCanvas::paintEvent(QPaintEvent* event) {
     if (m_updating)
         painter.fillRect(QRect(0, 0, viewport()->width(), 2), theme.accent);
     if (hasFocus()) {
-        painter.setPen(QPen(theme.accent, 2));
+        painter.setPen(QPen(theme.accent, scaled(2)));
         painter.setBrush(Qt::NoBrush);
         painter.drawRect(viewport()->rect().adjusted(1, 1, -1, -1));
     }
@@ -151,7 +152,7 @@ void TokenCanvas::paintToken(QPainter& painter, int token, const QRectF& rect) c
             painter.restore();
         }
     } else if (m_shape == Shape::Strip) {
-        painter.setPen(QPen(theme.divider, 1));
+        painter.setPen(QPen(theme.divider, scaled(1)));
         painter.setBrush(Qt::NoBrush);
         painter.drawRect(word.adjusted(0.5, 0.5, -0.5, -0.5));
     }
@@ -180,12 +181,12 @@ void TokenCanvas::paintToken(QPainter& painter, int token, const QRectF& rect) c
         painter.drawText(QPointF(x, baseline), cell.text.mid(cell.leadingDots));
     }
     if (cell.loose) {
-        painter.setPen(QPen(theme.warning, 1, Qt::DotLine));
+        painter.setPen(QPen(theme.warning, scaled(1), Qt::DotLine));
         painter.drawLine(QPointF(word.left(), word.bottom() - 0.5),
                          QPointF(word.right(), word.bottom() - 0.5));
     }
     if (t < m_matches.size() && m_matches[t] != 0) {
-        painter.setPen(QPen(theme.warning, 2));
+        painter.setPen(QPen(theme.warning, scaled(2)));
         painter.drawLine(QPointF(word.left() + 1, word.bottom() - 1),
                          QPointF(word.right() - 1, word.bottom() - 1));
     }
@@ -219,9 +220,9 @@ void TokenCanvas::paintSelection(QPainter& painter, const TextLayout::Line& line
                                 .translated(origin)
                                 .adjusted(-1, 0, 1, -kMarkRoom + 1);
         painter.setBrush(Qt::NoBrush);
-        painter.setPen(QPen(theme.paper, 4));
+        painter.setPen(QPen(theme.paper, scaled(4)));
         painter.drawRect(rect);
-        painter.setPen(QPen(theme.ink, 2, Qt::DashLine));
+        painter.setPen(QPen(theme.ink, scaled(2), Qt::DashLine));
         painter.drawRect(rect);
     }
     for (const int token : m_selection.pins())

@@ -52,6 +52,8 @@ constexpr std::array kActions = {
     ActionSpec{"view.themeSystem", "View", "&System theme", "", kWindow, "As the desktop", true, "theme"},
     ActionSpec{"view.themeLight", "View", "&Light theme", "", kWindow, "Dark on light", false, "theme"},
     ActionSpec{"view.themeDark", "View", "&Dark theme", "", kWindow, "Light on dark", false, "theme"},
+    ActionSpec{"view.projector", "View", "&Projector", "F8", kWindow,
+               "Light, with type and lines 1.5 times as large; again: back", true},
     ActionSpec{"view.table", "View", "Ta&ble of the map", "Ctrl+T", kWindow,
                "The strongest links in sight as a table, to be read, sorted and copied; again: closes it",
                true},

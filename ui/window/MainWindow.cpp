@@ -6,6 +6,7 @@
 #include "ui/plot/Icons.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
+#include "ui/plot/Rescale.h"
 #include "ui/run/PinnedRuns.h"
 #include "ui/views/CurveView.h"
 #include "ui/views/GenerationView.h"
@@ -144,6 +145,8 @@ void MainWindow::buildActions() {
            : theme == QLatin1String("light") ? "view.themeLight"
                                              : "view.themeSystem")
         ->setChecked(true);
+    action("view.projector")->setCheckable(true);
+    action("view.projector")->setChecked(displayScale() != 1);
     action("run.f32")->setChecked(true);
     action("run.native")->setChecked(true);
     if (const auto available = precisionAvailable(Precision::BF16); !available) {
@@ -457,7 +460,17 @@ void MainWindow::setTheme(ThemeKind kind) {
     const auto index = static_cast<std::size_t>(kind);
     QSettings().setValue(QStringLiteral("theme"), QLatin1String(names[index]));
     action(ids[index])->setChecked(true);
+    if (displayScale() != 1)
+        setProjector(false);
     Theme::apply(Theme::resolve(kind));
+}
+
+void MainWindow::setProjector(bool on) {
+    action("view.projector")->setChecked(on);
+    const bool dark = action("view.themeDark")->isChecked(), light = action("view.themeLight")->isChecked();
+    setDisplayScale(on ? kProjectorScale : 1);
+    Theme::apply(Theme::resolve(on || light ? ThemeKind::Light : dark ? ThemeKind::Dark : ThemeKind::System));
+    m_learn->fit();
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {

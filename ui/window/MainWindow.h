@@ -45,6 +45,8 @@ public:
     /// Shows why no model can be run, as a message with a button to open one.
     void showModelMissing(const QString& sentence);
     void setTheme(ThemeKind kind);
+    /// Projector mode, and back to the theme before; it is not remembered for the next start.
+    void setProjector(bool on);
     /// Offers a session that a program left behind which was not closed.
     void offerRecovery(const QDateTime& when, std::function<void()> restore, std::function<void()> discard);
 

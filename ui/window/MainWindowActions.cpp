@@ -1,6 +1,7 @@
 #include "core/engine/Build.h"
 #include "core/policy/ParamSpec.h"
 #include "ui/plot/NumberText.h"
+#include "ui/plot/Rescale.h"
 #include "ui/run/GenerationController.h"
 #include "ui/run/PinnedRuns.h"
 #include "ui/views/GenerationView.h"
@@ -82,6 +83,8 @@ void MainWindow::run(std::string_view id) {
         stepCell(0, 1);
     } else if (id == "view.headBefore" || id == "view.headAfter") {
         findChild<HeadsView*>()->stepRanked(id == "view.headAfter" ? 1 : -1);
+    } else if (id == "view.projector") {
+        setProjector(displayScale() == 1);
     } else if (id == "view.themeSystem") {
         setTheme(ThemeKind::System);
     } else if (id == "view.themeLight") {
