@@ -354,6 +354,7 @@ private slots:
         QToolTip::hideText();
         label.setText(QStringLiteral("Nothing to explain."));
         QVERIFY(tips->tipAt(&label, {3, 3}).isEmpty());
+        QVERIFY(tips->tipAt(s.find<QWidget>("map.legend"), {3, 3}).contains(QStringLiteral("key role")));
         // In a paragraph only the word under the pointer.
         openLesson(s, 1);
         auto* say = s.find<LessonWords>("lesson.say");

@@ -21,14 +21,26 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr int kMostWords = 3; ///< explained at once
-constexpr int kShort = 60;    ///< characters; in a longer text only the word under the pointer counts
+constexpr int kMostWords = 3;   ///< explained at once
+constexpr int kMostPainted = 6; ///< of a widget that paints its words
+constexpr int kShort = 60;      ///< characters; in a longer text only the word under the pointer counts
 
 /// What stands at a point of a widget.
 struct Found {
     QString text;
     int at = -1; ///< the character under the pointer; -1: not known
     QString tip; ///< the tip that is shown without the glossary
+    bool painted = false;
+};
+
+/// Widgets of the window that paint words, and which.
+struct Painted {
+    const char *name, *words;
+};
+constexpr Painted kPainted[] = {
+    {"map.legend", "query, key, local, always, key role, query role"},
+    {"params.pairs", "pair, local, always, routed, far field, router"},
+    {"heads.legend", "head, kept mass"},
 };
 
 QString withoutMnemonics(QString text) {
@@ -53,7 +65,7 @@ Found inItems(QAbstractItemView& view, const QPoint& at) {
 Found foundAt(QWidget* widget, const QPoint& at) {
     const QVariant painted = widget->property("words");
     if (painted.isValid())
-        return {painted.toString(), -1, widget->toolTip()};
+        return {painted.toString(), -1, widget->toolTip(), true};
     QWidget* const parent = widget->parentWidget();
     if (auto* text = qobject_cast<QTextEdit*>(parent); text != nullptr && text->viewport() == widget) {
         const QTextCursor cursor = text->cursorForPosition(at);
@@ -88,6 +100,9 @@ Found foundAt(QWidget* widget, const QPoint& at) {
 GlossaryTips::GlossaryTips(QWidget* window) : QObject(window), m_window(window) {
     if (Result<std::vector<lesson::GlossaryEntry>> read = lesson::glossaryFromJson(lesson::libraryGlossary()))
         m_glossary = std::move(*read);
+    for (const Painted& painted : kPainted)
+        for (auto* widget : window->findChildren<QWidget*>(QLatin1String(painted.name)))
+            widget->setProperty("words", QLatin1String(painted.words));
     qApp->installEventFilter(this);
 }
 
@@ -108,8 +123,8 @@ QString GlossaryTips::tipAt(QWidget* widget, const QPoint& at) const {
     }
     if (entries.empty())
         return {};
-    if (static_cast<int>(entries.size()) > kMostWords)
-        entries.resize(kMostWords);
+    const std::size_t most = found.painted ? kMostPainted : kMostWords;
+    entries.resize(std::min(entries.size(), most));
     QStringList lines;
     for (const lesson::GlossaryEntry* entry : entries)
         lines << tr("%1: %2").arg(QString::fromStdString(entry->word), QString::fromStdString(entry->say));

@@ -24,6 +24,7 @@ namespace {
 
 constexpr int kPanelWidth = 400; ///< at scale 1
 constexpr int kParamsWidth = 280;
+constexpr int kRowHeight = 34, kRowsAround = 64; ///< of the few parameters of a step
 constexpr std::uint64_t kLessonBytes = std::uint64_t{1} << 20;
 
 QDockWidget* dockOf(QWidget* widget) {
@@ -175,7 +176,15 @@ void Learn::showStep() {
             dock->hide();
         if (dock == m_dock || !wanted)
             continue;
+        const bool fewRows = dock == paramsDock && !keys.isEmpty();
+        if (fewRows) // below the lesson, no higher than they need
+            m_window.splitDockWidget(m_dock, dock, Qt::Vertical);
         dock->show();
+        if (fewRows) {
+            const int high = qRound(scaled(kRowsAround + kRowHeight * static_cast<int>(keys.size())));
+            m_window.resizeDocks({m_dock, dock}, {std::max(1, m_window.height() - high), high}, Qt::Vertical);
+            continue;
+        }
         m_window.resizeDocks({m_dock, dock}, {qRound(scaled(kPanelWidth)), qRound(scaled(kParamsWidth))},
                              Qt::Horizontal);
     }

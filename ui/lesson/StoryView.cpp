@@ -14,7 +14,7 @@ namespace {
 
 using Kind = lesson::Animation::Kind;
 
-constexpr int kBarsHeight = 96;
+constexpr int kBarsHeight = 80;
 constexpr std::array kSpeeds = {0.5, 1.0, 2.0, 4.0};
 
 /// How long a frame stands at speed 1: long enough to read its line, or to see it move.
@@ -97,6 +97,7 @@ StoryView::StoryView(QWidget* parent) : QWidget(parent) {
         made->setText(text);
         made->setToolTip(tip);
         made->setMinimumSize(28, 28);
+        made->setFont(Theme::body());
         line->addWidget(made);
         return made;
     };

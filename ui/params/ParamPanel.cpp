@@ -228,7 +228,15 @@ void ParamPanel::showOnly(const QStringList& keys) {
     m_only = keys;
     const bool all = keys.isEmpty();
     m_presets->setVisible(all);
+    m_pairs->setVisible(all);
     m_all->setVisible(all);
+    if (all && m_leastHeight >= 0) {
+        setMinimumHeight(std::exchange(m_leastHeight, -1));
+    } else if (!all) {
+        if (m_leastHeight < 0)
+            m_leastHeight = minimumHeight();
+        setMinimumHeight(0);
+    }
     for (QWidget* rule : m_rules)
         rule->setVisible(all);
     for (SectionBox* box : m_sections) {

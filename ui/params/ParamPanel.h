@@ -27,7 +27,8 @@ public:
 
     /// Shows the row of that parameter, whatever hides it, and gives it the focus.
     void reveal(const QString& key);
-    /// Shows only these rows and the pairs, also where they have no effect now; empty: everything again.
+    /// Shows only these rows, also where they have no effect now, and needs no more height than they do;
+    /// empty: everything again.
     void showOnly(const QStringList& keys);
 
 signals:
@@ -54,6 +55,7 @@ private:
     std::vector<SectionBox*> m_sections;
     std::vector<QWidget*> m_rules; ///< lines between the sections
     QStringList m_only;            ///< keys of the only rows to show; empty: all
+    int m_leastHeight = -1;        ///< of the whole panel, while only some rows are shown
     QToolButton* m_all = nullptr;
     AttentionPolicy m_defaults;             ///< of the preset `default`; a dot marks what differs
     AttentionPolicy m_remembered;           ///< the state of each section when it was last on

@@ -26,10 +26,11 @@ FileKind fileKind(const QString& path) {
     if (info.isDir() && isModelFolder(path.toStdString()))
         return {FileKind::Model, QStringLiteral("Model folder: opens its card, then loads")};
     if (!info.isFile())
-        return {FileKind::Refused,
-                QStringLiteral(
-                    "%1 is neither a file nor a model's folder: text, model, policy, session or lesson expected")
-                    .arg(name)};
+        return {
+            FileKind::Refused,
+            QStringLiteral(
+                "%1 is neither a file nor a model's folder: text, model, policy, session or lesson expected")
+                .arg(name)};
     QFile file(path);
     if (!file.open(QIODevice::ReadOnly))
         return {FileKind::Refused, QStringLiteral("%1 cannot be read: %2").arg(name, file.errorString())};
@@ -37,9 +38,10 @@ FileKind fileKind(const QString& path) {
     const Content content = contentOf({head.constData(), static_cast<std::size_t>(head.size())});
     switch (content) {
     case Content::Nothing:
-        return {FileKind::Refused,
-                QStringLiteral("%1 is empty, so the text stays: text, model, policy, session or lesson expected")
-                    .arg(name)};
+        return {
+            FileKind::Refused,
+            QStringLiteral("%1 is empty, so the text stays: text, model, policy, session or lesson expected")
+                .arg(name)};
     case Content::Gguf:
         return {FileKind::Model,
                 QStringLiteral("GGUF model, %1: opens its card, then loads").arg(bytesText(info.size()))};
