@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::size_t kSteps = 8; ///< timed with a cache
 constexpr int kRowHeight = 24;
-constexpr int kShareWidth = 110;
 
 /// A bar under the number, as long as the share. A share above 1 fills it and is told by the number.
 class ShareBar : public QStyledItemDelegate {
