@@ -1,4 +1,5 @@
 #include "app/Help.h"
+#include <algorithm>
 #include <sstream>
 
 namespace fovea::app {
@@ -55,11 +56,15 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string, CLI::AppF
         help += "usage: fovea [FILE...]            open the window on a text, model, session or policy\n"
                 "       fovea COMMAND ...          work without a display; fovea COMMAND --help says "
                 "more\n\nCommands:\n";
+        std::size_t column = 0; // of what each command does: past the longest name
+        for (const CLI::App* command : app->get_subcommands({}))
+            column = std::max(column, command->get_name().size() + 4);
         for (const CLI::App* command : app->get_subcommands({})) {
             const std::string left = "  " + command->get_name();
             std::string first = command->get_description();
             first = first.substr(0, first.find(". ") + 1);
-            help += left + std::string(14 - left.size(), ' ') + wrapped(first, 14, kWidth).substr(14);
+            help +=
+                left + std::string(column - left.size(), ' ') + wrapped(first, column, kWidth).substr(column);
         }
     } else {
         help += "usage: fovea " + app->get_name();
