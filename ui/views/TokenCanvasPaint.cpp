@@ -2,6 +2,7 @@
 #include "ui/plot/Theme.h"
 #include "ui/views/TokenCanvas.h"
 #include "ui/views/TokenMarks.h"
+#include <QPaintEvent>
 #include <QPainter>
 #include <QPainterPath>
 #include <algorithm>
