@@ -15,10 +15,6 @@ namespace {
 constexpr std::size_t kSampledTokens = 256;
 constexpr std::size_t kStatRows = 64;
 
-Seconds once(double seconds) {
-    return {seconds, {}, 1};
-}
-
 std::vector<std::uint32_t> evenlySpaced(std::size_t tokens, std::size_t count) {
     count = std::min(count, tokens);
     std::vector<std::uint32_t> rows(count);
@@ -79,10 +75,10 @@ runFull(const Model& model, const Tokens& tokens, const Request& request,
         run->top1 = std::move(scores->top1);
     }
     countArm(run->cost, shape, AttentionPolicy{}, tokens.size());
-    run->cost.total = once(seconds);
-    run->cost.attention = once(attention);
-    run->cost.router = once(0);
-    run->cost.plan = once(0);
+    run->cost.total = Seconds::once(seconds);
+    run->cost.attention = Seconds::once(attention);
+    run->cost.router = Seconds::once(0);
+    run->cost.plan = Seconds::once(0);
     run->complete = true;
     return std::shared_ptr<const FullRun>(std::move(run));
 }

@@ -11,10 +11,6 @@ namespace fovea {
 
 namespace {
 
-Seconds once(double seconds) {
-    return {seconds, {}, 1};
-}
-
 float relativeDistance(ConstMatrixView a, ConstMatrixView b) {
     double error = 0, norm = 0;
     for (std::size_t r = 0; r < a.rows; ++r)
@@ -130,7 +126,7 @@ Result<PropagatedResult> runPropagated(const Snapshot& withFullRun, const Attent
     result.cost.full = full.cost;
     arm.extraPassMacs = extraPassMacs(shape, policy, ids.size());
     countArm(arm, shape, policy, ids.size());
-    arm.total = once(seconds);
+    arm.total = Seconds::once(seconds);
     finishCost(result.cost, shape, policy, ids.size());
     return result;
 }

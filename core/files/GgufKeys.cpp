@@ -1,8 +1,6 @@
 #include "core/files/GgufKeys.h"
 #include "core/files/Quote.h"
-#include <array>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <limits>
 
@@ -51,12 +49,6 @@ std::optional<double> realAt(const GgufValue& value, std::uint64_t i) {
     if (value.element == GgufType::F64)
         return element<double>(value, i);
     return std::nullopt;
-}
-
-std::string numberText(double value) {
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.9g", value);
-    return text.data();
 }
 
 tl::unexpected<Error> wrong(const std::string& key, const std::string& found, const std::string& accepted) {

@@ -1,8 +1,6 @@
 #include "core/files/JsonSettings.h"
 #include "core/files/Quote.h"
-#include <array>
 #include <cmath>
-#include <cstdio>
 
 namespace fovea {
 
@@ -17,12 +15,6 @@ tl::unexpected<Error> wrong(const std::string& key, const JsonTree* found, const
                      : found->kind == Kind::Text ? inQuotes(found->text)
                                                  : quoteForMessage(found->quoted())) +
                     "; " + accepted);
-}
-
-std::string numberText(double value) {
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.9g", value);
-    return text.data();
 }
 
 /// An integer, also one that is written as a float ("1e6", "4096.0").

@@ -26,6 +26,11 @@ struct JsonTree {
     [[nodiscard]] std::string quoted() const;
 };
 
+/// Whether there is no value, or null.
+[[nodiscard]] inline bool isAbsent(const JsonTree* value) {
+    return value == nullptr || value->kind == JsonTree::Kind::Null;
+}
+
 /// Parses one document. Errors: BadValue with the path or the byte offset, for invalid syntax, bytes after
 /// the end, a duplicate key, a number that is not finite, nesting deeper than 64, more than `most` values.
 /// Memory: some 150 bytes for each value.

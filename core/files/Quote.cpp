@@ -1,4 +1,6 @@
 #include "core/files/Quote.h"
+#include <array>
+#include <cstdio>
 
 namespace fovea {
 
@@ -27,6 +29,12 @@ std::string inQuotes(std::string_view bytes) {
     text += quoteForMessage(bytes);
     text += '"';
     return text;
+}
+
+std::string numberText(double value) {
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.9g", value);
+    return text.data();
 }
 
 } // namespace fovea

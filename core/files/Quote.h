@@ -11,4 +11,7 @@ namespace fovea {
 /// The same, in double quotes.
 [[nodiscard]] std::string inQuotes(std::string_view bytes);
 
+/// A number of a message, to nine digits.
+[[nodiscard]] std::string numberText(double value);
+
 } // namespace fovea

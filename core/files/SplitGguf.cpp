@@ -12,7 +12,7 @@ namespace fovea {
 namespace {
 
 constexpr std::int64_t kMostParts = 1024; // each is an open file
-constexpr std::size_t kMostTensors = 65'536;
+constexpr std::size_t kMostTensorsOfParts = 65'536;
 
 /// The parts of "folder/NAME-00002-of-00003.gguf".
 struct PartName {
@@ -105,8 +105,8 @@ Result<> addTensors(Gguf& whole, Gguf part, std::size_t index, const FileParts& 
         }
         whole.tensors.push_back(std::move(tensor));
     }
-    if (whole.tensors.size() > kMostTensors)
-        return fail(ErrorCode::TooLarge, "the parts have more than " + std::to_string(kMostTensors) +
+    if (whole.tensors.size() > kMostTensorsOfParts)
+        return fail(ErrorCode::TooLarge, "the parts have more than " + std::to_string(kMostTensorsOfParts) +
                                              " tensors; so many are read");
     for (const std::string& warning : part.warnings)
         whole.warnings.push_back("Part " + std::to_string(index + 1) + ": " + warning);

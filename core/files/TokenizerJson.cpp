@@ -21,15 +21,9 @@ constexpr std::size_t kPollEntries = 65'536;
 tl::unexpected<Error> inconsistent(const std::string& what) {
     return fail(ErrorCode::Inconsistent, "tokenizer.json: " + what);
 }
-tl::unexpected<Error> unsupported(const std::string& what) {
-    return fail(ErrorCode::Unsupported, "tokenizer.json: " + what);
-}
 
 bool isText(const JsonTree* value) {
     return value && value->kind == Kind::Text;
-}
-bool isAbsent(const JsonTree* value) {
-    return !value || value->kind == Kind::Null;
 }
 Result<bool> flag(const JsonTree& object, std::string_view key, bool fallback) {
     const JsonTree* value = object.find(key);
@@ -101,8 +95,8 @@ Result<> TokenizerReader::takeMerge(const JsonTree& merge) {
         return inconsistent(where + " is " + merge.quoted() + "; \"a b\" or [\"a\", \"b\"] is accepted");
     for (const JsonTree& part : merge.list)
         if (part.text.empty() || part.text.find(' ') != std::string::npos)
-            return unsupported(where + " has the token " + inQuotes(part.text) +
-                               "; tokens that are not empty and have no space are accepted");
+            return unsupportedTokenizer(where + " has the token " + inQuotes(part.text) +
+                                        "; tokens that are not empty and have no space are accepted");
     m_vocabulary.merges.push_back(merge.list[0].text + " " + merge.list[1].text);
     return {};
 }
@@ -115,7 +109,7 @@ Result<> TokenizerReader::readModel(const JsonTree& model) {
                              : model.find("merges") ? "BPE"
                                                     : "WordPiece";
     if (name != "BPE" && name != "WordPiece")
-        return unsupported("model.type is " + inQuotes(name) + "; BPE and WordPiece are accepted");
+        return unsupportedTokenizer("model.type is " + inQuotes(name) + "; BPE and WordPiece are accepted");
     if (m_listed || m_entries.empty())
         return inconsistent(std::string("model.vocab ") + (m_listed ? "is a list" : "has no tokens") +
                             "; an object of tokens and ids is accepted");
@@ -127,10 +121,11 @@ Result<> TokenizerReader::readBpe(const JsonTree& model) {
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
         if (const JsonTree* value = model.find(key);
             !isAbsent(value) && !(isText(value) && value->text.empty()))
-            return unsupported(std::string("model.") + key + " is " + value->quoted() + "; none is accepted");
+            return unsupportedTokenizer(std::string("model.") + key + " is " + value->quoted() +
+                                        "; none is accepted");
     if (const JsonTree* dropout = model.find("dropout");
         !isAbsent(dropout) && !(dropout->kind == Kind::Whole && dropout->whole == 0) && dropout->real != 0)
-        return unsupported("model.dropout is " + dropout->quoted() + "; none is accepted");
+        return unsupportedTokenizer("model.dropout is " + dropout->quoted() + "; none is accepted");
     const auto fallback = flag(model, "byte_fallback", false);
     FOVEA_TRY(fallback);
     const auto fuse = flag(model, "fuse_unk", false);
@@ -146,7 +141,8 @@ Result<> TokenizerReader::readBpe(const JsonTree& model) {
 Result<> TokenizerReader::readWordPiece(const JsonTree& model) {
     const JsonTree* prefix = model.find("continuing_subword_prefix");
     if (!isAbsent(prefix) && !(isText(prefix) && prefix->text == "##"))
-        return unsupported("model.continuing_subword_prefix is " + prefix->quoted() + "; \"##\" is accepted");
+        return unsupportedTokenizer("model.continuing_subword_prefix is " + prefix->quoted() +
+                                    "; \"##\" is accepted");
     const JsonTree* longest = model.find("max_input_chars_per_word");
     if (isAbsent(longest))
         return {};
@@ -208,7 +204,7 @@ Result<> TokenizerReader::readAddedToken(const JsonTree& entry) {
     const auto alone = flag(entry, "single_word", false);
     FOVEA_TRY(alone);
     if (*alone)
-        return unsupported(where + " has single_word true; false is accepted");
+        return unsupportedTokenizer(where + " has single_word true; false is accepted");
     m_entries.emplace(content->text, id->whole);
     m_highest = std::max(m_highest, id->whole);
     return {};

@@ -8,13 +8,13 @@
 
 namespace fovea {
 
+tl::unexpected<Error> unsupportedTokenizer(const std::string& what) {
+    return fail(ErrorCode::Unsupported, "tokenizer.json: " + what);
+}
+
 namespace {
 
 using Kind = JsonTree::Kind;
-
-tl::unexpected<Error> unsupported(const std::string& what) {
-    return fail(ErrorCode::Unsupported, "tokenizer.json: " + what);
-}
 
 std::string textOf(const JsonTree& object, std::string_view key) {
     const JsonTree* value = object.find(key);
@@ -24,10 +24,6 @@ std::string textOf(const JsonTree& object, std::string_view key) {
 bool flagOf(const JsonTree& object, std::string_view key, bool fallback) {
     const JsonTree* value = object.find(key);
     return value && value->kind == Kind::Flag ? value->flag : fallback;
-}
-
-bool isAbsent(const JsonTree* value) {
-    return value == nullptr || value->kind == Kind::Null;
 }
 
 /// The entries of a "Sequence", or the entry itself. Sequences in sequences are not flattened.
@@ -60,9 +56,10 @@ Result<> readBpeNormalizer(const JsonTree* normalizer, Vocabulary& v, bool& repl
         } else if (type == "Prepend" && textOf(*entry, "prepend") == kSpaceMark && !replacesSpaces) {
             v.spaces.prefix = SpaceRules::Prefix::EachPart;
         } else {
-            return unsupported("the normalizer " + inQuotes(type) +
-                               " is not known in this form; NFC, Prepend of U+2581 and Replace of a space by "
-                               "U+2581 are accepted");
+            return unsupportedTokenizer(
+                "the normalizer " + inQuotes(type) +
+                " is not known in this form; NFC, Prepend of U+2581 and Replace of a space by "
+                "U+2581 are accepted");
         }
     }
     return {};
@@ -73,8 +70,8 @@ Result<> readWordNormalizer(const JsonTree* normalizer, Vocabulary& v) {
     for (const JsonTree* entry : entries(normalizer, "normalizers")) {
         const std::string type = textOf(*entry, "type");
         if (type != "BertNormalizer")
-            return unsupported("the normalizer " + inQuotes(type) +
-                               " of a WordPiece model is not known; BertNormalizer is accepted");
+            return unsupportedTokenizer("the normalizer " + inQuotes(type) +
+                                        " of a WordPiece model is not known; BertNormalizer is accepted");
         v.words.clean = flagOf(*entry, "clean_text", true);
         v.words.chinese = flagOf(*entry, "handle_chinese_chars", true);
         v.words.lowerCase = flagOf(*entry, "lowercase", true);
@@ -91,7 +88,8 @@ Result<> readByteStages(const std::vector<const JsonTree*>& all, Vocabulary& v) 
         const std::string behavior = textOf(*entry, "behavior");
         if (type == "ByteLevel") {
             if (flagOf(*entry, "add_prefix_space", false))
-                return unsupported("pre_tokenizer ByteLevel has add_prefix_space true; false is accepted");
+                return unsupportedTokenizer(
+                    "pre_tokenizer ByteLevel has add_prefix_space true; false is accepted");
             if (flagOf(*entry, "use_regex", true))
                 stages.emplace_back(kByteLevelStage);
         } else if (type == "Digits") {
@@ -103,15 +101,15 @@ Result<> readByteStages(const std::vector<const JsonTree*>& all, Vocabulary& v) 
             // Matches by themselves; or all but matches removed, and the patterns of the table match
             // everything.
             if (!(behavior == "Isolated" && !inverted) && !(behavior == "Removed" && inverted))
-                return unsupported("pre_tokenizer Split has behavior " + inQuotes(behavior) +
-                                   (inverted ? " and invert true" : "") +
-                                   "; Isolated, or Removed with invert, is accepted");
+                return unsupportedTokenizer("pre_tokenizer Split has behavior " + inQuotes(behavior) +
+                                            (inverted ? " and invert true" : "") +
+                                            "; Isolated, or Removed with invert, is accepted");
             const std::string pattern = patternOf(*entry, "Regex");
             if (pattern.empty())
-                return unsupported("pre_tokenizer Split has no pattern \"Regex\"");
+                return unsupportedTokenizer("pre_tokenizer Split has no pattern \"Regex\"");
             stages.push_back(pattern);
         } else {
-            return unsupported(
+            return unsupportedTokenizer(
                 "the pre_tokenizer " + inQuotes(type) +
                 " is not known in this form; ByteLevel, Digits, Punctuation and Split are accepted");
         }
@@ -127,12 +125,12 @@ Result<> readByteStages(const std::vector<const JsonTree*>& all, Vocabulary& v) 
             return std::find(row.stages.begin(), row.stages.end(), stage) != row.stages.end();
         });
         if (!known)
-            return unsupported(
+            return unsupportedTokenizer(
                 "the pre_tokenizer's pattern " + inQuotes(stage) +
                 " is none of the patterns that are known, and a pattern in a file is never run");
     }
-    return unsupported("the pre_tokenizer puts " + std::to_string(stages.size()) +
-                       " known steps together in an order that is not known");
+    return unsupportedTokenizer("the pre_tokenizer puts " + std::to_string(stages.size()) +
+                                " known steps together in an order that is not known");
 }
 
 /// BPE over characters: spaces are written as U+2581.
@@ -144,8 +142,8 @@ Result<> readSpaceStages(const std::vector<const JsonTree*>& all, bool replacesS
             if (scheme.empty())
                 scheme = flagOf(*entry, "add_prefix_space", true) ? "always" : "never";
             if (scheme != "always" && scheme != "first" && scheme != "never")
-                return unsupported("pre_tokenizer Metaspace has prepend_scheme " + inQuotes(scheme) +
-                                   "; always, first and never are accepted");
+                return unsupportedTokenizer("pre_tokenizer Metaspace has prepend_scheme " + inQuotes(scheme) +
+                                            "; always, first and never are accepted");
             if (scheme != "never") {
                 v.spaces.prefix =
                     scheme == "first" ? SpaceRules::Prefix::First : SpaceRules::Prefix::EachPart;
@@ -157,14 +155,14 @@ Result<> readSpaceStages(const std::vector<const JsonTree*>& all, bool replacesS
                    all.size() == 1) {
             continue; // no space is left to split at
         } else {
-            return unsupported(
+            return unsupportedTokenizer(
                 "the pre_tokenizer " + inQuotes(type) +
                 " is not known in this form for a model without ByteLevel; Metaspace with U+2581 "
                 "is accepted");
         }
     }
     if (!replacesSpaces)
-        return unsupported("the model is BPE with neither ByteLevel nor spaces written as U+2581");
+        return unsupportedTokenizer("the model is BPE with neither ByteLevel nor spaces written as U+2581");
     return {};
 }
 
@@ -177,7 +175,7 @@ Result<> readTextStages(const JsonTree* normalizer, const JsonTree* preTokenizer
         vocabulary.model = "bert";
         FOVEA_TRY(readWordNormalizer(normalizer, vocabulary));
         if (steps.size() != 1 || textOf(*steps.front(), "type") != "BertPreTokenizer")
-            return unsupported("a WordPiece model has another pre_tokenizer than BertPreTokenizer");
+            return unsupportedTokenizer("a WordPiece model has another pre_tokenizer than BertPreTokenizer");
         return {};
     }
     vocabulary.spaces = {.prefix = SpaceRules::Prefix::None};
@@ -189,7 +187,7 @@ Result<> readTextStages(const JsonTree* normalizer, const JsonTree* preTokenizer
     if (!bytes)
         return readSpaceStages(steps, replacesSpaces, vocabulary);
     if (replacesSpaces || vocabulary.spaces.prefix != SpaceRules::Prefix::None)
-        return unsupported(
+        return unsupportedTokenizer(
             "a ByteLevel model has a normalizer that rewrites spaces; NFC or none is accepted");
     return readByteStages(steps, vocabulary);
 }
@@ -214,21 +212,22 @@ Result<AddedEnds> readAddedEnds(const JsonTree* postProcessor) {
         }
         const JsonTree* single = entry->find("single");
         if (type != "TemplateProcessing" || !single || single->kind != Kind::List)
-            return unsupported("the post_processor " + inQuotes(type) +
-                               " is not known; TemplateProcessing, BertProcessing, RobertaProcessing and "
-                               "ByteLevel are accepted");
+            return unsupportedTokenizer(
+                "the post_processor " + inQuotes(type) +
+                " is not known; TemplateProcessing, BertProcessing, RobertaProcessing and "
+                "ByteLevel are accepted");
         bool text = false;
         for (const JsonTree& part : single->list) {
             const JsonTree* token = part.find("SpecialToken");
             if (!token) {
                 if (text || !part.find("Sequence"))
-                    return unsupported("post_processor TemplateProcessing repeats the text");
+                    return unsupportedTokenizer("post_processor TemplateProcessing repeats the text");
                 text = true;
                 continue;
             }
             std::optional<std::string>& end = text ? ends.last : ends.first;
             if (end)
-                return unsupported(
+                return unsupportedTokenizer(
                     "post_processor TemplateProcessing adds several tokens at one end of a text; "
                     "one is accepted");
             end = textOf(*token, "id");

@@ -8,6 +8,9 @@
 
 namespace fovea {
 
+/// Unsupported: "tokenizer.json: " and `what`.
+[[nodiscard]] tl::unexpected<Error> unsupportedTokenizer(const std::string& what);
+
 /// What stands before a model in tokenizer.json. `isWords`: the model is WordPiece, else BPE. Sets
 /// Vocabulary::model, `pre`, `composed`, `spaces` and `words`. Errors: Unsupported, Inconsistent; each names
 /// the entry.

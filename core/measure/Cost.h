@@ -14,6 +14,8 @@ struct Seconds {
     std::optional<double> spread;
     int runs = 0;
     bool operator==(const Seconds&) const = default;
+    /// One reading, which has no spread.
+    static Seconds once(double seconds) { return {seconds, std::nullopt, 1}; }
 };
 
 /// Median and spread of several readings, in seconds.

@@ -2,11 +2,11 @@
 #include "core/base/Check.h"
 #include "core/base/Isa.h"
 #include "core/model/Dense.h"
+#include "core/model/OneThread.h"
 #include <algorithm>
 #include <dnnl.hpp>
 #include <initializer_list>
 #include <new>
-#include <omp.h>
 
 namespace fovea {
 
@@ -19,20 +19,6 @@ using Type = dnnl::memory::data_type;
 dnnl_dim_t dim(std::size_t n) {
     return static_cast<dnnl_dim_t>(n);
 }
-
-/// oneDNN divides the work of a primitive among the threads available at its creation. Ours must see one
-/// thread, because they run inside a parallel region. The setting belongs to the calling thread and is
-/// restored.
-class OneThread {
-public:
-    OneThread() : m_before(omp_get_max_threads()) { omp_set_num_threads(1); }
-    ~OneThread() { omp_set_num_threads(m_before); }
-    OneThread(const OneThread&) = delete;
-    OneThread& operator=(const OneThread&) = delete;
-
-private:
-    int m_before;
-};
 
 /// The library throws its own exception; callers expect std::bad_alloc.
 template <class Work>

@@ -3,6 +3,7 @@
 // is larger than a block except the residual stream, q, k, v and o.
 #include "core/model/Forward.h"
 #include "core/base/Check.h"
+#include "core/base/Size.h"
 #include "core/model/Dense.h"
 #include "core/model/Elementwise.h"
 #include "core/model/LayerSteps.h"
@@ -17,10 +18,6 @@
 namespace fovea {
 
 namespace {
-
-std::size_t size(int n) {
-    return static_cast<std::size_t>(n);
-}
 
 int threadCount(int asked) {
     return asked > 0 ? asked : omp_get_max_threads();
@@ -102,7 +99,7 @@ public:
           m_calls{call(m_matrices->qkv, Product::Qkv), call(m_matrices->output, Product::Output),
                   call(m_matrices->gateUp, Product::GateUp), call(m_matrices->down, Product::Down)} {
         for (int l = 0, made = 0; l < m_shape.layers; ++l)
-            if (const int rotation = m_weights.rotationOf[size(l)]; rotation == made) {
+            if (const int rotation = m_weights.rotationOf[asSize(l)]; rotation == made) {
                 m_ropes.push_back(makeRopeTable(m_weights.ropeFrequencies(l, std::max(m_tokens, textTokens)),
                                                 m_tokens, m_threads, m_shape.ropeMagnitude));
                 ++made;
@@ -115,7 +112,7 @@ public:
                                                  &m_calls.gateUp.whole, &m_calls.gateUp.ragged,
                                                  &m_calls.down.whole, &m_calls.down.ragged})}));
         for (std::size_t t = 0; t < m_tokens; ++t)
-            m_steps.embed(size(ids[t]), t, m_x.view().row(t));
+            m_steps.embed(asSize(ids[t]), t, m_x.view().row(t));
     }
 
     Result<Matrix> run(const Attend& attend) {
@@ -126,12 +123,12 @@ public:
                 m_matrices = m_weights.matricesOf(m_shape, l, m_threads);
             }
             FOVEA_TRY(overBlocks(l, [&](const auto& block, Local& local, Products& products, auto& outcome) {
-                m_steps.beforeAttention(size(l), block, local.buffers, products, outcome);
+                m_steps.beforeAttention(asSize(l), block, local.buffers, products, outcome);
             }));
             FOVEA_TRY(attend({l, m_x.view(), m_q.view(), m_k.view(), m_v.view()}, m_o.view()));
             FOVEA_TRY(m_work.checkpoint());
             FOVEA_TRY(overBlocks(l, [&](const auto& block, Local& local, Products& products, auto& outcome) {
-                m_steps.afterAttention(size(l), block, local.buffers, products, outcome);
+                m_steps.afterAttention(asSize(l), block, local.buffers, products, outcome);
             }));
         }
         FOVEA_TRY(overBlocks(m_shape.layers, [&](const auto& block, Local&, Products&, auto& outcome) {
@@ -158,9 +155,9 @@ private:
                                 m_k.view().row(first),
                                 m_v.view().row(first),
                                 m_o.view().row(first)};
-        const int rotation = layer < m_shape.layers ? m_weights.rotationOf[size(layer)] : -1;
+        const int rotation = layer < m_shape.layers ? m_weights.rotationOf[asSize(layer)] : -1;
         if (rotation >= 0) {
-            const RopeTable& rope = m_ropes[size(rotation)];
+            const RopeTable& rope = m_ropes[asSize(rotation)];
             block.cosines = rope.cosines.view().row(first);
             block.sines = rope.sines.view().row(first);
         }
@@ -176,7 +173,7 @@ private:
         {
             // The matrix library must not start threads of its own. This setting ends with the region.
             omp_set_num_threads(1);
-            Local& local = *m_local[size(omp_get_thread_num())];
+            Local& local = *m_local[asSize(omp_get_thread_num())];
 #pragma omp for schedule(dynamic, 1)
             for (std::ptrdiff_t b = 0; b < blocks; ++b) {
                 BlockOutcome& outcome = outcomes[static_cast<std::size_t>(b)];

@@ -3,16 +3,13 @@
 // differently is told by ModelShape.
 #include "core/model/LayerSteps.h"
 #include "core/base/Check.h"
+#include "core/base/Size.h"
 #include <algorithm>
 #include <cstring>
 
 namespace fovea {
 
 namespace {
-
-std::size_t size(int n) {
-    return static_cast<std::size_t>(n);
-}
 
 void addRows(const float* what, std::size_t columns, std::size_t rows, std::size_t stride, float* to) {
     for (std::size_t r = 0; r < rows; ++r)
@@ -29,9 +26,9 @@ void addBias(const std::vector<float>& bias, std::size_t rows, float* to) {
 } // namespace
 
 LayerSteps::LayerSteps(const ModelShape& shape, const Weights& weights, const ElementwiseSet& loops)
-    : m_shape(shape), m_weights(weights), m_loops(loops), m_width(size(shape.width)),
-      m_hidden(size(shape.feedForward)), m_queryWidth(size(shape.heads * shape.headDim)),
-      m_keyWidth(size(shape.kvHeads * shape.headDim)) {}
+    : m_shape(shape), m_weights(weights), m_loops(loops), m_width(asSize(shape.width)),
+      m_hidden(asSize(shape.feedForward)), m_queryWidth(asSize(shape.heads * shape.headDim)),
+      m_keyWidth(asSize(shape.kvHeads * shape.headDim)) {}
 
 LayerSteps::Buffers::Buffers(const LayerSteps& steps, std::size_t rows)
     : narrow(steps.m_weights.backend.precision(), rows * std::max(steps.m_width, steps.m_queryWidth)),
@@ -102,7 +99,7 @@ const void* LayerSteps::normOperand(const NormWeights& weights, const Block& blo
 /// RMS norm of the heads of one row of q or k, in place.
 void LayerSteps::normHeads(const std::vector<float>& weight, float* heads, std::size_t width,
                            Outcome& outcome, std::size_t row) const {
-    const std::size_t each = m_shape.qkNorm == QkNorm::Head ? size(m_shape.headDim) : width;
+    const std::size_t each = m_shape.qkNorm == QkNorm::Head ? asSize(m_shape.headDim) : width;
     FOVEA_ASSERT(weight.size() == each);
     for (std::size_t at = 0; at < width; at += each) {
         const float mean = m_loops.norm(heads + at, weight.data(), each, m_shape.normEpsilon, heads + at);
@@ -113,7 +110,7 @@ void LayerSteps::normHeads(const std::vector<float>& weight, float* heads, std::
 
 void LayerSteps::rotateHeads(const float* from, float* to, std::size_t heads, const Block& block,
                              std::size_t row) const {
-    const std::size_t dim = size(m_shape.headDim), rotary = size(m_shape.rotaryDim());
+    const std::size_t dim = asSize(m_shape.headDim), rotary = asSize(m_shape.rotaryDim());
     if (block.cosines == nullptr) {
         std::memcpy(to, from, heads * dim * sizeof(float));
         return;
@@ -148,8 +145,8 @@ void LayerSteps::beforeAttention(std::size_t layer, const Block& block, Buffers&
             normHeads(weights.queryNorm, row, m_queryWidth, outcome, r);
             normHeads(weights.keyNorm, row + m_queryWidth, m_keyWidth, outcome, r);
         }
-        rotateHeads(row, block.q + r * m_queryWidth, size(m_shape.heads), block, r);
-        rotateHeads(row + m_queryWidth, block.k + r * m_keyWidth, size(m_shape.kvHeads), block, r);
+        rotateHeads(row, block.q + r * m_queryWidth, asSize(m_shape.heads), block, r);
+        rotateHeads(row + m_queryWidth, block.k + r * m_keyWidth, asSize(m_shape.kvHeads), block, r);
         std::memcpy(block.v + r * m_keyWidth, row + m_queryWidth + m_keyWidth, m_keyWidth * sizeof(float));
     }
 }

@@ -1,8 +1,10 @@
 #include "core/model/TokenPass.h"
+#include "core/base/Size.h"
 #include "core/model/Dense.h"
 #include "core/model/Elementwise.h"
 #include "core/model/Forward.h"
 #include "core/model/LayerSteps.h"
+#include "core/model/OneThread.h"
 #include "core/model/Rope.h"
 #include "core/model/Weights.h"
 #include <algorithm>
@@ -11,26 +13,6 @@
 #include <vector>
 
 namespace fovea {
-
-namespace {
-
-std::size_t size(int n) {
-    return static_cast<std::size_t>(n);
-}
-
-/// The matrix library must not start threads for one row. The setting is restored.
-class OneThread {
-public:
-    OneThread() : m_before(omp_get_max_threads()) { omp_set_num_threads(1); }
-    ~OneThread() { omp_set_num_threads(m_before); }
-    OneThread(const OneThread&) = delete;
-    OneThread& operator=(const OneThread&) = delete;
-
-private:
-    int m_before;
-};
-
-} // namespace
 
 struct TokenPass::Data : Products {
     std::shared_ptr<const Model> model;
@@ -56,8 +38,8 @@ struct TokenPass::Data : Products {
           k(steps.keyWidth()), v(steps.keyWidth()), o(steps.queryWidth()), ropes(weights.rotations.size()),
           rows(std::max({steps.width(), steps.hidden(), steps.queryWidth()}), threads, rowProduct(isa)) {
         for (RopeRow& rope : ropes) {
-            rope.cosines.resize(size(shape.rotaryDim()) / 2);
-            rope.sines.resize(size(shape.rotaryDim()) / 2);
+            rope.cosines.resize(asSize(shape.rotaryDim()) / 2);
+            rope.sines.resize(asSize(shape.rotaryDim()) / 2);
         }
         if (weights.stored)
             return;
@@ -118,8 +100,8 @@ struct TokenPass::Data : Products {
     /// Rotations of one position in a text of `tokens` tokens.
     void setPosition(std::size_t position, std::size_t tokens) {
         for (int l = 0, made = 0; l < shape.layers; ++l)
-            if (weights.rotationOf[size(l)] == made) {
-                RopeRow& rope = ropes[size(made++)];
+            if (weights.rotationOf[asSize(l)] == made) {
+                RopeRow& rope = ropes[asSize(made++)];
                 ropeRow(weights.ropeFrequencies(l, tokens), position, shape.ropeMagnitude,
                         rope.cosines.data(), rope.sines.data());
             }
@@ -159,14 +141,14 @@ Result<std::span<const float>> TokenPass::run(std::int32_t id, std::size_t posit
                 "; the model's weights do not allow this text to be run");
     };
     LayerSteps::Block block{1, d.x.data(), d.q.data(), d.k.data(), d.v.data(), d.o.data()};
-    d.steps.embed(size(id), position, block.x);
+    d.steps.embed(asSize(id), position, block.x);
     d.setPosition(position, std::max(d.textTokens, position + 1));
     for (int l = 0; l < d.shape.layers; ++l) {
         FOVEA_TRY(work.checkpoint());
-        const int rotation = d.weights.rotationOf[size(l)];
-        block.cosines = rotation < 0 ? nullptr : d.ropes[size(rotation)].cosines.data();
-        block.sines = rotation < 0 ? nullptr : d.ropes[size(rotation)].sines.data();
-        d.steps.beforeAttention(size(l), block, d.buffers, d, outcome);
+        const int rotation = d.weights.rotationOf[asSize(l)];
+        block.cosines = rotation < 0 ? nullptr : d.ropes[asSize(rotation)].cosines.data();
+        block.sines = rotation < 0 ? nullptr : d.ropes[asSize(rotation)].sines.data();
+        d.steps.beforeAttention(asSize(l), block, d.buffers, d, outcome);
         FOVEA_TRY(check(l));
         const TokenInput in{l,
                             position,
@@ -175,7 +157,7 @@ Result<std::span<const float>> TokenPass::run(std::int32_t id, std::size_t posit
                             {block.v, d.v.size()},
                             {block.x, d.x.size()}};
         FOVEA_TRY(attend(in, {d.o.data(), d.o.size()}));
-        d.steps.afterAttention(size(l), block, d.buffers, d, outcome);
+        d.steps.afterAttention(asSize(l), block, d.buffers, d, outcome);
         FOVEA_TRY(check(l));
     }
     d.steps.finish(block, outcome);

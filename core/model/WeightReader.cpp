@@ -1,6 +1,7 @@
 // Reads the tensors of a model into Weights: unpacks them, undoes the conventions of the container, and puts
 // matrices that share an input together.
 #include "core/base/Check.h"
+#include "core/base/Size.h"
 #include "core/model/Dequantise.h"
 #include "core/model/Elementwise.h"
 #include "core/model/Rope.h"
@@ -13,10 +14,6 @@
 namespace fovea {
 
 namespace {
-
-std::size_t size(int n) {
-    return static_cast<std::size_t>(n);
-}
 
 std::size_t rowBytesOf(TensorType type, std::size_t columns) {
     const auto& info = tensorTypeInfo(type);
@@ -65,10 +62,10 @@ private:
     }
 
     Result<> readUnpacked(int l) {
-        const std::size_t m = size(m_shape.width);
-        const std::size_t f = size(m_shape.feedForward);
-        const std::size_t q = size(m_shape.heads) * size(m_shape.headDim);
-        const std::size_t kv = size(m_shape.kvHeads) * size(m_shape.headDim);
+        const std::size_t m = asSize(m_shape.width);
+        const std::size_t f = asSize(m_shape.feedForward);
+        const std::size_t q = asSize(m_shape.heads) * asSize(m_shape.headDim);
+        const std::size_t kv = asSize(m_shape.kvHeads) * asSize(m_shape.headDim);
         LayerMatrices layer;
         {
             Matrix qkv(q + 2 * kv, m);
@@ -151,7 +148,7 @@ private:
             return {};
         }
         to.type = tensor.type;
-        to.pairsOf = part.rowPairs ? size(m_shape.headDim) : 0;
+        to.pairsOf = part.rowPairs ? asSize(m_shape.headDim) : 0;
         const std::size_t rowBytes = rowBytesOf(tensor.type, to.columns);
         to.bytes = AlignedBuffer<std::byte>(to.rows * rowBytes);
         FOVEA_TRY(readBytes(part.tensor, part.firstRow * rowBytes, to.bytes.data(), to.bytes.size()));
@@ -195,7 +192,7 @@ private:
             FOVEA_TRY(readVector(Place::RopeFactors, -1, factors));
         if (m_parts.find(Place::LongRopeFactors))
             FOVEA_TRY(readVector(Place::LongRopeFactors, -1, longFactors));
-        m_weights->ropeContext = size(m_shape.ropeContext);
+        m_weights->ropeContext = asSize(m_shape.ropeContext);
         std::vector<LayerShape> distinct;
         for (int l = 0; l < m_shape.layers; ++l) {
             const LayerShape& layer = m_shape.layer(l);
@@ -226,8 +223,9 @@ private:
             m_weights->stored->vocabulary = storedOf(m_weights->rawVocabulary);
             return {};
         }
-        for (std::size_t first = 0; first < size(m_shape.vocabulary); first += kVocabularyStrip) {
-            Matrix strip(std::min(kVocabularyStrip, size(m_shape.vocabulary) - first), size(m_shape.width));
+        for (std::size_t first = 0; first < asSize(m_shape.vocabulary); first += kVocabularyStrip) {
+            Matrix strip(std::min(kVocabularyStrip, asSize(m_shape.vocabulary) - first),
+                         asSize(m_shape.width));
             FOVEA_TRY(readRows(part, first, strip.view()));
             m_weights->vocabulary.push_back(m_weights->backend.pack(strip.view()));
         }
@@ -239,15 +237,15 @@ private:
         const StoredTensor& tensor = m_tensors[part.tensor];
         AlignedBuffer<std::byte> bytes(static_cast<std::size_t>(tensor.bytes));
         FOVEA_TRY(readBytes(part.tensor, 0, bytes.data(), bytes.size()));
-        m_weights->embedding = EmbeddingTable(tensor.type, size(m_shape.width), std::move(bytes));
+        m_weights->embedding = EmbeddingTable(tensor.type, asSize(m_shape.width), std::move(bytes));
         if (m_parts.find(Place::Output) || !m_shape.predictsTokens())
             countNonFinite(tensor);
         if (const auto* positions = m_parts.find(Place::PositionEmbedding)) {
-            m_weights->positions = Matrix(size(m_shape.context), size(m_shape.width));
+            m_weights->positions = Matrix(asSize(m_shape.context), asSize(m_shape.width));
             FOVEA_TRY(readRows(*positions, 0, m_weights->positions.view()));
         }
         if (const auto* types = m_parts.find(Place::TypeEmbedding)) {
-            m_weights->tokenType.resize(size(m_shape.width));
+            m_weights->tokenType.resize(asSize(m_shape.width));
             FOVEA_TRY(readRows(*types, 0, {m_weights->tokenType.data(), 1, m_weights->tokenType.size()}));
         }
         return readNorm(Place::EmbeddingNorm, Place::EmbeddingNormBias, -1, m_weights->embeddingNorm);
@@ -291,7 +289,7 @@ private:
     [[nodiscard]] std::size_t placeOf(const TensorPart& part, std::size_t r) const {
         if (!part.rowPairs)
             return r;
-        const std::size_t d = size(m_shape.headDim);
+        const std::size_t d = asSize(m_shape.headDim);
         return r / d * d + r % 2 * (d / 2) + r % d / 2;
     }
 
@@ -394,9 +392,9 @@ private:
 
     /// The embedding has been unpacked already if it is also the output matrix.
     void countNonFinite(const StoredTensor& embedding) {
-        std::vector<float> row(size(m_shape.width));
+        std::vector<float> row(asSize(m_shape.width));
         std::uint64_t bad = 0;
-        for (std::size_t id = 0; id < size(m_shape.vocabulary); ++id) {
+        for (std::size_t id = 0; id < asSize(m_shape.vocabulary); ++id) {
             m_weights->embedding.look(id, row.data());
             bad += static_cast<std::uint64_t>(
                 std::count_if(row.begin(), row.end(), [](float x) { return !std::isfinite(x); }));

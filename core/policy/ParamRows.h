@@ -26,6 +26,9 @@ void appendMix(std::vector<ParamSpec>& specs);
 [[nodiscard]] inline const std::string& name(const Value& value) {
     return std::get<std::string>(value);
 }
+[[nodiscard]] inline Role roleNamed(std::string_view text) {
+    return text == "queries" ? Role::Queries : text == "both" ? Role::Both : Role::Keys;
+}
 [[nodiscard]] inline bool sparse(const Policy& p) {
     return !(p.local.window == kAll && p.local.dilation == 1);
 }

@@ -28,10 +28,6 @@ void setPinned(Policy& p, const std::vector<std::int64_t>& tokens) {
     }
 }
 
-Role roleNamed(std::string_view text) {
-    return text == "queries" ? Role::Queries : text == "both" ? Role::Both : Role::Keys;
-}
-
 } // namespace
 
 void appendAlways(std::vector<ParamSpec>& s) {

@@ -5,10 +5,6 @@ namespace fovea::params {
 
 namespace {
 
-Role roleNamed(std::string_view text) {
-    return text == "queries" ? Role::Queries : text == "both" ? Role::Both : Role::Keys;
-}
-
 bool routed(const Policy& p) {
     return sparse(p) && !p.routed.signal.empty();
 }
