@@ -54,7 +54,7 @@ configure_and_build() {
     local folder=$1 preset=$2
     shift 2
     say "building ($preset) in $folder"
-    (cd "$FOVEA_TOP" && cmake --preset "$preset" -B "$folder" "$@" >"$folder.log" 2>&1) ||
+    (cd "$FOVEA_TOP" && cmake --preset "$preset" -B "$folder" -DFOVEA_UNITY=ON "$@" >"$folder.log" 2>&1) ||
         { tail -n 20 "$folder.log" >&2; die "cmake failed; the whole log is $folder.log"; }
     # Heavy template files need about 1 GB each: no more jobs than memory carries.
     local jobs memory
