@@ -2,7 +2,9 @@
 // queries as one). A count budget of k keys takes ceil(k / page) pages; of a chosen page a row reads the keys
 // that are candidates. A block is scored with its first query, so it uses nothing that any of its rows must
 // not see (except for signals that pool their queries, which say so). The pages from that query's page to the
-// row's page are always read, as in the published block methods, which keep the diagonal.
+// row's page are always read, as in the published block methods, which keep the diagonal; so are the pages of
+// which that query has no candidate, because another part reads all their keys for it, but not for later rows
+// of the block.
 #include "core/route/Pages.h"
 #include "core/route/Selection.h"
 #include "core/route/TextChoice.h"
@@ -58,12 +60,15 @@ public:
     [[nodiscard]] std::uint64_t macs() const override { return m_scorer->macs(); }
 
 private:
+    static constexpr std::uint32_t kNotChosen = 0;
+    static constexpr std::uint32_t kAlways = std::numeric_limits<std::uint32_t>::max();
+
     struct Scratch {
         std::size_t anchor = 0;
         std::size_t pages = 0;     ///< pages that begin at or before the anchor
         std::vector<float> scores; ///< [pages]
         Offer offer;
-        std::vector<std::uint32_t> rank; ///< [pages] 1 = best; 0: not chosen
+        std::vector<std::uint32_t> rank; ///< [pages] 1 = best; kNotChosen, kAlways
         std::size_t allowed = 0;         ///< keys
         float bar = 0;
         std::vector<std::uint64_t> blocked;
@@ -89,6 +94,7 @@ private:
         const std::size_t floor = m_in.native().first(anchor); // of what the model lets the anchor read
         std::fill_n(s.scores.begin(), floor / m_page, -std::numeric_limits<float>::infinity());
         s.offer.start(s.pages);
+        s.rank.assign(s.pages, m_queryBlock > 0 ? kAlways : kNotChosen);
         const Candidates::Row row = m_in.candidates.of(anchor, s.blocked);
         const bool topP = routed.budgetKind == BudgetKind::TopP;
         const float peak =
@@ -99,8 +105,10 @@ private:
             std::size_t open = 0;
             if (m_queryBlock == 0 || p + 1 < s.pages)
                 open = first < row.end ? countCandidates(row, first, first + seen) : 0;
-            if (open > 0)
+            if (open > 0) {
                 s.offer.add(p, s.scores[p]);
+                s.rank[p] = kNotChosen;
+            }
             if (topP) {
                 double mass = weight(s.scores[p], peak);
                 if (!m_scorer->areMass())
@@ -125,7 +133,6 @@ private:
             chosen = std::min(chosen, static_cast<std::size_t>(routed.newest));
         }
         s.bar = barOf(s.offer, routed.budgetKind, routed.budget, chosen);
-        s.rank.assign(s.pages, 0);
         for (std::size_t place = 0; place < chosen; ++place)
             s.rank[tokenOf(s.offer.ranked[place])] = static_cast<std::uint32_t>(place + 1);
     }
@@ -193,13 +200,14 @@ private:
         const Candidates::Row row = m_in.candidates.of(query, s.blocked);
         const std::size_t end = std::min(row.end, query + 1);
         for (std::size_t p = 0; p * m_page < end; ++p) {
-            const bool diagonal = m_queryBlock > 0 && p + 1 >= s.pages;
-            if (!diagonal && (p >= s.pages || s.rank[p] == 0))
+            const bool known = p < s.pages;
+            const std::uint32_t rank = known ? s.rank[p] : m_queryBlock > 0 ? kAlways : kNotChosen;
+            if (rank == kNotChosen)
                 continue;
-            const float score = p < s.pages ? s.scores[p] : 0.0F; // later pages had none yet
+            const float score = known ? s.scores[p] : 0.0F; // later pages had none yet
             forEachCandidateRun(row, p * m_page, std::min(end, (p + 1) * m_page),
                                 [&](std::size_t from, std::size_t to) {
-                                    appender.addRun(from, to, score, diagonal ? kRankKept : s.rank[p]);
+                                    appender.addRun(from, to, score, rank == kAlways ? kRankKept : rank);
                                 });
         }
         appender.finish(s.bar, s.allowed);

@@ -117,6 +117,12 @@ void tst_Gates::everyGateHoldsOrSaysWhyNot_data() {
     stored.routed.granularity = Granularity::Page;
     stored.routed.page = 8;
     QTest::newRow("8-bit cold tier") << stored;
+    AttentionPolicy blocks = policyOf("group_dot", Role::Keys);
+    blocks.local.window = 24; // whole pages lie in the window of a block's first query and not of its last
+    blocks.routed.granularity = Granularity::Block;
+    blocks.routed.page = 8;
+    blocks.routed.queryBlock = 32;
+    QTest::newRow("blocks beside a window") << blocks;
     AttentionPolicy mixed = window;
     mixed.headPolicies = {{"routes", policyOf("key_norm", Role::Keys)}};
     mixed.mix.heads = {{"routes", "", "full"}};
