@@ -1,16 +1,12 @@
 #include "ui/models/RoutingTableModel.h"
 #include "core/text/Display.h"
+#include "ui/models/ColumnCard.h"
 #include <QString>
 #include <array>
 
 namespace fovea::ui {
 
 namespace {
-
-struct ColumnCard {
-    const char* name;
-    const char* help;
-};
 
 constexpr std::array<ColumnCard, RoutingTableModel::ColumnCount> kColumns{{
     {"layer", "0-based layer"},

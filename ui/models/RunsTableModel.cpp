@@ -1,6 +1,7 @@
 #include "ui/models/RunsTableModel.h"
 #include "core/policy/ParamSpec.h"
 #include "core/policy/PolicyTitle.h"
+#include "ui/models/ColumnCard.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include <algorithm>
@@ -11,12 +12,7 @@ namespace fovea::ui {
 
 namespace {
 
-struct ColumnCard {
-    const char* name;
-    const char* help;
-};
-
-constexpr std::array<ColumnCard, RunsTableModel::ColumnCount> kColumns{{
+constexpr std::array<ColumnCard, RunsTableModel::ColumnCount> kRunColumns{{
     {"run", "its number, as in titles and files"},
     {"policy", "arm B of the run"},
     {"text", "the text it read"},
@@ -156,7 +152,7 @@ QVariant RunsTableModel::data(const QModelIndex& index, int role) const {
 QVariant RunsTableModel::headerData(int section, Qt::Orientation orientation, int role) const {
     if (orientation != Qt::Horizontal || section < 0 || section >= ColumnCount)
         return {};
-    const ColumnCard& card = kColumns[static_cast<std::size_t>(section)];
+    const ColumnCard& card = kRunColumns[static_cast<std::size_t>(section)];
     if (role == Qt::DisplayRole)
         return QLatin1String(card.name);
     if (role == Qt::ToolTipRole)

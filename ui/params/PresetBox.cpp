@@ -2,6 +2,7 @@
 #include "core/policy/PresetTitle.h"
 #include "core/policy/SignalSpec.h"
 #include "ui/plot/NumberText.h"
+#include "ui/plot/Style.h"
 #include "ui/plot/Theme.h"
 #include <QAbstractItemView>
 #include <QComboBox>
@@ -15,8 +16,6 @@
 namespace fovea::ui {
 
 namespace {
-
-constexpr int kRowHeight = 24; // the smallest size that is easy to hit
 
 /// "The last 128 keys and the first 4. Published with drop-in weights (2309.17453). Causal."
 QString describe(const PolicyPreset& preset) {
@@ -58,7 +57,7 @@ public:
         const QString id = at.data(kIdRole).toString();
         const int extra = id.isEmpty() ? 0 : option.fontMetrics.horizontalAdvance(id) + 32;
         const QSize own = QStyledItemDelegate::sizeHint(option, at);
-        return {own.width() + extra, std::max(own.height(), kRowHeight)};
+        return {own.width() + extra, std::max(own.height(), kTableRow)};
     }
 };
 

@@ -3,6 +3,9 @@
 
 namespace fovea::ui {
 
+/// Pixels, of lists and tables: the least that is easy to hit.
+inline constexpr int kTableRow = 24;
+
 /// The Fusion style with other outlines: a contrast of at least 3:1 on every surface in both themes, corners
 /// of 4 px, and a focus ring of 2 px in the accent colour. Uses Theme::current() at every paint, so it
 /// follows a change of theme.

@@ -15,7 +15,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr int kSide = 8, kKlHeight = 16, kTickTop = 20, kTickHeight = 14;
+constexpr int kInset = 8, kKlHeight = 16, kTickTop = 20, kTickHeight = 14;
 constexpr double kWidestTick = 14;
 constexpr double kKlLow = 1e-4, kKlHigh = 10; // ends of the bars, log: absolute, so that runs compare
 
@@ -39,18 +39,18 @@ GenerationScrubber::GenerationScrubber(GenerationController& generation, QWidget
 
 double GenerationScrubber::pitch() const {
     const double steps = static_cast<double>(std::max<std::size_t>(m_generation.steps().size(), 1));
-    return std::min(kWidestTick, (width() - 2.0 * kSide) / steps);
+    return std::min(kWidestTick, (width() - 2.0 * kInset) / steps);
 }
 
 QRectF GenerationScrubber::tickRect(std::size_t step) const {
     const double p = pitch();
     const double gap = p > 6 ? 2 : p > 3 ? 1 : 0;
-    return {kSide + static_cast<double>(step) * p, kTickTop, std::max(1.0, p - gap), kTickHeight};
+    return {kInset + static_cast<double>(step) * p, kTickTop, std::max(1.0, p - gap), kTickHeight};
 }
 
 int GenerationScrubber::stepAt(double x) const {
     const int last = static_cast<int>(m_generation.steps().size()) - 1;
-    return last < 0 ? -1 : std::clamp(static_cast<int>((x - kSide) / pitch()), 0, last);
+    return last < 0 ? -1 : std::clamp(static_cast<int>((x - kInset) / pitch()), 0, last);
 }
 
 QString GenerationScrubber::sentence() const {
@@ -91,9 +91,9 @@ void GenerationScrubber::paintEvent(QPaintEvent*) {
         }
     }
     painter.setPen(theme.ink2);
-    const QRect line(kSide, kTickTop + kTickHeight + 3, width() - 2 * kSide, 14);
+    const QRect line(kInset, kTickTop + kTickHeight + 3, width() - 2 * kInset, 14);
     if (steps.empty()) {
-        painter.drawText(rect().adjusted(kSide, 0, -kSide, 0), Qt::AlignVCenter | Qt::TextWordWrap,
+        painter.drawText(rect().adjusted(kInset, 0, -kInset, 0), Qt::AlignVCenter | Qt::TextWordWrap,
                          tr("One tick per generated token, filled where A and B chose differently."));
     } else {
         QString said = sentence();

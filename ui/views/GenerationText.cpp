@@ -19,7 +19,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr double kMargin = 8, kGutter = 24, kCaption = 20, kGap = 4;
+constexpr double kMargin = 8, kGutter = 24, kCaption = 20, kLineGap = 4;
 constexpr std::size_t kPromptTail = 60; ///< tokens of the prompt that are shown
 constexpr std::size_t kUnsettled = 64;  ///< last cells of a block, which tokens that follow may change
 
@@ -164,9 +164,9 @@ void GenerationText::placeLines(double& y, Block& block, Block* other) {
             other->lines.push_back(y);
             y += line;
         }
-        y += others > 0 ? kGap : 0;
+        y += others > 0 ? kLineGap : 0;
     }
-    y += kGap;
+    y += kLineGap;
 }
 
 void GenerationText::arrangeAll() {

@@ -1,6 +1,7 @@
 #include "ui/views/InspectorView.h"
 #include "core/text/Display.h"
 #include "ui/plot/NumberText.h"
+#include "ui/plot/Style.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/InspectorModels.h"
 #include <QHeaderView>
@@ -16,8 +17,6 @@
 namespace fovea::ui {
 
 namespace {
-
-constexpr int kRowHeight = 24;
 
 /// The sentence around a span, cut to what is worth reading.
 QString sentenceAround(const std::string& text, Span span) {
@@ -52,7 +51,7 @@ QString hexBytes(const std::string& piece) {
 
 void fitHeight(QTableView* table) {
     const int rows = table->model()->rowCount();
-    table->setFixedHeight(table->horizontalHeader()->sizeHint().height() + rows * kRowHeight + 2);
+    table->setFixedHeight(table->horizontalHeader()->sizeHint().height() + rows * kTableRow + 2);
     table->setVisible(rows > 0);
 }
 
@@ -89,8 +88,8 @@ QTableView* InspectorView::addTable(const QString& name, const QString& accessib
     table->setObjectName(name);
     table->setAccessibleName(accessibleName);
     table->verticalHeader()->hide();
-    table->verticalHeader()->setDefaultSectionSize(kRowHeight);
-    table->verticalHeader()->setMinimumSectionSize(kRowHeight);
+    table->verticalHeader()->setDefaultSectionSize(kTableRow);
+    table->verticalHeader()->setMinimumSectionSize(kTableRow);
     table->horizontalHeader()->setHighlightSections(false);
     table->horizontalHeader()->setStretchLastSection(true);
     table->setShowGrid(false);

@@ -3,6 +3,7 @@
 #include "ui/plot/MapFacts.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/SameOwner.h"
+#include "ui/plot/Style.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/MapView.h"
 #include <QApplication>
@@ -20,8 +21,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr int kDelayMs = 150; ///< while the map moves, so that not every step is asked for
-constexpr int kRowHeight = 24;
+constexpr int kDelayMs = 150;               ///< while the map moves, so that not every step is asked for
 constexpr std::uint64_t kQuick = 2'000'000; ///< pairs of heads; more wait for the run
 
 /// Why arm B reads each cell of a plain map of one head. One row is held at a time.
@@ -70,7 +70,7 @@ MapTable::MapTable(ViewContext context, MapView& map, QWidget* parent)
     m_table->setShowGrid(false);
     m_table->setWordWrap(false);
     m_table->verticalHeader()->hide();
-    m_table->verticalHeader()->setDefaultSectionSize(kRowHeight);
+    m_table->verticalHeader()->setDefaultSectionSize(kTableRow);
     m_table->horizontalHeader()->setHighlightSections(false);
     m_table->horizontalHeader()->setStretchLastSection(true);
     const QFontMetrics mono(Theme::mono());

@@ -8,7 +8,7 @@
 namespace fovea::ui {
 
 namespace {
-constexpr int kDelayMs = 150;
+constexpr int kTipDelayMs = 150;
 } // namespace
 
 MapTip::MapTip(RunController& runs, MapCanvas& canvas, QWidget* parent)
@@ -21,7 +21,7 @@ MapTip::MapTip(RunController& runs, MapCanvas& canvas, QWidget* parent)
     m_timer.setParent(this);
     m_timer.setObjectName(QStringLiteral("map.tip.timer"));
     m_timer.setSingleShot(true);
-    m_timer.setInterval(kDelayMs);
+    m_timer.setInterval(kTipDelayMs);
     connect(&m_timer, &QTimer::timeout, this, &MapTip::fetch);
 }
 

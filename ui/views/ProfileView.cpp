@@ -1,6 +1,7 @@
 #include "ui/views/ProfileView.h"
 #include "ui/models/ProfileModels.h"
 #include "ui/plot/NumberText.h"
+#include "ui/plot/Style.h"
 #include "ui/plot/Theme.h"
 #include <QHBoxLayout>
 #include <QHeaderView>
@@ -17,7 +18,6 @@ namespace fovea::ui {
 namespace {
 
 constexpr std::size_t kSteps = 8; ///< timed with a cache
-constexpr int kRowHeight = 24;
 
 /// A bar under the number, as long as the share. A share above 1 fills it and is told by the number.
 class ShareBar : public QStyledItemDelegate {
@@ -84,7 +84,7 @@ QTableView* ProfileView::addTable(ShareTableModel* model, const QString& name,
     table->setShowGrid(false);
     table->setWordWrap(false);
     table->verticalHeader()->hide();
-    table->verticalHeader()->setDefaultSectionSize(kRowHeight);
+    table->verticalHeader()->setDefaultSectionSize(kTableRow);
     table->horizontalHeader()->setHighlightSections(false);
     table->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
     auto* bar = new ShareBar(table);

@@ -1,5 +1,6 @@
 #include "ui/views/RunsView.h"
 #include "ui/models/RunsTableModel.h"
+#include "ui/plot/Style.h"
 #include "ui/plot/Theme.h"
 #include <QApplication>
 #include <QClipboard>
@@ -14,9 +15,7 @@
 
 namespace fovea::ui {
 
-namespace {
-constexpr int kRowHeight = 24;
-} // namespace
+namespace {} // namespace
 
 RunsView::RunsView(ViewContext context, Name text, QWidget* parent)
     : QWidget(parent), m_context(context), m_textName(std::move(text)), m_model(new RunsTableModel(this)),
@@ -44,7 +43,7 @@ RunsView::RunsView(ViewContext context, Name text, QWidget* parent)
     m_table->setShowGrid(false);
     m_table->setWordWrap(false);
     m_table->verticalHeader()->hide();
-    m_table->verticalHeader()->setDefaultSectionSize(kRowHeight);
+    m_table->verticalHeader()->setDefaultSectionSize(kTableRow);
     m_table->horizontalHeader()->setHighlightSections(false);
     m_table->horizontalHeader()->setSectionResizeMode(RunsTableModel::Policy, QHeaderView::Stretch);
     const QFontMetrics mono(Theme::mono());
