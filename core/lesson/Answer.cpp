@@ -1,4 +1,5 @@
 #include "core/lesson/Answer.h"
+#include "core/lesson/Refusal.h"
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -6,10 +7,6 @@
 namespace fovea::lesson {
 
 namespace {
-
-tl::unexpected<Error> bad(const std::string& what) {
-    return fail(ErrorCode::BadValue, what);
-}
 
 /// The only choice whose `fits` is least. Floating-point ties are judged to 1e-12 of the answer.
 Result<int> onlyNearest(const std::vector<double>& off, const Value& truth) {

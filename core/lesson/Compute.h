@@ -23,6 +23,10 @@ struct Asked {
     }
 };
 
+/// Whether a router chooses in some layer or head.
+[[nodiscard]] inline bool chooses(const AttentionPolicy& policy) {
+    return policy.anyParts([](const HeadParts& parts) { return parts.routed.chooses(); });
+}
 /// The plan of the layer and head on screen under a policy of the lesson. Made once for each scene. Errors:
 /// BadValue when a router has to choose first.
 [[nodiscard]] Result<std::shared_ptr<const HeadPlan>> planOf(const Scene& scene, const std::string& policy);

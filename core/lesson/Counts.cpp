@@ -3,6 +3,7 @@
 #include "core/kernels/FeatureMaps.h"
 #include "core/lesson/Compute.h"
 #include "core/lesson/PlanCounts.h"
+#include "core/lesson/Refusal.h"
 #include <algorithm>
 
 namespace fovea::lesson {
@@ -10,10 +11,6 @@ namespace fovea::lesson {
 namespace {
 
 constexpr std::uint64_t kCacheBytes = 2; ///< of a number in the cache: 16 bits
-
-tl::unexpected<Error> bad(const std::string& what) {
-    return fail(ErrorCode::BadValue, what);
-}
 
 double number(std::uint64_t count) {
     return static_cast<double>(count);
@@ -35,10 +32,6 @@ StateSize stateOf(const FarPart& far, const Scene& scene) {
     const Features features(far.map, dim, static_cast<std::size_t>(far.features), 1, scene.state.layer, 0);
     const double r = number(features.count()), d = number(dim);
     return {r * (d + 1), r * (2 * d + 1) + 2 * number(features.macs())};
-}
-
-bool chooses(const AttentionPolicy& policy) {
-    return policy.anyParts([](const HeadParts& parts) { return parts.routed.chooses(); });
 }
 
 std::size_t blockOf(const FarPart& far) {

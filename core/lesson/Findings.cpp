@@ -1,16 +1,13 @@
 // What a lesson finds in the runs: weights and predictions of full attention and of the policies.
 #include "core/files/Quote.h"
 #include "core/lesson/Compute.h"
+#include "core/lesson/Refusal.h"
 #include <algorithm>
 #include <cmath>
 
 namespace fovea::lesson {
 
 namespace {
-
-tl::unexpected<Error> bad(const std::string& what) {
-    return fail(ErrorCode::BadValue, what);
-}
 
 tl::unexpected<Error> notRun(const std::string& policy) {
     return bad(policy == "full" ? std::string("full attention has not run yet")

@@ -5,6 +5,7 @@
 #include "core/lesson/Library.h"
 #include "core/lesson/Quantity.h"
 #include "core/lesson/RecallCase.h"
+#include "core/lesson/Refusal.h"
 #include "core/policy/ParamSpec.h"
 #include "core/policy/PolicyJson.h"
 #include <algorithm>
@@ -24,10 +25,6 @@ constexpr std::int64_t kMostTokens = 16384;
 constexpr std::size_t kMostParams = 12;
 constexpr double kMostReal = 1e12; ///< of the ends of a range
 
-tl::unexpected<Error> bad(const std::string& what) {
-    return fail(ErrorCode::BadValue, "lesson: " + what + ".");
-}
-
 /// The members of an object of a lesson.
 JsonMembers membersOf(const JsonTree& object, std::string path) {
     return {"lesson", object, std::move(path)};
@@ -35,7 +32,7 @@ JsonMembers membersOf(const JsonTree& object, std::string path) {
 
 /// Of no object in particular.
 tl::unexpected<Error> refuse(const std::string& path, const JsonTree& value, const std::string& accepted) {
-    return bad(path + " is " + value.quoted() + "; " + accepted);
+    return badLesson(path + " is " + value.quoted() + "; " + accepted);
 }
 
 constexpr std::array<std::string_view, 5> kKinds = {"see", "predict", "try", "check", "open"};
@@ -85,7 +82,7 @@ private:
                          (members.find("content") != nullptr ? 1 : 0) +
                          (members.find("recall") != nullptr ? 1 : 0);
         if (ways != 1)
-            return bad("text needs one of sample, content and recall");
+            return badLesson("text needs one of sample, content and recall");
         if (const JsonTree* recall = members.find("recall")) {
             const JsonMembers of = membersOf(*recall, "text.recall");
             FOVEA_TRY(of.only({"pairs", "asked"}));
@@ -130,12 +127,12 @@ private:
             const auto parsed = parseTerm(name);
             if (!parsed || parsed->kind != Term::Kind::Name || findQuantity(name) != nullptr ||
                 name == "full")
-                return bad(path +
-                           " is no name for a policy; letters, digits, _ and - are accepted, no name of a "
+                return badLesson(
+                    path + " is no name for a policy; letters, digits, _ and - are accepted, no name of a "
                            "quantity and not \"full\"");
             Result<AttentionPolicy> policy = readPolicy(value.list[i]);
             if (!policy)
-                return bad(path + ": " + policy.error().message);
+                return badLesson(path + ": " + policy.error().message);
             policy->name = name;
             m_lesson.policies.emplace(name, std::move(*policy));
         }
@@ -186,8 +183,8 @@ private:
         }
         if (state.tokens > 0 && state.query && state.query->kind == Term::Kind::Number &&
             state.query->number >= static_cast<double>(state.tokens))
-            return bad(members.at("query") + " is " + state.query->written() + "; the text has " +
-                       std::to_string(state.tokens) + " tokens");
+            return badLesson(members.at("query") + " is " + state.query->written() + "; the text has " +
+                             std::to_string(state.tokens) + " tokens");
         return {};
     }
     /// The number of a token, a quantity that tells it, or -1 for none.
@@ -232,16 +229,16 @@ private:
         const bool asks = step.kind == StepKind::Predict || step.kind == StepKind::Check;
         for (const char* key : {"question", "answer", "choices", "within", "because"})
             if (!asks && members.find(key) != nullptr)
-                return bad(members.at(key) + " stands in a step of kind \"" +
-                           std::string(stepKindName(step.kind)) +
-                           "\"; only predict and check ask a question");
+                return badLesson(members.at(key) + " stands in a step of kind \"" +
+                                 std::string(stepKindName(step.kind)) +
+                                 "\"; only predict and check ask a question");
         if (asks)
             FOVEA_TRY(readQuestion(members, step));
         const JsonTree* gesture = members.find("gesture");
         if ((gesture != nullptr) != (step.kind == StepKind::Try))
-            return bad(members.at("gesture") + (gesture != nullptr
-                                                    ? " stands in a step of another kind than try"
-                                                    : " is missing in a step of kind try"));
+            return badLesson(members.at("gesture") + (gesture != nullptr
+                                                          ? " stands in a step of another kind than try"
+                                                          : " is missing in a step of kind try"));
         if (gesture != nullptr)
             FOVEA_TRY(readGesture(*gesture, members.at("gesture"), step));
         if (const JsonTree* effect = members.find("effect"))
@@ -279,8 +276,8 @@ private:
         const bool query = animation.kind == AnimationKind::Row || animation.kind == AnimationKind::Routed;
         for (const auto& [key, wanted] : {std::pair{"query", query}, {"from", window}, {"to", window}})
             if ((members.find(key) != nullptr) != wanted)
-                return bad(members.at(key) + (wanted ? " is missing" : " is not known") +
-                           " in the animation \"" + std::string(animationName(animation.kind)) + "\"");
+                return badLesson(members.at(key) + (wanted ? " is missing" : " is not known") +
+                                 " in the animation \"" + std::string(animationName(animation.kind)) + "\"");
         if (query)
             FOVEA_TRY(readTerm(*members.find("query"), members.at("query"), animation.from));
         if (window) {
@@ -297,7 +294,7 @@ private:
             return refuse(path, value, "a text is accepted");
         Result<Paragraph> paragraph = parseParagraph(value.text);
         if (!paragraph)
-            return bad(path + ": " + paragraph.error().message);
+            return badLesson(path + ": " + paragraph.error().message);
         for (const Piece& piece : *paragraph)
             for (const std::optional<Term>* term : {&piece.quantity, &piece.token})
                 if (*term)
@@ -324,7 +321,7 @@ private:
     Result<> readable(const Term& term, const std::string& path) const {
         const Result<> known = checkTerm(term, m_lesson);
         if (!known)
-            return bad(path + ": " + known.error().message);
+            return badLesson(path + ": " + known.error().message);
         return {};
     }
     /// A number, or a quantity as text; it must be a number when computed.
@@ -337,11 +334,11 @@ private:
             return refuse(path, value, "a number or a quantity is accepted");
         Result<Term> term = parseTerm(value.text);
         if (!term)
-            return bad(path + ": " + term.error().message);
+            return badLesson(path + ": " + term.error().message);
         FOVEA_TRY(readable(*term, path));
         const QuantitySpec* spec = term->kind == Term::Kind::Number ? nullptr : findQuantity(term->name);
         if (spec != nullptr && spec->unit == Unit::Word)
-            return bad(path + " is a word; a number is accepted");
+            return badLesson(path + " is a word; a number is accepted");
         into = std::move(*term);
         return {};
     }
@@ -384,9 +381,9 @@ private:
             FOVEA_TRY(readParagraph(**say, choice.at("say"), read.say));
             FOVEA_TRY(readStandsFor(choice, read));
             if (i > 0 && read.value.has_value() != question.choices[0].value.has_value())
-                return bad(here + " and " + path +
-                           "[0] stand for different things; all choices have a value, or "
-                           "all have a range");
+                return badLesson(here + " and " + path +
+                                 "[0] stand for different things; all choices have a value, or "
+                                 "all have a range");
             question.choices.push_back(std::move(read));
         }
         return {};
@@ -396,9 +393,10 @@ private:
         const JsonTree* value = choice.find("value");
         const bool range = choice.find("from") != nullptr || choice.find("below") != nullptr;
         if ((value != nullptr) == range)
-            return bad(choice.at("value") + (range ? " stands beside from or below"
-                                                   : " is missing; a value, or from and below of a range, is "
-                                                     "accepted"));
+            return badLesson(choice.at("value") +
+                             (range ? " stands beside from or below"
+                                    : " is missing; a value, or from and below of a range, is "
+                                      "accepted"));
         if (value != nullptr) {
             Term term;
             FOVEA_TRY(readTerm(*value, choice.at("value"), term));
@@ -412,7 +410,7 @@ private:
                 *end = number;
         }
         if (into.from && into.below && !(*into.from < *into.below))
-            return bad(choice.at("below") + " is not above " + choice.at("from"));
+            return badLesson(choice.at("below") + " is not above " + choice.at("from"));
         return {};
     }
     Result<> readGesture(const JsonTree& value, const std::string& path, LessonStep& step) const {
@@ -435,19 +433,19 @@ private:
         const int kinds = (gesture.param.empty() ? 0 : 1) + (gesture.query >= 0 ? 1 : 0) +
                           (gesture.cell ? 1 : 0) + (gesture.map ? 1 : 0);
         if (kinds != 1)
-            return bad(path + (kinds == 0 ? " names no gesture" : " names several gestures") +
-                       "; one of param, query, layer with head, and map is accepted");
+            return badLesson(path + (kinds == 0 ? " names no gesture" : " names several gestures") +
+                             "; one of param, query, layer with head, and map is accepted");
         if (gesture.param.empty() != gesture.value.empty())
-            return bad(path + " needs param and value together");
+            return badLesson(path + " needs param and value together");
         if (!gesture.param.empty()) {
             const ParamSpec* spec = findParam(gesture.param);
             if (spec == nullptr)
-                return bad(path + ".param is " + inQuotes(gesture.param) +
-                           "; the key of a parameter is accepted");
+                return badLesson(path + ".param is " + inQuotes(gesture.param) +
+                                 "; the key of a parameter is accepted");
             gesture.param = std::string(spec->key);
             const auto parsed = parseParam(*spec, gesture.value);
             if (!parsed)
-                return bad(path + ".value: " + parsed.error().message);
+                return badLesson(path + ".value: " + parsed.error().message);
         }
         step.gesture = std::move(gesture);
         return {};
@@ -507,7 +505,7 @@ Result<Lesson> lessonFromJson(std::string_view text) {
                                                  std::to_string(kLargest) + " are read.");
         Result<JsonTree> document = parseJson(text, std::size_t{1} << 16);
         if (!document)
-            return bad(document.error().message);
+            return badLesson(document.error().message);
         const JsonTree* format = document->find("fovea");
         if (document->kind != Kind::Object || format == nullptr || format->kind != Kind::Text ||
             format->text != "lesson")

@@ -1,5 +1,6 @@
 #include "core/lesson/LessonText.h"
 #include "core/files/Quote.h"
+#include "core/lesson/Refusal.h"
 #include <cctype>
 #include <charconv>
 
@@ -9,10 +10,6 @@ namespace {
 
 constexpr std::size_t kLongestTerm = 200, kLongestParagraph = 4000;
 constexpr int kDeepest = 4;
-
-tl::unexpected<Error> bad(const std::string& what) {
-    return fail(ErrorCode::BadValue, what);
-}
 
 bool inName(char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';

@@ -3,6 +3,7 @@
 #include "core/files/JsonWriter.h"
 #include "core/files/Quote.h"
 #include "core/lesson/LessonJson.h"
+#include "core/lesson/Refusal.h"
 #include "core/policy/PolicyJson.h"
 #include "core/text/Utf8.h"
 #include <algorithm>
@@ -16,10 +17,6 @@ namespace {
 
 using json::Json;
 using Kind = JsonTree::Kind;
-
-tl::unexpected<Error> bad(const std::string& what) {
-    return fail(ErrorCode::BadValue, "lesson: " + what + ".");
-}
 
 Json toJson(const JsonTree& tree) {
     switch (tree.kind) {
@@ -89,7 +86,7 @@ Result<std::string> withStep(std::string_view before, const RecordedStep& step) 
     const Request& request = step.session.request;
     const std::string content = request.text ? *request.text : std::string();
     if (!isUtf8(content))
-        return bad("the session's text is not UTF-8, and a lesson's text is");
+        return badLesson("the session's text is not UTF-8, and a lesson's text is");
     JsonTree old;
     std::string policyName = "full";
     std::map<std::string, AttentionPolicy> named;
@@ -97,7 +94,7 @@ Result<std::string> withStep(std::string_view before, const RecordedStep& step) 
         const Result<Lesson> read = lessonFromJson(before);
         FOVEA_TRY(read);
         if (!read->text.bytes || *read->text.bytes != content)
-            return bad(
+            return badLesson(
                 "the session shows another text than the lesson; all steps of a lesson are about one text");
         Result<JsonTree> tree = parseJson(before);
         FOVEA_TRY(tree);

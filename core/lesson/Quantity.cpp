@@ -1,6 +1,7 @@
 #include "core/lesson/Quantity.h"
 #include "core/files/Quote.h"
 #include "core/lesson/Compute.h"
+#include "core/lesson/Refusal.h"
 #include <algorithm>
 #include <array>
 
@@ -97,10 +98,6 @@ constexpr std::array kQuantities = {
                  "the first number asked for that is written wrong, from 0"},
 };
 
-tl::unexpected<Error> bad(const std::string& what) {
-    return fail(ErrorCode::BadValue, what);
-}
-
 std::string usage(const QuantitySpec& spec) {
     std::string text(spec.name);
     if (spec.arguments.empty())
@@ -121,10 +118,6 @@ std::string usage(const QuantitySpec& spec) {
 
 bool takesPolicy(char kind) {
     return kind == 'p' || kind == 'P';
-}
-
-bool chooses(const AttentionPolicy& policy) {
-    return policy.anyParts([](const HeadParts& parts) { return parts.routed.chooses(); });
 }
 
 void addPolicy(const Lesson& lesson, const std::string& name, Source source, Wants& wants) {

@@ -4,6 +4,7 @@
 #include "core/engine/TextStage.h"
 #include "core/files/Quote.h"
 #include "core/lesson/Compute.h"
+#include "core/lesson/Refusal.h"
 #include "core/text/Display.h"
 #include <algorithm>
 #include <cmath>
@@ -13,10 +14,6 @@ namespace fovea::lesson {
 namespace {
 
 constexpr double kMostNumber = 1e6; ///< of a whole-number argument
-
-tl::unexpected<Error> bad(const std::string& what) {
-    return fail(ErrorCode::BadValue, what);
-}
 
 /// The arguments of a call, checked.
 Result<Asked> argumentsOf(const Term& term, const QuantitySpec& spec, const Scene& scene) {

@@ -3,6 +3,7 @@
 #include "core/lesson/Story.h"
 #include "core/lesson/Compute.h"
 #include "core/lesson/PlanCounts.h"
+#include "core/lesson/Refusal.h"
 #include <algorithm>
 #include <cmath>
 
@@ -11,10 +12,6 @@ namespace fovea::lesson {
 namespace {
 
 constexpr std::size_t kMostFrames = 400;
-
-tl::unexpected<Error> bad(const std::string& what) {
-    return fail(ErrorCode::BadValue, what);
-}
 
 std::string mark(std::size_t token) {
     return "#" + grouped(static_cast<double>(token));
