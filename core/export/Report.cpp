@@ -289,9 +289,10 @@ std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& 
         doc["cold_tier"] = tierJson(*tier);
     doc["ladder"] = ladder != nullptr ? ladderJson(*ladder) : Json();
     if (ladder == nullptr)
-        doc["ladder_note"] = snapshot.model->shape.predictsTokens()
-                                 ? "not run: no ladder was asked for, or the text is too short for one"
-                                 : std::string("not run: it times decoding, and ") + kNoNextToken;
+        doc["ladder_note"] =
+            snapshot.model->shape.predictsTokens()
+                ? std::string("not run: no ladder was asked for, or the text is too short for one")
+                : std::string("not run: it times decoding, and ").append(kNoNextToken);
     const RoutingRecord* record = run ? run->routing.get() : nullptr;
     doc["routing"] = routing.rows ? routingJson(record, snapshot.model->shape)
                                   : routingSummary(record, snapshot.model->shape, routing.file);
