@@ -1,6 +1,6 @@
 #include "core/files/JsonTree.h"
 #include "core/files/Quote.h"
-#include "core/text/Utf8.h"
+#include "core/text/Display.h"
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -18,10 +18,7 @@ constexpr std::size_t kFewKeys = 16; // searched one by one
 std::string shortened(std::string text) {
     if (text.size() > 60)
         text = text.substr(0, 57) + "...";
-    for (char& c : text)
-        if (static_cast<unsigned char>(c) < 0x20)
-            c = ' ';
-    return isUtf8(text) ? text : quoteForMessage(text);
+    return escapedText(text);
 }
 
 /// Builds the tree from the parser's events; returning false stops it.

@@ -1,4 +1,5 @@
 #include "core/policy/ParamSpec.h"
+#include "core/text/Display.h"
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -32,7 +33,7 @@ std::string namesOf(const ParamSpec& spec) {
 }
 
 tl::unexpected<Error> refuse(const ParamSpec& spec, std::string_view value) {
-    std::string shown(value.substr(0, 60));
+    std::string shown = escapedText(value.substr(0, 60));
     if (value.size() > 60)
         shown += "...";
     return fail(ErrorCode::BadValue, std::string(spec.key) + " is " + shown + "; " + acceptedValues(spec));

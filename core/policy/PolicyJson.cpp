@@ -2,6 +2,7 @@
 #include "core/base/OutOfMemory.h"
 #include "core/files/JsonTree.h"
 #include "core/files/JsonWriter.h"
+#include "core/files/Quote.h"
 #include "core/policy/ParamSpec.h"
 #include "core/policy/SignalSpec.h"
 #include <algorithm>
@@ -98,7 +99,7 @@ Result<> readPinned(AttentionPolicy& policy, const JsonTree& node) {
             const JsonTree& value = entry.list[m];
             if (key != "tokens" && key != "first" && key != "last" && key != "role")
                 return fail(ErrorCode::BadValue,
-                            path + "." + key +
+                            path + "." + quoteForMessage(key) +
                                 " is not a key of a pinned entry; it has tokens, first, last, role");
             if (key == "role") {
                 const auto name = valueOf(roles, path + ".role", value);
@@ -218,7 +219,8 @@ Result<> readSection(AttentionPolicy& policy, std::string_view section, const Js
             return spec.key == path && !isBudgetKey(path) && path != "always.pinned_role";
         });
         if (!budget && !known)
-            return fail(ErrorCode::BadValue, path + " is not a key of a policy; " + std::string(section) +
+            return fail(ErrorCode::BadValue, std::string(section) + "." + quoteForMessage(key) +
+                                                 " is not a key of a policy; " + std::string(section) +
                                                  " has " + keysOf(section));
     }
     for (const ParamSpec& spec : paramSpecs()) { // table order: the signal comes before its role
@@ -254,7 +256,7 @@ Result<> readHeadPolicies(AttentionPolicy& policy, const JsonTree& node) {
     if (node.kind != Kind::Object)
         return refuse("head_policies", node, "an object of named policies is accepted");
     for (std::size_t n = 0; n < node.keys.size(); ++n) {
-        const std::string path = "head_policies." + node.keys[n];
+        const std::string path = "head_policies." + quoteForMessage(node.keys[n]);
         if (node.list[n].kind != Kind::Object)
             return refuse(path, node.list[n],
                           "an object with local, always, routed, far, combine is accepted");
@@ -263,7 +265,7 @@ Result<> readHeadPolicies(AttentionPolicy& policy, const JsonTree& node) {
             const std::string& section = node.list[n].keys[m];
             if (section == "mix" ||
                 std::find(std::begin(kSections), std::end(kSections), section) == std::end(kSections))
-                return fail(ErrorCode::BadValue, path + "." + section +
+                return fail(ErrorCode::BadValue, path + "." + quoteForMessage(section) +
                                                      " is not a key of a head policy; it has local, always, "
                                                      "routed, far, combine");
             if (const Result<> read = readSection(parts, section, node.list[n].list[m]); !read)
@@ -408,8 +410,9 @@ Result<AttentionPolicy> policyFromTree(const JsonTree& tree) {
             continue;
         }
         if (key != "head_policies")
-            return fail(ErrorCode::BadValue, key + " is not a key of a policy; it has name, local, always, "
-                                                   "routed, far, combine, mix, head_policies");
+            return fail(ErrorCode::BadValue, quoteForMessage(key) +
+                                                 " is not a key of a policy; it has name, local, always, "
+                                                 "routed, far, combine, mix, head_policies");
         FOVEA_TRY(readHeadPolicies(policy, value));
     }
     return validated(std::move(policy));

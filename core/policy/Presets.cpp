@@ -1,3 +1,4 @@
+#include "core/files/Quote.h"
 #include "core/policy/PresetRows.h"
 #include <algorithm>
 
@@ -34,7 +35,7 @@ Result<AttentionPolicy> presetPolicy(std::string_view name) {
             return preset.policy;
         names.append(names.empty() ? "" : ", ").append(preset.name);
     }
-    return fail(ErrorCode::BadValue, "no policy is named \"" + std::string(name) + "\"; there are " + names);
+    return fail(ErrorCode::BadValue, "no policy is named " + inQuotes(name) + "; there are " + names);
 }
 
 } // namespace fovea

@@ -1,3 +1,4 @@
+#include "core/files/Quote.h"
 #include "core/policy/AttentionPolicy.h"
 #include "core/policy/ParamSpec.h"
 #include "core/policy/SignalSpec.h"
@@ -41,7 +42,7 @@ Result<> checkBudget(std::string_view path, BudgetKind kind, double budget) {
 Result<> checkRouted(const RoutedPart& routed) {
     const SignalSpec* signal = findSignal(routed.signal);
     if (signal == nullptr)
-        return badField("routed.signal", "\"" + routed.signal + "\"", "known signals are " + signalNames());
+        return badField("routed.signal", inQuotes(routed.signal), "known signals are " + signalNames());
     if (signal->role != Role::Both && signal->role != routed.role)
         return badField("routed.role", std::string(roleName(routed.role)),
                         routed.signal + " ranks " + std::string(roleName(signal->role)) + " only");
@@ -276,7 +277,7 @@ Result<> checkParts(const AttentionPolicy& policy) {
 Result<> checkNames(const AttentionPolicy& policy) {
     std::string names = "\"\", full";
     for (const NamedHeadParts& entry : policy.headPolicies)
-        names += ", " + entry.name;
+        names += ", " + quoteForMessage(entry.name);
     const auto known = [&](const std::string& wanted) {
         return wanted.empty() || wanted == "full" ||
                std::any_of(policy.headPolicies.begin(), policy.headPolicies.end(),
@@ -284,12 +285,12 @@ Result<> checkNames(const AttentionPolicy& policy) {
     };
     for (std::size_t n = 0; n < policy.mix.layers.size(); ++n)
         if (!known(policy.mix.layers[n]))
-            return badField("mix.layers[" + std::to_string(n) + "]", "\"" + policy.mix.layers[n] + "\"",
+            return badField("mix.layers[" + std::to_string(n) + "]", inQuotes(policy.mix.layers[n]),
                             "one of " + names + " is accepted");
     for (const auto& row : policy.mix.heads)
         for (const std::string& wanted : row)
             if (!known(wanted))
-                return badField("mix.heads", "\"" + wanted + "\"", "one of " + names + " is accepted");
+                return badField("mix.heads", inQuotes(wanted), "one of " + names + " is accepted");
     return {};
 }
 
@@ -301,7 +302,8 @@ Result<AttentionPolicy> validated(AttentionPolicy policy) {
         if (entry.name.empty())
             return badField("head_policies", "a policy without a name", "a name is needed");
         if (const Result<> checked = checkParts(policy.withParts(entry.parts)); !checked)
-            return fail(checked.error().code, "head_policies." + entry.name + ": " + checked.error().message);
+            return fail(checked.error().code,
+                        "head_policies." + quoteForMessage(entry.name) + ": " + checked.error().message);
     }
     FOVEA_TRY(checkNames(policy));
     if (policy.mix.fullOffset >= 0 && policy.mix.fullEvery > 0 &&

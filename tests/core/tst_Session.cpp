@@ -1,4 +1,8 @@
+#include "SourceDir.h"
 #include "core/export/Session.h"
+#include "core/lesson/LessonJson.h"
+#include "core/policy/PolicyJson.h"
+#include <QDir>
 #include <QTest>
 #include <nlohmann/json.hpp>
 
@@ -34,6 +38,43 @@ std::string withChange(const std::function<void(Json&)>& change) {
     return doc.dump();
 }
 
+/// Every document that differs from `whole` in one key or in one value, which then holds a line break and
+/// other bytes that belong into no message. `part` is the part of `whole` that is changed.
+void collectHostile(const Json& whole, const Json::json_pointer& part, std::vector<std::string>& documents) {
+    static const std::string hostile = "a\n\r\x01\x7F\xE2\x80\xA8z";
+    const auto add = [&](Json with) {
+        Json changed = whole;
+        changed[part] = std::move(with);
+        documents.push_back(changed.dump());
+    };
+    const Json& here = whole[part];
+    if (here.is_object()) {
+        for (auto item = here.begin(); item != here.end(); ++item) {
+            Json renamed = Json::object();
+            for (auto other = here.begin(); other != here.end(); ++other)
+                renamed[other.key() == item.key() ? item.key() + hostile : other.key()] = other.value();
+            add(std::move(renamed));
+        }
+        Json more = here;
+        more[hostile] = 1;
+        add(std::move(more));
+    }
+    if (here.is_object())
+        for (auto item = here.begin(); item != here.end(); ++item)
+            collectHostile(whole, part / item.key(), documents);
+    else if (here.is_array())
+        for (std::size_t n = 0; n < here.size(); ++n)
+            collectHostile(whole, part / n, documents);
+    else
+        add(hostile);
+}
+
+bool isOneLine(const std::string& message) {
+    return !message.empty() && std::none_of(message.begin(), message.end(), [](unsigned char c) {
+        return c < 0x20 || c == 0x7F;
+    }) && message.find("\xE2\x80\xA8") == std::string::npos;
+}
+
 } // namespace
 
 class tst_Session : public QObject {
@@ -44,6 +85,8 @@ private slots:
     void anyBytesComeBack();
     void badDocuments_data();
     void badDocuments();
+    void hostileDocuments_areAnsweredInOneLine_data();
+    void hostileDocuments_areAnsweredInOneLine();
 };
 
 void tst_Session::roundTrip_keepsEverything() {
@@ -137,6 +180,51 @@ void tst_Session::badDocuments() {
     QVERIFY(!session);
     QVERIFY2(static_cast<int>(session.error().code) == code, session.error().message.c_str());
     QVERIFY2(QString::fromStdString(session.error().message).contains(says), session.error().message.c_str());
+}
+
+void tst_Session::hostileDocuments_areAnsweredInOneLine_data() {
+    QTest::addColumn<int>("kind");
+    QTest::addColumn<QByteArray>("document");
+    Session session = sample();
+    AttentionPolicy heads = session.request.policy;
+    heads.headPolicies = {{"near", {}}};
+    heads.mix.layers = {"near", "full"};
+    heads.mix.heads = {{"near", ""}};
+    session.request.against = heads;
+    QTest::newRow("session") << 0 << QByteArray::fromStdString(sessionToJson(session));
+    QTest::newRow("policy") << 1 << QByteArray::fromStdString(policyToJson(heads));
+    const QDir lessons(QStringLiteral(FOVEA_SOURCE_DIR "/resources/lessons"));
+    for (const QString& name : lessons.entryList({QStringLiteral("*.json")})) {
+        QFile file(lessons.filePath(name));
+        QVERIFY(file.open(QIODevice::ReadOnly));
+        QTest::newRow(qPrintable(name)) << 2 << file.readAll();
+    }
+}
+
+void tst_Session::hostileDocuments_areAnsweredInOneLine() {
+    QFETCH(const int, kind);
+    QFETCH(const QByteArray, document);
+    const Json whole = Json::parse(document.toStdString());
+    std::vector<std::string> documents;
+    collectHostile(whole, Json::json_pointer(), documents);
+    std::size_t refused = 0;
+    for (const std::string& text : documents) {
+        std::string message;
+        if (kind == 0) {
+            if (const auto read = sessionFromJson(text); !read)
+                message = read.error().message;
+        } else if (kind == 1) {
+            if (const auto read = policyFromJson(text); !read)
+                message = read.error().message;
+        } else if (const auto read = lesson::lessonFromJson(text); !read) {
+            message = read.error().message;
+        }
+        if (message.empty())
+            continue; // a name or a text may hold any bytes
+        ++refused;
+        QVERIFY2(isOneLine(message), message.c_str());
+    }
+    QVERIFY(refused * 2 > documents.size());
 }
 
 QTEST_APPLESS_MAIN(tst_Session)
