@@ -15,7 +15,7 @@ namespace fovea {
 inline constexpr std::uint8_t kReadsAll = 1;
 inline constexpr std::uint8_t kReadsRouted = 2;
 
-/// Special values of RoutedChoices::ranks. Kept: the rule of the signal keeps the key regardless of its score
+/// Special values of ChosenRun::rank. Kept: the rule of the signal keeps the key regardless of its score
 /// (the observed rows of recent_window, a diagonal of vertical_slash). Drawn: the key is in a random block,
 /// and the draw is recorded as its score. No threshold applies to either.
 inline constexpr std::uint16_t kRankKept = 0;

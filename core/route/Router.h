@@ -6,9 +6,9 @@
 
 namespace fovea {
 
-/// Upper bound in bytes of the choices of one layer: 10 for every key of every row and unit (key, score,
-/// rank), at most half the text per row on average. Large for budgets of many keys, such as pages and prefill
-/// patterns.
+/// Upper bound in bytes of the choices of one layer: a ChosenRun for every key of every row and unit, at most
+/// half the text per row on average. Pages take far less than this where few of their keys are read anyway,
+/// because a page is then one run.
 [[nodiscard]] std::uint64_t choiceBytes(const AttentionPolicy& policy, const ModelShape& shape,
                                         std::size_t tokens);
 
