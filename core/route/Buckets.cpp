@@ -14,6 +14,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <span>
 
 namespace fovea {
 
@@ -21,7 +22,7 @@ namespace {
 
 constexpr std::size_t kMostBuckets = 512;
 
-/// The newest keys of a bucket are found by searching from the query towards the beginning.
+/// How many keys of a bucket a row takes, and how many buckets there are for it.
 class BucketChooser : public SetChooser {
 public:
     using SetChooser::SetChooser;
@@ -64,18 +65,18 @@ public:
                            std::min(kGroupKeys, columns - g * kGroupKeys), m_dim,
                            m_rotation.data() + (r * m_groups + g) * kGroupKeys * m_dim);
         const std::size_t keys = in.signal.rows.last;
-        m_keyBuckets.resize(m_levels * m_rounds * keys);
-        std::vector<std::uint16_t> levels(m_levels);
-        for (std::size_t r = 0; r < m_rounds; ++r)
+        m_members.resize(m_levels * m_rounds * keys);
+        m_begins.resize(m_levels * m_rounds);
+        std::vector<std::uint16_t> levels(m_levels), ofKeys(m_levels * keys); // of one round, [levels][keys]
+        for (std::size_t r = 0; r < m_rounds; ++r) {
             for (std::size_t j = 0; j < keys; ++j) {
                 hash(in.signal.key(in.signal.kvHeadOf(in.firstHead())).row(j), r, columns, levels.data());
                 for (std::size_t level = 0; level < m_levels; ++level)
-                    m_keyBuckets[(level * m_rounds + r) * keys + j] = levels[level];
+                    ofKeys[level * keys + j] = levels[level];
             }
-        m_members.resize(m_keyBuckets.size());
-        for (std::size_t level = 0; level < m_levels; ++level)
-            for (std::size_t r = 0; r < m_rounds; ++r)
-                sortKeys(level, (level * m_rounds + r) * keys, keys);
+            for (std::size_t level = 0; level < m_levels; ++level)
+                sortKeys(level, r, std::span(ofKeys).subspan(level * keys, keys));
+        }
         m_macs =
             m_rounds * columns * m_dim * (keys + (in.signal.rows.last - in.signal.rows.first) * in.heads());
     }
@@ -147,20 +148,20 @@ private:
             for (std::uint64_t left = bits[word]; left != 0; left &= left - 1)
                 f(word * 64 + static_cast<std::size_t>(std::countr_zero(left)));
     }
-    /// Puts the keys of one level and round, which begin at `at` in the tables, in the order of their
-    /// buckets, ascending in each.
-    void sortKeys(std::size_t level, std::size_t at, std::size_t keys) {
+    /// Puts the keys of one level and round in the order of their buckets, ascending in each.
+    void sortKeys(std::size_t level, std::size_t round, std::span<const std::uint16_t> bucketOf) {
+        const std::size_t table = level * m_rounds + round;
         const std::size_t buckets = std::size_t{1} << level;
-        std::vector<std::uint32_t>& begins = m_begins.emplace_back(buckets + 1, 0);
-        for (std::size_t j = 0; j < keys; ++j)
-            ++begins[m_keyBuckets[at + j] + std::size_t{1}];
+        std::vector<std::uint32_t>& begins = m_begins[table];
+        begins.assign(buckets + 1, 0);
+        for (const std::uint16_t bucket : bucketOf)
+            ++begins[bucket + std::size_t{1}];
         for (std::size_t b = 0; b < buckets; ++b)
             begins[b + 1] += begins[b];
         std::vector<std::uint32_t> next(begins.begin(), begins.end() - 1);
-        for (std::size_t j = 0; j < keys; ++j) {
-            std::uint32_t& place = next[m_keyBuckets[at + j]];
-            m_members[at + place++] = static_cast<std::uint32_t>(j);
-        }
+        std::uint32_t* const members = m_members.data() + table * bucketOf.size();
+        for (std::size_t j = 0; j < bucketOf.size(); ++j)
+            members[next[bucketOf[j]]++] = static_cast<std::uint32_t>(j);
     }
     /// The keys of a bucket before `end`, ascending.
     [[nodiscard]] std::span<const std::uint32_t> bucketBefore(std::size_t level, std::size_t round,
@@ -217,11 +218,10 @@ private:
 
     std::size_t m_rounds;
     std::size_t m_dim;
-    std::size_t m_levels = 1;                ///< numbers of buckets: 1, 2, 4, ...
-    std::size_t m_groups = 0;                ///< of kGroupKeys columns
-    std::vector<float> m_rotation;           ///< [rounds][groups][D][kGroupKeys]
-    std::vector<std::uint16_t> m_keyBuckets; ///< [levels][rounds][keys]
-    std::vector<std::uint32_t> m_members;    ///< [levels][rounds][keys] keys in the order of their buckets
+    std::size_t m_levels = 1;             ///< numbers of buckets: 1, 2, 4, ...
+    std::size_t m_groups = 0;             ///< of kGroupKeys columns
+    std::vector<float> m_rotation;        ///< [rounds][groups][D][kGroupKeys]
+    std::vector<std::uint32_t> m_members; ///< [levels][rounds][keys] keys in the order of their buckets
     std::vector<std::vector<std::uint32_t>> m_begins; ///< [levels * rounds] where each bucket begins in them
     std::uint64_t m_macs = 0;
 };

@@ -83,7 +83,7 @@ DynamicBudget::DynamicBudget(const AttentionPolicy& policy, UnitKind kind, std::
         std::vector<double> sums(units, 0.0);
         std::vector<std::size_t> counts(units, 0);
         for (std::size_t head = 0; head < heads; ++head) {
-            softmaxRow(layer, head, probe, probe + 1, row, &packed[in.kvHeadOf(head)]);
+            softmaxRow(layer, head, probe, probe + 1, packed[in.kvHeadOf(head)], row);
             m_macs += in.native().keys(probe) * in.headDim();
             double x = 0;
             for (std::size_t j = 0; j <= probe; ++j) {

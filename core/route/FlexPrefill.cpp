@@ -117,7 +117,7 @@ private:
         std::vector<float> row;
         const std::vector<float> keys = packedKeys(m_in, head, prompt);
         for (std::size_t query = first; query < prompt; ++query) {
-            softmaxRow(m_in, head, query, query + 1, row, &keys);
+            softmaxRow(m_in, head, query, query + 1, keys, row);
             m_macs += m_in.native().keys(query) * dim;
             for (std::size_t j = 0; j <= query; ++j) {
                 columns[j] += static_cast<double>(row[j]) / static_cast<double>(rows);

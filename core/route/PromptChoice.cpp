@@ -40,7 +40,7 @@ void forEachObserved(const SetInput& in, const Observed& observed, F&& f) {
     for (std::size_t head = in.firstHead(); head < in.firstHead() + in.heads(); ++head) {
         const std::vector<float> keys = packedKeys(in, head, observed.border);
         for (std::size_t query = observed.first; query < observed.border; ++query) {
-            softmaxRow(in, head, query, query + 1, row, &keys);
+            softmaxRow(in, head, query, query + 1, keys, row);
             f(query, row);
         }
     }

@@ -1,5 +1,4 @@
 #include "core/route/SetChoice.h"
-#include "core/route/RoundedKeys.h"
 #include "core/route/TextChoice.h"
 #include <cmath>
 #include <functional>
@@ -88,22 +87,15 @@ float barOf(const Offer& offer, BudgetKind kind, double budget, std::size_t chos
 }
 
 void softmaxRow(const SetInput& in, std::size_t head, std::size_t query, std::size_t count,
-                std::vector<float>& out, const std::vector<float>* packed) {
-    const float* q = in.signal.query(head).row(query);
-    const ConstMatrixView k = in.signal.key(in.signal.kvHeadOf(head));
+                const std::vector<float>& packed, std::vector<float>& out) {
+    const std::size_t dim = in.signal.headDim();
     const LogitForm form = in.form();
     const std::size_t first = std::min(in.native().first(query), count);
+    const std::size_t skipped = first / kGroupKeys;
     const std::size_t groups = (count + kGroupKeys - 1) / kGroupKeys;
     out.resize(groups * kGroupKeys);
-    if (packed != nullptr)
-        in.signal.dots.exactColumns(packed->data(), groups, q, k.cols, out.data());
-    else
-        for (std::size_t g = first / kGroupKeys; g < groups; ++g) {
-            float group[kGroupKeys * kMostHeadDim];
-            const std::size_t key = g * kGroupKeys;
-            packFloats(k.row(key), k.stride, std::min(kGroupKeys, count - key), k.cols, group);
-            in.signal.dots.exactColumns(group, 1, q, k.cols, out.data() + key);
-        }
+    in.signal.dots.exactColumns(packed.data() + skipped * kGroupKeys * dim, groups - skipped,
+                                in.signal.query(head).row(query), dim, out.data() + skipped * kGroupKeys);
     out.resize(count);
     std::fill_n(out.begin(), first, 0.0F);
     for (std::size_t j = first; j < count; ++j)

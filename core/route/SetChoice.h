@@ -129,9 +129,9 @@ struct Offer {
 
 /// The softmax of one query over those of keys [0, count) that it may read: [count] weights. A NaN logit has
 /// weight 0, and so has a key outside the native window. `packed`: packedKeys of the head, for at least
-/// `count` keys; null: none. The bits are the same, but many rows are faster with it.
+/// `count` keys.
 void softmaxRow(const SetInput& in, std::size_t head, std::size_t query, std::size_t count,
-                std::vector<float>& out, const std::vector<float>* packed = nullptr);
+                const std::vector<float>& packed, std::vector<float>& out);
 /// Keys [0, count) of a query head as columns for DotKernels::exactColumns.
 [[nodiscard]] std::vector<float> packedKeys(const SetInput& in, std::size_t head, std::size_t count);
 
