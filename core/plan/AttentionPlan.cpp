@@ -206,46 +206,42 @@ AttentionPlan makePlan(std::shared_ptr<const AttentionPolicy> policy, std::vecto
     if (plan.asModel)
         plan.routing = nullptr;
     struct Routed {
-        PlanBuilder builder;
-        const std::vector<int>& heads;
+        const LayerPolicy& set;
+        const Unit& unit;
     };
-    std::vector<LocalReads> locals; // which the builders refer to
-    locals.reserve(plan.sets.size());
     std::vector<Routed> pending;
-    for (const LayerPolicy& set : plan.sets) {
-        const std::size_t tokens = plan.facts->tokens;
-        const RowRange none{rows.first, rows.first};
-        const bool asked = onlyHead < 0 || set.has(onlyHead);
-        const auto give = [&](const std::vector<int>& heads, HeadPlan made) {
-            const auto shared = std::make_shared<const HeadPlan>(std::move(made));
-            for (const int head : heads)
-                plan.heads[static_cast<std::size_t>(head)] = shared;
-        };
-        if (set.asModel) {
-            give(set.heads, modelHeadPlan(tokens, asked ? rows : none, set.native));
-            continue;
-        }
-        const LocalReads& local = locals.emplace_back(set.local());
+    const RowRange none{rows.first, rows.first};
+    const auto built = [&](const LayerPolicy& set, const RoutedChoices* choices, RowRange planned) {
         // Whether a state provides the output of a query that reads no key. (Summaries do not.)
         const Far far = set.policy->far.far;
         const auto unread = far == Far::Linear || far == Far::Recurrent ? PlanBuilder::Unread::Nothing
                                                                         : PlanBuilder::Unread::Self;
-        const auto built = [&](const RoutedChoices* choices, RowRange planned) {
-            return PlanBuilder(local, *set.always, choices, tokens, planned, unread);
-        };
+        const LocalReads local = set.local();
+        return PlanBuilder(local, *set.always, choices, plan.facts->tokens, planned, unread).build();
+    };
+    const auto give = [&plan](const std::vector<int>& heads, HeadPlan made) {
+        const auto shared = std::make_shared<const HeadPlan>(std::move(made));
+        for (const int head : heads)
+            plan.heads[static_cast<std::size_t>(head)] = shared;
+    };
+    for (const LayerPolicy& set : plan.sets) {
+        const bool asked = onlyHead < 0 || set.has(onlyHead);
+        if (set.asModel) {
+            give(set.heads, modelHeadPlan(plan.facts->tokens, asked ? rows : none, set.native));
+            continue;
+        }
         if (!asked || !set.routes()) {
-            give(set.heads, built(nullptr, asked ? rows : none).build());
+            give(set.heads, built(set, nullptr, asked ? rows : none));
             continue;
         }
         FOVEA_ASSERT(plan.routing != nullptr);
         for (const Unit& unit : plan.routing->units)
             if (set.has(unit.heads.front()))
-                pending.push_back({built(unit.choices.get(), unit.choices ? rows : none), unit.heads});
+                pending.push_back({set, unit});
     }
     parallelFor(pending.size(), pending.size() > 1 ? threads : 1, [&](std::size_t n) {
-        const auto shared = std::make_shared<const HeadPlan>(pending[n].builder.build());
-        for (const int head : pending[n].heads)
-            plan.heads[static_cast<std::size_t>(head)] = shared;
+        const auto& [set, unit] = pending[n];
+        give(unit.heads, built(set, unit.choices.get(), unit.choices ? rows : none));
     });
     FOVEA_ASSERT(std::all_of(plan.heads.begin(), plan.heads.end(), [](const auto& head) { return head; }));
     return plan;
