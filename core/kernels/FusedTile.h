@@ -289,9 +289,6 @@ private:
                 --last;
             while (v < last && !reads(v))
                 ++v;
-            if constexpr (Kind == ItemKind::Bitmask && kPair == 1)
-                for (int n = v; n < last; ++n)
-                    m_ranges.vectorKeys[n] |= ((std::uint64_t{1} << Keys) - 1) << j;
         }
         if (last - v == kMost)
             weights<Kind, Keys, kMost>(j, v);

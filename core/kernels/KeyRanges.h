@@ -21,10 +21,7 @@ struct KeyRanges {
     int vectorHi[kVectors];
     int groupLo[kGroups];
     int groupHi[kGroups];
-    /// f32 Bitmask tiles: bit j: the vector's weights of key j are computed; any lane of the PV group reads
-    /// key j.
-    std::uint64_t vectorKeys[kVectors];
-    std::uint64_t groupKeys[kGroups];
+    std::uint64_t groupKeys[kGroups]; ///< f32 Bitmask tiles: bit j: a lane of the PV group reads key j
 
     KeyRanges(float* lo, float* hi) : laneLo(lo), laneHi(hi) {}
 
@@ -101,8 +98,6 @@ struct KeyRanges {
         unite(lows, highs, V::kQueries, kGroups, groupLo, groupHi);
         if constexpr (V::kPair == 1) {
             constexpr std::uint64_t kGroupLanes = (std::uint64_t{1} << V::kQueries) - 1;
-            for (int n = 0; n < kVectors; ++n)
-                vectorKeys[n] = 0;
             for (int g = 0; g < kGroups; ++g)
                 groupKeys[g] = 0;
             for (int j = 0; j < count; ++j)

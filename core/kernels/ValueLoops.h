@@ -71,52 +71,18 @@ private:
             if (m_ranges.groupHi[g] <= m_ranges.groupLo[g])
                 continue;
             const int lane = g * V::kQueries;
-            if (m_masked) {
-                maskedSum<V::kQueries, Dims>(m_ranges.groupKeys[g] & m_ranges.vectorKeys[lane / kL],
-                                             m_p + Loops::panelAt(lane, kB), values, stride,
-                                             m_o + static_cast<std::size_t>(lane) * m_pitch + from * kL);
-                continue;
-            }
-            const float* p = m_p + Loops::panelAt(lane, kB) + lo * Loops::kPanel;
-            const float* v = values + static_cast<std::size_t>(lo) * stride;
-            float* o = m_o + static_cast<std::size_t>(lane) * m_pitch + from * kL;
-            weightedSum<V::kQueries, Dims>(p, v, stride, keys, o);
+            weightedSum<V::kQueries, Dims>(m_masked ? m_ranges.groupKeys[g]
+                                                    : ~std::uint64_t{0} >> (64 - keys) << lo,
+                                           m_p + Loops::panelAt(lane, kB), values, stride,
+                                           m_o + static_cast<std::size_t>(lane) * m_pitch + from * kL);
         }
     }
 
-    /// o[t][n] += sum over j of p[j][t] * v[j][n], j in words. This is the inner loop of PV.
+    /// o[t][n] += sum over j of p[j][t] * v[j][n], over the words j whose bits in `keys` are set, ascending.
+    /// They lie in few runs, most often in one. A key that nobody reads would add nothing, so the sum has the
+    /// bits of one over all keys. This is the inner loop of PV.
     template <int Queries, int Dims>
-    void weightedSum(const float* p, const float* v, std::size_t stride, int keys, float* o) const {
-        F sum[Queries][Dims];
-#pragma GCC unroll 8
-        for (int t = 0; t < Queries; ++t)
-#pragma GCC unroll 8
-            for (int n = 0; n < Dims; ++n)
-                sum[t][n] = V::load(o + static_cast<std::size_t>(t) * m_pitch + n * kL);
-        for (int j = 0; j < keys; ++j, p += Loops::kPanel, v += stride) {
-            F x[Dims];
-#pragma GCC unroll 8
-            for (int n = 0; n < Dims; ++n)
-                x[n] = V::load(v + n * kL);
-#pragma GCC unroll 8
-            for (int t = 0; t < Queries; ++t) {
-                const F y = V::set1(p[t]);
-#pragma GCC unroll 8
-                for (int n = 0; n < Dims; ++n)
-                    sum[t][n] = V::dot(x[n], y, sum[t][n]);
-            }
-        }
-#pragma GCC unroll 8
-        for (int t = 0; t < Queries; ++t)
-#pragma GCC unroll 8
-            for (int n = 0; n < Dims; ++n)
-                V::store(o + static_cast<std::size_t>(t) * m_pitch + n * kL, sum[t][n]);
-    }
-
-    /// The same over the keys whose bits are set, which lie in few runs. In the order of the keys, and keys
-    /// that nobody reads add nothing, so the sum has the bits of the whole one.
-    template <int Queries, int Dims>
-    void maskedSum(std::uint64_t keys, const float* p, const float* v, std::size_t stride, float* o) const {
+    void weightedSum(std::uint64_t keys, const float* p, const float* v, std::size_t stride, float* o) const {
         F sum[Queries][Dims];
 #pragma GCC unroll 8
         for (int t = 0; t < Queries; ++t)
@@ -222,7 +188,7 @@ private:
     const float* m_p;
     float* m_o;
     float* m_packed;
-    bool m_masked = false; ///< only the weights of m_ranges.vectorKeys are there
+    bool m_masked = false; ///< only the weights of m_ranges.groupKeys are sure to be there
 };
 
 } // namespace fovea::kernels
