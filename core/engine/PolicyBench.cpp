@@ -76,7 +76,6 @@ Result<std::vector<PolicyTiming>> benchPolicies(const Snapshot& withFullRun, con
                                                 const WorkContext& work) {
     Snapshot known = withFullRun;
     const ModelShape& shape = known.model->shape;
-    const auto ranksHeads = [](const AttentionPolicy& policy) { return policy.mix.fullHeads > 0; };
     if (std::any_of(spec.policies.begin(), spec.policies.end(), ranksHeads)) {
         Result<Snapshot> ranked = withRetrievalScores(known, work);
         FOVEA_TRY(ranked);

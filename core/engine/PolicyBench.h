@@ -1,7 +1,6 @@
 #pragma once
 #include "core/engine/Snapshot.h"
 #include "core/measure/Cost.h"
-#include <functional>
 #include <string>
 #include <vector>
 

@@ -1,7 +1,6 @@
 #include "core/files/JsonMembers.h"
 #include "core/files/Quote.h"
 #include <algorithm>
-#include <cmath>
 
 namespace fovea {
 
@@ -15,11 +14,6 @@ std::string joined(const Names& names) {
     for (const std::string_view name : names)
         text.append(text.empty() ? "" : ", ").append(name);
     return text;
-}
-
-std::string shortNumber(double value) {
-    return value == std::floor(value) ? std::to_string(static_cast<std::int64_t>(value))
-                                      : std::to_string(value);
 }
 
 } // namespace
@@ -72,7 +66,7 @@ Result<> JsonMembers::real(std::string_view key, double& into, double least, dou
     if ((value->kind != Kind::Whole && value->kind != Kind::Real) || value->real < least ||
         value->real > most)
         return refuse(at(key), *value,
-                      "a number from " + shortNumber(least) + " to " + shortNumber(most) + " is accepted");
+                      "a number from " + numberText(least) + " to " + numberText(most) + " is accepted");
     into = value->real;
     return {};
 }
