@@ -1,7 +1,8 @@
 #include "app/Command.h"
 #include "app/Output.h"
-#include "app/RunText.h"
+#include "app/Texts.h"
 #include "app/Usage.h"
+#include "core/base/OutOfMemory.h"
 #include "core/engine/Engine.h"
 #include "core/export/FailureReport.h"
 #include "core/text/Display.h"
@@ -14,7 +15,7 @@ namespace {
 
 struct Options {
     TextRunOptions text;
-    std::vector<std::string> files;
+    TextList texts;
     std::string most = "10", leastChange = "0.1";
 };
 
@@ -75,13 +76,7 @@ std::string sessionName(const std::string& folder, std::size_t texts, std::size_
     return folder + "/" + name;
 }
 
-Outcome<> run(const Options& options, Session& session) {
-    const OutputOptions& output = options.text.output;
-    if (!options.files.empty() && options.text.text.textOption->count() > 0)
-        return badUsage("both a file (" + options.files.front() +
-                        ") and --text are given; one of them is accepted");
-    if (std::count(options.files.begin(), options.files.end(), "-") > 1)
-        return badUsage("standard input (-) is named more than once; it can be read once");
+Outcome<FailureOptions> readOptions(const Options& options) {
     FailureOptions wanted;
     Outcome<std::int64_t> most = parseWhole("--most", options.most, 1, 1000);
     FOVEA_TRY(most);
@@ -91,67 +86,86 @@ Outcome<> run(const Options& options, Session& session) {
     if (!(least->value_or(0) > 0))
         return badUsage("--least-loss is " + options.leastChange + "; a number of nats above 0 is accepted");
     wanted.leastChange = **least;
-    std::vector<std::string> names = options.files;
-    if (names.empty())
-        names.emplace_back();
+    return wanted;
+}
+
+/// The failures of a text under its policy.
+Outcome<TextFailures> failuresOf(NamedText& text, const FailureOptions& wanted, Engine& engine, bool quiet,
+                                 Session& session) {
+    TextRun& run = text.run;
+    run.request.policy = AttentionPolicy(); // only the full run is wanted of the engine
+    FOVEA_TRY(runEngine(run, engine, quiet, session));
+    Result<std::vector<PolicyFailure>> failures =
+        orOutOfMemory("not enough memory to find failures; a shorter text needs less.",
+                      [&] { return findFailures(*run.snapshot, run.policy, wanted, run.work); });
+    FOVEA_TRY(failures);
+    session.clearProgress();
+    // The next text needs the room of this one's activations, which are not reported.
+    auto rest = std::make_shared<Snapshot>();
+    rest->request = run.snapshot->request;
+    rest->model = run.snapshot->model;
+    rest->tokens = run.snapshot->tokens;
+    rest->textHash = run.snapshot->textHash;
+    rest->pastContext = run.snapshot->pastContext;
+    run.snapshot = rest;
+    return TextFailures{text.name, std::move(rest), std::move(*failures), {}};
+}
+
+/// Saves the failures of the newest text as sessions, then the document of all.
+Outcome<> saveNewest(const std::string& folder, std::size_t texts, std::vector<TextFailures>& found,
+                     const DocumentHead& head) {
+    TextFailures& newest = found.back();
+    for (std::size_t n = 0; n < newest.failures.size(); ++n) {
+        const std::string name = sessionName(folder, texts, found.size() - 1, n);
+        FOVEA_TRY(save(name, failureSession(newest, newest.failures[n], *head.policy)));
+        newest.sessions.push_back(name);
+    }
+    return save(folder + "/failures.json", failuresJson(head, found));
+}
+
+Outcome<> run(const Options& options, Session& session) {
+    const OutputOptions& output = options.text.output;
+    FOVEA_TRY(checkTexts(options.texts, options.text));
+    Outcome<FailureOptions> wanted = readOptions(options);
+    FOVEA_TRY(wanted);
+    const std::size_t count = options.texts.own();
     OutputFiles files;
     if (!output.out.empty()) {
         FOVEA_TRY(makeFolder(output.out));
         files.add("--out", output.out + "/failures.json");
-        for (std::size_t t = 0; t < names.size(); ++t)
-            for (std::size_t n = 0; n < wanted.most; ++n)
-                files.add("--out", sessionName(output.out, names.size(), t, n));
-        for (const std::string& name : options.files)
-            files.keep("a text", name);
-        files.keep("the file of --policy", options.text.policy.base);
+        for (std::size_t t = 0; t < count; ++t)
+            for (std::size_t n = 0; n < wanted->most; ++n)
+                files.add("--out", sessionName(output.out, count, t, n));
     }
+    Outcome<std::vector<NamedText>> texts =
+        prepareTexts(options.texts, options.text, "default", std::move(files), session);
+    FOVEA_TRY(texts);
+    const TextRun& first = texts->front().run;
+    if (!first.card->shape.predictsTokens())
+        return badUsage(first.card->shape.family + ": " + kNoNextToken + ", so no token is predicted worse");
     std::vector<TextFailures> found;
     Engine engine;
     DocumentHead head;
-    std::shared_ptr<const AttentionPolicy> policy;
-    for (std::size_t t = 0; t < names.size(); ++t) {
-        TextRunOptions one = options.text;
-        one.text.file = names[t];
-        if (t > 0)
-            one.output.quiet = true; // notes on the policy are printed once
-        Outcome<TextRun> made = prepareRun(one, "default", t == 0 ? files : OutputFiles(), session);
-        FOVEA_TRY(made);
-        TextRun& run = *made;
-        if (!run.card->shape.predictsTokens())
-            return badUsage(run.card->shape.family + ": " + kNoNextToken +
-                            ", so no token is predicted worse");
-        policy = std::make_shared<const AttentionPolicy>(run.policy);
-        run.request.depth = Depth::Visible;
-        run.request.headStats = false;
-        run.request.policy = AttentionPolicy(); // only the full run is wanted of the engine
-        FOVEA_TRY(runEngine(run, engine, output.quiet, session));
-        Result<std::vector<PolicyFailure>> failures = findFailures(*run.snapshot, *policy, wanted, run.work);
-        FOVEA_TRY(failures);
-        session.clearProgress();
-        TextFailures& text = found.emplace_back();
-        text.name = names[t].empty() ? "--text" : names[t];
-        text.snapshot = run.snapshot;
-        text.failures = std::move(*failures);
-        if (t == 0) {
-            head = run.head();
+    Outcome<> failed, saved;
+    for (NamedText& text : *texts) {
+        Outcome<TextFailures> one = failuresOf(text, *wanted, engine, output.quiet, session);
+        if (!one) { // what the texts before it have is printed all the same
+            failed = tl::make_unexpected(std::move(one).error());
+            break;
+        }
+        found.push_back(std::move(*one));
+        if (found.size() == 1) {
+            head = first.head();
             head.textHash.clear(); // each text has its own
         }
+        if (saved && !output.out.empty())
+            saved = saveNewest(output.out, count, found, head);
     }
-    head.policy = policy.get();
-    Outcome<> saved;
-    if (!output.out.empty()) {
-        for (std::size_t t = 0; t < found.size(); ++t)
-            for (std::size_t n = 0; n < found[t].failures.size() && saved; ++n) {
-                const std::string name = sessionName(output.out, found.size(), t, n);
-                saved = save(name, failureSession(found[t], found[t].failures[n], *policy));
-                if (saved)
-                    found[t].sessions.push_back(name);
-            }
-        if (saved)
-            saved = save(output.out + "/failures.json", failuresJson(head, found));
-    }
-    FOVEA_TRY(print(output.json ? failuresJson(head, found) : table(found, *policy)));
-    return saved;
+    if (found.empty() || (!failed && failed.error().status == kInterrupted))
+        return failed;
+    FOVEA_TRY(print(output.json ? failuresJson(head, found) : table(found, first.policy)));
+    FOVEA_TRY(saved);
+    return failed;
 }
 
 } // namespace
@@ -164,15 +178,7 @@ Command addFailures(CLI::App& program) {
         "it lost the sight of: a repeated line, a quotation, a number, a name. Each with the key "
         "that was not read, the layer and head that lost it, and the signals that would have kept "
         "it. Without a policy option: the preset \"default\".");
-    app->add_option("FILE", options->files, "The texts; - is standard input.")->group("Text");
-    options->text.text.textOption = app->add_option("--text", options->text.text.text, "The text itself.")
-                                        ->type_name("\"...\"")
-                                        ->group("Text");
-    addReadingOptions(*app, options->text.text);
-    app->add_option("--max-tokens", options->text.maxTokens,
-                    "Only the first tokens of each text. Default: all of it.")
-        ->type_name("N")
-        ->group("Text");
+    addTexts(*app, options->texts, options->text, "The texts; - is standard input.");
     app->add_option("--most", options->most, "The most failures of each text. Default: 10.")
         ->type_name("N")
         ->group("Failures");
@@ -183,8 +189,8 @@ Command addFailures(CLI::App& program) {
     addPolicyOptions(*app, options->text.policy);
     addRunOptions(*app, options->text.run);
     addOutputOptions(*app, options->text.output,
-                     "Write into this folder: failures.json, and each failure as a session that opens in the "
-                     "window on its row.");
+                     "Write into this folder, after each text: failures.json, and each failure as a session "
+                     "that opens in the window on its row.");
     app->footer("Examples:\n  fovea find-failures page.txt --window 64 --sinks 4\n"
                 "  fovea find-failures page.txt other.txt --policy streaming --most 20 --out failures\n"
                 "  fovea failures/failure-001.json");

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <map>
 #include <unistd.h>
 
 namespace fovea::app {
@@ -82,16 +83,17 @@ void OutputFiles::keep(std::string what, std::string path) {
 }
 
 Outcome<> OutputFiles::check() const {
-    for (std::size_t n = 0; n < m_written.size(); ++n) {
-        const auto& [option, path] = m_written[n];
+    std::map<std::filesystem::path, std::string> read, written; // what each one is
+    for (const auto& [what, path] : m_read)
+        read.emplace(realPath(path), what);
+    for (const auto& [option, path] : m_written) {
         const std::filesystem::path real = realPath(path);
-        for (const auto& [what, read] : m_read)
-            if (realPath(read) == real)
-                return badUsage(option + " is " + path + ", which is " + what + "; another file is accepted");
-        for (std::size_t m = 0; m < n; ++m)
-            if (realPath(m_written[m].second) == real)
-                return badUsage(m_written[m].first + " and " + option + " both name " + path +
-                                "; a file for each is accepted");
+        if (const auto same = read.find(real); same != read.end())
+            return badUsage(option + " is " + path + ", which is " + same->second +
+                            "; another file is accepted");
+        if (const auto [same, added] = written.emplace(real, option); !added)
+            return badUsage(same->second + " and " + option + " both name " + path +
+                            "; a file for each is accepted");
     }
     for (const auto& [option, path] : m_written)
         if (const Result<AtomicFile> file = AtomicFile::create(path); !file)

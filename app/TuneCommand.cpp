@@ -2,7 +2,7 @@
 #include "app/Command.h"
 #include "app/Output.h"
 #include "app/PolicyGrid.h"
-#include "app/RunText.h"
+#include "app/Texts.h"
 #include "app/TuneFolder.h"
 #include "app/TuneTable.h"
 #include "app/Usage.h"
@@ -20,15 +20,9 @@ namespace {
 struct Options {
     TextRunOptions text;
     PolicyGridOptions grid;
-    std::vector<std::string> files, heldOut;
+    TextList texts;
     std::string withinKl, withinPairs, runs = "16", rows = "128", seedOfSearch = "1";
     bool sensitivity = false, budgets = false;
-};
-
-/// A text with its run, once it has one.
-struct Opened {
-    std::string name;
-    TextRun run;
 };
 
 Outcome<TuneOptions> readOptions(const Options& options) {
@@ -50,42 +44,6 @@ Outcome<TuneOptions> readOptions(const Options& options) {
     FOVEA_TRY(seed);
     tune.seed = static_cast<std::uint64_t>(*seed);
     return tune;
-}
-
-/// Each text with a request of its own; nothing is run yet. `outputs` are checked with the first one: none of
-/// them may be a file that the command reads.
-Outcome<std::vector<Opened>> openTexts(const Options& options, OutputFiles outputs, Session& session) {
-    std::vector<std::string> names = options.files;
-    const std::size_t tuned = options.files.empty() ? 1 : options.files.size();
-    if (names.empty())
-        names.emplace_back();
-    names.insert(names.end(), options.heldOut.begin(), options.heldOut.end());
-    if (std::count(names.begin(), names.end(), "-") > 1)
-        return badUsage("standard input (-) is named more than once; it can be read once");
-    for (const std::string& name : options.files)
-        outputs.keep("a text", name);
-    for (const std::string& name : options.heldOut)
-        outputs.keep("a held-out text", name);
-    for (const std::string& name : options.grid.list)
-        outputs.keep("one of --policies", name);
-    outputs.keep("the file of --policy", options.text.policy.base);
-    std::vector<Opened> texts;
-    for (std::size_t n = 0; n < names.size(); ++n) {
-        TextRunOptions one = options.text;
-        one.text.file = names[n];
-        if (n > 0) {
-            one.output.quiet = true; // notes on the policy are printed once
-            if (n >= tuned)
-                one.text.textOption = nullptr;
-        }
-        Outcome<TextRun> run = prepareRun(one, "", n == 0 ? outputs : OutputFiles(), session);
-        FOVEA_TRY(run);
-        texts.push_back({names[n].empty() ? "--text" : names[n], std::move(*run)});
-    }
-    texts.front().run.work = session.work(texts.front().run.threads, options.text.output.quiet);
-    for (Opened& text : texts)
-        text.run.work = texts.front().run.work;
-    return texts;
 }
 
 /// The policies to choose from: the grid that was asked for, or the standard space.
@@ -164,14 +122,17 @@ private:
     Outcome<> open() {
         Outcome<OutputFiles> outputs = m_folder.prepare();
         FOVEA_TRY(outputs);
-        Outcome<std::vector<Opened>> texts = openTexts(m_options, std::move(*outputs), m_session);
+        for (const std::string& name : m_options.grid.list)
+            outputs->keep("one of --policies", name);
+        Outcome<std::vector<NamedText>> texts =
+            prepareTexts(m_options.texts, m_options.text, "", std::move(*outputs), m_session);
         FOVEA_TRY(texts);
         m_texts = std::move(*texts);
         const ModelShape& shape = m_texts.front().run.card->shape;
         if (!shape.predictsTokens()) // before the weights are read
             return badUsage(shape.family + ": " + kNoNextToken +
                             "; tune takes a model that predicts the next token, and sweep takes this one");
-        m_tuned = m_options.files.empty() ? 1 : m_options.files.size();
+        m_tuned = m_options.texts.own();
         shareMemory(shape);
         m_report.threads = Session::threadCount(m_texts.front().run.threads);
         return m_folder.openStore(m_options.text.output.quiet);
@@ -183,7 +144,7 @@ private:
         const std::uint64_t ours = memoryLimit(0) + std::min(residentBytes(), ~memoryLimit(0));
         const std::uint64_t limit = first.maxMemory > 0 ? std::min(ours, first.maxMemory) : ours;
         const std::uint64_t weights = std::min(weightBytes(shape, first.precision), limit);
-        for (Opened& text : m_texts)
+        for (NamedText& text : m_texts)
             text.run.request.maxMemory =
                 std::max<std::uint64_t>(1, weights + (limit - weights) / m_texts.size());
     }
@@ -264,7 +225,7 @@ private:
         if (best() == nullptr)
             return {};
         m_report.command =
-            againCommand(m_options.text, m_options.files.empty() ? "" : m_options.files.front(),
+            againCommand(m_options.text, m_options.texts.files.empty() ? "" : m_options.texts.files.front(),
                          {best()->policy, best()->preset, m_folder.policyFile()});
         Outcome<std::vector<HeldOut>> heldOut = heldOutOf(best()->policy, work);
         FOVEA_TRY(heldOut);
@@ -378,7 +339,7 @@ private:
     const Options& m_options;
     Session& m_session;
     TuneFolder m_folder;
-    std::vector<Opened> m_texts; ///< tuned on, then held out
+    std::vector<NamedText> m_texts; ///< tuned on, then held out
     std::size_t m_tuned = 1;
     TuneWatch m_watch; ///< of the search, and of all that is measured after it
     TuneReport m_report;
@@ -386,9 +347,7 @@ private:
 
 Outcome<> run(const Options& options, Session& session) {
     FOVEA_TRY(checkPolicyGrid(options.grid, options.text.policy));
-    if (!options.files.empty() && options.text.text.textOption->count() > 0)
-        return badUsage("both a file (" + options.files.front() +
-                        ") and --text are given; one of them is accepted");
+    FOVEA_TRY(checkTexts(options.texts, options.text));
     Outcome<TuneOptions> tune = readOptions(options);
     FOVEA_TRY(tune);
     if ((options.sensitivity || options.budgets) && !tune->goal.withinKl && !tune->goal.withinPairs &&
@@ -409,21 +368,13 @@ Command addTune(CLI::App& program) {
         "queries without running the model, which predicts their loss with a band; then the likely ones are "
         "run, nearest to the bound first, until the best one is measured. Predicted and measured figures are "
         "never mixed. Without a bound: the front of cost against loss.");
-    app->add_option("FILE", options->files, "The texts to tune on; - is standard input.")->group("Text");
-    options->text.text.textOption = app->add_option("--text", options->text.text.text, "The text itself.")
-                                        ->type_name("\"...\"")
-                                        ->group("Text");
-    app->add_option("--held-out", options->heldOut,
+    addTexts(*app, options->texts, options->text, "The texts to tune on; - is standard input.");
+    app->add_option("--held-out", options->texts.heldOut,
                     "A text that is not tuned on; repeatable. The best policy is measured on it.")
         ->type_name("FILE")
         ->group("Text")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    addReadingOptions(*app, options->text.text);
-    app->add_option("--max-tokens", options->text.maxTokens,
-                    "Only the first tokens of each text. Default: all of it.")
-        ->type_name("N")
-        ->group("Text");
     app->add_option("--within-kl", options->withinKl,
                     "Find the cheapest policy whose mean next-token KL is at most this, in nats.")
         ->type_name("X")

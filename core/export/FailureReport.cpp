@@ -3,6 +3,7 @@
 #include "core/export/Session.h"
 #include "core/text/Display.h"
 #include <algorithm>
+#include <filesystem>
 
 namespace fovea {
 
@@ -79,6 +80,9 @@ std::string failureSession(const TextFailures& text, const PolicyFailure& failur
                            const AttentionPolicy& policy) {
     Session session;
     session.request = *text.snapshot->request;
+    std::error_code error; // the session may be opened from another folder than the one that is current now
+    if (const auto path = std::filesystem::absolute(session.request.modelPath, error); !error)
+        session.request.modelPath = path.string();
     session.request.policy = policy;
     session.request.depth = Depth::Propagated;
     session.request.headStats = true;

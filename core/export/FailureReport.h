@@ -21,7 +21,7 @@ struct TextFailures {
 [[nodiscard]] std::string failuresJson(const DocumentHead& head, const std::vector<TextFailures>& texts);
 
 /// A session that opens on the failure: the row before the token is pinned, in the layer and head that lost
-/// most.
+/// most. It names the model by its absolute path.
 [[nodiscard]] std::string failureSession(const TextFailures& text, const PolicyFailure& failure,
                                          const AttentionPolicy& policy);
 

@@ -50,13 +50,14 @@ std::vector<PolicyFailure> worstTokens(const PropagatedFidelity& f, const Failur
 }
 
 /// Which keys each failure's row reads: [failure][layer * H + head][key].
-using ReadKeys = std::vector<std::vector<std::vector<std::uint8_t>>>;
+using ReadKeys = std::vector<std::vector<std::vector<bool>>>;
 
 /// What a failure's row does not read.
 struct Lost {
-    std::vector<double> byKey;              ///< [query + 1] weight times value, over layers and heads
-    std::vector<std::vector<float>> weight; ///< [L*H][query + 1] of full attention; 0 where it is read
-    std::vector<double> kept;               ///< [L*H] mass that is read
+    std::vector<double> byKey;      ///< [query + 1] weight times value, over layers and heads
+    std::vector<float> weight;      ///< [query + 1] the greatest of full attention, where it is not read
+    std::vector<std::size_t> place; ///< [query + 1] the layer and head of that weight
+    std::vector<double> kept;       ///< [L*H] mass that is read
 };
 
 bool isWordByte(char c) {
@@ -104,17 +105,17 @@ private:
     Result<> watchReads() {
         m_reads.resize(m_failures.size());
         for (std::size_t n = 0; n < m_failures.size(); ++n)
-            m_reads[n].assign(m_layers * m_heads, std::vector<std::uint8_t>(m_failures[n].token, 0));
+            m_reads[n].assign(m_layers * m_heads, std::vector<bool>(m_failures[n].token, false));
         return watchHybrid(
             m_snapshot, m_policy,
             [&](const WatchedLayer& layer) -> Result<> {
                 for (std::size_t n = 0; n < m_failures.size(); ++n)
                     for (std::size_t h = 0; h < m_heads; ++h) {
-                        std::vector<std::uint8_t>& reads =
+                        std::vector<bool>& reads =
                             m_reads[n][placeOf(static_cast<std::size_t>(layer.input.layer), h)];
                         for (const KeptKey& key :
                              layer.plan.keptKeys(static_cast<int>(h), m_failures[n].token - 1))
-                            reads[key.key] = 1;
+                            reads[key.key] = true;
                     }
                 return {};
             },
@@ -134,19 +135,23 @@ private:
             const std::size_t query = m_failures[n].token - 1;
             Lost& lost = m_lost[n];
             lost.byKey.resize(query + 1, 0);
-            lost.weight.resize(m_layers * m_heads);
+            lost.weight.resize(query + 1, 0);
+            lost.place.resize(query + 1, 0);
             lost.kept.resize(m_layers * m_heads, 0);
             const double stream = std::max(1e-12, static_cast<double>(a.hiddenNorm[query]));
             for (std::size_t h = 0; h < m_heads; ++h) {
                 const std::size_t place = placeOf(static_cast<std::size_t>(layer), h);
-                AttentionRow row = makeRow(static_cast<int>(h), query, source);
+                const AttentionRow row = makeRow(static_cast<int>(h), query, source);
                 const auto group =
                     static_cast<std::size_t>(m_snapshot.model->shape.kvHeadOf(static_cast<int>(h)));
                 for (std::size_t key = 0; key <= query; ++key) {
-                    if (m_reads[n][place][key] != 0) {
+                    if (m_reads[n][place][key]) {
                         lost.kept[place] += static_cast<double>(row.full[key]);
-                        row.full[key] = 0;
                         continue;
+                    }
+                    if (row.full[key] > lost.weight[key]) {
+                        lost.weight[key] = row.full[key];
+                        lost.place[key] = place;
                     }
                     double square = 0;
                     for (std::size_t d = 0; d < dim; ++d) {
@@ -155,7 +160,6 @@ private:
                     }
                     lost.byKey[key] += static_cast<double>(row.full[key]) * std::sqrt(square) / stream;
                 }
-                lost.weight[place] = std::move(row.full);
             }
         }
         return {};
@@ -166,13 +170,10 @@ private:
         failure.hasSource = *most > 0;
         if (failure.hasSource) {
             failure.source = static_cast<std::size_t>(most - lost.byKey.begin());
-            std::size_t place = 0;
-            for (std::size_t p = 0; p < lost.weight.size(); ++p)
-                if (lost.weight[p][failure.source] > lost.weight[place][failure.source])
-                    place = p;
+            const std::size_t place = lost.place[failure.source];
             failure.layer = static_cast<int>(place / m_heads);
             failure.head = static_cast<int>(place % m_heads);
-            failure.lostMass = static_cast<double>(lost.weight[place][failure.source]);
+            failure.lostMass = static_cast<double>(lost.weight[failure.source]);
             failure.keptMass = std::min(1.0, lost.kept[place]);
             failure.repeated = repeatedBefore(m_snapshot.tokens->ids, failure.token, failure.source);
         }
