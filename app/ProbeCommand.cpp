@@ -3,12 +3,15 @@
 #include "app/PolicyOptions.h"
 #include "app/TextOptions.h"
 #include "app/Usage.h"
+#include "core/base/OutOfMemory.h"
 #include "core/engine/Generate.h"
+#include "core/engine/RunMemory.h"
 #include "core/export/ProbeReport.h"
 #include "core/model/Inspection.h"
 #include "core/probe/ProbeModel.h"
 #include "core/route/PolicyFits.h"
 #include <cstdio>
+#include <utility>
 
 namespace fovea::app {
 
@@ -85,7 +88,8 @@ Outcome<Asked> readOptions(const Options& options) {
 
 std::string table(const ProbeReport& report, const AttentionPolicy& policy) {
     std::string text = policy.summary() + "; drop-in: the weights never saw this policy\n";
-    char word[96];
+    char word[128];
+    bool marked = false, scored = false;
     for (const ProbeResult& probe : report.probes) {
         text += "\n" + std::string(probeInfo(probe.kind).name) + ": " + probeInfo(probe.kind).help + "\n";
         if (const std::string why = whyNotApplicable(probe); !why.empty()) {
@@ -108,15 +112,18 @@ std::string table(const ProbeReport& report, const AttentionPolicy& policy) {
                 text += word;
                 for (const ProbeCell& cell : size.cells) {
                     const ProbeScore& score = full ? cell.full : cell.hybrid;
-                    std::snprintf(word, sizeof word, "  %4.2f%c", score.accuracy(),
-                                  !full && !cell.passes() ? '!' : ' ');
+                    const bool fails = !full && !cell.passes();
+                    marked = marked || fails;
+                    std::snprintf(word, sizeof word, "  %4.2f%c", score.accuracy(), fails ? '!' : ' ');
                     text += word;
                 }
                 const ProbeScore all = full ? size.full() : size.hybrid();
                 const ProbeInterval interval = wilson(all);
                 std::snprintf(word, sizeof word, "   %.0f of %zu, %.2f to %.2f%s\n", all.right, all.cases,
-                              interval.low, interval.high, full && !size.fullPasses ? ": too few" : "");
+                              interval.low, interval.high,
+                              full && !size.fullPasses ? ": too few, so it was asked no more" : "");
                 text += word;
+                scored = true;
             }
     }
     if (const std::optional<QuestionGap> gap = questionGap(report.probes)) {
@@ -130,7 +137,13 @@ std::string table(const ProbeReport& report, const AttentionPolicy& policy) {
                       report.furthest->hybrid.accuracy());
         text += word;
     }
-    return text + "! more than 0.05 below full attention; intervals are Wilson's at 95 %\n";
+    if (scored)
+        text += "\nintervals are Wilson's at 95 %\n";
+    if (marked) {
+        std::snprintf(word, sizeof word, "! more than %.2f below full attention\n", kProbeMargin);
+        text += word;
+    }
+    return text;
 }
 
 Outcome<> run(const Options& options, Session& session) {
@@ -169,6 +182,7 @@ Outcome<> run(const Options& options, Session& session) {
         return badUsage("--sizes reaches " + std::to_string(asked->options.mostSize) +
                         ", past the model's context of " + std::to_string((*model)->shape.context) +
                         " tokens");
+    FOVEA_TRY(layersThatFit(*request, **model, asked->options.mostSize));
     ProbeModel probe(*model, *request);
     WorkContext quiet = work;
     quiet.progress = {};
@@ -190,29 +204,36 @@ Outcome<> run(const Options& options, Session& session) {
             furthestPair(*policy, (*model)->shape, asked->options.mostSize, asked->options.seed, quiet);
         FOVEA_TRY(pair);
         report.furthest = *pair;
+        FOVEA_TRY(saveAll());
     }
+    Outcome<> failed;
     for (const ProbeKind kind : asked->kinds) {
-        report.probes.emplace_back().kind = kind;
         Outcome<> saved;
-        const Result<ProbeResult> done = runProbe(
-            kind, asked->options, [&](std::string_view text) { return probe.count(text, quiet); },
-            [&](ProbeKind one, const ProbeCase& probeCase, ProbeArm arm) {
-                return probe.ask(one, probeCase, arm, quiet);
-            },
-            [&](const ProbeResult& soFar) {
-                report.probes.back() = soFar;
-                if (saved)
-                    saved = saveAll();
-            },
-            work);
-        FOVEA_TRY(done);
-        FOVEA_TRY(saved);
-        report.probes.back() = *done;
+        bool begun = false;
+        const Result<ProbeResult> done = orOutOfMemory("not enough memory for texts of this size.", [&] {
+            return runProbe(
+                kind, asked->options, [&](std::string_view text) { return probe.count(text, quiet); },
+                [&](ProbeKind one, const ProbeCase& probeCase, ProbeArm arm) {
+                    return probe.ask(one, probeCase, arm, quiet);
+                },
+                [&](const ProbeResult& soFar) {
+                    if (!std::exchange(begun, true))
+                        report.probes.emplace_back();
+                    report.probes.back() = soFar;
+                    if (saved)
+                        saved = saveAll();
+                },
+                work);
+        });
+        failed = done ? std::move(saved) : Outcome<>(tl::make_unexpected(Failure(done.error())));
+        if (!failed)
+            break; // what was asked until then is printed all the same
     }
     session.clearProgress();
-    const Outcome<> saved = saveAll();
+    if (!failed && (failed.error().status == kInterrupted || (report.probes.empty() && !report.furthest)))
+        return failed;
     FOVEA_TRY(print(options.output.json ? probeJson(head, report) : table(report, *policy)));
-    return saved;
+    return failed;
 }
 
 } // namespace
@@ -238,7 +259,9 @@ Command addProbe(CLI::App& program) {
                     "How many depths, from the beginning of the text to its end. Default: 11.")
         ->type_name("N")
         ->group("Probes");
-    app->add_option("--cases", options->cases, "Texts of each size and depth. Default: 20.")
+    app->add_option("--cases", options->cases,
+                    "Texts of each size and depth. A size needs 20 or more over all its depths; copy and "
+                    "recall have one depth. Default: 20.")
         ->type_name("N")
         ->group("Probes");
     app->add_option("--probe-seed", options->seed, "Of the texts. (--seed is the router's.) Default: 1.")

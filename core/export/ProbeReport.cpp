@@ -55,11 +55,13 @@ constexpr int kCellWidth = 64, kCellHeight = 24, kLeft = 64, kTop = 56;
 std::string whyNotApplicable(const ProbeResult& probe) {
     if (probe.lastPassed())
         return {};
-    const ProbeScore full = probe.sizes.empty() ? ProbeScore() : probe.sizes.front().full();
-    return line("not applicable: full attention must be right in %.2f of the cases and had %.0f of %zu at "
-                "%zu tokens",
-                kProbePass, full.right, full.cases,
-                probe.sizes.empty() ? std::size_t{0} : probe.sizes.front().size);
+    if (probe.sizes.empty())
+        return "not asked";
+    const ProbeScore full = probe.sizes.front().full();
+    return line(
+        "not applicable: full attention must be right in %.2f of the cases; at %zu tokens it was asked "
+        "no more after %zu, of which %.0f were right",
+        kProbePass, probe.sizes.front().size, full.cases, full.right);
 }
 
 std::optional<QuestionGap> questionGap(const std::vector<ProbeResult>& probes) {
@@ -127,14 +129,24 @@ std::string probeCsv(const ProbeReport& report) {
 }
 
 std::string probeSvg(const ProbeReport& report, const std::string& title) {
-    int width = 420, height = 40;
+    int width = 0, height = 40;
+    const auto widen = [&](const std::string& words, int size) { // so that the picture does not cut them
+        width = std::max(width, 24 + static_cast<int>(words.size()) * size * 6 / 10);
+    };
+    const std::string key = line("across: tokens; down: depth of the fact. Green: at most %.2f below full "
+                                 "attention; grey: full attention does not pass (its accuracy)",
+                                 kProbeMargin);
+    widen(title, 14);
+    widen(key, 12);
     std::string body;
     for (const ProbeResult& probe : report.probes) {
         const auto columns = static_cast<int>(probe.sizes.size());
         const int rows = columns > 0 ? static_cast<int>(probe.sizes.front().cells.size()) : 0;
         body += line("<g transform='translate(0,%d)'><text x='12' y='20' font-weight='bold'>%s</text>",
                      height, probeInfo(probe.kind).name);
-        if (const std::string why = whyNotApplicable(probe); !why.empty())
+        const std::string why = whyNotApplicable(probe);
+        widen(why, 12);
+        if (!why.empty())
             body += "<text x='12' y='38'>" + xmlText(why) + "</text>";
         for (int column = 0; column < columns; ++column) {
             const ProbeSize& size = probe.sizes[static_cast<std::size_t>(column)];
@@ -164,9 +176,7 @@ std::string probeSvg(const ProbeReport& report, const std::string& title) {
                 "font-size='12'>\n<rect width='100%%' height='100%%' fill='white'/>\n",
                 width, height + 24) +
            "<text x='12' y='24' font-size='14'>" + xmlText(title) + "</text>\n" + body +
-           line("<text x='12' y='%d'>across: tokens; down: depth of the fact. Green: at most %.2f below full "
-                "attention; grey: full attention does not pass (its accuracy)</text>\n</svg>\n",
-                height + 8, kProbeMargin);
+           line("<text x='12' y='%d'>", height + 8) + key + "</text>\n</svg>\n";
 }
 
 } // namespace fovea

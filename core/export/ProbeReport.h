@@ -15,7 +15,8 @@ struct ProbeReport {
     std::optional<FurthestPair> furthest;
 };
 
-/// "not applicable: ..." for a probe that full attention does not pass at its first size; empty: it applies.
+/// "not applicable: ..." for a probe that full attention does not pass at its first size, where it is asked
+/// no more once too many cases are wrong; "not asked" for one without a size; empty: it applies.
 [[nodiscard]] std::string whyNotApplicable(const ProbeResult& probe);
 /// The accuracies before and after of Question and Passkey at the largest size that both passed; empty: one
 /// of them was not asked or does not apply.

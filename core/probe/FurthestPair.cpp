@@ -5,6 +5,7 @@
 #include "core/route/PolicyFits.h"
 #include <cmath>
 #include <limits>
+#include <vector>
 
 namespace fovea {
 
@@ -44,6 +45,19 @@ public:
                     m_q.view()(t, h * m_dim + d) =
                         -kScale * std::sqrt(static_cast<float>(m_dim)) * m_k.view()(t, g * m_dim + d);
         }
+    }
+
+    /// Which keys are furthest, for `run`.
+    Result<> findFurthest(const WorkContext& work) {
+        for (std::size_t g = 0; g < static_cast<std::size_t>(m_shape.kvHeads); ++g)
+            for (std::size_t t = 0; t < m_tokens; ++t) {
+                FOVEA_TRY(work.checkpoint());
+                double least = std::numeric_limits<double>::infinity();
+                for (std::size_t j = 0; j <= t; ++j)
+                    least = std::min(least, product(g, t, j));
+                m_least.push_back(least);
+            }
+        return {};
     }
 
     Result<ProbeScore> run(const AttentionPolicy& policy, const WorkContext& work) const {
@@ -118,15 +132,13 @@ private:
         if (named > query)
             return false;
         const auto g = static_cast<std::size_t>(m_shape.kvHeadOf(static_cast<int>(head)));
-        double least = std::numeric_limits<double>::infinity();
-        for (std::size_t j = 0; j <= query; ++j)
-            least = std::min(least, product(g, query, j));
-        return product(g, query, named) <= least + kTie;
+        return product(g, query, named) <= m_least[g * m_tokens + query] + kTie;
     }
 
     const ModelShape& m_shape;
     std::size_t m_tokens, m_dim;
     Matrix m_q, m_k, m_v;
+    std::vector<double> m_least; ///< [G*T] the least product of a query's vector with one up to it
 };
 
 } // namespace
@@ -135,7 +147,8 @@ Result<FurthestPair> furthestPair(const AttentionPolicy& policy, const ModelShap
                                   std::uint64_t seed, const WorkContext& work) {
     const ModelShape plain = plainShape(shape);
     FOVEA_TRY(policyFits(policy, plain, tokens));
-    const Task task(plain, tokens, seed);
+    Task task(plain, tokens, seed);
+    FOVEA_TRY(task.findFurthest(work));
     FurthestPair pair;
     pair.tokens = tokens;
     const Result<ProbeScore> full = task.run(AttentionPolicy(), work);

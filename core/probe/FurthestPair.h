@@ -18,7 +18,7 @@ struct FurthestPair {
 
 /// `shape`: of the model whose heads and layer 0 the policy is about; native windows and soft-caps are left
 /// out. Errors: those of policyFits and runLayer, Cancelled. Throws std::bad_alloc. Cost: attention of one
-/// layer in each arm, and T^2 D multiply-adds for each head.
+/// layer in each arm, and T^2 D / 2 multiply-adds for each key-value head.
 [[nodiscard]] Result<FurthestPair> furthestPair(const AttentionPolicy& policy, const ModelShape& shape,
                                                 std::size_t tokens, std::uint64_t seed,
                                                 const WorkContext& work);

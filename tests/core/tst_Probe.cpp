@@ -282,7 +282,9 @@ void tst_Probe::full_mustPassFirst() {
     };
     const Result<ProbeResult> none = runProbe(ProbeKind::KeyValue, options, countWords, never, {}, {});
     QVERIFY(none && !none->lastPassed());
-    QVERIFY(whyNotApplicable(*none).find("not applicable") == 0);
+    const std::string why = whyNotApplicable(*none);
+    QVERIFY(why.find("not applicable") == 0);
+    QVERIFY2(why.find("asked no more after 23, of which 0 were right") != std::string::npos, why.c_str());
     QVERIFY(whyNotApplicable(*found).empty());
 }
 
@@ -443,6 +445,14 @@ void tst_Probe::documents_holdEveryCell() {
     QCOMPARE(occurrences(svg, "#9fd3a8"), std::size_t{1}); // passes
     QCOMPARE(occurrences(svg, "#e5a39b"), std::size_t{1}); // does not
     QCOMPARE(occurrences(svg, "#dddddd"), std::size_t{2}); // full attention does not
+    // No words are cut: a letter of 12 pixels is about 7 wide.
+    const auto widthOf = [](const std::string& picture) {
+        return std::stoul(picture.substr(picture.find("width='") + 7));
+    };
+    const std::size_t key = svg.find("across:");
+    QVERIFY(widthOf(svg) >= 7 * (svg.find('<', key) - key));
+    const std::string title(300, 'w');
+    QVERIFY(widthOf(probeSvg(report, title)) >= 7 * title.size());
 }
 
 QTEST_GUILESS_MAIN(tst_Probe)
