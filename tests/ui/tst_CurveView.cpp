@@ -21,6 +21,7 @@
 #include <QToolButton>
 #include <QUndoStack>
 #include <cmath>
+#include <future>
 
 using namespace fovea;
 using namespace fovea::ui;
@@ -41,6 +42,37 @@ SnapshotPtr finished(std::size_t tokens) {
     snapshot->full = full;
     return snapshot;
 }
+
+/// The view and what it works on.
+struct Shown {
+    explicit Shown(const Request& request) : requests(request) {}
+    void show(int width, int height) {
+        view.resize(width, height);
+        view.show();
+    }
+    /// Runs the request to its end.
+    [[nodiscard]] bool run() {
+        runs.submitNow();
+        return QTest::qWaitFor([&] { return !runs.updating() && runs.lastComplete(); }, 120000);
+    }
+    template <class T>
+    [[nodiscard]] T* find(const char* name) const {
+        return view.findChild<T*>(QLatin1String(name));
+    }
+    [[nodiscard]] QString said() const { return find<ElidedLabel>("curve.state")->toolTip(); }
+    [[nodiscard]] CurvePlot* plot() const { return find<CurvePlot>("curve.plot"); }
+    [[nodiscard]] std::size_t marks(std::initializer_list<CurveMark> kinds) const {
+        const std::vector<CurvePoint>& all = plot()->points();
+        return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const CurvePoint& p) {
+            return std::find(kinds.begin(), kinds.end(), p.mark) != kinds.end();
+        }));
+    }
+
+    RequestModel requests;
+    SelectionModel selection;
+    RunController runs{requests, selection};
+    CurveView view{ViewContext{runs, requests, selection}};
+};
 
 } // namespace
 
@@ -81,16 +113,12 @@ private slots:
 
     /// The names in the two lists are never cut, however narrow the dock.
     void namesOfTheListsFit() {
-        const auto snapshot = test::tinySnapshot();
-        RequestModel requests{*snapshot->request};
-        SelectionModel selection;
-        RunController runs{requests, selection};
-        CurveView view(ViewContext{runs, requests, selection});
-        view.show();
-        view.resize(view.minimumSizeHint());
+        Shown s(*test::tinySnapshot()->request);
+        s.view.show();
+        s.view.resize(s.view.minimumSizeHint());
         QCoreApplication::processEvents();
         for (const char* name : {"curve.cost", "curve.fidelity"}) {
-            auto* box = view.findChild<QComboBox*>(QLatin1String(name));
+            auto* box = s.find<QComboBox>(name);
             QStyleOptionComboBox option;
             option.initFrom(box);
             const int room =
@@ -150,41 +178,44 @@ private slots:
 
     void nothingIsSweptUnasked_andTheButtonSaysWhatItCosts() {
         const auto snapshot = finished(60);
-        RequestModel requests(*snapshot->request);
-        SelectionModel selection;
-        RunController runs(requests, selection);
-        CurveView view(ViewContext{runs, requests, selection});
-        runs.adopt(snapshot);
-        QVERIFY(!runs.sweeping());
-        const QString button = view.findChild<QPushButton*>("curve.start")->text();
+        Shown s(*snapshot->request);
+        s.runs.adopt(snapshot);
+        QVERIFY(!s.runs.sweeping());
+        const QString button = s.find<QPushButton>("curve.start")->text();
         const auto points = sweepPolicies(CurveView::plan(snapshot->request->policy, 60));
         QVERIFY2(button.contains(QStringLiteral("%1 runs").arg(points->size())) &&
                      button.contains(QStringLiteral("about ")),
                  qPrintable(button));
+        QVERIFY2(s.said().contains(QStringLiteral("predicted curve takes about ")), qPrintable(s.said()));
+    }
+
+    /// A model that predicts no tokens has no predicted curve, so no time of one is told.
+    void anEncoderIsToldOfNoPrediction() {
+        auto snapshot = std::make_shared<Snapshot>(*finished(60));
+        auto model = std::make_shared<Model>(*snapshot->model);
+        model->shape.causal = false;
+        snapshot->model = model;
+        Shown s(*snapshot->request);
+        s.runs.adopt(snapshot);
+        QVERIFY(s.find<QPushButton>("curve.predict")->isHidden());
+        QCOMPARE(s.said(), QStringLiteral("not swept yet"));
     }
 
     void aResultOfAnotherPolicyOrTextIsNotThePolicyNow() {
         const auto snapshot = finished(60);
-        RequestModel requests(*snapshot->request);
-        SelectionModel selection;
-        RunController runs(requests, selection);
-        CurveView view(ViewContext{runs, requests, selection});
-        auto* plot = view.findChild<CurvePlot*>("curve.plot");
-        const auto marks = [&](CurveMark mark) {
-            return std::count_if(plot->points().begin(), plot->points().end(),
-                                 [&](const CurvePoint& p) { return p.mark == mark; });
-        };
-        runs.adopt(snapshot);
-        QCOMPARE(marks(CurveMark::Current), 1);
-        requests.setParam(*findParam("window"), ParamValue(std::int64_t{3}));
-        QCOMPARE(marks(CurveMark::Current), 0);
-        QCOMPARE(marks(CurveMark::Full), 1);
-        requests.undoStack().undo();
-        QCOMPARE(marks(CurveMark::Current), 1);
-        requests.setText("another text", QStringLiteral("typing"));
-        QCOMPARE(marks(CurveMark::Current), 0);
-        QCOMPARE(marks(CurveMark::Full), 0);
-        QVERIFY(!view.findChild<QPushButton*>("curve.start")->isEnabled()); // its full run is not there
+        Shown s(*snapshot->request);
+        const std::size_t none = 0, one = 1;
+        s.runs.adopt(snapshot);
+        QCOMPARE(s.marks({CurveMark::Current}), one);
+        s.requests.setParam(*findParam("window"), ParamValue(std::int64_t{3}));
+        QCOMPARE(s.marks({CurveMark::Current}), none);
+        QCOMPARE(s.marks({CurveMark::Full}), one);
+        s.requests.undoStack().undo();
+        QCOMPARE(s.marks({CurveMark::Current}), one);
+        s.requests.setText("another text", QStringLiteral("typing"));
+        QCOMPARE(s.marks({CurveMark::Current}), none);
+        QCOMPARE(s.marks({CurveMark::Full}), none);
+        QVERIFY(!s.find<QPushButton>("curve.start")->isEnabled()); // its full run is not there
     }
 
     /// The real engine on a tiny model.
@@ -198,27 +229,21 @@ private slots:
         request.policy.local.window = 4;
         request.policy.routed.signal = "key_norm";
         request.policy.routed.budget = 2;
-        RequestModel requests(request);
-        SelectionModel selection;
-        RunController runs(requests, selection);
-        CurveView view(ViewContext{runs, requests, selection});
-        view.resize(900, 300);
-        view.show();
-        runs.submitNow();
-        QTRY_VERIFY(!runs.updating() && runs.lastComplete());
-        auto* start = view.findChild<QPushButton*>("curve.start");
-        auto* state = view.findChild<ElidedLabel*>("curve.state");
+        Shown s(request);
+        s.show(900, 300);
+        QVERIFY(s.run());
+        RunController& runs = s.runs;
+        auto* start = s.find<QPushButton>("curve.start");
         QTest::mouseClick(start, Qt::LeftButton);
         QVERIFY(runs.sweeping());
-        QVERIFY2(state->toolTip().contains(QStringLiteral("of %1 runs").arg(runs.sweepTotal())),
-                 qPrintable(state->toolTip()));
+        QVERIFY2(s.said().contains(QStringLiteral("of %1 runs").arg(runs.sweepTotal())),
+                 qPrintable(s.said()));
         QTRY_VERIFY(!runs.sweeping());
         const std::vector<SweepPoint>& points = runs.sweepPoints();
         QCOMPARE(static_cast<int>(points.size()), runs.sweepTotal());
         // A control stands above or below its point, not beside it.
-        auto* plot = view.findChild<CurvePlot*>("curve.plot");
         int controls = 0;
-        for (const CurvePoint& mark : plot->points()) {
+        for (const CurvePoint& mark : s.plot()->points()) {
             if (mark.mark != CurveMark::Random && mark.mark != CurveMark::Oracle)
                 continue;
             ++controls;
@@ -231,24 +256,24 @@ private slots:
         }
         QVERIFY(controls > 0);
         // Saving asks in a dialog that the window goes on beside.
-        view.exportNumbers();
-        auto* dialog = view.findChild<QFileDialog*>("curve.saveNumbers");
+        s.view.exportNumbers();
+        auto* dialog = s.find<QFileDialog>("curve.saveNumbers");
         QVERIFY(dialog && dialog->isVisible());
         const QString csv = folder.filePath(QStringLiteral("points.csv"));
         emit dialog->fileSelected(csv);
         dialog->close();
         QVERIFY(QFile::exists(csv));
-        QVERIFY(state->toolTip().contains(QStringLiteral("saved")));
+        QVERIFY(s.said().contains(QStringLiteral("saved")));
         // Of another text none of this is said.
-        requests.setText("bbbcaca", QStringLiteral("typing"));
-        QVERIFY(!view.findChild<QToolButton*>("curve.save")->isEnabled());
-        QVERIFY(plot->points().empty());
+        s.requests.setText("bbbcaca", QStringLiteral("typing"));
+        QVERIFY(!s.find<QToolButton>("curve.save")->isEnabled());
+        QVERIFY(s.plot()->points().empty());
         QTRY_VERIFY(!runs.updating());
         QSignalSpy finished(&runs, &RunController::sweepFinished);
         QTest::mouseClick(start, Qt::LeftButton);
-        QTest::mouseClick(view.findChild<QToolButton*>("curve.cancel"), Qt::LeftButton);
+        QTest::mouseClick(s.find<QToolButton>("curve.cancel"), Qt::LeftButton);
         QTRY_VERIFY(!runs.sweeping());
-        const QString said = state->toolTip();
+        const QString said = s.said();
         // A sweep of a tiny model may be through before the button is reached.
         const bool cancelled = finished.back().at(0).toBool();
         QVERIFY2(!cancelled ? !said.contains(QStringLiteral("cancelled"))
@@ -260,42 +285,28 @@ private slots:
 
     /// Predictions come without a sweep, are drawn apart from what is measured, and load like points of it.
     void aPredictedCurveFromItsButton() {
-        const test::SmallModelFile model;
-        Request request;
-        request.modelPath = model.path();
-        request.text = std::make_shared<const std::string>(test::smallText(90));
+        Request request = onSmallModel(90);
         request.policy.local.window = 8;
         request.policy.routed.signal = "group_dot";
         request.policy.routed.budget = 4;
-        RequestModel requests(request);
-        SelectionModel selection;
-        RunController runs(requests, selection);
-        CurveView view(ViewContext{runs, requests, selection});
-        view.resize(1000, 400);
-        view.show();
-        auto* predict = view.findChild<QPushButton*>("curve.predict");
+        Shown s(request);
+        s.show(1000, 400);
+        auto* predict = s.find<QPushButton>("curve.predict");
         QVERIFY(!predict->isEnabled()); // no full run yet
-        runs.submitNow();
-        QTRY_VERIFY_WITH_TIMEOUT(!runs.updating() && runs.lastComplete(), 120000);
-        auto* plot = view.findChild<CurvePlot*>("curve.plot");
-        auto* state = view.findChild<ElidedLabel*>("curve.state");
+        QVERIFY(s.run());
+        CurvePlot* plot = s.plot();
         QVERIFY(predict->isEnabled());
-        QVERIFY2(state->toolTip().contains(QStringLiteral("curve takes about ")),
-                 qPrintable(state->toolTip()));
-        const auto marks = [&](std::initializer_list<CurveMark> kinds) {
-            return std::count_if(plot->points().begin(), plot->points().end(), [&](const CurvePoint& p) {
-                return std::find(kinds.begin(), kinds.end(), p.mark) != kinds.end();
-            });
-        };
-        QCOMPARE(marks({CurveMark::Predicted, CurveMark::PredictedFront}), 0);
+        QVERIFY2(s.said().contains(QStringLiteral("curve takes about ")), qPrintable(s.said()));
+        const std::size_t none = 0;
+        QCOMPARE(s.marks({CurveMark::Predicted, CurveMark::PredictedFront}), none);
         QTest::mouseClick(predict, Qt::LeftButton);
         QVERIFY(!predict->isEnabled());
-        QTRY_VERIFY_WITH_TIMEOUT(marks({CurveMark::PredictedFront}) > 1, 120000);
-        const SweepPlan grid = CurveView::plan(request.policy, runs.snapshot()->tokens->size());
-        QCOMPARE(static_cast<std::size_t>(marks({CurveMark::Predicted, CurveMark::PredictedFront})),
+        QTRY_VERIFY_WITH_TIMEOUT(s.marks({CurveMark::PredictedFront}) > 1, 120000);
+        const SweepPlan grid = CurveView::plan(request.policy, s.runs.snapshot()->tokens->size());
+        QCOMPARE(s.marks({CurveMark::Predicted, CurveMark::PredictedFront}),
                  grid.axes[0].values.size() * grid.axes[1].values.size());
-        QCOMPARE(marks({CurveMark::Front, CurveMark::Policy}), 0); // nothing was measured
-        QVERIFY2(state->toolTip().contains(QStringLiteral("rank correlation")), qPrintable(state->toolTip()));
+        QCOMPARE(s.marks({CurveMark::Front, CurveMark::Policy}), none); // nothing was measured
+        QVERIFY2(s.said().contains(QStringLiteral("rank correlation")), qPrintable(s.said()));
         QVERIFY(plot->findChild<QObject*>(QStringLiteral("curve.bands")) != nullptr);
         int id = -1;
         for (const CurvePoint& mark : plot->points())
@@ -305,119 +316,132 @@ private slots:
                     id = mark.id;
             }
         // A click loads the policy; measuring it changes no prediction.
-        const AttentionPolicy before = requests.request().policy;
+        const AttentionPolicy before = s.requests.request().policy;
         emit plot->clicked(id);
-        QVERIFY(!sameButName(requests.request().policy, before));
-        QVERIFY(marks({CurveMark::PredictedFront}) > 1);
+        QVERIFY(!sameButName(s.requests.request().policy, before));
+        QVERIFY(s.marks({CurveMark::PredictedFront}) > 1);
         // Seconds are not predicted, and of another text nothing is known.
-        view.findChild<QComboBox*>("curve.cost")->setCurrentIndex(2);
-        QCOMPARE(marks({CurveMark::Predicted, CurveMark::PredictedFront}), 0);
-        view.findChild<QComboBox*>("curve.cost")->setCurrentIndex(0);
-        QVERIFY(marks({CurveMark::PredictedFront}) > 1);
-        requests.setText(test::smallText(60), QStringLiteral("typing"));
-        QCOMPARE(marks({CurveMark::Predicted, CurveMark::PredictedFront}), 0);
+        s.find<QComboBox>("curve.cost")->setCurrentIndex(2);
+        QCOMPARE(s.marks({CurveMark::Predicted, CurveMark::PredictedFront}), none);
+        s.find<QComboBox>("curve.cost")->setCurrentIndex(0);
+        QVERIFY(s.marks({CurveMark::PredictedFront}) > 1);
+        s.requests.setText(test::smallText(60), QStringLiteral("typing"));
+        QCOMPARE(s.marks({CurveMark::Predicted, CurveMark::PredictedFront}), none);
     }
 
     /// A goal is chosen from the menu; its answer becomes B, and what was run for it is drawn as measured.
     void aSearchLoadsItsAnswer() {
-        const test::SmallModelFile model;
-        Request request;
-        request.modelPath = model.path();
-        request.text = std::make_shared<const std::string>(test::smallText(90));
-        RequestModel requests(request);
-        SelectionModel selection;
-        RunController runs(requests, selection);
-        CurveView view(ViewContext{runs, requests, selection});
-        view.resize(1000, 400);
-        view.show();
-        auto* find = view.findChild<QToolButton*>("curve.find");
+        const Request request = onSmallModel(90);
+        Shown s(request);
+        s.show(1000, 400);
+        auto* find = s.find<QToolButton>("curve.find");
         QVERIFY(!find->isEnabled()); // no full run yet
-        runs.submitNow();
-        QTRY_VERIFY_WITH_TIMEOUT(!runs.updating() && runs.lastComplete(), 120000);
+        QVERIFY(s.run());
         QVERIFY(find->isEnabled());
         QAction* within = nullptr;
-        for (QAction* action : view.findChild<QMenu*>("curve.goals")->actions())
+        for (QAction* action : s.find<QMenu>("curve.goals")->actions())
             if (action->text().contains(QStringLiteral("within KL 0.1")))
                 within = action;
         QVERIFY(within != nullptr);
         within->trigger();
         QVERIFY(!find->isEnabled()); // one at a time
-        auto* prediction = view.findChild<CurvePrediction*>();
+        auto* prediction = s.view.findChild<CurvePrediction*>();
         QTRY_VERIFY_WITH_TIMEOUT(!prediction->running(), 120000);
         const Tuning* tuning = prediction->tuning();
         QVERIFY(tuning != nullptr && tuning->best);
         const TunePoint& best = tuning->points[*tuning->best];
         QVERIFY(best.measuredKl() <= 0.1);
-        QVERIFY(sameButName(requests.request().policy, best.candidate.policy));
-        auto* state = view.findChild<ElidedLabel*>("curve.state");
-        QVERIFY2(state->toolTip().contains(QStringLiteral("cheapest within KL 0.1")),
-                 qPrintable(state->toolTip()));
-        auto* plot = view.findChild<CurvePlot*>("curve.plot");
-        std::size_t measured = 0;
-        for (const CurvePoint& mark : plot->points())
-            if (mark.mark == CurveMark::Front || mark.mark == CurveMark::Policy) {
+        QVERIFY(sameButName(s.requests.request().policy, best.candidate.policy));
+        QVERIFY2(s.said().contains(QStringLiteral("cheapest within KL 0.1")), qPrintable(s.said()));
+        for (const CurvePoint& mark : s.plot()->points())
+            if (mark.mark == CurveMark::Front || mark.mark == CurveMark::Policy)
                 QVERIFY(std::isnan(mark.low)); // no band: it was measured
-                ++measured;
-            }
-        QCOMPARE(measured, tuning->runs);
-        requests.undoStack().undo();
-        QVERIFY(sameButName(requests.request().policy, request.policy));
+        QCOMPARE(s.marks({CurveMark::Front, CurveMark::Policy}), tuning->runs);
+        s.requests.undoStack().undo();
+        QVERIFY(sameButName(s.requests.request().policy, request.policy));
+        // Its points belong to no base policy, so they do not belong to another one either.
+        QVERIFY2(s.said().contains(QStringLiteral("click a point")), qPrintable(s.said()));
+    }
+
+    /// An answer that is on its way when the search is given up loads nothing: it is of another text, or was
+    /// not wanted any more.
+    void anAnswerThatWasGivenUpLoadsNothing_data() {
+        QTest::addColumn<bool>("cancelled");
+        QTest::newRow("Cancel") << true;
+        QTest::newRow("another text") << false;
+    }
+    void anAnswerThatWasGivenUpLoadsNothing() {
+        QFETCH(bool, cancelled);
+        const Request request = onSmallModel(90);
+        Shown s(request);
+        s.show(1000, 400);
+        QVERIFY(s.run());
+        s.view.startSearch({0.1, {}});
+        // Questions of one urgency are answered in turn: when this one is asked, the search has ended. The
+        // window has not looked yet.
+        std::promise<void> ended;
+        s.runs.fetch<int>(
+            &s.view, {"test", Urgency::Background},
+            [&ended](const WorkContext&) -> Result<int> {
+                ended.set_value();
+                return 0;
+            },
+            [](const Result<int>&) {});
+        ended.get_future().wait();
+        if (cancelled)
+            s.find<QToolButton>("curve.cancel")->click();
+        else
+            s.requests.setText(test::smallText(60), QStringLiteral("typing"));
+        auto* prediction = s.view.findChild<CurvePrediction*>();
+        QTRY_VERIFY_WITH_TIMEOUT(!prediction->running(), 120000);
+        QVERIFY(sameButName(s.requests.request().policy, request.policy));
+        QVERIFY2(s.said().contains(cancelled ? QStringLiteral("search cancelled")
+                                             : QStringLiteral("text or model changed")),
+                 qPrintable(s.said()));
     }
 
     /// A prediction around another policy does not make the points of a sweep belong to that policy.
     void aPredictionLeavesTheSweepItsBase() {
-        const test::SmallModelFile model;
-        Request request;
-        request.modelPath = model.path();
-        request.text = std::make_shared<const std::string>(test::smallText(40));
+        Request request = onSmallModel(40);
         request.policy.local.window = 8;
-        RequestModel requests(request);
-        SelectionModel selection;
-        RunController runs(requests, selection);
-        CurveView view(ViewContext{runs, requests, selection});
-        view.resize(1000, 400);
-        view.show();
-        runs.submitNow();
-        QTRY_VERIFY_WITH_TIMEOUT(!runs.updating() && runs.lastComplete(), 120000);
-        auto* state = view.findChild<ElidedLabel*>("curve.state");
-        QTest::mouseClick(view.findChild<QPushButton*>("curve.start"), Qt::LeftButton);
-        QTRY_VERIFY_WITH_TIMEOUT(!runs.sweeping() && !runs.sweepPoints().empty(), 120000);
-        QVERIFY2(state->toolTip().contains(QStringLiteral("click a point")), qPrintable(state->toolTip()));
-        AttentionPolicy other = requests.request().policy;
+        Shown s(request);
+        s.show(1000, 400);
+        QVERIFY(s.run());
+        QTest::mouseClick(s.find<QPushButton>("curve.start"), Qt::LeftButton);
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.sweeping() && !s.runs.sweepPoints().empty(), 120000);
+        QVERIFY2(s.said().contains(QStringLiteral("click a point")), qPrintable(s.said()));
+        AttentionPolicy other = s.requests.request().policy;
         other.always.sinks = 3;
-        requests.setPolicy(other, QStringLiteral("sinks"));
-        QVERIFY2(state->toolTip().contains(QStringLiteral("another base policy")),
-                 qPrintable(state->toolTip()));
-        QTRY_VERIFY_WITH_TIMEOUT(!runs.updating(), 120000);
-        QTest::mouseClick(view.findChild<QPushButton*>("curve.predict"), Qt::LeftButton);
-        auto* plot = view.findChild<CurvePlot*>("curve.plot");
-        const auto predicted = [&] {
-            return std::any_of(plot->points().begin(), plot->points().end(),
-                               [](const CurvePoint& p) { return p.mark == CurveMark::PredictedFront; });
-        };
-        QTRY_VERIFY_WITH_TIMEOUT(predicted(), 120000);
-        QVERIFY2(state->toolTip().contains(QStringLiteral("another base policy")),
-                 qPrintable(state->toolTip()));
+        s.requests.setPolicy(other, QStringLiteral("sinks"));
+        QVERIFY2(s.said().contains(QStringLiteral("another base policy")), qPrintable(s.said()));
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 120000);
+        QTest::mouseClick(s.find<QPushButton>("curve.predict"), Qt::LeftButton);
+        QTRY_VERIFY_WITH_TIMEOUT(s.marks({CurveMark::PredictedFront}) > 0, 120000);
+        QVERIFY2(s.said().contains(QStringLiteral("another base policy")), qPrintable(s.said()));
     }
 
     void theCommandIsThePolicyNow() {
-        const auto snapshot = test::tinySnapshot();
-        Request request = *snapshot->request;
+        Request request = *test::tinySnapshot()->request;
         request.policy.local.window = 64;
         request.policy.always.sinks = 4;
-        RequestModel requests(request);
-        SelectionModel selection;
-        RunController runs(requests, selection);
-        CurveView view(ViewContext{runs, requests, selection});
-        view.resize(760, 240);
-        view.show();
-        QTest::mouseClick(view.findChild<QToolButton*>("curve.copy"), Qt::LeftButton);
+        Shown s(request);
+        s.show(760, 240);
+        QTest::mouseClick(s.find<QToolButton>("curve.copy"), Qt::LeftButton);
         const QString command = QApplication::clipboard()->text();
         QVERIFY2(command.contains("--window 64") && command.contains("--sinks 4"), qPrintable(command));
         // Nothing to sweep before a full run is there.
-        QVERIFY(!view.findChild<QPushButton*>("curve.start")->isEnabled());
-        QVERIFY(!view.findChild<QToolButton*>("curve.save")->isEnabled());
+        QVERIFY(!s.find<QPushButton>("curve.start")->isEnabled());
+        QVERIFY(!s.find<QToolButton>("curve.save")->isEnabled());
     }
+
+private:
+    [[nodiscard]] Request onSmallModel(std::size_t tokens) const {
+        Request request;
+        request.modelPath = m_model.path();
+        request.text = std::make_shared<const std::string>(test::smallText(tokens));
+        return request;
+    }
+    test::SmallModelFile m_model;
 };
 
 QTEST_MAIN(tst_CurveView)

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <utility>
 
 namespace fovea::ui {
 
@@ -42,33 +43,35 @@ void CurvePrediction::find(SnapshotPtr now, const TuneGoal& goal, std::size_t ru
     options.goal = goal;
     options.runs = runs;
     const Snapshot& text = *now;
-    run(now, *presetPolicy(defaultPreset(true)), standardSpace(text.model->shape, text.tokens->size()),
-        options);
+    run(now, {}, standardSpace(text.model->shape, text.tokens->size()), options);
 }
 
-void CurvePrediction::run(SnapshotPtr now, const AttentionPolicy& base, Result<TuneSpace> space,
+void CurvePrediction::run(SnapshotPtr now, std::optional<AttentionPolicy> base, Result<TuneSpace> space,
                           const TuneOptions& options) {
     m_tuning.reset();
     m_of = std::move(now);
-    m_base = base;
+    m_base = std::move(base);
     if (!space) {
         emit changed(QString::fromStdString(space.error().message));
         return;
     }
     m_running = true;
+    m_givenUp = false;
+    const QString doing = m_base ? tr("predicting: %1 %2 %") : tr("searching: %1 %2 %");
     const auto newest = std::make_shared<Newest>();
     m_context.runs.fetch<Answer>(
         this,
         {kKey, Urgency::Background,
-         [this, newest](const Progress& p) {
+         [this, newest, doing](const Progress& p) {
+             if (m_givenUp)
+                 return;
              Answer state;
              {
                  const std::lock_guard lock(newest->mutex);
                  state = std::move(newest->state);
                  newest->state = nullptr;
              }
-             const QString said = tr("predicting: %1 %2 %")
-                                      .arg(QString::fromStdString(p.what))
+             const QString said = doing.arg(QString::fromStdString(p.what))
                                       .arg(p.total > 0 ? std::floor(100 * p.done / p.total) : 0);
              if (state && state->predicts()) {
                  m_tuning = std::move(state);
@@ -92,10 +95,15 @@ void CurvePrediction::run(SnapshotPtr now, const AttentionPolicy& base, Result<T
 
 void CurvePrediction::finish(Result<std::shared_ptr<const Tuning>> answer, const TuneOptions& options) {
     m_running = false;
-    if (!answer) { // what was measured until then stays
-        emit changed(answer.error().code == ErrorCode::Cancelled
-                         ? tr("prediction cancelled")
-                         : QString::fromStdString(answer.error().message));
+    // What was measured until then stays. An answer that was on its way by then is none.
+    if (std::exchange(m_givenUp, false) || (!answer && answer.error().code == ErrorCode::Cancelled)) {
+        const QString what = m_base ? tr("prediction") : tr("search");
+        emit changed(m_of ? tr("%1 cancelled").arg(what)
+                          : tr("the %1 ended: text or model changed").arg(what));
+        return;
+    }
+    if (!answer) {
+        emit changed(QString::fromStdString(answer.error().message));
         return;
     }
     if (!(*answer)->predicts()) {
@@ -132,6 +140,7 @@ void CurvePrediction::finish(Result<std::shared_ptr<const Tuning>> answer, const
 }
 
 void CurvePrediction::cancel() {
+    m_givenUp = m_running;
     m_context.runs.drop(kKey);
 }
 
@@ -143,8 +152,7 @@ const Tuning* CurvePrediction::tuning() const {
 void CurvePrediction::dropOld() {
     if (!m_of || m_context.runs.standing(*m_of) != Standing::OtherRun)
         return;
-    if (m_running)
-        cancel();
+    cancel();
     m_tuning.reset();
     m_of.reset();
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include "core/tune/Tuner.h"
 #include "ui/views/View.h"
+#include <optional>
 
 namespace fovea::ui {
 
@@ -18,12 +19,14 @@ public:
     /// Searches the space of `fovea tune` for the goal, with at most `runs` runs of the text. What is
     /// measured shows while the search goes on; at its end `found` tells the answer.
     void find(SnapshotPtr now, const TuneGoal& goal, std::size_t runs = 16);
+    /// Gives up what is under way; what it has shown stays. No answer is told any more, not even one that was
+    /// on its way.
     void cancel();
     [[nodiscard]] bool running() const { return m_running; }
     /// While it belongs to the text and model that are set; null while there is none.
     [[nodiscard]] const Tuning* tuning() const;
-    /// The policy that its grid varies.
-    [[nodiscard]] const AttentionPolicy& base() const { return m_base; }
+    /// The policy that its grid varies; empty: a search, which takes presets too.
+    [[nodiscard]] const std::optional<AttentionPolicy>& base() const { return m_base; }
     /// Drops a prediction, also one that is under way, when another text or model is set.
     void dropOld();
 
@@ -44,14 +47,15 @@ signals:
     void found(const fovea::AttentionPolicy& policy);
 
 private:
-    void run(SnapshotPtr now, const AttentionPolicy& base, Result<TuneSpace> space,
+    void run(SnapshotPtr now, std::optional<AttentionPolicy> base, Result<TuneSpace> space,
              const TuneOptions& options);
     void finish(Result<std::shared_ptr<const Tuning>> answer, const TuneOptions& options);
     ViewContext m_context;
-    AttentionPolicy m_base;
+    std::optional<AttentionPolicy> m_base;
     std::shared_ptr<const Tuning> m_tuning;
     SnapshotPtr m_of; ///< whose text and model it belongs to, also while it is under way
     bool m_running = false;
+    bool m_givenUp = false; ///< what is under way
 };
 
 } // namespace fovea::ui

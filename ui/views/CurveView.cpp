@@ -378,19 +378,17 @@ void CurveView::updateState() {
     const bool running = m_context.runs.sweeping(), predicting = m_prediction->running();
     QString start = tr("Sweep"), predictTime;
     if (isReady && !running && !predicting) {
+        const SweepPlan grid = plan(m_context.requests.request().policy, now->tokens->size(), isCausal);
         const std::size_t runs =
-            sweepPolicies(plan(m_context.requests.request().policy, now->tokens->size(), causal()))
-                .transform([](const auto& list) { return list.size(); })
-                .value_or(0);
+            sweepPolicies(grid).transform([](const auto& list) { return list.size(); }).value_or(0);
         const double seconds =
             secondsPerPoint(m_context.runs.lastComplete(), *now->full) * static_cast<double>(runs);
         start = tr("Sweep: %1 runs, %2").arg(runs).arg(aboutTime(seconds));
-        const auto policies =
-            static_cast<std::size_t>(plan(m_context.requests.request().policy, now->tokens->size(), causal())
-                                         .axes.front()
-                                         .values.size()) *
-            (isCausal ? 4 : 0);
-        predictTime = aboutTime(CurvePrediction::secondsFor(*now, policies));
+        std::size_t policies = 1;
+        for (const SweepAxis& one : grid.axes)
+            policies *= one.values.size();
+        if (isCausal)
+            predictTime = aboutTime(CurvePrediction::secondsFor(*now, policies));
     }
     m_predict->setEnabled(isReady && isCausal && !running && !predicting);
     m_predict->setVisible(isCausal);
@@ -416,8 +414,9 @@ void CurveView::updateState() {
     else if (!isReady)
         text = tr("waits for the full run");
     else if (points().empty() && m_prediction->tuning() != nullptr)
-        text = gridBase(m_prediction->base()) ==
-                       gridBase(plan(m_context.requests.request().policy, now->tokens->size()).base)
+        text = !m_prediction->base() ||
+                       gridBase(*m_prediction->base()) ==
+                           gridBase(plan(m_context.requests.request().policy, now->tokens->size()).base)
                    ? m_prediction->quality()
                    : tr("predictions belong to another base policy; predict again to compare");
     else if (points().empty())

@@ -40,9 +40,9 @@ public slots:
 private:
     void refresh();
     void updateState();
-    [[nodiscard]] bool ready() const; ///< the full run of what is set is there
-    /// The sweep's points while they belong to what is set, else none.
+    [[nodiscard]] bool ready() const;  ///< the full run of what is set is there
     [[nodiscard]] bool causal() const; ///< whether the model predicts tokens; true before there is one
+    /// The sweep's points while they belong to what is set, else none.
     [[nodiscard]] const std::vector<SweepPoint>& points() const;
     /// The finished run of the policy now set; null while there is none.
     [[nodiscard]] SnapshotPtr policyNow() const;
