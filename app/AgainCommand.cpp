@@ -5,17 +5,6 @@ namespace fovea::app {
 
 namespace {
 
-/// A word for a shell.
-std::string shellWord(const std::string& word) {
-    if (!word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                "0123456789_-./,:=+@") == std::string::npos)
-        return word;
-    std::string quoted = "'";
-    for (const char c : word)
-        quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return quoted + "'";
-}
-
 std::string policyWords(const NamedPolicy& named) {
     const AttentionPolicy& policy = named.policy;
     if (!named.file.empty())
@@ -30,6 +19,16 @@ std::string policyWords(const NamedPolicy& named) {
 }
 
 } // namespace
+
+std::string shellWord(const std::string& word) {
+    if (!word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                "0123456789_-./,:=+@") == std::string::npos)
+        return word;
+    std::string quoted = "'";
+    for (const char c : word)
+        quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return quoted + "'";
+}
 
 std::string againCommand(const TextRunOptions& options, const std::string& file, const NamedPolicy& named) {
     std::string command =

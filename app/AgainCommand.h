@@ -5,6 +5,9 @@
 
 namespace fovea::app {
 
+/// A word for a shell, quoted where it must be.
+[[nodiscard]] std::string shellWord(const std::string& word);
+
 /// A policy as a command names it.
 struct NamedPolicy {
     const AttentionPolicy& policy;

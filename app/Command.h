@@ -37,6 +37,7 @@ struct Command {
 [[nodiscard]] Command addLogits(CLI::App& program);
 [[nodiscard]] Command addAttention(CLI::App& program);
 [[nodiscard]] Command addSweep(CLI::App& program);
+[[nodiscard]] Command addMerge(CLI::App& program);
 [[nodiscard]] Command addTune(CLI::App& program);
 [[nodiscard]] Command addProbe(CLI::App& program);
 [[nodiscard]] Command addFailures(CLI::App& program);

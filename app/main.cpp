@@ -128,7 +128,7 @@ int runProgram(int argc, char** argv) {
     program.add_option("FILE", files, "Opened in the window.")->group("");
     std::vector<Command> commands;
     for (auto* add :
-         {addAnalyze, addSweep, addTune, addProbe, addFailures, addCheck, addPolicies, addInspect,
+         {addAnalyze, addSweep, addMerge, addTune, addProbe, addFailures, addCheck, addPolicies, addInspect,
           addTokenize, addLogits, addAttention, addHeads, addGenerate, addExport, addLesson, addBench})
         commands.push_back(add(program));
 

@@ -60,43 +60,46 @@ std::string routingCsv(const RoutingRecord& record, const ModelShape& shape) {
     return csv;
 }
 
-std::string sweepCsv(const std::vector<SweepPoint>& points) {
+std::string sweepCsvHead(const std::vector<SweepPoint>& points) {
     std::string csv =
         "name,kind,options,density,pairs_ratio,flops_ratio,kv_bytes_ratio,seconds_ratio,router_seconds,"
         "next_token_kl,kl_p95,top1_agreement,delta_nll,mass_recall,output_error,pareto";
-    const bool encoder = std::any_of(points.begin(), points.end(), [](const SweepPoint& point) {
-        return point.fidelity.sentence.has_value();
-    });
-    if (encoder)
+    if (std::any_of(points.begin(), points.end(),
+                    [](const SweepPoint& point) { return point.fidelity.sentence.has_value(); }))
         csv += ",sentence_cosine,token_cosine,next_token_note";
     if (!points.empty())
         for (const auto& [param, value] : points.front().values)
             csv += ',' + csvText(param);
-    csv += '\n';
-    for (const SweepPoint& p : points) {
-        if (!p.done)
-            continue;
-        const char* kind = p.kind == PointKind::Policy          ? "policy"
-                           : p.kind == PointKind::RandomControl ? "random control"
-                                                                : "oracle control";
-        csv += csvText(p.policy.name) + ',' + kind + ',' + csvText(policyToOptions(p.policy));
-        for (const double x : {p.cost.density, p.cost.pairsRatio, p.cost.flopsRatio, p.cost.kvBytesRatio,
-                               p.cost.secondsRatio.value_or(std::nan("")),
-                               p.cost.hybrid.router.runs > 0 ? p.cost.hybrid.router.median : std::nan(""),
-                               p.fidelity.nextTokenKl, p.fidelity.klP95, p.fidelity.top1Agreement,
-                               p.fidelity.deltaNll, p.massRecall, p.outputError})
-            csv += ',' + csvNumber(x);
-        csv += p.pareto ? ",1" : ",0";
-        if (encoder)
-            csv += ',' + csvNumber(p.fidelity.sentence ? p.fidelity.sentence->cosine : std::nan("")) + ',' +
-                   csvNumber(p.fidelity.sentence ? p.fidelity.sentence->tokenCosine : std::nan("")) + ',' +
-                   kNoNextToken;
-        for (const auto& [param, value] : p.values) {
-            const ParamSpec* spec = findParam(param);
-            csv += ',' + (spec ? csvText(formatParam(*spec, value)) : std::string());
-        }
-        csv += '\n';
+    return csv + '\n';
+}
+
+std::string sweepCsvRow(const SweepPoint& p) {
+    const char* kind = p.kind == PointKind::Policy          ? "policy"
+                       : p.kind == PointKind::RandomControl ? "random control"
+                                                            : "oracle control";
+    std::string csv = csvText(p.policy.name) + ',' + kind + ',' + csvText(policyToOptions(p.policy));
+    for (const double x :
+         {p.cost.density, p.cost.pairsRatio, p.cost.flopsRatio, p.cost.kvBytesRatio,
+          p.cost.secondsRatio.value_or(std::nan("")),
+          p.cost.hybrid.router.runs > 0 ? p.cost.hybrid.router.median : std::nan(""), p.fidelity.nextTokenKl,
+          p.fidelity.klP95, p.fidelity.top1Agreement, p.fidelity.deltaNll, p.massRecall, p.outputError})
+        csv += ',' + csvNumber(x);
+    csv += p.pareto ? ",1" : ",0";
+    if (p.fidelity.sentence)
+        csv += ',' + csvNumber(p.fidelity.sentence->cosine) + ',' +
+               csvNumber(p.fidelity.sentence->tokenCosine) + ',' + kNoNextToken;
+    for (const auto& [param, value] : p.values) {
+        const ParamSpec* spec = findParam(param);
+        csv += ',' + (spec ? csvText(formatParam(*spec, value)) : std::string());
     }
+    return csv + '\n';
+}
+
+std::string sweepCsv(const std::vector<SweepPoint>& points) {
+    std::string csv = sweepCsvHead(points);
+    for (const SweepPoint& point : points)
+        if (point.done)
+            csv += sweepCsvRow(point);
     return csv;
 }
 

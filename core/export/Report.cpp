@@ -2,7 +2,6 @@
 #include "core/engine/ArmComparison.h"
 #include "core/export/Csv.h"
 #include "core/export/JsonParts.h"
-#include "core/model/Dense.h"
 #include "core/policy/PolicyJson.h"
 #include <cmath>
 
@@ -14,41 +13,8 @@ using json::Json;
 using json::number;
 using json::seconds;
 
-Json number(const std::optional<double>& value) {
-    return value ? number(*value) : Json();
-}
-
-/// What the documents of a run begin with.
-Json head(std::string_view kind, const Snapshot& snapshot, int threads) {
-    DocumentHead common;
-    common.model = snapshot.model.get();
-    common.policy = &snapshot.request->policy;
-    common.threads = threads;
-    common.textHash = snapshot.textHash;
-    common.pastContext = snapshot.pastContext;
-    Json doc = json::document(kind, common);
-    doc["provenance"] = snapshot.provenance();
-    doc["policy_sha256"] = snapshot.policyHash;
-    doc["precision"] = precisionName(snapshot.request->precision);
-    doc["isa"] = isaName(snapshot.request->isa); // of all inner loops but the multiplying library's
-    doc["dense_library"] = denseLibrary();
-    doc["tokens"] = snapshot.tokens->size();
-    return doc;
-}
-
-Json armJson(const ArmCost& arm, const Json& meanNll) {
-    return {{"mean_nll", meanNll},
-            {"seconds", seconds(arm.total)},
-            {"pairs", arm.pairs},
-            {"pairs_computed", arm.pairsComputed},
-            {"kv_bytes", arm.kvBytes},
-            {"attention_seconds", seconds(arm.attention)},
-            {"attention_flops", arm.attentionFlops},
-            {"dense_flops", arm.denseFlops}};
-}
-
 Json hybridJson(const Cost& cost, const Json& meanNll) {
-    Json arm = armJson(cost.hybrid, meanNll);
+    Json arm = json::arm(cost.hybrid, meanNll);
     arm["router_seconds"] = seconds(cost.hybrid.router);
     arm["plan_seconds"] = seconds(cost.hybrid.plan);
     arm["router_macs"] = cost.hybrid.routerMacs;
@@ -59,15 +25,6 @@ Json hybridJson(const Cost& cost, const Json& meanNll) {
     arm["far_state_bytes"] = cost.hybrid.farStateBytes;
     arm["how"] = "skipped";
     return arm;
-}
-
-Json costJson(const Cost& cost) {
-    return {{"density", number(cost.density)},
-            {"pairs_ratio", number(cost.pairsRatio)},
-            {"flops_ratio", number(cost.flopsRatio)},
-            {"kv_bytes_ratio", number(cost.kvBytesRatio)},
-            {"seconds_ratio", number(cost.secondsRatio)},
-            {"break_even_tokens", number(cost.breakEvenTokens)}};
 }
 
 Json binsJson(std::span<const float> full, std::span<const float> hybrid) {
@@ -230,19 +187,6 @@ Json routingSummary(const RoutingRecord* record, const ModelShape& shape, const 
     return doc;
 }
 
-Json valueJson(const ParamValue& value) {
-    return std::visit(
-        [](const auto& x) -> Json {
-            if constexpr (std::is_same_v<std::decay_t<decltype(x)>, std::int64_t>)
-                return x == kAll ? Json("all") : Json(x);
-            else if constexpr (std::is_same_v<std::decay_t<decltype(x)>, double>)
-                return number(x);
-            else
-                return Json(x);
-        },
-        value);
-}
-
 /// Arm A, with the figures of both arms and their differences.
 Json againstJson(const Snapshot& snapshot) {
     const std::shared_ptr<const Snapshot> arm = snapshot.armA();
@@ -254,7 +198,7 @@ Json againstJson(const Snapshot& snapshot) {
     doc["policy"] = policyDocument(arm->request->policy);
     doc["policy_sha256"] = arm->policyHash;
     doc["hybrid"] = hybridJson(cost, number(arm->propagated->fidelity.hybridMeanNll));
-    doc["cost"] = costJson(cost);
+    doc["cost"] = json::cost(cost);
     doc["fidelity"] = fidelityJson(*arm);
     doc["difference"] = {
         {"cost_ratio", number(compared->costRatio)},
@@ -277,11 +221,11 @@ std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& 
     const IsolatedResult* isolated = snapshot.isolated.get();
     const Cost none;
     const Cost& cost = run ? run->cost : isolated ? isolated->cost : none;
-    Json doc = head("report", snapshot, threads);
-    doc["full"] = armJson(snapshot.full ? snapshot.full->cost : cost.full,
-                          run ? number(run->fidelity.fullMeanNll) : Json());
+    Json doc = json::runHead("report", snapshot, threads, true);
+    doc["full"] = json::arm(snapshot.full ? snapshot.full->cost : cost.full,
+                            run ? number(run->fidelity.fullMeanNll) : Json());
     doc["hybrid"] = hybridJson(cost, run ? number(run->fidelity.hybridMeanNll) : Json());
-    doc["cost"] = costJson(cost);
+    doc["cost"] = json::cost(cost);
     doc["fidelity"] = fidelityJson(snapshot);
     if (snapshot.against)
         doc["against"] = againstJson(snapshot);
@@ -302,57 +246,8 @@ std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& 
 }
 
 std::string checkJson(const Snapshot& snapshot, const std::vector<GateResult>& gates, int threads) {
-    Json doc = head("check", snapshot, threads);
+    Json doc = json::runHead("check", snapshot, threads, true);
     doc["gates"] = gatesJson(gates);
-    return json::write(doc);
-}
-
-std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& points, int threads) {
-    Json doc = head("sweep", snapshot, threads);
-    doc["full"] = armJson(snapshot.full ? snapshot.full->cost : ArmCost{}, {});
-    doc["points_asked"] = points.size();
-    doc["points"] = Json::array();
-    for (const SweepPoint& p : points) {
-        if (!p.done)
-            continue;
-        Json values = Json::object();
-        for (const auto& [param, value] : p.values)
-            values[param] = valueJson(value);
-        Json cost = costJson(p.cost);
-        cost["pairs"] = p.cost.hybrid.pairs;
-        cost["pairs_computed"] = p.cost.hybrid.pairsComputed;
-        cost["router_macs"] = p.cost.hybrid.routerMacs;
-        cost["extra_pass_macs"] = p.cost.hybrid.extraPassMacs;
-        cost["seconds"] = seconds(p.cost.hybrid.total);
-        cost["router_seconds"] = seconds(p.cost.hybrid.router);
-        cost["plan_seconds"] = seconds(p.cost.hybrid.plan);
-        cost["attention_seconds"] = seconds(p.cost.hybrid.attention);
-        cost["kv_bytes"] = p.cost.hybrid.kvBytes;
-        Json fidelity{{"next_token_kl", number(p.fidelity.nextTokenKl)},
-                      {"kl_p95", number(p.fidelity.klP95)},
-                      {"kl_worst", number(p.fidelity.klWorst)},
-                      {"top1_agreement", number(p.fidelity.top1Agreement)},
-                      {"delta_nll", number(p.fidelity.deltaNll)},
-                      {"mass_recall", number(p.massRecall)},
-                      {"output_error", number(p.outputError)}};
-        if (p.fidelity.sentence) {
-            fidelity["sentence_cosine"] = number(p.fidelity.sentence->cosine);
-            fidelity["token_cosine"] = number(p.fidelity.sentence->tokenCosine);
-        }
-        doc["points"].push_back({{"policy", policyDocument(p.policy)},
-                                 {"values", values},
-                                 {"kind", p.kind == PointKind::Policy          ? "policy"
-                                          : p.kind == PointKind::RandomControl ? "random"
-                                                                               : "oracle"},
-                                 {"cost", cost},
-                                 {"fidelity", fidelity},
-                                 {"pareto", p.pareto},
-                                 {"held_out", false}});
-    }
-    const bool predicts = snapshot.model->shape.predictsTokens();
-    if (!predicts)
-        doc["next_token_note"] = kNoNextToken; // why next-token numbers are null
-    doc["axes"] = {{"cost", "pairs_ratio"}, {"fidelity", predicts ? "next_token_kl" : "sentence_cosine"}};
     return json::write(doc);
 }
 

@@ -31,10 +31,11 @@ struct ReportRouting {
 /// One row per (layer, head, token, role). A choice of a head group appears once for each of its heads. The
 /// rank is empty for a key that was not ranked, the threshold where no bar applied.
 [[nodiscard]] std::string routingCsv(const RoutingRecord& record, const ModelShape& shape);
-/// The points that are done; "points_asked" says of how many. The Pareto marks are among the points done.
-[[nodiscard]] std::string sweepJson(const Snapshot& snapshot, const std::vector<SweepPoint>& points,
-                                    int threads);
+/// One row for each point that is done. SweepReport.h has the documents of a whole sweep.
 [[nodiscard]] std::string sweepCsv(const std::vector<SweepPoint>& points);
+/// Its lines, with a break at the end of each. `points` gives the columns.
+[[nodiscard]] std::string sweepCsvHead(const std::vector<SweepPoint>& points);
+[[nodiscard]] std::string sweepCsvRow(const SweepPoint& point);
 /// Pairs of a rectangle of queries and keys, without those whose key comes later in a causal model: what
 /// attentionCsv writes of it. Cost: one step a query.
 [[nodiscard]] std::uint64_t pairsIn(const ModelShape& shape, RowRange queries, RowRange keys);

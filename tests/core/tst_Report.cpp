@@ -1,7 +1,9 @@
 #include "core/export/Csv.h"
 #include "core/export/Report.h"
+#include "core/export/SweepFile.h"
 #include "core/policy/PolicyJson.h"
 #include <QTest>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -79,6 +81,42 @@ std::shared_ptr<Snapshot> filled() {
     return s;
 }
 
+/// Three points on each of two texts, all done.
+SweepReport sweptTexts() {
+    const auto snapshot = filled();
+    SweepReport report;
+    report.head = sweepHead(*snapshot, 1, false);
+    report.gridPoints = 3;
+    for (const char* name : {"a.txt", "b, \"c\".txt"}) {
+        SweptText& text = report.texts.emplace_back();
+        text.name = name;
+        text.textHash = std::string(64, name[0]);
+        text.heldOut = name[0] == 'b';
+        text.tokens = 700;
+        text.full = snapshot->full->cost;
+        text.points.resize(3);
+        for (std::size_t n = 0; n < 3; ++n) {
+            SweepPoint& p = text.points[n];
+            p.policy = *validated(snapshot->request->policy);
+            p.policy.name = "pol\u00edtica";
+            p.values = {{"window", std::int64_t{2}}, {"route-count", std::int64_t{1}}};
+            p.cost = snapshot->propagated->cost;
+            p.cost.pairsRatio = 0.1 * static_cast<double>(n + 1) / 3;
+            p.cost.breakEvenTokens = n > 0 ? std::optional(1e5 / 3) : std::nullopt;
+            p.fidelity.nextTokenKl = 1e-5 / static_cast<double>(3 * n + 1);
+            p.fidelity.top1Agreement = 1;
+            p.fidelity.deltaNll = -1e-17;
+            p.massRecall = 0.75;
+            p.outputError = std::nan("");
+            p.done = true;
+        }
+        text.points[1].kind = PointKind::RandomControl;
+        text.points[1].values[0].second = kAll;
+        markPareto(text.points);
+    }
+    return report;
+}
+
 std::vector<std::string> lines(const std::string& text) {
     std::vector<std::string> out;
     std::istringstream in(text);
@@ -104,6 +142,8 @@ private slots:
     void routing_isASummaryUnlessAsked();
     void check_listsTheGates();
     void sweep_hasItsPoints();
+    void sweep_shardsAreJoined();
+    void sweep_refusesInOneLine();
     void csvText_comesBackAsItIs_data();
     void csvText_comesBackAsItIs();
     void attentionCsv_refusesTooManyCells();
@@ -240,27 +280,25 @@ void tst_Report::check_listsTheGates() {
 }
 
 void tst_Report::sweep_hasItsPoints() {
-    const auto s = filled();
-    std::vector<SweepPoint> points(3);
-    points[0].policy = s->request->policy;
+    SweepReport report = sweptTexts();
+    report.texts.resize(1);
+    std::vector<SweepPoint>& points = report.texts.front().points;
     points[0].policy.name = "-formula";
-    points[0].values = {{"window", std::int64_t{2}}, {"route-count", std::int64_t{1}}};
-    points[0].done = points[0].pareto = true;
     points[0].massRecall = std::nan("");
-    points[1] = points[0];
-    points[1].kind = PointKind::RandomControl;
-    points[1].pareto = false;
-    points[1].values[0].second = kAll;
-    const Json doc = Json::parse(sweepJson(*s, points, 1));
+    points[2].done = false;
+    const Json doc = Json::parse(sweepJson(report));
     QCOMPARE(doc["points"].size(), std::size_t{2}); // the third was never run
     QCOMPARE(doc["points_asked"].get<int>(), 3);
+    QCOMPARE(doc["points_total"].get<int>(), 3);
     const Json& first = doc["points"][0];
     QCOMPARE(first["values"]["window"].get<int>(), 2);
     QCOMPARE(first["pareto"].get<bool>(), true);
     QCOMPARE(first["held_out"].get<bool>(), false);
+    QCOMPARE(first["text"].get<std::string>(), std::string("a.txt"));
     QVERIFY(first["fidelity"]["mass_recall"].is_null());
     QCOMPARE(doc["points"][1]["values"]["window"].get<std::string>(), std::string("all"));
     QCOMPARE(doc["points"][1]["kind"].get<std::string>(), std::string("random"));
+    QCOMPARE(doc["full"]["pairs"].get<int>(), 48);
     QCOMPARE(doc["axes"]["cost"].get<std::string>(), std::string("pairs_ratio"));
     QCOMPARE(doc["axes"]["fidelity"].get<std::string>(), std::string("next_token_kl"));
 
@@ -269,6 +307,98 @@ void tst_Report::sweep_hasItsPoints() {
     QVERIFY(csv[0].ends_with(",window,route-count"));
     QVERIFY(csv[1].starts_with("-formula,policy,"));
     QVERIFY(csv[2].ends_with(",all,1"));
+    const std::vector<std::string> named = lines(sweepCsv(report));
+    QCOMPARE(named[0], "text,held_out," + csv[0]);
+    QCOMPARE(named[1], "a.txt,0," + csv[1]);
+}
+
+/// Read and written again a document has the same bytes, and so has one that is joined from its shards.
+void tst_Report::sweep_shardsAreJoined() {
+    const SweepReport whole = sweptTexts();
+    const std::string document = sweepJson(whole);
+    const Result<SweepReport> again = sweepFromJson(document);
+    QVERIFY2(again, again ? "" : again.error().message.c_str());
+    QCOMPARE(sweepJson(*again), document);
+    QCOMPARE(sweepCsv(*again), sweepCsv(whole));
+    for (const std::size_t count : {1U, 2U, 4U, 9U}) { // of nine shards three have nothing to do
+        std::vector<SweepFile> files;
+        for (std::size_t i = count; i >= 1; --i) {
+            SweepReport part = whole;
+            part.shard = SweepShard{i, count};
+            for (std::size_t place = 0; place < 6; ++place)
+                if (!part.asks(place))
+                    part.texts[place / 3].points[place % 3] = SweepPoint{};
+            for (SweptText& text : part.texts) {
+                if (std::none_of(text.points.begin(), text.points.end(),
+                                 [](const SweepPoint& p) { return p.done; }))
+                    text.tokens = 0; // not run by this shard
+                markPareto(text.points);
+            }
+            const Result<SweepReport> read = sweepFromJson(sweepJson(part));
+            QVERIFY2(read, read ? "" : read.error().message.c_str());
+            files.push_back({std::to_string(i) + ".json", *read});
+        }
+        const Result<SweepReport> merged = mergeSweeps(files);
+        QVERIFY2(merged, merged ? "" : merged.error().message.c_str());
+        QCOMPARE(sweepJson(*merged), document);
+        QCOMPARE(sweepCsv(*merged), sweepCsv(whole));
+        if (count == 1)
+            continue;
+        const auto refused = [&](std::vector<SweepFile> some, const char* word) {
+            const Result<SweepReport> none = mergeSweeps(some);
+            return !none && none.error().message.find(word) != std::string::npos;
+        };
+        std::vector<SweepFile> some = files;
+        some.pop_back();
+        QVERIFY(refused(some, "shard 1 of"));
+        some.push_back(files.front());
+        QVERIFY(refused(some, "are both shard"));
+        some = files;
+        some.back().report.texts[0].textHash = std::string(64, 'f');
+        QVERIFY(refused(some, "other bytes"));
+        some = files;
+        some.back().report.head.list[2].text += "x";
+        QVERIFY(refused(some, "of another sweep"));
+        some = files;
+        some.back().report.texts[0].points[0].done = false; // shard 1 has this point
+        QVERIFY(refused(some, "--resume"));
+        some = files;
+        some.front().report.shard.reset();
+        QVERIFY(refused(some, "whole sweep"));
+    }
+}
+
+/// Each value of a document in turn becomes a hostile one: one sentence, or a report that can be written.
+void tst_Report::sweep_refusesInOneLine() {
+    SweepReport report = sweptTexts();
+    report.shard = SweepShard{1, 2};
+    for (std::size_t place = 0; place < 6; ++place)
+        if (!report.asks(place))
+            report.texts[place / 3].points[place % 3] = SweepPoint{};
+    const Json document = Json::parse(sweepJson(report));
+    const std::vector<Json> hostile{
+        nullptr,       true,          -1, 0, 1.5, 1e300, std::int64_t{1} << 62, "", "a\nb\x01", "all",
+        Json::array(), Json::object()};
+    const Json flat = document.flatten();
+    int refused = 0;
+    for (const auto& [path, value] : flat.items()) {
+        if (path.find("/policy/") != std::string::npos)
+            continue; // read by the reader of policies, which has tests of its own
+        for (const Json& other : hostile) {
+            Json copy = document;
+            copy[Json::json_pointer(path)] = other;
+            const Result<SweepReport> read = sweepFromJson(copy.dump());
+            if (read) {
+                QVERIFY(!sweepJson(*read).empty() && !sweepCsv(*read).empty());
+                continue;
+            }
+            ++refused;
+            QVERIFY2(!read.error().message.empty() && read.error().message.find('\n') == std::string::npos,
+                     read.error().message.c_str());
+        }
+    }
+    QVERIFY(refused > 500);
+    QVERIFY(!sweepFromJson("[]") && !sweepFromJson("{}") && !sweepFromJson(""));
 }
 
 void tst_Report::csvText_comesBackAsItIs_data() {
