@@ -90,12 +90,8 @@ private slots:
                                     .arg(block->queries.last - 1)
                                     .arg(block->keys.first)
                                     .arg(block->keys.last - 1)));
-            const auto said = [](RowRange r) {
-                return r.last - r.first == 1 ? QString::number(r.first)
-                                             : QStringLiteral("%1\u2013%2").arg(r.first).arg(r.last - 1);
-            };
-            const QString says =
-                QStringLiteral("queries %1, keys %2").arg(said(block->queries), said(block->keys));
+            const QString says = QStringLiteral("queries %1, keys %2")
+                                     .arg(tokenRangeWords(block->queries), tokenRangeWords(block->keys));
             QTRY_VERIFY2(mapTip() && mapTip()->isVisible() && mapTip()->text().startsWith(says),
                          qPrintable(mapTip()->text() + QStringLiteral(" / ") + says));
         }
@@ -128,8 +124,9 @@ private slots:
         block.pairs = 4;
         block.rows = 2;
         block.coveredRows = 1;
-        QCOMPARE(blockText(block, MapQuantity::Hybrid),
-                 QStringLiteral("queries 8\u20139, keys 2\u20133\nhybrid: not run yet for 1 of 2 queries"));
+        QCOMPARE(
+            blockText(block, MapQuantity::Hybrid),
+            QStringLiteral("queries #8\u2013#9, keys #2\u2013#3\nhybrid: not run yet for 1 of 2 queries"));
     }
 };
 

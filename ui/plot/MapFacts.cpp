@@ -64,6 +64,12 @@ QString notReadText(const PairFacts& facts) {
 
 } // namespace
 
+QString tokenRangeWords(RowRange tokens) {
+    return tokens.last - tokens.first == 1
+               ? QStringLiteral("#%1").arg(tokens.first)
+               : QStringLiteral("#%1\u2013#%2").arg(tokens.first).arg(tokens.last - 1);
+}
+
 std::optional<PairFacts> pairFacts(const Snapshot& snapshot, int layer, int head, int query, int key) {
     const std::optional<TileSource> source = sourceOf(snapshot, layer, head);
     const auto isToken = [&](int token) {
@@ -211,11 +217,8 @@ QString pairText(const PairFacts& facts, const Tokens& tokens, int layer, int he
 }
 
 QString blockText(const BlockFacts& facts, MapQuantity quantity) {
-    const auto range = [](RowRange r) {
-        return r.last - r.first == 1 ? QString::number(r.first)
-                                     : QStringLiteral("%1\u2013%2").arg(r.first).arg(r.last - 1);
-    };
-    QString text = QStringLiteral("queries %1, keys %2\n").arg(range(facts.queries), range(facts.keys));
+    QString text = QStringLiteral("queries %1, keys %2\n")
+                       .arg(tokenRangeWords(facts.queries), tokenRangeWords(facts.keys));
     if (facts.pairs == 0)
         return text + QStringLiteral("come after the queries");
     QStringList parts;

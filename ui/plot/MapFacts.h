@@ -18,6 +18,9 @@ namespace fovea::ui {
 [[nodiscard]] std::optional<BlockFacts> blockFacts(const Snapshot& snapshot, int layer, int head,
                                                    MapPane pane, RowRange queries, RowRange keys);
 
+/// "#0-#3" with an en dash, for one token "#0".
+[[nodiscard]] QString tokenRangeWords(RowRange tokens);
+
 /// A tooltip of three lines.
 [[nodiscard]] QString pairText(const PairFacts& facts, const Tokens& tokens, int layer, int head);
 /// A tooltip of two lines; `quantity` as given to blockFacts.

@@ -1,6 +1,7 @@
 #include "ui/plot/RecipeFacts.h"
 #include "core/export/RecipeCsv.h"
 #include "core/text/Display.h"
+#include "ui/plot/MapFacts.h"
 #include "ui/plot/NumberText.h"
 #include <QObject>
 #include <QStringList>
@@ -50,11 +51,8 @@ Result<RecipeFacts> recipeFacts(const Snapshot& snapshot, const MapRecipe& recip
 QString recipeText(const RecipeFacts& facts, const MapRecipe& recipe, const Tokens& labels) {
     const auto cell = [&](std::size_t at) {
         const RowRange tokens = recipe.tokensOf(at);
-        const QString range = tokens.last - tokens.first == 1
-                                  ? QStringLiteral("#%1").arg(tokens.first)
-                                  : QStringLiteral("#%1\u2013#%2").arg(tokens.first).arg(tokens.last - 1);
         return QStringLiteral("%1 \"%2\"")
-            .arg(range, QString::fromStdString(displayText(labels.pieces[at], 40)));
+            .arg(tokenRangeWords(tokens), QString::fromStdString(displayText(labels.pieces[at], 40)));
     };
     QStringList lines;
     const std::size_t cells =

@@ -1,5 +1,6 @@
 #include "ui/views/HideBox.h"
 #include "ui/plot/CellMap.h"
+#include "ui/plot/MapFacts.h"
 #include <QActionGroup>
 #include <QMenu>
 #include <QStringList>
@@ -65,12 +66,6 @@ std::size_t countOf(const std::vector<RowRange>& ranges) {
 }
 
 } // namespace
-
-QString tokenRangeWords(RowRange tokens) {
-    return tokens.last - tokens.first == 1
-               ? QStringLiteral("#%1").arg(tokens.first)
-               : QStringLiteral("#%1\u2013#%2").arg(tokens.first).arg(tokens.last - 1);
-}
 
 HideBox::HideBox(QMenu& menu, QObject* parent) : QObject(parent) {
     setObjectName(QStringLiteral("map.hide"));

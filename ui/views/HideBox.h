@@ -73,7 +73,4 @@ private:
     QAction* m_spanEntry;
 };
 
-/// "#0-#3", for one token "#0".
-[[nodiscard]] QString tokenRangeWords(RowRange tokens);
-
 } // namespace fovea::ui

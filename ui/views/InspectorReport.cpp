@@ -93,23 +93,18 @@ makeBlockReport(const InspectorWish& wish, const SnapshotPtr& newest, const Work
 
 namespace {
 
-QString rangeText(RowRange r) {
-    return r.last - r.first == 1 ? QStringLiteral("#%1").arg(r.first)
-                                 : QStringLiteral("#%1\u2013#%2").arg(r.first).arg(r.last - 1);
-}
-
 QString blockSentence(const BlockReport& report) {
     const BlockFacts &full = report.full, &hybrid = report.hybrid;
     const QString who = full.queries.last - full.queries.first == 1
-                            ? QObject::tr("%1 reads").arg(rangeText(full.queries))
-                            : QObject::tr("%1 read, on average,").arg(rangeText(full.queries));
+                            ? QObject::tr("%1 reads").arg(tokenRangeWords(full.queries))
+                            : QObject::tr("%1 read, on average,").arg(tokenRangeWords(full.queries));
     if (full.pairs == 0)
         return QObject::tr(
                    "Keys %1 come after the queries %2, or outside the layer's own window: never read.")
-            .arg(rangeText(full.keys), rangeText(full.queries));
+            .arg(tokenRangeWords(full.keys), tokenRangeWords(full.queries));
     const auto percent = [](double mass) { return QStringLiteral("%1 %").arg(threeDigits(100 * mass)); };
     QString text = QObject::tr("%1 %2 of their attention from keys %3")
-                       .arg(who, percent(full.values->mass), rangeText(full.keys));
+                       .arg(who, percent(full.values->mass), tokenRangeWords(full.keys));
     if (full.queries.last - full.queries.first == 1)
         text.replace(QObject::tr("their"), QObject::tr("its"));
     if (hybrid.values)

@@ -1,33 +1,29 @@
 #include "core/export/RecipeCsv.h"
 #include "core/measure/HiddenMass.h"
+#include "ui/plot/MapFacts.h"
 #include "ui/plot/NumberText.h"
-#include "ui/plot/SameOwner.h"
 #include "ui/views/HideBox.h"
+#include "ui/views/MapInputs.h"
 #include "ui/views/MapView.h"
 #include <algorithm>
 
 // What the map view leaves out, and what it says of it.
 namespace fovea::ui {
 
-/// How much of the mass the cells that are left out have, with what it was made from. Weak pointers compare
-/// by owner, as in TileCache.
+/// How much of the mass the cells that are left out have, with what it was made from.
 struct MapView::HiddenShare {
     std::shared_ptr<const HiddenCells> cells;
     std::shared_ptr<const MapRecipe> recipe;
     HeadAt head; ///< where there is no recipe
-    std::vector<std::weak_ptr<const LayerActivations>> layers;
-    std::weak_ptr<const VisibleLayer> armA, armB; ///< of the layer; empty: full attention, or not known
-    HiddenMass mass;                              ///< of full attention and arm B
-    std::optional<HiddenMass> ofA;                ///< its hybrid is arm A, where that is a policy
+    MapInputs inputs;
+    HiddenMass mass;               ///< of full attention and arm B
+    std::optional<HiddenMass> ofA; ///< its hybrid is arm A, where that is a policy
 
     [[nodiscard]] bool sameMap(const HiddenShare& other) const {
         return cells == other.cells && recipe == other.recipe && head == other.head &&
-               std::equal(layers.begin(), layers.end(), other.layers.begin(), other.layers.end(),
-                          [](const auto& a, const auto& b) { return sameOwner(a, b); });
+               inputs.sameLayers(other.inputs);
     }
-    [[nodiscard]] bool sameArms(const HiddenShare& other) const {
-        return sameOwner(armA, other.armA) && sameOwner(armB, other.armB);
-    }
+    [[nodiscard]] bool sameArms(const HiddenShare& other) const { return inputs.sameArms(other.inputs); }
 };
 
 MapView::HiddenShare MapView::wantedShare() const {
@@ -39,16 +35,11 @@ MapView::HiddenShare MapView::wantedShare() const {
         heads = wanted.recipe->heads;
     else
         wanted.head = heads.front();
-    for (const HeadAt& at : heads)
-        wanted.layers.push_back(m_shown->full->layers[static_cast<std::size_t>(at.layer)]);
-    if (fullOnly())
-        return wanted;
-    const auto ofLayer = [&](const std::shared_ptr<const VisibleLayer>& visible) {
-        return visible && visible->layer == heads.front().layer ? visible : nullptr;
-    };
-    wanted.armB = ofLayer(m_shown->visible);
-    if (m_shown->against)
-        wanted.armA = ofLayer(m_shown->against->visible);
+    wanted.inputs = mapInputs(*m_shown, heads);
+    if (fullOnly()) { // the arms are not shown
+        wanted.inputs.armA.reset();
+        wanted.inputs.armB.reset();
+    }
     return wanted;
 }
 
