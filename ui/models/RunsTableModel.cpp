@@ -3,6 +3,7 @@
 #include "core/policy/PolicyTitle.h"
 #include "ui/models/ColumnCard.h"
 #include "ui/plot/NumberText.h"
+#include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
 #include <algorithm>
 #include <array>
@@ -126,7 +127,7 @@ QVariant RunsTableModel::data(const QModelIndex& index, int role) const {
         return role == Qt::ToolTipRole ? QString::fromStdString(policyToOptions(run->policy))
                                        : QString::fromStdString(policyTitle(run->policy));
     if (column == Text)
-        return role == Qt::ToolTipRole ? tr("%1, %2").arg(run->text, run->model) : run->text;
+        return role == Qt::ToolTipRole ? plainTip(tr("%1, %2").arg(run->text, run->model)) : run->text;
     const double number = numberOf(*run, column);
     if (role == kSortRole)
         return std::isnan(number) ? -HUGE_VAL : number;

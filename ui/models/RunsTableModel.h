@@ -35,7 +35,7 @@ public:
 
     using QAbstractTableModel::QAbstractTableModel;
     void add(FinishedRun run);
-    /// The text and model that are set: runs of others are in the second ink.
+    /// The text and model that are set, empty: not known yet. Runs of others are in the second ink.
     void setPresent(std::string textHash, std::string modelHash);
     [[nodiscard]] const FinishedRun* runAt(int row) const; ///< nullptr outside
     [[nodiscard]] bool anySentence() const;                ///< a run of an encoder is among them

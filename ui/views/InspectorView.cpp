@@ -4,6 +4,7 @@
 #include "ui/plot/Style.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/InspectorModels.h"
+#include "ui/views/PlainTable.h"
 #include <QHeaderView>
 #include <QLabel>
 #include <QMouseEvent>
@@ -87,21 +88,13 @@ QTableView* InspectorView::addTable(const QString& name, const QString& accessib
     auto* table = new QTableView(m_body);
     table->setObjectName(name);
     table->setAccessibleName(accessibleName);
-    table->verticalHeader()->hide();
-    table->verticalHeader()->setDefaultSectionSize(kTableRow);
+    setUpPlainTable(*table);
     table->verticalHeader()->setMinimumSectionSize(kTableRow);
-    table->horizontalHeader()->setHighlightSections(false);
     table->horizontalHeader()->setStretchLastSection(true);
-    table->setShowGrid(false);
     table->setFrameShape(QFrame::NoFrame);
-    table->setWordWrap(false);
     table->setTextElideMode(Qt::ElideRight);
-    table->setEditTriggers(QAbstractItemView::NoEditTriggers);
-    table->setSelectionBehavior(QAbstractItemView::SelectRows);
-    table->setSelectionMode(QAbstractItemView::SingleSelection);
     table->setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     table->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    table->setTabKeyNavigation(false);
     table->setMouseTracking(true);
     table->viewport()->installEventFilter(this);
     m_body->layout()->addWidget(table);
@@ -361,7 +354,7 @@ void InspectorView::showReport(std::shared_ptr<const InspectorReport> report) {
     m_reads->show(m_report, m_newest->tokens);
     m_readBy->show(m_report, m_newest->tokens);
     m_why->show(m_report);
-    m_readsTitle->setText(tr("Reads, by p"));
+    m_readsTitle->setText(tr("Reads, by full attention"));
     m_readsTitle->setVisible(!token.reads.empty());
     m_readByTitle->setText(token.coveredReaders == token.later && token.later > 0
                                ? tr("Read by %1 of %2 queries").arg(token.readers).arg(token.later)

@@ -1,9 +1,7 @@
 #include "ui/views/RunsView.h"
 #include "ui/models/RunsTableModel.h"
-#include "ui/plot/Style.h"
 #include "ui/plot/Theme.h"
-#include <QApplication>
-#include <QClipboard>
+#include "ui/views/PlainTable.h"
 #include <QHBoxLayout>
 #include <QHeaderView>
 #include <QKeyEvent>
@@ -14,8 +12,6 @@
 #include <QVBoxLayout>
 
 namespace fovea::ui {
-
-namespace {} // namespace
 
 RunsView::RunsView(ViewContext context, Name text, QWidget* parent)
     : QWidget(parent), m_context(context), m_textName(std::move(text)), m_model(new RunsTableModel(this)),
@@ -36,15 +32,7 @@ RunsView::RunsView(ViewContext context, Name text, QWidget* parent)
     m_table->setModel(m_sorted);
     m_table->setSortingEnabled(true);
     m_table->sortByColumn(RunsTableModel::Run, Qt::DescendingOrder);
-    m_table->setSelectionBehavior(QAbstractItemView::SelectRows);
-    m_table->setSelectionMode(QAbstractItemView::SingleSelection);
-    m_table->setEditTriggers(QAbstractItemView::NoEditTriggers);
-    m_table->setTabKeyNavigation(false); // Tab leaves the table; the arrows walk it
-    m_table->setShowGrid(false);
-    m_table->setWordWrap(false);
-    m_table->verticalHeader()->hide();
-    m_table->verticalHeader()->setDefaultSectionSize(kTableRow);
-    m_table->horizontalHeader()->setHighlightSections(false);
+    setUpPlainTable(*m_table);
     m_table->horizontalHeader()->setSectionResizeMode(RunsTableModel::Policy, QHeaderView::Stretch);
     const QFontMetrics mono(Theme::mono());
     for (int column = 0; column < RunsTableModel::ColumnCount; ++column)
@@ -68,22 +56,30 @@ RunsView::RunsView(ViewContext context, Name text, QWidget* parent)
     connect(m_toB, &QPushButton::clicked, this, &RunsView::toB);
     connect(m_table, &QTableView::doubleClicked, this, &RunsView::toB);
     connect(m_table->selectionModel(), &QItemSelectionModel::selectionChanged, this, &RunsView::showState);
-    connect(&context.runs, &RunController::snapshotChanged, this, &RunsView::take);
+    connect(&context.runs, &RunController::snapshotChanged, this, [this] {
+        take();
+        showPresent();
+    });
+    connect(&context.requests, &RequestModel::requestChanged, this, &RunsView::showPresent);
     showState();
+}
+
+void RunsView::showPresent() {
+    const SnapshotPtr now = m_context.runs.snapshot();
+    const bool known = now && now->model && m_context.runs.standing(*now) != Standing::OtherRun;
+    m_model->setPresent(known ? now->textHash : std::string(),
+                        known ? now->model->info.sha256 : std::string());
 }
 
 void RunsView::take() {
     const SnapshotPtr done = m_context.runs.lastComplete();
-    if (!done || !done->request || !done->model || !done->final ||
+    if (!done || !done->request || !done->model || !done->final || done->generation == m_taken ||
         m_context.runs.standing(*done) != Standing::Current)
         return;
     const std::optional<ArmFigures> figures = figuresOfB(*done);
     if (!figures)
         return;
-    m_model->setPresent(done->textHash, done->model->info.sha256);
-    const FinishedRun* const newest = m_model->runAt(0);
-    if (newest != nullptr && newest->generation == done->generation && newest->figures == *figures)
-        return;
+    m_taken = done->generation;
     FinishedRun run;
     run.generation = done->generation;
     run.policy = done->request->policy;
@@ -126,28 +122,11 @@ void RunsView::toB() {
         m_context.requests.setPolicy(run->policy, tr("B: r%1").arg(run->generation));
 }
 
-void RunsView::copy() const {
-    QStringList lines;
-    const auto line = [this](const auto& cellText) {
-        QStringList cells;
-        for (int column = 0; column < RunsTableModel::ColumnCount; ++column)
-            if (!m_table->isColumnHidden(column))
-                cells << cellText(column);
-        return cells.join(QLatin1Char('\t'));
-    };
-    lines << line([this](int column) {
-        return m_model->headerData(column, Qt::Horizontal, Qt::DisplayRole).toString();
-    });
-    for (int row = 0; row < m_sorted->rowCount(); ++row)
-        lines << line([&](int column) { return m_sorted->index(row, column).data().toString(); });
-    QApplication::clipboard()->setText(lines.join(QLatin1Char('\n')));
-}
-
 bool RunsView::eventFilter(QObject* watched, QEvent* event) {
     if (watched == m_table && event->type() == QEvent::KeyPress) {
         const auto* key = static_cast<QKeyEvent*>(event);
         if (key->matches(QKeySequence::Copy)) {
-            copy();
+            copyTable(*m_table, TableRows::All);
             return true;
         }
         if (key->key() == Qt::Key_Return || key->key() == Qt::Key_Enter) {
