@@ -2,8 +2,11 @@
 #include "tests/support/TextSnapshot.h"
 #include "ui/models/MapTableModel.h"
 #include "ui/views/MapTable.h"
+#include <QApplication>
+#include <QClipboard>
 #include <QTableView>
 #include <QTest>
+#include <cmath>
 
 using namespace fovea;
 using namespace fovea::ui;
@@ -29,6 +32,11 @@ struct Both : test::MapWindow {
     }
     [[nodiscard]] int token(int row, int column) { return name(row, column).mid(1).toInt(); }
     [[nodiscard]] bool isOld() { return at(0, 0, Qt::ForegroundRole).isValid(); }
+    [[nodiscard]] bool focusTable() {
+        panel.activateWindow();
+        table()->setFocus();
+        return QTest::qWaitFor([this] { return table()->hasFocus(); });
+    }
 };
 
 SnapshotPtr shortSnapshot() {
@@ -110,6 +118,105 @@ private slots:
         QTRY_VERIFY(!w.isOld());
         QVERIFY(w.at(1, MapTableModel::ArmB).toString() != before);
         QVERIFY(w.table()->accessibleName().contains(QStringLiteral("L1 H2")));
+    }
+
+    /// Snapshots of a run share what the map is made from: the rows and what is chosen among them stay.
+    void anotherSnapshotOfTheSameParts_changesNothing() {
+        const SnapshotPtr snapshot = shortSnapshot();
+        Both w(snapshot);
+        QTRY_VERIFY(w.rows() > 0);
+        auto next = std::make_shared<Snapshot>(*snapshot);
+        ++next->generation;
+        w.runs.adopt(next);
+        QCOMPARE(w.view.shownSnapshot(), SnapshotPtr(next));
+        QVERIFY(!w.isOld());
+    }
+
+    /// Pooling is about pixels: while its tiles are made the numbers are as right as before.
+    void tilesUnderWay_makeNoNumberOld() {
+        Both w(shortSnapshot());
+        QTRY_VERIFY(w.rows() > 0);
+        QTRY_VERIFY(w.settled());
+        w.view.setPooling(w.view.exportOptions().pooling == Pooling::Mass ? Pooling::Max : Pooling::Mass);
+        QVERIFY(!w.settled());
+        QVERIFY(!w.isOld());
+    }
+
+    /// What is asked is given up when the panel closes, and asked again when it opens.
+    void closed_asksForNothing() {
+        Both w(shortSnapshot());
+        w.panel.hide();
+        bool answered = false;
+        w.runs.fetch<int>(
+            &w.panel, {"test", Urgency::Background}, [](const WorkContext&) { return Result<int>(1); },
+            [&](const Result<int>&) { answered = true; });
+        QTRY_VERIFY(answered);
+        QCOMPARE(w.rows(), 0);
+        w.panel.show();
+        QTRY_VERIFY(w.rows() > 0);
+        w.selection.setCell(1, 2);
+        for (int times = 0; times < 2; ++times) { // the same question, after its first asking was given up
+            w.panel.hide();
+            w.panel.show();
+        }
+        QTRY_VERIFY(!w.isOld());
+    }
+
+    /// The focus alone pins nothing; a chosen row pins its cell.
+    void aChosenRow_pinsItsCell() {
+        Both w(shortSnapshot());
+        QTRY_VERIFY(w.rows() > 2);
+        QVERIFY(w.focusTable());
+        QVERIFY(!w.selection.pinnedPair().valid());
+        QTest::keyClick(w.table(), Qt::Key_Down);
+        const int chosen = w.table()->currentIndex().row(); // 0 if the focus came before the rows
+        QVERIFY(chosen == 0 || chosen == 1);
+        const SelectionModel::Pair cell{w.token(chosen, MapTableModel::Query),
+                                        w.token(chosen, MapTableModel::Key)};
+        QCOMPARE(w.selection.pinnedPair(), cell);
+        QTest::keyClick(w.table(), Qt::Key_Down, Qt::ShiftModifier);
+        QCOMPARE(w.selection.pinnedPair(), cell); // several rows are chosen to be copied
+        QTest::keyClick(w.table(), Qt::Key_C, Qt::ControlModifier);
+        const QStringList lines = QApplication::clipboard()->text().split(QLatin1Char('\n'));
+        QCOMPARE(lines.size(), 3);
+        QCOMPARE(lines[0].section(QLatin1Char('\t'), 0, 2), QStringLiteral("query\tkey\tA"));
+        for (const int row : {chosen, chosen + 1})
+            QCOMPARE(lines[row - chosen + 1].section(QLatin1Char('\t'), 2, 2),
+                     w.at(row, MapTableModel::ArmA, MapTableModel::kExactRole).toString());
+    }
+
+    /// Rows of tokens are no cells of a map of words, whose numbers are smaller.
+    void aRowOfAnotherMap_pinsNothing() {
+        Both w(test::textSnapshot());
+        QTRY_VERIFY(w.rows() > 2);
+        QVERIFY(w.focusTable());
+        QTest::keyClick(w.table(), Qt::Key_Down);
+        const SelectionModel::Pair pinned = w.selection.pinnedPair();
+        QVERIFY(pinned.valid());
+        w.key(Qt::Key_G);
+        QVERIFY(w.isOld());
+        QTest::keyClick(w.table(), Qt::Key_End, Qt::ControlModifier);
+        QCOMPARE(w.selection.pinnedPair(), pinned);
+    }
+
+    void aRecurrentState_hasNoWeight() {
+        auto content = std::make_shared<MapTableContent>();
+        content->strong.cells = {{15, 0, 0.5, std::nan(""), {}}, {15, 1, 0.25, 0.125, {}}};
+        content->cells = CellMap(nullptr, 16);
+        content->labels = test::tinyTokens(16);
+        MapTableModel model;
+        model.show(content);
+        for (const int column : {MapTableModel::ArmB, MapTableModel::Difference}) {
+            QCOMPARE(model.index(0, column).data().toString(), QStringLiteral("\u2013"));
+            QVERIFY(model.index(0, column).data(MapTableModel::kSortRole).toDouble() <
+                    model.index(1, column).data(MapTableModel::kSortRole).toDouble());
+        }
+        // A token that is markup is shown as it is.
+        QVERIFY(model.index(0, MapTableModel::Query).data().toString().contains(QStringLiteral("<b>")));
+        QVERIFY(model.index(0, MapTableModel::Query)
+                    .data(Qt::ToolTipRole)
+                    .toString()
+                    .contains(QStringLiteral("&lt;b&gt;")));
     }
 
     /// A part of the map is a part of the table.

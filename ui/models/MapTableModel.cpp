@@ -1,7 +1,10 @@
 #include "ui/models/MapTableModel.h"
 #include "core/text/Display.h"
+#include "ui/plot/MapFacts.h"
 #include "ui/plot/NumberText.h"
+#include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
+#include <cmath>
 #include <limits>
 
 namespace fovea::ui {
@@ -28,6 +31,10 @@ const StrongCell* MapTableModel::cellAt(int row) const {
     return &m_content->strong.cells[static_cast<std::size_t>(row)];
 }
 
+bool MapTableModel::areCellsOf(const std::shared_ptr<const Tokens>& labels) const {
+    return m_content && m_content->labels == labels;
+}
+
 int MapTableModel::rowCount(const QModelIndex& parent) const {
     return parent.isValid() || !m_content ? 0 : static_cast<int>(m_content->strong.cells.size());
 }
@@ -37,19 +44,20 @@ int MapTableModel::columnCount(const QModelIndex& parent) const {
 }
 
 std::optional<double> MapTableModel::number(const StrongCell& cell, int column) const {
-    const std::optional<double> a = m_content->policies ? cell.against : std::optional(cell.full);
+    const auto known = [](const std::optional<double>& weight) {
+        return weight && !std::isnan(*weight) ? weight : std::nullopt; // NaN: of a recurrent state
+    };
+    const std::optional<double> a = m_content->policies ? known(cell.against) : std::optional(cell.full);
+    const std::optional<double> b = known(cell.hybrid);
     if (column == ArmA)
         return a;
     if (column == ArmB)
-        return cell.hybrid;
-    return a && cell.hybrid ? std::optional(*cell.hybrid - *a) : std::nullopt;
+        return b;
+    return a && b ? std::optional(*b - *a) : std::nullopt;
 }
 
 QString MapTableModel::cellText(std::size_t cell) const {
-    const RowRange tokens = m_content->cells.tokensOf(static_cast<int>(cell));
-    QString text = QStringLiteral("#%1").arg(tokens.first);
-    if (tokens.last > tokens.first + 1)
-        text += QStringLiteral("\u2013#%1").arg(tokens.last - 1);
+    QString text = tokenRangeWords(m_content->cells.tokensOf(static_cast<int>(cell)));
     if (m_content->labels && cell < m_content->labels->pieces.size())
         text += QLatin1Char(' ') +
                 QString::fromStdString(displayText(m_content->labels->pieces[cell], kCharacters));
@@ -72,7 +80,9 @@ QVariant MapTableModel::data(const QModelIndex& index, int role) const {
         return {};
     if (column == Query || column == Key) {
         const std::size_t at = column == Query ? cell->query : cell->key;
-        return role == kSortRole ? QVariant(static_cast<qulonglong>(at)) : QVariant(cellText(at));
+        if (role == kSortRole)
+            return static_cast<qulonglong>(at);
+        return role == Qt::ToolTipRole ? plainTip(cellText(at)) : cellText(at);
     }
     if (column == Why)
         return m_content->why.empty() ? QString() : m_content->why[static_cast<std::size_t>(index.row())];
@@ -105,7 +115,9 @@ QVariant MapTableModel::headerData(int section, Qt::Orientation orientation, int
         return tip ? (policies ? tr("its weight under arm A's policy") : tr("its weight in full attention"))
                    : tr("A");
     case ArmB:
-        return tip ? tr("its weight under arm B's policy; a dash: not known of this row") : tr("B");
+        return tip ? tr("its weight under arm B's policy; a dash: not known of this row, or in a "
+                        "recurrent state, which has no weight for one key")
+                   : tr("B");
     case Difference:
         return tip ? tr("B's weight minus A's") : tr("B \u2212 A");
     default:

@@ -31,6 +31,8 @@ public:
     void show(std::shared_ptr<const MapTableContent> content); ///< null clears
     void setOld(bool old);                                     ///< in the second ink
     [[nodiscard]] const StrongCell* cellAt(int row) const;     ///< nullptr outside
+    /// Whether the rows are cells of the map with these labels.
+    [[nodiscard]] bool areCellsOf(const std::shared_ptr<const Tokens>& labels) const;
 
     [[nodiscard]] int rowCount(const QModelIndex& parent = {}) const override;
     [[nodiscard]] int columnCount(const QModelIndex& parent = {}) const override;

@@ -2,12 +2,9 @@
 #include "core/export/RecipeCsv.h"
 #include "ui/plot/MapFacts.h"
 #include "ui/plot/NumberText.h"
-#include "ui/plot/SameOwner.h"
-#include "ui/plot/Style.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/MapView.h"
-#include <QApplication>
-#include <QClipboard>
+#include "ui/views/PlainTable.h"
 #include <QHeaderView>
 #include <QKeyEvent>
 #include <QLabel>
@@ -16,11 +13,13 @@
 #include <QVBoxLayout>
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace fovea::ui {
 
 namespace {
 
+const std::string kTableKey = "map.table";
 constexpr int kDelayMs = 150;               ///< while the map moves, so that not every step is asked for
 constexpr std::uint64_t kQuick = 2'000'000; ///< pairs of heads; more wait for the run
 
@@ -44,9 +43,9 @@ std::vector<QString> reasonsOf(const StrongCells& strong, HeadAt head, const Til
 } // namespace
 
 bool MapTable::Question::operator==(const Question& other) const {
-    return sameOwner(from, other.from) && recipe == other.recipe && hidden == other.hidden &&
-           head == other.head && queries == other.queries && keys == other.keys && by == other.by &&
-           arm == other.arm;
+    return inputs.sameLayers(other.inputs) && inputs.sameArms(other.inputs) && recipe == other.recipe &&
+           hidden == other.hidden && head == other.head && queries == other.queries && keys == other.keys &&
+           by == other.by && arm == other.arm && policies == other.policies;
 }
 
 MapTable::MapTable(ViewContext context, MapView& map, QWidget* parent)
@@ -63,15 +62,8 @@ MapTable::MapTable(ViewContext context, MapView& map, QWidget* parent)
     m_table->setModel(m_sorted);
     m_table->setSortingEnabled(true);
     m_table->horizontalHeader()->setSortIndicator(-1, Qt::DescendingOrder); // as they come: strongest first
-    m_table->setSelectionBehavior(QAbstractItemView::SelectRows);
+    setUpPlainTable(*m_table);
     m_table->setSelectionMode(QAbstractItemView::ExtendedSelection);
-    m_table->setEditTriggers(QAbstractItemView::NoEditTriggers);
-    m_table->setTabKeyNavigation(false); // Tab leaves the table; the arrows walk it
-    m_table->setShowGrid(false);
-    m_table->setWordWrap(false);
-    m_table->verticalHeader()->hide();
-    m_table->verticalHeader()->setDefaultSectionSize(kTableRow);
-    m_table->horizontalHeader()->setHighlightSections(false);
     m_table->horizontalHeader()->setStretchLastSection(true);
     const QFontMetrics mono(Theme::mono());
     for (const int token : {MapTableModel::Query, MapTableModel::Key})
@@ -97,12 +89,8 @@ MapTable::MapTable(ViewContext context, MapView& map, QWidget* parent)
     });
     connect(&context.runs, &RunController::updatingChanged, this, &MapTable::showState);
     connect(&context.requests, &RequestModel::requestChanged, this, &MapTable::showState);
-    connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
-            [this](const QModelIndex& index) {
-                const StrongCell* const cell = m_model->cellAt(m_sorted->mapToSource(index).row());
-                if (cell != nullptr && m_table->hasFocus())
-                    m_map.pinCell({static_cast<int>(cell->query), static_cast<int>(cell->key)});
-            });
+    // The selection, not the current row: a table that gets the focus makes its first row current.
+    connect(m_table->selectionModel(), &QItemSelectionModel::selectionChanged, this, &MapTable::pinChosen);
     showState();
 }
 
@@ -116,16 +104,26 @@ std::optional<MapTable::Question> MapTable::question() const {
     // By the last map where there are several: it is the one that says most.
     const MapLayer& pane = scene.panes.back();
     Question asked;
-    asked.from = snapshot;
     asked.recipe = scene.recipe;
     asked.hidden = pane.hidden;
     if (!scene.recipe)
         asked.head = {pane.layer, pane.head};
+    asked.inputs = mapInputs(*snapshot, scene.recipe ? scene.recipe->heads : std::vector{asked.head});
     asked.queries = m_map.canvas().shownQueries();
     asked.keys = m_map.canvas().shownKeys();
     asked.by = pane.quantity;
     asked.arm = pane.arm;
+    asked.policies = snapshot->against != nullptr;
     return asked;
+}
+
+void MapTable::pinChosen() const {
+    const QModelIndexList rows = m_table->selectionModel()->selectedRows();
+    // Rows of another text, or of words while the map has tokens, are no cells of this map.
+    if (rows.size() != 1 || !m_model->areCellsOf(m_map.canvas().scene().tokens))
+        return;
+    if (const StrongCell* const cell = m_model->cellAt(m_sorted->mapToSource(rows.front()).row()))
+        m_map.pinCell({static_cast<int>(cell->query), static_cast<int>(cell->key)});
 }
 
 void MapTable::showEvent(QShowEvent* event) {
@@ -133,41 +131,50 @@ void MapTable::showEvent(QShowEvent* event) {
     refresh();
 }
 
+void MapTable::hideEvent(QHideEvent* event) {
+    QWidget::hideEvent(event);
+    giveUp();
+}
+
+void MapTable::giveUp() {
+    if (std::exchange(m_asked, nullptr))
+        m_context.runs.drop(kTableKey);
+}
+
 void MapTable::refresh() {
     if (!isVisible())
         return;
     const std::optional<Question> now = question();
     if (!now) {
-        m_asked.reset();
+        giveUp();
         m_shown.reset();
         m_model->show(nullptr);
         return showState();
     }
     if (m_asked ? *m_asked == *now : (m_shown && *m_shown == *now))
         return showState();
-    m_asked = now;
+    const auto asked = m_asked = std::make_shared<const Question>(*now);
     const SnapshotPtr snapshot = m_map.shownSnapshot();
     const auto labels = m_map.canvas().scene().tokens;
     const auto tokensOf = [&](RowRange cells) {
         const RowRange tokens = CellMap(now->recipe, snapshot->tokens->size()).tokensOf(cells);
         return static_cast<std::uint64_t>(tokens.last - tokens.first);
     };
-    const std::uint64_t pairs =
-        tokensOf(now->queries) * tokensOf(now->keys) * (now->recipe ? now->recipe->heads.size() : 1);
+    const std::uint64_t pairs = tokensOf(now->queries) * tokensOf(now->keys) * now->inputs.layers.size();
     using Content = std::shared_ptr<const MapTableContent>;
     m_context.runs.fetch<Content>(
-        this, {"map.table", pairs > kQuick ? Urgency::Background : Urgency::Long},
-        [snapshot, labels, asked = *now](const WorkContext& work) -> Result<Content> {
+        this, {kTableKey, pairs > kQuick ? Urgency::Background : Urgency::Long},
+        [snapshot, labels, asked](const WorkContext& work) -> Result<Content> {
             StrongCellsWish wish;
-            wish.recipe = asked.recipe ? *asked.recipe : MapRecipe{{asked.head}, {}, {}, {}};
-            wish.queries = asked.queries;
-            wish.keys = asked.keys;
-            wish.by = asked.by;
-            wish.arm = asked.arm;
-            wish.policies = snapshot->against != nullptr;
-            if (asked.hidden) {
-                wish.hiddenKeys = asked.hidden->keys;
-                wish.hiddenQueries = asked.hidden->queries;
+            wish.recipe = asked->recipe ? *asked->recipe : MapRecipe{{asked->head}, {}, {}, {}};
+            wish.queries = asked->queries;
+            wish.keys = asked->keys;
+            wish.by = asked->by;
+            wish.arm = asked->arm;
+            wish.policies = asked->policies;
+            if (asked->hidden) {
+                wish.hiddenKeys = asked->hidden->keys;
+                wish.hiddenQueries = asked->hidden->queries;
             }
             wish.most = kMost;
             const LayerSources sources = layerSources(*snapshot);
@@ -175,41 +182,43 @@ void MapTable::refresh() {
             Result<StrongCells> strong = strongCells(wish, sources, work);
             FOVEA_TRY(strong);
             content->strong = std::move(*strong);
-            content->cells = CellMap(asked.recipe, snapshot->tokens->size());
+            content->cells = CellMap(asked->recipe, snapshot->tokens->size());
             content->labels = labels;
             content->policies = wish.policies;
-            if (!asked.recipe) {
-                const Result<TileSource> source = sources(asked.head.layer);
+            if (!asked->recipe) {
+                const Result<TileSource> source = sources(asked->head.layer);
                 FOVEA_TRY(source);
-                content->why = reasonsOf(content->strong, asked.head, *source);
+                content->why = reasonsOf(content->strong, asked->head, *source);
             }
             return content;
         },
-        [this, asked = *now, generation = snapshot->generation](const Result<Content>& content) {
-            if (!m_asked || !(*m_asked == asked))
+        [this, asked, generation = snapshot->generation](const Result<Content>& content) {
+            if (m_asked != asked)
                 return; // something else is in sight by now
             m_asked.reset();
             if (!content) {
-                if (content.error().code != ErrorCode::Cancelled)
-                    m_sentence = QString::fromStdString(content.error().message);
+                m_shown.reset();
+                m_model->show(nullptr);
+                m_sentence = QString::fromStdString(content.error().message);
                 return showState();
             }
-            m_shown = asked;
+            m_shown = *asked;
             const StrongCells& strong = (*content)->strong;
-            const QString of = asked.recipe ? QString::fromStdString(asked.recipe->text())
-                                            : tr("L%1 H%2").arg(asked.head.layer).arg(asked.head.head);
-            const QString by = isDifference(asked.by)          ? tr("the difference")
-                               : asked.by == MapQuantity::Full ? tr("full attention")
-                               : asked.arm == MapArm::A        ? tr("A")
-                                                               : tr("B");
+            const QString of = asked->recipe ? QString::fromStdString(asked->recipe->text())
+                                             : tr("L%1 H%2").arg(asked->head.layer).arg(asked->head.head);
+            const QString by = isDifference(asked->by)          ? tr("the difference")
+                               : asked->by == MapQuantity::Full ? tr("full attention")
+                               : asked->arm == MapArm::A        ? tr("A")
+                                                                : tr("B");
             m_sentence = strong.cells.size() == strong.of
                              ? tr("All %1 cells in sight, by %2").arg(groupedCount(strong.of), by)
-                             : tr("The strongest %1 of %2 cells in sight, by %3: %4 % of the weight")
+                             : tr("The strongest %1 of %2 cells in sight, by %3: %4 % of %5")
                                    .arg(groupedCount(strong.cells.size()), groupedCount(strong.of), by,
-                                        threeDigits(100 * strong.share));
+                                        threeDigits(100 * strong.share),
+                                        isDifference(asked->by) ? tr("its magnitude") : tr("the weight"));
             m_sentence += tr(". %1, r%2.").arg(of).arg(generation);
             m_model->show(*content);
-            m_table->setColumnHidden(MapTableModel::Why, asked.recipe != nullptr);
+            m_table->setColumnHidden(MapTableModel::Why, asked->recipe != nullptr);
             showState();
         });
     showState();
@@ -220,7 +229,9 @@ void MapTable::showState() {
         return;
     const std::optional<Question> now = question();
     const bool behind = now && !(m_shown && *m_shown == *now);
-    const bool old = behind || m_map.pictureIsOld();
+    const SnapshotPtr from = m_map.shownSnapshot();
+    const bool old = behind || (from && (m_context.runs.standing(*from) != Standing::Current ||
+                                         !m_context.runs.againstIsCurrent(*from)));
     QString said = m_shown ? m_sentence : QString();
     if (!now)
         said = tr("The map as a table, strongest links first: waits for the map.");
@@ -234,32 +245,10 @@ void MapTable::showState() {
     m_table->setEnabled(now.has_value());
 }
 
-void MapTable::copy() const {
-    QModelIndexList rows = m_table->selectionModel()->selectedRows();
-    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.row() < b.row(); });
-    QStringList lines;
-    const auto line = [this](const auto& cellText) {
-        QStringList cells;
-        for (int column = 0; column < MapTableModel::ColumnCount; ++column)
-            if (!m_table->isColumnHidden(column))
-                cells << cellText(column);
-        return cells.join(QLatin1Char('\t'));
-    };
-    lines << line([this](int column) {
-        return m_model->headerData(column, Qt::Horizontal, Qt::DisplayRole).toString();
-    });
-    for (const QModelIndex& row : rows)
-        lines << line([&](int column) {
-            return row.siblingAtColumn(column).data(MapTableModel::kExactRole).toString();
-        });
-    if (!rows.isEmpty())
-        QApplication::clipboard()->setText(lines.join(QLatin1Char('\n')));
-}
-
 bool MapTable::eventFilter(QObject* watched, QEvent* event) {
     if (watched == m_table && event->type() == QEvent::KeyPress &&
         static_cast<QKeyEvent*>(event)->matches(QKeySequence::Copy)) {
-        copy();
+        copyTable(*m_table, TableRows::Selected, MapTableModel::kExactRole);
         return true;
     }
     return QWidget::eventFilter(watched, event);
