@@ -5,6 +5,8 @@
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include <QAbstractButton>
+#include <QApplication>
+#include <QClipboard>
 #include <QHeaderView>
 #include <QLabel>
 #include <QTableView>
@@ -87,8 +89,16 @@ private slots:
                           table->visualRect(table->model()->index(0, 1)).center());
         QTest::mouseClick(toA, Qt::LeftButton);
         QVERIFY(w.requests.request().against);
-        // Of another text they stay, in the second ink.
+        QTest::keyClick(table, Qt::Key_C, Qt::ControlModifier);
+        const QStringList copied = QApplication::clipboard()->text().split(QLatin1Char('\n'));
+        QCOMPARE(copied.size(), 3);
+        QVERIFY(copied[0].startsWith(QStringLiteral("run\tpolicy\ttext")));
+        QCOMPARE(copied[2].section(QLatin1Char('\t'), 0, 0), at(table, 1, 0));
+        // Of another text they stay, in the second ink, from the moment that it is set.
+        QVERIFY(w.atRest());
+        QVERIFY(!table->model()->index(0, 4).data(Qt::ForegroundRole).isValid());
         w.requests.setText(tinyText(40), QStringLiteral("test"));
+        QCOMPARE(table->model()->index(0, 4).data(Qt::ForegroundRole).value<QColor>(), Theme::current().ink2);
         QVERIFY(w.atRest());
         QTRY_COMPARE(table->model()->rowCount(), 3);
         QCOMPARE(table->model()->index(2, 4).data(Qt::ForegroundRole).value<QColor>(), Theme::current().ink2);
@@ -116,6 +126,38 @@ private slots:
         }
         QCOMPARE(full, counted.full.pairs);
         QCOMPARE(own, counted.hybrid.pairs);
+    }
+
+    /// The profile says what its figures are not of, as soon as that changes.
+    void profile_saysOfWhichRunItIs() {
+        Window w;
+        QVERIFY(w.atRest());
+        auto* cost = w.openPanel("drawer.profile", "profile.cost");
+        const auto* state = w.find<QLabel>("profile.state");
+        const auto isOld = [&] { return cost->model()->index(0, 2).data(Qt::ForegroundRole).isValid(); };
+        QVERIFY(!isOld() && !state->text().contains(QStringLiteral("present one")));
+        w.requests.setAgainst(*presetPolicy("default"), QStringLiteral("test"));
+        QVERIFY2(isOld() && state->text().contains(QStringLiteral("another A")), qPrintable(state->text()));
+        w.requests.setParam(*findParam("window"), ParamValue(std::int64_t{3}));
+        QVERIFY2(isOld() && state->text().contains(QStringLiteral("another policy")),
+                 qPrintable(state->text()));
+        w.requests.setText(tinyText(40), QStringLiteral("test"));
+        QVERIFY2(isOld() && state->text().contains(QStringLiteral("another text")),
+                 qPrintable(state->text()));
+    }
+
+    /// A panel that was looked at and closed does not keep the activations of an earlier text.
+    void profile_keepsNoRun() {
+        Window w;
+        QVERIFY(w.atRest());
+        auto* cost = w.openPanel("drawer.profile", "profile.cost");
+        QVERIFY(cost->model()->rowCount() > 0);
+        const std::weak_ptr<const FullRun> before = w.runs.lastComplete()->full;
+        w.openPanel("drawer.profile", "profile.cost"); // again: closes it
+        QVERIFY(!cost->isVisible());
+        w.requests.setText(tinyText(40), QStringLiteral("test"));
+        QVERIFY(w.atRest());
+        QTRY_VERIFY(before.expired());
     }
 
     /// The ladder is measured on a click, and old when the policy is another one.

@@ -1,8 +1,9 @@
 #include "ui/views/ProfileView.h"
+#include "core/engine/SameResult.h"
 #include "ui/models/ProfileModels.h"
 #include "ui/plot/NumberText.h"
-#include "ui/plot/Style.h"
 #include "ui/plot/Theme.h"
+#include "ui/views/PlainTable.h"
 #include <QHBoxLayout>
 #include <QHeaderView>
 #include <QLabel>
@@ -12,11 +13,13 @@
 #include <QTableView>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <utility>
 
 namespace fovea::ui {
 
 namespace {
 
+const std::string kLadderKey = "profile.ladder";
 constexpr std::size_t kSteps = 8; ///< timed with a cache
 
 /// A bar under the number, as long as the share. A share above 1 fills it and is told by the number.
@@ -67,7 +70,11 @@ ProfileView::ProfileView(ViewContext context, QWidget* parent)
     connect(m_measure, &QPushButton::clicked, this, &ProfileView::measure);
     connect(&context.runs, &RunController::snapshotChanged, this, &ProfileView::refresh);
     connect(&context.runs, &RunController::updatingChanged, this, &ProfileView::showState);
-    connect(&context.requests, &RequestModel::requestChanged, this, &ProfileView::showState);
+    connect(&context.requests, &RequestModel::requestChanged, this, [this] {
+        if (m_measuring && standing(*m_measuring) == Standing::OtherRun)
+            m_context.runs.drop(kLadderKey);
+        showState();
+    });
     showState();
 }
 
@@ -77,15 +84,7 @@ QTableView* ProfileView::addTable(ShareTableModel* model, const QString& name,
     table->setObjectName(name);
     table->setAccessibleName(accessibleName);
     table->setModel(model);
-    table->setSelectionBehavior(QAbstractItemView::SelectRows);
-    table->setSelectionMode(QAbstractItemView::SingleSelection);
-    table->setEditTriggers(QAbstractItemView::NoEditTriggers);
-    table->setTabKeyNavigation(false); // Tab leaves the table; the arrows walk it
-    table->setShowGrid(false);
-    table->setWordWrap(false);
-    table->verticalHeader()->hide();
-    table->verticalHeader()->setDefaultSectionSize(kTableRow);
-    table->horizontalHeader()->setHighlightSections(false);
+    setUpPlainTable(*table);
     table->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
     auto* bar = new ShareBar(table);
     const auto place = [table, model, bar] {
@@ -113,12 +112,25 @@ void ProfileView::refresh() {
     if (!isVisible())
         return;
     const SnapshotPtr done = m_context.runs.lastComplete();
-    if (done && done != m_shown && done->propagated && done->model) {
+    if (done && done != m_seen.lock() && done->propagated && done->model) {
         showCost(*m_cost, *done);
         showLayers(*m_layers, *done);
-        m_shown = done;
+        m_seen = done;
+        m_shown = idOf(*done);
+        m_breakEven = done->propagated->cost.breakEvenTokens;
     }
     showState();
+}
+
+ProfileView::RunId ProfileView::idOf(const Snapshot& run) {
+    return {run.generation, run.request, run.model->info.sha256};
+}
+
+Standing ProfileView::standing(const RunId& run) const {
+    const SnapshotPtr done = m_context.runs.lastComplete(); // of the text and model that are set
+    if (!done || !sameRun(*run.request, *done->request) || run.modelHash != done->model->info.sha256)
+        return Standing::OtherRun;
+    return sameResult(*run.request, m_context.requests.request()) ? Standing::Current : Standing::OtherPolicy;
 }
 
 bool ProfileView::canMeasure() const {
@@ -128,20 +140,18 @@ bool ProfileView::canMeasure() const {
 }
 
 void ProfileView::measure() {
-    const SnapshotPtr of = m_context.runs.lastComplete();
-    if (!of || !canMeasure())
+    const SnapshotPtr done = m_context.runs.lastComplete();
+    if (m_measuring || !canMeasure())
         return;
-    m_ladderOf = of;
-    m_measuring = true;
+    m_measuring = idOf(*done);
     m_fault.clear();
     m_context.runs.fetch<Ladder>(
-        this, {"profile.ladder", Urgency::Background},
-        [of](const WorkContext& work) { return runLadder(*of, of->request->policy, kSteps, work); },
-        [this, of](const Result<Ladder>& ladder) {
-            if (m_ladderOf != of)
-                return;
-            m_measuring = false;
+        this, {kLadderKey, Urgency::Background},
+        [done](const WorkContext& work) { return runLadder(*done, done->request->policy, kSteps, work); },
+        [this](const Result<Ladder>& ladder) {
+            const std::optional<RunId> measured = std::exchange(m_measuring, {});
             if (ladder) {
+                m_measured = measured;
                 m_prompt = ladder->prompt;
                 m_steps = ladder->steps;
                 showLadder(*m_ladder, *ladder);
@@ -153,38 +163,47 @@ void ProfileView::measure() {
     showState();
 }
 
+QString ProfileView::runWords() {
+    if (!m_shown)
+        return tr("What full attention and B cost, counted and measured: waits for the run.");
+    const Standing now = standing(*m_shown);
+    const bool sameA = sameAgainst(*m_shown->request, m_context.requests.request());
+    m_cost->setOld(now != Standing::Current || !sameA);
+    m_layers->setOld(now != Standing::Current);
+    QStringList parts{
+        tr("r%1: pairs and bytes counted, seconds measured once, in this run.").arg(m_shown->generation)};
+    if (now == Standing::OtherRun)
+        parts << tr("Of another text, model or precision than the present one.");
+    else if (now == Standing::OtherPolicy)
+        parts << tr("Of another policy than the present one.");
+    else if (!sameA)
+        parts << tr("Beside another A than the present one.");
+    if (m_breakEven)
+        parts << tr("B is cheaper from %1 tokens on, counted.")
+                     .arg(groupedCount(static_cast<std::uint64_t>(*m_breakEven)));
+    return parts.join(QLatin1Char(' '));
+}
+
+QString ProfileView::ladderWords() {
+    if (m_measured)
+        m_ladder->setOld(standing(*m_measured) != Standing::Current);
+    if (!m_fault.isEmpty())
+        return m_fault;
+    if (m_measuring)
+        return tr("Measuring the ladder of r%1.").arg(m_measuring->generation);
+    if (m_measured)
+        return tr("Ladder of r%1: %2 tokens after a prompt of %3.")
+            .arg(m_measured->generation)
+            .arg(m_steps)
+            .arg(groupedCount(m_prompt));
+    return {};
+}
+
 void ProfileView::showState() {
     if (!isVisible())
         return;
+    m_state->setText(QStringList{runWords(), ladderWords()}.join(QLatin1Char(' ')).trimmed());
     const SnapshotPtr done = m_context.runs.lastComplete();
-    QStringList parts;
-    if (!m_shown || !m_shown->propagated)
-        parts << tr("What full attention and B cost, counted and measured: waits for the run.");
-    else {
-        const bool current = m_context.runs.standing(*m_shown) == Standing::Current;
-        m_cost->setOld(!current);
-        m_layers->setOld(!current);
-        parts << tr("r%1: pairs and bytes counted, seconds measured once, in this run.")
-                     .arg(m_shown->generation);
-        if (!current)
-            parts << tr("Of another policy than the present one.");
-        const Cost& cost = m_shown->propagated->cost;
-        if (cost.breakEvenTokens)
-            parts << tr("B is cheaper from %1 tokens on, counted.")
-                         .arg(groupedCount(static_cast<std::uint64_t>(*cost.breakEvenTokens)));
-    }
-    if (!m_fault.isEmpty())
-        parts << m_fault;
-    else if (m_measuring)
-        parts << tr("Measuring the ladder.");
-    else if (m_ladder->rowCount() > 0) {
-        parts << tr("Ladder of r%1: %2 tokens after a prompt of %3.")
-                     .arg(m_ladderOf->generation)
-                     .arg(m_steps)
-                     .arg(groupedCount(m_prompt));
-        m_ladder->setOld(m_context.runs.standing(*m_ladderOf) != Standing::Current);
-    }
-    m_state->setText(parts.join(QLatin1Char(' ')));
     const bool can = canMeasure() && !m_measuring;
     m_measure->setEnabled(can);
     m_measure->setText(tr("Measure the ladder"));
