@@ -158,7 +158,7 @@ void TokenCanvas::paintToken(QPainter& painter, int token, const QRectF& rect) c
         painter.drawRect(word.adjusted(0.5, 0.5, -0.5, -0.5));
     }
     if (cell.special) {
-        painter.setPen(QPen(faint, 1));
+        painter.setPen(QPen(faint, scaled(1)));
         painter.setBrush(Qt::NoBrush);
         painter.drawRect(word.adjusted(0.5, 0.5, -0.5, -0.5));
     }
@@ -204,9 +204,9 @@ void TokenCanvas::paintSelection(QPainter& painter, const TextLayout::Line& line
             return;
         const QRectF rect = m_layout.rectOf(token).translated(origin).adjusted(-1, 0, 1, -kMarkRoom + 1);
         painter.setBrush(Qt::NoBrush);
-        painter.setPen(QPen(theme.paper, width + 2));
+        painter.setPen(QPen(theme.paper, scaled(width + 2)));
         painter.drawRect(rect);
-        painter.setPen(QPen(colour, width));
+        painter.setPen(QPen(colour, scaled(width)));
         painter.drawRect(rect);
     };
     // A span is a chain of words: one outline on each line.
