@@ -8,7 +8,8 @@ namespace fovea::lesson {
 
 namespace {
 
-/// The only choice whose `fits` is least. Floating-point ties are judged to 1e-12 of the answer.
+/// The only choice whose distance `off` from the answer is least. Floating-point ties are judged to 1e-12 of
+/// the answer.
 Result<int> onlyNearest(const std::vector<double>& off, const Value& truth) {
     const double least = *std::min_element(off.begin(), off.end());
     const double slack = 1e-12 * std::max(1.0, std::abs(truth.number));

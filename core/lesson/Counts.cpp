@@ -38,6 +38,12 @@ std::size_t blockOf(const FarPart& far) {
     return static_cast<std::size_t>(std::max<std::int64_t>(far.m, 1));
 }
 
+/// The plan of the layer on screen, all rows; nothing in it is routed.
+Result<AttentionPlan> wholePlan(const AttentionPolicy& policy, const Scene& scene) {
+    return makePlan(std::make_shared<const AttentionPolicy>(policy), scene.shape, scene.state.layer,
+                    scene.facts, nullptr, {0, scene.tokens});
+}
+
 /// A plan of `tokens` tokens of which only the last row is made.
 Result<std::shared_ptr<const HeadPlan>> lastRow(const Asked& asked, std::size_t tokens) {
     const AttentionPolicy& policy = asked.policy();
@@ -67,8 +73,7 @@ Result<std::shared_ptr<const HeadPlan>> planOf(const Scene& scene, const std::st
     }
     std::shared_ptr<const AttentionPlan> plan = scene.notes->plan(name);
     if (!plan) {
-        Result<AttentionPlan> made = makePlan(std::make_shared<const AttentionPolicy>(policy), scene.shape,
-                                              scene.state.layer, scene.facts, nullptr, {0, scene.tokens});
+        Result<AttentionPlan> made = wholePlan(policy, scene);
         FOVEA_TRY(made);
         plan = std::make_shared<const AttentionPlan>(std::move(*made));
         scene.notes->keep(name, plan);
@@ -81,8 +86,7 @@ Result<Work> workOf(const AttentionPolicy& policy, const Scene& scene, const Att
     if (routed == nullptr) {
         if (chooses(policy))
             return bad("the router has not chosen yet");
-        Result<AttentionPlan> plan = makePlan(std::make_shared<const AttentionPolicy>(policy), scene.shape,
-                                              scene.state.layer, scene.facts, nullptr, {0, scene.tokens});
+        Result<AttentionPlan> plan = wholePlan(policy, scene);
         FOVEA_TRY(plan);
         made = std::move(*plan);
         routed = &made;
@@ -223,8 +227,8 @@ Number tokenOf(const Asked& asked) {
     const auto found = std::upper_bound(spans.begin(), spans.end(), at,
                                         [](std::size_t byte, const Span& span) { return byte < span.end; });
     if (found == spans.end())
-        return bad("the text is cut before " + inQuotes(words) + " comes for the " +
-                   std::to_string(asked.whole(0)) + ". time");
+        return bad("the text is cut before occurrence " + std::to_string(asked.whole(0)) + " of " +
+                   inQuotes(words));
     return number(static_cast<std::uint64_t>(found - spans.begin()));
 }
 
@@ -249,7 +253,7 @@ Number farBytes(const Asked& asked) {
     const FarPart& far = farOf(asked);
     const std::size_t tokens = asked.whole(0);
     if (far.far != Far::Summaries || tokens == 0)
-        return stateOf(farOf(asked), asked.scene).numbers * number(kCacheBytes);
+        return stateOf(far, asked.scene).numbers * number(kCacheBytes);
     const auto plan = lastRow(asked, tokens);
     FOVEA_TRY(plan);
     return number(summariesRead(**plan, tokens - 1, blockOf(far))) * 2 * asked.scene.shape.headDim *

@@ -6,12 +6,15 @@ namespace fovea::lesson {
 
 namespace {
 
-/// The number behind a '#' in `text`; -1: there is none.
+/// The number behind a '#' in `text`, as "#300" or "#1,300"; -1: there is none.
 long numberIn(std::string_view text) {
     const std::size_t at = text.find('#');
+    if (at == std::string_view::npos)
+        return -1;
+    std::string digits(text.substr(at + 1));
+    std::erase(digits, ',');
     long number = -1;
-    if (at != std::string_view::npos)
-        std::from_chars(text.data() + at + 1, text.data() + text.size(), number);
+    std::from_chars(digits.data(), digits.data() + digits.size(), number);
     return number;
 }
 

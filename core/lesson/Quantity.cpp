@@ -11,91 +11,93 @@ namespace {
 
 using enum Unit;
 
+/// Rows of the table that come from one source.
+template <Source source>
+constexpr QuantitySpec from(std::string_view name, std::string_view arguments, Unit unit,
+                            Result<double> (*compute)(const Asked&), std::string_view help) {
+    return {name, arguments, unit, source, compute, help};
+}
+constexpr auto counted = from<Source::Plan>;
+constexpr auto ofText = from<Source::Tokens>;
+constexpr auto ofFullRun = from<Source::FullRun>;
+constexpr auto ofGuesses = from<Source::Propagated>;
+constexpr auto ofWeights = from<Source::Isolated>;
+constexpr auto ofRegister = from<Source::Recall>;
+constexpr auto ofAnswers = from<Source::RecallOf>;
+
 constexpr std::array kQuantities = {
-    QuantitySpec{"tokens", "", Count, Source::Plan, compute::tokens, "tokens of the text, T"},
-    QuantitySpec{"layers", "", Count, Source::Plan, compute::layers, "layers of the model"},
-    QuantitySpec{"heads", "", Count, Source::Plan, compute::heads, "heads of each layer"},
-    QuantitySpec{"layer", "", Count, Source::Plan, compute::layer, "the layer that is shown"},
-    QuantitySpec{"head", "", Count, Source::Plan, compute::head, "the head that is shown"},
-    QuantitySpec{"pairs", "p", Count, Source::Plan, compute::pairs, "pairs (query, key) that one head reads"},
-    QuantitySpec{"share", "p", Share, Source::Plan, compute::share,
-                 "those pairs as a share of full attention's"},
-    QuantitySpec{"row_keys", "tp", Count, Source::Plan, compute::rowKeys, "keys that a query reads"},
-    QuantitySpec{"first_key", "tp", Token, Source::Plan, compute::firstKey,
-                 "the first key of the unbroken run before a query"},
-    QuantitySpec{"reads", "ttp", YesNo, Source::Plan, compute::reads,
-                 "whether the first token reads the second"},
-    QuantitySpec{"relay_layers", "ttp", Count, Source::Plan, compute::relayLayers,
-                 "layers until what stands at the first token can reach the second"},
-    QuantitySpec{"added_pairs", "PP", Count, Source::Plan, compute::addedPairs,
-                 "pairs of the second policy less those of the first"},
-    QuantitySpec{"added_share", "PP", Share, Source::Plan, compute::addedShare,
-                 "the same as a share of the first policy's pairs"},
-    QuantitySpec{"full_pairs", "n", Count, Source::Plan, compute::fullPairs,
-                 "pairs of full attention for a text of n tokens"},
-    QuantitySpec{"kv_bytes", "n", Bytes, Source::Plan, compute::cacheBytes,
-                 "bytes of keys and values of n tokens in all layers, 16 bits a number"},
-    QuantitySpec{"summaries", "tp", Count, Source::Plan, compute::summaries, "summaries that a query reads"},
-    QuantitySpec{"state_tokens", "p", Count, Source::Plan, compute::stateTokens,
-                 "tokens whose keys and values fill as much memory as the policy's running state"},
-    QuantitySpec{"state_work", "p", Count, Source::Plan, compute::stateWork,
-                 "pairs that cost as much as updating and reading the running state for one query"},
-    QuantitySpec{"far_bytes", "np", Bytes, Source::Plan, compute::farBytes,
-                 "bytes of one head's summaries or running state after n tokens, 16 bits a number"},
-    QuantitySpec{
-        "work_share", "p", Share, Source::Plan, compute::workShare,
-        "pairs, summaries, and the work of state and router in pairs, as a share of full attention's "
-        "pairs"},
-    QuantitySpec{"even_weight", "n", Share, Source::Plan, compute::evenWeight,
-                 "what the first n tokens would get if every query after them shared its weight out evenly, "
-                 "mean over these queries"},
-    QuantitySpec{
-        "token_of", "snn", Token, Source::Plan, compute::tokenOf,
-        "the token in which words of the text begin: words, which time they come (from 1), and their "
-        "token in the default model, for when no model is open"},
-    QuantitySpec{"steps_uncached", "nn", Count, Source::Plan, compute::uncached,
-                 "tokens computed without a cache: prompt, tokens written"},
-    QuantitySpec{"steps_cached", "nn", Count, Source::Plan, compute::cached, "the same with a cache"},
-    QuantitySpec{"ratio", "vv", Ratio, Source::Plan, compute::ratio, "the first divided by the second"},
-    QuantitySpec{"difference", "vv", Count, Source::Plan, compute::difference, "the first less the second"},
-    QuantitySpec{"word", "t", Word, Source::Tokens, nullptr, "the text of a token"},
-    QuantitySpec{"weight", "tt", Share, Source::FullRun, compute::weight,
-                 "weight that the first token gives the second, full attention"},
-    QuantitySpec{"row_sum", "t", Ratio, Source::FullRun, compute::rowSum, "all weights of a query added up"},
-    QuantitySpec{"heaviest_key", "t", Token, Source::FullRun, compute::heaviestKey,
-                 "the key that gets most of a query's weight"},
-    QuantitySpec{"first_weight", "n", Share, Source::FullRun, compute::firstWeight,
-                 "weight on the first n tokens, mean over the queries after them"},
-    QuantitySpec{"surprise", "t", Nats, Source::FullRun, compute::surprise,
-                 "how unlikely the token was for full attention, nats"},
-    QuantitySpec{"kept_weight", "tp", Share, Source::FullRun, compute::keptWeight,
-                 "full attention's weight on the keys that a query reads"},
-    QuantitySpec{"output_error", "tp", Ratio, Source::FullRun, compute::outputError,
-                 "how far a query's mixed values are from full attention's when it mixes only the keys that "
-                 "the policy reads: length of the difference"},
-    QuantitySpec{"output_bound", "tp", Ratio, Source::FullRun, compute::outputBound,
-                 "the most that this can be: 2 (1 - kept weight) times the longest value"},
-    QuantitySpec{"kl", "p", Nats, Source::Propagated, compute::kl,
-                 "mean distance of the predictions from full attention's, nats"},
-    QuantitySpec{"top1", "p", Share, Source::Propagated, compute::top1,
-                 "tokens where the likeliest next token stays the same"},
-    QuantitySpec{"lost", "tp", Nats, Source::Propagated, compute::lost,
-                 "how much more unlikely the token became, nats"},
-    QuantitySpec{"worst_token", "p", Token, Source::Propagated, compute::worstToken,
-                 "the token whose prediction is farthest off"},
-    QuantitySpec{"worst_kl", "p", Nats, Source::Propagated, compute::worstKl, "how far"},
-    QuantitySpec{"kept_mass", "p", Share, Source::Isolated, compute::keptMass,
-                 "full attention's weight on the keys that are read, mean over layers, heads and queries"},
-    QuantitySpec{"recall_pairs", "", Count, Source::Recall, compute::recallPairs, "lockers in the register"},
-    QuantitySpec{"recall_asked", "", Count, Source::Recall, compute::recallAsked, "how many are asked for"},
-    QuantitySpec{"recall_reader", "n", Token, Source::Recall, compute::recallReader,
-                 "the token that must find the n-th number asked for"},
-    QuantitySpec{"recall_told", "n", Token, Source::Recall, compute::recallTold,
-                 "where the register tells that number"},
-    QuantitySpec{"recall_right", "p", Count, Source::RecallOf, compute::recallRight,
-                 "numbers that are written right, every figure"},
-    QuantitySpec{"first_lost", "p", Count, Source::RecallOf, compute::firstLost,
-                 "the first number asked for that is written wrong, from 0"},
+    counted("tokens", "", Count, compute::tokens, "tokens of the text, T"),
+    counted("layers", "", Count, compute::layers, "layers of the model"),
+    counted("heads", "", Count, compute::heads, "heads of each layer"),
+    counted("layer", "", Count, compute::layer, "the layer that is shown"),
+    counted("head", "", Count, compute::head, "the head that is shown"),
+    counted("pairs", "p", Count, compute::pairs, "pairs (query, key) that one head reads"),
+    counted("share", "p", Share, compute::share, "those pairs as a share of full attention's"),
+    counted("row_keys", "tp", Count, compute::rowKeys, "keys that a query reads"),
+    counted("first_key", "tp", Token, compute::firstKey, "the first key of the unbroken run before a query"),
+    counted("reads", "ttp", YesNo, compute::reads, "whether the first token reads the second"),
+    counted("relay_layers", "ttp", Count, compute::relayLayers,
+            "layers until what stands at the first token can reach the second"),
+    counted("added_pairs", "PP", Count, compute::addedPairs,
+            "pairs of the second policy less those of the first"),
+    counted("added_share", "PP", Share, compute::addedShare,
+            "the same as a share of the first policy's pairs"),
+    counted("full_pairs", "n", Count, compute::fullPairs, "pairs of full attention for a text of n tokens"),
+    counted("kv_bytes", "n", Bytes, compute::cacheBytes,
+            "bytes of keys and values of n tokens in all layers, 16 bits a number"),
+    counted("summaries", "tp", Count, compute::summaries, "summaries that a query reads"),
+    counted("state_tokens", "p", Count, compute::stateTokens,
+            "tokens whose keys and values fill as much memory as the policy's running state"),
+    counted("state_work", "p", Count, compute::stateWork,
+            "pairs that cost as much as updating and reading the running state for one query"),
+    counted("far_bytes", "np", Bytes, compute::farBytes,
+            "bytes of one head's summaries or running state after n tokens, 16 bits a number"),
+    counted(
+        "work_share", "p", Share, compute::workShare,
+        "pairs, summaries, and the work of state and router in pairs, as a share of full attention's pairs"),
+    counted("even_weight", "n", Share, compute::evenWeight,
+            "what the first n tokens would get if every query after them shared its weight out evenly, mean "
+            "over these queries"),
+    counted("token_of", "snn", Token, compute::tokenOf,
+            "the token in which words of the text begin: words, which time they come (from 1), and their "
+            "token in the default model, for when no model is open"),
+    counted("steps_uncached", "nn", Count, compute::uncached,
+            "tokens computed without a cache: prompt, tokens written"),
+    counted("steps_cached", "nn", Count, compute::cached, "the same with a cache"),
+    counted("ratio", "vv", Ratio, compute::ratio, "the first divided by the second"),
+    counted("difference", "vv", Count, compute::difference, "the first less the second"),
+    ofText("word", "t", Word, nullptr, "the text of a token"),
+    ofFullRun("weight", "tt", Share, compute::weight,
+              "weight that the first token gives the second, full attention"),
+    ofFullRun("row_sum", "t", Ratio, compute::rowSum, "all weights of a query added up"),
+    ofFullRun("heaviest_key", "t", Token, compute::heaviestKey, "the key that gets most of a query's weight"),
+    ofFullRun("first_weight", "n", Share, compute::firstWeight,
+              "weight on the first n tokens, mean over the queries after them"),
+    ofFullRun("surprise", "t", Nats, compute::surprise,
+              "how unlikely the token was for full attention, nats"),
+    ofFullRun("kept_weight", "tp", Share, compute::keptWeight,
+              "full attention's weight on the keys that a query reads"),
+    ofFullRun("output_error", "tp", Ratio, compute::outputError,
+              "how far a query's mixed values are from full attention's when it mixes only the keys that the "
+              "policy reads: length of the difference"),
+    ofFullRun("output_bound", "tp", Ratio, compute::outputBound,
+              "the most that this can be: 2 (1 - kept weight) times the longest value"),
+    ofGuesses("kl", "p", Nats, compute::kl, "mean distance of the predictions from full attention's, nats"),
+    ofGuesses("top1", "p", Share, compute::top1, "tokens where the likeliest next token stays the same"),
+    ofGuesses("lost", "tp", Nats, compute::lost, "how much more unlikely the token became, nats"),
+    ofGuesses("worst_token", "p", Token, compute::worstToken, "the token whose prediction is farthest off"),
+    ofGuesses("worst_kl", "p", Nats, compute::worstKl, "how far"),
+    ofWeights("kept_mass", "p", Share, compute::keptMass,
+              "full attention's weight on the keys that are read, mean over layers, heads and queries"),
+    ofRegister("recall_pairs", "", Count, compute::recallPairs, "lockers in the register"),
+    ofRegister("recall_asked", "", Count, compute::recallAsked, "how many are asked for"),
+    ofRegister("recall_reader", "n", Token, compute::recallReader,
+               "the token that must find the n-th number asked for"),
+    ofRegister("recall_told", "n", Token, compute::recallTold, "where the register tells that number"),
+    ofAnswers("recall_right", "p", Count, compute::recallRight,
+              "numbers that are written right, every figure"),
+    ofAnswers("first_lost", "p", Count, compute::firstLost,
+              "the first number asked for that is written wrong, from 0"),
 };
 
 std::string usage(const QuantitySpec& spec) {
@@ -237,6 +239,8 @@ Wants wantsOf(const Lesson& lesson, const LessonStep& step) {
         addTerm(lesson, current, *step.state.query, wants);
     if (step.animate) {
         addTerm(lesson, current, step.animate->from, wants);
+        if (step.animate->to)
+            addTerm(lesson, current, *step.animate->to, wants);
         if (step.animate->kind == Animation::Kind::Row)
             wants.fullRun = true;
         else // from the plan of the step
