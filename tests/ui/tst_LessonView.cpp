@@ -2,6 +2,7 @@
 #include "core/lesson/Lesson.h"
 #include "core/lesson/LessonJson.h"
 #include "core/policy/ParamSpec.h"
+#include "tests/support/TinyModel.h"
 #include "tests/support/WindowStage.h"
 #include "ui/lesson/ChoiceButton.h"
 #include "ui/lesson/CostBar.h"
@@ -16,9 +17,12 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QMenu>
+#include <QProxyStyle>
 #include <QPushButton>
 #include <QTextBlock>
+#include <QToolButton>
 #include <QToolTip>
+#include <atomic>
 
 using namespace fovea;
 using namespace fovea::ui;
@@ -43,6 +47,28 @@ void openLesson(Stage& s, int number) {
     press(static_cast<Qt::Key>(Qt::Key_0 + number));
     QTRY_VERIFY(s.find<QDockWidget>("dock.lesson")->isVisible());
 }
+
+/// A style whose animations take this long; 0: none are wanted.
+class Motion : public QProxyStyle {
+public:
+    explicit Motion(int ms) : m_ms(ms) {}
+    int styleHint(StyleHint hint, const QStyleOption* option, const QWidget* widget,
+                  QStyleHintReturn* data) const override {
+        return hint == SH_Widget_Animation_Duration ? m_ms
+                                                    : QProxyStyle::styleHint(hint, option, widget, data);
+    }
+
+private:
+    int m_ms;
+};
+
+/// A lesson about a run of any model that knows the letters a, b and c.
+const QByteArray kLetters =
+    R"j({"fovea": "lesson", "version": 1, "id": "letters", "title": "Letters", "minutes": 3, "why": "To try it.",
+    "text": {"content": "abcabcabbacbcabcaabbccabcabcbacb", "tokens": 12},
+    "policies": {"near": {"local": {"window": 3}}},
+    "steps": [{"kind": "see", "title": "One", "say": "KL {kl(near)}."},
+              {"kind": "see", "title": "Two", "say": "Same {top1(near)}."}]})j";
 
 /// Does what the step asks, with keys, and goes on. `guess`: what is typed where a number is asked for.
 void stepByKeys(Stage& s, LessonPlayer& player, const QString& guess) {
@@ -124,7 +150,11 @@ private slots:
         openLesson(s, 3);
         press(Qt::Key_Space);
         QCOMPARE(player.stepIndex(), 1);
-        QTest::keyClicks(QApplication::focusWidget(), QStringLiteral("#236"));
+        QTest::keyClicks(QApplication::focusWidget(), QStringLiteral("many"));
+        press(Qt::Key_Return);
+        QVERIFY(player.reply() == nullptr);
+        QVERIFY(s.find<QLabel>("lesson.note")->text().contains(QStringLiteral("\"many\" is no number")));
+        QTest::keyClicks(QApplication::focusWidget(), QStringLiteral("#236")); // in its place
         press(Qt::Key_Return);
         QVERIFY(player.reply() != nullptr && !player.reply()->right);
         const QString verdict = s.find<LessonWords>("lesson.verdict")->toPlainText();
@@ -317,16 +347,10 @@ private slots:
     void droppedFile_beginsOrNamesTheMistake() {
         Stage s;
         LessonPlayer& player = s.window.findChild<Learn*>()->player();
-        const auto write = [&](const char* name, const QByteArray& json) {
-            QFile file(m_dir.filePath(QLatin1String(name)));
-            if (!file.open(QIODevice::WriteOnly) || file.write(json) < 0)
-                qFatal("cannot write %s", name);
-            return file.fileName();
-        };
         const QByteArray good =
             R"j({"fovea": "lesson", "version": 1, "id": "mine", "title": "Mine", "minutes": 3,
             "why": "To try it.", "text": {"content": "one two three four", "tokens": 4},
-            "steps": [{"kind": "see", "title": "Look", "say": "{pairs} pairs."}]})j";
+            "steps": [{"kind": "see", "title": "Look", "say": "{pairs} pairs.", "focus": "no.such.part"}]})j";
         QByteArray bad = good;
         bad.replace("{pairs}", "{doors}");
         s.window.documents().open({write("bad.json", bad)});
@@ -339,6 +363,62 @@ private slots:
         QCOMPARE(s.text(), std::string("one two three four"));
         QVERIFY2(s.find<LessonWords>("lesson.say")->toPlainText().startsWith(QStringLiteral("10 pairs")),
                  qPrintable(s.find<LessonWords>("lesson.say")->toPlainText()));
+        const QString note = s.find<QLabel>("lesson.note")->text();
+        QVERIFY2(note.contains(QStringLiteral("no.such.part")), qPrintable(note));
+    }
+
+    /// A run that fails is told as long as it is the newest one, whatever the step; the lesson goes on.
+    void failedRun_isToldAndTheLessonGoesOn() {
+        const TinyModelFile model;
+        std::atomic<bool> fails{true};
+        LatestWorker::Runner runner = echo();
+        runner.run = [&fails, answer = runner.run](
+                         const Request& request, const Engine::Deliver& deliver,
+                         const WorkContext& work) -> Result<std::shared_ptr<const Snapshot>> {
+            if (fails)
+                return fail(ErrorCode::TooLarge, "the model needs 9 GB.");
+            return answer(request, deliver, work);
+        };
+        Stage s(runner);
+        Learn* learn = s.window.findChild<Learn*>();
+        LessonPlayer& player = learn->player();
+        QVERIFY(learn->openFile(write("letters.json", kLetters)).has_value());
+        s.window.documents().openModel(QString::fromStdString(model.path()));
+        const QString told = QStringLiteral("the model needs 9 GB.");
+        auto* waits = s.find<QLabel>("lesson.waits");
+        QTRY_COMPARE(waits->text(), told);
+        QVERIFY(waits->isVisible());
+        player.next(); // the same policy: nothing runs anew
+        QCOMPARE(player.stepIndex(), 1);
+        QCOMPARE(waits->text(), told);
+        fails = false;
+        s.requests.setPolicy(*player.current()->policy("near"), QStringLiteral("test"));
+        QTRY_VERIFY(!s.runs.updating());
+        QVERIFY2(!waits->text().contains(told), qPrintable(waits->text()));
+    }
+
+    /// What runs when the lesson is left is given up, and begins anew when it is opened again.
+    void leaving_givesUpARunUnderWay() {
+        const TinyModelFile model;
+        Stage s{LatestWorker::Runner{}};
+        Learn* learn = s.window.findChild<Learn*>();
+        LessonPlayer& player = learn->player();
+        const QString path = write("letters.json", kLetters);
+        QVERIFY(learn->openFile(path).has_value());
+        bool left = false;
+        connect(&player, &LessonPlayer::changed, &player, [&] {
+            if (left || !player.running() || !player.scene().run || player.waitsFor().isEmpty())
+                return;
+            left = true; // full attention is there, and the policy's run has just been asked for
+            learn->leave();
+        });
+        s.window.documents().openModel(QString::fromStdString(model.path()));
+        QTRY_VERIFY_WITH_TIMEOUT(left, 60'000);
+        QVERIFY(player.scene().lesson == nullptr);
+        QVERIFY(learn->openFile(path).has_value());
+        QTRY_VERIFY_WITH_TIMEOUT(player.waitsFor().isEmpty(), 60'000);
+        const QString say = s.find<LessonWords>("lesson.say")->toPlainText();
+        QVERIFY2(!say.contains(QStringLiteral("…")) && !say.contains(QLatin1Char('(')), qPrintable(say));
     }
 
     /// A word of the glossary is explained wherever the pointer rests on it.
@@ -395,6 +475,34 @@ private slots:
         QVERIFY(story->story() == nullptr && !story->isVisible());
     }
 
+    /// With reduced motion the pictures are numbered stills, which are turned by hand.
+    void story_isStillsWithoutMotion() {
+        Stage s;
+        LessonPlayer& player = s.window.findChild<Learn*>()->player();
+        openLesson(s, 3);
+        auto* story = s.find<StoryView>("lesson.story");
+        auto* words = s.find<QLabel>("lesson.story.text");
+        auto* play = s.find<QToolButton>("lesson.story.play");
+        Motion still(0), moving(200);
+        story->setStyle(&still);
+        player.goTo(3);
+        QTRY_VERIFY(story->isVisible());
+        QVERIFY(!story->playing());
+        QVERIFY2(words->text().startsWith(QStringLiteral("1 of 31. ")), qPrintable(words->text()));
+        QTest::mouseClick(s.find<QToolButton>("lesson.story.next"), Qt::LeftButton);
+        QVERIFY2(words->text().startsWith(QStringLiteral("2 of 31. ")), qPrintable(words->text()));
+        QVERIFY(!story->playing());
+        QCOMPARE(play->text(), QStringLiteral("Play"));
+        story->setStyle(&moving);
+        player.goTo(5); // another film
+        QTRY_VERIFY(story->isVisible() && story->playing());
+        QCOMPARE(play->text(), QStringLiteral("Pause"));
+        story->hide(); // as when the window is closed
+        QVERIFY(!story->playing());
+        QCOMPARE(play->text(), QStringLiteral("Play"));
+        story->setStyle(nullptr);
+    }
+
     void lessonOne_onTheModel() {
         const auto model = findModel("");
         if (!model)
@@ -423,6 +531,12 @@ private slots:
     }
 
 private:
+    QString write(const char* name, const QByteArray& json) const {
+        QFile file(m_dir.filePath(QLatin1String(name)));
+        if (!file.open(QIODevice::WriteOnly) || file.write(json) < 0)
+            qFatal("cannot write %s", name);
+        return file.fileName();
+    }
     QTemporaryDir m_dir;
 };
 

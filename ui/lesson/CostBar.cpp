@@ -2,7 +2,6 @@
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
-#include <QLocale>
 #include <QPainter>
 #include <QStyle>
 
@@ -18,7 +17,7 @@ int barHeight() {
 }
 
 QString count(double value) {
-    return QLocale(QLocale::English).toString(qRound64(value));
+    return grouped(qRound64(value));
 }
 
 } // namespace

@@ -157,8 +157,10 @@ QStringList Learn::neededParams() const {
 }
 
 void Learn::fit() {
-    if (m_player->running())
-        showStep();
+    if (!m_player->running())
+        return;
+    m_window.resizeDocks({m_dock}, {qRound(scaled(kPanelWidth))}, Qt::Horizontal);
+    showStep();
 }
 
 void Learn::showStep() {
@@ -190,6 +192,8 @@ void Learn::showStep() {
     }
     reveal(focus);
     m_ring->follow(target);
+    if (target == nullptr && !focus.isEmpty())
+        m_panel->say(tr("This step points at \"%1\", which the window does not have.").arg(focus));
 }
 
 void Learn::saveTakeAway() {

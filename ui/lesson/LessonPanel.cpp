@@ -379,6 +379,8 @@ void LessonPanel::sendNumber() {
         takeFocus();
         return;
     }
+    if (!typed)
+        say(tr("\"%1\" is no number.").arg(m_number->text()));
     m_number->setFocus();
     m_number->selectAll();
 }

@@ -49,8 +49,15 @@ LessonPlayer::LessonPlayer(ViewContext context, Documents& documents, MapView& m
     connect(&m_context.selection, &SelectionModel::cellChanged, this, follow);
     connect(&m_documents, &Documents::modelInspected, this, follow);
     connect(&m_context.runs, &RunController::failed, this, [this](const QString& sentence) {
-        m_fault = sentence;
+        m_runFault = sentence;
         if (running())
+            refresh();
+    });
+    connect(&m_context.runs, &RunController::updatingChanged, this, [this](bool updating) {
+        if (!updating || m_runFault.isEmpty())
+            return;
+        m_runFault.clear(); // it was an earlier run's
+        if (running() && !m_applying)
             refresh();
     });
     const auto progress = [this](const QString& sentence) {
@@ -144,30 +151,17 @@ void LessonPlayer::back() {
 void LessonPlayer::keepSeen() {
     if (m_scene.lesson != m_lesson || m_basis.step != &step())
         return;
-    TakeAwayStep& seen = m_seen[m_at];
-    seen.title = QString::fromStdString(step().title);
-    QStringList say;
-    for (const Paragraph& paragraph : step().say)
-        say << QString::fromStdString(plainText(fill(paragraph, m_scene)));
-    seen.say = say.join(QLatin1Char(' '));
-    if (const Reply* given = reply(); given != nullptr && step().question) {
-        seen.question = QString::fromStdString(plainText(fill(step().question->ask, m_scene)));
-        seen.because = QString::fromStdString(plainText(fill(step().question->because, m_scene)));
-        seen.said = given->said;
-        seen.right = given->right;
-        if (const Result<Answer> answer = answerOf(*step().question, m_scene))
-            seen.counted = QString::fromStdString(answer->truth.shown());
-    }
-    if (step().effect && (!step().question || reply() != nullptr))
-        if (const Result<bool> shown = showsEffect(*step().effect, m_scene))
-            seen.finding = QString::fromStdString(
-                plainText(fill(*shown ? step().effect->shown : step().effect->absent, m_scene)));
+    const Reply* given = reply();
+    TakeAwayStep seen = takeAwayStep(step(), m_scene, given != nullptr ? given->said : QString(),
+                                     given != nullptr && given->right);
     if (m_scene.run != nullptr) {
         QBuffer buffer(&seen.picture);
-        seen.picture.clear();
         buffer.open(QIODevice::WriteOnly);
         m_map.canvas().grab().save(&buffer, "PNG");
+    } else {
+        seen.picture = m_seen[m_at].picture;
     }
+    m_seen[m_at] = std::move(seen);
 }
 
 std::vector<TakeAwayStep> LessonPlayer::takeAway() {
@@ -184,7 +178,7 @@ void LessonPlayer::goTo(int step) {
     m_at = std::clamp(step, 0, static_cast<int>(m_lesson->steps.size()) - 1);
     m_gestureDone = false;
     m_pinned = -1;
-    m_fault.clear();
+    m_registerFault.clear();
     m_runs->forgive(); // what has failed is tried once more in another step
     remember();
     applyState();
@@ -368,7 +362,9 @@ void LessonPlayer::countCost(const SnapshotPtr& own) {
 
 void LessonPlayer::showWaiting(const std::shared_ptr<const Model>& model) {
     m_waits.clear();
-    const QString fault = m_fault.isEmpty() ? m_runs->fault() : m_fault;
+    const QString fault = !m_runFault.isEmpty()        ? m_runFault
+                          : !m_registerFault.isEmpty() ? m_registerFault
+                                                       : m_runs->fault();
     const QString work =
         m_progress.isEmpty() ? tr("The model is at work.") : tr("The model is at work: %1.").arg(m_progress);
     if (m_strayed)
@@ -415,7 +411,7 @@ void LessonPlayer::findRegister() {
                 return;
             m_seekingRegister = false;
             if (!end && end.error().code != ErrorCode::Cancelled)
-                m_fault = QString::fromStdString(end.error().message);
+                m_registerFault = QString::fromStdString(end.error().message);
             takeRegister(end ? std::max(*end, 2) : kRegisterWithoutModel, false);
             applyState();
             emit stepChanged();

@@ -146,7 +146,9 @@ private:
     CostBar::Numbers m_cost;
     std::optional<Counted> m_counted;
     int m_pinned = -1; ///< by the lesson, in this step
-    QString m_waits, m_note, m_fault, m_progress;
+    QString m_waits, m_note, m_progress;
+    QString m_runFault;      ///< of the window's run; until another one begins
+    QString m_registerFault; ///< of the search for a register; in this step
     bool m_strayed = false, m_gestureDone = false, m_applying = false;
     std::map<int, Reply> m_replies;     ///< by step
     std::map<int, TakeAwayStep> m_seen; ///< by step

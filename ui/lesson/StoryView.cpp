@@ -191,7 +191,7 @@ void StoryView::follow() {
 }
 
 void StoryView::hideEvent(QHideEvent* event) {
-    m_timer.stop(); // a window that is closed in mid-animation plays nothing on
+    play(false); // a window that is closed in mid-animation plays nothing on
     QWidget::hideEvent(event);
 }
 

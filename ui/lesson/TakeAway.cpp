@@ -1,5 +1,8 @@
 #include "ui/lesson/TakeAway.h"
+#include "core/lesson/Answer.h"
+#include "core/lesson/Filled.h"
 #include <QCoreApplication>
+#include <QStringList>
 
 namespace fovea::ui {
 
@@ -15,6 +18,31 @@ QString tagged(const char* tag, const QString& text) {
 }
 
 } // namespace
+
+TakeAwayStep takeAwayStep(const lesson::LessonStep& step, const lesson::Scene& scene, const QString& said,
+                          bool right) {
+    const auto words = [&](const lesson::Paragraph& paragraph) {
+        return QString::fromStdString(lesson::plainText(lesson::fill(paragraph, scene)));
+    };
+    TakeAwayStep seen;
+    seen.title = QString::fromStdString(step.title);
+    QStringList say;
+    for (const lesson::Paragraph& paragraph : step.say)
+        say << words(paragraph);
+    seen.say = say.join(QLatin1Char(' '));
+    if (step.question && !said.isEmpty()) {
+        seen.question = words(step.question->ask);
+        seen.because = words(step.question->because);
+        seen.said = said;
+        seen.right = right;
+        if (const Result<lesson::Answer> answer = lesson::answerOf(*step.question, scene))
+            seen.counted = QString::fromStdString(answer->truth.shown());
+    }
+    if (step.effect && (!step.question || !said.isEmpty()))
+        if (const Result<bool> shown = lesson::showsEffect(*step.effect, scene))
+            seen.finding = words(*shown ? step.effect->shown : step.effect->absent);
+    return seen;
+}
 
 QString takeAwayHtml(const QString& title, const QString& provenance,
                      const std::vector<TakeAwayStep>& steps) {

@@ -1,4 +1,5 @@
 #pragma once
+#include "core/lesson/Scene.h"
 #include <QByteArray>
 #include <QString>
 #include <vector>
@@ -13,6 +14,10 @@ struct TakeAwayStep {
     bool right = false;
     QByteArray picture; ///< PNG of the map; empty: none
 };
+
+/// A step with the numbers of the scene, without its picture. `said`: the reply as it was given; empty: none.
+[[nodiscard]] TakeAwayStep takeAwayStep(const lesson::LessonStep& step, const lesson::Scene& scene,
+                                        const QString& said, bool right);
 
 /// One page about a lesson that was worked through: HTML without script and without links, so that it opens
 /// anywhere. Every text is escaped.
