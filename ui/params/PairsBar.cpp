@@ -1,15 +1,23 @@
 #include "ui/params/PairsBar.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include <QPainter>
 #include <QPainterPath>
+#include <QResizeEvent>
 #include <algorithm>
 
 namespace fovea::ui {
 
 namespace {
 
-constexpr int kLine = 18;
-constexpr int kBar = 16;
+constexpr int kSwatch = 14; ///< with the space behind it
+
+int lineHeight() {
+    return qRound(scaled(18));
+}
+int barHeight() {
+    return qRound(scaled(16));
+}
 
 struct Part {
     QString name;
@@ -36,6 +44,31 @@ bool isListed(const Part& part) {
 QString percent(double share) {
     const double x = share * 100;
     return QStringLiteral("%1 %").arg(x, 0, 'f', x < 10 ? 2 : 1);
+}
+
+QString label(const Part& part, const PairsByReason& pairs) {
+    return QStringLiteral("%1 %2").arg(part.name, percent(part.pairs / static_cast<double>(pairs.fullPairs)));
+}
+
+/// Two where the labels of all listed parts fit beside each other, else one.
+int columnsFor(const PairsByReason& pairs, int width) {
+    const QFontMetrics metrics(Theme::second());
+    for (const Part& part : parts(pairs))
+        if (isListed(part) &&
+            metrics.horizontalAdvance(label(part, pairs)) > width / 2 - qRound(scaled(kSwatch)))
+            return 1;
+    return 2;
+}
+
+/// A line of two texts; where both have no room the second one is shortened.
+void drawEnds(QPainter& painter, const QRect& line, const QFont& font, const QColor& ink, const QString& left,
+              const QString& right) {
+    painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, left);
+    const int room = line.width() - painter.fontMetrics().horizontalAdvance(left) - 8;
+    painter.setFont(font);
+    painter.setPen(ink);
+    painter.drawText(line, Qt::AlignRight | Qt::AlignVCenter,
+                     painter.fontMetrics().elidedText(right, Qt::ElideRight, std::max(room, 0)));
 }
 
 double sumOf(const PairsByReason& pairs) {
@@ -66,17 +99,27 @@ QString PairsByReason::share() const {
 PairsBar::PairsBar(QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("params.pairs"));
     setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
-    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, qOverload<>(&QWidget::update));
+    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, [this] {
+        updateGeometry();
+        update();
+    });
 }
 
 QSize PairsBar::sizeHint() const {
-    int listed = 4;
+    int listed = 4, columns = 2;
     if (m_pairs) {
         const auto all = parts(*m_pairs);
         listed = static_cast<int>(std::count_if(all.begin(), all.end(), isListed));
+        columns = columnsFor(*m_pairs, width());
     }
     const int remark = m_pairs && !m_pairs->remark.isEmpty() ? remarkHeight(*m_pairs, width()) : 0;
-    return {200, kLine * (2 + (listed + 1) / 2) + kBar + 12 + remark};
+    return {200, lineHeight() * (2 + (listed + columns - 1) / columns) + barHeight() + 12 + remark};
+}
+
+void PairsBar::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    if (event->size().width() != event->oldSize().width())
+        updateGeometry();
 }
 
 void PairsBar::show(const std::optional<PairsByReason>& pairs, const QString& whyNone) {
@@ -94,8 +137,7 @@ QString PairsBar::sentence() const {
     QStringList names;
     for (const Part& part : parts(*m_pairs))
         if (part.pairs > 0)
-            names << QStringLiteral("%1 %2").arg(
-                part.name, percent(part.pairs / static_cast<double>(m_pairs->fullPairs)));
+            names << label(part, *m_pairs);
     const QString counts = QStringLiteral("Pairs, %1: %2, counted (%3)")
                                .arg(m_pairs->over, m_pairs->share(), names.join(QLatin1String(", ")));
     return m_pairs->remark.isEmpty() ? counts : counts + QStringLiteral(". ") + m_pairs->remark;
@@ -107,22 +149,19 @@ void PairsBar::paintEvent(QPaintEvent*) {
     painter.setRenderHint(QPainter::Antialiasing);
     painter.setFont(Theme::section());
     painter.setPen(theme.ink);
+    const int lineHigh = lineHeight();
     int y = 0;
-    painter.drawText(QRect(0, y, width(), kLine), Qt::AlignLeft | Qt::AlignVCenter,
-                     QStringLiteral("Pairs by reason"));
-    painter.setFont(Theme::second());
-    painter.setPen(theme.ink2);
-    if (m_pairs)
-        painter.drawText(QRect(0, y, width(), kLine), Qt::AlignRight | Qt::AlignVCenter, m_pairs->over);
-    y += kLine + 2;
-    const QRectF bar(0.5, y + 0.5, width() - 1, kBar - 1);
+    drawEnds(painter, QRect(0, y, width(), lineHigh), Theme::second(), theme.ink2,
+             QStringLiteral("Pairs by reason"), m_pairs ? m_pairs->over : QString());
+    y += lineHigh + 2;
+    const QRectF bar(0.5, y + 0.5, width() - 1, barHeight() - 1);
     painter.setPen(theme.controlEdge);
     painter.setBrush(theme.paper);
     painter.drawRect(bar);
-    y += kBar + 4;
+    y += barHeight() + 4;
     if (!m_pairs || m_pairs->fullPairs == 0) {
         painter.setPen(theme.ink2);
-        painter.drawText(QRect(0, y, width(), kLine * 2), Qt::AlignLeft | Qt::AlignTop | Qt::TextWordWrap,
+        painter.drawText(QRect(0, y, width(), lineHigh * 2), Qt::AlignLeft | Qt::AlignTop | Qt::TextWordWrap,
                          m_whyNone);
         return;
     }
@@ -146,30 +185,27 @@ void PairsBar::paintEvent(QPaintEvent*) {
     }
     painter.setPen(m_pairs->old ? theme.ink3 : theme.ink);
     painter.setFont(Theme::body());
-    painter.drawText(QRect(0, y, width(), kLine), Qt::AlignLeft | Qt::AlignVCenter, m_pairs->share());
-    painter.setPen(theme.ink2);
-    painter.setFont(Theme::second());
-    painter.drawText(QRect(0, y, width(), kLine), Qt::AlignRight | Qt::AlignVCenter,
-                     m_pairs->old ? QStringLiteral("counted, updating") : QStringLiteral("counted"));
-    y += kLine;
-    // Two columns of swatch, name, share.
+    drawEnds(painter, QRect(0, y, width(), lineHigh), Theme::second(), theme.ink2, m_pairs->share(),
+             m_pairs->old ? QStringLiteral("counted, updating") : QStringLiteral("counted"));
+    y += lineHigh;
+    // Columns of swatch, name, share.
+    const int columns = columnsFor(*m_pairs, width()), space = qRound(scaled(kSwatch));
     int index = 0;
     for (const Part& part : all) {
         if (!isListed(part))
             continue;
-        const int column = index % 2, row = index / 2;
-        const int left = column * (width() / 2), top = y + row * kLine;
+        const int left = index % columns * (width() / columns), top = y + index / columns * lineHigh;
         painter.setPen(Qt::NoPen);
         painter.setBrush(part.hatched ? QBrush(part.colour, Qt::Dense5Pattern) : QBrush(part.colour));
-        painter.drawRect(QRectF(left, top + 4, 10, 10));
+        painter.drawRect(QRectF(left, top + scaled(4), scaled(10), scaled(10)));
         painter.setPen(theme.ink2);
-        painter.drawText(QRect(left + 14, top, width() / 2 - 14, kLine), Qt::AlignLeft | Qt::AlignVCenter,
-                         QStringLiteral("%1 %2").arg(part.name, percent(part.pairs / full)));
+        painter.drawText(QRect(left + space, top, width() / columns - space, lineHigh),
+                         Qt::AlignLeft | Qt::AlignVCenter, label(part, *m_pairs));
         ++index;
     }
     if (m_pairs->remark.isEmpty())
         return;
-    y += (index + 1) / 2 * kLine;
+    y += (index + columns - 1) / columns * lineHigh;
     painter.setPen(m_pairs->old ? theme.ink3 : theme.ink);
     painter.drawText(QRect(0, y, width(), height() - y), Qt::AlignLeft | Qt::AlignTop | Qt::TextWordWrap,
                      m_pairs->remark);

@@ -6,6 +6,7 @@
 #include "ui/params/SectionBox.h"
 #include "ui/params/Sections.h"
 #include "ui/plot/NumberText.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include <QFrame>
 #include <QLabel>
@@ -21,7 +22,7 @@ namespace fovea::ui {
 namespace {
 
 const QString kOpenSections = QStringLiteral("params/open");
-constexpr int kLeastLabelWidth = 84; ///< longer labels end in an ellipsis; the tip has them whole
+constexpr int kLeastLabelWidth = 84; ///< at scale 1; longer labels end in an ellipsis; the tip has them whole
 
 /// Why a row has no effect under this policy; empty when it has.
 QString whyInactive(const ParamSpec& spec, const AttentionPolicy& policy) {
@@ -116,6 +117,14 @@ ParamPanel::ParamPanel(RequestModel& requests, RunController& runs, QWidget* par
     scroll->setMinimumWidth(inside->minimumSizeHint().width() +
                             style()->pixelMetric(QStyle::PM_ScrollBarExtent));
     column->addWidget(scroll, 1);
+    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this,
+            [this, scroll, least = scroll->minimumWidth()] {
+                scroll->setMinimumWidth(qRound(scaled(least)));
+                m_labelWidth = 0;
+                for (const ParamRow* line : m_rows)
+                    m_labelWidth = std::max(m_labelWidth, line->labelWidthHint());
+                fitLabels();
+            });
 
     connect(&m_requests, &RequestModel::requestChanged, this, [this] {
         for (ParamRow* line : m_rows) // complaints are about what stood there before
@@ -257,7 +266,11 @@ void ParamPanel::showOnly(const QStringList& keys) {
 
 void ParamPanel::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);
-    const int wanted = std::min(m_labelWidth, std::max(kLeastLabelWidth, width() * 38 / 100));
+    fitLabels();
+}
+
+void ParamPanel::fitLabels() {
+    const int wanted = std::min(m_labelWidth, std::max(qRound(scaled(kLeastLabelWidth)), width() * 38 / 100));
     for (ParamRow* line : m_rows)
         line->setLabelWidth(wanted);
 }

@@ -42,6 +42,7 @@ private:
     void buildSections(QWidget* inside, QVBoxLayout& column);
     [[nodiscard]] bool allOpen() const;
     void rememberOpen();
+    void fitLabels(); ///< to the width of the panel
     void showPolicy();
     void showSnapshot();
     void switchSection(std::string_view section, bool on);

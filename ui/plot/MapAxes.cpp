@@ -1,4 +1,5 @@
 #include "ui/plot/MapAxes.h"
+#include "ui/plot/Rescale.h"
 #include <QFontMetricsF>
 #include <algorithm>
 #include <cmath>
@@ -104,7 +105,7 @@ private:
         const double edge = m_plot.left() - m_layout.strip;
         tick({edge - 4, y}, {edge, y}, ink);
         const double height = m_metrics.height();
-        const double left = m_layout.axisWordHeight > 0 ? 4 : kQueryWordWidth + 2;
+        const double left = m_layout.axisWordHeight > 0 ? 4 : scaled(kQueryWordWidth) + 2;
         const QRectF box(m_plot.left() - m_layout.queryGutter + left, y - height / 2,
                          m_layout.queryGutter - m_layout.strip - left - 6, height);
         // A number without its word says more than a word without its letters.
@@ -154,23 +155,23 @@ void paintAxisWords(QPainter& painter, const MapLayout& layout, const QRectF& pl
     const QString key = QStringLiteral("key \u2192");
     const double top = plot.top() - layout.keyGutter - layout.axisWordHeight;
     if (layout.axisWordHeight > 0) {
-        painter.drawText(QRectF(plot.left(), top, plot.width(), kAxisWordHeight),
+        painter.drawText(QRectF(plot.left(), top, plot.width(), layout.axisWordHeight),
                          Qt::AlignLeft | Qt::AlignVCenter, key);
         if (first)
-            painter.drawText(
-                QRectF(plot.left() - layout.queryGutter, plot.top() - 20, layout.queryGutter - 8, 16),
-                Qt::AlignRight | Qt::AlignVCenter, QStringLiteral("query \u2193"));
+            painter.drawText(QRectF(plot.left() - layout.queryGutter, plot.top() - scaled(20),
+                                    layout.queryGutter - 8, scaled(16)),
+                             Qt::AlignRight | Qt::AlignVCenter, QStringLiteral("query \u2193"));
         return;
     }
     if (!first)
         return;
-    painter.drawText(
-        QRectF(plot.left() - layout.queryGutter, plot.top() - 18, layout.queryGutter - 10, kAxisWordHeight),
-        Qt::AlignRight | Qt::AlignVCenter, key);
+    painter.drawText(QRectF(plot.left() - layout.queryGutter, plot.top() - scaled(18),
+                            layout.queryGutter - 10, scaled(kAxisWordHeight)),
+                     Qt::AlignRight | Qt::AlignVCenter, key);
     painter.save();
     painter.translate(plot.left() - layout.queryGutter, plot.bottom());
     painter.rotate(-90);
-    painter.drawText(QRectF(0, 0, plot.height(), kQueryWordWidth), Qt::AlignCenter,
+    painter.drawText(QRectF(0, 0, plot.height(), scaled(kQueryWordWidth)), Qt::AlignCenter,
                      QStringLiteral("\u2190 query"));
     painter.restore();
 }

@@ -12,8 +12,8 @@ struct CellRange {
 };
 [[nodiscard]] CellRange shownCells(const MapScene& scene, const QRectF& plot);
 
-/// Logical pixels of the words that name the axes: height of a line of its own, and width of the upright word
-/// at the left edge of the query labels.
+/// Logical pixels, at scale 1, of the words that name the axes: height of a line of its own, and width of the
+/// upright word at the left edge of the query labels.
 inline constexpr double kAxisWordHeight = 16, kQueryWordWidth = 14;
 
 /// The names of the axes with the directions in which they run. `first`: the plot at the left.

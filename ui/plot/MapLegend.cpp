@@ -1,4 +1,5 @@
 #include "ui/plot/MapPicture.h"
+#include "ui/plot/Rescale.h"
 #include <QFontMetricsF>
 #include <algorithm>
 #include <cmath>
@@ -9,8 +10,10 @@ namespace fovea::ui {
 
 namespace {
 
+// At scale 1.
 constexpr double kLineRow = 18, kSwatchRow = 24, kBarRow = 32; ///< heights
 constexpr double kSwatch = 14, kBarWidth = 170, kSpace = 16, kLongestLine = 310, kLongestName = 110;
+constexpr double kEdge = 8; ///< between the items and the ends of the area
 
 /// One part of the legend: its size and how it is drawn at a place.
 struct Item {
@@ -20,7 +23,10 @@ struct Item {
 
 class Legend {
 public:
-    Legend(const MapScene& scene, double ratio) : m_scene(scene), m_ratio(ratio), m_metrics(Theme::axis()) {
+    /// Nothing is wider than `width` has room for.
+    Legend(const MapScene& scene, double width, double ratio)
+        : m_scene(scene), m_width(width), m_ratio(ratio), m_metrics(Theme::axis()),
+          m_longest(std::clamp(width - 2 * kEdge, scaled(kLongestName), scaled(kLongestLine))) {
         const auto shows = [&](MapQuantity q) {
             return std::any_of(scene.panes.begin(), scene.panes.end(),
                                [q](const MapLayer& p) { return p.quantity == q; });
@@ -32,7 +38,7 @@ public:
         const bool alone = scene.bare && scene.panes.size() == 1;
         const auto name = [&](const MapLayer& pane, const QString& usual) {
             const QString title = alone ? paneTitle(scene, pane) : usual;
-            if (m_metrics.horizontalAdvance(title) <= kLongestName)
+            if (m_metrics.horizontalAdvance(title) <= scaled(kLongestName))
                 return title;
             wrapped(title); // nothing of it is cut
             return usual;
@@ -88,13 +94,20 @@ private:
     }
 
     void swatch(CellLook look, MapQuantity quantity, const QString& name) {
-        m_items.push_back({kSwatch + 6 + m_metrics.horizontalAdvance(name), kSwatchRow,
-                           [=, this](QPainter& painter, QPointF at) {
-                               const QRectF box(at.x(), at.y() + (kSwatchRow - kSwatch) / 2, kSwatch,
-                                                kSwatch);
+        const double side = scaled(kSwatch), room = m_longest - side - 6;
+        double width = m_metrics.horizontalAdvance(name), height = scaled(kSwatchRow);
+        int flags = Qt::AlignLeft | Qt::AlignVCenter;
+        if (width > room) {
+            flags |= Qt::TextWordWrap;
+            const QRectF words = m_metrics.boundingRect(QRectF(0, 0, room, 1000), flags, name);
+            width = room;
+            height = std::max(height, words.height() + scaled(4));
+        }
+        m_items.push_back({side + 6 + width, height, [=, this](QPainter& painter, QPointF at) {
+                               const QRectF box(at.x(), at.y() + (height - side) / 2, side, side);
                                paintSwatch(painter, box, look, quantity);
-                               text(painter, QRectF(box.right() + 6, at.y(), 400, kSwatchRow),
-                                    Qt::AlignLeft | Qt::AlignVCenter, name, m_scene.theme.ink2);
+                               text(painter, QRectF(box.right() + 6, at.y(), width, height), flags, name,
+                                    m_scene.theme.ink2);
                            }});
     }
 
@@ -142,13 +155,16 @@ private:
     }
 
     void bar(const MapLayer& pane, const QString& name) {
-        const double nameWidth = m_metrics.horizontalAdvance(name) + 8;
-        m_items.push_back({nameWidth + kBarWidth + 32, kBarRow, [=, this](QPainter& painter, QPointF at) {
-                               paintBar(painter, pane,
-                                        QRectF(at.x() + nameWidth + 8, at.y() + 4, kBarWidth, 10));
-                               text(painter, QRectF(at.x(), at.y() - 7, nameWidth, kBarRow),
-                                    Qt::AlignLeft | Qt::AlignVCenter, name, m_scene.theme.ink2);
-                           }});
+        const double nameWidth = m_metrics.horizontalAdvance(name) + 8, after = scaled(24);
+        const double width =
+            std::clamp(m_width - kEdge - nameWidth - 8 - after, scaled(kBarWidth) / 3, scaled(kBarWidth));
+        m_items.push_back(
+            {nameWidth + 8 + width + after, scaled(kBarRow), [=, this](QPainter& painter, QPointF at) {
+                 paintBar(painter, pane,
+                          QRectF(at.x() + nameWidth + 8, at.y() + scaled(4), width, scaled(10)));
+                 text(painter, QRectF(at.x(), at.y() - scaled(7), nameWidth, scaled(kBarRow)),
+                      Qt::AlignLeft | Qt::AlignVCenter, name, m_scene.theme.ink2);
+             }});
     }
 
     void paintBar(QPainter& painter, const MapLayer& pane, const QRectF& box) const {
@@ -183,12 +199,22 @@ private:
                      {1, QStringLiteral("1")}};
         else
             ticks = {{0, QStringLiteral("0")}, {0.5, QStringLiteral("0.5")}, {1, QStringLiteral("1")}};
+        // The ends first: what lies between them gives way where the bar is short.
+        std::swap(ticks[1], ticks.back());
+        std::vector<std::pair<double, double>> taken;
         for (const auto& [place, words] : ticks) {
             const double x = box.left() + place * box.width();
+            const double half = m_metrics.horizontalAdvance(words) / 2 + 2;
+            const auto meets = [&](const auto& other) {
+                return x - half < other.second && other.first < x + half;
+            };
+            if (std::any_of(taken.begin(), taken.end(), meets))
+                continue;
+            taken.emplace_back(x - half, x + half);
             painter.setPen(QPen(theme.ink2, 1));
             painter.drawLine(QPointF(x, box.bottom()), QPointF(x, box.bottom() + 3));
-            text(painter, QRectF(x - 30, box.bottom() + 2, 60, 14), Qt::AlignHCenter | Qt::AlignTop, words,
-                 theme.ink2);
+            text(painter, QRectF(x - 30, box.bottom() + 2, 60, scaled(14)), Qt::AlignHCenter | Qt::AlignTop,
+                 words, theme.ink2);
         }
     }
 
@@ -231,14 +257,14 @@ private:
         QString words;
         for (const QString& part : parts) {
             const QString longer = words.isEmpty() ? part : words + QStringLiteral(", ") + part;
-            if (!words.isEmpty() && m_metrics.horizontalAdvance(longer) > kLongestLine) {
-                line(words);
+            if (!words.isEmpty() && m_metrics.horizontalAdvance(longer) > m_longest) {
+                wrapped(words);
                 words = part;
             } else {
                 words = longer;
             }
         }
-        line(words);
+        wrapped(words);
     }
 
     /// All of it, in as many lines as it needs.
@@ -246,7 +272,7 @@ private:
         QString part;
         for (const QString& word : sentence.split(QLatin1Char(' '))) {
             const QString longer = part.isEmpty() ? word : part + QLatin1Char(' ') + word;
-            if (!part.isEmpty() && m_metrics.horizontalAdvance(longer) > kLongestLine) {
+            if (!part.isEmpty() && m_metrics.horizontalAdvance(longer) > m_longest) {
                 line(part);
                 part = word;
             } else {
@@ -259,26 +285,27 @@ private:
     void line(const QString& words) {
         if (words.isEmpty())
             return;
-        const QString shown = m_metrics.elidedText(words, Qt::ElideRight, kLongestLine);
+        const QString shown = m_metrics.elidedText(words, Qt::ElideRight, m_longest);
         m_items.push_back(
-            {m_metrics.horizontalAdvance(shown), kLineRow, [=, this](QPainter& painter, QPointF at) {
-                 text(painter, QRectF(at.x(), at.y(), kLongestLine, kLineRow),
+            {m_metrics.horizontalAdvance(shown), scaled(kLineRow), [=, this](QPainter& painter, QPointF at) {
+                 text(painter, QRectF(at.x(), at.y(), m_longest, scaled(kLineRow)),
                       Qt::AlignLeft | Qt::AlignVCenter, shown, m_scene.theme.ink2);
              }});
     }
 
     const MapScene& m_scene;
-    double m_ratio;
+    double m_width, m_ratio;
     QFontMetricsF m_metrics;
+    double m_longest; ///< width of an item, at most
     std::vector<Item> m_items;
 };
 
 /// Places items from left to right, in as many rows as they need; returns the height.
 double flow(const std::vector<Item>& items, const QRectF& area, QPainter* painter) {
-    double x = area.left() + 8, y = area.top() + 2, row = 0;
+    double x = area.left() + kEdge, y = area.top() + 2, row = 0;
     for (const Item& item : items) {
-        if (x > area.left() + 8 && x + item.width > area.right() - 8) {
-            x = area.left() + 8;
+        if (x > area.left() + kEdge && x + item.width > area.right() - kEdge) {
+            x = area.left() + kEdge;
             y += std::exchange(row, 0);
         }
         if (painter != nullptr)
@@ -292,13 +319,13 @@ double flow(const std::vector<Item>& items, const QRectF& area, QPainter* painte
 } // namespace
 
 double legendHeight(const MapScene& scene, double width, double devicePixelsPerPixel) {
-    const Legend legend(scene, devicePixelsPerPixel);
+    const Legend legend(scene, width, devicePixelsPerPixel);
     return flow(legend.items(), QRectF(0, 0, width, 1000), nullptr);
 }
 
 void paintMapLegend(QPainter& painter, const MapScene& scene, const QRectF& area,
                     double devicePixelsPerPixel) {
-    const Legend legend(scene, devicePixelsPerPixel);
+    const Legend legend(scene, area.width(), devicePixelsPerPixel);
     flow(legend.items(), area, &painter);
 }
 

@@ -2,6 +2,7 @@
 #include "core/policy/PolicyTitle.h"
 #include "core/text/Display.h"
 #include "ui/plot/MapAxes.h"
+#include "ui/plot/Rescale.h"
 #include <QFontMetricsF>
 #include <QPainterPath>
 #include <algorithm>
@@ -12,6 +13,7 @@ namespace fovea::ui {
 namespace {
 
 constexpr double kTitleHeight = 20, kGap = 16, kEdge = 8;
+/// Room for labels, at scale 1.
 constexpr double kNumberKeyGutter = 18, kTokenKeyGutter = 76, kNumberQueryGutter = 64,
                  kTokenQueryGutter = 116;
 
@@ -205,11 +207,11 @@ MapLayout layoutMap(const MapScene& scene, const QRectF& area) {
     MapLayout layout;
     layout.tokenLabels = scene.view.cell >= kTokenLabelsFrom && scene.tokens;
     layout.strip = hasStripRoom(scene) ? kStripWidth : 0;
-    layout.queryGutter = (layout.tokenLabels ? kTokenQueryGutter : kNumberQueryGutter) + layout.strip;
-    layout.keyGutter = layout.tokenLabels ? kTokenKeyGutter : kNumberKeyGutter;
+    layout.queryGutter = scaled(layout.tokenLabels ? kTokenQueryGutter : kNumberQueryGutter) + layout.strip;
+    layout.keyGutter = scaled(layout.tokenLabels ? kTokenKeyGutter : kNumberKeyGutter);
     const auto count = static_cast<double>(std::max<std::size_t>(scene.panes.size(), 1));
-    layout.titleHeight = scene.bare && scene.panes.size() < 2 ? 0 : kTitleHeight;
-    layout.axisWordHeight = scene.bare ? 0 : kAxisWordHeight;
+    layout.titleHeight = scene.bare && scene.panes.size() < 2 ? 0 : scaled(kTitleHeight);
+    layout.axisWordHeight = scene.bare ? 0 : scaled(kAxisWordHeight);
     const double top = area.top() + layout.titleHeight + layout.axisWordHeight + layout.keyGutter;
     const double width = std::floor((area.width() - layout.queryGutter - kEdge - kGap * (count - 1)) / count);
     const double height = std::floor(area.bottom() - kEdge - top);
@@ -244,7 +246,7 @@ void paintMap(QPainter& painter, const MapScene& scene, const MapLayout& layout,
         painter.setPen(theme.ink);
         const double titleTop = plot.top() - layout.keyGutter - layout.axisWordHeight - layout.titleHeight;
         if (filled && layout.titleHeight > 0)
-            painter.drawText(QRectF(plot.left(), titleTop, plot.width(), kTitleHeight),
+            painter.drawText(QRectF(plot.left(), titleTop, plot.width(), layout.titleHeight),
                              Qt::AlignLeft | Qt::AlignVCenter,
                              QFontMetricsF(Theme::section())
                                  .elidedText(paneTitle(scene, scene.panes[i]), Qt::ElideRight, plot.width()));

@@ -13,8 +13,11 @@ inline constexpr double kProjectorScale = 1.5;
 [[nodiscard]] int scaledType(int pixels);
 
 /// Changes the scale, and brings what all widgets were given until now to it: fonts of their own, fixed and
-/// least heights, widths of small controls, rows of tables. Sizes that follow from fonts follow by
-/// themselves, and windows keep their size. Call Theme::apply afterwards, which sets the application's font.
+/// least heights, widths of small controls, rows of tables. Back at scale 1 every widget has what it had
+/// before, but for limits that it has changed itself meanwhile. Sizes that follow from fonts follow by
+/// themselves, and windows keep their size. A widget that is made later takes its limits from scaled(), and
+/// one that computes its limits does so again when the theme changes. Call Theme::apply afterwards, which
+/// sets the application's font.
 void setDisplayScale(double scale);
 
 } // namespace fovea::ui

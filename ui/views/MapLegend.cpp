@@ -1,4 +1,5 @@
 #include "ui/views/MapLegend.h"
+#include "ui/plot/Rescale.h"
 #include <QPainter>
 #include <algorithm>
 #include <cmath>
@@ -7,6 +8,7 @@ namespace fovea::ui {
 
 namespace {
 constexpr int kDistance = 8; ///< from the corner of the map
+// At scale 1:
 constexpr int kWidest = 330; ///< room for the colour bar and its name
 constexpr int kTall = 160;   ///< what it usually needs of the height: as much is left free beside it
 } // namespace
@@ -27,7 +29,7 @@ int MapLegend::heightFor(int width) const {
 }
 
 void MapLegend::placeIn(const QRectF& plot) {
-    const int width = std::min(kWidest, static_cast<int>(plot.width()) - kTall);
+    const int width = std::min(qRound(scaled(kWidest)), qRound(plot.width() - scaled(kTall)));
     setGeometry(static_cast<int>(plot.right()) - width - kDistance, static_cast<int>(plot.top()) + kDistance,
                 std::max(width, 1), heightFor(width));
 }

@@ -1,6 +1,7 @@
 #include "ui/views/MapView.h"
 #include "core/measure/HeadReads.h"
 #include "core/policy/PolicyTitle.h"
+#include "ui/plot/Rescale.h"
 #include "ui/views/HideBox.h"
 #include "ui/views/MapLegend.h"
 #include "ui/views/MapMinimap.h"
@@ -19,7 +20,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr int kRoomForLegend = 480; ///< pixels of width and height for each map
+constexpr int kRoomForLegend = 480; ///< pixels of width and height for each map, at scale 1
 
 bool shows(const SnapshotPtr& snapshot, int layer) {
     return snapshot && snapshot->full && snapshot->tokens && snapshot->full->has(layer);
@@ -336,7 +337,7 @@ void MapView::showLegend() {
     // of this view, which does not depend on where the legend is.
     const int maps = std::max(1, static_cast<int>(m_canvas->scene().panes.size()));
     const bool half = m_canvas->scene().panes.empty() || m_canvas->scene().panes.front().causal;
-    const bool inside = half && std::min(width() / maps, height()) >= kRoomForLegend;
+    const bool inside = half && std::min(width() / maps, height()) >= qRound(scaled(kRoomForLegend));
     const bool shown = m_legendSwitch->isChecked() && !m_canvas->scene().panes.empty();
     // This may be called while the layout places the canvas, so nothing is added to the layout or taken from
     // it: below the maps the legend stands in the margin.

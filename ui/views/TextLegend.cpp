@@ -1,4 +1,5 @@
 #include "ui/views/TextLegend.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/TokenCanvas.h"
 #include "ui/views/TokenMarks.h"
@@ -9,15 +10,21 @@
 namespace fovea::ui {
 
 namespace {
-constexpr int kRow = 18;
 constexpr double kSide = 8, kGap = 14, kRampWidth = 96, kSwatch = 16;
+
+int rowHeight() {
+    return qRound(scaled(18));
+}
 } // namespace
 
 TextLegend::TextLegend(QWidget* parent) : QWidget(parent) {
     QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Fixed);
     policy.setHeightForWidth(true);
     setSizePolicy(policy);
-    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, [this] { update(); });
+    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, [this] {
+        setFixedHeight(heightForWidth(width()));
+        update();
+    });
 }
 
 void TextLegend::show(std::shared_ptr<const TokenTint> tint, bool marks, int query) {
@@ -119,7 +126,7 @@ int TextLegend::rowsFor(int width) const {
 }
 
 int TextLegend::heightForWidth(int width) const {
-    return rowsFor(std::max(width, 120)) * kRow + 2;
+    return rowsFor(std::max(width, 120)) * rowHeight() + 2;
 }
 
 QSize TextLegend::sizeHint() const {
@@ -127,7 +134,7 @@ QSize TextLegend::sizeHint() const {
 }
 
 QSize TextLegend::minimumSizeHint() const {
-    return {120, kRow + 2};
+    return {120, rowHeight() + 2};
 }
 
 void TextLegend::resizeEvent(QResizeEvent* event) {
@@ -143,7 +150,7 @@ void TextLegend::paintEvent(QPaintEvent*) {
         const double wide = widthOf(item);
         if (x > kSide && x + wide > width() - kSide) {
             x = kSide;
-            top += kRow;
+            top += rowHeight();
         }
         paintItem(painter, item, x, top);
         x += wide + kGap;
@@ -153,18 +160,19 @@ void TextLegend::paintEvent(QPaintEvent*) {
 void TextLegend::paintItem(QPainter& painter, const Item& item, double x, double top) const {
     const Theme& theme = Theme::current();
     const QFontMetricsF metrics(painter.font());
-    const double baseline = top + (kRow + metrics.ascent() - metrics.descent()) / 2;
+    const int row = rowHeight();
+    const double baseline = top + (row + metrics.ascent() - metrics.descent()) / 2;
     painter.setPen(item.second ? theme.ink2 : theme.ink);
     switch (item.kind) {
     case Item::Kind::Text:
         painter.drawText(QPointF(x, baseline), item.text);
         return;
     case Item::Kind::Mark:
-        paintTokenMark(painter, item.mark, {x + 3, top + kRow / 2.0}, 6);
+        paintTokenMark(painter, item.mark, {x + 3, top + row / 2.0}, 6);
         painter.drawText(QPointF(x + 10, baseline), item.text);
         return;
     case Item::Kind::State: {
-        const QRectF swatch(x, top + 3, kSwatch, kRow - 6);
+        const QRectF swatch(x, top + 3, kSwatch, row - 6);
         painter.fillRect(swatch, theme.paper);
         QColor zero = QColor::fromRgb(Ramp::weights(theme).at(0));
         paintTintState(painter, item.state, zero, swatch);
@@ -190,11 +198,11 @@ void TextLegend::paintItem(QPainter& painter, const Item& item, double x, double
     painter.drawText(QPointF(x, baseline), low);
     x += metrics.horizontalAdvance(low) + 4;
     for (int column = 0; column < static_cast<int>(kRampWidth); ++column)
-        painter.fillRect(QRectF(x + column, top + 3, 1, kRow - 6),
+        painter.fillRect(QRectF(x + column, top + 3, 1, row - 6),
                          m_tint->colorAt(static_cast<float>(column) / static_cast<float>(kRampWidth - 1)));
     painter.setPen(QPen(theme.controlEdge, 1));
     painter.setBrush(Qt::NoBrush);
-    painter.drawRect(QRectF(x, top + 3, kRampWidth, kRow - 6).adjusted(0.5, 0.5, -0.5, -0.5));
+    painter.drawRect(QRectF(x, top + 3, kRampWidth, row - 6).adjusted(0.5, 0.5, -0.5, -0.5));
     painter.setPen(item.second ? theme.ink2 : theme.ink);
     painter.drawText(QPointF(x + kRampWidth + 4, baseline), highEnd());
 }

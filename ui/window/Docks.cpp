@@ -1,4 +1,6 @@
 #include "ui/window/Docks.h"
+#include "ui/plot/Rescale.h"
+#include "ui/plot/Theme.h"
 #include <QApplication>
 #include <QDockWidget>
 #include <QHBoxLayout>
@@ -78,6 +80,18 @@ QDockWidget* Docks::add(const QString& name, const QString& title, QWidget* view
         m_panels[at].title = own;
         showTitles();
     });
+    if (place == Left) // rows of words and controls: their width grows with the type
+        connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, view,
+                [this, dock, view, least = view->minimumWidth(), before = 0]() mutable {
+                    const int wanted = qRound(scaled(least));
+                    if (view->minimumWidth() == wanted)
+                        return;
+                    const bool larger = displayScale() != 1;
+                    view->setMinimumWidth(wanted);
+                    if (!larger && before > 0)
+                        m_window.resizeDocks({dock}, {before}, Qt::Horizontal);
+                    before = larger && dock->isVisible() ? dock->width() : 0;
+                });
     showTitles();
     return dock;
 }

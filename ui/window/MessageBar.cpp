@@ -1,5 +1,7 @@
 #include "ui/window/MessageBar.h"
 #include "ui/plot/Icons.h"
+#include "ui/plot/PlainTip.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include <QHBoxLayout>
 #include <QLabel>
@@ -40,6 +42,7 @@ MessageBar::MessageBar(const QString& name, QWidget* parent) : QWidget(parent) {
     m_close->setToolTip(tr("Close"));
     m_close->setAccessibleName(tr("Close the message"));
     connect(m_close, &QToolButton::clicked, this, &MessageBar::close);
+    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, &MessageBar::fitHeight);
     line->addWidget(m_close);
     hide();
 }
@@ -68,7 +71,7 @@ void MessageBar::put(Message message) {
     for (const Choice& choice : m_message.choices) {
         auto* button = new QPushButton(choice.label, this);
         button->setObjectName(QStringLiteral("%1.button.%2").arg(objectName()).arg(number++));
-        button->setMinimumHeight(24);
+        button->setMinimumHeight(qRound(scaled(24)));
         connect(button, &QPushButton::clicked, this, [this, act = choice.act] {
             close();
             act();
@@ -81,8 +84,14 @@ void MessageBar::put(Message message) {
 }
 
 void MessageBar::fitHeight() {
+    // A hint without room keeps its buttons; its words are in the tip.
+    const int words = m_text->minimumWidth() + layout()->spacing();
+    const int others = layout()->minimumSize().width() - (m_text->isHidden() ? 0 : words);
+    const bool room = m_message.kind != Hint || m_message.choices.empty() || width() >= others + words;
+    m_text->setVisible(room);
+    setToolTip(room ? QString() : plainTip(m_message.sentence));
     // Tool bars know no height for a width: a long sentence would be cut after its first line.
-    setFixedHeight(std::max(26, layout()->heightForWidth(width())));
+    setFixedHeight(std::max(qRound(scaled(26)), layout()->heightForWidth(width())));
 }
 
 void MessageBar::resizeEvent(QResizeEvent* event) {

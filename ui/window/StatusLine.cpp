@@ -3,6 +3,7 @@
 #include "core/policy/PolicyTitle.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include <QCursor>
 #include <QHBoxLayout>
@@ -16,7 +17,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr int kMenus = 400; ///< beside it
+constexpr int kMenus = 400; ///< beside it, at scale 1
 constexpr int kLeastWidth = 620, kLargestWidth = 1300;
 
 QString token(std::uint32_t position) {
@@ -276,6 +277,13 @@ void StatusLine::paintFields() {
     fitFields();
 }
 
+bool StatusLine::event(QEvent* event) {
+    const bool known = QWidget::event(event);
+    if (event->type() == QEvent::LayoutRequest) // a field has another width, as after a change of the font
+        fitFields();
+    return known;
+}
+
 void StatusLine::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);
     fitFields();
@@ -284,26 +292,31 @@ void StatusLine::resizeEvent(QResizeEvent* event) {
 void StatusLine::fitFields() {
     const QMargins margins = layout()->contentsMargins();
     int needed = margins.left() + margins.right() + m_regime->sizeHint().width();
+    const QLatin1String agreement(m_encoder ? "sentence" : "top1");
+    const QLatin1String none(m_encoder ? "top1" : "sentence");
     for (const Field& f : m_fields)
-        if (f.name != (m_encoder ? QLatin1String("top1") : QLatin1String("sentence")))
+        if (f.name != none)
             needed += f.button->sizeHint().width() + layout()->spacing();
-    for (const char* name : {"error", "mass", "trained"})
-        field(QLatin1String(name)).button->setVisible(true);
-    for (const char* name : {"trained", "error", "mass"}) {
-        if (needed <= width())
-            return;
-        QToolButton* button = field(QLatin1String(name)).button;
-        needed -= button->sizeHint().width() + layout()->spacing();
-        button->setVisible(false);
+    for (QWidget* part : {static_cast<QWidget*>(field(QLatin1String("trained")).button),
+                          static_cast<QWidget*>(field(QLatin1String("error")).button),
+                          static_cast<QWidget*>(field(QLatin1String("mass")).button),
+                          static_cast<QWidget*>(m_regime), static_cast<QWidget*>(field(agreement).button)}) {
+        const bool room = needed <= width();
+        part->setVisible(room);
+        if (!room)
+            needed -= part->sizeHint().width() + layout()->spacing();
     }
 }
 
 QSize StatusLine::sizeHint() const {
-    return {std::clamp(window()->width() - kMenus, kLeastWidth, kLargestWidth), height()};
+    const int beside = window()->width() - qRound(scaled(kMenus));
+    return {std::clamp(beside, kLeastWidth, qRound(scaled(kLargestWidth))), height()};
 }
 
 QString StatusLine::sentence() const {
-    QStringList parts = {m_regime->text()};
+    QStringList parts;
+    if (!m_regime->isHidden())
+        parts << m_regime->text();
     for (const Field& f : m_fields)
         if (!f.button->isHidden())
             parts << f.button->text() + (f.old ? QStringLiteral(" (old)") : QString());

@@ -24,6 +24,7 @@ public:
     [[nodiscard]] QString sentence() const;
 
 protected:
+    bool event(QEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
 
 private:
@@ -40,7 +41,7 @@ private:
     void showNextToken(const PropagatedFidelity& fidelity);
     void showSentence(const SentenceFidelity& fidelity); ///< of an encoder
     void paintFields();
-    void fitFields(); ///< hides the last fields while there is no room for them; the verdict stays
+    void fitFields(); ///< hides the least important ones without room; what B costs and its KL stay
     [[nodiscard]] Field& field(const QString& name);
     RequestModel& m_requests;
     RunController& m_runs;

@@ -1,5 +1,6 @@
 #include "ui/window/WorkStrip.h"
 #include "ui/plot/PlainTip.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include <QHBoxLayout>
 #include <QLabel>
@@ -110,7 +111,7 @@ void WorkStrip::start(const QString& job, const QString& what) {
         line->addWidget(j.text);
         auto* cancel = new QPushButton(tr("Cancel %1").arg(job), j.box); // which of the jobs shown
         cancel->setObjectName(QStringLiteral("work.cancel") + suffix);
-        cancel->setFixedHeight(24);
+        cancel->setFixedHeight(qRound(scaled(24)));
         cancel->setToolTip(tr("Stops within 100 ms; the picture stays (Ctrl+.)"));
         cancel->setFocusPolicy(Qt::TabFocus);
         connect(cancel, &QPushButton::clicked, this, [this, job] { emit cancelWanted(job); });
