@@ -92,10 +92,11 @@ struct Animation {
         Window, ///< the reader moves on, and its keys with it
         Tiles,  ///< the tiles of the map that are computed, one after the other; the others are skipped
         Routed, ///< the keys that a router chose for one query
+        Growth, ///< the text becomes longer, and with it the pairs of full attention
     };
     Kind kind = Kind::Row;
-    Term from;              ///< Row and Routed: the query; Window: the first one
-    std::optional<Term> to; ///< Window: the last one
+    Term from;              ///< Row and Routed: the query; Window: the first one; Growth: tokens of a step
+    std::optional<Term> to; ///< Window: the last query; Growth: tokens at the end
 };
 [[nodiscard]] std::string_view animationName(Animation::Kind kind); ///< "row", ...
 

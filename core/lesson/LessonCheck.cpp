@@ -1,4 +1,5 @@
 #include "core/lesson/LessonCheck.h"
+#include "core/base/Stopwatch.h"
 #include "core/engine/TextStage.h"
 #include "core/lesson/Answer.h"
 #include "core/lesson/Filled.h"
@@ -256,8 +257,10 @@ Result<CheckedLesson> checkLesson(std::shared_ptr<const Lesson> lesson, const Re
     FOVEA_TRY(stage.open(checked.notes));
     checked.model = stage.modelName();
     for (const LessonStep& step : lesson->steps) {
+        const WorkClock clock(work);
         const Result<Scene> scene = stage.sceneOf(step, checked.notes);
         FOVEA_TRY(scene);
+        const double ran = clock.seconds();
         if (checked.steps.empty())
             checked.tokens = scene->tokens;
         std::vector<std::string> stated;
@@ -271,6 +274,7 @@ Result<CheckedLesson> checkLesson(std::shared_ptr<const Lesson> lesson, const Re
             if (std::find(checked.notes.begin(), checked.notes.end(), note) == checked.notes.end())
                 checked.notes.push_back(std::move(note));
         checked.steps.push_back(checkStep(step, *scene));
+        checked.steps.back().runSeconds = ran;
     }
     return checked;
 }

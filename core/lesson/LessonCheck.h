@@ -24,6 +24,7 @@ struct CheckedStep {
     std::string gesture; ///< in words; empty: none
     std::string effect;  ///< what was found on this model; empty: the step looks for none
     bool effectShown = false;
+    double runSeconds = 0; ///< measured: what had to run before the numbers of the step were known
     std::vector<std::string> problems; ///< what could not be computed, a sentence each
 };
 

@@ -37,7 +37,7 @@ tl::unexpected<Error> refuse(const std::string& path, const JsonTree& value, con
 
 constexpr std::array<std::string_view, 5> kKinds = {"see", "predict", "try", "check", "open"};
 constexpr std::array<std::string_view, 4> kMaps = {"full", "hybrid", "difference", "kept"};
-constexpr std::array<std::string_view, 4> kAnimations = {"row", "window", "tiles", "routed"};
+constexpr std::array<std::string_view, 5> kAnimations = {"row", "window", "tiles", "routed", "growth"};
 
 class Reader {
 public:
@@ -272,15 +272,15 @@ private:
         Animation animation;
         animation.kind = static_cast<Animation::Kind>(*which);
         using AnimationKind = Animation::Kind;
-        const bool window = animation.kind == AnimationKind::Window;
+        const bool range = animation.kind == AnimationKind::Window || animation.kind == AnimationKind::Growth;
         const bool query = animation.kind == AnimationKind::Row || animation.kind == AnimationKind::Routed;
-        for (const auto& [key, wanted] : {std::pair{"query", query}, {"from", window}, {"to", window}})
+        for (const auto& [key, wanted] : {std::pair{"query", query}, {"from", range}, {"to", range}})
             if ((members.find(key) != nullptr) != wanted)
                 return badLesson(members.at(key) + (wanted ? " is missing" : " is not known") +
                                  " in the animation \"" + std::string(animationName(animation.kind)) + "\"");
         if (query)
             FOVEA_TRY(readTerm(*members.find("query"), members.at("query"), animation.from));
-        if (window) {
+        if (range) {
             Term to;
             FOVEA_TRY(readTerm(*members.find("from"), members.at("from"), animation.from));
             FOVEA_TRY(readTerm(*members.find("to"), members.at("to"), to));

@@ -1,5 +1,7 @@
 #include "core/lesson/LessonReport.h"
 #include "core/files/JsonWriter.h"
+#include "core/lesson/LessonTime.h"
+#include "core/lesson/Value.h"
 
 namespace fovea::lesson {
 
@@ -36,6 +38,19 @@ Json stepJson(const CheckedStep& step) {
     return out;
 }
 
+Json timeJson(const LessonTime& time) {
+    return {{"words", time.words},       {"words_per_minute", kWordsPerMinute},
+            {"reading_s", time.reading}, {"films_s", time.films},
+            {"runs_s", time.runs},       {"minutes", time.minutes()}};
+}
+
+std::string timeText(const CheckedLesson& checked) {
+    const LessonTime time = timeOf(checked);
+    return "  " + threeDigits(time.minutes()) + " minutes: " + std::to_string(time.words) +
+           " words at 200 a minute are " + threeDigits(time.reading / 60) + ", films " +
+           threeDigits(time.films / 60) + ", runs " + threeDigits(time.runs / 60) + " (measured)\n";
+}
+
 void add(std::string& text, const std::string& before, const std::string& line) {
     if (!line.empty())
         text += before + line + "\n";
@@ -61,6 +76,8 @@ std::string lessonsJson(std::span<const CheckedLesson> lessons) {
         for (const CheckedStep& step : checked.steps)
             steps.push_back(stepJson(step));
         one["steps"] = std::move(steps);
+        if (!checked.steps.empty())
+            one["time"] = timeJson(timeOf(checked));
         list.push_back(std::move(one));
     }
     doc["lessons"] = std::move(list);
@@ -105,6 +122,7 @@ std::string lessonText(const CheckedLesson& checked) {
         for (const std::string& problem : step.problems)
             add(text, "     problem: ", problem);
     }
+    text += "\n" + timeText(checked);
     return text;
 }
 

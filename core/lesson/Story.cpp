@@ -194,11 +194,61 @@ Result<Story> routedStory(std::size_t query, const Scene& scene) {
     return story;
 }
 
+Result<Story> growthStory(const Animation& animation, const Scene& scene) {
+    const Result<Value> step = evaluate(animation.from, scene);
+    FOVEA_TRY(step);
+    const Result<Value> end = evaluate(*animation.to, scene);
+    FOVEA_TRY(end);
+    constexpr double kMostTokens = 1 << 24;
+    const bool whole = step->number >= 1 && end->number >= step->number && end->number <= kMostTokens;
+    const auto one = static_cast<std::size_t>(whole ? step->number : 1);
+    const auto all = static_cast<std::size_t>(whole ? end->number : 1);
+    if (!whole || all / one > kMostFrames)
+        return bad("a text cannot grow to " + grouped(end->number) + " tokens in steps of " +
+                   grouped(step->number) + "; up to " + std::to_string(kMostFrames) +
+                   " steps and 16,777,216 tokens are accepted");
+    const NativeWindow native = nativeWindow(scene.shape, scene.state.layer);
+    const auto pairsOf = [&](std::size_t tokens) { return static_cast<double>(native.pairs({0, tokens})); };
+    Story story;
+    story.kind = Animation::Kind::Growth;
+    story.words = {"tokens", "pairs"};
+    for (std::size_t tokens = one; tokens <= all; tokens += one) {
+        const double pairs = pairsOf(tokens);
+        Frame frame;
+        frame.shown = 2;
+        frame.bars = {static_cast<double>(tokens) / static_cast<double>(all), pairs / pairsOf(all)};
+        frame.say = grouped(static_cast<double>(tokens)) + " tokens, " + grouped(pairs) + " pairs";
+        if (tokens > one)
+            frame.say += ": " + std::to_string(tokens / one) + " times the tokens, " +
+                         threeDigits(pairs / pairsOf(one)) + " times the pairs";
+        frame.say += ".";
+        story.frames.push_back(std::move(frame));
+    }
+    return story;
+}
+
 } // namespace
+
+int frameMs(Animation::Kind kind) {
+    switch (kind) {
+    case Animation::Kind::Window:
+        return 450;
+    case Animation::Kind::Growth:
+        return 1200;
+    case Animation::Kind::Tiles:
+    case Animation::Kind::Routed:
+        return 1000;
+    case Animation::Kind::Row:
+        break;
+    }
+    return 1400;
+}
 
 Result<Story> makeStory(const Animation& animation, const Scene& scene) {
     if (animation.kind == Animation::Kind::Tiles)
         return tileStory(scene);
+    if (animation.kind == Animation::Kind::Growth)
+        return growthStory(animation, scene);
     const Result<std::size_t> from = tokenOf(animation.from, scene);
     FOVEA_TRY(from);
     if (animation.kind == Animation::Kind::Row)

@@ -39,6 +39,8 @@ def write(name, document):
 mine = run_json("lesson", "check", write("mine.json", example), "--no-model")["lessons"][0]
 equal(mine["steps"][0]["say"], ["21 of 36 pairs."], "numbers are filled in")
 equal(mine["steps"][1]["number"], 3, "and answers are computed")
+equal(mine["time"]["words"], 16, "the words of titles, paragraphs, questions and verdicts are counted")
+close(mine["time"]["reading_s"], 16 * 60 / 200, "and read at 200 a minute", 1e-9)
 wrong = json.loads(json.dumps(example))
 wrong["steps"][1]["answer"] = 3
 refused(run("lesson", "check", write("typed.json", wrong)), 2, "steps[1].answer is 3; the name of a quantity is accepted")
@@ -80,6 +82,8 @@ equal(len(lessons), 8, "all eight run")
 for one in lessons.values():
     check(one["ok"] and not one["notes"], f"{one['id']}: {[step['problems'] for step in one['steps']]} {one['notes']}")
     check("(" not in "".join(step["title"] for step in one["steps"]), "titles are plain")
+    minutes = (one["time"]["reading_s"] + one["time"]["films_s"]) / 60
+    check(abs(one["minutes"] - minutes) < 1, f"{one['id']} says {one['minutes']} minutes and takes {minutes:.2f} to read and see")
     for step in one["steps"]:
         check("{" not in "".join(step["say"]), "no placeholder is left")
 

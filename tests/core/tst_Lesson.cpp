@@ -4,6 +4,7 @@
 #include "core/lesson/Glossary.h"
 #include "core/lesson/LessonCheck.h"
 #include "core/lesson/LessonJson.h"
+#include "core/lesson/LessonTime.h"
 #include "core/lesson/Library.h"
 #include "core/lesson/Story.h"
 #include "tests/support/RealModel.h"
@@ -271,6 +272,50 @@ private slots:
         QVERIFY(!makeStory(row, scene)); // without a run
         slide.to = *parseTerm("30");
         QVERIFY(!makeStory(slide, scene)); // backwards
+    }
+
+    /// Tokens grow evenly, and the pairs are 1 + 2 + 3 and so on.
+    void growth_countsTokensAndPairs() {
+        const auto lesson = libraryLesson("cost");
+        const Scene scene = makeScene(lesson, lesson->steps[0].state, nullptr, nullptr);
+        Animation growth;
+        growth.kind = Animation::Kind::Growth;
+        const auto grown = [&](const char* from, const char* to) {
+            growth.from = *parseTerm(from);
+            growth.to = *parseTerm(to);
+            return makeStory(growth, scene);
+        };
+        const Result<Story> story = grown("64", "1024");
+        QVERIFY(story);
+        QCOMPARE(story->frames.size(), 16U);
+        for (std::size_t i = 0; i < story->frames.size(); ++i) {
+            const double tokens = 64.0 * static_cast<double>(i + 1);
+            double pairs = 0;
+            for (int query = 0; query < static_cast<int>(tokens); ++query)
+                pairs += query + 1;
+            QCOMPARE(story->frames[i].bars, (std::vector<double>{tokens / 1024, pairs / 524800}));
+        }
+        QCOMPARE(story->frames[1].say,
+                 std::string("128 tokens, 8,256 pairs: 2 times the tokens, 3.97 times the pairs."));
+        QVERIFY(!grown("0", "64") && !grown("64", "63") && !grown("1", "401") && !grown("1", "1e9"));
+    }
+
+    void time_isOfWordsFilmsAndRuns() {
+        const auto read = lessonFromJson(small(R"j("kind": "check", "title": "One two", "say": "S {pairs}.",
+            "question": "How many?", "answer": "tokens", "because": "So many.",
+            "choices": [{"say": "a few", "value": 4}, {"say": "many", "value": 100}],
+            "animate": {"show": "window", "from": 1, "to": 3})j"));
+        QVERIFY2(read, read ? "" : read.error().message.c_str());
+        Engine engine;
+        auto checked = checkLesson(std::make_shared<const Lesson>(*read), Request{}, engine, WorkContext{});
+        QVERIFY(checked);
+        LessonTime time = timeOf(*checked);
+        QCOMPARE(time.words, 11U);
+        QCOMPARE(time.reading, 3.3); // at 200 a minute
+        QCOMPARE(time.films, 0.9);   // two changes of 450 ms
+        checked->steps[0].runSeconds = 55.8;
+        time = timeOf(*checked);
+        QCOMPARE(time.minutes(), 1.0);
     }
 
     /// The words of the design's table and of the window, each in two sentences.

@@ -17,23 +17,9 @@ using Kind = lesson::Animation::Kind;
 constexpr int kBarsHeight = 80;
 constexpr std::array kSpeeds = {0.5, 1.0, 2.0, 4.0};
 
-/// How long a frame stands at speed 1: long enough to read its line, or to see it move.
-int frameMs(Kind kind) {
-    switch (kind) {
-    case Kind::Window:
-        return 450;
-    case Kind::Tiles:
-    case Kind::Routed:
-        return 1000;
-    case Kind::Row:
-        break;
-    }
-    return 1400;
-}
-
 } // namespace
 
-/// A bar for each key of a row; the newest one in the accent colour.
+/// A bar for each key of a row, the newest one in the accent colour; or two bars that grow to the right.
 class StoryView::Bars : public QWidget {
 public:
     explicit Bars(StoryView* view) : QWidget(view), m_view(*view) {}
@@ -43,6 +29,10 @@ protected:
         const Theme& theme = Theme::current();
         QPainter painter(this);
         painter.fillRect(rect(), theme.paper);
+        if (m_view.m_story->kind == Kind::Growth) {
+            paintGrowth(painter);
+            return;
+        }
         const auto keys = static_cast<int>(m_view.m_story->words.size());
         const lesson::Frame& frame = m_view.m_story->frames[static_cast<std::size_t>(m_view.m_at)];
         const double step = static_cast<double>(width()) / std::max(keys, 1);
@@ -72,6 +62,28 @@ protected:
     }
 
 private:
+    void paintGrowth(QPainter& painter) const {
+        const Theme& theme = Theme::current();
+        const lesson::Frame& frame = m_view.m_story->frames[static_cast<std::size_t>(m_view.m_at)];
+        painter.setFont(Theme::second());
+        const QFontMetrics metrics(Theme::second());
+        int left = 0;
+        for (const std::string& word : m_view.m_story->words)
+            left = std::max(left, metrics.horizontalAdvance(QString::fromStdString(word)) + 12);
+        const auto bars = static_cast<int>(frame.bars.size());
+        for (int i = 0; i < bars; ++i) {
+            const auto at = static_cast<std::size_t>(i);
+            const QRectF line(0, 4 + i * (height() - 8) / bars, width() - 6, (height() - 8) / bars);
+            painter.setPen(theme.ink);
+            painter.drawText(QRectF(4, line.top(), left, line.height()), Qt::AlignLeft | Qt::AlignVCenter,
+                             QString::fromStdString(m_view.m_story->words[at]));
+            const QRectF room(left, line.top() + 6, line.width() - left, line.height() - 12);
+            painter.setPen(theme.controlEdge);
+            painter.drawRect(room);
+            painter.fillRect(QRectF(room.left(), room.top(), frame.bars[at] * room.width(), room.height()),
+                             i == 0 ? theme.ink2 : theme.accent);
+        }
+    }
     StoryView& m_view;
 };
 
@@ -144,7 +156,7 @@ void StoryView::setStory(std::shared_ptr<const lesson::Story> story) {
         hide();
         return;
     }
-    m_bars->setVisible(m_story->kind == Kind::Row);
+    m_bars->setVisible(!m_story->words.empty());
     setVisible(true);
     show(0);
     play(!stills());
@@ -162,7 +174,8 @@ void StoryView::show(int frame) {
 
 void StoryView::play(bool on) {
     if (on && m_at < last())
-        m_timer.start(static_cast<int>(frameMs(m_story->kind) / kSpeeds[static_cast<std::size_t>(m_speed)]));
+        m_timer.start(
+            static_cast<int>(lesson::frameMs(m_story->kind) / kSpeeds[static_cast<std::size_t>(m_speed)]));
     else
         m_timer.stop();
     follow();
