@@ -12,6 +12,7 @@
 #include "ui/lesson/LessonPlayer.h"
 #include "ui/lesson/LessonWords.h"
 #include "ui/lesson/StoryView.h"
+#include "ui/views/TokenCanvas.h"
 #include <QAction>
 #include <QDockWidget>
 #include <QLabel>
@@ -68,7 +69,10 @@ const QByteArray kLetters =
     "text": {"content": "abcabcabbacbcabcaabbccabcabcbacb", "tokens": 12},
     "policies": {"near": {"local": {"window": 3}}},
     "steps": [{"kind": "see", "title": "One", "say": "KL {kl(near)}."},
-              {"kind": "see", "title": "Two", "say": "Same {top1(near)}."}]})j";
+              {"kind": "see", "title": "Two", "say": "Same {top1(near)}."},
+              {"kind": "see", "title": "Three", "policy": "near", "tokens": 8, "say": "{pairs} pairs, sum {row_sum(5)}."},
+              {"kind": "see", "title": "Four", "policy": "full", "say": "Sum {row_sum(5)}.",
+               "animate": {"show": "row", "query": 5}}]})j";
 
 /// Does what the step asks, with keys, and goes on. `guess`: what is typed where a number is asked for.
 void stepByKeys(Stage& s, LessonPlayer& player, const QString& guess) {
@@ -119,8 +123,10 @@ private slots:
         QFETCH(int, number);
         Stage s;
         LessonPlayer& player = s.window.findChild<Learn*>()->player();
+        QVERIFY(s.find<QWidget>("hint.bar")->isVisible());
         openLesson(s, number);
         QVERIFY(player.running());
+        QVERIFY(!s.find<QWidget>("hint.bar")->isVisible()); // which offers lesson 1
         QCOMPARE(player.number(), number);
         QCOMPARE(s.text(), *player.current()->text.bytes);
         const auto steps = static_cast<int>(player.current()->steps.size());
@@ -183,6 +189,14 @@ private slots:
         auto* say = s.find<LessonWords>("lesson.say");
         emit say->tokenHovered(300); // what resting on the word reports
         QCOMPARE(s.selection.hovered(), 300);
+        auto* text = s.find<TokenCanvas>("text.reading"); // too small for the whole text
+        const auto seen = [&](int token) {
+            return text->viewport()->rect().contains(text->tokenRect(token).center());
+        };
+        QVERIFY(text->isVisible() && seen(300) && !seen(5));
+        emit say->tokenHovered(5);
+        QVERIFY(seen(5));
+        emit say->tokenHovered(300);
         // The word is lit: some character of it has a background now.
         bool lit = false;
         for (QTextBlock block = say->document()->begin(); block.isValid(); block = block.next())
@@ -395,6 +409,68 @@ private slots:
         s.requests.setPolicy(*player.current()->policy("near"), QStringLiteral("test"));
         QTRY_VERIFY(!s.runs.updating());
         QVERIFY2(!waits->text().contains(told), qPrintable(waits->text()));
+    }
+
+    /// In the middle of a lesson: what can be counted is there, and the next step that runs has its numbers.
+    void failedRun_inMidLesson() {
+        const TinyModelFile model;
+        std::atomic<bool> fails{false};
+        LatestWorker::Runner runner;
+        runner.run = [&fails, engine = std::make_shared<Engine>()](
+                         const Request& request, const Engine::Deliver& deliver,
+                         const WorkContext& work) -> Result<std::shared_ptr<const Snapshot>> {
+            if (fails)
+                return fail(ErrorCode::TooLarge, "the model needs 9 GB.");
+            return engine->run(request, deliver, work);
+        };
+        Stage s(runner);
+        Learn* learn = s.window.findChild<Learn*>();
+        LessonPlayer& player = learn->player();
+        QVERIFY(learn->openFile(write("letters.json", kLetters)).has_value());
+        s.window.documents().openModel(QString::fromStdString(model.path()));
+        QTRY_VERIFY_WITH_TIMEOUT(player.scene().run && player.waitsFor().isEmpty(), 60'000);
+        fails = true;
+        player.goTo(2);
+        QTRY_COMPARE(player.waitsFor(), QStringLiteral("the model needs 9 GB."));
+        auto* say = s.find<LessonWords>("lesson.say");
+        QVERIFY2(say->toPlainText().startsWith(QStringLiteral("21 pairs, sum …")),
+                 qPrintable(say->toPlainText()));
+        fails = false;
+        player.next();
+        QTRY_VERIFY_WITH_TIMEOUT(player.waitsFor().isEmpty(), 60'000);
+        QCOMPARE(say->toPlainText().trimmed(), QStringLiteral("Sum 1.00."));
+        player.back(); // and the step that failed has them, too
+        QTRY_VERIFY_WITH_TIMEOUT(player.waitsFor().isEmpty(), 60'000);
+        QCOMPARE(say->toPlainText().trimmed(), QStringLiteral("21 pairs, sum 1.00."));
+    }
+
+    /// With reduced motion a row that a model has computed is turned by hand, key by key.
+    void rowOfAModel_isStillsWithoutMotion() {
+        const TinyModelFile model;
+        Stage s{LatestWorker::Runner{}};
+        Learn* learn = s.window.findChild<Learn*>();
+        LessonPlayer& player = learn->player();
+        auto* story = s.find<StoryView>("lesson.story");
+        Motion still(0);
+        story->setStyle(&still);
+        QVERIFY(learn->openFile(write("letters.json", kLetters)).has_value());
+        player.goTo(3);
+        s.window.documents().openModel(QString::fromStdString(model.path()));
+        QTRY_VERIFY_WITH_TIMEOUT(story->isVisible(), 60'000);
+        auto* words = s.find<QLabel>("lesson.story.text");
+        auto* next = s.find<QToolButton>("lesson.story.next");
+        for (int key = 0; key < 6; ++key) {
+            QVERIFY(!story->playing());
+            QCOMPARE(story->shown(), key);
+            const QString start = QStringLiteral("%1 of 7. Key #%2").arg(key + 1).arg(key);
+            QVERIFY2(words->text().startsWith(start), qPrintable(words->text()));
+            QCOMPARE(s.selection.hoveredPair(), (SelectionModel::Pair{5, key}));
+            QTest::mouseClick(next, Qt::LeftButton);
+        }
+        QVERIFY2(words->text().startsWith(QStringLiteral("7 of 7. All keys are in.")),
+                 qPrintable(words->text()));
+        QVERIFY(!next->isEnabled() && !story->playing());
+        story->setStyle(nullptr);
     }
 
     /// What runs when the lesson is left is given up, and begins anew when it is opened again.

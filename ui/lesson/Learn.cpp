@@ -9,6 +9,7 @@
 #include "ui/lesson/TakeAway.h"
 #include "ui/params/ParamPanel.h"
 #include "ui/plot/Rescale.h"
+#include "ui/views/TokenCanvas.h"
 #include "ui/window/Documents.h"
 #include <QAbstractButton>
 #include <QDockWidget>
@@ -53,6 +54,11 @@ Learn::Learn(QMainWindow& window, ViewContext context, Documents& documents, Map
     connect(m_panel, &LessonPanel::closeWanted, this, &Learn::leave);
     connect(m_panel, &LessonPanel::takeAwayWanted, this, &Learn::saveTakeAway);
     connect(m_panel, &LessonPanel::exploreWanted, this, &Learn::leave);
+    connect(m_panel, &LessonPanel::placeLit, this, [this](int token) {
+        for (auto* text : m_window.findChildren<TokenCanvas*>())
+            if (token >= 0 && text->isVisible())
+                text->showToken(token);
+    });
     // A click on a mode of the map can be a gesture, but changes neither request nor selection.
     if (auto* box = m_window.findChild<QWidget*>(QStringLiteral("map.mode")))
         for (auto* button : box->findChildren<QAbstractButton*>())

@@ -89,6 +89,9 @@ LessonWords* LessonPanel::addWords(const char* name) {
     m_column->addWidget(words);
     m_words.push_back(words);
     connect(words, &LessonWords::tokenHovered, &m_selection, &SelectionModel::hover);
+    connect(words, &LessonWords::tokenHovered, this, [this](int token) {
+        emit placeLit(token >= 0 ? token : m_selection.query()); // back to what is read
+    });
     connect(words, &LessonWords::tokenChosen, &m_selection, &SelectionModel::pin);
     return words;
 }
@@ -270,6 +273,8 @@ void LessonPanel::lightFrame(const Frame& frame) {
         m_selection.hoverPair({frame.query, frame.key});
     else
         m_selection.hover(-1);
+    if (m_story->story()->kind == Animation::Kind::Routed) // far from the query, which is not shown beside it
+        emit placeLit(frame.key);
 }
 
 void LessonPanel::showQuestion(bool fresh) {

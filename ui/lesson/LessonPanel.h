@@ -42,7 +42,8 @@ public:
 signals:
     void exploreWanted();
     void closeWanted();
-    void takeAwayWanted(); ///< a page about the lesson
+    void takeAwayWanted();    ///< a page about the lesson
+    void placeLit(int token); ///< of the text, which should show it; -1: none
 
 protected:
     void keyPressEvent(QKeyEvent* event) override;

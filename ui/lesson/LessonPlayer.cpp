@@ -192,6 +192,10 @@ void LessonPlayer::remember() {
         settings.setValue(key(*m_lesson, "done"), true);
 }
 
+QString LessonPlayer::textName() const {
+    return QString::fromStdString(m_lesson->text.sample.empty() ? m_lesson->title : m_lesson->text.sample);
+}
+
 std::size_t LessonPlayer::stepTokens() const {
     return m_register ? 0 : step().state.tokens; // a register is never cut
 }
@@ -207,8 +211,7 @@ void LessonPlayer::applyState() {
     RequestModel& requests = m_context.requests;
     const LessonState& state = step().state;
     if (!requests.request().text || *requests.request().text != *m_bytes)
-        m_documents.setText(*m_bytes, tr("lesson: %1").arg(QString::fromStdString(m_lesson->title)),
-                            tr("open a lesson"), true);
+        m_documents.setText(*m_bytes, tr("lesson: %1").arg(textName()), tr("open a lesson"), true);
     requests.setMaxTokens(stepTokens(), tr("length of the lesson's text"));
     if (requests.request().against)
         requests.setAgainst({}, tr("A: full attention"));

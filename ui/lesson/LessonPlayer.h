@@ -100,7 +100,8 @@ private:
     void takeRegister(int pairs, bool standIn);
     void checkGesture();
     void remember();
-    void keepSeen(); ///< for the page to take away
+    void keepSeen();                        ///< for the page to take away
+    [[nodiscard]] QString textName() const; ///< lessons share their samples
     [[nodiscard]] std::size_t stepTokens() const;
 
     /// What a scene was made from; the same again gives the same scene.

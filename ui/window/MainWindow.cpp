@@ -2,6 +2,7 @@
 #include "core/base/Memory.h"
 #include "core/engine/Build.h"
 #include "ui/lesson/Learn.h"
+#include "ui/lesson/LessonPlayer.h"
 #include "ui/params/ParamPanel.h"
 #include "ui/plot/Icons.h"
 #include "ui/plot/NumberText.h"
@@ -83,6 +84,7 @@ MainWindow::MainWindow(ViewContext context) : m_context(context) {
         if (const Result<> opened = m_learn->openFile(path); !opened)
             m_errors->show(MessageBar::Fault, QString::fromStdString(opened.error().message));
     });
+    connect(&m_learn->player(), &LessonPlayer::lessonChanged, m_hint, &MessageBar::close); // it was found
     connect(this, &MainWindow::closing, m_learn, &Learn::leave); // the layout that is saved is the one before
     showTitle();
     showSnapshot();
