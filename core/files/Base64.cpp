@@ -7,7 +7,7 @@ namespace fovea {
 namespace {
 
 // libcrypto counts in int; pieces of this size (a multiple of 3 and of 4) need no state between them.
-constexpr std::size_t kPiece = std::size_t{3} << 20;
+constexpr std::size_t kCodedAtOnce = std::size_t{3} << 20;
 
 const unsigned char* unsignedBytes(std::string_view text) {
     return reinterpret_cast<const unsigned char*>(text.data());
@@ -18,10 +18,10 @@ const unsigned char* unsignedBytes(std::string_view text) {
 std::string toBase64(std::string_view bytes) {
     std::string text;
     text.reserve((bytes.size() + 2) / 3 * 4);
-    std::string piece((std::min(kPiece, bytes.size()) + 2) / 3 * 4 + 1,
+    std::string piece((std::min(kCodedAtOnce, bytes.size()) + 2) / 3 * 4 + 1,
                       '\0'); // the call ends its text with a zero
-    for (std::size_t at = 0; at < bytes.size(); at += kPiece) {
-        const std::string_view part = bytes.substr(at, kPiece);
+    for (std::size_t at = 0; at < bytes.size(); at += kCodedAtOnce) {
+        const std::string_view part = bytes.substr(at, kCodedAtOnce);
         const int n = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(piece.data()), unsignedBytes(part),
                                       static_cast<int>(part.size()));
         text.append(piece, 0, static_cast<std::size_t>(n));
@@ -46,9 +46,9 @@ Result<std::string> fromBase64(std::string_view text) {
                         " is not of base64's alphabet; A-Z, a-z, 0-9, + and / are accepted");
     std::string bytes;
     bytes.reserve(text.size() / 4 * 3);
-    std::string piece(std::min(kPiece, text.size()) / 4 * 3, '\0');
-    for (std::size_t at = 0; at < text.size(); at += kPiece) {
-        const std::string_view part = text.substr(at, kPiece);
+    std::string piece(std::min(kCodedAtOnce, text.size()) / 4 * 3, '\0');
+    for (std::size_t at = 0; at < text.size(); at += kCodedAtOnce) {
+        const std::string_view part = text.substr(at, kCodedAtOnce);
         const int n = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(piece.data()), unsignedBytes(part),
                                       static_cast<int>(part.size()));
         if (n < 0)

@@ -28,7 +28,7 @@ constexpr std::array kBits{
     std::pair{"F4"sv, 4U},      std::pair{"C64"sv, 64U},
 };
 
-std::string shapeText(const std::vector<std::uint64_t>& shape) {
+std::string listedShape(const std::vector<std::uint64_t>& shape) {
     std::string text = "[";
     for (const std::uint64_t extent : shape)
         text += (text.size() == 1 ? "" : ", ") + std::to_string(extent);
@@ -46,9 +46,9 @@ Result<std::uint64_t> sizeOf(const Safetensor& tensor) {
         count = count ? checkedMul(*count, extent) : std::nullopt;
     const auto bits = count ? checkedMul(*count, safetensorsBits(tensor.dtype)) : std::nullopt;
     if (!bits)
-        return damaged(tensor, "has the shape " + shapeText(tensor.shape) + ", more than 2^64 bits");
+        return damaged(tensor, "has the shape " + listedShape(tensor.shape) + ", more than 2^64 bits");
     if (*bits % 8 != 0)
-        return damaged(tensor, "has the shape " + shapeText(tensor.shape) + " of " + tensor.dtype +
+        return damaged(tensor, "has the shape " + listedShape(tensor.shape) + " of " + tensor.dtype +
                                    ", which fills no whole number of bytes");
     return *bits / 8;
 }
@@ -75,7 +75,7 @@ Result<> placeTensors(std::vector<SafetensorsEntry>& entries, Safetensors& made,
         if (*bytes != entry.end - entry.begin)
             return damaged(tensor, "has " + std::to_string(entry.end - entry.begin) +
                                        " bytes by its data_offsets and " + std::to_string(*bytes) +
-                                       " by its shape " + shapeText(tensor.shape) + " of " + tensor.dtype +
+                                       " by its shape " + listedShape(tensor.shape) + " of " + tensor.dtype +
                                        "; equal numbers are accepted");
         tensor.bytes = *bytes;
     }

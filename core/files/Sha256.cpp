@@ -13,7 +13,7 @@ namespace fovea {
 
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{4} << 20;
+constexpr std::size_t kHashedAtOnce = std::size_t{4} << 20;
 
 class Sha256 {
 public:
@@ -49,11 +49,12 @@ std::string sha256Hex(std::string_view bytes) {
 
 Result<std::string> sha256Hex(const ByteSource& source, const WorkContext& work) {
     Sha256 hash;
-    std::vector<std::byte> piece(kPiece);
+    std::vector<std::byte> piece(kHashedAtOnce);
     for (std::uint64_t at = 0; at < source.size();) {
         FOVEA_TRY(work.checkpoint());
         work.report("hashing the model file", static_cast<double>(at), static_cast<double>(source.size()));
-        const std::size_t n = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, source.size() - at));
+        const std::size_t n =
+            static_cast<std::size_t>(std::min<std::uint64_t>(kHashedAtOnce, source.size() - at));
         FOVEA_TRY(source.readAt(at, {piece.data(), n}));
         hash.add(piece.data(), n);
         at += n;

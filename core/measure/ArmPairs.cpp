@@ -8,7 +8,7 @@ namespace fovea {
 
 namespace {
 
-constexpr auto kOutside = static_cast<std::uint8_t>(Reason::Outside);
+constexpr auto kNotRead = static_cast<std::uint8_t>(Reason::Outside);
 
 bool showsHybrid(MapQuantity quantity) {
     return quantity == MapQuantity::Hybrid || isDifference(quantity);
@@ -45,7 +45,7 @@ void ArmPairs::readReasons(std::size_t first, std::size_t last, Scratch& scratch
         // Keys before this one lie outside the native window.
         const std::size_t begin = std::clamp(m_source.input.native().first(query), m_grid.key, m_grid.keyEnd);
         const auto inside = row + static_cast<std::ptrdiff_t>(begin - m_grid.key);
-        std::fill(row, inside, kOutside);
+        std::fill(row, inside, kNotRead);
         if (!m_source.plan || m_source.plan->asModel) {
             std::fill(inside, end, static_cast<std::uint8_t>(Reason::Local));
             continue;

@@ -6,7 +6,7 @@
 namespace fovea {
 
 namespace {
-constexpr std::size_t kPollMask = 0xFFFF;
+constexpr std::size_t kMergePollMask = 0xFFFF;
 }
 
 Result<> SentencePiece::merge(const SpacedPiece& piece, std::vector<Symbol>& symbols, std::vector<Pair>& heap,
@@ -45,7 +45,7 @@ Result<> SentencePiece::merge(const SpacedPiece& piece, std::vector<Symbol>& sym
     for (std::size_t s = 0; s + 1 < symbols.size(); ++s)
         offer(static_cast<std::int32_t>(s));
     for (std::size_t steps = 1; !heap.empty(); ++steps) {
-        if ((steps & kPollMask) == 0)
+        if ((steps & kMergePollMask) == 0)
             FOVEA_TRY(work.checkpoint());
         std::pop_heap(heap.begin(), heap.end(), later);
         const Pair pair = heap.back();

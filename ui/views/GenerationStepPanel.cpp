@@ -17,7 +17,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr double kSide = 8, kLine = 18, kGap = 12;
+constexpr double kPanelSide = 8, kLine = 18, kGap = 12;
 constexpr double kCandidates = 280; ///< width of both lists
 constexpr double kRowLine = 16, kBar = 10;
 constexpr double kArm = 2 * kRowLine + kBar + 4;  ///< title, row, weightiest keys
@@ -193,12 +193,12 @@ QString GenerationStepPanel::sentence() const {
 }
 
 GenerationStepPanel::Places GenerationStepPanel::places() const {
-    const double top = kSide / 2 + kLine + 2;
-    const double width = std::min(kCandidates, (this->width() - 3 * kSide) * 0.45);
+    const double top = kPanelSide / 2 + kLine + 2;
+    const double width = std::min(kCandidates, (this->width() - 3 * kPanelSide) * 0.45);
     Places p;
-    p.candidates = {kSide, top, width, height() - top - 4};
-    const double left = kSide + width + kGap;
-    p.rows = {left, top, this->width() - left - kSide, 2 * kArm};
+    p.candidates = {kPanelSide, top, width, height() - top - 4};
+    const double left = kPanelSide + width + kGap;
+    p.rows = {left, top, this->width() - left - kPanelSide, 2 * kArm};
     p.caches = {left, p.rows.bottom(), p.rows.width(), height() - p.rows.bottom() - 4};
     return p;
 }
@@ -226,7 +226,7 @@ void GenerationStepPanel::paintEvent(QPaintEvent*) {
     }
     painter.setFont(Theme::section());
     painter.setPen(m_generation.isOld() ? theme.ink2 : theme.ink);
-    const QRectF line(kSide, kSide / 2, width() - 2 * kSide, kLine);
+    const QRectF line(kPanelSide, kPanelSide / 2, width() - 2 * kPanelSide, kLine);
     painter.drawText(
         line, Qt::AlignLeft | Qt::AlignVCenter,
         painter.fontMetrics().elidedText(head(), Qt::ElideRight, static_cast<int>(line.width())));

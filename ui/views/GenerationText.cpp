@@ -19,7 +19,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr double kMargin = 8, kGutter = 24, kCaption = 20, kLineGap = 4;
+constexpr double kPageMargin = 8, kGutter = 24, kCaption = 20, kLineGap = 4;
 constexpr std::size_t kPromptTail = 60; ///< tokens of the prompt that are shown
 constexpr std::size_t kUnsettled = 64;  ///< last cells of a block, which tokens that follow may change
 
@@ -147,7 +147,7 @@ void GenerationText::refresh() {
 }
 
 double GenerationText::leftOf(const Block& block) const {
-    return block.part == Part::Full || block.part == Part::Hybrid ? kMargin + kGutter : kMargin;
+    return block.part == Part::Full || block.part == Part::Hybrid ? kPageMargin + kGutter : kPageMargin;
 }
 
 /// The lines of a block one below the other; with another block its lines between them, pair by pair.
@@ -189,7 +189,7 @@ void GenerationText::arrange() {
         if (std::exchange(block.arranged, true))
             continue;
         TextLayout::Style style;
-        style.width = std::max(80.0, viewport()->width() - leftOf(block) - kMargin);
+        style.width = std::max(80.0, viewport()->width() - leftOf(block) - kPageMargin);
         style.lineHeight = std::ceil(metrics.height()) + 4;
         style.leastWidth = 5;
         style.space = metrics.horizontalAdvance(QLatin1Char(' '));
@@ -312,10 +312,10 @@ void GenerationText::paintEvent(QPaintEvent* event) {
         painter.setFont(Theme::axis());
         const double wide = painter.fontMetrics().horizontalAdvance(text);
         painter.setPen(ink);
-        painter.drawText(QRectF(kMargin, y, wide + 4, kCaption), Qt::AlignLeft | Qt::AlignVCenter, text);
+        painter.drawText(QRectF(kPageMargin, y, wide + 4, kCaption), Qt::AlignLeft | Qt::AlignVCenter, text);
         painter.setPen(theme.divider);
-        painter.drawLine(QPointF(kMargin + wide + 10, y + kCaption / 2),
-                         QPointF(viewport()->width() - kMargin, y + kCaption / 2));
+        painter.drawLine(QPointF(kPageMargin + wide + 10, y + kCaption / 2),
+                         QPointF(viewport()->width() - kPageMargin, y + kCaption / 2));
     };
     bool ruled = false;
     for (const Block& block : m_blocks) {
@@ -344,9 +344,9 @@ void GenerationText::paintBlock(QPainter& painter, const Block& block) const {
     if (arm) {
         for (const double top : block.lines) {
             const double y = top - verticalScrollBar()->value();
-            paintArm(painter, block.part == Part::Full, {kMargin + 5, y + height / 2});
+            paintArm(painter, block.part == Part::Full, {kPageMargin + 5, y + height / 2});
             painter.setPen(theme.ink2);
-            painter.drawText(QRectF(kMargin + 11, y, kGutter - 11, height), Qt::AlignVCenter,
+            painter.drawText(QRectF(kPageMargin + 11, y, kGutter - 11, height), Qt::AlignVCenter,
                              block.part == Part::Full ? QStringLiteral("A") : QStringLiteral("B"));
         }
         if (block.cells.empty()) {
