@@ -158,7 +158,7 @@ void LessonPanel::build() {
     m_return = new QPushButton(tr("Back to the lesson's text"), inside);
     m_return->setObjectName(QStringLiteral("lesson.return"));
     m_column->addWidget(m_return);
-    m_take = new QPushButton(tr("Save a page about this lesson…"), inside);
+    m_take = new QPushButton(tr("Save a page…"), inside);
     m_take->setObjectName(QStringLiteral("lesson.take"));
     m_take->setToolTip(tr("One HTML file with your answers, the counts and the maps; it opens offline"));
     m_column->addWidget(m_take);

@@ -13,7 +13,7 @@ namespace {
 // At scale 1.
 constexpr double kLineRow = 18, kSwatchRow = 24, kBarRow = 32; ///< heights
 constexpr double kSwatch = 14, kBarWidth = 170, kSpace = 16, kLongestLine = 310, kLongestName = 110;
-constexpr double kEdge = 8; ///< between the items and the ends of the area
+constexpr double kLegendEdge = 8; ///< between the items and the ends of the area
 
 /// One part of the legend: its size and how it is drawn at a place.
 struct Item {
@@ -26,7 +26,7 @@ public:
     /// Nothing is wider than `width` has room for.
     Legend(const MapScene& scene, double width, double ratio)
         : m_scene(scene), m_width(width), m_ratio(ratio), m_metrics(Theme::axis()),
-          m_longest(std::clamp(width - 2 * kEdge, scaled(kLongestName), scaled(kLongestLine))) {
+          m_longest(std::clamp(width - 2 * kLegendEdge, scaled(kLongestName), scaled(kLongestLine))) {
         const auto shows = [&](MapQuantity q) {
             return std::any_of(scene.panes.begin(), scene.panes.end(),
                                [q](const MapLayer& p) { return p.quantity == q; });
@@ -156,8 +156,8 @@ private:
 
     void bar(const MapLayer& pane, const QString& name) {
         const double nameWidth = m_metrics.horizontalAdvance(name) + 8, after = scaled(24);
-        const double width =
-            std::clamp(m_width - kEdge - nameWidth - 8 - after, scaled(kBarWidth) / 3, scaled(kBarWidth));
+        const double width = std::clamp(m_width - kLegendEdge - nameWidth - 8 - after, scaled(kBarWidth) / 3,
+                                        scaled(kBarWidth));
         m_items.push_back(
             {nameWidth + 8 + width + after, scaled(kBarRow), [=, this](QPainter& painter, QPointF at) {
                  paintBar(painter, pane,
@@ -302,10 +302,10 @@ private:
 
 /// Places items from left to right, in as many rows as they need; returns the height.
 double flow(const std::vector<Item>& items, const QRectF& area, QPainter* painter) {
-    double x = area.left() + kEdge, y = area.top() + 2, row = 0;
+    double x = area.left() + kLegendEdge, y = area.top() + 2, row = 0;
     for (const Item& item : items) {
-        if (x > area.left() + kEdge && x + item.width > area.right() - kEdge) {
-            x = area.left() + kEdge;
+        if (x > area.left() + kLegendEdge && x + item.width > area.right() - kLegendEdge) {
+            x = area.left() + kLegendEdge;
             y += std::exchange(row, 0);
         }
         if (painter != nullptr)
