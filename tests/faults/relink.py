@@ -2,7 +2,8 @@
 
 The changed file lies in a folder of its own that precedes the source tree in the include path. It is compiled with the
 command of the build, and the object precedes libfovea_core.a and libfovea_ui.a when the program is linked again, so that
-the member of the archive is not taken.
+the member of the archive is not taken. Where the build compiles files together (FOVEA_UNITY), all files of the group are
+compiled again with the changed one.
 """
 import json
 import os
@@ -20,15 +21,23 @@ class Relink:
         self.place = os.path.abspath(place)  # for changed sources, objects and programs
         self.top = os.path.abspath(source)  # what the build was made of; another copy of it may stand in
         cache = open(os.path.join(self.build, "CMakeCache.txt"), encoding="utf-8").read()
-        home = re.search(r"^CMAKE_HOME_DIRECTORY:\w+=(.*)$", cache, re.M).group(1)
+        self.home = re.search(r"^CMAKE_HOME_DIRECTORY:\w+=(.*)$", cache, re.M).group(1)
         os.makedirs(self.place, exist_ok=True)
         listed = subprocess.run(["ninja", "-C", self.build, "-t", "compdb"], capture_output=True, text=True, check=True).stdout
         self.compiles = {}
         for entry in json.loads(listed):
             if entry["output"].endswith(".o"):
                 # A file that two programs compile: the last is the program with a window.
-                self.compiles[os.path.relpath(os.path.join(self.build, entry["file"]), home)] = entry
+                for source in self.joined(entry) or [os.path.join(self.build, entry["file"])]:
+                    self.compiles[os.path.relpath(source, self.home)] = entry
         self.links = {}
+
+    def joined(self, entry):
+        """The files that a command of the build compiles together; none for an ordinary file."""
+        if "/Unity/" not in entry["file"]:
+            return []
+        with open(os.path.join(self.build, entry["file"]), encoding="utf-8") as group:
+            return re.findall(r'^#include "(.*)"$', group.read(), re.M)
 
     def text(self, path):
         return open(os.path.join(self.top, path), encoding="utf-8").read()
@@ -49,6 +58,11 @@ class Relink:
         while "ccache" in os.path.basename(words[0]):
             words.pop(0)
         target = os.path.join(self.place, name + ".o")
+        compiled = os.path.join(os.path.join(self.place, "source") if path == unit else self.top, unit)
+        if group := self.joined(entry):
+            lines = [compiled if os.path.relpath(file, self.home) == unit else
+                     os.path.join(self.top, os.path.relpath(file, self.home)) for file in group]
+            compiled = self.source(name + ".group.cpp", "".join(f'#include "{line}"\n' for line in lines))
         made, skip = [words[0], "-I" + os.path.join(self.place, "source"), "-I" + self.top], 0
         for at, word in enumerate(words[1:], 1):
             if skip:
@@ -61,7 +75,7 @@ class Relink:
                 made += ["-o", target]
                 skip = 1
             elif word == "-c":
-                made += ["-c", os.path.join(os.path.join(self.place, "source") if path == unit else self.top, unit)]
+                made += ["-c", compiled]
                 skip = 1
             else:
                 made.append(word)
