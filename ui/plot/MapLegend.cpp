@@ -60,6 +60,7 @@ public:
             swatch(CellLook::Always, MapQuantity::Kept, QStringLiteral("always"));
             swatch(CellLook::RoutedKey, MapQuantity::Kept, QStringLiteral("routed, key role"));
             swatch(CellLook::RoutedQuery, MapQuantity::Kept, QStringLiteral("routed, query role"));
+            swatch(CellLook::Far, MapQuantity::Kept, QStringLiteral("far field"));
         }
         if (shows(MapQuantity::Full) || shows(MapQuantity::Hybrid))
             swatch(CellLook::Attended, MapQuantity::Full, QStringLiteral("\u2248 0"));
