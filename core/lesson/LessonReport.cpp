@@ -46,9 +46,10 @@ Json timeJson(const LessonTime& time) {
 
 std::string timeText(const CheckedLesson& checked) {
     const LessonTime time = timeOf(checked);
+    const auto seconds = [](double s) { return s < 0.05 ? std::string("0") : threeDigits(s); };
     return "  " + threeDigits(time.minutes()) + " minutes: " + std::to_string(time.words) +
-           " words at 200 a minute are " + threeDigits(time.reading / 60) + ", films " +
-           threeDigits(time.films / 60) + ", runs " + threeDigits(time.runs / 60) + " (measured)\n";
+           " words at 200 a minute, films of " + seconds(time.films) + " s, runs of " + seconds(time.runs) +
+           " s (measured)\n";
 }
 
 void add(std::string& text, const std::string& before, const std::string& line) {
