@@ -199,8 +199,8 @@ Result<Story> growthStory(const Animation& animation, const Scene& scene) {
     FOVEA_TRY(step);
     const Result<Value> end = evaluate(*animation.to, scene);
     FOVEA_TRY(end);
-    constexpr double kLongestText = 1 << 24;
-    const bool whole = step->number >= 1 && end->number >= step->number && end->number <= kLongestText;
+    constexpr double kLongestGrowth = 1 << 24;
+    const bool whole = step->number >= 1 && end->number >= step->number && end->number <= kLongestGrowth;
     const auto one = static_cast<std::size_t>(whole ? step->number : 1);
     const auto all = static_cast<std::size_t>(whole ? end->number : 1);
     if (!whole || all / one > kMostFrames)

@@ -12,7 +12,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr double kTitleHeight = 20, kGap = 16, kEdge = 8;
+constexpr double kTitleHeight = 20, kGap = 16, kPaneEdge = 8;
 /// Room for labels, at scale 1.
 constexpr double kNumberKeyGutter = 18, kTokenKeyGutter = 76, kNumberQueryGutter = 64,
                  kTokenQueryGutter = 116;
@@ -213,8 +213,9 @@ MapLayout layoutMap(const MapScene& scene, const QRectF& area) {
     layout.titleHeight = scene.bare && scene.panes.size() < 2 ? 0 : scaled(kTitleHeight);
     layout.axisWordHeight = scene.bare ? 0 : scaled(kAxisWordHeight);
     const double top = area.top() + layout.titleHeight + layout.axisWordHeight + layout.keyGutter;
-    const double width = std::floor((area.width() - layout.queryGutter - kEdge - kGap * (count - 1)) / count);
-    const double height = std::floor(area.bottom() - kEdge - top);
+    const double width =
+        std::floor((area.width() - layout.queryGutter - kPaneEdge - kGap * (count - 1)) / count);
+    const double height = std::floor(area.bottom() - kPaneEdge - top);
     QSizeF size(std::max(1.0, width), std::max(1.0, height));
     if (scene.bare)
         size = {std::min(size.width(), size.height()), std::min(size.width(), size.height())};
