@@ -1,4 +1,5 @@
 #include "app/TuneTable.h"
+#include "core/tune/Front.h"
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -111,6 +112,16 @@ std::string heldOutText(const std::vector<HeldOut>& heldOut, const TuneGoal& goa
                 "\n";
     }
     return text;
+}
+
+std::string kneeText(const Tuning& tuning) {
+    const std::optional<std::size_t> knee = kneeMeasured(tuning.points);
+    if (!knee)
+        return {};
+    const TunePoint& point = tuning.points[*knee];
+    return "\nknee of the measured front: " + nameOf(point.candidate) +
+           line("\n  measured: pairs %.5f, KL %.6f, top-1 %.4f, delta loss %+.5f\n", point.measuredPairs(),
+                point.measuredKl(), point.measuredTop1(), point.measuredDeltaNll());
 }
 
 std::string bestText(const TuneReport& report) {
@@ -228,7 +239,7 @@ std::string budgetsText(const TuneReport& report) {
 
 std::string tuneTable(const TuneReport& report) {
     return qualityText(report) + measuredText(report.tuning) + predictedText(report.tuning) +
-           bestText(report) + sensitivityText(report) + budgetsText(report);
+           kneeText(report.tuning) + bestText(report) + sensitivityText(report) + budgetsText(report);
 }
 
 } // namespace fovea::app

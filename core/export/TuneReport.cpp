@@ -2,6 +2,7 @@
 #include "core/export/Csv.h"
 #include "core/export/JsonParts.h"
 #include "core/policy/PolicyJson.h"
+#include "core/tune/Front.h"
 #include <cmath>
 
 namespace fovea {
@@ -141,6 +142,16 @@ Json budgetsJson(const TuneReport& report) {
     return doc;
 }
 
+/// A measured point as an answer: means over the texts.
+Json answerJson(const TunePoint& point) {
+    Json one = candidateJson(point.candidate);
+    one["pairs_ratio"] = number(point.measuredPairs());
+    one["next_token_kl"] = number(point.measuredKl());
+    one["top1_agreement"] = number(point.measuredTop1());
+    one["delta_nll"] = number(point.measuredDeltaNll());
+    return one;
+}
+
 } // namespace
 
 Foretold foretold(const Tuning& tuning) {
@@ -220,13 +231,11 @@ std::string tuneJson(const TuneReport& report) {
             doc["measured"].push_back(std::move(one));
         }
     }
+    const std::optional<std::size_t> knee = kneeMeasured(tuning.points);
+    doc["knee"] = knee ? answerJson(tuning.points[*knee]) : Json();
     doc["best"] = Json();
     if (best != nullptr) {
-        Json one = candidateJson(best->candidate);
-        one["pairs_ratio"] = number(best->measuredPairs());
-        one["next_token_kl"] = number(best->measuredKl());
-        one["top1_agreement"] = number(best->measuredTop1());
-        one["delta_nll"] = number(best->measuredDeltaNll());
+        Json one = answerJson(*best);
         one["held_out"] = heldOutJson(report.heldOut);
         one["controls"] = Json::array();
         for (const TuneControl& control : report.controls)

@@ -84,6 +84,43 @@ std::optional<std::size_t> bestMeasured(const std::vector<TunePoint>& points, co
     });
 }
 
+std::optional<std::size_t> kneeMeasured(const std::vector<TunePoint>& points) {
+    struct Place {
+        std::size_t at = 0;
+        double cost = 0, loss = 0; ///< logarithms
+    };
+    std::vector<Place> front;
+    for (std::size_t n = 0; n < points.size(); ++n) {
+        const TunePoint& point = points[n];
+        const bool runs = point.answer() && !point.measured.empty();
+        if (runs && point.measuredPairs() > 0 && point.measuredKl() > 0)
+            front.push_back({n, std::log(point.measuredPairs()), std::log(point.measuredKl())});
+    }
+    std::sort(front.begin(), front.end(), [](const Place& a, const Place& b) {
+        return std::pair(a.cost, a.loss) < std::pair(b.cost, b.loss);
+    });
+    std::size_t kept = 0; // each point loses less than all cheaper ones
+    for (const Place& place : front)
+        if (kept == 0 || place.loss < front[kept - 1].loss)
+            front[kept++] = place;
+    front.resize(kept);
+    if (front.size() < 3)
+        return {};
+    const Place& first = front.front();
+    const double width = front.back().cost - first.cost, height = first.loss - front.back().loss;
+    std::optional<std::size_t> knee;
+    double furthest = 1e-9; // nothing but rounding lies this near to the line
+    for (const Place& place : front) {
+        const double below =
+            1 - (place.cost - first.cost) / width - (place.loss - front.back().loss) / height;
+        if (below > furthest) {
+            furthest = below;
+            knee = place.at;
+        }
+    }
+    return knee;
+}
+
 std::optional<std::size_t> nextToMeasure(const std::vector<TunePoint>& points, const TuneGoal& goal,
                                          const std::optional<std::size_t>& best) {
     if (goal.withinKl) {

@@ -14,6 +14,13 @@ void markFronts(std::vector<TunePoint>& points);
 [[nodiscard]] std::optional<std::size_t> bestMeasured(const std::vector<TunePoint>& points,
                                                       const TuneGoal& goal);
 
+/// The knee of the measured front: the point that lies furthest below the straight line from its cheapest to
+/// its dearest point, with the logarithms of pairs and KL as axes, each scaled to 1 (the criterion of
+/// Satopaa, Albrecht, Irwin and Raghavan, "Finding a kneedle in a haystack", 2011, without its smoothing).
+/// Points without any loss have no logarithm and take no part. Empty: fewer than three points of different
+/// cost are on the front, or none lies below the line.
+[[nodiscard]] std::optional<std::size_t> kneeMeasured(const std::vector<TunePoint>& points);
+
 /// The point to run next, `best` being the best so far; empty: no point is expected to improve on it. For a
 /// bound on KL the cheapest point predicted within it, then those that their band leaves open, the most
 /// likely first; for a bound on pairs the least predicted KL; for the front the predicted front point that is

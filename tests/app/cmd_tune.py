@@ -3,6 +3,7 @@
 cannot be tuned is refused before any work. On a small model of random weights."""
 import csv
 import json
+import math
 import os
 import shlex
 import subprocess
@@ -33,6 +34,13 @@ for point in doc["measured"]:
     beaten = any(q["pairs_ratio"] <= point["pairs_ratio"] and q["next_token_kl"] <= point["next_token_kl"] and q is not point
                  for q in doc["measured"])
     equal(point["front"], not beaten, "the measured front is of measured points")
+front = sorted((p["pairs_ratio"], p["next_token_kl"]) for p in doc["measured"] if p["front"] and p["next_token_kl"] > 0)
+if doc["knee"]:
+    place_of = [(math.log(pairs / front[0][0]) / math.log(front[-1][0] / front[0][0]), math.log(kl / front[-1][1]) / math.log(front[0][1] / front[-1][1])) for pairs, kl in front]
+    furthest = min(range(len(front)), key=lambda n: sum(place_of[n]))
+    equal((doc["knee"]["pairs_ratio"], doc["knee"]["next_token_kl"]), front[furthest], "the knee of the measured front")
+else:
+    check(len(front) < 3, f"a front of {len(front)} points without a knee")
 best = doc["best"]
 equal(best["next_token_kl"], min(p["next_token_kl"] for p in doc["measured"] if p["pairs_ratio"] <= 0.6), "the best within the pairs")
 routed = run_json("tune", text, "--window", "16", "--route", "group_dot", "--over", "route-count=4,16", "--model", model, "--within-pairs", "2")

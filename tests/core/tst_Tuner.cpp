@@ -58,6 +58,7 @@ private slots:
     void initTestCase();
     void next_isNearestToTheGoal();
     void fronts_areNeverMixed();
+    void knee_isFurthestBelowTheLine();
     void search_findsTheCheapestWithinTheBound();
     void search_findsTheBestWithinTheCost();
     void search_sameAtAnyThreadCount();
@@ -142,6 +143,24 @@ void tst_Tuner::fronts_areNeverMixed() {
     QVERIFY(points[1].predictedFront && points[1].measuredFront);
     QVERIFY(points[2].predictedFront && !points[2].measuredFront);
     QVERIFY(!points[3].predictedFront && !points[3].measuredFront);
+}
+
+void tst_Tuner::knee_isFurthestBelowTheLine() {
+    //                                     pairs   KL           measured: a power of ten a step
+    std::vector<TunePoint> points = {madePoint(0.01, 1, 2, 1), madePoint(1, 0.01, 2, 0.01),
+                                     madePoint(0.1, 0.05, 2, 0.05)};
+    QCOMPARE(kneeMeasured(points), std::optional<std::size_t>(2)); // 0.1 is on the line
+    points[2] = madePoint(0.1, 0.1, 2, 0.1);
+    QCOMPARE(kneeMeasured(points), std::optional<std::size_t>()); // a straight front has none
+    points.push_back(madePoint(0.02, 0.2, 2, 0.2));
+    points.push_back(madePoint(0.2, 0.0001, 2)); // only predicted
+    points.push_back(madePoint(0.3, 0.011, 2, 0.03));
+    points.back().candidate.control = true;
+    points.push_back(madePoint(0.03, 0.9, 2, 0.9)); // beaten
+    points.push_back(madePoint(1.2, 0, 2, 0));      // without a loss: no logarithm
+    QCOMPARE(kneeMeasured(points), std::optional<std::size_t>(3));
+    points.resize(2);
+    QCOMPARE(kneeMeasured(points), std::optional<std::size_t>()); // two points have only a line
 }
 
 void tst_Tuner::search_findsTheCheapestWithinTheBound() {

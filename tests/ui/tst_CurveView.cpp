@@ -1,21 +1,31 @@
 #include "core/engine/Sweep.h"
 #include "core/files/AtomicFile.h"
+#include "core/policy/PolicyJson.h"
+#include "core/tune/Front.h"
 #include "tests/support/SmallModel.h"
 #include "tests/support/TinyGguf.h"
 #include "tests/support/TinySnapshot.h"
+#include "ui/models/TunePointsModel.h"
 #include "ui/plot/CurvePlot.h"
 #include "ui/plot/ElidedLabel.h"
+#include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
+#include "ui/plot/TornadoPlot.h"
 #include "ui/views/CurvePrediction.h"
 #include "ui/views/CurveView.h"
+#include "ui/views/SensitivityView.h"
+#include "ui/views/TuneView.h"
 #include <QApplication>
 #include <QClipboard>
 #include <QComboBox>
+#include <QDoubleSpinBox>
 #include <QFileDialog>
 #include <QMenu>
 #include <QPushButton>
+#include <QScopeGuard>
 #include <QSignalSpy>
 #include <QStyleOptionComboBox>
+#include <QTableView>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QToolButton>
@@ -418,6 +428,144 @@ private slots:
         QTest::mouseClick(s.find<QPushButton>("curve.predict"), Qt::LeftButton);
         QTRY_VERIFY_WITH_TIMEOUT(s.marks({CurveMark::PredictedFront}) > 0, 120000);
         QVERIFY2(s.said().contains(QStringLiteral("another base policy")), qPrintable(s.said()));
+    }
+
+    /// The Tune workspace: what is known as a list, its answers, and what the user says of a policy.
+    void theTunePanelHasTheAnswersOfCore() {
+        Shown s(onSmallModel(90));
+        TuneView tune(ViewContext{s.runs, s.requests, s.selection}, s.view);
+        tune.takeCurve();
+        const auto back = qScopeGuard([&] { s.view.setParent(nullptr); }); // Shown has it as a value
+        s.view.setFew(true);
+        tune.resize(640, 640);
+        tune.show();
+        const auto find = [&](const char* name) { return tune.findChild<QWidget*>(QLatin1String(name)); };
+        const auto click = [&](const char* name) { QTest::mouseClick(find(name), Qt::LeftButton); };
+        QVERIFY(!find("tune.kl.find")->isEnabled()); // no full run yet
+        QVERIFY(s.run());
+        auto* bound = tune.findChild<QDoubleSpinBox*>(QStringLiteral("tune.kl.bound"));
+        bound->setValue(0.1);
+        QVERIFY(!find("tune.kl.load")->isEnabled());
+        click("tune.kl.find");
+        auto* prediction = s.view.findChild<CurvePrediction*>();
+        QTRY_VERIFY_WITH_TIMEOUT(!prediction->running(), 120000);
+        const Tuning& tuning = *prediction->tuning();
+        QVERIFY(tuning.best);
+        const AttentionPolicy best = tuning.points[*tuning.best].candidate.policy;
+        QVERIFY(sameButName(s.requests.request().policy, best));
+        // The same answer stands beside the bound, and the knee is that of core.
+        auto* model = tune.findChild<TunePointsModel*>();
+        QCOMPARE(static_cast<std::size_t>(model->rowCount()), s.view.knownPoints().size());
+        const std::optional<std::size_t> within = bestMeasured(model->points(), {0.1, {}});
+        QVERIFY(within && sameButName(model->points()[*within].candidate.policy, best));
+        QVERIFY(!find("tune.kl.load")->isEnabled()); // it is B already
+        auto* answer = tune.findChild<ElidedLabel*>(QStringLiteral("tune.kl.answer"));
+        QVERIFY2(answer->text().contains(threeDigits(model->points()[*within].measuredKl())),
+                 qPrintable(answer->text()));
+        bound->setValue(1e-4);
+        QVERIFY2(answer->text().contains(QStringLiteral("no measured policy")) ||
+                     bestMeasured(model->points(), {1e-4, {}}),
+                 qPrintable(answer->text()));
+        const std::optional<std::size_t> knee = kneeMeasured(model->points());
+        QCOMPARE(find("tune.knee.load")->isEnabled(),
+                 knee && !sameButName(model->points()[*knee].candidate.policy, best));
+        if (find("tune.knee.load")->isEnabled()) {
+            click("tune.knee.load");
+            QVERIFY(sameButName(s.requests.request().policy, model->points()[*knee].candidate.policy));
+        }
+        // The list: sorted by pairs, pinned ones first, deleted ones neither here nor in the plot.
+        auto* table = tune.findChild<QTableView*>(QStringLiteral("tune.table"));
+        const QAbstractItemModel* const order = table->model();
+        const auto pairs = [&](int row) {
+            return order->index(row, TunePointsModel::Pairs).data(TunePointsModel::kSortRole).toDouble();
+        };
+        for (int row = 1; row < order->rowCount(); ++row)
+            QVERIFY(pairs(row - 1) <= pairs(row));
+        const int last = order->rowCount() - 1;
+        const QString name = order->index(last, TunePointsModel::Policy).data(Qt::ToolTipRole).toString();
+        table->selectRow(last);
+        click("tune.pin");
+        QCOMPARE(order->index(0, TunePointsModel::Policy).data(Qt::ToolTipRole).toString(), name);
+        table->model()->setData(order->index(0, TunePointsModel::Note), QStringLiteral("keep"), Qt::EditRole);
+        QCOMPARE(order->index(0, TunePointsModel::Note).data().toString(), QStringLiteral("keep"));
+        const std::size_t marks = s.plot()->points().size();
+        table->selectRow(1);
+        const std::string gone = [&] {
+            const auto* proxy = tune.findChild<TunePointsOrder*>();
+            return model->pointAt(proxy->mapToSource(proxy->index(1, 0)).row())->candidate.hash;
+        }();
+        click("tune.remove");
+        QCOMPARE(order->rowCount(), last);
+        QCOMPARE(s.plot()->points().size(), marks - 1);
+        QVERIFY(std::none_of(model->points().begin(), model->points().end(),
+                             [&](const TunePoint& p) { return p.candidate.hash == gone; }));
+        click("tune.restore");
+        QCOMPARE(order->rowCount(), last + 1);
+        QCOMPARE(s.plot()->points().size(), marks);
+        // A row becomes B, and B is taken away as a file and as a command.
+        table->selectRow(0);
+        QTest::keyClick(table, Qt::Key_Return);
+        QCOMPARE(QString::fromStdString(s.requests.request().policy.summary()), name);
+        click("tune.copyPolicy");
+        const Result<AttentionPolicy> copied =
+            policyFromJson(QApplication::clipboard()->text().toStdString());
+        QVERIFY(copied && sameButName(*copied, s.requests.request().policy));
+        click("tune.copyCommand");
+        QVERIFY(QApplication::clipboard()->text().startsWith(QStringLiteral("fovea analyze FILE")));
+        // Of another text nothing is known.
+        s.requests.setText(test::smallText(60), QStringLiteral("typing"));
+        QCOMPARE(order->rowCount(), 0);
+    }
+
+    /// The tornado has the numbers of core, in their order, and is asked for.
+    void sensitivityIsThatOfCore() {
+        Request request = onSmallModel(90);
+        request.policy.local.window = 8;
+        request.policy.routed.signal = "group_dot";
+        request.policy.routed.budget = 4;
+        Shown s(request);
+        SensitivityView view(ViewContext{s.runs, s.requests, s.selection}, s.view);
+        view.resize(420, 300);
+        view.show();
+        s.show(800, 300);
+        auto* start = view.findChild<QPushButton*>(QStringLiteral("tune.sensitivity.start"));
+        QVERIFY(s.run());
+        QVERIFY(!start->isEnabled()); // nothing is calibrated
+        QTest::mouseClick(s.find<QPushButton>("curve.predict"), Qt::LeftButton);
+        QTRY_VERIFY_WITH_TIMEOUT(start->isEnabled(), 120000);
+        QTest::mouseClick(start, Qt::LeftButton);
+        QTRY_VERIFY_WITH_TIMEOUT(view.found(), 120000);
+        const Snapshot& text = *s.runs.lastComplete();
+        const Result<std::vector<Sensitivity>> rows =
+            sensitivity(text, request.policy, s.view.tuning()->calibrations.front(),
+                        sampleRows(text.tokens->size(), TuneOptions().sampledRows), {});
+        QVERIFY(rows && !rows->empty());
+        const auto* plot = view.findChild<TornadoPlot*>(QStringLiteral("tune.tornado"));
+        QCOMPARE(plot->rows().size(), rows->size());
+        for (std::size_t n = 0; n < rows->size(); ++n) {
+            const Sensitivity& row = (*rows)[n];
+            QCOMPARE(plot->rows()[n].name, QString::fromStdString(row.param));
+            QCOMPARE(plot->rows()[n].doesNothing, row.doesNothing());
+            if (row.up) {
+                QCOMPARE(plot->rows()[n].up->loss, row.up->predicted.kl.value / row.klAt);
+                QCOMPARE(plot->rows()[n].up->cost, row.up->pairsRatio / row.pairsAt);
+            }
+        }
+        // The step that loses more has its bar further to the right.
+        std::size_t compared = 0;
+        for (std::size_t n = 0; n < rows->size(); ++n) {
+            const TornadoRow& row = plot->rows()[n];
+            if (row.doesNothing || !row.down || !row.up || row.down->loss == row.up->loss)
+                continue;
+            const QRectF down = plot->bar(n, false, true), up = plot->bar(n, true, true);
+            if (down.isEmpty() || up.isEmpty())
+                continue; // no room for this row
+            ++compared;
+            QCOMPARE(down.center().x() > up.center().x(), row.down->loss > row.up->loss);
+        }
+        QVERIFY(compared > 0);
+        s.requests.setText(test::smallText(60), QStringLiteral("typing"));
+        QVERIFY(!view.found() && !start->isEnabled());
     }
 
     void theCommandIsThePolicyNow() {

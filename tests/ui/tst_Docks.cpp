@@ -44,6 +44,50 @@ private slots:
         }
     }
 
+    /// Ctrl+2 puts the curve into the middle, beside the map; Ctrl+1 brings all panels back as they were.
+    void workspaces_keepThePanels() {
+        Stage s;
+        s.runs.adopt(test::tinySnapshot());
+        s.window.resize(1280, 800);
+        const auto find = [&](const char* name) { return s.window.findChild<QWidget*>(QLatin1String(name)); };
+        QTRY_VERIFY(find("dock.heads")->isVisible());
+        const auto shown = [&] {
+            QStringList names;
+            for (const QDockWidget* dock : s.window.findChildren<QDockWidget*>())
+                if (dock->isVisible())
+                    names << dock->objectName();
+            return names;
+        };
+        const QStringList before = shown();
+        QVERIFY(!find("tune.view")->isVisible());
+        QTest::keyClick(&s.window, Qt::Key_2, Qt::ControlModifier);
+        QTRY_VERIFY(find("tune.view")->isVisible());
+        QCOMPARE(shown(), QStringList{QStringLiteral("dock.params")});
+        QVERIFY(s.window.height() <= 800 && s.window.width() <= 1280);
+        for (const char* name : {"curve.plot", "tune.kl.find", "tune.knee.load", "tune.table", "tune.tornado",
+                                 "map.canvas", "tune.save"}) {
+            const QWidget* one = find(name);
+            QVERIFY2(one != nullptr && one->isVisible(), name);
+            const QRect place(one->mapTo(&s.window, QPoint()), one->size());
+            QVERIFY2(s.window.rect().contains(place), name);
+        }
+        QTRY_VERIFY2(find("curve.plot")->width() > 500 && find("curve.plot")->height() > 250,
+                     qPrintable(QStringLiteral("%1 x %2")
+                                    .arg(find("curve.plot")->width())
+                                    .arg(find("curve.plot")->height())));
+        QVERIFY(!find("text.view")->isVisible() && !find("curve.find")->isVisible());
+        QTest::mouseClick(find("top.explore"), Qt::LeftButton);
+        QTRY_VERIFY(!find("tune.view")->isVisible());
+        QCOMPARE(shown(), before);
+        QVERIFY(find("text.view")->isVisible());
+        // Whoever opens the panel of the curve has it there.
+        QTest::mouseClick(find("top.tune"), Qt::LeftButton);
+        QTRY_VERIFY(find("tune.view")->isVisible());
+        QTest::mouseClick(find("drawer.curve"), Qt::LeftButton);
+        QTRY_VERIFY(!find("tune.view")->isVisible() && find("curve.plot")->isVisible());
+        QVERIFY(find("dock.curve")->isAncestorOf(find("curve.plot")) && find("curve.find")->isVisible());
+    }
+
     void theMapIsTheLargestThing_data() {
         QTest::addColumn<QSize>("size");
         QTest::addColumn<int>("least"); // pixels of a side of the square of cells

@@ -124,6 +124,7 @@ Result<> Learn::openFile(const QString& path) {
 }
 
 void Learn::open(std::shared_ptr<const lesson::Lesson> lesson) {
+    emit opening();
     if (m_before.isEmpty())
         m_before = m_window.saveState();
     for (auto* dock : m_window.findChildren<QDockWidget*>(QString(), Qt::FindDirectChildrenOnly))

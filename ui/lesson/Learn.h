@@ -41,6 +41,9 @@ public:
     void fit(); ///< the width of its panels to the scale of the theme
     [[nodiscard]] LessonPlayer& player() { return *m_player; }
 
+signals:
+    void opening(); ///< a lesson is about to arrange the panels
+
 private:
     void buildMenu();
     void showTicks();

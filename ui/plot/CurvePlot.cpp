@@ -13,6 +13,8 @@ namespace fovea::ui {
 
 namespace {
 
+constexpr double kLeastLoss = 1e-7;
+
 constexpr double kReach = 10; // distance in pixels at which a click still hits a mark
 
 QCPScatterStyle scatter(CurveMark mark, const Theme& theme) {
@@ -124,7 +126,8 @@ void CurvePlot::rebuild() {
         high = 1;
     }
     if (m_axis.logarithmic) {
-        m_lowest = std::pow(10.0, std::floor(std::log10(low) - 0.3));
+        // Less than this is rounding, and would press all other points together: it is drawn as equal.
+        m_lowest = std::pow(10.0, std::floor(std::log10(std::max(low, kLeastLoss)) - 0.3));
         m_highest = std::pow(10.0, std::log10(high) + 0.15);
     } else {
         const double pad =

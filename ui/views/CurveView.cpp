@@ -1,6 +1,10 @@
 #include "ui/views/CurveView.h"
 #include "core/export/Report.h"
+#include "core/export/TuneReport.h"
 #include "core/files/AtomicFile.h"
+#include "core/policy/PolicyJson.h"
+#include "core/policy/SignalSpec.h"
+#include "core/tune/Front.h"
 #include "ui/plot/CurvePlot.h"
 #include "ui/plot/ElidedLabel.h"
 #include "ui/plot/Theme.h"
@@ -18,6 +22,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 namespace fovea::ui {
 
@@ -126,6 +131,7 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     m_state->setMinimumWidth(80);
 
     auto* bar = new QHBoxLayout;
+    m_bar = bar;
     bar->setSpacing(8);
     bar->addWidget(m_cost);
     bar->addWidget(m_fidelity);
@@ -234,6 +240,8 @@ void CurveView::appendPredicted(std::vector<CurvePoint>& marks) const {
     for (std::size_t n = 0; n < tuning->points.size(); ++n) {
         const TunePoint& point = tuning->points[n];
         const int id = kPredictedId + static_cast<int>(n);
+        if (isLeftOut(point.candidate.policy))
+            continue;
         if (!point.measured.empty()) { // a measurement takes the place of the prediction
             const Measurement& run = point.measured.front();
             PropagatedFidelity fidelity;
@@ -260,10 +268,12 @@ bool CurveView::isBeaten(double pairs, double loss) const {
     };
     if (const Tuning* tuning = m_prediction->tuning())
         for (const TunePoint& point : tuning->points)
-            if (point.answer() && !point.measured.empty() && beats(point.measuredPairs(), point.measuredKl()))
+            if (point.answer() && !point.measured.empty() && !isLeftOut(point.candidate.policy) &&
+                beats(point.measuredPairs(), point.measuredKl()))
                 return true;
     return std::any_of(points().begin(), points().end(), [&](const SweepPoint& p) {
-        return p.kind == PointKind::Policy && beats(p.cost.pairsRatio, lossOf(p.fidelity));
+        return p.kind == PointKind::Policy && beats(p.cost.pairsRatio, lossOf(p.fidelity)) &&
+               !isLeftOut(p.policy);
     });
 }
 
@@ -341,6 +351,8 @@ void CurveView::refresh() {
     const std::vector<SweepPoint>& sweep = points();
     for (std::size_t i = 0; i < sweep.size(); ++i) {
         const SweepPoint& p = sweep[i];
+        if (isLeftOut(p.policy) || isLeftOut(sweep[controlledBy(sweep, i)].policy))
+            continue;
         const CurveMark mark = p.kind == PointKind::RandomControl                ? CurveMark::Random
                                : p.kind == PointKind::OracleControl              ? CurveMark::Oracle
                                : isBeaten(p.cost.pairsRatio, lossOf(p.fidelity)) ? CurveMark::Policy
@@ -363,6 +375,64 @@ void CurveView::refresh() {
     m_plot->setAxes(m_cost->currentData().toString(), axisNow);
     m_plot->setPoints(std::move(marks));
     updateState();
+}
+
+std::vector<TunePoint> CurveView::knownPoints() const {
+    std::vector<TunePoint> all;
+    std::map<std::string, std::size_t> places;
+    const auto add = [&](const TunePoint& point) {
+        const auto [place, added] = places.emplace(point.candidate.hash, all.size());
+        if (added)
+            all.push_back(point);
+        else if (all[place->second].measured.empty())
+            all[place->second] = point; // a measurement takes the place of the prediction
+    };
+    for (const SweepPoint& run : points()) {
+        TunePoint point;
+        point.candidate.policy = run.policy;
+        point.candidate.hash = policyHash(run.policy);
+        point.candidate.values = run.values;
+        point.candidate.control = run.kind != PointKind::Policy;
+        point.candidate.ahead = looksAhead(run.policy);
+        if (!run.fidelity.sentence) // KL is of next tokens
+            point.measured.push_back(measurementOf(run.cost, run.fidelity));
+        if (!point.measured.empty())
+            add(point);
+    }
+    if (const Tuning* now = tuning())
+        for (const TunePoint& point : now->points)
+            if (!point.measured.empty() || point.predicted)
+                add(point);
+    markFronts(all);
+    return all;
+}
+
+const Tuning* CurveView::tuning() const {
+    return m_prediction->tuning();
+}
+
+bool CurveView::isLeftOut(const AttentionPolicy& policy) const {
+    return std::any_of(m_leftOut.begin(), m_leftOut.end(),
+                       [&](const AttentionPolicy& gone) { return sameButName(gone, policy); });
+}
+
+void CurveView::leaveOut(std::vector<AttentionPolicy> policies) {
+    m_leftOut = std::move(policies);
+    refresh();
+}
+
+void CurveView::setFew(bool few) {
+    m_few = few;
+    // Few controls stand in a narrow place, where the sentence has a line of its own.
+    if (few)
+        static_cast<QVBoxLayout*>(layout())->insertWidget(1, m_state);
+    else
+        m_bar->addWidget(m_state, 1);
+    refresh();
+}
+
+bool CurveView::canSearch() const {
+    return ready() && causal() && !m_context.runs.sweeping() && !m_prediction->running();
 }
 
 SnapshotPtr CurveView::policyNow() const {
@@ -393,12 +463,14 @@ void CurveView::updateState() {
     m_predict->setEnabled(isReady && isCausal && !running && !predicting);
     m_predict->setVisible(isCausal);
     m_find->setEnabled(m_predict->isEnabled());
-    m_find->setVisible(isCausal);
+    m_find->setVisible(isCausal && !m_few);
+    m_copy->setVisible(!m_few);
+    m_save->setVisible(!m_few);
     m_start->setText(start);
     m_start->setEnabled(isReady && !running && !predicting);
     m_cancel->setVisible(running || predicting);
     m_cancel->setText(predicting ? tr("Cancel") : tr("Cancel sweep"));
-    m_save->setEnabled(!points().empty());
+    m_save->setEnabled(!points().empty() || tuning() != nullptr);
     QString text;
     if (running)
         text =
@@ -428,6 +500,7 @@ void CurveView::updateState() {
         text = tr("click a point to load its policy");
     m_state->setText(text);
     m_state->setToolTip(text);
+    emit pointsChanged();
 }
 
 QString CurveView::tip(int id) const {
@@ -478,8 +551,18 @@ void CurveView::loadPoint(int id) {
 }
 
 void CurveView::exportNumbers() {
-    if (points().empty())
+    // The points of the moment when saving was asked for, whatever arrives while the dialog is open. A sweep
+    // has columns that a search has not, so without a search its own table is written.
+    QByteArray csv;
+    if (tuning() != nullptr) {
+        Tuning known;
+        known.points = knownPoints();
+        csv = QByteArray::fromStdString(tuneCsv(known));
+    } else if (!points().empty()) {
+        csv = QByteArray::fromStdString(sweepCsv(points()));
+    } else {
         return;
+    }
     auto* dialog = new QFileDialog(this, tr("Save the points"));
     dialog->setObjectName(QStringLiteral("curve.saveNumbers"));
     dialog->setAttribute(Qt::WA_DeleteOnClose);
@@ -487,9 +570,8 @@ void CurveView::exportNumbers() {
     dialog->setNameFilter(tr("CSV (*.csv)"));
     dialog->setDefaultSuffix(QStringLiteral("csv"));
     dialog->selectFile(QStringLiteral("sweep.csv"));
-    // The points of the moment when saving was asked for, whatever arrives while the dialog is open.
-    connect(dialog, &QFileDialog::fileSelected, this, [this, saved = points()](const QString& path) {
-        const Result<> written = writeFileAtomically(path.toStdString(), [&] { return sweepCsv(saved); });
+    connect(dialog, &QFileDialog::fileSelected, this, [this, csv](const QString& path) {
+        const Result<> written = writeFileAtomically(path.toStdString(), [&] { return csv.toStdString(); });
         m_said = written ? tr("saved %1").arg(path) : QString::fromStdString(written.error().message);
         updateState();
     });

@@ -1,8 +1,10 @@
 #pragma once
 #include "core/tune/Tuner.h"
 #include "ui/views/View.h"
+#include <vector>
 
 class QComboBox;
+class QHBoxLayout;
 class QLabel;
 class QPushButton;
 class QToolButton;
@@ -31,11 +33,25 @@ public:
     [[nodiscard]] static SweepPlan plan(const AttentionPolicy& base, std::size_t tokens, bool causal = true);
     /// Saves the points as CSV in a file chosen by the user.
     void exportNumbers();
+    /// All policies that are known on the text and model that are set, each once: those that were run, by a
+    /// sweep or by a search, and the predictions of the others. Both fronts are marked.
+    [[nodiscard]] std::vector<TunePoint> knownPoints() const;
+    /// The newest prediction or search, with its calibration; null while there is none of this text and
+    /// model.
+    [[nodiscard]] const Tuning* tuning() const;
+    /// Draws no point of these policies.
+    void leaveOut(std::vector<AttentionPolicy> policies);
+    /// Beside the tune panel, which has the other buttons: only measures, Predict and Sweep.
+    void setFew(bool few);
+    [[nodiscard]] bool canSearch() const; ///< nothing runs, and there is a full run to search on
 
 public slots:
     void startSweep();
     void startPrediction();
     void startSearch(const fovea::TuneGoal& goal);
+
+signals:
+    void pointsChanged(); ///< knownPoints or canSearch
 
 private:
     void refresh();
@@ -54,6 +70,7 @@ private:
     void appendPredicted(std::vector<CurvePoint>& marks) const;
     /// Whether another policy that was run, by a sweep or by a search, costs and loses no more.
     [[nodiscard]] bool isBeaten(double pairs, double loss) const;
+    [[nodiscard]] bool isLeftOut(const AttentionPolicy& policy) const;
     [[nodiscard]] QString tip(int id) const;
     void loadPoint(int id);
 
@@ -67,10 +84,13 @@ private:
     QToolButton* m_copy = nullptr;
     QToolButton* m_save = nullptr;
     QLabel* m_state = nullptr;
+    QHBoxLayout* m_bar = nullptr;
     CurvePlot* m_plot = nullptr;
     CurvePrediction* m_prediction = nullptr; ///< with a base policy of its own
     bool m_causal = true;                    ///< of the model whose measures are offered
     AttentionPolicy m_base;                  ///< the policy around which the points of the sweep vary
+    std::vector<AttentionPolicy> m_leftOut;
+    bool m_few = false;
     QString m_said; ///< what became of the last sweep, prediction or save, until the next one
 };
 

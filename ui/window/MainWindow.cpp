@@ -27,11 +27,13 @@
 #include "ui/window/ModelCard.h"
 #include "ui/window/StatusLine.h"
 #include "ui/window/TopBar.h"
+#include "ui/window/TuneWorkspace.h"
 #include "ui/window/WorkStrip.h"
 #include <QActionGroup>
 #include <QApplication>
 #include <QClipboard>
 #include <QCloseEvent>
+#include <QDockWidget>
 #include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLocale>
@@ -85,6 +87,8 @@ MainWindow::MainWindow(ViewContext context) : m_context(context) {
             m_errors->show(MessageBar::Fault, QString::fromStdString(opened.error().message));
     });
     connect(&m_learn->player(), &LessonPlayer::lessonChanged, m_hint, &MessageBar::close); // it was found
+    connect(m_learn, &Learn::opening, this, [this] { m_tune->setOn(false); });
+    connect(this, &MainWindow::closing, this, [this] { m_tune->setOn(false); });
     connect(this, &MainWindow::closing, m_learn, &Learn::leave); // the layout that is saved is the one before
     showTitle();
     showSnapshot();
@@ -236,7 +240,6 @@ void MainWindow::buildCentre() {
     m_centre->addWidget(words);
     m_centre->setStretchFactor(0, 1);
     m_centre->setStretchFactor(1, 0);
-    setCentralWidget(m_centre);
 }
 
 void MainWindow::buildDocks() {
@@ -249,8 +252,14 @@ void MainWindow::buildDocks() {
                  Docks::Right);
     m_docks->add(QStringLiteral("dock.routing"), tr("Routing"), new RoutingView(m_context, this), {400, 132},
                  Docks::Drawer);
-    m_docks->add(QStringLiteral("dock.curve"), tr("Cost versus fidelity"), new CurveView(m_context, this),
-                 {400, 132}, Docks::Drawer);
+    auto* curve = new CurveView(m_context, this);
+    QDockWidget* const curveDock = m_docks->add(QStringLiteral("dock.curve"), tr("Cost versus fidelity"),
+                                                curve, {400, 132}, Docks::Drawer);
+    m_tune = new TuneWorkspace(*this, m_context, *m_centre, *curveDock, *curve);
+    action("view.explore")->setChecked(true);
+    m_top->addWorkspaces({action("view.explore"), action("view.tune")});
+    connect(m_tune, &TuneWorkspace::changed, this,
+            [this](bool on) { action(on ? "view.tune" : "view.explore")->setChecked(true); });
     m_generation = new GenerationController(m_context.runs, m_context.requests, m_context.selection, this);
     m_generate = new GenerationView(m_context, *m_generation, this);
     m_docks->add(QStringLiteral("dock.generate"), tr("Generation"), m_generate, {400, 200}, Docks::Drawer);

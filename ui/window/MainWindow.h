@@ -28,6 +28,7 @@ class PinnedRuns;
 class Sheet;
 class StatusLine;
 class TopBar;
+class TuneWorkspace;
 class WorkStrip;
 
 /// The main window: the map over the text in its centre, parameters at the left, inspector and heads at the
@@ -105,6 +106,7 @@ private:
     TopBar* m_top = nullptr;
     QSplitter* m_centre = nullptr;
     Docks* m_docks = nullptr;
+    TuneWorkspace* m_tune = nullptr;
     bool m_closing = false; ///< the user has answered the question about unsaved changes
 };
 

@@ -15,6 +15,7 @@
 #include "ui/window/MainWindow.h"
 #include "ui/window/MessageBar.h"
 #include "ui/window/ModelCard.h"
+#include "ui/window/TuneWorkspace.h"
 #include <QApplication>
 #include <QClipboard>
 #include <QDockWidget>
@@ -99,7 +100,10 @@ void MainWindow::run(std::string_view id) {
         m_docks->moveFocus(-1);
     } else if (id == "view.fullScreen") {
         setWindowState(windowState() ^ Qt::WindowFullScreen);
+    } else if (id == "view.explore" || id == "view.tune") {
+        m_tune->setOn(id == "view.tune");
     } else if (id == "view.reset") {
+        m_tune->setOn(false);
         m_docks->arrange();
     } else if (id == "run.again") {
         m_context.runs.submitNow();

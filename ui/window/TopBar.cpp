@@ -66,6 +66,7 @@ TopBar::TopBar(ViewContext context, Documents& documents, PinnedRuns& runs, QWid
     m_column->setContentsMargins(0, 0, 0, 0);
     m_column->setSpacing(0);
     auto* line = new QHBoxLayout;
+    m_line = line;
     m_column->addLayout(line);
     line->setContentsMargins(8, 1, 8, 2);
     line->setSpacing(12);
@@ -93,6 +94,16 @@ TopBar::TopBar(ViewContext context, Documents& documents, PinnedRuns& runs, QWid
 
 void TopBar::addBelow(QWidget* bar) {
     m_column->addWidget(bar);
+}
+
+void TopBar::addWorkspaces(const QList<QAction*>& actions) {
+    for (QAction* action : actions) {
+        auto* button = new QToolButton(m_line->parentWidget());
+        button->setObjectName(QStringLiteral("top.") + action->objectName().section(QLatin1Char('.'), 1));
+        button->setDefaultAction(action);
+        button->setMinimumHeight(28);
+        m_line->addWidget(button);
+    }
 }
 
 void TopBar::refresh() {

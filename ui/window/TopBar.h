@@ -4,6 +4,7 @@
 
 class QLabel;
 class QToolButton;
+class QHBoxLayout;
 class QVBoxLayout;
 
 namespace fovea::ui {
@@ -24,12 +25,15 @@ public:
 
     /// Adds a bar below this one, above the docks.
     void addBelow(QWidget* bar);
+    /// A button for each workspace, at the right end.
+    void addWorkspaces(const QList<QAction*>& actions);
 
 private:
     void refresh();
     ViewContext m_context;
     Documents& m_documents;
     QVBoxLayout* m_column;
+    QHBoxLayout* m_line;
     QToolButton* m_text;
     QToolButton* m_model;
     QLabel* m_notice;
