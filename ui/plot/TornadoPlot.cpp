@@ -12,7 +12,7 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr int kTornadoHead = 20, kGap = 12, kLeastRow = 18, kMostRow = 26;
+constexpr int kTornadoHead = 20, kTornadoGap = 12, kLeastTornadoRow = 18, kMostTornadoRow = 26;
 constexpr double kLeastSpan = 0.0953; ///< ln 1.1, so that small changes look small
 constexpr double kMostSpan = 2.303;   ///< ln 10: a step that leaves no loss would press all others together
 
@@ -49,13 +49,13 @@ QString TornadoPlot::wordsOf(const TornadoRow& row) const {
 }
 
 QSize TornadoPlot::minimumSizeHint() const {
-    return {260, kTornadoHead + 4 * kLeastRow};
+    return {260, kTornadoHead + 4 * kLeastTornadoRow};
 }
 
 double TornadoPlot::rowHeight() const {
     const double room = height() - kTornadoHead;
-    return std::clamp(room / std::max<double>(1, static_cast<double>(m_rows.size())), double(kLeastRow),
-                      double(kMostRow));
+    return std::clamp(room / std::max<double>(1, static_cast<double>(m_rows.size())),
+                      double(kLeastTornadoRow), double(kMostTornadoRow));
 }
 
 std::size_t TornadoPlot::shown() const {
@@ -65,8 +65,8 @@ std::size_t TornadoPlot::shown() const {
 
 QRectF TornadoPlot::area(bool loss) const {
     const double names = std::min(150.0, width() * 0.34);
-    const double each = (width() - names - 2 * kGap) / 2;
-    return {names + kGap + (loss ? each + kGap : 0), double(kTornadoHead), each,
+    const double each = (width() - names - 2 * kTornadoGap) / 2;
+    return {names + kTornadoGap + (loss ? each + kTornadoGap : 0), double(kTornadoHead), each,
             height() - double(kTornadoHead)};
 }
 
@@ -129,8 +129,8 @@ void TornadoPlot::paintEvent(QPaintEvent*) {
     }
     for (std::size_t n = 0; n < shown(); ++n) {
         const TornadoRow& row = m_rows[n];
-        const QRectF name(4, kTornadoHead + static_cast<double>(n) * rowHeight(), area(false).left() - kGap,
-                          rowHeight());
+        const QRectF name(4, kTornadoHead + static_cast<double>(n) * rowHeight(),
+                          area(false).left() - kTornadoGap, rowHeight());
         painter.setPen(row.doesNothing ? theme.ink2 : theme.ink);
         painter.drawText(name, Qt::AlignVCenter | Qt::AlignLeft,
                          painter.fontMetrics().elidedText(row.name + QLatin1Char(' ') + row.at,
