@@ -131,10 +131,34 @@ void floatRows(const float* group, float scale, const float* queries, std::size_
     }
 }
 
+/// One query and several groups: their sums do not wait for each other.
+template <std::size_t Groups>
+void floatGroups(const float* keyGroups, float scale, const float* query, std::size_t dim, float* out) {
+    __m256 sums[2 * Groups];
+#pragma GCC unroll 8
+    for (std::size_t n = 0; n < 2 * Groups; ++n)
+        sums[n] = _mm256_setzero_ps();
+    for (std::size_t d = 0; d < dim; ++d) {
+        const __m256 q = _mm256_set1_ps(query[d]);
+#pragma GCC unroll 8
+        for (std::size_t n = 0; n < 2 * Groups; ++n)
+            sums[n] =
+                _mm256_fmadd_ps(q, _mm256_loadu_ps(keyGroups + (n / 2 * dim + d) * 16 + n % 2 * 8), sums[n]);
+    }
+    const __m256 factor = _mm256_set1_ps(scale);
+#pragma GCC unroll 8
+    for (std::size_t n = 0; n < 2 * Groups; ++n)
+        _mm256_storeu_ps(out + n * 8, _mm256_mul_ps(sums[n], factor));
+}
+
 void floatTile(const float* keyGroups, std::size_t groups, float scale, const float* queries,
                std::size_t queryStride, std::size_t rows, std::size_t dim, float* out,
                std::size_t outStride) {
-    for (std::size_t g = 0; g < groups; ++g) {
+    std::size_t first = 0;
+    if (rows == 1)
+        for (; first + 4 <= groups; first += 4)
+            floatGroups<4>(keyGroups + first * dim * 16, scale, queries, dim, out + first * 16);
+    for (std::size_t g = first; g < groups; ++g) {
         const float* group = keyGroups + g * dim * 16;
         std::size_t r = 0;
         for (; r + 4 <= rows; r += 4)

@@ -199,8 +199,9 @@ void tst_Dots::floatTile_isTheSum() {
     Draw draw{5};
     for (const std::size_t dim : {1, 7, 64, 256})
         for (const std::size_t rows : {1, 5, 8}) {
-            const std::size_t keys = 37, groups = 3, stride = dim + 3;
-            std::vector<float> k(keys * stride), q(rows * stride), packed(groups * 16 * dim), out(rows * 48);
+            const std::size_t keys = 101, groups = 7, width = 16 * groups, stride = dim + 3;
+            std::vector<float> k(keys * stride), q(rows * stride), packed(groups * 16 * dim),
+                out(rows * width), alone(width);
             for (auto& x : k)
                 x = draw.number();
             for (auto& x : q)
@@ -208,15 +209,19 @@ void tst_Dots::floatTile_isTheSum() {
             for (std::size_t g = 0; g < groups; ++g)
                 packFloats(k.data() + g * 16 * stride, stride, std::min<std::size_t>(16, keys - g * 16), dim,
                            packed.data() + g * 16 * dim);
-            dots.floatTile(packed.data(), groups, 0.25F, q.data(), stride, rows, dim, out.data(), 48);
-            for (std::size_t r = 0; r < rows; ++r)
+            dots.floatTile(packed.data(), groups, 0.25F, q.data(), stride, rows, dim, out.data(), width);
+            for (std::size_t r = 0; r < rows; ++r) {
+                dots.floatTile(packed.data(), groups, 0.25F, q.data() + r * stride, stride, 1, dim,
+                               alone.data(), width);
+                QVERIFY(std::equal(alone.begin(), alone.end(), out.data() + r * width));
                 for (std::size_t j = 0; j < keys; ++j) {
                     double sum = 0;
                     for (std::size_t d = 0; d < dim; ++d)
                         sum +=
                             static_cast<double>(q[r * stride + d]) * static_cast<double>(k[j * stride + d]);
-                    QVERIFY(std::fabs(static_cast<double>(out[r * 48 + j]) - sum / 4) < 1e-5);
+                    QVERIFY(std::fabs(static_cast<double>(out[r * width + j]) - sum / 4) < 1e-5);
                 }
+            }
         }
 }
 
