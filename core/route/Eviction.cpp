@@ -236,12 +236,14 @@ private:
             const std::size_t groups = m_keyOf.size() / kGroupKeys;
             const std::size_t slots = m_keyOf.size();
             const bool full = m_in.fullRow(query);
+            const LocalReads& local = m_in.candidates.local();
+            const std::size_t band = local.bandFirst(query);
             m_reads.assign(slots, 0);
             for (std::size_t slot = 0; slot < slots; ++slot) {
                 const std::uint32_t key = m_keyOf[slot];
                 if (key == kNoSlot)
                     continue;
-                m_reads[slot] = full || m_in.candidates.local().contains(query, key) ||
+                m_reads[slot] = full || key >= band || (local.dilated() && local.contains(query, key)) ||
                                         m_in.candidates.always().reads(query, key)
                                     ? 1
                                     : 0;

@@ -66,7 +66,7 @@ private:
     /// Several queries share each load of the packed pages.
     void tile(std::size_t query, std::size_t rows, std::size_t pages, float* out, std::size_t stride) const {
         const std::size_t groups = pagesOf(pages, kGroupKeys), width = groups * kGroupKeys;
-        std::vector<float> row(rows * width), parts(rows * m_dim), own(m_dim);
+        std::vector<float> row(rows * width), parts(rows * m_dim), own(rows * m_dim);
         for (std::size_t r = 0; r < rows; ++r)
             std::fill_n(out + r * stride, pages, 0.0F);
         // Without a cap the mean over heads is taken by the scale.
@@ -83,17 +83,35 @@ private:
                 m_in.signal.dots.floatTile(groupAt(kv, side), groups, scale, parts.data(), m_dim, rows, m_dim,
                                            row.data(), width);
                 OwnPage known;
+                // The page of each query that is not the packed one: where its native window begins, or its
+                // own.
+                constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+                for (const bool first : {true, false}) {
+                    std::size_t pageOf[kGroupRows];
+                    bool any = false;
+                    for (std::size_t r = 0; r < rows; ++r) {
+                        const std::size_t begin = m_in.native().first(query + r), mine = (query + r) / m_page;
+                        const bool cut = begin % m_page != 0; // the native window begins inside a page
+                        const bool open =
+                            (query + r + 1) % m_page != 0 && mine < pages && !(cut && mine == begin / m_page);
+                        pageOf[r] = first ? (cut ? begin / m_page : kNone) : open ? mine : kNone;
+                        any = any || pageOf[r] != kNone;
+                        if (pageOf[r] != kNone)
+                            unfinished(m_firstKv + kv, pageKeys(pageOf[r], begin, query + r + 1), side,
+                                       own.data() + r * m_dim, first ? nullptr : &known);
+                    }
+                    if (!any)
+                        continue;
+                    float products[kGroupRows] = {}; // each in the order of the channels
+                    for (std::size_t d = 0; d < m_dim; ++d)
+                        for (std::size_t r = 0; r < rows; ++r)
+                            products[r] += parts[r * m_dim + d] * own[r * m_dim + d];
+                    for (std::size_t r = 0; r < rows; ++r)
+                        if (pageOf[r] != kNone)
+                            row[r * width + pageOf[r]] = scale * products[r];
+                }
                 for (std::size_t r = 0; r < rows; ++r) {
-                    float* const scored = row.data() + r * width;
-                    const std::size_t begin = m_in.native().first(query + r), mine = (query + r) / m_page;
-                    const bool cut = begin % m_page != 0; // the native window begins inside a page
-                    if (cut)
-                        scored[begin / m_page] =
-                            scale * partial(m_firstKv + kv, pageKeys(begin / m_page, begin, query + r + 1),
-                                            side, parts.data() + r * m_dim, own, nullptr);
-                    if ((query + r + 1) % m_page != 0 && mine < pages && !(cut && mine == begin / m_page))
-                        scored[mine] = scale * partial(m_firstKv + kv, pageKeys(mine, begin, query + r + 1),
-                                                       side, parts.data() + r * m_dim, own, &known);
+                    const float* const scored = row.data() + r * width;
                     float* const to = form.capped() ? sum.data() + r * pages : out + r * stride;
                     for (std::size_t p = 0; p < pages; ++p)
                         to[p] += scored[p];
@@ -120,27 +138,22 @@ private:
         RowRange keys{0, 0};
         std::vector<float> sum;
     };
-    /// `part` . the statistic of `keys`, at least one.
-    [[nodiscard]] float partial(std::size_t kvHead, RowRange keys, std::size_t side, const float* part,
-                                std::vector<float>& own, OwnPage* known) const {
+    /// The statistic of `keys`, at least one.
+    void unfinished(std::size_t kvHead, RowRange keys, std::size_t side, float* out, OwnPage* known) const {
         if (known == nullptr) {
-            gather(kvHead, keys, side, own.data());
-        } else {
-            if (known->sum.empty() || known->keys.first != keys.first) {
-                known->sum.resize(m_dim);
-                gather(kvHead, keys, side, known->sum.data());
-            } else {
-                for (std::size_t key = known->keys.last; key < keys.last; ++key)
-                    take(m_in.signal.key(kvHead).row(key), side, known->sum.data());
-            }
-            known->keys = keys;
-            own = known->sum;
+            statistic(kvHead, keys, side, out);
+            return;
         }
-        finish(keys, own.data());
-        float product = 0;
-        for (std::size_t d = 0; d < m_dim; ++d)
-            product += part[d] * own[d];
-        return product;
+        if (known->sum.empty() || known->keys.first != keys.first) {
+            known->sum.resize(m_dim);
+            gather(kvHead, keys, side, known->sum.data());
+        } else {
+            for (std::size_t key = known->keys.last; key < keys.last; ++key)
+                take(m_in.signal.key(kvHead).row(key), side, known->sum.data());
+        }
+        known->keys = keys;
+        std::copy(known->sum.begin(), known->sum.end(), out);
+        finish(keys, out);
     }
     /// The keys of a page inside [first, last).
     [[nodiscard]] RowRange pageKeys(std::size_t page, std::size_t first, std::size_t last) const {
