@@ -34,6 +34,8 @@ RowFacts::RowFacts(const TileSource& source, int head, std::size_t query)
     if (const RoutedChoices* choices = plan.choicesOf(head);
         choices != nullptr && query >= choices->rows.first && query < choices->rows.last)
         m_choices = choices;
+    if (m_choices != nullptr)
+        m_chosen = m_choices->chosenKeys(query);
     if (const LayerPolicy* set = plan.setOf(head))
         m_always = set->always.get();
 }
@@ -139,7 +141,9 @@ ReadKind RowFacts::farKind() const {
 }
 
 std::optional<ChosenKey> RowFacts::chosen(std::size_t key) const {
-    return m_choices == nullptr ? std::nullopt : m_choices->find(m_query, key);
+    const auto at = std::lower_bound(m_chosen.begin(), m_chosen.end(), key,
+                                     [](const ChosenKey& chosen, std::size_t k) { return chosen.key < k; });
+    return at != m_chosen.end() && at->key == key ? std::optional(*at) : std::nullopt;
 }
 
 std::size_t RowFacts::rank(std::size_t key) const {

@@ -88,6 +88,7 @@ private:
     bool m_readsAll = false;
     std::string m_signal;
     const RoutedChoices* m_choices = nullptr; ///< with this row among them
+    std::vector<ChosenKey> m_chosen;          ///< of this row, ascending
     const AlwaysReads* m_always = nullptr;
     std::size_t m_keptKeys = 0;
     double m_keptMass = 0;

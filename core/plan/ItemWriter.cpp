@@ -67,17 +67,26 @@ void ItemWriter::addRun(std::size_t first, std::size_t last, std::size_t lane, R
             addMask(key, laneBit(lane), reason);
         return;
     }
+    for (std::size_t key = first; key < last;) {
+        const std::size_t tile = key / kBlock;
+        const std::size_t end = std::min(last, (tile + 1) * kBlock);
+        wait(tile, lane, lowLanes(end - tile * kBlock) & ~lowLanes(key - tile * kBlock));
+        key = end;
+    }
+}
+
+void ItemWriter::addBits(std::size_t first, std::uint32_t bits, std::size_t lane) {
+    wait(first / kBlock, lane, std::uint64_t{bits} << (first % kBlock));
+}
+
+/// Bit k of `keys`: key k of the tile waits for the lane.
+void ItemWriter::wait(std::size_t tile, std::size_t lane, std::uint64_t keys) {
     if (m_waiting.empty()) {
         m_waiting.assign(m_touched.size() * kBlock, 0);
         m_waits.assign(m_touched.size(), 0);
     }
-    for (std::size_t key = first; key < last;) {
-        const std::size_t tile = key / kBlock;
-        const std::size_t end = std::min(last, (tile + 1) * kBlock);
-        m_waiting[tile * kBlock + lane] |= lowLanes(end - tile * kBlock) & ~lowLanes(key - tile * kBlock);
-        m_waits[tile] = 1;
-        key = end;
-    }
+    m_waiting[tile * kBlock + lane] |= keys;
+    m_waits[tile] = 1;
 }
 
 void ItemWriter::addRuns(Reason reason) {
@@ -90,7 +99,17 @@ void ItemWriter::addRuns(Reason reason) {
         std::uint64_t* const waiting = m_waiting.data() + tile * kBlock;
         std::copy_n(waiting, kBlock, words.begin());
         std::fill_n(waiting, kBlock, 0);
-        transpose(words);
+        std::uint64_t whole = 0; // lanes for which the whole tile waits
+        std::uint64_t rest = 0;
+        for (std::size_t t = 0; t < kBlock; ++t) {
+            const bool all = words[t] == ~std::uint64_t{0};
+            whole |= all ? laneBit(t) : 0;
+            rest |= all ? 0 : words[t];
+        }
+        if (rest == 0) // pages: every key has the same lanes
+            words.fill(whole);
+        else
+            transpose(words);
         const std::size_t keys = std::min(kBlock, m_masks.size() - tile * kBlock);
         std::uint64_t* const masks = m_masks.data() + tile * kBlock;
         std::uint64_t touched = 0;
@@ -194,11 +213,31 @@ void ItemWriter::tiles(const Lanes& lanes) {
     }
 }
 
+/// Whether the same lanes read every key of the tile, bands aside.
+bool ItemWriter::uniform(std::size_t tile) const {
+    if (m_touched[tile] != ~std::uint64_t{0})
+        return false;
+    const std::uint64_t* const masks = m_masks.data() + tile * kBlock;
+    return std::all_of(masks + 1, masks + kBlock, [&](std::uint64_t mask) { return mask == masks[0]; });
+}
+
 /// Writes a tile with masked keys, and perhaps keys of the band, as one Full or Bound item, or as a Bitmask
 /// if the keys of some lane are not adjacent. Returns false if that would cost more than it saves: then only
 /// the band is written and the masked keys are gathered.
 bool ItemWriter::mixedTile(const Lanes& lanes, std::size_t tile) {
     const std::size_t first = tile * kBlock;
+    if (uniform(tile) && lanes.bandFirst >= first + kBlock) { // pages: the same result in fewer steps
+        const std::uint64_t mask = m_masks[first];
+        if (2 * static_cast<std::size_t>(std::popcount(mask)) < lanes.count)
+            return false;
+        std::array<LaneBound, kBlock> reads{};
+        for (std::uint64_t left = mask; left != 0; left &= left - 1)
+            reads[static_cast<std::size_t>(std::countr_zero(left))] = {
+                static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(first + kBlock)};
+        bounds(lanes, first, first + kBlock, reads.data());
+        std::fill_n(m_masks.begin() + static_cast<std::ptrdiff_t>(first), kBlock, 0);
+        return true;
+    }
     std::array<std::uint64_t, kBlock> words{};
     std::uint64_t pairs = 0;
     std::uint64_t gathered =

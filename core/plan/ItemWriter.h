@@ -58,6 +58,8 @@ public:
     /// Adds keys [first, last) for one lane. Long runs wait, as bits of the lane, until addRuns() turns them
     /// to masks of keys, tile by tile. Cost: one step per run and tile.
     void addRun(std::size_t first, std::size_t last, std::size_t lane, Reason reason);
+    /// Adds the keys first + j with bit j of `bits`, which are in one tile, for one lane; they wait too.
+    void addBits(std::size_t first, std::uint32_t bits, std::size_t lane);
     /// Adds the keys that wait; must be called before tiles(). Those that are read already are not counted
     /// again.
     void addRuns(Reason reason);
@@ -84,6 +86,8 @@ public:
     [[nodiscard]] HeadPlan finish();
 
 private:
+    void wait(std::size_t tile, std::size_t lane, std::uint64_t keys);
+    [[nodiscard]] bool uniform(std::size_t tile) const;
     bool mixedTile(const Lanes& lanes, std::size_t tile);
     void bitmask(std::size_t keyFirst, std::size_t keyLast, const std::uint64_t* lanesOfKeys);
 

@@ -198,8 +198,12 @@ void PlanBuilder::collectMasks(Lanes& lanes) {
                 const std::size_t end = std::min<std::size_t>(run.end(), lanes.band[t].lo);
                 if (run.key >= end)
                     continue;
-                reading |= laneBit(t);
-                m_writer.addRun(run.key, end, t, Reason::Routed);
+                reading |= laneBit(t); // reads its first key
+                if (run.isBits())
+                    m_writer.addBits(run.key,
+                                     run.bits() & static_cast<std::uint32_t>(lowLanes(end - run.key)), t);
+                else
+                    m_writer.addRun(run.key, end, t, Reason::Routed);
             }
         }
     m_writer.addRuns(Reason::Routed);

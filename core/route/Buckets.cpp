@@ -41,55 +41,119 @@ protected:
     }
 };
 
+/// Which bucket each key and each query of an Lsh is in, so that the rounds that they share can be counted.
+struct SharedBuckets final : ChoiceDetails {
+    /// What one query takes: the newest `take` candidates before `end` of its buckets.
+    struct Taking {
+        std::size_t take = 0;
+        std::uint32_t end = 0;
+        std::uint16_t level = 0; ///< there are 2^level buckets
+    };
+
+    std::size_t rounds = 0;
+    std::size_t heads = 0;
+    RowRange queries;
+    std::size_t keys = 0;
+    std::vector<Taking> taking;         ///< of each query
+    std::vector<std::uint16_t> ofQuery; ///< [queries][heads][rounds] bucket at the query's level
+    std::vector<std::uint32_t> members; ///< [levels][rounds][keys] keys in the order of their buckets
+    std::vector<std::vector<std::uint32_t>> begins; ///< [levels * rounds] where each bucket begins in them
+
+    [[nodiscard]] const Taking& takingOf(std::size_t query) const { return taking[query - queries.first]; }
+    /// Calls f(bucket) for the part of each of the query's buckets that it may read: keys, ascending.
+    template <class F>
+    void forEachBucket(std::size_t query, const F& f) const {
+        const Taking& row = takingOf(query);
+        const std::uint16_t* bucket = ofQuery.data() + (query - queries.first) * heads * rounds;
+        for (std::size_t n = 0; n < heads * rounds; ++n) {
+            const std::size_t table = row.level * rounds + n % rounds;
+            const std::uint32_t* const first = members.data() + table * keys + begins[table][bucket[n]];
+            const std::uint32_t* const last =
+                members.data() + table * keys + begins[table][bucket[n] + std::size_t{1}];
+            f(std::span<const std::uint32_t>(first, std::lower_bound(first, last, row.end)));
+        }
+    }
+    [[nodiscard]] float share(std::size_t hits) const {
+        return static_cast<float>(hits) / static_cast<float>(rounds * heads);
+    }
+
+    /// Score: the share of rounds; rank: by it, then the later key. Every candidate that a bucket gave is in
+    /// `chosen`, so the newest of a bucket that are there are those that it gave.
+    void explain(std::size_t query, std::span<ChosenKey> chosen) const override {
+        std::vector<std::uint32_t> hits(keys, 0);
+        for (const ChosenKey& key : chosen)
+            hits[key.key] = 1;
+        forEachBucket(query, [&](std::span<const std::uint32_t> bucket) {
+            std::size_t found = 0;
+            for (std::size_t n = bucket.size(); n-- > 0 && found < takingOf(query).take;)
+                if (hits[bucket[n]] != 0) {
+                    ++hits[bucket[n]];
+                    ++found;
+                }
+        });
+        std::vector<std::size_t> ofHits(rounds * heads + 2, 0);
+        for (const ChosenKey& key : chosen)
+            ++ofHits[hits[key.key]];
+        for (std::size_t n = ofHits.size() - 1; n-- > 0;)
+            ofHits[n] += ofHits[n + 1]; // the rank of the earliest key
+        for (ChosenKey& key : chosen) {
+            key.score = share(hits[key.key] - 1);
+            key.rank = storedRank(ofHits[hits[key.key]]--);
+        }
+    }
+};
+
 class Lsh final : public BucketChooser {
 public:
     explicit Lsh(const SetInput& in)
         : BucketChooser(in), m_rounds(static_cast<std::size_t>(in.routed().rounds)),
           m_dim(in.signal.headDim()) {
+        SharedBuckets& shared = *m_shared;
+        shared.rounds = m_rounds;
+        shared.heads = in.heads();
+        shared.queries = in.signal.rows;
+        shared.keys = in.signal.rows.last;
         // A row has the most buckets at the end; a fraction or threshold budget keeps them in proportion.
         std::vector<std::uint64_t> blocked;
-        std::size_t most = 1;
-        for (std::size_t query = in.signal.rows.first; query < in.signal.rows.last; ++query)
-            if (!in.fullRow(query)) {
-                const Candidates::Row row = in.candidates.of(query, blocked);
-                most = std::max(most, buckets(in.native().keys(query), size(row), row));
-            }
-        m_levels = static_cast<std::size_t>(std::bit_width(most));
-        const std::size_t columns = (std::size_t{1} << (m_levels - 1)) / 2; // of R: half the buckets
-        const std::vector<float> drawn = rotation(in, columns);
-        m_groups = (columns + kGroupKeys - 1) / kGroupKeys;
+        for (std::size_t query = in.signal.rows.first; query < in.signal.rows.last; ++query) {
+            SharedBuckets::Taking& taking = shared.taking.emplace_back();
+            if (in.fullRow(query))
+                continue;
+            const Candidates::Row row = in.candidates.of(query, blocked);
+            taking.take = size(row);
+            taking.end = static_cast<std::uint32_t>(std::min(row.end, query + 1));
+            const auto level = static_cast<std::size_t>(
+                std::bit_width(buckets(in.native().keys(query), taking.take, row)) - 1);
+            taking.level = static_cast<std::uint16_t>(level);
+            m_levels = std::max(m_levels, level + 1);
+        }
+        m_columns = (std::size_t{1} << (m_levels - 1)) / 2; // of R: half the buckets
+        const std::vector<float> drawn = rotation(in);
+        m_groups = (m_columns + kGroupKeys - 1) / kGroupKeys;
         m_rotation.resize(m_rounds * m_groups * kGroupKeys * m_dim);
         for (std::size_t r = 0; r < m_rounds; ++r)
             for (std::size_t g = 0; g < m_groups; ++g)
-                packFloats(drawn.data() + (r * columns + g * kGroupKeys) * m_dim, m_dim,
-                           std::min(kGroupKeys, columns - g * kGroupKeys), m_dim,
+                packFloats(drawn.data() + (r * m_columns + g * kGroupKeys) * m_dim, m_dim,
+                           std::min(kGroupKeys, m_columns - g * kGroupKeys), m_dim,
                            m_rotation.data() + (r * m_groups + g) * kGroupKeys * m_dim);
-        const std::size_t keys = in.signal.rows.last;
-        m_members.resize(m_levels * m_rounds * keys);
-        m_begins.resize(m_levels * m_rounds);
-        std::vector<std::uint16_t> levels(m_levels), ofKeys(m_levels * keys); // of one round, [levels][keys]
-        for (std::size_t r = 0; r < m_rounds; ++r) {
-            for (std::size_t j = 0; j < keys; ++j) {
-                hash(in.signal.key(in.signal.kvHeadOf(in.firstHead())).row(j), r, columns, levels.data());
-                for (std::size_t level = 0; level < m_levels; ++level)
-                    ofKeys[level * keys + j] = levels[level];
+        sortKeys();
+        const std::size_t queries = in.signal.rows.last - in.signal.rows.first;
+        std::vector<std::uint16_t> levels(m_levels);
+        shared.ofQuery.assign(queries * in.heads() * m_rounds, 0);
+        std::uint16_t* bucket = shared.ofQuery.data();
+        for (std::size_t query = in.signal.rows.first; query < in.signal.rows.last; ++query)
+            for (std::size_t n = 0; n < in.heads() * m_rounds; ++n, ++bucket) {
+                if (in.fullRow(query))
+                    continue;
+                hash(in.signal.query(in.firstHead() + n / m_rounds).row(query), n % m_rounds, levels.data());
+                *bucket = levels[shared.takingOf(query).level];
             }
-            for (std::size_t level = 0; level < m_levels; ++level)
-                sortKeys(level, r, std::span(ofKeys).subspan(level * keys, keys));
-        }
-        m_macs =
-            m_rounds * columns * m_dim * (keys + (in.signal.rows.last - in.signal.rows.first) * in.heads());
+        m_macs = m_rounds * m_columns * m_dim * (shared.keys + queries * in.heads());
     }
 
     void choose(std::size_t first, std::size_t last, BlockChoices& out) const override {
         std::vector<std::uint64_t> blocked;
-        std::vector<std::uint16_t> levels(m_levels);
-        // Rounds that a key shares a bucket in; zero between rows, and so are the bits of the keys that have
-        // any.
-        std::vector<std::uint16_t> hits(last);
-        std::vector<std::uint64_t> hit((last + 63) / 64);
-        std::vector<std::size_t> ofShare(m_rounds * m_in.heads() + 1);
-        const std::size_t columns = (std::size_t{1} << (m_levels - 1)) / 2;
+        std::vector<std::uint64_t> chosen, again; // keys that a bucket gave, and that two gave
         for (std::size_t query = first; query < last; ++query) {
             RowAppender appender(out);
             if (m_in.fullRow(query)) {
@@ -97,88 +161,85 @@ public:
                 continue;
             }
             const Candidates::Row row = m_in.candidates.of(query, blocked);
-            const std::size_t take = size(row);
-            const auto level = std::min(m_levels, static_cast<std::size_t>(std::bit_width(
-                                                      buckets(m_in.native().keys(query), take, row)))) -
-                               1;
+            const std::size_t take = m_shared->takingOf(query).take;
+            chosen.assign(query / 64 + 1, 0);
+            again.assign(query / 64 + 1, 0);
             // Heads that choose together read the union of their buckets, as with the union over rounds.
-            for (std::size_t h = 0; h < m_in.heads(); ++h)
-                for (std::size_t r = 0; r < m_rounds; ++r) {
-                    hash(m_in.signal.query(m_in.firstHead() + h).row(query), r, columns, levels.data());
-                    const std::span<const std::uint32_t> bucket =
-                        bucketBefore(level, r, levels[level], std::min(row.end, query + 1));
-                    std::size_t found = 0;
-                    for (std::size_t n = bucket.size(); n-- > 0 && found < take;) {
-                        const std::uint32_t key = bucket[n];
-                        if (key < row.begin)
-                            break;
-                        if ((row.blocked[key / 64] >> (key % 64) & 1U) != 0)
-                            continue;
-                        ++hits[key];
-                        hit[key / 64] |= std::uint64_t{1} << (key % 64);
-                        ++found;
-                    }
+            m_shared->forEachBucket(query, [&](std::span<const std::uint32_t> bucket) {
+                std::size_t found = 0;
+                for (std::size_t n = bucket.size(); n-- > 0 && found < take;) {
+                    const std::uint32_t key = bucket[n];
+                    if (key < row.begin)
+                        break;
+                    if ((row.blocked[key / 64] >> (key % 64) & 1U) != 0)
+                        continue;
+                    const std::uint64_t bit = std::uint64_t{1} << (key % 64);
+                    again[key / 64] |= chosen[key / 64] & bit;
+                    chosen[key / 64] |= bit;
+                    ++found;
                 }
-            // Rank: by rounds shared, then the later key.
-            std::fill(ofShare.begin(), ofShare.end(), 0);
-            const std::size_t words = query / 64 + 1;
-            forEachBit(hit, words, [&](std::size_t key) { ++ofShare[hits[key]]; });
-            std::uint16_t least = 0; // of the shares that there are
-            for (std::size_t share = ofShare.size(), before = 0; share-- > 1;) {
-                if (ofShare[share] != 0)
-                    least = static_cast<std::uint16_t>(share);
-                before += ofShare[share];
-                ofShare[share] = before; // the rank of its earliest key
-            }
-            forEachBit(hit, words, [&](std::size_t key) {
-                appender.add(key, shareOf(hits[key]), ofShare[hits[key]]--);
-                hits[key] = 0;
             });
-            std::fill_n(hit.begin(), words, 0);
-            appender.finish(least == 0 ? std::numeric_limits<float>::quiet_NaN() : shareOf(least),
+            for (std::size_t n = 0; n < chosen.size(); ++n)
+                appender.addBits(n * 64, chosen[n]);
+            appender.finish(leastShare(query, chosen, again),
                             std::min<std::size_t>(take, kAll) * m_rounds * m_in.heads());
         }
     }
+    [[nodiscard]] std::shared_ptr<const ChoiceDetails> details() const override { return m_shared; }
     [[nodiscard]] std::uint64_t macs() const override { return m_macs; }
 
 private:
-    template <class F>
-    static void forEachBit(const std::vector<std::uint64_t>& bits, std::size_t words, const F& f) {
-        for (std::size_t word = 0; word < words; ++word)
-            for (std::uint64_t left = bits[word]; left != 0; left &= left - 1)
-                f(word * 64 + static_cast<std::size_t>(std::countr_zero(left)));
+    /// The share of rounds of the worst key of a row; NaN if there is none.
+    [[nodiscard]] float leastShare(std::size_t query, const std::vector<std::uint64_t>& chosen,
+                                   const std::vector<std::uint64_t>& again) const {
+        for (std::size_t n = 0; n < chosen.size(); ++n)
+            if ((chosen[n] & ~again[n]) != 0)
+                return m_shared->share(1);
+        std::vector<ChosenKey> keys;
+        for (std::size_t n = 0; n < chosen.size(); ++n)
+            for (std::uint64_t left = chosen[n]; left != 0; left &= left - 1)
+                keys.push_back({static_cast<std::uint32_t>(n * 64) +
+                                static_cast<std::uint32_t>(std::countr_zero(left))});
+        m_shared->explain(query, keys);
+        float least = std::numeric_limits<float>::quiet_NaN();
+        for (const ChosenKey& key : keys)
+            least = key.score >= least ? least : key.score;
+        return least;
     }
-    /// Puts the keys of one level and round in the order of their buckets, ascending in each.
-    void sortKeys(std::size_t level, std::size_t round, std::span<const std::uint16_t> bucketOf) {
-        const std::size_t table = level * m_rounds + round;
+    /// Puts the keys of each level and round in the order of their buckets, ascending in each.
+    void sortKeys() {
+        const std::size_t keys = m_shared->keys;
+        const ConstMatrixView k = m_in.signal.key(m_in.signal.kvHeadOf(m_in.firstHead()));
+        m_shared->members.resize(m_levels * m_rounds * keys);
+        m_shared->begins.resize(m_levels * m_rounds);
+        std::vector<std::uint16_t> levels(m_levels), ofKeys(m_levels * keys); // of one round, [levels][keys]
+        for (std::size_t r = 0; r < m_rounds; ++r) {
+            for (std::size_t j = 0; j < keys; ++j) {
+                hash(k.row(j), r, levels.data());
+                for (std::size_t level = 0; level < m_levels; ++level)
+                    ofKeys[level * keys + j] = levels[level];
+            }
+            for (std::size_t level = 0; level < m_levels; ++level)
+                sortTable(level, level * m_rounds + r, std::span(ofKeys).subspan(level * keys, keys));
+        }
+    }
+    void sortTable(std::size_t level, std::size_t table, std::span<const std::uint16_t> bucketOf) {
         const std::size_t buckets = std::size_t{1} << level;
-        std::vector<std::uint32_t>& begins = m_begins[table];
+        std::vector<std::uint32_t>& begins = m_shared->begins[table];
         begins.assign(buckets + 1, 0);
         for (const std::uint16_t bucket : bucketOf)
             ++begins[bucket + std::size_t{1}];
         for (std::size_t b = 0; b < buckets; ++b)
             begins[b + 1] += begins[b];
         std::vector<std::uint32_t> next(begins.begin(), begins.end() - 1);
-        std::uint32_t* const members = m_members.data() + table * bucketOf.size();
+        std::uint32_t* const members = m_shared->members.data() + table * bucketOf.size();
         for (std::size_t j = 0; j < bucketOf.size(); ++j)
             members[next[bucketOf[j]]++] = static_cast<std::uint32_t>(j);
     }
-    /// The keys of a bucket before `end`, ascending.
-    [[nodiscard]] std::span<const std::uint32_t> bucketBefore(std::size_t level, std::size_t round,
-                                                              std::size_t bucket, std::size_t end) const {
-        const std::size_t table = level * m_rounds + round;
-        const std::uint32_t* const members = m_members.data() + table * m_in.signal.rows.last;
-        const std::vector<std::uint32_t>& begins = m_begins[table];
-        const std::uint32_t* const first = members + begins[bucket];
-        const std::uint32_t* const after = std::lower_bound(first, members + begins[bucket + 1], end);
-        return {first, after};
-    }
-    [[nodiscard]] float shareOf(std::uint16_t hits) const {
-        return static_cast<float>(hits) / static_cast<float>(m_rounds * m_in.heads());
-    }
     /// R of every round, [rounds][columns][D]: normal draws from (seed, layer, key-value head, round, column,
     /// channel), so queries and keys of a group share it.
-    [[nodiscard]] std::vector<float> rotation(const SetInput& in, std::size_t columns) const {
+    [[nodiscard]] std::vector<float> rotation(const SetInput& in) const {
+        const std::size_t columns = m_columns;
         std::vector<float> r(m_rounds * columns * m_dim);
         const std::size_t kv = in.signal.kvHeadOf(in.firstHead());
         for (std::size_t n = 0; n < r.size(); ++n) {
@@ -192,7 +253,7 @@ private:
         return r;
     }
     /// Buckets of a vector for 1, 2, 4, ... buckets. Length does not matter to an argmax.
-    void hash(const float* x, std::size_t round, std::size_t columns, std::uint16_t* levels) const {
+    void hash(const float* x, std::size_t round, std::uint16_t* levels) const {
         levels[0] = 0;
         float best = -std::numeric_limits<float>::infinity();
         std::size_t column = 0;
@@ -202,7 +263,7 @@ private:
         float sums[kMostBuckets];
         m_in.signal.dots.exactColumns(m_rotation.data() + round * m_groups * kGroupKeys * m_dim, m_groups, x,
                                       m_dim, sums);
-        for (std::size_t c = 0; c < columns; ++c) {
+        for (std::size_t c = 0; c < m_columns; ++c) {
             const float sum = sums[c];
             if (std::fabs(sum) > best) {
                 best = std::fabs(sum);
@@ -218,11 +279,11 @@ private:
 
     std::size_t m_rounds;
     std::size_t m_dim;
-    std::size_t m_levels = 1;             ///< numbers of buckets: 1, 2, 4, ...
-    std::size_t m_groups = 0;             ///< of kGroupKeys columns
-    std::vector<float> m_rotation;        ///< [rounds][groups][D][kGroupKeys]
-    std::vector<std::uint32_t> m_members; ///< [levels][rounds][keys] keys in the order of their buckets
-    std::vector<std::vector<std::uint32_t>> m_begins; ///< [levels * rounds] where each bucket begins in them
+    std::size_t m_levels = 1;      ///< numbers of buckets: 1, 2, 4, ...
+    std::size_t m_columns = 0;     ///< of R
+    std::size_t m_groups = 0;      ///< of kGroupKeys columns
+    std::vector<float> m_rotation; ///< [rounds][groups][D][kGroupKeys]
+    std::shared_ptr<SharedBuckets> m_shared = std::make_shared<SharedBuckets>();
     std::uint64_t m_macs = 0;
 };
 

@@ -1,9 +1,9 @@
 #pragma once
 #include "core/base/RowRange.h"
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,7 +20,11 @@ inline constexpr std::uint8_t kReadsRouted = 2;
 /// and the draw is recorded as its score. No threshold applies to either.
 inline constexpr std::uint16_t kRankKept = 0;
 inline constexpr std::uint16_t kRankDrawn = 65535;
-inline constexpr std::uint16_t kLastRank = 65534; ///< that or worse
+/// Two that ChoiceDetails explains. OfBits: the run is a set of bits, with neither score nor rank. ByScore:
+/// the rank is the place of the run's score among those of the row.
+inline constexpr std::uint16_t kRankOfBits = 65534;
+inline constexpr std::uint16_t kRankByScore = 65533;
+inline constexpr std::uint16_t kLastRank = 65532; ///< that or worse
 [[nodiscard]] constexpr std::uint16_t storedRank(std::size_t rank) {
     return static_cast<std::uint16_t>(std::min<std::size_t>(rank, kLastRank));
 }
@@ -35,14 +39,55 @@ struct ChosenKey {
     bool drawn = false;       ///< in a random block
 };
 
-/// Adjacent keys that one query chose for the same reason: a page or a part of it, or a single key. A choice
-/// of pages is never expanded to single keys on its way to the kernel.
+/// Keys that one query chose. Either adjacent keys of one score: a page or a part of it, or a single key. Or,
+/// where many keys are chosen one by one, those of 32 aligned keys as bits. Neither is expanded to single
+/// keys on its way to the kernel.
 struct ChosenRun {
     std::uint32_t key = 0;   ///< the first
-    std::uint16_t count = 1; ///< keys, at least 1
-    std::uint16_t rank = 0;  ///< of each: 1 = best, kRankKept, kRankDrawn
-    float score = 0;         ///< of each
+    std::uint16_t count = 1; ///< keys from the first to the last, at least 1
+    std::uint16_t rank = 0;  ///< of each: 1 = best, or one of the special values
+    float score = 0;         ///< of each; a run of bits has them in its place
     [[nodiscard]] std::uint32_t end() const { return key + count; }
+    [[nodiscard]] bool isBits() const { return rank == kRankOfBits; }
+    /// Whether score and rank are only known to ChoiceDetails.
+    [[nodiscard]] bool asks() const { return isBits() || rank == kRankByScore; }
+    /// Of a run of bits: bit j says that key + j was chosen. The lowest and the highest are set.
+    [[nodiscard]] std::uint32_t bits() const { return std::bit_cast<std::uint32_t>(score); }
+    /// Calls f(key) for every key, ascending.
+    template <class F>
+    void forEachKey(F&& f) const {
+        for (std::uint32_t j = 0; j < count; ++j)
+            if (!isBits() || (bits() >> j & 1U) != 0)
+                f(key + j);
+    }
+};
+
+/// Scores and ranks of keys, computed when somebody asks: neither plan nor kernel needs them. Owns what it
+/// needs, so it outlives the chooser. Immutable.
+class ChoiceDetails {
+public:
+    ChoiceDetails() = default;
+    ChoiceDetails(const ChoiceDetails&) = delete;
+    ChoiceDetails& operator=(const ChoiceDetails&) = delete;
+    virtual ~ChoiceDetails() = default;
+    /// Sets score and rank (0: not ranked) of `keys`: all that `query` has in runs that ask, ascending, each
+    /// with the score of its run.
+    virtual void explain(std::size_t query, std::span<ChosenKey> keys) const = 0;
+};
+
+/// Of runs by score. Keys of one page have one score and one rank.
+class RanksByScore final : public ChoiceDetails {
+public:
+    /// `factors`: what the scores of each of `rows` are multiplied by when their ranks are known. Empty: the
+    /// scores are given as they are.
+    RanksByScore(std::size_t page, RowRange rows, std::vector<float> factors)
+        : m_page(page), m_rows(rows), m_factors(std::move(factors)) {}
+    void explain(std::size_t query, std::span<ChosenKey> keys) const override;
+
+private:
+    std::size_t m_page;
+    RowRange m_rows;
+    std::vector<float> m_factors; ///< [rows]
 };
 
 /// The runs of rows that are written one after the other, each from its first key to its last.
@@ -53,6 +98,9 @@ public:
     /// Adds keys [first, last) to the row under construction; they must come after its keys so far. Keys that
     /// adjoin the row's last run and have its score and rank join it.
     void add(std::size_t first, std::size_t last, float score, std::uint16_t rank);
+    /// Adds the keys first + j with bit j of `bits`, `first` a multiple of 32; they must come after the row's
+    /// keys so far.
+    void addBits(std::size_t first, std::uint64_t bits);
     /// Ends the row and returns the number of its runs.
     std::size_t endRow();
     void clear() {
@@ -70,8 +118,9 @@ private:
 /// sorted in each row.
 struct RoutedChoices {
     RowRange rows;
-    std::vector<std::uint32_t> rowBegin; ///< [rows+1] into runs
-    std::vector<ChosenRun> runs;         ///< chosen keys, ascending in each row, without overlaps
+    std::vector<std::uint32_t> rowBegin;          ///< [rows+1] into runs
+    std::vector<ChosenRun> runs;                  ///< chosen keys, ascending in each row, without overlaps
+    std::shared_ptr<const ChoiceDetails> details; ///< of runs that ask; null: there are none
     /// [rows] threshold of the row: the given one, or the score of the last chosen key; NaN if there is none.
     std::vector<float> threshold;
     std::vector<std::uint32_t> budget; ///< [rows] number of keys allowed
@@ -99,10 +148,8 @@ struct RoutedChoices {
     /// The keys of a query in `rows`, ascending. Cost, as of the next one: their number.
     [[nodiscard]] std::vector<std::uint32_t> row(std::size_t query) const;
     [[nodiscard]] std::vector<ChosenKey> chosenKeys(std::size_t query) const;
-    /// A key of `run`, which belongs to `query`.
-    [[nodiscard]] ChosenKey chosen(std::size_t query, const ChosenRun& run, std::uint32_t key) const;
-    /// How `query` chose `key`; empty: it did not. Cost: logarithmic.
-    [[nodiscard]] std::optional<ChosenKey> find(std::size_t query, std::size_t key) const;
+    /// The same choices, with the score and rank of every key in its run.
+    [[nodiscard]] RoutedChoices explained() const;
 };
 
 /// A unit: heads that chose together, the signal, and their choices.

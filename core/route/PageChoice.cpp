@@ -58,6 +58,10 @@ public:
         }
     }
     [[nodiscard]] std::uint64_t macs() const override { return m_scorer->macs(); }
+    [[nodiscard]] std::shared_ptr<const ChoiceDetails> details() const override {
+        return m_streams ? std::make_shared<RanksByScore>(m_page, m_in.signal.rows, std::vector<float>())
+                         : nullptr;
+    }
 
 private:
     static constexpr std::uint32_t kNotChosen = 0;
@@ -169,21 +173,15 @@ private:
                              static_cast<std::uint32_t>(p));
                 if (const std::uint64_t none = 0; cut)
                     top.feed(row + whole, 1, &none, static_cast<std::uint32_t>(whole));
-                const TopK::Places places = top.finish();
+                const TopK::Best best = top.finishUnranked();
                 out.nanScores += top.nans();
-                float bar = std::numeric_limits<float>::quiet_NaN();
-                for (std::size_t n = 0; n < places.held; ++n) {
-                    const std::size_t place = places.places[n], p = places.tokens[n];
-                    if (place >= places.chosen)
-                        continue;
-                    if (place + 1 == places.chosen)
-                        bar = scoreOf(rankedOf(row[p], places.tokens[n]));
-                    forEachCandidateRun(candidates, p * m_page, std::min(end, (p + 1) * m_page),
-                                        [&](std::size_t from, std::size_t to) {
-                                            appender.addRun(from, to, row[p], place + 1);
-                                        });
+                for (std::size_t n = 0; n < best.count; ++n) {
+                    const std::size_t p = best.tokens[n];
+                    forEachCandidateRun(
+                        candidates, p * m_page, std::min(end, (p + 1) * m_page),
+                        [&](std::size_t from, std::size_t to) { appender.addByScore(from, to, row[p]); });
                 }
-                appender.finish(bar, keys);
+                appender.finish(best.worst, keys);
             }
         }
     }

@@ -33,6 +33,11 @@ Observed observedRows(const SetInput& in) {
     return o;
 }
 
+/// Sets bit `key`.
+void mark(std::vector<std::uint64_t>& bits, std::size_t key) {
+    bits[key / 64] |= std::uint64_t{1} << (key % 64);
+}
+
 /// Calls f(query, weights over keys <= query) for the observed rows of every head of the unit.
 template <class F>
 void forEachObserved(const SetInput& in, const Observed& observed, F&& f) {
@@ -45,6 +50,18 @@ void forEachObserved(const SetInput& in, const Observed& observed, F&& f) {
         }
     }
 }
+
+/// The set of recent_window.
+struct PromptSet final : ChoiceDetails {
+    std::vector<float> scores;       ///< [P]
+    std::vector<std::uint32_t> rank; ///< [P] 1 = best, kRankKept: not ranked, or not in the set
+    void explain(std::size_t, std::span<ChosenKey> keys) const override {
+        for (ChosenKey& key : keys) {
+            key.score = scores[key.key];
+            key.rank = storedRank(rank[key.key]);
+        }
+    }
+};
 
 class RecentWindow final : public SetChooser {
 public:
@@ -59,16 +76,17 @@ public:
         });
         // Pooled over the keys before the observed rows only, as published; keys outside count as 0.
         const auto half = static_cast<std::size_t>(in.routed().pool) / 2;
-        m_scores.resize(prompt);
+        std::vector<float>& scores = m_set->scores;
+        scores.resize(prompt);
         for (std::size_t j = 0; j < prompt; ++j) {
             if (j >= m_observed.first) {
-                m_scores[j] = static_cast<float>(mean[j]);
+                scores[j] = static_cast<float>(mean[j]);
                 continue;
             }
             double sum = 0;
             for (std::size_t n = j - std::min(j, half); n <= std::min(j + half, m_observed.first - 1); ++n)
                 sum += mean[n];
-            m_scores[j] = static_cast<float>(sum / static_cast<double>(in.routed().pool));
+            scores[j] = static_cast<float>(sum / static_cast<double>(in.routed().pool));
         }
         fixSet();
     }
@@ -82,19 +100,10 @@ public:
                 appender.finish(std::numeric_limits<float>::quiet_NaN(), 0);
                 continue;
             }
-            const auto isOpen = [&row](std::size_t key) {
-                return (row.blocked[key / 64] >> (key % 64) & 1U) == 0;
-            };
-            for (const std::uint32_t key : m_members) {
-                if (key > query || key >= row.end)
-                    break;
-                if (isOpen(key))
-                    appender.add(key, m_scores[key], m_rank[key]);
-            }
-            const std::size_t prompt = std::min(m_scores.size(), query + 1);
-            forEachCandidate(row, m_observed.first, prompt,
-                             [&](std::size_t key) { appender.add(key, m_scores[key], kRankKept); });
-            forEachCandidateRun(row, m_scores.size(), query + 1, [&](std::size_t begin, std::size_t end) {
+            const std::size_t prompt = std::min(m_observed.border, query + 1);
+            for (std::size_t n = 0; n * 64 < prompt; ++n)
+                appender.addBits(n * 64, m_members[n] & candidateBits(row, n, prompt));
+            forEachCandidateRun(row, m_observed.border, query + 1, [&](std::size_t begin, std::size_t end) {
                 appender.addRun(begin, end, 0, kRankKept);
             });
             appender.finish(m_bar, m_allowed);
@@ -102,6 +111,7 @@ public:
         if (first == m_in.signal.rows.first)
             out.nanScores += m_nanScores;
     }
+    [[nodiscard]] std::shared_ptr<const ChoiceDetails> details() const override { return m_set; }
     [[nodiscard]] std::uint64_t macs() const override { return m_observed.macs; }
 
 private:
@@ -114,15 +124,15 @@ private:
         std::size_t observed = 0;
         double open = 0;
         for (std::size_t key = 0; key < m_observed.border; ++key) {
-            offer.allMass += static_cast<double>(m_scores[key]);
+            offer.allMass += static_cast<double>(m_set->scores[key]);
             if (always.lasts(key))
                 continue;
             if (key >= m_observed.first) {
                 ++observed;
                 continue;
             }
-            offer.add(key, m_scores[key]);
-            offer.mass[key] = static_cast<double>(m_scores[key]);
+            offer.add(key, m_set->scores[key]);
+            offer.mass[key] = static_cast<double>(m_set->scores[key]);
             open += offer.mass[key];
         }
         offer.heldMass = offer.allMass - open;
@@ -131,28 +141,43 @@ private:
             chooseFrom(offer, routed.budgetKind, routed.budget, m_allowed - std::min(m_allowed, observed));
         m_bar = barOf(offer, routed.budgetKind, routed.budget, chosen);
         m_nanScores = offer.nanScores;
-        m_rank.assign(m_observed.first, 0);
-        for (std::size_t place = 0; place < chosen; ++place)
-            m_rank[tokenOf(offer.ranked[place])] = static_cast<std::uint32_t>(place + 1);
-        for (std::size_t key = 0; key < m_rank.size(); ++key)
-            if (m_rank[key] != 0)
-                m_members.push_back(static_cast<std::uint32_t>(key));
+        m_set->rank.assign(m_observed.border, kRankKept);
+        m_members.assign(m_observed.border / 64 + 1, 0);
+        for (std::size_t place = 0; place < chosen; ++place) {
+            m_set->rank[tokenOf(offer.ranked[place])] = static_cast<std::uint32_t>(place + 1);
+            mark(m_members, tokenOf(offer.ranked[place]));
+        }
+        for (std::size_t key = m_observed.first; key < m_observed.border; ++key)
+            mark(m_members, key);
     }
 
     Observed m_observed;
-    std::vector<float> m_scores;          ///< [P]
-    std::vector<std::uint32_t> m_rank;    ///< [observed.first] 1 = best, 0: not in the set
-    std::vector<std::uint32_t> m_members; ///< of the set before the observed rows, ascending
+    std::shared_ptr<PromptSet> m_set = std::make_shared<PromptSet>();
+    std::vector<std::uint64_t> m_members; ///< bit j: key j of the prompt is in the set
     std::size_t m_allowed = 0;
     float m_bar = 0;
     std::uint64_t m_nanScores = 0;
 };
 
+/// The columns and diagonals of vertical_slash.
+struct Stripes final : ChoiceDetails {
+    std::vector<float> columns;            ///< [T] by key
+    std::vector<float> diagonals;          ///< [T] by query - key
+    std::vector<std::uint32_t> columnRank; ///< [T] 1 = best, 0: not chosen
+    void explain(std::size_t query, std::span<ChosenKey> keys) const override {
+        for (ChosenKey& key : keys) {
+            const bool column = columnRank[key.key] != 0;
+            key.score = column ? columns[key.key] : diagonals[query - key.key];
+            key.rank = column && key.key >= kFirstColumns ? storedRank(columnRank[key.key]) : kRankKept;
+        }
+    }
+};
+
 class VerticalSlash final : public SetChooser {
 public:
     explicit VerticalSlash(const SetInput& in)
-        : SetChooser(in), m_observed(observedRows(in)), m_columns(in.tokens(), 0.0F),
-          m_diagonals(in.tokens(), 0.0F), m_columnRank(in.tokens(), 0), m_keptDiagonal(in.tokens(), 0) {
+        : SetChooser(in), m_observed(observedRows(in)), m_columns(in.tokens() / 64 + 1),
+          m_diagonals(in.tokens() / 64 + 2) {
         std::vector<double> columns(in.tokens(), 0.0), diagonals(in.tokens(), 0.0);
         const double share = 1.0 / static_cast<double>(in.heads());
         forEachObserved(in, m_observed, [&](std::size_t query, const std::vector<float>& row) {
@@ -161,24 +186,25 @@ public:
                 diagonals[query - j] += share * static_cast<double>(row[j]);
             }
         });
-        for (std::size_t j = 0; j < in.tokens(); ++j) {
-            m_columns[j] = static_cast<float>(columns[j]);
-            m_diagonals[j] = static_cast<float>(diagonals[j]);
-        }
+        m_stripes->columns.assign(columns.begin(), columns.end());
+        m_stripes->diagonals.assign(diagonals.begin(), diagonals.end());
+        m_stripes->columnRank.assign(in.tokens(), 0);
         const RoutedPart& routed = in.routed();
-        Offer offer = offerOf(m_columns, kFirstColumns);
+        Offer offer = offerOf(m_stripes->columns, kFirstColumns);
         m_allowed = allowed(routed.budgetKind, routed.budget, in.tokens());
         const std::size_t chosen = chooseFrom(offer, routed.budgetKind, routed.budget, m_allowed);
-        for (std::size_t place = 0; place < chosen; ++place)
-            m_columnRank[tokenOf(offer.ranked[place])] = static_cast<std::uint32_t>(place + 1);
+        for (std::size_t place = 0; place < chosen; ++place) {
+            m_stripes->columnRank[tokenOf(offer.ranked[place])] = static_cast<std::uint32_t>(place + 1);
+            mark(m_columns, tokenOf(offer.ranked[place]));
+        }
         m_bar = routed.budgetKind == BudgetKind::Threshold ? static_cast<float>(routed.budget)
-                : chosen > 0                               ? m_columns[tokenOf(offer.ranked[chosen - 1])]
-                                                           : std::numeric_limits<float>::quiet_NaN();
-        Offer slash = offerOf(m_diagonals, kNearDiagonals);
+                : chosen > 0 ? m_stripes->columns[tokenOf(offer.ranked[chosen - 1])]
+                             : std::numeric_limits<float>::quiet_NaN();
+        Offer slash = offerOf(m_stripes->diagonals, kNearDiagonals);
         const std::size_t diagonalsKept = chooseFrom(
             slash, BudgetKind::Count, 0, std::min(in.tokens(), static_cast<std::size_t>(routed.diagonals)));
         for (std::size_t place = 0; place < diagonalsKept; ++place)
-            m_keptDiagonal[tokenOf(slash.ranked[place])] = 1;
+            mark(m_diagonals, in.tokens() - 1 - tokenOf(slash.ranked[place]));
     }
 
     void choose(std::size_t first, std::size_t last, BlockChoices& out) const override {
@@ -190,15 +216,13 @@ public:
                 appender.finish(std::numeric_limits<float>::quiet_NaN(), 0);
                 continue;
             }
-            forEachCandidate(row, 0, query + 1, [&](std::size_t key) {
-                if (m_columnRank[key] != 0)
-                    appender.add(key, m_columns[key], key < kFirstColumns ? kRankKept : m_columnRank[key]);
-                else if (m_keptDiagonal[query - key] != 0)
-                    appender.add(key, m_diagonals[query - key], kRankKept);
-            });
+            for (std::size_t n = 0; n <= query / 64; ++n)
+                appender.addBits(n * 64,
+                                 (m_columns[n] | diagonalBits(query, n)) & candidateBits(row, n, query + 1));
             appender.finish(m_bar, m_allowed);
         }
     }
+    [[nodiscard]] std::shared_ptr<const ChoiceDetails> details() const override { return m_stripes; }
     [[nodiscard]] std::uint64_t macs() const override { return m_observed.macs; }
 
 private:
@@ -214,11 +238,17 @@ private:
         return offer;
     }
 
+    /// Bit j: key 64 n + j is on a kept diagonal of the query.
+    [[nodiscard]] std::uint64_t diagonalBits(std::size_t query, std::size_t n) const {
+        const std::size_t at = m_in.tokens() - 1 - query + n * 64;
+        const std::uint64_t low = m_diagonals[at / 64] >> (at % 64);
+        return at % 64 == 0 ? low : low | m_diagonals[at / 64 + 1] << (64 - at % 64);
+    }
+
     Observed m_observed;
-    std::vector<float> m_columns;             ///< [T] by key
-    std::vector<float> m_diagonals;           ///< [T] by query - key
-    std::vector<std::uint32_t> m_columnRank;  ///< [T] 1 = best, 0: not chosen
-    std::vector<std::uint8_t> m_keptDiagonal; ///< [T]
+    std::shared_ptr<Stripes> m_stripes = std::make_shared<Stripes>();
+    std::vector<std::uint64_t> m_columns;   ///< bit j: column j was chosen
+    std::vector<std::uint64_t> m_diagonals; ///< bit T - 1 - d: diagonal d is kept
     std::size_t m_allowed = 0;
     float m_bar = 0;
 };

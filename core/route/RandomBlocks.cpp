@@ -65,6 +65,7 @@ void addRandomBlocks(const SetInput& in, RoutedChoices& choices) {
         merged.rowBegin.push_back(static_cast<std::uint32_t>(list.runs.size()));
     }
     merged.runs = std::move(list.runs);
+    merged.details = nullptr;
     choices = std::move(merged);
 }
 

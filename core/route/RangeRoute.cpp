@@ -43,6 +43,7 @@ Result<std::vector<LayerRouting>> routeRanges(const LayerPolicy& set, const Mode
         }
         const std::shared_ptr<RoutedChoices> choices = noRows(rows);
         joinBlocks(std::span(&block, 1), *choices);
+        choices->details = (*choosers)[n]->details();
         routings[task / units].units[n].choices = choices;
     });
     FOVEA_TRY(work.checkpoint());

@@ -97,6 +97,20 @@ void RowChooser::append(std::size_t query, const TopK::Places& top, float scoreF
     appendBounds(worst, allowedKeys, out);
 }
 
+/// The same of what a stream has chosen, with ranks that follow from the scores. Only where no row chooses
+/// keys after its query, because those would take ranks.
+void RowChooser::append(const TopK::Best& best, float scoreFactor, std::size_t allowedKeys,
+                        BlockChoices& out) const {
+    // No two keys have one rank, so each is a run of its own.
+    std::vector<ChosenRun>& runs = out.list.runs;
+    const std::size_t begin = runs.size();
+    runs.resize(begin + best.count);
+    for (std::size_t n = 0; n < best.count; ++n)
+        runs[begin + n] = {best.tokens[n], 1, kRankByScore, best.values[n]};
+    out.counts.push_back(static_cast<std::uint32_t>(out.list.endRow()));
+    appendBounds(recorded(best.worst, scoreFactor, nullptr), allowedKeys, out);
+}
+
 void RowChooser::appendBounds(float worst, std::size_t allowedKeys, BlockChoices& out) const {
     out.budget.push_back(clipped(allowedKeys));
     out.threshold.push_back(m_routed.budgetKind == BudgetKind::Threshold ? static_cast<float>(m_routed.budget)

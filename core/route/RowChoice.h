@@ -59,6 +59,7 @@ private:
     void append(std::size_t query, const Ranked* best, std::size_t count, float scoreFactor,
                 const float* logSum, std::size_t allowedKeys, std::vector<std::uint64_t>& byKey,
                 BlockChoices& out) const;
+    void append(const TopK::Best& best, float scoreFactor, std::size_t allowedKeys, BlockChoices& out) const;
     void appendBounds(float worst, std::size_t allowedKeys, BlockChoices& out) const;
 
     const RoutedPart& m_routed;

@@ -96,6 +96,23 @@ public:
             placeBySorting();
         return {m_size, std::min(m_size, m_k), m_values.data(), m_tokens.data(), m_places.data()};
     }
+    /// The chosen tokens alone, in ascending order, without their places. Valid until the next start.
+    struct Best {
+        std::size_t count = 0;
+        const float* values = nullptr;
+        const std::uint32_t* tokens = nullptr;
+        float worst = 0; ///< value of the last chosen; NaN if there is none
+    };
+    [[nodiscard]] Best finishUnranked() {
+        if (m_size > m_k && !(m_nans == 0 && m_k > 0 && keepByBisection(0)))
+            keepExactly();
+        Best best{m_size, m_values.data(), m_tokens.data(), std::numeric_limits<float>::quiet_NaN()};
+        const auto isNan = [](float value) { return value != value; };
+        const auto end = m_values.begin() + static_cast<std::ptrdiff_t>(m_size);
+        if (m_size > 0 && (m_nans == 0 || std::find_if(m_values.begin(), end, isNan) == end))
+            best.worst = m_dots.least(m_values.data(), m_size) + 0.0F;
+        return best;
+    }
     [[nodiscard]] std::uint64_t nans() const { return m_nans; }
 
     /// A threshold for start(): the k-th best of `count` scores or slightly less; -inf when there are fewer
@@ -134,24 +151,31 @@ private:
             m_bar = std::numeric_limits<float>::infinity();
             return;
         }
+        if (!keepByBisection(slack()))
+            keepExactly();
+    }
+    /// Keeps those at or above a number that m_k to m_k + `more` reach. Returns false, and changes nothing,
+    /// if it finds none.
+    bool keepByBisection(std::size_t more) {
         float low = m_dots.least(m_values.data(), m_size);
         float high = m_dots.greatest(m_values.data(), m_size);
-        if (m_dots.atLeast(m_values.data(), m_size, low) >= m_k &&
-            high - low < std::numeric_limits<float>::max())
-            for (int step = 0; step < 32; ++step) {
-                const float middle = low + (high - low) / 2;
-                const std::size_t above = m_dots.atLeast(m_values.data(), m_size, middle);
-                if (above < m_k)
-                    high = middle;
-                else if (above > m_k + slack())
-                    low = middle;
-                else {
-                    m_bar = middle;
-                    keep([middle](float value, std::uint32_t) { return value >= middle; });
-                    return;
-                }
+        if (m_dots.atLeast(m_values.data(), m_size, low) < m_k ||
+            !(high - low < std::numeric_limits<float>::max()))
+            return false;
+        for (int step = 0; step < 32; ++step) {
+            const float middle = low + (high - low) / 2;
+            const std::size_t above = m_dots.atLeast(m_values.data(), m_size, middle);
+            if (above < m_k)
+                high = middle;
+            else if (above > m_k + more)
+                low = middle;
+            else {
+                m_bar = middle;
+                keep([middle](float value, std::uint32_t) { return value >= middle; });
+                return true;
             }
-        keepExactly();
+        }
+        return false;
     }
     template <class F>
     void keep(const F& stays) {
@@ -169,6 +193,10 @@ private:
     void keepExactly() {
         if (m_size <= m_k)
             return;
+        if (m_k == 0) {
+            m_size = 0;
+            return;
+        }
         m_ranked.clear();
         for (std::size_t n = 0; n < m_size; ++n)
             m_ranked.push_back(rankedOf(m_values[n], m_tokens[n]));

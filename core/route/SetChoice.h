@@ -38,6 +38,8 @@ public:
     virtual void choose(std::size_t first, std::size_t last, BlockChoices& out) const = 0;
     /// Multiply-adds of this unit for the rows of the input, including preparation.
     [[nodiscard]] virtual std::uint64_t macs() const = 0;
+    /// Of the runs that ask among those that `choose` appends; null: there are none.
+    [[nodiscard]] virtual std::shared_ptr<const ChoiceDetails> details() const { return nullptr; }
 
 protected:
     const SetInput m_in;
@@ -60,6 +62,12 @@ public:
     void addRun(std::size_t first, std::size_t last, float score, std::size_t rank) {
         m_out.list.add(first, last, score, storedRank(rank));
     }
+    /// Keys [first, last) of one score, whose rank follows from the scores of the row.
+    void addByScore(std::size_t first, std::size_t last, float score) {
+        m_out.list.add(first, last, score, kRankByScore);
+    }
+    /// Keys first + j with bit j of `bits`, `first` a multiple of 32.
+    void addBits(std::size_t first, std::uint64_t bits) { m_out.list.addBits(first, bits); }
     void finish(float threshold, std::size_t budget) {
         m_out.counts.push_back(static_cast<std::uint32_t>(m_out.list.endRow()));
         m_out.threshold.push_back(threshold);
@@ -98,6 +106,15 @@ void forEachCandidate(const Candidates::Row& row, std::size_t first, std::size_t
         for (std::size_t key = begin; key < end; ++key)
             f(key);
     });
+}
+/// Word n of the candidates of `row` before `last`, as bits.
+[[nodiscard]] inline std::uint64_t candidateBits(const Candidates::Row& row, std::size_t n,
+                                                 std::size_t last) {
+    last = std::min(last, row.end);
+    if (last <= n * 64)
+        return 0;
+    const std::size_t left = last - n * 64;
+    return ~row.blocked[n] & (left < 64 ? (std::uint64_t{1} << left) - 1 : ~std::uint64_t{0});
 }
 [[nodiscard]] std::size_t countCandidates(const Candidates::Row& row, std::size_t first, std::size_t last);
 

@@ -58,7 +58,11 @@ void RowChooser::chooseSifting(std::size_t first, std::size_t last, Scratch& scr
         siftRows(begin, streams, end - begin);
         for (std::size_t query = begin; query < end; ++query) {
             Stream& stream = streams[query - begin];
-            append(query, stream.top.finish(), useOf(query).scoreFactor, nullptr, stream.allowedKeys, out);
+            const float factor = useOf(query).scoreFactor;
+            if (m_candidates.scope() == Scope::Prefix)
+                append(stream.top.finishUnranked(), factor, stream.allowedKeys, out);
+            else
+                append(query, stream.top.finish(), factor, nullptr, stream.allowedKeys, out);
             out.nanScores += stream.top.nans();
         }
     };

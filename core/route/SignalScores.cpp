@@ -25,8 +25,8 @@ Result<std::vector<float>> signalScores(const AttentionPolicy& policy, const Mod
     FOVEA_TRY(routing);
     std::vector<float> scores(query + 1, std::numeric_limits<float>::quiet_NaN());
     if (const RoutedChoices* choices = routing->choicesOf(head))
-        for (const ChosenRun& run : choices->runs)
-            std::fill_n(scores.begin() + run.key, run.count, run.score);
+        for (const ChosenKey& chosen : choices->chosenKeys(query))
+            scores[chosen.key] = chosen.score;
     return scores;
 }
 

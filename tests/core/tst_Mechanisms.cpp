@@ -255,6 +255,8 @@ class tst_Mechanisms : public QObject {
 private slots:
     void golden_choices_data();
     void golden_choices();
+    void bits_arePlannedLikeKeys_data() { mechanismRows(); }
+    void bits_arePlannedLikeKeys();
     void rowsAlone_chooseAsInTheWhole_data() {
         mechanismRows();
         cappedRows();
@@ -589,6 +591,41 @@ void tst_Mechanisms::choices_neverContradictThemselves() {
     });
     QVERIFY2(wrong.isEmpty(), wrong);
     QVERIFY(choices > 0);
+}
+
+/// Choices that hold many keys as bits, and tell scores and ranks on request, give the plan of the same
+/// choices key by key.
+void tst_Mechanisms::bits_arePlannedLikeKeys() {
+    QFETCH(QByteArray, fields);
+    const auto policy = std::make_shared<const AttentionPolicy>(mechanism(fields));
+    const Layer layer(150, 38);
+    const auto facts = std::make_shared<const TokenFacts>(layer.facts);
+    auto routing = routed(*policy, layer, {0, 150});
+    QVERIFY(routing);
+    LayerRouting explained = *routing;
+    const auto isBits = [](const ChosenRun& run) { return run.isBits(); };
+    const auto asks = [](const ChosenRun& run) { return run.asks(); };
+    std::size_t bits = 0;
+    for (Unit& unit : explained.units) {
+        const RoutedChoices& chosen = *unit.choices;
+        const auto single = std::make_shared<const RoutedChoices>(chosen.explained());
+        bits += static_cast<std::size_t>(std::ranges::count_if(chosen.runs, isBits));
+        QVERIFY(std::ranges::none_of(single->runs, asks));
+        for (std::size_t query = 0; query < 150; ++query) {
+            QCOMPARE(rowText(*single, query), rowText(chosen, query));
+            QVERIFY(single->row(query) == chosen.row(query));
+        }
+        unit.choices = single;
+    }
+    const QByteArray signal(policy->routed.signal.c_str());
+    QCOMPARE(bits > 0, signal == "lsh" || signal == "vertical_slash" || signal == "recent_window");
+    const auto plan = makePlan(policy, testShape(), 1, facts,
+                               std::make_shared<const LayerRouting>(std::move(*routing)), {0, 150});
+    const auto twin = makePlan(policy, testShape(), 1, facts,
+                               std::make_shared<const LayerRouting>(std::move(explained)), {0, 150});
+    QVERIFY(plan && twin);
+    for (int head = 0; head < kHeads; ++head)
+        QVERIFY(*plan->heads[static_cast<std::size_t>(head)] == *twin->heads[static_cast<std::size_t>(head)]);
 }
 
 void tst_Mechanisms::budgetOfNothing_runsNoRouter() {

@@ -187,7 +187,7 @@ void tst_RowChoice::longText_isTheSortedRow() {
         p.routed.scope = static_cast<Scope>(scope);
         const LayerRouting routing = routed(p, layer, {0, kTokens}, 2);
         const std::size_t unit = routing.units.size() - 1;
-        const RoutedChoices& fast = *routing.units[unit].choices;
+        const RoutedChoices fast = routing.units[unit].choices->explained();
         const RoutedChoices slow = Twin(p, layer).choices(unit);
         for (std::size_t i = 0; i < kTokens; ++i)
             if (!std::ranges::equal(fast.row(i), slow.row(i)))
