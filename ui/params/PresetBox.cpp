@@ -1,4 +1,5 @@
 #include "ui/params/PresetBox.h"
+#include "core/policy/PresetTimes.h"
 #include "core/policy/PresetTitle.h"
 #include "core/policy/SignalSpec.h"
 #include "ui/plot/NumberText.h"
@@ -102,7 +103,9 @@ PresetBox::PresetBox(QWidget* parent) : QWidget(parent) {
         auto* item = new QStandardItem(QString::fromStdString(presetTitle(presets[n])));
         item->setData(text(presets[n].name), kIdRole);
         item->setData(static_cast<int>(n), Qt::UserRole);
-        item->setToolTip(describe(presets[n]));
+        const std::string_view time = timeNote(presets[n].name);
+        item->setToolTip(describe(presets[n]) +
+                         (time.empty() ? QString() : QStringLiteral(" %1.").arg(text(time))));
         items->appendRow(item);
     }
     m_list->setModel(items);
