@@ -3,10 +3,12 @@
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/MapView.h"
+#include "ui/views/TokenCanvas.h"
 #include "ui/window/Docks.h"
 #include "ui/window/MainWindow.h"
 #include <QAbstractButton>
 #include <QApplication>
+#include <QComboBox>
 #include <QDockWidget>
 #include <QLabel>
 #include <QLineEdit>
@@ -92,23 +94,64 @@ private slots:
         QTest::addColumn<QSize>("size");
         QTest::addColumn<int>("least"); // pixels of a side of the square of cells
         QTest::newRow("1024x640") << QSize(1024, 640) << 260;
-        QTest::newRow("1280x800") << QSize(1280, 800) << 520;
-        QTest::newRow("1920x1080") << QSize(1920, 1080) << 780;
+        QTest::newRow("1280x800") << QSize(1280, 800) << 560;
+        QTest::newRow("1920x1080") << QSize(1920, 1080) << 860;
     }
 
     void theMapIsTheLargestThing() {
         QFETCH(QSize, size);
         QFETCH(int, least);
         Stage s;
-        s.runs.adopt(test::tinySnapshot());
+        test::TinyOptions options;
+        options.tokens = 128; // labels of tokens, which take room, begin below 79
+        s.runs.adopt(test::tinySnapshot(options));
         s.window.resize(size);
         QTest::qWait(20);
         s.window.action("view.reset")->trigger();
         QTest::qWait(20);
-        const QRectF plot = s.find<MapView>("map")->canvas().mapLayout().plots.front();
-        QCOMPARE(plot.width(), plot.height());
-        QVERIFY2(plot.width() >= least, qPrintable(QString::number(plot.width())));
+        const auto plot = [&s] { return s.find<MapView>("map")->canvas().mapLayout().plots.front(); };
+        QTRY_VERIFY2(plot().width() >= least, qPrintable(QString::number(plot().width())));
+        QCOMPARE(plot().width(), plot().height());
         QVERIFY(s.find<QWidget>("map.legend")->isVisible());
+        // Four lines of the text, and every control in sight.
+        auto* words = s.find<TokenCanvas>("text.reading");
+        if (size.height() >= 800)
+            QVERIFY2(words->viewport()->height() >= 4 * words->tokenRect(0).height(),
+                     qPrintable(QString::number(words->viewport()->height())));
+        for (const char* name : {"map", "text.view"}) {
+            const auto* view = s.find<QWidget>(name);
+            for (const QWidget* control : view->findChildren<QWidget*>())
+                if (control->isVisible() && (qobject_cast<const QAbstractButton*>(control) ||
+                                             qobject_cast<const QComboBox*>(control))) {
+                    const QRect place(control->mapTo(view, QPoint()), control->size());
+                    QVERIFY2(view->rect().contains(place) && place.height() >= 24 && place.width() >= 24,
+                             qPrintable(control->objectName()));
+                }
+        }
+    }
+
+    /// The map's controls stand where they leave the larger map, and no zoom and no second map moves them.
+    void theMapsControls_standWhereTheyLeaveTheLargerMap() {
+        Stage s;
+        s.runs.adopt(test::tinySnapshot());
+        auto* map = s.find<MapView>("map");
+        auto* two = s.find<QToolButton>("map.layout.2");
+        const auto areBeside = [&] {
+            return two->mapTo(map, QPoint()).x() > map->canvas().geometry().center().x() &&
+                   two->mapTo(map, QPoint()).y() > map->canvas().y() + 40;
+        };
+        s.window.resize(1280, 800);
+        s.window.action("view.reset")->trigger();
+        QTRY_VERIFY(areBeside());
+        const QPoint before = two->mapTo(&s.window, QPoint());
+        for (int i = 0; i < 12; ++i)
+            QTest::keyClick(&map->canvas(), Qt::Key_W);
+        QVERIFY(map->canvas().mapLayout().tokenLabels);
+        QTest::mouseClick(two, Qt::LeftButton);
+        QCOMPARE(two->mapTo(&s.window, QPoint()), before);
+        s.window.resize(1024, 640);
+        QTRY_VERIFY(!areBeside());
+        QVERIFY(two->isVisible() && two->mapTo(map, QPoint()).y() < map->canvas().y());
     }
 
     void theDrawer_isClosedAndOpensBelow() {

@@ -5,8 +5,8 @@
 
 namespace fovea::ui {
 
-/// One line of plain text that ends in an ellipsis if it does not fit. text() returns all of it; a tool tip
-/// should show all of it too.
+/// One line of plain text that ends in an ellipsis if it does not fit; several lines with setWordWrap().
+/// text() returns all of it; a tool tip should show all of it too.
 class ElidedLabel : public QLabel {
 public:
     explicit ElidedLabel(QWidget* parent = nullptr) : QLabel(parent) {
@@ -15,7 +15,9 @@ public:
     }
 
 protected:
-    void paintEvent(QPaintEvent*) override {
+    void paintEvent(QPaintEvent* event) override {
+        if (wordWrap())
+            return QLabel::paintEvent(event);
         QPainter painter(this);
         const QString shown = fontMetrics().elidedText(text(), Qt::ElideRight, contentsRect().width());
         const Qt::Alignment at = QStyle::visualAlignment(layoutDirection(), alignment());

@@ -12,9 +12,9 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr double kTitleHeight = 20, kGap = 16, kPaneEdge = 8;
+constexpr double kTitleHeight = 20, kGap = 16, kPaneEdge = 8, kBareEdge = 2;
 /// Room for labels, at scale 1.
-constexpr double kNumberKeyGutter = 18, kTokenKeyGutter = 76, kNumberQueryGutter = 64,
+constexpr double kNumberKeyGutter = 16, kTokenKeyGutter = 76, kNumberQueryGutter = 64,
                  kTokenQueryGutter = 116;
 
 QString cellNumber(float value, bool difference, double cell) {
@@ -215,7 +215,7 @@ MapLayout layoutMap(const MapScene& scene, const QRectF& area) {
     const double top = area.top() + layout.titleHeight + layout.axisWordHeight + layout.keyGutter;
     const double width =
         std::floor((area.width() - layout.queryGutter - kPaneEdge - kGap * (count - 1)) / count);
-    const double height = std::floor(area.bottom() - kPaneEdge - top);
+    const double height = std::floor(area.bottom() - (scene.bare ? kBareEdge : kPaneEdge) - top);
     QSizeF size(std::max(1.0, width), std::max(1.0, height));
     if (scene.bare)
         size = {std::min(size.width(), size.height()), std::min(size.width(), size.height())};

@@ -7,9 +7,11 @@
 #include <QElapsedTimer>
 #include <QTimer>
 #include <QWidget>
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 class QBoxLayout;
 class QButtonGroup;
@@ -80,7 +82,8 @@ protected:
 
 private:
     void buildTools();
-    void arrangeTools(); ///< in one row or two
+    /// In a row over the map, in two rows, or in a column beside it: whatever leaves the largest map.
+    void arrangeTools();
     void takeSnapshot();
     void rebuild();     ///< scene from snapshot, selection and switches
     void showMinimap(); ///< where part of a long text is in sight
@@ -128,7 +131,9 @@ private:
     MapCanvas* m_canvas;
     MapLegend* m_legend;
     MapMinimap* m_minimap;
-    QBoxLayout* m_tools;
+    QBoxLayout *m_all, *m_tools;
+    std::array<QBoxLayout*, 4> m_toolGroups; ///< parts of m_tools
+    std::vector<QWidget*> m_controls;        ///< in them, as Tab goes
     QLabel* m_title;
     MapTip* m_tip;
     QSpinBox *m_layer, *m_head;

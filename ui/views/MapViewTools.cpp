@@ -56,7 +56,7 @@ void MapView::buildTools() {
 
     auto* modeBox = new QWidget(this);
     modeBox->setObjectName(QStringLiteral("map.mode"));
-    auto* modeLine = new QHBoxLayout(modeBox);
+    auto* modeLine = new QBoxLayout(QBoxLayout::LeftToRight, modeBox);
     modeLine->setContentsMargins(0, 0, 0, 0);
     modeLine->setSpacing(0);
     m_modes = new QButtonGroup(this);
@@ -79,7 +79,7 @@ void MapView::buildTools() {
 
     auto* arrangementBox = new QWidget(this);
     arrangementBox->setObjectName(QStringLiteral("map.layout"));
-    auto* arrangementLine = new QHBoxLayout(arrangementBox);
+    auto* arrangementLine = new QBoxLayout(QBoxLayout::LeftToRight, arrangementBox);
     arrangementLine->setContentsMargins(0, 0, 0, 0);
     arrangementLine->setSpacing(0);
     m_arrangements = new QButtonGroup(this);
@@ -129,7 +129,7 @@ void MapView::buildTools() {
 
     m_tools = new QBoxLayout(QBoxLayout::LeftToRight);
     m_tools->setSpacing(4);
-    auto* first = new QHBoxLayout;
+    auto* first = new QBoxLayout(QBoxLayout::LeftToRight);
     first->setSpacing(4);
     m_cellsButton = toolButton(this, QStringLiteral("map.cells"), tr("cells \u25BE"),
                                tr("what a cell stands for, of which heads, and what is left out"));
@@ -144,7 +144,7 @@ void MapView::buildTools() {
     for (QWidget* widget : std::initializer_list<QWidget*>{m_layer, m_head, modeBox, m_cellsButton})
         first->addWidget(widget);
     first->addStretch(1);
-    auto* second = new QHBoxLayout;
+    auto* second = new QBoxLayout(QBoxLayout::LeftToRight);
     second->setSpacing(4);
     for (QWidget* widget : std::initializer_list<QWidget*>{arrangementBox, m_scale, m_pool, m_overlay,
                                                            m_legendSwitch, m_export})
@@ -152,22 +152,24 @@ void MapView::buildTools() {
     second->addWidget(m_title, 1);
     m_tools->addLayout(first);
     m_tools->addLayout(second, 1);
-    auto* all = new QVBoxLayout(this);
-    all->setContentsMargins(8, 3, 0, 0);
-    all->setSpacing(2);
-    all->addLayout(m_tools);
-    all->addWidget(m_canvas, 1);
+    m_toolGroups = {first, modeLine, second, arrangementLine};
+    m_all = new QBoxLayout(QBoxLayout::TopToBottom, this);
+    m_all->setContentsMargins(8, 2, 0, 0);
+    m_all->setSpacing(2);
+    m_all->addLayout(m_tools);
+    m_all->addWidget(m_canvas, 1);
     setFocusProxy(m_canvas);
     // Tab goes as they stand.
-    QList<QWidget*> order{m_layer, m_head};
+    m_controls = {m_layer, m_head};
     for (QAbstractButton* button : m_modes->buttons())
-        order << button;
-    order << m_cellsButton;
+        m_controls.push_back(button);
+    m_controls.push_back(m_cellsButton);
     for (QAbstractButton* button : m_arrangements->buttons())
-        order << button;
-    order << m_scale << m_pool << m_overlay << m_legendSwitch << m_export << m_canvas;
-    for (qsizetype i = 1; i < order.size(); ++i)
-        setTabOrder(order[i - 1], order[i]);
+        m_controls.push_back(button);
+    m_controls.insert(m_controls.end(), {m_scale, m_pool, m_overlay, m_legendSwitch, m_export});
+    for (std::size_t i = 1; i < m_controls.size(); ++i)
+        setTabOrder(m_controls[i - 1], m_controls[i]);
+    setTabOrder(m_controls.back(), m_canvas);
 }
 
 void MapView::resizeEvent(QResizeEvent* event) {
@@ -176,18 +178,47 @@ void MapView::resizeEvent(QResizeEvent* event) {
 }
 
 void MapView::arrangeTools() {
-    // One row of controls where the view is wide enough for them, two where it is not.
-    int needed = 0;
-    for (int i = 0; i < m_tools->count(); ++i)
-        needed += m_tools->itemAt(i)->sizeHint().width() + m_tools->spacing();
-    needed -= m_title->sizeHint().width(); // it may be cut
-    const auto direction = contentsRect().width() - layout()->contentsMargins().left() >= needed
-                               ? QBoxLayout::LeftToRight
-                               : QBoxLayout::TopToBottom;
-    if (direction != m_tools->direction()) {
-        m_tools->setDirection(direction);
-        layout()->activate(); // at once: the canvas must not move under the mouse later
+    constexpr int kColumnSpacing = 2;
+    int row = 0, rowHeight = 0, columnWidth = 0, columnHeight = 0;
+    for (const QWidget* control : m_controls) {
+        const QSize size = control->sizeHint().expandedTo(control->minimumSize());
+        row += size.width() + m_tools->spacing();
+        rowHeight = std::max(rowHeight, size.height() + m_all->spacing());
+        columnWidth = std::max(columnWidth, size.width());
+        columnHeight += size.height() + kColumnSpacing;
     }
+    // Without the labels of tokens, so that a zoom moves no control, and with as many maps as the shape of
+    // the view suggests, so that the buttons for one and two maps stay under the mouse.
+    MapScene plain;
+    plain.bare = true;
+    plain.panes.resize(10 * width() > 19 * height() ? 2 : 1);
+    const QMargins margins = layout()->contentsMargins();
+    const QSize room(width() - margins.left() - margins.right(), height() - margins.top() - margins.bottom());
+    const auto side = [&](int width, int height) {
+        return layoutMap(plain, QRectF(0, 0, width, height)).plots.front().width();
+    };
+    const bool oneRow = room.width() >= row;
+    const double below = side(room.width(), room.height() - rowHeight * (oneRow ? 1 : 2));
+    const bool column = columnHeight <= room.height() &&
+                        side(room.width() - columnWidth - m_all->spacing(), room.height()) > below;
+    const auto all = column ? QBoxLayout::RightToLeft : QBoxLayout::TopToBottom;
+    const auto tools = !column && oneRow ? QBoxLayout::LeftToRight : QBoxLayout::TopToBottom;
+    if (all == m_all->direction() && tools == m_tools->direction())
+        return;
+    m_all->setDirection(all);
+    m_tools->setDirection(tools);
+    m_tools->setSpacing(column ? kColumnSpacing : 4);
+    for (QBoxLayout* group : m_toolGroups)
+        group->setDirection(column ? QBoxLayout::TopToBottom : QBoxLayout::LeftToRight);
+    for (QBoxLayout* group : {m_toolGroups[0], m_toolGroups[2]}) // the others are joined buttons
+        group->setSpacing(column ? kColumnSpacing : 4);
+    for (QWidget* control : m_controls) {
+        const auto usual = qobject_cast<QSpinBox*>(control) ? QSizePolicy::Minimum : QSizePolicy::Fixed;
+        control->setSizePolicy(column ? QSizePolicy::Expanding : usual, QSizePolicy::Fixed);
+    }
+    m_title->setWordWrap(column);
+    m_title->setAlignment(Qt::AlignLeft | (column ? Qt::AlignTop : Qt::AlignVCenter));
+    layout()->activate(); // at once: the canvas must not move under the mouse later
 }
 
 } // namespace fovea::ui

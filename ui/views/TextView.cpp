@@ -90,29 +90,27 @@ void TextView::build() {
     m_colour->addItem(tr("surprisal"), static_cast<int>(TintKind::Surprisal));
     m_colour->addItem(tr("router score"), static_cast<int>(TintKind::RouterScore));
     m_colour->setMinimumHeight(24);
-    m_colour->setMinimumWidth(110); // the list shows the whole words
     m_info = new ElidedLabel(this);
     m_info->setObjectName(QStringLiteral("text.info"));
     m_info->setFont(Theme::second());
-    auto* edit = new QPushButton(tr("Edit"), this);
-    edit->setObjectName(QStringLiteral("text.edit"));
-    edit->setToolTip(tr("Edit the text (F2)"));
-    edit->setMinimumHeight(24);
+    m_edit = new QPushButton(tr("Edit"), this);
+    m_edit->setObjectName(QStringLiteral("text.edit"));
+    m_edit->setToolTip(tr("Edit the text (F2)"));
+    m_edit->setMinimumHeight(24);
 
-    auto* head = new QHBoxLayout;
-    head->setContentsMargins(8, 1, 8, 1);
-    head->setSpacing(4);
-    head->addWidget(m_readingButton);
-    head->addWidget(m_stripButton);
-    head->addSpacing(8);
-    auto* colourLabel = new QLabel(tr("Colour"), this);
-    colourLabel->setTextFormat(Qt::PlainText);
-    colourLabel->setBuddy(m_colour);
-    head->addWidget(colourLabel);
-    head->addWidget(m_colour);
-    head->addSpacing(8);
-    head->addWidget(m_info, 1);
-    head->addWidget(edit);
+    m_controls = new QBoxLayout(QBoxLayout::LeftToRight);
+    m_controls->addWidget(m_readingButton);
+    m_controls->addWidget(m_stripButton);
+    m_colourLabel = new QLabel(tr("Colour"), this);
+    m_colourLabel->setTextFormat(Qt::PlainText);
+    m_colourLabel->setBuddy(m_colour);
+    m_colourLabel->setContentsMargins(8, 0, 0, 0);
+    m_controls->addWidget(m_colourLabel);
+    m_controls->addWidget(m_colour);
+    m_info->setContentsMargins(8, 0, 0, 0);
+    m_controls->addWidget(m_info, 1);
+    m_controls->addWidget(m_edit);
+    m_controls->addStretch(0);
 
     m_reading = new TokenCanvas(TokenCanvas::Shape::Reading, m_context.selection, this);
     m_reading->setObjectName(QStringLiteral("text.reading"));
@@ -166,10 +164,14 @@ void TextView::build() {
         m_strip->setMatches(m_search->marks());
     });
     connect(m_search, &SearchBar::shutByUser, this, [this] { m_pages->currentWidget()->setFocus(); });
-    column->addLayout(head);
+    m_body = new QBoxLayout(QBoxLayout::TopToBottom);
+    m_body->setSpacing(0);
+    m_body->addLayout(m_controls);
+    m_body->addWidget(m_pages, 1);
     column->addWidget(m_search);
-    column->addWidget(m_pages, 1);
+    column->addLayout(m_body, 1);
     column->addWidget(m_legend);
+    arrangeControls();
     setFocusProxy(m_reading);
 
     for (QToolButton* button : {m_readingButton, m_stripButton})
@@ -181,9 +183,31 @@ void TextView::build() {
         });
     connect(m_colour, &QComboBox::currentIndexChanged, this,
             [this] { setTintKind(static_cast<TintKind>(m_colour->currentData().toInt())); });
-    connect(edit, &QPushButton::clicked, this, &TextView::startEditing);
+    connect(m_edit, &QPushButton::clicked, this, &TextView::startEditing);
     connect(apply, &QPushButton::clicked, this, [this] { endEdit(true); });
     connect(cancel, &QPushButton::clicked, this, [this] { endEdit(false); });
+}
+
+void TextView::arrangeControls() {
+    constexpr int kLow = 200, kWide = 480, kLeastColour = 110;
+    const bool beside = height() < kLow && width() >= kWide;
+    m_body->setDirection(beside ? QBoxLayout::RightToLeft : QBoxLayout::TopToBottom);
+    m_controls->setDirection(beside ? QBoxLayout::TopToBottom : QBoxLayout::LeftToRight);
+    m_controls->setContentsMargins(beside ? 4 : 8, 1, beside ? 4 : 8, 1);
+    m_controls->setSpacing(beside ? 1 : 4);
+    m_colourLabel->setVisible(!beside);
+    m_info->setVisible(!beside); // the top of the window says the same
+    // As wide as the buttons: the legend names what is chosen, and the list shows the whole words.
+    m_colour->setMinimumWidth(beside ? 0 : kLeastColour);
+    m_colour->setSizePolicy(beside ? QSizePolicy::Ignored : QSizePolicy::Preferred, QSizePolicy::Fixed);
+    for (QToolButton* button : {m_readingButton, m_stripButton})
+        button->setSizePolicy(beside ? QSizePolicy::Expanding : QSizePolicy::Fixed, QSizePolicy::Fixed);
+    m_edit->setSizePolicy(beside ? QSizePolicy::Ignored : QSizePolicy::Minimum, QSizePolicy::Fixed);
+}
+
+void TextView::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    arrangeControls();
 }
 
 void TextView::showSnapshot(SnapshotPtr newest, SnapshotPtr complete) {

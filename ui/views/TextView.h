@@ -5,8 +5,10 @@
 #include <QWidget>
 #include <memory>
 
+class QBoxLayout;
 class QComboBox;
 class QLabel;
+class QPushButton;
 class QStackedWidget;
 class QToolButton;
 
@@ -42,11 +44,13 @@ public slots:
 protected:
     void keyPressEvent(QKeyEvent* event) override;
     void showEvent(QShowEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
     bool eventFilter(QObject* watched, QEvent* event) override;
 
 private:
     void build();
-    void refresh(); ///< updates everything that has changed
+    void arrangeControls(); ///< over the text, or beside it where the view is low
+    void refresh();         ///< updates everything that has changed
     void refreshCells();
     void refreshMarks();
     void requestTint(); ///< one in flight, the newest wish wins
@@ -74,6 +78,8 @@ private:
 
     TokenCanvas* m_reading = nullptr;
     TokenCanvas* m_strip = nullptr;
+    QBoxLayout *m_body = nullptr, *m_controls = nullptr;
+    QLabel* m_colourLabel = nullptr;
     QStackedWidget* m_pages = nullptr;
     QWidget* m_editPage = nullptr;
     TextEditor* m_editor = nullptr;
@@ -83,6 +89,7 @@ private:
     QLabel* m_info = nullptr;
     QToolButton* m_readingButton = nullptr;
     QToolButton* m_stripButton = nullptr;
+    QPushButton* m_edit = nullptr;
 };
 
 } // namespace fovea::ui

@@ -90,7 +90,7 @@ void TokenCanvas::rebuild() {
     const QFontMetricsF metrics(textFont());
     TextLayout::Style style;
     style.space = metrics.horizontalAdvance(QLatin1Char(' '));
-    style.lineHeight = std::ceil(metrics.height()) + kMarkRoom + 2;
+    style.lineHeight = std::ceil(metrics.height()) + kMarkRoom + 1;
     if (m_shape == Shape::Strip) {
         style.width = 0;
         style.padding = 5;
@@ -123,7 +123,7 @@ void TokenCanvas::placeScrollBars() {
     } else {
         const int room = viewport()->height();
         verticalScrollBar()->setPageStep(room);
-        verticalScrollBar()->setSingleStep(26);
+        verticalScrollBar()->setSingleStep(24);
         verticalScrollBar()->setRange(0, std::max(0, static_cast<int>(m_layout.height() + kMargin) - room));
     }
 }

@@ -13,7 +13,7 @@ enum TokenMark : std::uint8_t {
 };
 
 /// Height under a word that its marks take.
-inline constexpr double kMarkRoom = 9;
+inline constexpr double kMarkRoom = 7;
 
 /// One set of TokenMark bits per token of the visible layer and `head`; `query` >= 0: keys routed for that
 /// query, else for any. Empty while the layer has no plan. Cost: the routed choices of one head.

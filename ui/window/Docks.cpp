@@ -18,23 +18,30 @@ namespace {
 constexpr int kStateVersion = 4; ///< of saveState(): raised when docks come or go
 constexpr QSize kUsualSize{1280, 800};
 constexpr QSize kFrame{16, 48}; ///< of a window manager: borders, title bar
-constexpr int kLeftWidth = 290, kRightWidth = 290, kWidestRight = 480;
-constexpr int kBars = 20;        ///< less width than height: bars above and below, labels beside the map
-constexpr int kTools = 50;       ///< height over the map, without the map's labels
-constexpr int kLabels = 60;      ///< width of the labels beside the map
+constexpr int kLeftWidth = 250, kRightWidth = 310, kWidestRight = 480;
+// Around the square of a map's cells: labels and margins, and the controls in a row over it or in a column
+// beside it (MapView::arrangeTools).
+constexpr int kOver = 20, kBeside = 80, kToolRow = 28, kToolColumn = 68;
 constexpr int kTextBeside = 400; ///< width of the text beside the map, for its controls
+constexpr int kFourLines = 122;  ///< height of the text under the map: four lines, legend
+constexpr int kLow = 600;        ///< a centre of less height has less text
 
 int heightOfText(int height) {
-    return std::max(kLeastText, height / 7);
+    return height < kLow ? kLeastText : std::max(kFourLines, height / 7);
+}
+
+/// The side of the square of cells in a map view of this size.
+int squareIn(int width, int height) {
+    return std::max(std::min(height - kOver - kToolRow, width - kBeside),
+                    std::min(height - kOver, width - kBeside - kToolColumn));
 }
 
 /// Whether the square map is larger with the text beside it than with the text under it.
 bool textFitsBeside(QSize centre) {
-    const int beside = std::min(centre.height() - kTools, centre.width() - kTextBeside - kLabels);
-    const int over =
-        std::min(centre.height() - heightOfText(centre.height()) - kTools, centre.width() - kLabels);
-    const bool twoMaps = 10 * centre.width() > 19 * (centre.height() - heightOfText(centre.height()));
-    return !twoMaps && beside > over; // see MapView::arrangement
+    const int under = centre.height() - heightOfText(centre.height());
+    const bool twoMaps = 10 * centre.width() > 19 * under; // see MapView::arrangement
+    return !twoMaps &&
+           squareIn(centre.width() - kTextBeside, centre.height()) > squareIn(centre.width(), under);
 }
 
 /// The dock, or what is to have the focus inside a widget.
@@ -192,10 +199,10 @@ void Docks::show(const QString& name) {
 void Docks::size() {
     const QList<QDockWidget*> left = at(Left), right = at(Right);
     // A square map has as much width as the window has height for it; the panel beside it takes the rest.
-    const int square = m_window.height() - kLeastText - kBars;
+    const int square = m_centre.height() - heightOfText(m_centre.height()) - kOver;
     const bool beside =
         textFitsBeside({m_window.width() - kLeftWidth - kRightWidth, m_centre.height()}) && m_oneMap;
-    const int rest = beside ? kRightWidth : m_window.width() - kLeftWidth - square;
+    const int rest = beside ? kRightWidth : m_window.width() - kLeftWidth - square - kBeside - kToolColumn;
     m_window.resizeDocks({left.front(), right.front()},
                          {kLeftWidth, std::clamp(rest, kRightWidth, kWidestRight)}, Qt::Horizontal);
     m_window.resizeDocks({right.front(), right.back()}, {45, 55}, Qt::Vertical);
@@ -204,7 +211,8 @@ void Docks::size() {
 
 void Docks::sizeCentre() {
     if (m_centre.orientation() == Qt::Horizontal) {
-        const int map = std::min(m_centre.width() - kTextBeside, m_centre.height() + kLabels - kTools);
+        const int map =
+            std::min(m_centre.width() - kTextBeside, m_centre.height() - kOver - kToolRow + kBeside);
         m_centre.setSizes({map, m_centre.width() - map});
         return;
     }

@@ -76,6 +76,6 @@ private:
 [[nodiscard]] QSize firstWindowSize(QSize available);
 
 inline constexpr QSize kLeastWindow{1024, 640};
-inline constexpr int kLeastText = 112; ///< height: controls, four lines, legend
+inline constexpr int kLeastText = 112; ///< height: three lines and the legend
 
 } // namespace fovea::ui

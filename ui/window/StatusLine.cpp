@@ -39,7 +39,7 @@ QString shareOf(double share, const QString& whole) {
 StatusLine::StatusLine(RequestModel& requests, RunController& runs, QWidget* parent)
     : QWidget(parent), m_requests(requests), m_runs(runs) {
     setObjectName(QStringLiteral("status"));
-    setFixedHeight(26);
+    setFixedHeight(24);
     auto* line = new QHBoxLayout(this);
     line->setContentsMargins(12, 0, 8, 0);
     line->setSpacing(4);

@@ -68,7 +68,7 @@ TopBar::TopBar(ViewContext context, Documents& documents, PinnedRuns& runs, QWid
     auto* line = new QHBoxLayout;
     m_line = line;
     m_column->addLayout(line);
-    line->setContentsMargins(8, 1, 8, 2);
+    line->setContentsMargins(8, 0, 8, 1);
     line->setSpacing(12);
     m_text = makeButton(QStringLiteral("top.text"), QStringLiteral("text"), inside);
     m_text->setPopupMode(QToolButton::InstantPopup);
