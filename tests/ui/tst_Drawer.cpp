@@ -4,6 +4,7 @@
 #include "tests/support/WindowStage.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
+#include "ui/views/RooflineView.h"
 #include <QAbstractButton>
 #include <QApplication>
 #include <QClipboard>
@@ -173,6 +174,28 @@ private slots:
         QCOMPARE(ladder->model()->rowCount(), 4);
         for (int row = 0; row < 4; ++row)
             QVERIFY2(at(ladder, row, 1).endsWith(QStringLiteral(" s")), qPrintable(at(ladder, row, 1)));
+        // The roofline has what the run counted and timed.
+        const auto* roof = w.find<RooflineView>("profile.roofline");
+        QVERIFY(roof->isVisible());
+        const Snapshot& run = *w.runs.lastComplete();
+        const std::vector<RoofPoint> points = roofPoints(run);
+        QCOMPARE(points.size(), std::size_t{2});
+        const ArmCost& own = run.propagated->cost.hybrid;
+        QCOMPARE(points[1].gflops(), static_cast<double>(own.attentionFlops) / own.attention.median * 1e-9);
+        const ModelShape& shape = run.model->shape;
+        QCOMPARE(points[1].bytes, 4.0 * static_cast<double>(run.tokens->size()) * shape.layers *
+                                      shape.headDim * 2 * (shape.heads + shape.kvHeads));
+        const Peak peak{1, 100, 0, 10};
+        QCOMPARE(roofAt(peak, 2), 20.0);
+        QCOMPARE(roofAt(peak, 50), 100.0);
+        for (const RoofPoint& point : points)
+            QVERIFY2(roof->sentence().contains(threeDigits(point.gflops()) + QStringLiteral(" Gflop/s at ")),
+                     qPrintable(roof->sentence()));
+        // The pixel where B's point stands has its colour.
+        const QPointF place = roof->placeOf(points[1].intensity(), points[1].gflops());
+        const QImage picture = w.find<QWidget>("profile.roofline")->grab().toImage();
+        QCOMPARE(QColor(picture.pixel((place * picture.devicePixelRatio()).toPoint())),
+                 Theme::current().armB);
         const auto ink = [&] { return ladder->model()->index(0, 1).data(Qt::ForegroundRole); };
         QVERIFY(!ink().isValid());
         w.requests.setParam(*findParam("window"), ParamValue(std::int64_t{3}));

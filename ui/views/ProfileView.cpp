@@ -1,9 +1,11 @@
 #include "ui/views/ProfileView.h"
 #include "core/engine/SameResult.h"
+#include "core/kernels/Peak.h"
 #include "ui/models/ProfileModels.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/PlainTable.h"
+#include "ui/views/RooflineView.h"
 #include <QHBoxLayout>
 #include <QHeaderView>
 #include <QLabel>
@@ -21,6 +23,12 @@ namespace {
 
 const std::string kLadderKey = "profile.ladder";
 constexpr std::size_t kSteps = 8; ///< timed with a cache
+
+struct Measured {
+    Ladder ladder;
+    Peak peak;
+    std::vector<RoofPoint> points;
+};
 
 /// A bar under the number, as long as the share. A share above 1 fills it and is told by the number.
 class ShareBar : public QStyledItemDelegate {
@@ -43,8 +51,8 @@ public:
 
 ProfileView::ProfileView(ViewContext context, QWidget* parent)
     : QWidget(parent), m_context(context), m_cost(new ShareTableModel(this)),
-      m_layers(new ShareTableModel(this)), m_ladder(new ShareTableModel(this)), m_state(new QLabel),
-      m_measure(new QPushButton) {
+      m_layers(new ShareTableModel(this)), m_ladder(new ShareTableModel(this)), m_roofline(new RooflineView),
+      m_state(new QLabel), m_measure(new QPushButton) {
     setObjectName(QStringLiteral("profile.view"));
     m_state->setObjectName(QStringLiteral("profile.state"));
     m_state->setTextFormat(Qt::PlainText);
@@ -52,7 +60,8 @@ ProfileView::ProfileView(ViewContext context, QWidget* parent)
     m_state->setWordWrap(true);
     m_measure->setObjectName(QStringLiteral("profile.measure"));
     m_measure->setToolTip(
-        tr("Times one more token under full attention and B, each with and without a cache"));
+        tr("Times one more token under full attention and B, each with and without a cache, and the peak of "
+           "this machine"));
     auto* line = new QHBoxLayout;
     line->setSpacing(8);
     line->addWidget(m_state, 1);
@@ -62,6 +71,7 @@ ProfileView::ProfileView(ViewContext context, QWidget* parent)
     tables->addWidget(addTable(m_cost, QStringLiteral("profile.cost"), tr("Cost of the whole run")), 4);
     tables->addWidget(addTable(m_layers, QStringLiteral("profile.layers"), tr("Pairs of each layer")), 3);
     tables->addWidget(addTable(m_ladder, QStringLiteral("profile.ladder"), tr("Time of one token more")), 3);
+    tables->addWidget(m_roofline, 3);
     auto* column = new QVBoxLayout(this);
     column->setContentsMargins(8, 4, 8, 4);
     column->setSpacing(4);
@@ -145,18 +155,24 @@ void ProfileView::measure() {
         return;
     m_measuring = idOf(*done);
     m_fault.clear();
-    m_context.runs.fetch<Ladder>(
+    m_context.runs.fetch<Measured>(
         this, {kLadderKey, Urgency::Background},
-        [done](const WorkContext& work) { return runLadder(*done, done->request->policy, kSteps, work); },
-        [this](const Result<Ladder>& ladder) {
+        [done](const WorkContext& work) -> Result<Measured> {
+            Result<Ladder> ladder = runLadder(*done, done->request->policy, kSteps, work);
+            FOVEA_TRY(ladder);
+            return Measured{std::move(*ladder), measurePeak(done->request->isa, work.threads),
+                            roofPoints(*done)};
+        },
+        [this](const Result<Measured>& result) {
             const std::optional<RunId> measured = std::exchange(m_measuring, {});
-            if (ladder) {
+            if (result) {
                 m_measured = measured;
-                m_prompt = ladder->prompt;
-                m_steps = ladder->steps;
-                showLadder(*m_ladder, *ladder);
-            } else if (ladder.error().code != ErrorCode::Cancelled) {
-                m_fault = QString::fromStdString(ladder.error().message);
+                m_prompt = result->ladder.prompt;
+                m_steps = result->ladder.steps;
+                showLadder(*m_ladder, result->ladder);
+                m_roofline->show(result->peak, result->points);
+            } else if (result.error().code != ErrorCode::Cancelled) {
+                m_fault = QString::fromStdString(result.error().message);
             }
             showState();
         });
@@ -185,12 +201,15 @@ QString ProfileView::runWords() {
 }
 
 QString ProfileView::ladderWords() {
-    if (m_measured)
-        m_ladder->setOld(standing(*m_measured) != Standing::Current);
+    if (m_measured) {
+        const bool old = standing(*m_measured) != Standing::Current;
+        m_ladder->setOld(old);
+        m_roofline->setOld(old);
+    }
     if (!m_fault.isEmpty())
         return m_fault;
     if (m_measuring)
-        return tr("Measuring the ladder of r%1.").arg(m_measuring->generation);
+        return tr("Measuring ladder and roofline of r%1.").arg(m_measuring->generation);
     if (m_measured)
         return tr("Ladder of r%1: %2 tokens after a prompt of %3.")
             .arg(m_measured->generation)
@@ -206,13 +225,13 @@ void ProfileView::showState() {
     const SnapshotPtr done = m_context.runs.lastComplete();
     const bool can = canMeasure() && !m_measuring;
     m_measure->setEnabled(can);
-    m_measure->setText(tr("Measure the ladder"));
+    m_measure->setText(tr("Measure ladder and roofline"));
     if (can && done->propagated) {
         // Two prompts with a cache, and three runs of the whole prefix without one, of each arm.
         const Cost& cost = done->propagated->cost;
         const double about = 4 * (cost.full.total.median + cost.hybrid.total.median);
         if (about > 0)
-            m_measure->setText(tr("Measure the ladder, about %1 s").arg(threeDigits(about)));
+            m_measure->setText(tr("Measure ladder and roofline, about %1 s").arg(threeDigits(about)));
     }
 }
 

@@ -13,13 +13,15 @@ class QTableView;
 
 namespace fovea::ui {
 
+class RooflineView;
 class ShareTableModel;
 
 /// What the run cost: counted and measured rows for the whole run, the counted pairs of each layer, and the
 /// ladder of full and hybrid attention with and without a cache. The first two are of the last finished run;
 /// the ladder takes several runs and is measured when its button is pressed, which says about how long it
-/// takes. It is given up when another text or model is set. Object names: profile.cost, profile.layers,
-/// profile.ladder, profile.measure, profile.state.
+/// takes, and with it the peak of the machine, for the roofline (RooflineView). It is given up when another
+/// text or model is set. Object names: profile.cost, profile.layers, profile.ladder, profile.measure,
+/// profile.state.
 class ProfileView : public QWidget {
     Q_OBJECT
 public:
@@ -49,6 +51,7 @@ private:
 
     ViewContext m_context;
     ShareTableModel *m_cost, *m_layers, *m_ladder;
+    RooflineView* m_roofline;
     QLabel* m_state;
     QPushButton* m_measure;
     std::weak_ptr<const Snapshot> m_seen;  ///< that the two tables were made from
