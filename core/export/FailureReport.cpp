@@ -12,8 +12,8 @@ namespace {
 using json::Json;
 using json::number;
 
-constexpr LostKind kKinds[] = {LostKind::RepeatedLine, LostKind::Quotation, LostKind::Number, LostKind::Name,
-                               LostKind::Word};
+constexpr LostKind kLostKinds[] = {LostKind::RepeatedLine, LostKind::Quotation, LostKind::Number,
+                                   LostKind::Name, LostKind::Word};
 
 Json failureJson(const TextFailures& text, std::size_t n) {
     const PolicyFailure& one = text.failures[n];
@@ -65,7 +65,7 @@ std::string failuresJson(const DocumentHead& head, const std::vector<TextFailure
         doc["texts"].push_back(std::move(one));
     }
     doc["kinds"] = Json::object();
-    for (const LostKind kind : kKinds) {
+    for (const LostKind kind : kLostKinds) {
         std::size_t count = 0;
         for (const TextFailures& text : texts)
             count += static_cast<std::size_t>(
