@@ -128,6 +128,18 @@ private slots:
                              qPrintable(control->objectName()));
                 }
         }
+        // The search takes its room from the words, not from the controls.
+        const auto places = [&s] {
+            std::vector<QRect> all;
+            for (const char* name : {"text.mode.reading", "text.mode.strip", "text.colour", "text.edit"})
+                all.push_back(s.find<QWidget>(name)->geometry());
+            return all;
+        };
+        const std::vector<QRect> before = places();
+        s.window.action("edit.find")->trigger();
+        QTRY_VERIFY(s.find<QWidget>("text.search")->isVisible());
+        QTest::qWait(20);
+        QCOMPARE(places(), before);
     }
 
     /// The map's controls stand where they leave the larger map, and no zoom and no second map moves them.

@@ -167,8 +167,12 @@ void TextView::build() {
     m_body = new QBoxLayout(QBoxLayout::TopToBottom);
     m_body->setSpacing(0);
     m_body->addLayout(m_controls);
-    m_body->addWidget(m_pages, 1);
-    column->addWidget(m_search);
+    // The search takes its room from the text, not from the controls beside it.
+    auto* searched = new QVBoxLayout;
+    searched->setSpacing(0);
+    searched->addWidget(m_search);
+    searched->addWidget(m_pages, 1);
+    m_body->addLayout(searched, 1);
     column->addLayout(m_body, 1);
     column->addWidget(m_legend);
     arrangeControls();
