@@ -186,6 +186,26 @@ private slots:
         QCOMPARE(clicks.size(), 1);
     }
 
+    /// Values that no loss has neither press the others together nor leave the plot.
+    void wildPredictions_standAtTheEdge() {
+        CurvePlot plot;
+        plot.resize(500, 300);
+        plot.setAxes("pairs", {"next-token KL", true, true, 0});
+        plot.setPoints({{1.0, 0.0, CurveMark::Full, -1},
+                        {0.2, 0.1, CurveMark::Front, 0},
+                        {0.4, 0.01, CurveMark::Front, 1},
+                        {0.5, 1e6, CurveMark::Front, 2},
+                        {0.6, 1e-19, CurveMark::Front, 3}});
+        plot.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&plot));
+        plot.grab();
+        QVERIFY(plot.positionOf(0).y() - plot.positionOf(1).y() > 15);
+        QVERIFY(plot.positionOf(2).y() > plot.positionOf(0).y() && plot.positionOf(2).y() < plot.height());
+        QVERIFY(plot.positionOf(3).y() >= 0 && plot.positionOf(3).y() < plot.positionOf(1).y());
+        plot.setPoints({{0.5, 1e6, CurveMark::Front, 0}}); // nothing else
+        QVERIFY(plot.positionOf(0).y() > 0 && plot.positionOf(0).y() < plot.height());
+    }
+
     void nothingIsSweptUnasked_andTheButtonSaysWhatItCosts() {
         const auto snapshot = finished(60);
         Shown s(*snapshot->request);

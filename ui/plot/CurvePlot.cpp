@@ -14,6 +14,7 @@ namespace fovea::ui {
 namespace {
 
 constexpr double kLeastLoss = 1e-7;
+constexpr double kMostLoss = 100; ///< nats; guessing among a vocabulary costs about 11
 
 constexpr double kReach = 10; // distance in pixels at which a click still hits a mark
 
@@ -98,7 +99,7 @@ void CurvePlot::setPoints(std::vector<CurvePoint> points) {
 
 double CurvePlot::yOf(const CurvePoint& point) const {
     // A logarithmic axis has no position for "equal", so it is drawn at the last tick, with that label.
-    return m_axis.logarithmic ? std::max(point.fidelity, m_lowest) : point.fidelity;
+    return m_axis.logarithmic ? std::clamp(point.fidelity, m_lowest, m_highest) : point.fidelity;
 }
 
 void CurvePlot::rebuild() {
@@ -127,8 +128,9 @@ void CurvePlot::rebuild() {
     }
     if (m_axis.logarithmic) {
         // Less than this is rounding, and would press all other points together: it is drawn as equal.
-        m_lowest = std::pow(10.0, std::floor(std::log10(std::max(low, kLeastLoss)) - 0.3));
-        m_highest = std::pow(10.0, std::log10(high) + 0.15);
+        m_lowest = std::pow(10.0, std::floor(std::log10(std::clamp(low, kLeastLoss, kMostLoss)) - 0.3));
+        // A prediction can be any number. More than this stands at the edge.
+        m_highest = std::pow(10.0, std::log10(std::clamp(high, kLeastLoss, kMostLoss)) + 0.15);
     } else {
         const double pad =
             std::max(1e-6, (std::max(high, m_axis.equalValue) - std::min(low, m_axis.equalValue)) * 0.08);
@@ -209,7 +211,9 @@ void CurvePlot::rebuild() {
                 y.append(yOf(p));
                 const bool band = std::isfinite(p.low) && std::isfinite(p.high);
                 below.append(band ? yOf(p) - (m_axis.logarithmic ? std::max(p.low, m_lowest) : p.low) : 0);
-                above.append(band ? p.high - yOf(p) : 0);
+                above.append(
+                    band ? std::max(0.0, (m_axis.logarithmic ? std::min(p.high, m_highest) : p.high) - yOf(p))
+                         : 0);
             }
         if (x.isEmpty())
             continue;
