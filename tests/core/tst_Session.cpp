@@ -194,7 +194,11 @@ void tst_Session::hostileDocuments_areAnsweredInOneLine_data() {
     QTest::newRow("session") << 0 << QByteArray::fromStdString(sessionToJson(session));
     QTest::newRow("policy") << 1 << QByteArray::fromStdString(policyToJson(heads));
     const QDir lessons(QStringLiteral(FOVEA_SOURCE_DIR "/resources/lessons"));
-    for (const QString& name : lessons.entryList({QStringLiteral("*.json")})) {
+    // Between them they have every key; all eight would take a minute under the sanitizers.
+    const QStringList names = lessons.entryList({QStringLiteral("01*.json"), QStringLiteral("02*.json"),
+                                                 QStringLiteral("05*.json"), QStringLiteral("07*.json")});
+    QCOMPARE(names.size(), 4);
+    for (const QString& name : names) {
         QFile file(lessons.filePath(name));
         QVERIFY(file.open(QIODevice::ReadOnly));
         QTest::newRow(qPrintable(name)) << 2 << file.readAll();
