@@ -88,6 +88,11 @@ private slots:
         QTest::mouseClick(find("drawer.curve"), Qt::LeftButton);
         QTRY_VERIFY(!find("tune.view")->isVisible() && find("curve.plot")->isVisible());
         QVERIFY(find("dock.curve")->isAncestorOf(find("curve.plot")) && find("curve.find")->isVisible());
+        // Also by its menu entry, which shows the panel while the window is laid out.
+        s.window.action("view.tune")->trigger();
+        QTRY_VERIFY(find("tune.view")->isVisible());
+        s.find<QDockWidget>("dock.curve")->toggleViewAction()->trigger();
+        QTRY_VERIFY(!find("tune.view")->isVisible() && find("curve.plot")->isVisible());
     }
 
     void theMapIsTheLargestThing_data() {

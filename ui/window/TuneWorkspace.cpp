@@ -25,14 +25,18 @@ TuneWorkspace::TuneWorkspace(QMainWindow& window, ViewContext context, QSplitter
     m_tune->hide();
     m_sensitivity->hide();
     window.setCentralWidget(m_outer);
-    // Whoever opens the panel of the curve wants it there.
-    connect(&curveDock, &QDockWidget::visibilityChanged, this, [this](bool visible) {
-        if (visible && m_on && m_curveDock.toggleViewAction()->isChecked()) {
+    // Whoever opens the panel of the curve wants it there. The signal comes from inside the layout of the
+    // window, which must not be restored before it is done.
+    connect(
+        &curveDock, &QDockWidget::visibilityChanged, this,
+        [this] {
+            if (!m_on || !m_curveDock.isVisible() || !m_curveDock.toggleViewAction()->isChecked())
+                return;
             setOn(false);
             m_curveDock.show();
             m_curveDock.raise();
-        }
-    });
+        },
+        Qt::QueuedConnection);
 }
 
 void TuneWorkspace::setOn(bool on) {
