@@ -17,6 +17,7 @@
 #include <QTemporaryDir>
 #include <QTest>
 #include <QToolButton>
+#include <random>
 
 using namespace fovea;
 using namespace fovea::ui;
@@ -93,6 +94,46 @@ private slots:
         QTRY_VERIFY(find("tune.view")->isVisible());
         s.find<QDockWidget>("dock.curve")->toggleViewAction()->trigger();
         QTRY_VERIFY(!find("tune.view")->isVisible() && find("curve.plot")->isVisible());
+    }
+
+    /// Workspaces, panels that open, close, float and come back, in any order and at any stage of the layout.
+    void panelsAndWorkspaces_inAnyOrder() {
+        Stage s;
+        s.runs.adopt(test::tinySnapshot());
+        s.window.resize(1280, 800);
+        const auto docks = s.window.findChildren<QDockWidget*>(QString(), Qt::FindDirectChildrenOnly);
+        QVERIFY(docks.size() > 5);
+        std::mt19937 random(1);
+        for (int step = 0; step < 400; ++step) {
+            QDockWidget* dock = docks[static_cast<int>(random() % static_cast<unsigned>(docks.size()))];
+            switch (random() % 8) {
+            case 0:
+            case 1:
+                s.window.action("view.tune")->trigger();
+                break;
+            case 2:
+                s.window.action("view.explore")->trigger();
+                break;
+            case 3:
+                dock->setFloating(!dock->isFloating());
+                break;
+            case 4:
+                s.find<QDockWidget>("dock.curve")->toggleViewAction()->trigger();
+                break;
+            case 5:
+                if (random() % 4 == 0)
+                    s.window.action("view.reset")->trigger();
+                break;
+            default:
+                dock->toggleViewAction()->trigger();
+            }
+            if (random() % 3 != 0)
+                QCoreApplication::processEvents();
+        }
+        s.window.action("view.explore")->trigger();
+        s.window.action("view.reset")->trigger();
+        QTRY_VERIFY(s.find<QDockWidget>("dock.curve")->isAncestorOf(s.find<QWidget>("curve.plot")));
+        QVERIFY(!s.find<QWidget>("tune.view")->isVisible());
     }
 
     void theMapIsTheLargestThing_data() {
