@@ -183,6 +183,7 @@ Outcome<> run(const Options& options, Session& session) {
     warm.maxTokens = kWarmTokens;
     warm.policy = AttentionPolicy{};
     warm.against.reset();
+    warm.other.reset();
     Result<std::shared_ptr<const Snapshot>> warmed = engine.run(warm, {}, run.work);
     FOVEA_TRY(warmed);
     const ModelShape& shape = (*warmed)->model->shape;
@@ -242,6 +243,7 @@ Command addAnalyze(CLI::App& program) {
     addTextRunOptions(*app, options->text,
                       "Write report.html, report.json, routing.csv and pictures into this folder.");
     addAgainstOption(*app, options->text);
+    addOtherOptions(*app, options->text);
     app->add_option("--repeat", options->repeat,
                     "Time both arms this many times and report median and spread. Default: 1.")
         ->type_name("N")
@@ -269,6 +271,7 @@ Command addAnalyze(CLI::App& program) {
         "Examples:\n  fovea analyze page.txt\n  fovea analyze page.txt --out report\n"
         "  fovea analyze page.txt --window 64 --sinks 4 --route group_dot --route-count 16 --repeat 5\n"
         "  fovea analyze page.txt --policy snapkv --against streaming\n"
+        "  fovea analyze page.txt --against-text other.txt\n"
         "  fovea analyze - --policy window-sinks --json < page.txt");
     return {app, [options](Session& session) { return run(*options, session); }};
 }

@@ -1,6 +1,7 @@
 #include "app/AnalyzeTable.h"
 #include "core/base/Memory.h"
 #include "core/engine/ArmComparison.h"
+#include "core/engine/RunComparison.h"
 #include "core/policy/SignalSpec.h"
 #include <cmath>
 #include <cstdarg>
@@ -147,6 +148,53 @@ std::string armRows(const Snapshot& snapshot) {
                             compared->top1Between);
 }
 
+/// Two texts or two models, each with its figures against its own full attention.
+std::string runRows(const Snapshot& snapshot) {
+    const std::optional<RunComparison> compared = compareRuns(snapshot);
+    if (!compared)
+        return "  not run\n";
+    const OtherRun& other = *snapshot.request->other;
+    const Snapshot& own = *snapshot.other;
+    const bool texts = other.modelPath.empty();
+    std::string text = texts ? "  two texts under one policy; A: " + other.name + "\n"
+                             : "  two models on one text; A: " + own.model->info.name +
+                                   ", B: " + snapshot.model->info.name + "\n";
+    const TokenAlignment& alignment = *snapshot.alignment;
+    text += alignment.by == AlignedBy::Tokens
+                ? std::string("  the tokens agree one to one\n")
+                : formatted(
+                      "  the tokens do not agree; aligned by equal words: %zu of %zu tokens of A, %zu of %zu "
+                      "of B\n",
+                      alignment.alignedA(), alignment.countA, alignment.alignedB(), alignment.countB);
+    text += row("", "A", "B", "B - A");
+    const auto line = [&](const char* name, double x, double y) {
+        text += row(name, formatted("%.5f", x), formatted("%.5f", y), formatted("%+.5f", y - x));
+    };
+    const auto counts = [&](const char* name, std::uint64_t x, std::uint64_t y) {
+        text += row(name, std::to_string(x), std::to_string(y), "");
+    };
+    counts("tokens", own.tokens->size(), snapshot.tokens->size());
+    counts("pairs read", compared->pairsA, compared->pairsB);
+    const ArmFigures &a = compared->a, &b = compared->b;
+    line("pairs of full", a.pairsRatio, b.pairsRatio);
+    if (own.model->shape.predictsTokens() && snapshot.model->shape.predictsTokens()) {
+        line("next-token KL", a.nextTokenKl, b.nextTokenKl);
+        line("top-1 agreement", a.top1Agreement, b.top1Agreement);
+        line("loss per token", a.meanNll, b.meanNll);
+    } else if (a.sentenceCosine && b.sentenceCosine) {
+        line("sentence cosine", *a.sentenceCosine, *b.sentenceCosine);
+    }
+    line("kept mass", a.massRecall, b.massRecall);
+    line("output error", a.outputError, b.outputError);
+    if (compared->losses) {
+        text += formatted("  loss of what is aligned, nats per %s, mean of %zu\n",
+                          alignment.by == AlignedBy::Tokens ? "token" : "word", compared->parts);
+        line("  full attention", compared->losses->fullA, compared->losses->fullB);
+        line("  the policy", compared->losses->hybridA, compared->losses->hybridB);
+    }
+    return text + "  (the figures of each are against full attention over its own text and model)\n";
+}
+
 std::string tierRows(const StoredTier& tier) {
     std::string text = formatted(
         "  keys and values    %s exact and %s in 8 bits; all in f32 %s (counted; decoding here keeps f32)\n",
@@ -219,6 +267,8 @@ std::string analyzeTable(const Snapshot& snapshot, const std::vector<GateResult>
                                           poolingName(snapshot.model->shape.pooling));
     if (snapshot.against)
         text += "\nArm B against arm A\n" + armRows(snapshot);
+    if (snapshot.other)
+        text += "\nArm A beside arm B\n" + runRows(snapshot);
     if (tier != nullptr)
         text += "\nCold tier\n" + tierRows(*tier);
     const RoutingRecord& routing = *snapshot.propagated->routing;

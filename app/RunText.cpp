@@ -28,6 +28,49 @@ void addAgainstOption(CLI::App& app, TextRunOptions& options) {
         ->group("Policy");
 }
 
+void addOtherOptions(CLI::App& app, TextRunOptions& options) {
+    app.add_option(
+           "--against-text", options.otherText,
+           "Another text to compare with, under the same policy and model. Both have a full run and a "
+           "hybrid one; their tokens are aligned one to one where they agree, else by equal words.")
+        ->type_name("FILE")
+        ->group("Text");
+    app.add_option("--against-model", options.otherModel,
+                   "Another model to compare with, on the same text under the same policy. As --model.")
+        ->type_name("FILE")
+        ->group("Text");
+}
+
+namespace {
+
+/// Arm A's own text or model, when one of them is given.
+Outcome<std::optional<OtherRun>> readOther(const TextRunOptions& options) {
+    const char* const first = !options.otherText.empty() ? "--against-text" : "--against-model";
+    if (options.otherText.empty() && options.otherModel.empty())
+        return std::optional<OtherRun>();
+    if (!options.otherText.empty() && !options.otherModel.empty())
+        return badUsage("both --against-text and --against-model are given; one is compared at a time");
+    if (!options.against.empty())
+        return badUsage(std::string("both --against and ") + first + " are given; one is compared at a time");
+    OtherRun other;
+    if (!options.otherText.empty()) {
+        if (options.otherText == "-" && options.text.file == "-")
+            return badUsage("both texts are read from standard input; one is accepted");
+        Outcome<std::shared_ptr<const std::string>> text = readTextFile(options.otherText);
+        FOVEA_TRY(text);
+        other.text = std::move(*text);
+        other.name = options.otherText;
+    } else {
+        Result<std::string> path = findModel(options.otherModel);
+        FOVEA_TRY(path);
+        other.modelPath = std::move(*path);
+        other.name = options.otherModel;
+    }
+    return std::optional(std::move(other));
+}
+
+} // namespace
+
 DocumentHead TextRun::head() const {
     DocumentHead head;
     head.model = snapshot->model.get();
@@ -53,6 +96,8 @@ Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& pr
         FOVEA_TRY(other);
         against = std::move(*other);
     }
+    Outcome<std::optional<OtherRun>> other = readOther(options);
+    FOVEA_TRY(other);
     Outcome<int> threads = readThreads(options.run);
     FOVEA_TRY(threads);
     run.threads = *threads;
@@ -64,6 +109,7 @@ Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& pr
     run.request.text = std::move(*text);
     run.request.policy = run.policy;
     run.request.against = std::move(against);
+    run.request.other = std::move(*other);
     if (!options.maxTokens.empty()) {
         Outcome<std::int64_t> tokens = parseWhole("--max-tokens", options.maxTokens, 1, 1 << 20);
         FOVEA_TRY(tokens);
@@ -71,6 +117,9 @@ Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& pr
     }
     files.keep("the text", options.text.file);
     files.keep("the model", run.request.modelPath);
+    files.keep("the other text", options.otherText);
+    if (run.request.other)
+        files.keep("the other model", run.request.other->modelPath);
     FOVEA_TRY(files.check());
     for (const std::string& note : notes)
         printNote(note, options.output.quiet);
@@ -89,6 +138,13 @@ Outcome<TextRun> prepareRun(const TextRunOptions& options, const std::string& pr
     FOVEA_TRY(policyFitsModel(run.policy, shape)); // before the weights are read
     if (run.request.against)
         FOVEA_TRY(policyFitsModel(*run.request.against, shape));
+    if (run.request.other && !run.request.other->modelPath.empty()) {
+        const Result<Inspection> otherCard = inspectUnhashed(run.request.other->modelPath, run.work);
+        FOVEA_TRY(otherCard);
+        if (const Result<> fits = policyFitsModel(run.policy, otherCard->model->shape); !fits)
+            return tl::make_unexpected(
+                Failure(Error{fits.error().code, "--against-model: " + fits.error().message}));
+    }
     return run;
 }
 

@@ -15,13 +15,17 @@ struct TextRunOptions {
     TextOptions text;
     PolicyOptions policy;
     OutputOptions output;
-    std::string against;   ///< arm A: a preset or a file; empty: full attention (addAgainstOption)
+    std::string against; ///< arm A: a preset or a file; empty: full attention (addAgainstOption)
+    std::string otherText, otherModel; ///< arm A's own; empty: arm B's (addOtherOptions)
     std::string maxTokens; ///< only so many of the first tokens; empty: all. The initial value is the default
 };
 void addTextRunOptions(CLI::App& app, TextRunOptions& options, const std::string& outHelp);
 
 /// Adds --against to a command that compares two policies.
 void addAgainstOption(CLI::App& app, TextRunOptions& options);
+
+/// Adds --against-text and --against-model to a command that compares two runs.
+void addOtherOptions(CLI::App& app, TextRunOptions& options);
 
 /// Such a command after its options have been parsed: request, policy, and later the snapshot.
 struct TextRun {

@@ -6,6 +6,7 @@
 #include "core/engine/Remake.h"
 #include "core/engine/RetrievalHeads.h"
 #include "core/engine/RunMemory.h"
+#include "core/engine/RunStages.h"
 #include "core/engine/SameResult.h"
 #include "core/engine/TextStage.h"
 #include "core/files/Sha256.h"
@@ -18,7 +19,6 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
-#include <filesystem>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -31,23 +31,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kDeliveryPause(100); // partial full runs: ten snapshots a second
 constexpr std::size_t kRectangle = 512;                  // queries drawn before the rest of the layer
 
-/// The file behind a model: read again when it changed.
-struct ModelKey {
-    std::string path;
-    Precision precision = Precision::F32;
-    std::uintmax_t bytes = 0;
-    std::filesystem::file_time_type modified;
-    bool operator==(const ModelKey&) const = default;
-};
-
-ModelKey modelKey(const Request& request) {
-    ModelKey key{request.modelPath, request.precision, 0, {}};
-    std::error_code ignored; // a file that cannot be examined fails when it is read, with a better message
-    key.bytes = std::filesystem::file_size(request.modelPath, ignored);
-    key.modified = std::filesystem::last_write_time(request.modelPath, ignored);
-    return key;
-}
-
 /// Whether both requests can use the same full run. A run with head statistics also serves a request without.
 bool sameFullRun(const Request& done, const Request& wanted) {
     return sameRun(done, wanted) && (done.headStats || !wanted.headStats);
@@ -55,65 +38,24 @@ bool sameFullRun(const Request& done, const Request& wanted) {
 
 } // namespace
 
-namespace {
-
-/// Everything that belongs to one arm's policy.
-struct PolicyResults {
-    std::optional<AttentionPolicy> of;
-    std::shared_ptr<const VisibleLayer> visible;
-    std::shared_ptr<const IsolatedResult> isolated;
-    std::shared_ptr<const PropagatedResult> propagated;
-
-    [[nodiscard]] bool isOf(const std::optional<AttentionPolicy>& policy) const {
-        return of && policy && sameButName(*of, *policy);
-    }
-    /// Keeps what belongs to `policy`; without one nothing.
-    void keepFor(const std::optional<AttentionPolicy>& policy) {
-        if (!isOf(policy))
-            *this = {};
-        of = policy;
-    }
-};
-
-} // namespace
-
 struct Engine::Stages {
-    std::optional<ModelKey> modelOf;
-    std::shared_ptr<const Model> model; ///< as in the file
-    std::shared_ptr<const Model> toRun; ///< as the last request wanted it (modelToRun)
-    bool nativeWindows = true;          ///< of that request
-    std::vector<float> retrieval;       ///< the model's retrieval scores, once asked for
-
-    std::optional<Request> textOf; ///< what tokens, facts and full run belong to
-    std::shared_ptr<const Tokens> tokens;
-    std::string textHash;
-    std::shared_ptr<const TokenFacts> facts;
-    std::shared_ptr<const FullRun> full;
-
-    PolicyResults armB, armA;
+    RunStages own;   ///< of arm B's text and model
+    RunStages other; ///< of arm A's, where it has its own
+    std::shared_ptr<const TokenAlignment> alignment;
+    std::shared_ptr<const Tokens> alignedA, alignedB; ///< what it is of
 
     mutable std::mutex mutex;          ///< guards shared
     std::optional<Request> sharedWork; ///< set while model, text or full run of this request are worked on
 
-    void dropPolicyResults() {
-        armA = {};
-        armB = {};
-    }
-    /// Keeps what is known of either policy, whichever arm had it, and drops the rest.
-    void setArms(const AttentionPolicy& b, const std::optional<AttentionPolicy>& a) {
-        if (!armB.isOf(b) && (armA.isOf(b) || armB.isOf(a)))
-            std::swap(armA, armB);
-        if (armB.isOf(b) && armB.isOf(a) && !armA.isOf(a))
-            armA = armB;
-        armB.keepFor(b);
-        armA.keepFor(a);
+    /// Exchanges both where the arms were exchanged, or what was arm A's is arm B's now.
+    void arrange(const Request& b, const Request* a) {
+        if (!own.isOf(b) && (other.isOf(b) || (a != nullptr && own.isOf(*a))))
+            std::swap(own, other);
     }
     void dropText() {
-        textOf.reset();
-        tokens.reset();
-        facts.reset();
-        full.reset();
-        dropPolicyResults();
+        own.dropText();
+        other.dropText();
+        alignment.reset();
     }
     void setSharedWork(std::optional<Request> request) {
         const std::lock_guard lock(mutex);
@@ -123,71 +65,90 @@ struct Engine::Stages {
 
 namespace {
 
-/// One call of Engine::run: walks the stages in order, delivering as it goes.
+/// One text through one model, in a call of Engine::run: walks the stages in order, delivering as it goes.
 class Run {
 public:
-    template <class Stages>
-    Result<std::shared_ptr<const Snapshot>> walk(Stages& stages, const Request& request,
-                                                 const Engine::Deliver& deliver, const WorkContext& work) {
-        m_deliver = &deliver;
-        m_work = &work;
+    Run(const Request& request, const Engine::Deliver& deliver, const WorkContext& work)
+        : m_deliver(&deliver), m_work(&work) {
         m_snapshot.request = std::make_shared<const Request>(request);
-        const Result<AttentionPolicy> policy = validated(request.policy);
+    }
+    [[nodiscard]] const Snapshot& snapshot() const { return m_snapshot; }
+    [[nodiscard]] const Model& model() const { return *m_snapshot.model; }
+    [[nodiscard]] std::size_t tokens() const { return m_snapshot.tokens->size(); }
+    [[nodiscard]] std::uint64_t bytes(int kept) const {
+        return runBytes(*m_snapshot.request, model(), tokens(), kept);
+    }
+
+    /// Model and tokens. Whatever refuses the request does so before the full run, which is most of the work.
+    Result<> prepare(RunStages& stages) {
+        Result<AttentionPolicy> policy = validated(m_snapshot.request->policy);
         FOVEA_TRY(policy);
-        m_snapshot.policyHash = policyHash(*policy);
-        std::optional<AttentionPolicy> against;
-        if (request.against) {
-            Result<AttentionPolicy> legal = validated(*request.against);
+        m_policy = std::move(*policy);
+        m_snapshot.policyHash = policyHash(m_policy);
+        if (m_snapshot.request->against) {
+            Result<AttentionPolicy> legal = validated(*m_snapshot.request->against);
             if (!legal)
                 return ofArmA(legal.error());
-            against = std::move(*legal);
-            m_against.policy = *against;
-            m_against.policyHash = policyHash(*against);
+            m_againstPolicy = std::move(*legal);
+            m_against.policy = *m_againstPolicy;
+            m_against.policyHash = policyHash(*m_againstPolicy);
         }
-
-        stages.setSharedWork(request);
         FOVEA_TRY(readModel(stages));
         FOVEA_TRY(readText(stages));
-        // Whatever refuses the request does so before the full run, which is most of the work.
-        FOVEA_TRY(policyFits(*policy, m_snapshot.model->shape, m_snapshot.tokens->size()));
-        if (against)
-            if (const Result<> fits =
-                    policyFits(*against, m_snapshot.model->shape, m_snapshot.tokens->size());
-                !fits)
+        FOVEA_TRY(policyFits(m_policy, model().shape, tokens()));
+        if (m_againstPolicy)
+            if (const Result<> fits = policyFits(*m_againstPolicy, model().shape, tokens()); !fits)
                 return ofArmA(fits.error());
-        const Result<int> kept = layersThatFit(request, *m_snapshot.model, m_snapshot.tokens->size());
+        return {};
+    }
+
+    /// How many layers are kept beside another run, and what is known from the run before.
+    Result<int> begin(RunStages& stages, const RunBeside& beside) {
+        const Result<int> kept = layersThatFit(*m_snapshot.request, model(), tokens(), beside);
         FOVEA_TRY(kept);
         m_kept = *kept;
         FOVEA_TRY(knowRetrievalHeads(stages));
-        stages.setArms(*policy, against);
+        stages.setArms(m_policy, m_againstPolicy);
         clipVisible();
         takeKnown(stages);
-        deliverSnapshot();
-        FOVEA_TRY(runFullArm(stages, *policy));
-        FOVEA_TRY(bringVisibleLayer(stages)); // shared work too: a newer request of the text waits for it
-        stages.setSharedWork({});
-        FOVEA_TRY(work.checkpoint());
+        return m_kept;
+    }
 
-        FOVEA_TRY(runVisibleLayer(stages, *policy));
-        if (against)
-            FOVEA_TRY(runAgainstLayer(stages, *against));
-        if (request.depth != Depth::Visible && !m_snapshot.isolated)
-            FOVEA_TRY(runIsolatedLayers(stages, *policy));
-        if (request.depth == Depth::Propagated && !m_snapshot.propagated) {
-            Result<PropagatedResult> done = runPropagated(m_snapshot, *policy, work);
+    /// The full run. A newer request of the text waits for this.
+    Result<> runShared(RunStages& stages) {
+        FOVEA_TRY(runFullArm(stages, m_policy));
+        return bringVisibleLayer(stages);
+    }
+
+    Result<> runVisibleLayers(RunStages& stages) {
+        FOVEA_TRY(m_work->checkpoint());
+        FOVEA_TRY(runVisibleLayer(stages, m_policy));
+        return m_againstPolicy ? runAgainstLayer(stages, *m_againstPolicy) : Result<>();
+    }
+
+    Result<> finish(RunStages& stages) {
+        const Depth depth = m_snapshot.request->depth;
+        if (depth != Depth::Visible && !m_snapshot.isolated)
+            FOVEA_TRY(runIsolatedLayers(stages, m_policy));
+        if (depth == Depth::Propagated && !m_snapshot.propagated) {
+            Result<PropagatedResult> done = runPropagated(m_snapshot, m_policy, *m_work);
             FOVEA_TRY(done);
             stages.armB.propagated = std::make_shared<const PropagatedResult>(std::move(*done));
             m_snapshot.propagated = stages.armB.propagated;
         }
-        if (against)
-            FOVEA_TRY(runAgainst(stages, *against));
-        m_snapshot.final = true;
-        return deliverSnapshot();
+        if (m_againstPolicy)
+            FOVEA_TRY(runAgainst(stages, *m_againstPolicy));
+        return {};
     }
 
-private:
-    static tl::unexpected<Error> ofArmA(const Error& error) {
-        return fail(error.code, "arm A: " + error.message);
+    /// The run of arm A's own text or model, as far as it is.
+    void setOther(std::shared_ptr<const Snapshot> other) { m_snapshot.other = std::move(other); }
+    void setAlignment(std::shared_ptr<const TokenAlignment> alignment) {
+        m_snapshot.alignment = std::move(alignment);
+    }
+    std::shared_ptr<const Snapshot> deliverFinal() {
+        m_snapshot.final = true;
+        return deliverSnapshot();
     }
 
     std::shared_ptr<const Snapshot> deliverSnapshot() {
@@ -198,15 +159,16 @@ private:
         return shared;
     }
 
-    template <class Stages>
-    Result<> readModel(Stages& stages) {
+private:
+    static tl::unexpected<Error> ofArmA(const Error& error) {
+        return fail(error.code, "arm A: " + error.message);
+    }
+
+    Result<> readModel(RunStages& stages) {
         const Request& request = *m_snapshot.request;
         ModelKey key = modelKey(request);
         if (!stages.model || stages.modelOf != key) {
-            stages.dropText();
-            stages.model.reset();
-            stages.toRun.reset();
-            stages.retrieval.clear();
+            stages.dropModel();
             Result<std::shared_ptr<const Model>> model =
                 loadModel(request.modelPath,
                           {request.precision, request.maxMemory, false, std::nullopt, true}, *m_work);
@@ -226,8 +188,7 @@ private:
         return {};
     }
 
-    template <class Stages>
-    Result<> readText(Stages& stages) {
+    Result<> readText(RunStages& stages) {
         const Request& request = *m_snapshot.request;
         if (!stages.tokens || !sameText(*stages.textOf, request)) {
             stages.dropText();
@@ -250,8 +211,7 @@ private:
     }
 
     /// The model's retrieval scores, once a policy ranks heads by them.
-    template <class Stages>
-    Result<> knowRetrievalHeads(Stages& stages) {
+    Result<> knowRetrievalHeads(RunStages& stages) {
         const Request& request = *m_snapshot.request;
         if ((!ranksHeads(request.policy) && !(request.against && ranksHeads(*request.against))) ||
             !stages.facts->retrieval.empty())
@@ -271,8 +231,7 @@ private:
     }
 
     /// What is known of the text, and of the model where policies ask.
-    template <class Stages>
-    [[nodiscard]] static std::shared_ptr<const TokenFacts> factsOf(const Stages& stages,
+    [[nodiscard]] static std::shared_ptr<const TokenFacts> factsOf(const RunStages& stages,
                                                                    std::span<const float> nll) {
         auto facts = std::make_shared<TokenFacts>(makeFacts(*stages.model->tokenizer, *stages.tokens, nll));
         facts->retrieval = stages.retrieval;
@@ -285,8 +244,7 @@ private:
     }
 
     /// Computes the activations of the visible layer again when they have been dropped; then others are.
-    template <class Stages>
-    Result<> bringVisibleLayer(Stages& stages) {
+    Result<> bringVisibleLayer(RunStages& stages) {
         const int visible = m_visible.layer;
         if (stages.full->has(visible))
             return {};
@@ -318,8 +276,7 @@ private:
         rows.last = std::min((rows.last + kTile - 1) / kTile * kTile, tokens);
     }
 
-    template <class Stages>
-    void takeKnown(Stages& stages) {
+    void takeKnown(RunStages& stages) {
         m_snapshot.full = stages.full;
         const auto layerOf = [&](const PolicyResults& arm) {
             const bool known =
@@ -340,8 +297,7 @@ private:
     void showAgainst() { m_snapshot.against = std::make_shared<const AgainstResult>(m_against); }
 
     /// The visible layer of arm A, unless it is known.
-    template <class Stages>
-    Result<> runAgainstLayer(Stages& stages, const AttentionPolicy& policy) {
+    Result<> runAgainstLayer(RunStages& stages, const AttentionPolicy& policy) {
         if (m_against.visible)
             return {};
         Result<VisibleLayer> layer =
@@ -355,8 +311,7 @@ private:
     }
 
     /// The isolated and propagated results of arm A, as far as the request wants them.
-    template <class Stages>
-    Result<> runAgainst(Stages& stages, const AttentionPolicy& policy) {
+    Result<> runAgainst(RunStages& stages, const AttentionPolicy& policy) {
         const Depth depth = m_snapshot.request->depth;
         WorkContext work = *m_work;
         if (m_work->progress)
@@ -381,8 +336,7 @@ private:
         return {};
     }
 
-    template <class Stages>
-    Result<> runFullArm(Stages& stages, const AttentionPolicy& policy) {
+    Result<> runFullArm(RunStages& stages, const AttentionPolicy& policy) {
         if (stages.full)
             return {};
         Result<> visibleFailed;
@@ -419,8 +373,7 @@ private:
         return {};
     }
 
-    template <class Stages>
-    Result<> runVisibleLayer(Stages& stages, const AttentionPolicy& policy) {
+    Result<> runVisibleLayer(RunStages& stages, const AttentionPolicy& policy) {
         if (m_snapshot.visible)
             return {};
         const std::size_t tokens = m_snapshot.tokens->size();
@@ -444,8 +397,7 @@ private:
         return {};
     }
 
-    template <class Stages>
-    Result<> runIsolatedLayers(Stages& stages, const AttentionPolicy& policy) {
+    Result<> runIsolatedLayers(RunStages& stages, const AttentionPolicy& policy) {
         const auto layerDone = [&](const IsolatedResult& soFar) {
             if (Clock::now() - m_delivered < kDeliveryPause)
                 return;
@@ -463,6 +415,8 @@ private:
     }
 
     Snapshot m_snapshot;
+    AttentionPolicy m_policy; ///< arm B's, validated
+    std::optional<AttentionPolicy> m_againstPolicy;
     AgainstResult m_against; ///< what m_snapshot.against is a copy of; empty when arm A is full attention
     VisibleRect m_visible;   ///< clipped to model and text
     int m_kept = 0;          ///< layers whose activations fit the memory limit, the visible one included
@@ -470,6 +424,96 @@ private:
     const WorkContext* m_work = nullptr;
     Clock::time_point m_delivered;
 };
+
+/// Refuses what is not two texts under one policy, or two models on one text.
+Result<> requireOneDifference(const Request& request) {
+    if (!request.other)
+        return {};
+    const bool model = !request.other->modelPath.empty();
+    if (!request.other->text && !model)
+        return fail(ErrorCode::BadValue, "arm A has neither a text nor a model of its own; one is accepted.");
+    if (request.other->text && model)
+        return fail(ErrorCode::Unsupported,
+                    "arm A has another text and another model; one of the two is compared at a time.");
+    if (request.against)
+        return fail(ErrorCode::Unsupported, std::string("arm A has another policy and another ") +
+                                                (model ? "model" : "text") +
+                                                "; one of the two is compared at a time.");
+    return {};
+}
+
+template <class T>
+Result<T> saidOfA(Result<T> result) {
+    if (!result && result.error().code != ErrorCode::Cancelled)
+        return fail(result.error().code, "arm A: " + result.error().message);
+    return result;
+}
+
+/// One run, or two where arm A has a text or a model of its own: both are read first, so that what is refused
+/// is refused before either is run, and both show their map before either is measured.
+template <class Stages>
+Result<std::shared_ptr<const Snapshot>> walkRuns(Stages& stages, const Request& request,
+                                                 const Engine::Deliver& deliver, const WorkContext& work) {
+    FOVEA_TRY(requireOneDifference(request));
+    Run own(request, deliver, work);
+    stages.setSharedWork(request);
+    if (!request.other) {
+        stages.arrange(request, nullptr);
+        stages.other = {};
+        stages.alignment.reset();
+        FOVEA_TRY(own.prepare(stages.own));
+        FOVEA_TRY(own.begin(stages.own, {}));
+        own.deliverSnapshot();
+        FOVEA_TRY(own.runShared(stages.own));
+        stages.setSharedWork({});
+        FOVEA_TRY(own.runVisibleLayers(stages.own));
+        FOVEA_TRY(own.finish(stages.own));
+        return own.deliverFinal();
+    }
+
+    const Request requestA = requestOfA(request);
+    stages.arrange(request, &requestA);
+    WorkContext workA = work;
+    if (work.progress)
+        workA.progress = [&work](const Progress& p) { work.progress({p.what + ", arm A", p.done, p.total}); };
+    const Engine::Deliver deliverA = [&own](std::shared_ptr<const Snapshot> other) {
+        own.setOther(std::move(other));
+        own.deliverSnapshot();
+    };
+    Run other(requestA, deliverA, workA);
+    FOVEA_TRY(own.prepare(stages.own));
+    stages.other.shareModel(stages.own, requestA);
+    stages.setSharedWork(requestA);
+    FOVEA_TRY(saidOfA(other.prepare(stages.other)));
+    const auto weights = [&](const Run& run, const Request& of) {
+        return stages.own.model == stages.other.model ? 0 : heldWeightBytes(run.model(), of.precision);
+    };
+    const Result<int> kept =
+        own.begin(stages.own, {other.bytes(1) + weights(other, requestA), other.tokens()});
+    FOVEA_TRY(kept);
+    FOVEA_TRY(saidOfA(other.begin(stages.other, {own.bytes(*kept) + weights(own, request), own.tokens()})));
+    if (!stages.alignment || stages.alignedA != stages.other.tokens || stages.alignedB != stages.own.tokens) {
+        stages.alignment = std::make_shared<const TokenAlignment>(
+            alignTokens(*stages.other.tokens, *requestA.text, *stages.own.tokens, *request.text));
+        stages.alignedA = stages.other.tokens;
+        stages.alignedB = stages.own.tokens;
+    }
+    own.setAlignment(stages.alignment);
+    deliverA(std::make_shared<const Snapshot>(other.snapshot()));
+
+    stages.setSharedWork(request);
+    FOVEA_TRY(own.runShared(stages.own));
+    stages.setSharedWork({});
+    FOVEA_TRY(own.runVisibleLayers(stages.own));
+    stages.setSharedWork(requestA);
+    FOVEA_TRY(saidOfA(other.runShared(stages.other)));
+    stages.setSharedWork({});
+    FOVEA_TRY(saidOfA(other.runVisibleLayers(stages.other)));
+    FOVEA_TRY(own.finish(stages.own));
+    FOVEA_TRY(saidOfA(other.finish(stages.other)));
+    other.deliverFinal();
+    return own.deliverFinal();
+}
 
 } // namespace
 
@@ -481,7 +525,7 @@ Result<std::shared_ptr<const Snapshot>> Engine::run(const Request& request, cons
     Result<std::shared_ptr<const Snapshot>> result;
     try {
         try {
-            result = Run().walk(*m_stages, request, deliver, work);
+            result = walkRuns(*m_stages, request, deliver, work);
         } catch (const std::bad_alloc&) {
             throw;
         } catch (const std::exception& e) {
@@ -498,7 +542,10 @@ Result<std::shared_ptr<const Snapshot>> Engine::run(const Request& request, cons
 
 bool Engine::worthFinishing(const Request& newer) const {
     const std::lock_guard lock(m_stages->mutex);
-    return m_stages->sharedWork && sameFullRun(*m_stages->sharedWork, newer);
+    if (!m_stages->sharedWork)
+        return false;
+    return sameFullRun(*m_stages->sharedWork, newer) ||
+           (newer.other && sameFullRun(*m_stages->sharedWork, requestOfA(newer)));
 }
 
 } // namespace fovea

@@ -54,6 +54,7 @@ Result<std::shared_ptr<const Snapshot>> cut(const Snapshot& whole, std::size_t m
     part->isolated.reset();
     part->propagated.reset();
     part->against.reset();
+    part->other.reset();
     return std::shared_ptr<const Snapshot>(std::move(part));
 }
 

@@ -25,6 +25,15 @@ enum class Depth : std::uint8_t {
 
 enum class TextTemplate : std::uint8_t { Raw, Chat };
 
+/// What arm A runs over where that is another text or another model than arm B's: one of the two, under arm
+/// B's policy.
+struct OtherRun {
+    std::shared_ptr<const std::string> text; ///< null: arm B's text
+    std::string modelPath;                   ///< resolved by findModel; empty: arm B's model
+    std::optional<std::size_t> maxTokens;    ///< of `text`, as Request::maxTokens; empty: arm B's
+    std::string name;                        ///< what titles call it; no comparison looks at it
+};
+
 /// Everything that a run depends on. A plain value, also used in session files and tests.
 struct Request {
     std::shared_ptr<const std::string> text; ///< the original bytes; compared by content
@@ -39,6 +48,8 @@ struct Request {
     /// Arm A: the policy that arm B is compared with. Empty: full attention. The fidelity and the cost of
     /// both arms are measured against full attention.
     std::optional<AttentionPolicy> against;
+    /// Arm A: another text or another model, in the place of another policy. Two full runs are held then.
+    std::optional<OtherRun> other;
     VisibleRect visible;
     Depth depth = Depth::Propagated;
     /// Also compute the statistics of the heads overview, from 64 sampled rows, and a coarse picture of every
@@ -48,5 +59,12 @@ struct Request {
     Isa isa = defaultIsa();
     std::size_t maxTokens = 0; ///< keep only the first tokens; 0: all
 };
+
+/// The request of arm A where it has a text or a model of its own: arm B's policy and options over that.
+/// `other` must be set.
+[[nodiscard]] Request requestOfA(const Request& request);
+/// The request with arm A's text or model and arm B's exchanged; `other` must be set. The name that titles
+/// give arm B's until then is `name`.
+[[nodiscard]] Request exchangedRuns(const Request& request, std::string name);
 
 } // namespace fovea

@@ -55,17 +55,22 @@ std::uint64_t memoryNeeded(const ModelShape& shape, Precision precision, std::si
            std::max(logits, kernel) + hybrid + record + (std::uint64_t{64} << 20); // map tiles
 }
 
-Result<int> layersThatFit(const Request& request, const Model& model, std::size_t tokens) {
+std::uint64_t runBytes(const Request& request, const Model& model, std::size_t tokens, int kept) {
     const ModelShape& shape = model.shape;
-    const auto need = [&](std::size_t t, int kept) {
-        // Choices: of the visible layer, and of another while its blocks are joined. Far field and recast
-        // keys: one layer's.
-        const LayerMemory far = farFieldMemory(request.policy, shape, t);
-        const LayerMemory recast = recastMemory(request.policy, shape, t);
-        return memoryNeeded(shape, request.precision, t, heldWeightBytes(model, request.precision), kept) +
-               3 * choiceBytes(request.policy, shape, t) + far.state + far.working + recast.state +
-               recast.working + againstBytes(request, shape, t);
-    };
+    // Choices: of the visible layer, and of another while its blocks are joined. Far field and recast keys:
+    // one layer's.
+    const LayerMemory far = farFieldMemory(request.policy, shape, tokens);
+    const LayerMemory recast = recastMemory(request.policy, shape, tokens);
+    return memoryNeeded(shape, request.precision, tokens, 0, kept) +
+           3 * choiceBytes(request.policy, shape, tokens) + far.state + far.working + recast.state +
+           recast.working + againstBytes(request, shape, tokens);
+}
+
+Result<int> layersThatFit(const Request& request, const Model& model, std::size_t tokens,
+                          const RunBeside& beside) {
+    const ModelShape& shape = model.shape;
+    const std::uint64_t fixed = heldWeightBytes(model, request.precision) + beside.bytes;
+    const auto need = [&](std::size_t t, int kept) { return fixed + runBytes(request, model, t, kept); };
     // Memory that this process already holds (weights, an earlier run) is not free, but available to it.
     const std::uint64_t ours = memoryLimit(0) + std::min(residentBytes(), ~memoryLimit(0));
     const std::uint64_t limit = request.maxMemory > 0 ? std::min(ours, request.maxMemory) : ours;
@@ -82,7 +87,10 @@ Result<int> layersThatFit(const Request& request, const Model& model, std::size_
         else
             high = middle - 1;
     }
-    FOVEA_TRY(requireMemory(std::to_string(tokens) + " tokens", need(tokens, 1), limit,
+    const std::string what =
+        std::to_string(tokens) + " tokens" +
+        (beside.tokens > 0 ? " beside another run of " + std::to_string(beside.tokens) : "");
+    FOVEA_TRY(requireMemory(what, need(tokens, 1), limit,
                             low > 0 ? std::to_string(low) + " tokens would fit"
                                     : "no text would fit with this model"));
     return kept;

@@ -21,8 +21,11 @@ namespace fovea {
 /// the other. Ignores arm A, the visible part, the depth and the name of the policy.
 [[nodiscard]] bool sameResult(const Request& a, const Request& b);
 
-/// Whether both requests compare with the same arm A: full attention, or policies that are equal but for
-/// their names.
+/// Whether both name the same text and model for arm A, whatever they call it.
+[[nodiscard]] bool sameOther(const std::optional<OtherRun>& a, const std::optional<OtherRun>& b);
+
+/// Whether both requests compare with the same arm A: full attention, policies that are equal but for their
+/// names, or the same other text or model. Cost: at most one comparison of the texts' bytes.
 [[nodiscard]] bool sameAgainst(const Request& a, const Request& b);
 
 } // namespace fovea

@@ -105,6 +105,12 @@ std::string Snapshot::provenance() const {
     }
     if (tokens)
         line += " | text " + textHash.substr(0, 8) + " T " + std::to_string(tokens->size());
+    if (other && other->model && other->tokens && request && request->other)
+        line +=
+            request->other->modelPath.empty()
+                ? " | A text " + other->textHash.substr(0, 8) + " T " + std::to_string(other->tokens->size())
+                : " | A " + other->model->info.name + " " + other->model->info.sha256.substr(0, 8) + " T " +
+                      std::to_string(other->tokens->size());
     if (request) {
         if (against)
             line += " | A " + against->policy.summary() + " " + against->policyHash.substr(0, 8) + " | B " +

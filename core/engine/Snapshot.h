@@ -7,6 +7,7 @@
 #include "core/plan/AttentionPlan.h"
 #include "core/route/RouteInput.h"
 #include "core/route/RoutingRecord.h"
+#include "core/text/TokenAlignment.h"
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -126,7 +127,11 @@ struct Snapshot {
     std::shared_ptr<const IsolatedResult> isolated;
     std::shared_ptr<const PropagatedResult> propagated;
     std::shared_ptr<const AgainstResult> against; ///< null: arm A is full attention
-    std::string textHash;                         ///< SHA-256 of the text's bytes
+    /// Arm A where it has a text or a model of its own: a whole run, with its own tokens, model and counts.
+    /// Null: it has not, or its tokens are not known yet.
+    std::shared_ptr<const Snapshot> other;
+    std::shared_ptr<const TokenAlignment> alignment; ///< of the tokens of `other` (A) and of this (B)
+    std::string textHash;                            ///< SHA-256 of the text's bytes
     std::string policyHash;
     bool pastContext = false; ///< T > C: label every result
     bool final = false;       ///< the last snapshot of this request
@@ -139,7 +144,7 @@ struct Snapshot {
     /// The router input of a layer of the full run. The layer must be there.
     [[nodiscard]] RouteInput routeInput(int layer) const;
     /// Arm A as a snapshot of its own: its request's policy and the results are those of `against`. Null: arm
-    /// A is full attention. Shares all parts; any thread.
+    /// A is no other policy. Shares all parts; any thread.
     [[nodiscard]] std::shared_ptr<const Snapshot> armA() const;
     /// One provenance line for exports: program, model, text, policy (of both arms when arm A has one), cell,
     /// regime, trained-ness, instruction set.

@@ -5,8 +5,6 @@
 
 namespace fovea::json {
 
-namespace {
-
 Json modelCard(const Model& model) {
     const ModelShape& shape = model.shape;
     Json card{{"name", utf8(model.info.name)}, {"sha256", model.info.sha256},
@@ -18,8 +16,6 @@ Json modelCard(const Model& model) {
         card["change"] = model.info.change;
     return card;
 }
-
-} // namespace
 
 Json seconds(const Seconds& value) {
     const bool known = value.runs > 0;

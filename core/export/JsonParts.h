@@ -16,6 +16,7 @@ namespace fovea::json {
 /// "past_context".
 [[nodiscard]] Json document(std::string_view kind, const DocumentHead& head);
 
+[[nodiscard]] Json modelCard(const Model& model);
 /// What the documents of a run begin with; `ofText`: with what belongs to its text.
 [[nodiscard]] Json runHead(std::string_view kind, const Snapshot& snapshot, int threads, bool ofText);
 [[nodiscard]] Json arm(const ArmCost& cost, const Json& meanNll);

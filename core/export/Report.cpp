@@ -1,5 +1,6 @@
 #include "core/export/Report.h"
 #include "core/engine/ArmComparison.h"
+#include "core/engine/RunComparison.h"
 #include "core/export/Csv.h"
 #include "core/export/JsonParts.h"
 #include "core/policy/PolicyJson.h"
@@ -213,6 +214,48 @@ Json againstJson(const Snapshot& snapshot) {
     return doc;
 }
 
+Json alignmentJson(const TokenAlignment& alignment) {
+    Json doc{{"by", alignedByName(alignment.by)}, {"tokens_a", alignment.countA},
+             {"tokens_b", alignment.countB},      {"aligned_a", alignment.alignedA()},
+             {"aligned_b", alignment.alignedB()}, {"parts", alignment.parts.size()}};
+    if (alignment.by == AlignedBy::Tokens)
+        return doc;
+    Json ranges = Json::array(); // [first of A, end of A, first of B, end of B]
+    for (const AlignedPart& part : alignment.parts)
+        ranges.push_back(Json::array({part.a.first, part.a.last, part.b.first, part.b.last}));
+    doc["ranges"] = std::move(ranges);
+    return doc;
+}
+
+/// Arm A where it has a text or a model of its own: its run, and what can be compared with arm B's.
+Json otherJson(const Snapshot& snapshot) {
+    const std::optional<RunComparison> compared = compareRuns(snapshot);
+    if (!compared)
+        return {};
+    const Snapshot& arm = *snapshot.other;
+    const Cost& cost = arm.propagated->cost;
+    Json doc;
+    doc["differs"] = snapshot.request->other->modelPath.empty() ? "text" : "model";
+    doc["model"] = json::modelCard(*arm.model);
+    doc["text_sha256"] = arm.textHash;
+    doc["past_context"] = arm.pastContext;
+    doc["tokens"] = arm.tokens->size();
+    doc["full"] = json::arm(arm.full->cost, number(arm.propagated->fidelity.fullMeanNll));
+    doc["hybrid"] = hybridJson(cost, number(arm.propagated->fidelity.hybridMeanNll));
+    doc["cost"] = json::cost(cost);
+    doc["fidelity"] = fidelityJson(arm);
+    doc["alignment"] = alignmentJson(*snapshot.alignment);
+    const auto loss = [&](double RunComparison::Losses::*of) {
+        return compared->losses ? number((*compared->losses).*of) : Json();
+    };
+    doc["aligned_loss"] = {{"parts", compared->parts},
+                           {"full_a", loss(&RunComparison::Losses::fullA)},
+                           {"full_b", loss(&RunComparison::Losses::fullB)},
+                           {"hybrid_a", loss(&RunComparison::Losses::hybridA)},
+                           {"hybrid_b", loss(&RunComparison::Losses::hybridB)}};
+    return doc;
+}
+
 } // namespace
 
 std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates, int threads,
@@ -229,6 +272,8 @@ std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& 
     doc["fidelity"] = fidelityJson(snapshot);
     if (snapshot.against)
         doc["against"] = againstJson(snapshot);
+    if (snapshot.other)
+        doc["other"] = otherJson(snapshot);
     if (tier != nullptr)
         doc["cold_tier"] = tierJson(*tier);
     doc["ladder"] = ladder != nullptr ? ladderJson(*ladder) : Json();

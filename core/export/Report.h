@@ -19,9 +19,10 @@ struct ReportRouting {
     std::string file;  ///< where routingCsv is written, as the report names it; empty: nowhere
 };
 
-/// With arm A under a policy, "against" holds its figures and the differences of arm B from it.
-/// `ladder` null: the document says that it was not requested. `tier` null: the policy stores no 8-bit
-/// directions.
+/// With arm A under a policy, "against" holds its figures and the differences of arm B from it. With a text
+/// or model of its own, "other" holds its run, the alignment of the tokens, and the losses of what is
+/// aligned. `ladder` null: the document says that it was not requested. `tier` null: the policy stores no
+/// 8-bit directions.
 [[nodiscard]] std::string reportJson(const Snapshot& snapshot, const std::vector<GateResult>& gates,
                                      int threads, const Ladder* ladder = nullptr,
                                      const StoredTier* tier = nullptr, const ReportRouting& routing = {});

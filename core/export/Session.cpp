@@ -90,27 +90,64 @@ private:
     std::string m_path;
 };
 
-Result<> readText(const JsonTree& object, Request& request) {
-    const Reader reader(object, "text");
-    FOVEA_TRY(reader.onlyKeys({"content", "base64", "template", "special_tokens", "max_tokens"}));
-    std::string content, base64, name = "raw";
+/// A text's bytes: "content", or "base64" for what is not UTF-8.
+Result<std::shared_ptr<const std::string>> readContent(const Reader& reader, const std::string& path) {
+    std::string content, base64;
     FOVEA_TRY(reader.read("content", content));
     FOVEA_TRY(reader.read("base64", base64));
     if (reader.has("content") == reader.has("base64"))
-        return bad("text needs either content or base64");
+        return bad(path + " needs either content or base64");
     if (reader.has("base64")) {
         Result<std::string> bytes = fromBase64(base64);
         if (!bytes)
-            return bad("text.base64: " + bytes.error().message);
+            return bad(path + ".base64: " + bytes.error().message);
         content = std::move(*bytes);
     }
+    return std::make_shared<const std::string>(std::move(content));
+}
+
+Result<> readText(const JsonTree& object, Request& request) {
+    const Reader reader(object, "text");
+    FOVEA_TRY(reader.onlyKeys({"content", "base64", "template", "special_tokens", "max_tokens"}));
+    std::string name = "raw";
+    Result<std::shared_ptr<const std::string>> content = readContent(reader, "text");
+    FOVEA_TRY(content);
     FOVEA_TRY(reader.read("template", name));
     if (name != "raw" && name != "chat")
         return bad("text.template is " + inQuotes(name) + "; \"raw\" and \"chat\" are accepted");
     request.textTemplate = name == "chat" ? TextTemplate::Chat : TextTemplate::Raw;
     FOVEA_TRY(reader.read("special_tokens", request.encode.specialTokens));
     FOVEA_TRY(reader.read("max_tokens", request.maxTokens));
-    request.text = std::make_shared<const std::string>(std::move(content));
+    request.text = std::move(*content);
+    return {};
+}
+
+Json contentJson(const std::string& content) {
+    return isUtf8(content) ? Json{{"content", content}} : Json{{"base64", toBase64(content)}};
+}
+
+Result<> readOther(const JsonTree& object, Session& session) {
+    const Reader reader(object, "other");
+    FOVEA_TRY(reader.onlyKeys({"name", "text", "model", "max_tokens"}));
+    OtherRun other;
+    FOVEA_TRY(reader.read("name", other.name));
+    FOVEA_TRY(reader.read("model", other.modelPath));
+    if (std::size_t limit = 0; reader.has("max_tokens")) {
+        FOVEA_TRY(reader.read("max_tokens", limit));
+        other.maxTokens = limit;
+    }
+    if (reader.has("text") == !other.modelPath.empty())
+        return bad("other needs either text or model");
+    if (const JsonTree* text = object.find("text")) {
+        const Reader inner(*text, "other.text");
+        FOVEA_TRY(inner.onlyKeys({"content", "base64"}));
+        Result<std::shared_ptr<const std::string>> content = readContent(inner, "other.text");
+        FOVEA_TRY(content);
+        other.text = std::move(*content);
+    }
+    if (session.request.against)
+        return bad("both against and other are given; arm A has one of them");
+    session.request.other = std::move(other);
     return {};
 }
 
@@ -176,7 +213,7 @@ Result<Session> readSession(std::string_view text) {
     rest.kind = Kind::Object;
     for (std::size_t n = 0; n < doc.keys.size(); ++n) {
         const std::string& key = doc.keys[n];
-        if (key == "text" || key == "model" || key == "view" || key == "against")
+        if (key == "text" || key == "model" || key == "view" || key == "against" || key == "other")
             continue;
         rest.keys.push_back(key);
         rest.list.push_back(std::move(doc.list[n]));
@@ -192,6 +229,8 @@ Result<Session> readSession(std::string_view text) {
             return bad("against: " + other.error().message);
         session.request.against = std::move(*other);
     }
+    if (const JsonTree* other = doc.find("other"))
+        FOVEA_TRY(readOther(*other, session));
     return session;
 }
 
@@ -201,12 +240,7 @@ std::string sessionToJson(const Session& session) {
     const Request& request = session.request;
     Json doc = policyDocument(request.policy);
     doc["fovea"] = "session";
-    const std::string content = request.text ? *request.text : std::string();
-    Json text;
-    if (isUtf8(content))
-        text["content"] = content;
-    else
-        text["base64"] = toBase64(content);
+    Json text = contentJson(request.text ? *request.text : std::string());
     text["template"] = request.textTemplate == TextTemplate::Chat ? "chat" : "raw";
     text["special_tokens"] = request.encode.specialTokens;
     text["max_tokens"] = request.maxTokens;
@@ -218,6 +252,15 @@ std::string sessionToJson(const Session& session) {
         doc["model"]["native_windows"] = false;
     if (request.against)
         doc["against"] = policyDocument(*request.against);
+    if (request.other) {
+        doc["other"] = {{"name", json::utf8(request.other->name)}};
+        if (request.other->text)
+            doc["other"]["text"] = contentJson(*request.other->text);
+        else
+            doc["other"]["model"] = request.other->modelPath;
+        if (request.other->maxTokens)
+            doc["other"]["max_tokens"] = *request.other->maxTokens;
+    }
     const VisibleRect& v = request.visible;
     doc["view"] = {{"layer", v.layer},
                    {"head", v.head},

@@ -14,8 +14,8 @@ struct Session {
 };
 
 /// A policy document with "fovea": "session" and text, model and view added, and as "against" the policy
-/// document of arm A unless that is full attention; layout as json::write. Text that is not UTF-8 is kept as
-/// base64, so every byte comes back. Throws std::bad_alloc.
+/// document of arm A unless that is full attention, as "other" its own text or model; layout as json::write.
+/// Text that is not UTF-8 is kept as base64, so every byte comes back. Throws std::bad_alloc.
 [[nodiscard]] std::string sessionToJson(const Session& session);
 /// Reads a session strictly. Errors: BadValue for duplicate or unknown keys, wrong types, nesting over 64 and
 /// trailing bytes (the message names the path of the key); NotThisFormat for a document of another kind;

@@ -34,6 +34,7 @@ public:
         m_request.depth = Depth::Visible;
         m_request.headStats = false;
         m_request.against.reset();
+        m_request.other.reset();
         if (m_lesson->text.recall)
             return openRecall(notes);
         m_bytes = m_lesson->text.bytes;

@@ -72,6 +72,7 @@ Result<std::shared_ptr<const Snapshot>> prefixOf(const Snapshot& snapshot, std::
     prefix->isolated = nullptr;
     prefix->propagated = nullptr;
     prefix->against = nullptr;
+    prefix->other = nullptr;
     return std::shared_ptr<const Snapshot>(std::move(prefix));
 }
 

@@ -75,4 +75,50 @@ for options in (("--against", "no-such-policy"), ("--against", "longformer-sym")
     equal(done.returncode, 2, f"status of {options}")
     check(done.stderr.count("\n") <= 2, f"{options}: one sentence")
 check("--against" in run("attention", text, *policy, "--against", "no-such-policy").stderr, "the message names the option")
+
+# Another text under the same policy: the run that it has alone, and what its words share with those of the first.
+changed = os.path.join(place, "changed.txt")
+with open(changed, "w", encoding="utf-8") as out:
+    out.write(TEXT.replace("brig Alma", "cutter Mary"))
+whole = ("--ladder-steps", "0")
+two = run_json("analyze", text, *policy, *whole, "--against-text", changed)
+document(two, "report")
+first, theirs = run_json("analyze", text, *policy, *whole), run_json("analyze", changed, *policy, *whole)
+equal(two["fidelity"], first["fidelity"], "B is as without A")
+check("other" not in first, "no A, no word of it")
+other_run = two["other"]
+equal((other_run["differs"], other_run["tokens"], other_run["text_sha256"]), ("text", theirs["tokens"], theirs["text_sha256"]), "A's text")
+for key in ("fidelity", "cost"):
+    for name, value in theirs[key].items():
+        if "seconds" not in name:
+            equal(other_run[key][name], value, f"A's {name} is that of its own run")
+equal(other_run["hybrid"]["pairs"], theirs["hybrid"]["pairs"], "pairs are counted for each text")
+aligned = other_run["alignment"]
+equal((aligned["by"], aligned["tokens_a"], aligned["tokens_b"]), ("words", theirs["tokens"], first["tokens"]), "aligned by words")
+equal(aligned["parts"], len(TEXT.replace(",", " ,").replace(".", " .").replace(":", " :").replace("?", " ?").replace(";", " ;").split()) + 1 - 2,
+      "all words but two, and the line's end")
+equal(len(aligned["ranges"]), aligned["parts"], "with their tokens")
+start = TEXT.index("brig")
+for a0, a1, b0, b1 in aligned["ranges"]:
+    check(a1 - a0 == b1 - b0 and ((b1 <= start) == (a0 == b0 and a1 <= start)), "what comes before the change stands in the same place")
+equal(other_run["aligned_loss"]["parts"], aligned["parts"] - 1, "the first token has no loss")
+check("aligned by equal words" in run("analyze", text, *policy, *whole, "--against-text", changed).stdout.decode(), "and said so")
+
+# Another model on the same text: the tokens agree.
+second = os.path.join(place, "second.gguf")
+write_small_model(second, seed=2)
+models = run_json("analyze", text, *policy, *short, "--against-model", second)
+alone_there = run_json("analyze", text, *policy[:-1], second, *short)
+equal(models["other"]["differs"], "model", "what differs")
+equal(models["other"]["model"]["sha256"], alone_there["model"]["sha256"], "A's model")
+equal(models["other"]["fidelity"], alone_there["fidelity"], "is that of its own run")
+equal(models["other"]["alignment"], {"by": "tokens", "tokens_a": 120, "tokens_b": 120, "aligned_a": 120, "aligned_b": 120, "parts": 120},
+      "the tokens agree one to one")
+close(models["other"]["aligned_loss"]["full_a"], alone_there["full"]["mean_nll"], "the loss of all tokens", 1e-6)
+check("one to one" in run("analyze", text, *policy, *short, "--against-model", second).stdout.decode(), "and said so")
+for options in (("--against-text", changed, "--against", other), ("--against-text", changed, "--against-model", second),
+                ("--against-text", os.path.join(place, "none.txt")), ("--against-model", os.path.join(place, "none.gguf"))):
+    done = run("analyze", text, *policy, *options)
+    equal(done.returncode, 2, f"status of {options}")
+    check(done.stderr.count("\n") <= 2, f"{options}: one sentence")
 finish()

@@ -2,6 +2,8 @@
 // is computed twice.
 #include "core/engine/ArmComparison.h"
 #include "core/engine/Engine.h"
+#include "core/engine/RunComparison.h"
+#include "core/engine/RunMemory.h"
 #include "core/engine/SameResult.h"
 #include "core/export/Report.h"
 #include "core/export/Session.h"
@@ -68,6 +70,13 @@ private slots:
     void session_keepsA();
     void table_hasBothArms();
     void titles();
+    void otherText_isARunOfItsOwn();
+    void otherModel_isARunOfItsOwn();
+    void otherRuns_shareWhatTheyCan();
+    void otherRuns_areExchangedForNothing();
+    void otherRuns_areRefusedByName();
+    void otherRuns_bothCountAsMemory();
+    void session_keepsTheOtherRun();
 
 private:
     test::TinyModelFile m_model;
@@ -77,6 +86,29 @@ private:
         request.policy = routedPolicy();
         request.against = windowOf(4, 2);
         return request;
+    }
+    test::TinyModelFile m_second{3, 7}; ///< a layer more, other weights, the same vocabulary
+    [[nodiscard]] Request twoTexts() const {
+        Request two = request();
+        two.against.reset();
+        two.other =
+            OtherRun{std::make_shared<const std::string>(test::tinyText(44) + "cab"), {}, {}, "other"};
+        return two;
+    }
+    [[nodiscard]] Request twoModels() const {
+        Request two = request();
+        two.against.reset();
+        two.other = OtherRun{nullptr, m_second.path(), {}, "second"};
+        return two;
+    }
+    static void sameRunAs(const Snapshot& run, const Snapshot& alone) {
+        QVERIFY(run.tokens->ids == alone.tokens->ids);
+        QCOMPARE(run.textHash, alone.textHash);
+        QVERIFY(sameBits(run.full->nll, alone.full->nll));
+        QVERIFY(sameBits(run.visible->lse, alone.visible->lse));
+        QVERIFY(run.isolated->layers == alone.isolated->layers);
+        QVERIFY(sameBits(run.propagated->fidelity.hybridNll, alone.propagated->fidelity.hybridNll));
+        QCOMPARE(run.propagated->cost.hybrid.pairs, alone.propagated->cost.hybrid.pairs);
     }
 };
 
@@ -367,6 +399,176 @@ void tst_Arms::titles() {
     QCOMPARE(armTitle(fullPolicy()), std::string("full attention"));
     QCOMPARE(armTitle(routedPolicy()), routedPolicy().summary());
     QVERIFY(armTitle(*presetPolicy("streaming")) != presetPolicy("streaming")->summary());
+}
+
+void tst_Arms::otherText_isARunOfItsOwn() {
+    const Request two = twoTexts();
+    std::vector<SnapshotPtr> seen;
+    const SnapshotPtr s = must(Engine().run(two, [&](SnapshotPtr one) { seen.push_back(one); }, {}));
+    QVERIFY(s->final && s->other && s->other->final && !s->against && !s->armA());
+    Request b = two;
+    b.other.reset();
+    sameRunAs(*s, *must(Engine().run(b, {}, {})));
+    sameRunAs(*s->other, *must(Engine().run(requestOfA(two), {}, {})));
+    QVERIFY(s->other->tokens->size() != s->tokens->size());
+    QVERIFY(*s->other->request->text == *two.other->text && !s->other->request->other);
+    for (const SnapshotPtr& one : seen) { // both texts from the first picture on
+        QVERIFY(one->other && one->other->tokens && one->alignment);
+        QVERIFY(!one->other->propagated || one->propagated); // neither is measured before both are drawn
+        QVERIFY(!one->isolated || one->other->visible);
+    }
+    QVERIFY(s->alignment->by == AlignedBy::Words);
+    QCOMPARE(s->alignment->countA, s->other->tokens->size());
+    const std::string line = s->provenance();
+    QVERIFY2(line.find("A text " + s->other->textHash.substr(0, 8)) != std::string::npos, line.c_str());
+    const std::optional<RunComparison> compared = compareRuns(*s);
+    QVERIFY(compared);
+    QCOMPARE(compared->a.nextTokenKl, s->other->propagated->fidelity.nextTokenKl);
+    QCOMPARE(compared->b.nextTokenKl, s->propagated->fidelity.nextTokenKl);
+}
+
+void tst_Arms::otherModel_isARunOfItsOwn() {
+    Request two = twoModels();
+    two.visible.layer = 1;
+    const SnapshotPtr s = must(Engine().run(two, {}, {}));
+    sameRunAs(*s->other, *must(Engine().run(requestOfA(two), {}, {})));
+    QCOMPARE(s->other->model->shape.layers, 3);
+    QVERIFY(s->other->model->info.sha256 != s->model->info.sha256);
+    QCOMPARE(s->other->textHash, s->textHash);
+    QVERIFY(s->alignment->by == AlignedBy::Tokens);
+    // The losses of the tokens that agree are the means of both runs, the first token aside.
+    const std::optional<RunComparison> compared = compareRuns(*s);
+    QVERIFY(compared && compared->losses);
+    QCOMPARE(compared->parts, s->tokens->size() - 1);
+    QVERIFY(std::abs(compared->losses->hybridB - s->propagated->fidelity.hybridMeanNll) < 1e-6);
+    QVERIFY(std::abs(compared->losses->fullA - s->other->propagated->fidelity.fullMeanNll) < 1e-6);
+    QVERIFY(compared->losses->fullA != compared->losses->fullB);
+    // A model of fewer layers shows its last one.
+    two.modelPath = m_second.path();
+    two.other->modelPath = m_model.path();
+    two.visible.layer = 2;
+    const SnapshotPtr fewer = must(Engine().run(two, {}, {}));
+    QCOMPARE(fewer->visible->layer, 2);
+    QCOMPARE(fewer->other->visible->layer, 1);
+}
+
+void tst_Arms::otherRuns_shareWhatTheyCan() {
+    Engine engine;
+    Request two = twoTexts();
+    const SnapshotPtr first = must(engine.run(two, {}, {}));
+    QCOMPARE(first->other->model, first->model); // the weights are there once
+    two.policy.local.window = 7;                 // one policy for both
+    const SnapshotPtr next = must(engine.run(two, {}, {}));
+    QCOMPARE(next->full, first->full);
+    QCOMPARE(next->other->full, first->other->full);
+    QCOMPARE(next->alignment, first->alignment);
+    QVERIFY(next->visible != first->visible && next->other->visible != first->other->visible);
+    QVERIFY(next->other->propagated != first->other->propagated);
+    // A limit of arm A's text is its own.
+    two.other->maxTokens = 9;
+    const SnapshotPtr cut = must(engine.run(two, {}, {}));
+    QCOMPARE(cut->other->tokens->size(), std::size_t{9});
+    QCOMPARE(cut->full, next->full);
+    // Another text A keeps B.
+    two.other->maxTokens.reset();
+    two.other->text = std::make_shared<const std::string>("abcabcabc");
+    const SnapshotPtr another = must(engine.run(two, {}, {}));
+    QCOMPARE(another->propagated, next->propagated);
+    QVERIFY(another->alignment != next->alignment);
+    QVERIFY(!sameAgainst(*another->request, *next->request));
+    QVERIFY(sameResult(*another->request, *next->request));
+    // Without arm A's text nothing of it is held.
+    two.other.reset();
+    const SnapshotPtr alone = must(engine.run(two, {}, {}));
+    QVERIFY(!alone->other && !alone->alignment);
+    QCOMPARE(alone->propagated, next->propagated);
+}
+
+void tst_Arms::otherRuns_areExchangedForNothing() {
+    for (const Request& two : {twoTexts(), twoModels()}) {
+        Engine engine;
+        const SnapshotPtr first = must(engine.run(two, {}, {}));
+        const Request turned = exchangedRuns(two, "was B");
+        const SnapshotPtr second = must(engine.run(turned, {}, {}));
+        QCOMPARE(second->full, first->other->full);
+        QCOMPARE(second->propagated, first->other->propagated);
+        QCOMPARE(second->other->full, first->full);
+        QCOMPARE(second->other->propagated, first->propagated);
+        QCOMPARE(exchangedRuns(turned, "back").maxTokens, two.maxTokens);
+        // Dropping arm B's text or model keeps the run of the one that stays.
+        Request kept = turned;
+        kept.other.reset();
+        kept.text = two.text;
+        kept.modelPath = two.modelPath;
+        QCOMPARE(must(engine.run(kept, {}, {}))->full, first->full);
+    }
+}
+
+void tst_Arms::otherRuns_areRefusedByName() {
+    const auto refused = [](const Request& request) {
+        const Result<SnapshotPtr> run = Engine().run(request, {}, {});
+        return run ? std::string() : run.error().message;
+    };
+    const auto says = [&](const Request& request, const char* words) {
+        const std::string message = refused(request);
+        QVERIFY2(message.find(words) != std::string::npos, message.c_str());
+    };
+    Request two = twoTexts();
+    two.against = windowOf(4, 2);
+    says(two, "another policy and another text");
+    two = twoTexts();
+    two.other->modelPath = m_second.path();
+    says(two, "another text and another model");
+    two = twoTexts();
+    two.other->text = nullptr;
+    says(two, "neither a text nor a model of its own");
+    two = twoTexts();
+    two.other->text = std::make_shared<const std::string>();
+    says(two, "arm A: ");
+    two = twoModels();
+    two.other->modelPath = "/nowhere/none.gguf";
+    says(two, "arm A: ");
+    two = twoTexts();
+    two.maxMemory = 2'000'000; // enough for the weights
+    says(two, "tokens beside another run of ");
+}
+
+void tst_Arms::otherRuns_bothCountAsMemory() {
+    const Request two = twoTexts();
+    const SnapshotPtr s = must(Engine().run(two, {}, {}));
+    const Request b = *s->request;
+    const std::uint64_t weights = heldWeightBytes(*s->model, b.precision);
+    const std::uint64_t own = weights + runBytes(b, *s->model, s->tokens->size(), 1);
+    const std::uint64_t other = runBytes(*s->other->request, *s->model, s->other->tokens->size(), 1);
+    Request tight = b;
+    tight.maxMemory = own + other; // to the byte
+    QVERIFY(Engine().run(tight, {}, {}));
+    --tight.maxMemory;
+    const Result<SnapshotPtr> run = Engine().run(tight, {}, {});
+    QVERIFY(!run && run.error().code == ErrorCode::TooLarge);
+    tight.other.reset();
+    QVERIFY(Engine().run(tight, {}, {}));
+}
+
+void tst_Arms::session_keepsTheOtherRun() {
+    for (Request two : {twoTexts(), twoModels()}) {
+        if (two.other->text)
+            two.other->maxTokens = 7;
+        const Result<Session> back = sessionFromJson(sessionToJson({two, "", {}}));
+        QVERIFY2(back, back ? "" : back.error().message.c_str());
+        QVERIFY(sameOther(back->request.other, two.other));
+        QCOMPARE(back->request.other->name, two.other->name);
+        two.against = windowOf(4, 2);
+        QVERIFY(!sessionFromJson(sessionToJson({two, "", {}})));
+    }
+    Request two = twoTexts();
+    two.other->text = std::make_shared<const std::string>("\xFF\xFE"); // no UTF-8
+    QCOMPARE(*sessionFromJson(sessionToJson({two, "", {}}))->request.other->text, *two.other->text);
+    two.other->modelPath = "model.gguf";
+    two.other->text.reset();
+    std::string doc = sessionToJson({two, "", {}});
+    doc.replace(doc.find("\"model.gguf\""), 12, "12");
+    QVERIFY(!sessionFromJson(doc));
 }
 
 QTEST_GUILESS_MAIN(tst_Arms)
