@@ -1,21 +1,27 @@
 // Two arms in the window, on a whole small model: nothing stands in for the engine.
 #include "core/engine/ArmComparison.h"
 #include "core/engine/Engine.h"
+#include "core/engine/RunComparison.h"
 #include "core/files/AtomicFile.h"
 #include "core/measure/PairFacts.h"
 #include "core/policy/PolicyJson.h"
 #include "core/policy/PolicyTitle.h"
 #include "tests/support/ProgramSays.h"
+#include "tests/support/SmallModel.h"
 #include "tests/support/TinyModel.h"
 #include "tests/support/WindowStage.h"
 #include "ui/plot/NumberText.h"
 #include "ui/views/HeadsView.h"
 #include "ui/views/InspectorModels.h"
 #include "ui/views/MapView.h"
+#include "ui/views/OtherMap.h"
 #include "ui/window/ArmPicker.h"
 #include "ui/window/StatusLine.h"
 #include <QAbstractButton>
 #include <QApplication>
+#include <QFileDialog>
+#include <QLabel>
+#include <QLineEdit>
 #include <QMenu>
 #include <QSlider>
 #include <QTableView>
@@ -291,7 +297,210 @@ private slots:
         QVERIFY(!status->sentence().contains(QStringLiteral("(old)")));
     }
 
+    /// Another text under the same policy: its map stands beside the present one, hover and pins go through
+    /// equal words, and the verdict names what differs.
+    void otherText_sideBySide() {
+        Stage s{LatestWorker::Runner{}};
+        s.window.resize(1700, 900);
+        const std::string words = wordsOf(70, 0, -1), changed = wordsOf(70, 3, 30);
+        s.window.documents().setText(words, QStringLiteral("letters"), QStringLiteral("test"));
+        s.window.documents().openModel(QString::fromStdString(m_small.path()));
+        QTRY_VERIFY_WITH_TIMEOUT(s.runs.lastComplete() && !s.runs.updating(), 60'000);
+        s.requests.undoStack().clear();
+        const std::string path = m_dir.filePath(QStringLiteral("changed.txt")).toStdString();
+        QVERIFY(writeFileAtomically(path, changed).has_value());
+        chooseByKeys(s, "top.a", QStringLiteral("top.a.text"));
+        chooseFile(s, path);
+        QVERIFY(s.requests.request().other && !s.requests.request().against);
+        QCOMPARE(s.requests.undoStack().count(), 1);
+        QCOMPARE(s.find<ArmPicker>("top.a")->title(), QStringLiteral("text changed.txt"));
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+
+        // Both runs are what an engine gives each text alone.
+        const SnapshotPtr shown = s.runs.lastComplete();
+        QVERIFY(shown->other && shown->other->final);
+        const auto alone = Engine().run(requestOfA(s.requests.request()), {}, {});
+        QVERIFY(alone.has_value());
+        QCOMPARE(shown->other->propagated->fidelity.nextTokenKl, (*alone)->propagated->fidelity.nextTokenKl);
+        const std::optional<RunComparison> both = compareRuns(*shown);
+        QVERIFY(both);
+        const QString kl = s.find<QAbstractButton>("status.kl")->text();
+        QCOMPARE(kl, QStringLiteral("KL %1, A %2")
+                         .arg(threeDigits(both->b.nextTokenKl), threeDigits(both->a.nextTokenKl)));
+        auto* status = s.find<StatusLine>("status");
+        QVERIFY2(status->sentence().contains(QStringLiteral("two texts")), qPrintable(status->sentence()));
+
+        // Two maps, each of its own run; no difference map, and why.
+        auto* map = s.find<MapView>("map");
+        auto* own = &map->canvas();
+        auto* other = s.find<MapCanvas>("map.other.canvas");
+        QTRY_VERIFY(other->isVisible() && own->isVisible());
+        QCOMPARE(other->scene().count, static_cast<int>(shown->other->tokens->size()));
+        QCOMPARE(own->scene().count, static_cast<int>(shown->tokens->size()));
+        QVERIFY(other->scene().count != own->scene().count);
+        const auto* title = s.find<QLabel>("map.other.title");
+        QVERIFY2(title->text().contains(QStringLiteral("aligned by equal words")), qPrintable(title->text()));
+        QVERIFY(!s.find<QAbstractButton>("map.mode.difference")->isEnabled());
+        QVERIFY(
+            s.find<QAbstractButton>("map.mode.difference")->toolTip().contains(QStringLiteral("two texts")));
+        QTRY_VERIFY_WITH_TIMEOUT(map->other().tiles().settled() && map->tiles().settled(), 30'000);
+        QCOMPARE(map->other().tiles().snapshot()->textHash, shown->other->textHash);
+
+        // Over a word of A the same word of B is hovered, and back.
+        const TokenAlignment& alignment = *shown->alignment;
+        const AlignedPart& query = alignment.parts[alignment.parts.size() - 4];
+        const AlignedPart& key = alignment.parts[20];
+        QVERIFY(query.a.first != query.b.first);
+        const SelectionModel::Pair inA{static_cast<int>(query.a.last) - 1, static_cast<int>(key.a.first)};
+        const SelectionModel::Pair inB{static_cast<int>(query.b.last) - 1, static_cast<int>(key.b.first)};
+        QTest::mouseMove(other, other->cellCentre(inA).toPoint());
+        QTRY_COMPARE(s.selection.hoveredPair(), inB);
+        QCOMPARE(own->scene().hovered, inB);
+        QCOMPARE(other->scene().hovered, inA);
+        QTest::mouseClick(other, Qt::LeftButton, {}, other->cellCentre(inA).toPoint());
+        QCOMPARE(s.selection.pinnedPair(), inB);
+        QCOMPARE(other->scene().pinned, inA);
+        QTest::mouseMove(own, own->cellCentre({inB.query, 0}).toPoint());
+        QTRY_COMPARE(own->scene().hovered, (SelectionModel::Pair{inB.query, 0}));
+        QTRY_COMPARE(other->scene().hovered,
+                     (SelectionModel::Pair{inA.query, static_cast<int>(alignment.toA(0)->first)}));
+        // A word of A alone has no partner, and says so.
+        std::size_t lonely = 0;
+        while (alignment.toB(lonely))
+            ++lonely;
+        QTest::mouseClick(other, Qt::LeftButton, {},
+                          other->cellCentre({inA.query, static_cast<int>(lonely)}).toPoint());
+        QCOMPARE(s.selection.pinnedPair(), inB); // as it was
+        QVERIFY(s.find<QLabel>("error.bar.text")->text().contains(QStringLiteral("has no partner in B")));
+
+        // One map: B, A while C is held, A by its button.
+        QTest::mouseClick(s.find<QAbstractButton>("map.layout.1"), Qt::LeftButton);
+        QVERIFY(own->isVisible() && !other->isVisible());
+        s.window.activateWindow(); // the menus took it
+        QVERIFY(QTest::qWaitForWindowActive(&s.window));
+        own->setFocus();
+        QTest::keyPress(own, Qt::Key_C);
+        QVERIFY(!own->isVisible() && other->isVisible());
+        QVERIFY(other->hasFocus());
+        QTest::keyRelease(other, Qt::Key_C);
+        QVERIFY(own->isVisible() && !other->isVisible());
+        QTest::mouseClick(s.find<QAbstractButton>("map.mode.full"), Qt::LeftButton);
+        QVERIFY(!own->isVisible() && other->isVisible());
+        QTest::mouseClick(s.find<QAbstractButton>("map.mode.hybrid"), Qt::LeftButton);
+        QTest::mouseClick(s.find<QAbstractButton>("map.layout.2"), Qt::LeftButton);
+
+        // Another layer and the policy reach both.
+        QTest::keyClick(own, Qt::Key_PageDown);
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating() && s.runs.snapshot()->other->visible &&
+                                     s.runs.snapshot()->other->visible->layer == s.selection.layer(),
+                                 60'000);
+        QTRY_COMPARE(other->scene().panes.front().layer, s.selection.layer());
+
+        // X exchanges the texts, and nothing is computed again.
+        const std::shared_ptr<const PropagatedResult> before = s.runs.lastComplete()->other->propagated;
+        own->setFocus();
+        QTest::keyClick(own, Qt::Key_X);
+        QCOMPARE(s.text(), changed);
+        QCOMPARE(*s.requests.request().other->text, words);
+        QCOMPARE(s.find<ArmPicker>("top.a")->title(), QStringLiteral("text letters"));
+        QCOMPARE(s.window.documents().textName(), QStringLiteral("changed.txt"));
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+        QCOMPARE(s.runs.lastComplete()->propagated, before);
+        s.requests.undoStack().undo();
+        QCOMPARE(s.text(), words);
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+
+        // The session keeps it; full attention as A ends it.
+        const QString session = m_dir.filePath(QStringLiteral("two texts.json"));
+        s.window.documents().saveSession(session);
+        {
+            Stage again{LatestWorker::Runner{}};
+            again.window.documents().open({session});
+            QVERIFY(again.requests.request().other && *again.requests.request().other->text == changed);
+        }
+        chooseByKeys(s, "top.a", QStringLiteral("top.a.full"));
+        QVERIFY(!s.requests.request().other);
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+        QTRY_VERIFY(!other->isVisible());
+        QVERIFY(s.find<QAbstractButton>("map.mode.difference")->isEnabled());
+    }
+
+    /// Two models on one text whose tokens agree: both maps show the same part; a layer that one has not is
+    /// refused by name.
+    void otherModel_sideBySide() {
+        Stage s{LatestWorker::Runner{}};
+        s.window.resize(1700, 900);
+        s.window.documents().setText(tinyText(60), QStringLiteral("letters"), QStringLiteral("test"));
+        TinyModelFile larger(3, 7);
+        s.window.documents().openModel(QString::fromStdString(larger.path()));
+        QTRY_VERIFY_WITH_TIMEOUT(s.runs.lastComplete() && !s.runs.updating(), 60'000);
+        chooseByKeys(s, "top.a", QStringLiteral("top.a.model"));
+        chooseFile(s, m_model.path());
+        QTRY_VERIFY(s.requests.request().other);
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating() && s.runs.lastComplete()->other, 60'000);
+        auto* map = s.find<MapView>("map");
+        auto* own = &map->canvas();
+        auto* other = s.find<MapCanvas>("map.other.canvas");
+        QTRY_VERIFY(other->isVisible());
+        QVERIFY(s.find<QLabel>("map.other.title")->text().contains(QStringLiteral("agree one to one")));
+        QVERIFY(s.find<StatusLine>("status")->sentence().contains(QStringLiteral("two models")));
+        own->setFocus();
+        s.selection.pinPair({20, 10});
+        QTest::keyClick(own, Qt::Key_F);
+        QVERIFY(!own->fitted());
+        QCOMPARE(other->viewport(), own->viewport());
+        QTest::keyClick(other, Qt::Key_F);
+        QTest::keyClick(other, Qt::Key_F);
+        s.selection.setCell(2, 0);
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating(), 60'000);
+        QTRY_VERIFY2(other->scene().empty.contains(QStringLiteral("has 2 layers: it has no layer 2")),
+                     qPrintable(other->scene().empty));
+        QVERIFY(own->scene().empty.isEmpty());
+        s.selection.setCell(1, 1);
+        QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating() && !other->scene().panes.empty(), 60'000);
+        // The exchange makes A's model the one that is open.
+        QTest::keyClick(own, Qt::Key_X);
+        QCOMPARE(s.requests.request().modelPath, m_model.path());
+        QCOMPARE(s.requests.request().other->modelPath, larger.path());
+        QTRY_VERIFY_WITH_TIMEOUT(s.window.documents().inspected() &&
+                                     s.window.documents().inspected()->info.path == m_model.path() &&
+                                     !s.runs.updating(),
+                                 60'000);
+        QTRY_COMPARE(s.runs.lastComplete()->model->shape.layers, 2);
+        // What is no model is refused and changes nothing.
+        const std::string noModel = m_dir.filePath(QStringLiteral("none.gguf")).toStdString();
+        QVERIFY(writeFileAtomically(noModel, std::string("no model")).has_value());
+        const std::string before = s.requests.request().other->modelPath;
+        s.window.documents().openOtherModel(QString::fromStdString(noModel));
+        QTRY_VERIFY(s.find<QLabel>("error.bar.text")->text().contains(QStringLiteral("none.gguf")));
+        QCOMPARE(s.requests.request().other->modelPath, before);
+    }
+
 private:
+    /// `count` words of five letters with a comma after each; `more` in front, and the one of number `other`
+    /// is another word.
+    static std::string wordsOf(int count, int more, int other) {
+        std::string text;
+        for (int i = -more; i < count; ++i) {
+            for (std::uint64_t letter = 0; letter < 5; ++letter)
+                text += static_cast<char>('a' + splitMix64(i < 0 || i == other ? 77 : 5,
+                                                           static_cast<std::uint64_t>(i + 10) * 5 + letter) %
+                                                    26);
+            text += ',';
+        }
+        return text;
+    }
+    /// Chooses a file in the dialog of arm A's text or model.
+    static void chooseFile(Stage& s, const std::string& path) {
+        QTRY_VERIFY(s.window.findChild<QFileDialog*>(QStringLiteral("other.dialog")) != nullptr);
+        auto* dialog = s.find<QFileDialog>("other.dialog");
+        auto* name = dialog->findChild<QLineEdit*>(QStringLiteral("fileNameEdit"));
+        QVERIFY(name != nullptr);
+        name->setText(QString::fromStdString(path));
+        QTest::keyClick(name, Qt::Key_Return);
+        QTRY_VERIFY(s.window.findChild<QFileDialog*>(QStringLiteral("other.dialog")) == nullptr);
+    }
+
     /// The program, asked for the same pair of the same text, model and policies, prints these numbers.
     void compareWithProgram(const Request& request, const std::string& words, int layer, int head,
                             const PairFacts& facts) {
@@ -316,6 +525,7 @@ private:
 
     QTemporaryDir m_dir;
     TinyModelFile m_model;
+    SmallModelFile m_small;
 };
 
 QTEST_MAIN(TestCompareArms)

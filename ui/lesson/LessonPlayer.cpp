@@ -213,7 +213,7 @@ void LessonPlayer::applyState() {
     if (!requests.request().text || *requests.request().text != *m_bytes)
         m_documents.setText(*m_bytes, tr("lesson: %1").arg(textName()), tr("open a lesson"), true);
     requests.setMaxTokens(stepTokens(), tr("length of the lesson's text"));
-    if (requests.request().against)
+    if (requests.request().against || requests.request().other)
         requests.setAgainst({}, tr("A: full attention"));
     const AttentionPolicy& policy = *m_lesson->policy(state.policy);
     if (!sameButName(requests.request().policy, policy))

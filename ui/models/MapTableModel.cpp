@@ -113,12 +113,15 @@ QVariant MapTableModel::headerData(int section, Qt::Orientation orientation, int
         return tip ? tr("the token that is read") : tr("key");
     case ArmA:
         return tip ? (policies ? tr("its weight under arm A's policy") : tr("its weight in full attention"))
-                   : tr("A");
+               : m_content && m_content->otherRun ? tr("full")
+                                                  : tr("A");
     case ArmB:
         return tip ? tr("its weight under arm B's policy; a dash: not known of this row, or in a "
                         "recurrent state, which has no weight for one key")
                    : tr("B");
     case Difference:
+        if (m_content && m_content->otherRun)
+            return tip ? tr("B's weight minus full attention's") : tr("B \u2212 full");
         return tip ? tr("B's weight minus A's") : tr("B \u2212 A");
     default:
         return tip ? tr("why B reads the key, or does not") : tr("why");

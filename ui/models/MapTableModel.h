@@ -15,7 +15,8 @@ struct MapTableContent {
     std::vector<QString> why; ///< one for each cell; empty: a cell is more than one pair of one head
     CellMap cells;
     std::shared_ptr<const Tokens> labels; ///< one for each cell of the map
-    bool policies = false;                ///< arm A is a policy: its weight is shown, not full attention's
+    bool otherRun = false; ///< arm A has a text or a model of its own: full attention is of neither arm
+    bool policies = false; ///< arm A is a policy: its weight is shown, not full attention's
 };
 
 /// Cells of a map as rows: query, key, the weights of both arms, their difference, and why arm B reads it.

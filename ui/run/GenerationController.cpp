@@ -115,7 +115,7 @@ QString GenerationController::blocked() const {
         return tr("There is nothing to continue: type, paste or drop a text.");
     if (request.modelPath.empty())
         return tr("Generating needs a model: open a GGUF file or a folder with safetensors.");
-    if (request.against)
+    if (request.against || request.other)
         return tr("A must be full attention to generate: choose \"full\" for A.");
     const SnapshotPtr now = m_runs.snapshot();
     if (!now || !now->model || !now->tokens || m_runs.standing(*now) == Standing::OtherRun)
@@ -308,7 +308,7 @@ void GenerationController::pinWhenThere() {
 
 bool GenerationController::isOld() const {
     return m_source && (!sameButName(m_request.policy, m_requests.request().policy) ||
-                        m_requests.request().against || // A wrote as full attention
+                        m_requests.request().against || m_requests.request().other || // A wrote as full
                         m_runs.standing(*m_source) == Standing::OtherRun);
 }
 

@@ -1,4 +1,5 @@
 #include "ui/run/RequestModel.h"
+#include "core/engine/SameResult.h"
 #include "core/policy/PolicyTitle.h"
 #include "core/route/PolicyFits.h"
 #include <QUndoCommand>
@@ -13,7 +14,7 @@ std::string nameOf(const AttentionPolicy& policy) {
     return preset != nullptr ? preset->policy.name : std::string();
 }
 
-bool sameText(const std::shared_ptr<const std::string>& a, const std::shared_ptr<const std::string>& b) {
+bool sameBytes(const std::shared_ptr<const std::string>& a, const std::shared_ptr<const std::string>& b) {
     return a == b || (a && b && *a == *b);
 }
 
@@ -33,13 +34,14 @@ public:
         std::size_t maxTokens = 0;
         AttentionPolicy policy;
         std::optional<AttentionPolicy> against;
+        std::optional<OtherRun> other;
         bool operator==(const State& o) const {
-            return sameText(text, o.text) && maxTokens == o.maxTokens && sameButName(policy, o.policy) &&
-                   sameArm(against, o.against);
+            return sameBytes(text, o.text) && maxTokens == o.maxTokens && sameButName(policy, o.policy) &&
+                   sameArm(against, o.against) && sameOther(other, o.other);
         }
     };
     static State of(const Request& request) {
-        return {request.text, request.maxTokens, request.policy, request.against};
+        return {request.text, request.maxTokens, request.policy, request.against, request.other};
     }
     RequestCommand(RequestModel& model, State before, State after, int dragId, const QString& why)
         : QUndoCommand(why), m_model(model), m_before(std::move(before)), m_after(std::move(after)),
@@ -64,6 +66,7 @@ private:
         request.maxTokens = state.maxTokens;
         request.policy = state.policy;
         request.against = state.against;
+        request.other = state.other;
         // Undo may bring back what another model ran.
         m_model.replaceUnfit(request.policy, request.against);
         if (m_model.m_lengthRule)
@@ -132,18 +135,36 @@ bool RequestModel::accepts(Result<AttentionPolicy>& policy) {
 void RequestModel::setAgainst(const std::optional<AttentionPolicy>& against, const QString& why) {
     RequestCommand::State after = RequestCommand::of(m_request);
     after.against.reset();
+    after.other.reset();
     if (against && !sameButName(*against, fullPolicy())) {
         Result<AttentionPolicy> legal = validated(*against);
         if (!accepts(legal))
             return;
         after.against = std::move(*legal);
     }
-    if (!sameArm(after.against, m_request.against))
+    if (!(after == RequestCommand::of(m_request)))
         m_undo.push(new RequestCommand(*this, RequestCommand::of(m_request), std::move(after), -1, why));
 }
 
-void RequestModel::exchangeArms() {
+void RequestModel::setOther(OtherRun other, const QString& why) {
     RequestCommand::State after = RequestCommand::of(m_request);
+    after.against.reset();
+    after.other = std::move(other);
+    if (!(after == RequestCommand::of(m_request)))
+        m_undo.push(new RequestCommand(*this, RequestCommand::of(m_request), std::move(after), -1, why));
+}
+
+void RequestModel::exchangeArms(const std::string& nameOfB) {
+    RequestCommand::State after = RequestCommand::of(m_request);
+    if (m_request.other) {
+        const Request turned = exchangedRuns(m_request, nameOfB);
+        if (turned.modelPath != m_request.modelPath)
+            return apply(turned);
+        after = RequestCommand::of(turned);
+        m_undo.push(new RequestCommand(*this, RequestCommand::of(m_request), std::move(after), -1,
+                                       tr("exchange of A and B")));
+        return;
+    }
     after.policy = m_request.against.value_or(fullPolicy());
     after.against.reset();
     if (!sameButName(m_request.policy, fullPolicy()))

@@ -30,8 +30,12 @@ public:
     /// Chooses arm A, with which the policy is compared, as one undo step named `why`. Empty, or a policy
     /// that reads every key: full attention.
     void setAgainst(const std::optional<AttentionPolicy>& against, const QString& why);
-    /// Exchanges arm A and the policy, as one undo step.
-    void exchangeArms();
+    /// Gives arm A a text or a model of its own, under the present policy, as one undo step named `why`.
+    /// Takes the place of a policy as arm A; setAgainst() ends it.
+    void setOther(OtherRun other, const QString& why);
+    /// Exchanges arm A and the policy, or the two texts or models, as one undo step. Two models: no step,
+    /// since undo changes no model. `nameOfB`: what titles call arm B's text or model as arm A.
+    void exchangeArms(const std::string& nameOfB = {});
     /// `maxTokens`: run only so many of the first tokens, for a text that is too long to run without asking;
     /// 0: all.
     void setText(std::string text, const QString& why, std::size_t maxTokens = 0);

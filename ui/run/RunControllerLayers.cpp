@@ -24,6 +24,15 @@ bool hasWholeLayer(const Snapshot& snapshot, int layer) {
     return whole(snapshot.visible) && (!snapshot.against || whole(snapshot.against->visible));
 }
 
+/// Arm A's own run has the layer too, or has none of that number. Only the engine brings it.
+bool otherHasLayer(const Snapshot& snapshot, int layer) {
+    const Snapshot* const a = snapshot.other.get();
+    if (a == nullptr || !a->model)
+        return true;
+    const int own = std::min(layer, a->model->shape.layers - 1);
+    return layerOf(*a, own) && hasWholeLayer(*a, own);
+}
+
 } // namespace
 
 void RunController::onVisible() {
@@ -33,7 +42,8 @@ void RunController::onVisible() {
         return submitNow();
     // Nothing runs: the engine brings the layer, the rectangle on screen first.
     if (p.settled && m_snapshot && m_snapshot->final && m_snapshot->generation == p.submitted) {
-        if (!hasWholeLayer(*m_snapshot, layer) && !showKnownLayer(layer))
+        const bool known = hasWholeLayer(*m_snapshot, layer) || showKnownLayer(layer);
+        if (!known || !otherHasLayer(*m_snapshot, layer))
             submitNow();
         return;
     }
@@ -57,6 +67,8 @@ void RunController::fetchLayer() {
     if (!base || !base->model || !base->tokens || !base->request)
         return; // asked again with the next snapshot
     const int layer = std::min(m_requests.request().visible.layer, base->model->shape.layers - 1);
+    if (p.settled && base->final && !otherHasLayer(*base, layer))
+        return submitNow();
     if (showKnownLayer(layer))
         return;
     const auto activations = layerOf(*base, layer);

@@ -104,15 +104,17 @@ QVariant ReadsModel::headerData(int section, Qt::Orientation orientation, int ro
     if (role == Qt::TextAlignmentRole)
         return alignment(section, FullColumn, HybridColumn);
     if (role == Qt::ToolTipRole && (section == FullColumn || section == HybridColumn))
-        return section == FullColumn ? tr("weight under A: full attention, or the policy chosen as A")
-                                     : tr("weight under B, the present policy");
+        return section == FullColumn && m_report && m_report->otherRun
+                   ? tr("weight under full attention, of this text and model")
+               : section == FullColumn ? tr("weight under A: full attention, or the policy chosen as A")
+                                       : tr("weight under B, the present policy");
     if (role != Qt::DisplayRole)
         return {};
     switch (section) {
     case TokenColumn:
         return m_side == Side::Reads ? tr("key") : tr("query");
     case FullColumn:
-        return QStringLiteral("A");
+        return m_report && m_report->otherRun ? tr("full") : QStringLiteral("A");
     case HybridColumn:
         return QStringLiteral("B");
     case WhyColumn:

@@ -38,6 +38,7 @@ InspectorReport makeInspectorReport(const InspectorWish& wish, const SnapshotPtr
     report.wish = wish;
     report.from = newest;
     report.againstPolicy = newest->against != nullptr;
+    report.otherRun = newest->request && newest->request->other;
     const int count = static_cast<int>(newest->tokens->size());
     fillWhy(report, newest, complete);
     const std::optional<TileSource> source = newest->tileSource(wish.layer);

@@ -41,7 +41,8 @@ struct InspectorReport {
     std::vector<RoutedInLayer> why;           ///< where the propagated run routed the token
     QString signal;                           ///< of that run's record
     std::uint64_t whyFrom = 0;                ///< generation of an older run; 0: the newest
-    bool whyKnown = false;      ///< whether the routing record of a propagated run was available
+    bool whyKnown = false; ///< whether the routing record of a propagated run was available
+    bool otherRun = false; ///< arm A has a text or a model of its own, so the full weights are of neither arm
     bool againstPolicy = false; ///< arm A is a policy, so lines and pair may have its weights
 };
 

@@ -45,7 +45,7 @@ std::vector<QString> reasonsOf(const StrongCells& strong, HeadAt head, const Til
 bool MapTable::Question::operator==(const Question& other) const {
     return inputs.sameLayers(other.inputs) && inputs.sameArms(other.inputs) && recipe == other.recipe &&
            hidden == other.hidden && head == other.head && queries == other.queries && keys == other.keys &&
-           by == other.by && arm == other.arm && policies == other.policies;
+           by == other.by && arm == other.arm && policies == other.policies && otherRun == other.otherRun;
 }
 
 MapTable::MapTable(ViewContext context, MapView& map, QWidget* parent)
@@ -114,6 +114,7 @@ std::optional<MapTable::Question> MapTable::question() const {
     asked.by = pane.quantity;
     asked.arm = pane.arm;
     asked.policies = snapshot->against != nullptr;
+    asked.otherRun = snapshot->request && snapshot->request->other;
     return asked;
 }
 
@@ -185,6 +186,7 @@ void MapTable::refresh() {
             content->cells = CellMap(asked->recipe, snapshot->tokens->size());
             content->labels = labels;
             content->policies = wish.policies;
+            content->otherRun = asked->otherRun;
             if (!asked->recipe) {
                 const Result<TileSource> source = sources(asked->head.layer);
                 FOVEA_TRY(source);

@@ -42,6 +42,7 @@ private:
         MapQuantity by = MapQuantity::Full;
         MapArm arm = MapArm::B;
         bool policies = false; ///< arm A is a policy
+        bool otherRun = false; ///< arm A has a text or a model of its own
         [[nodiscard]] bool operator==(const Question& other) const;
     };
     [[nodiscard]] std::optional<Question> question() const; ///< of what the map shows now; empty: no map

@@ -6,6 +6,7 @@
 #include "ui/views/MapLegend.h"
 #include "ui/views/MapMinimap.h"
 #include "ui/views/MapTip.h"
+#include "ui/views/OtherMap.h"
 #include "ui/views/RecipeBox.h"
 #include <QApplication>
 #include <QButtonGroup>
@@ -20,6 +21,7 @@ namespace fovea::ui {
 
 namespace {
 
+constexpr int kRoomForRuns = 900;   ///< pixels of width from which two runs stand side by side
 constexpr int kRoomForLegend = 480; ///< pixels of width and height for each map, at scale 1
 
 bool shows(const SnapshotPtr& snapshot, int layer) {
@@ -64,6 +66,7 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
         showLegend();
         showMinimap();
         m_tip->hide();
+        m_other->follow(m_canvas->viewport());
         if (!m_visibleTimer.isActive())
             m_visibleTimer.start();
         emit pictureChanged();
@@ -71,7 +74,8 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
     connect(m_canvas, &MapCanvas::resized, this, [this] {
         showLegend();
         showMinimap();
-        if (!m_chosen && panes().size() != m_canvas->scene().panes.size())
+        if (!m_chosen && (panes().size() != m_canvas->scene().panes.size() ||
+                          (hasOther() && m_other->isHidden() == (arrangement() != Arrangement::One))))
             rebuild();
     });
     connect(m_canvas, &MapCanvas::pairHovered, this, [this](Pair cells) {
@@ -85,6 +89,8 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
             pinCell(cells);
     });
     connect(m_canvas, &MapCanvas::menuRequested, this, &MapView::showMenu);
+    connect(m_other, &OtherMap::viewportMoved, m_canvas, &MapCanvas::setViewport);
+    connect(m_other, &OtherMap::message, this, &MapView::message);
     connect(m_canvas, &MapCanvas::blockChosen, this,
             [this](SelectionModel::Block cells) { m_context.selection.setBlock(m_cells.toTokens(cells)); });
     connect(&context.selection, &SelectionModel::blockChanged, this, [this] {
@@ -131,15 +137,18 @@ MapView::MapView(ViewContext context, QWidget* parent) : QWidget(parent), m_cont
             rebuild();
     });
     connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, &MapView::rebuild);
-    connect(qApp, &QApplication::focusChanged, this,
-            [this] { lookAtA(false); }); // its release goes elsewhere
+    connect(qApp, &QApplication::focusChanged, this, [this](const QWidget*, const QWidget* now) {
+        if (now != &m_other->canvas() && now != m_canvas)
+            lookAtA(false); // its release goes elsewhere
+    });
     takeSnapshot();
     rebuild();
 }
 
 MapView::Arrangement MapView::arrangement() const {
     // Two where one square map would leave half of the canvas empty.
-    const bool wide = 10 * m_canvas->width() > 19 * m_canvas->height();
+    const QSize room = mapsSize();
+    const bool wide = hasOther() ? width() >= kRoomForRuns : 10 * room.width() > 19 * room.height();
     return m_chosen.value_or(wide ? Arrangement::Two : Arrangement::One);
 }
 
@@ -156,6 +165,8 @@ MapPane MapView::paneOf(MapQuantity mode) const {
 std::vector<MapPane> MapView::panes() const {
     if (fullOnly())
         return {MapQuantity::Full};
+    if (hasOther()) // the map of arm A is not one of these
+        return {m_mode == MapQuantity::Kept ? MapPane(MapQuantity::Kept) : MapPane(MapQuantity::Hybrid)};
     const MapQuantity second = m_mode == MapQuantity::Full ? MapQuantity::Hybrid : m_mode;
     switch (arrangement()) {
     case Arrangement::One:
@@ -310,6 +321,7 @@ void MapView::rebuild() {
     m_minimapIsMade = false;
     m_canvas->setScene(std::move(scene));
     takeWanted();
+    showOther();
     showLegend();
     showMinimap();
     m_modes->button(static_cast<int>(m_mode))->setChecked(true);
@@ -319,6 +331,10 @@ void MapView::rebuild() {
         button->setEnabled(!fullOnly());
     m_modes->button(static_cast<int>(MapQuantity::Full))
         ->setEnabled(arrangement() == Arrangement::One && !fullOnly());
+    if (hasOther()) {
+        m_modes->button(static_cast<int>(MapQuantity::Difference))->setEnabled(false);
+        m_arrangements->button(static_cast<int>(Arrangement::Three))->setEnabled(false);
+    }
     m_arrangements->button(static_cast<int>(arrangement()))->setChecked(true);
     QFont cellsFont = font();
     cellsFont.setBold(m_cells.recipe() || m_hidden); // not the plain map
@@ -332,13 +348,16 @@ void MapView::rebuild() {
 }
 
 void MapView::showLegend() {
-    m_legend->setScene(m_canvas->scene());
+    const MapCanvas& canvas = frontCanvas();
+    m_legend->setScene(canvas.scene());
     // Over the empty half of a causal map if that is large enough, else below the maps. Decided by the size
     // of this view, which does not depend on where the legend is.
-    const int maps = std::max(1, static_cast<int>(m_canvas->scene().panes.size()));
-    const bool half = m_canvas->scene().panes.empty() || m_canvas->scene().panes.front().causal;
+    const int shownMaps = static_cast<int>(canvas.scene().panes.size()) +
+                          (hasOther() && arrangement() != Arrangement::One ? 1 : 0);
+    const int maps = std::max(1, shownMaps);
+    const bool half = canvas.scene().panes.empty() || canvas.scene().panes.front().causal;
     const bool inside = half && std::min(width() / maps, height()) >= qRound(scaled(kRoomForLegend));
-    const bool shown = m_legendSwitch->isChecked() && !m_canvas->scene().panes.empty();
+    const bool shown = m_legendSwitch->isChecked() && !canvas.scene().panes.empty();
     // This may be called while the layout places the canvas, so nothing is added to the layout or taken from
     // it: below the maps the legend stands in the margin.
     const int below = shown && !inside ? m_legend->heightFor(width()) : 0;
@@ -348,7 +367,7 @@ void MapView::showLegend() {
         layout()->setContentsMargins(margins);
     }
     if (inside)
-        m_legend->placeIn(m_canvas->mapLayout().plots.back().translated(m_canvas->pos()));
+        m_legend->placeIn(canvas.mapLayout().plots.back().translated(canvas.mapTo(this, QPoint(0, 0))));
     else
         m_legend->setGeometry(0, height() - below, width(), below);
     m_legend->setVisible(shown);
@@ -357,7 +376,7 @@ void MapView::showLegend() {
 void MapView::showMinimap() {
     const MapScene& scene = m_canvas->scene();
     const QRectF plot = m_canvas->mapLayout().plots.back();
-    const bool shown = scene.count >= MapMinimap::kFromTokens && !scene.panes.empty() &&
+    const bool shown = scene.count >= MapMinimap::kFromTokens && !scene.panes.empty() && !showsOnlyOther() &&
                        !m_canvas->fitted() && plot.width() > 3 * MapMinimap::kSide &&
                        plot.height() > 3 * MapMinimap::kSide;
     m_minimap->setVisible(shown);

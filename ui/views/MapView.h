@@ -25,6 +25,7 @@ class HideBox;
 class MapLegend;
 class MapMinimap;
 class MapTip;
+class OtherMap;
 class RecipeBox;
 
 /// The attention map of one layer and head: arm A beside arm B, with one viewport and crosshair. Arm A is
@@ -43,6 +44,7 @@ public:
     [[nodiscard]] Arrangement
     arrangement() const; ///< one, two or three maps; depends on the width until the user has chosen
     [[nodiscard]] MapCanvas& canvas() { return *m_canvas; }
+    [[nodiscard]] OtherMap& other() { return *m_other; }
     [[nodiscard]] const TileCache& tiles() const { return *m_tiles; }
     /// Whether the picture shows an older policy or text than the current request.
     [[nodiscard]] bool pictureIsOld() const;
@@ -112,7 +114,12 @@ private:
     void moveSelection(int queries, int keys);
     void stepCell(int layers, int heads);
     void nextMode();
-    void lookAtA(bool on); ///< while C is held
+    void lookAtA(bool on);               ///< while C is held
+    [[nodiscard]] bool hasOther() const; ///< arm A has a text or a model of its own
+    void showOther();                    ///< the map of that run, and which of the two is in sight
+    [[nodiscard]] bool showsOnlyOther() const;
+    [[nodiscard]] MapCanvas& frontCanvas() const; ///< arm B's, unless only arm A's is in sight
+    [[nodiscard]] QSize mapsSize() const;         ///< of all canvases in sight
     /// The maps of the arrangement.
     [[nodiscard]] std::vector<MapPane> panes() const;
     /// The map of a mode, with the arm A that the picture has.
@@ -129,6 +136,8 @@ private:
     SnapshotPtr m_shown;
     TileCache* m_tiles;
     MapCanvas* m_canvas;
+    OtherMap* m_other;  ///< arm A, where it has a text or a model of its own
+    QLabel* m_ownTitle; ///< of arm B beside it
     MapLegend* m_legend;
     MapMinimap* m_minimap;
     QBoxLayout *m_all, *m_tools;

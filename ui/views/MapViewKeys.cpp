@@ -1,6 +1,7 @@
 #include "ui/views/HideBox.h"
 #include "ui/views/MapTip.h"
 #include "ui/views/MapView.h"
+#include "ui/views/OtherMap.h"
 #include "ui/views/RecipeBox.h"
 #include <QKeyEvent>
 #include <QLabel>
@@ -17,8 +18,10 @@ void MapView::nextMode() {
     static constexpr std::array<MapQuantity, 4> kOrder{MapQuantity::Full, MapQuantity::Hybrid,
                                                        MapQuantity::Difference, MapQuantity::Kept};
     const int next = (static_cast<int>(m_mode) + 1) % 4;
-    const MapQuantity mode = kOrder[static_cast<std::size_t>(next)];
-    switch (arrangement()) {
+    MapQuantity mode = kOrder[static_cast<std::size_t>(next)];
+    if (hasOther() && mode == MapQuantity::Difference)
+        mode = MapQuantity::Kept; // there is none
+    switch (hasOther() && arrangement() == Arrangement::Three ? Arrangement::Two : arrangement()) {
     case Arrangement::One:
         setMode(mode);
         break;
@@ -87,7 +90,7 @@ bool MapView::event(QEvent* event) {
         const bool move = key->key() == Qt::Key_PageUp || key->key() == Qt::Key_PageDown ||
                           key->key() == Qt::Key_Home || key->key() == Qt::Key_End ||
                           (key->key() >= Qt::Key_Left && key->key() <= Qt::Key_Down);
-        if (plain && (letter || move) && m_canvas->hasFocus()) {
+        if (plain && (letter || move) && (m_canvas->hasFocus() || m_other->canvas().hasFocus())) {
             event->accept();
             return true;
         }

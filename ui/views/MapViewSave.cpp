@@ -51,6 +51,8 @@ QString MapView::fileStem() const {
 }
 
 void MapView::exportView() {
+    if (showsOnlyOther())
+        return emit message(tr("Only the map of B can be saved: exchange A and B (X) to save this one."));
     if (!m_shown || m_canvas->scene().panes.empty()) {
         emit message(tr("there is no map to save yet"));
         return;
@@ -72,6 +74,8 @@ void MapView::exportView() {
 }
 
 void MapView::savePicture(const QString& path) {
+    if (showsOnlyOther())
+        return emit message(tr("Only the map of B can be saved: exchange A and B (X) to save this one."));
     if (!m_shown || m_canvas->scene().panes.empty()) {
         emit message(tr("there is no map to save yet"));
         return;

@@ -4,6 +4,7 @@
 #include "ui/views/MapMinimap.h"
 #include "ui/views/MapTip.h"
 #include "ui/views/MapView.h"
+#include "ui/views/OtherMap.h"
 #include "ui/views/RecipeBox.h"
 #include <QButtonGroup>
 #include <QHBoxLayout>
@@ -116,6 +117,11 @@ void MapView::buildTools() {
     connect(m_legendSwitch, &QToolButton::clicked, this, &MapView::showLegend);
 
     m_canvas = new MapCanvas(this);
+    m_other = new OtherMap(m_context, this);
+    m_other->hide();
+    m_ownTitle = new ElidedLabel(this);
+    m_ownTitle->setObjectName(QStringLiteral("map.own.title"));
+    m_ownTitle->hide();
     m_legend = new MapLegend(this);
     m_minimap = new MapMinimap(this);
     connect(m_minimap, &MapMinimap::moveWanted, this, [this](double key, double query) {
@@ -157,7 +163,15 @@ void MapView::buildTools() {
     m_all->setContentsMargins(8, 2, 0, 0);
     m_all->setSpacing(2);
     m_all->addLayout(m_tools);
-    m_all->addWidget(m_canvas, 1);
+    auto* own = new QVBoxLayout;
+    own->setSpacing(2);
+    own->addWidget(m_ownTitle);
+    own->addWidget(m_canvas, 1);
+    auto* maps = new QHBoxLayout;
+    maps->setSpacing(8);
+    maps->addWidget(m_other, 1);
+    maps->addLayout(own, 1);
+    m_all->addLayout(maps, 1);
     setFocusProxy(m_canvas);
     // Tab goes as they stand.
     m_controls = {m_layer, m_head};

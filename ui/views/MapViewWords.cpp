@@ -1,6 +1,7 @@
 #include "core/policy/PolicyTitle.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/views/MapView.h"
+#include "ui/views/OtherMap.h"
 #include <QLabel>
 
 // What the map view says of itself: titles, the sentence of an empty map, its name for a screen reader.
@@ -19,7 +20,8 @@ QString MapView::modeWord() const {
         return QString::fromStdString(armTitle(policy));
     };
     const Request* const request = m_shown ? m_shown->request.get() : nullptr;
-    const QString a = name(request ? request->against : std::nullopt);
+    const QString a =
+        hasOther() ? otherName(*request->other) : name(request ? request->against : std::nullopt);
     const QString b = request ? QString::fromStdString(policyTitle(request->policy)) : QString();
     switch (m_lookAtA ? MapQuantity::Full : m_mode) {
     case MapQuantity::Full:
@@ -28,7 +30,7 @@ QString MapView::modeWord() const {
         return tr("B %1").arg(b);
     case MapQuantity::Difference:
     case MapQuantity::ArmDifference:
-        return tr("B minus A");
+        return hasOther() ? tr("B %1").arg(b) : tr("B minus A");
     case MapQuantity::Kept:
         break;
     }
@@ -57,6 +59,7 @@ bool MapView::pictureIsOld() const {
                              !m_context.runs.againstIsCurrent(*m_shown)))
         return true;
     return m_context.runs.snapshot() != m_shown || !m_tiles->settled() ||
+           (hasOther() && !m_other->settled()) ||
            (hasLayers() && (!m_shown->visible || (m_shown->against && !m_shown->against->visible)));
 }
 

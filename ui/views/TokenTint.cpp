@@ -182,7 +182,9 @@ TokenTint lossDelta(const SnapshotPtr& newest, const SnapshotPtr& complete) {
     tint.low = -tint.high;
     tint.caption = from->against ? QObject::tr("loss B - A (%1), nats, propagated")
                                        .arg(QString::fromStdString(policyTitle(from->against->policy)))
-                                 : QObject::tr("loss B - A, nats, propagated");
+                   : from->request && from->request->other
+                       ? QObject::tr("loss B - full attention of this run, nats, propagated")
+                       : QObject::tr("loss B - A, nats, propagated");
     return tint;
 }
 

@@ -3,6 +3,7 @@
 #include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
+#include "ui/views/OtherMap.h"
 #include <QKeyEvent>
 #include <QMenu>
 #include <algorithm>
@@ -60,6 +61,8 @@ QString ArmPicker::letter() const {
 }
 
 QString ArmPicker::title() const {
+    if (const auto& other = m_context.requests.request().other; other && m_arm == MapArm::A)
+        return otherName(*other);
     return QString::fromStdString(armTitle(policy()));
 }
 
@@ -71,7 +74,7 @@ QSize ArmPicker::sizeHint() const {
 void ArmPicker::showArm() {
     const std::optional<AttentionPolicy> own = policy();
     const QString what = m_arm == MapArm::A
-                             ? tr("A, with which the policy is compared: %1").arg(title())
+                             ? tr("A, with which B is compared: %1").arg(title())
                              : tr("B, the present policy, which the parameters change: %1").arg(title());
     setAccessibleName(tr("Arm %1: %2").arg(letter(), title()));
     setToolTip(plainTip(own ? what + QLatin1Char('\n') + QString::fromStdString(own->summary()) : what));
@@ -119,7 +122,9 @@ void ArmPicker::openMenu() {
         menu->addAction(tr("&Full attention"), this, [this] { choose({}, tr("full attention")); });
     full->setObjectName(objectName() + QStringLiteral(".full"));
     full->setCheckable(true);
-    full->setChecked(!own || sameButName(*own, fullPolicy()));
+    const auto& other = m_context.requests.request().other;
+    const bool isOther = m_arm == MapArm::A && other;
+    full->setChecked(!isOther && (!own || sameButName(*own, fullPolicy())));
     if (m_arm == MapArm::A) {
         QAction* present = menu->addAction(tr("The &present policy, as it is now"), this, [this] {
             choose(m_context.requests.request().policy, tr("the present policy"));
@@ -129,6 +134,18 @@ void ArmPicker::openMenu() {
             plainTip(tr("Keeps B as A, so that further changes of B show beside it: %1")
                          .arg(QString::fromStdString(m_context.requests.request().policy.summary()))));
     }
+    if (m_arm == MapArm::A)
+        for (const bool model : {false, true}) {
+            QAction* action = menu->addAction(model ? tr("Another &model...") : tr("Another &text..."), this,
+                                              [this, model] { emit otherWanted(model); });
+            action->setObjectName(objectName() +
+                                  (model ? QStringLiteral(".model") : QStringLiteral(".text")));
+            action->setCheckable(true);
+            action->setChecked(isOther && other->modelPath.empty() != model);
+            action->setToolTip(
+                plainTip(model ? tr("The present text and policy with another model, side by side")
+                               : tr("Another text under the present policy, side by side")));
+        }
     addRuns(*menu);
     addPresets(*menu);
     menu->popup(mapToGlobal(QPoint(0, height())));

@@ -20,6 +20,9 @@ public:
     [[nodiscard]] QString title() const;
     [[nodiscard]] QSize sizeHint() const override;
 
+signals:
+    void otherWanted(bool model); ///< arm A shall have a text, or a model, of its own
+
 protected:
     void keyPressEvent(QKeyEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;

@@ -2,6 +2,7 @@
 #include "core/base/Memory.h"
 #include "core/files/AtomicFile.h"
 #include "core/policy/PolicyJson.h"
+#include "core/route/PolicyFits.h"
 #include "ui/plot/NumberText.h"
 #include <QFileInfo>
 #include <QScopedValueRollback>
@@ -23,6 +24,7 @@ const QString kOpenTopic = QStringLiteral("open");
 const QString kLengthTopic = QStringLiteral("length");
 const std::string kModelKey = "model";
 const std::string kHashKey = "model hash";
+const std::string kOtherKey = "other model";
 
 /// A text has been cut to what the model has positions for.
 void sayCut(MessageBar& bar, std::size_t tokens) {
@@ -159,6 +161,70 @@ std::optional<std::size_t> Documents::estimatedTokens(const std::string& bytes) 
         return {};
     return static_cast<std::size_t>(static_cast<double>(tokens->size()) * static_cast<double>(bytes.size()) /
                                     static_cast<double>(sample.size()));
+}
+
+void Documents::openOtherText(const QString& path) {
+    auto bytes = readWholeFile(path.toStdString(), kTextCap);
+    if (!bytes)
+        return fault(QString::fromStdString(bytes.error().message));
+    const QString name = QFileInfo(path).fileName();
+    if (bytes->empty())
+        return fault(tr("%1 is empty; a text is accepted.").arg(name));
+    m_bar.clear(kOpenTopic);
+    const std::size_t tokens = estimatedTokens(*bytes).value_or(bytes->size() / kBytesPerToken);
+    OtherRun other;
+    other.text = std::make_shared<const std::string>(std::move(*bytes));
+    other.name = name.toStdString();
+    other.maxTokens = textLimit(*other.text, tokens > kUnaskedTokens ? kFirstTokens : 0);
+    std::erase_if(m_names, [](const Named& known) { return known.text.expired(); });
+    m_names.push_back({other.text, name, true}); // for when it becomes arm B's
+    const std::size_t limit = *other.maxTokens;
+    m_context.requests.setOther(std::move(other), tr("A: text %1").arg(name));
+    if (limit > 0)
+        m_bar.show(
+            MessageBar::Hint,
+            tr("%1 has about %2 tokens; the first %3 are run.").arg(name, grouped(tokens), grouped(limit)),
+            {}, kOpenTopic);
+    emit fileUsed(FileKind::Text, path);
+}
+
+void Documents::openOtherModel(const QString& path) {
+    m_bar.clear(kOpenTopic);
+    using Seen = std::shared_ptr<const Inspection>;
+    m_context.runs.fetch<Seen>(
+        this, {kOtherKey, Urgency::Long},
+        [file = path.toStdString()](const WorkContext& work) -> Result<Seen> {
+            Result<Inspection> seen = inspectUnhashed(file, work);
+            FOVEA_TRY(seen);
+            return std::make_shared<const Inspection>(std::move(*seen));
+        },
+        [this, path](const Result<Seen>& seen) {
+            const QString name = QFileInfo(path).fileName();
+            const auto refused = [&](const Error& error) {
+                if (error.code != ErrorCode::Cancelled)
+                    fault(tr("A: %1: %2").arg(name, QString::fromStdString(error.message)));
+            };
+            if (!seen)
+                return refused(seen.error());
+            RequestModel& requests = m_context.requests;
+            if (const Result<> fits = policyFitsModel(requests.request().policy, (*seen)->model->shape);
+                !fits)
+                return refused(fits.error());
+            requests.setOther(OtherRun{nullptr, path.toStdString(), {}, name.toStdString()},
+                              tr("A: model %1").arg(name));
+            emit fileUsed(FileKind::Model, path);
+        });
+}
+
+void Documents::exchangeArms() {
+    RequestModel& requests = m_context.requests;
+    const Request before = requests.request();
+    const bool models = before.other && !before.other->modelPath.empty();
+    const QString name = models ? QFileInfo(QString::fromStdString(before.modelPath)).fileName() : textName();
+    requests.exchangeArms(name.toStdString());
+    m_cutTo = 0;
+    if (models)
+        openModel(QString::fromStdString(requests.request().modelPath)); // its card
 }
 
 void Documents::openModel(const QString& path) {
@@ -362,6 +428,8 @@ bool Documents::openSession(const QString& path, bool unsaved) {
         const auto found = session->view.find(key);
         return found == session->view.end() ? QString() : QString::fromStdString(found->second);
     };
+    if (request.other && request.other->text)
+        m_names.push_back({request.other->text, QString::fromStdString(request.other->name), false});
     const QString name = kept("text");
     m_names.push_back({m_context.requests.request().text,
                        name.isEmpty() ? QFileInfo(path).completeBaseName() : name, !unsaved});

@@ -31,6 +31,12 @@ public:
     void setText(const std::string& bytes, const QString& name, const QString& why, bool filed = false);
     /// Shows the card of the model, then loads the model if it is supported.
     void openModel(const QString& path);
+    /// Arm A becomes this text, under the present policy and model. Of a long one only the beginning is run.
+    void openOtherText(const QString& path);
+    /// Arm A becomes this model, on the present text under the present policy. Its header is read first.
+    void openOtherModel(const QString& path);
+    /// Exchanges arms A and B, whatever they are.
+    void exchangeArms();
     void cancelModel(); ///< stops reading the model's card; what is open stays
     void cancelHash();  ///< stops hashing the model; its hash stays unknown until a run reads the file
     /// Empty path: that of the open session; emits needsPath when there is none. While the model's hash is

@@ -282,6 +282,8 @@ void MainWindow::connectAll() {
     connect(drops, &DropTarget::textDropped, this, [this](const QString& dropped) {
         m_documents->setText(dropped.toStdString(), tr("dropped text"), tr("drop a text"));
     });
+    connect(m_top, &TopBar::otherWanted, this,
+            [this](bool model) { run(model ? "compare.otherModel" : "compare.otherText"); });
     auto* map = findChild<MapView*>();
     // Queued: the picture may change while the window is laid out.
     connect(

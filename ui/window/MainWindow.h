@@ -74,6 +74,7 @@ private:
                  std::function<void(const QString&)> taken);
     void pinRun();
     void pasteText();
+    void askOther(bool model); ///< the file of arm A's own text or model
     void editText();
     void toggleTable();                                           ///< Ctrl+T
     void buildFileMenus();                                        ///< recent files and sample texts

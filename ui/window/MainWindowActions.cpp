@@ -126,11 +126,13 @@ void MainWindow::run(std::string_view id) {
     } else if (id == "compare.pin") {
         pinRun();
     } else if (id == "compare.exchange") {
-        requests.exchangeArms();
+        m_documents->exchangeArms();
     } else if (id == "compare.freeze") {
         requests.setAgainst(requests.request().policy, tr("A: the present policy"));
     } else if (id == "compare.full") {
         requests.setAgainst({}, tr("A: full attention"));
+    } else if (id == "compare.otherText" || id == "compare.otherModel") {
+        askOther(id == "compare.otherModel");
     } else if (id == "help.keys") {
         fillWithKeys(*m_sheet);
         m_sheet->open();
@@ -204,6 +206,20 @@ void MainWindow::pinRun() {
     }
     const PinnedRun& run = m_pinned->pin(*from, m_documents->textName());
     m_errors->show(MessageBar::Hint, tr("Pinned %1. Choose it as A or B at the top.").arg(runLine(run)));
+}
+
+void MainWindow::askOther(bool model) {
+    auto* dialog = new QFileDialog(this, model ? tr("A: another model") : tr("A: another text"));
+    dialog->setObjectName(QStringLiteral("other.dialog"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setFileMode(QFileDialog::ExistingFile);
+    connect(dialog, &QFileDialog::fileSelected, m_documents, [this, model](const QString& path) {
+        if (model)
+            m_documents->openOtherModel(path);
+        else
+            m_documents->openOtherText(path);
+    });
+    dialog->open();
 }
 
 void MainWindow::pasteText() {

@@ -1,10 +1,12 @@
 #include "ui/window/StatusLine.h"
 #include "core/engine/ArmComparison.h"
+#include "core/engine/RunComparison.h"
 #include "core/policy/PolicyTitle.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
+#include "ui/views/OtherMap.h"
 #include <QCursor>
 #include <QHBoxLayout>
 #include <QLabel>
@@ -117,8 +119,9 @@ void StatusLine::showNumbers() {
         else
             showNextToken(fidelity);
         Field& pairs = field(QStringLiteral("pairs"));
-        pairs.value =
-            tr("%1, counted").arg(shareOf(cost.pairsRatio, complete->against ? tr("full") : tr("A")));
+        pairs.value = tr("%1, counted")
+                          .arg(shareOf(cost.pairsRatio,
+                                       complete->against || complete->request->other ? tr("full") : tr("A")));
         pairs.definition =
             tr("Query-key pairs as a share of full attention, counted by formula, the router's multiply-adds "
                "included (%1 without it).\n%2 of %3 pairs over all layers and heads; %4 computed in tiles.")
@@ -163,6 +166,8 @@ void StatusLine::showNumbers() {
     }
     if (complete && complete->against)
         showArmA(*complete);
+    if (complete && complete->request->other)
+        showOther(*complete, regime);
     Field& trained = field(QStringLiteral("trained"));
     trained.value = tr("drop-in");
     trained.definition = tr("Trained-ness: these weights never saw this policy, so it is dropped in.");
@@ -227,6 +232,54 @@ void StatusLine::showArmA(const Snapshot& complete) {
     add("error",
         tr("%1 (%2)").arg(threeDigits(arms->b.outputError), signedThreeDigits(arms->errorDifference)),
         figures(arms->a.outputError, arms->b.outputError, arms->errorDifference));
+}
+
+void StatusLine::showOther(const Snapshot& complete, QString& regime) {
+    const OtherRun& other = *complete.request->other;
+    const bool texts = other.modelPath.empty();
+    const QString name = otherName(other);
+    regime = (texts ? tr("two texts, %1") : tr("two models, %1")).arg(regime);
+    const std::optional<RunComparison> both = compareRuns(complete);
+    const bool old = m_runs.standing(complete) != Standing::Current || !m_runs.againstIsCurrent(complete);
+    const auto add = [&](const char* key, const QString& beside, const QString& definition) {
+        Field& shown = field(QLatin1String(key));
+        if (shown.value.isEmpty())
+            return;
+        shown.value += both ? tr(", A %1").arg(beside) : tr(", A ...");
+        shown.definition += QLatin1Char('\n') + (both ? definition : tr("A, %1, is not run yet.").arg(name));
+        shown.old = shown.old || old;
+    };
+    if (!both) {
+        for (const char* key : {m_encoder ? "sentence" : "kl", m_encoder ? "error" : "top1", "pairs"})
+            add(key, {}, {});
+        return;
+    }
+    const auto own = [&](double a, double b) {
+        return tr("A, %1: %2. B: %3. Each is against full attention over its own %4.")
+            .arg(name, threeDigits(a), threeDigits(b), texts ? tr("text") : tr("model"));
+    };
+    const ArmFigures &a = both->a, &b = both->b;
+    add("pairs", percent(a.pairsRatio),
+        tr("A, %1, reads %2 pairs of %3 tokens; B reads %4 of %5.")
+            .arg(name, grouped(both->pairsA), grouped(complete.other->tokens->size()), grouped(both->pairsB),
+                 grouped(complete.tokens->size())));
+    if (a.sentenceCosine && b.sentenceCosine) {
+        add("sentence", QString::number(*a.sentenceCosine, 'f', 4),
+            own(*a.sentenceCosine, *b.sentenceCosine));
+    } else {
+        QString losses;
+        if (both->losses)
+            losses = tr("\nMean loss of the %1 %2 that both have, nats: full attention A %3, B %4; policy A "
+                        "%5, B %6.")
+                         .arg(grouped(both->parts),
+                              complete.alignment->by == AlignedBy::Tokens ? tr("tokens") : tr("words"),
+                              threeDigits(both->losses->fullA), threeDigits(both->losses->fullB),
+                              threeDigits(both->losses->hybridA), threeDigits(both->losses->hybridB));
+        add("kl", threeDigits(a.nextTokenKl), own(a.nextTokenKl, b.nextTokenKl) + losses);
+        add("top1", percent(a.top1Agreement), own(a.top1Agreement, b.top1Agreement));
+    }
+    add("mass", threeDigits(a.massRecall), own(a.massRecall, b.massRecall));
+    add("error", threeDigits(a.outputError), own(a.outputError, b.outputError));
 }
 
 void StatusLine::showNextToken(const PropagatedFidelity& fidelity) {

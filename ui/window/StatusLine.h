@@ -10,10 +10,10 @@ namespace fovea::ui {
 
 /// The verdict on arm B, always shown together: regime, what it costs of arm A with the kind of cost, KL,
 /// top-1, kept mass, output error, and trained-ness. The fidelity is against full attention; where arm A is a
-/// policy, each figure has A's beside it, or the difference. For an encoder, which has no next token, KL says
-/// so and the cosine of the sentence vectors stands in the place of top-1. Figures of an earlier policy are
-/// marked and in the secondary colour. A click on a figure shows its definition, worst place and spread.
-/// Names: status.regime, .mass, .error, .kl, .top1, .sentence, .pairs, .trained.
+/// policy, or another text or model, each figure has A's beside it, or the difference. For an encoder, which
+/// has no next token, KL says so and the cosine of the sentence vectors stands in the place of top-1. Figures
+/// of an earlier policy are marked and in the secondary colour. A click on a figure shows its definition,
+/// worst place and spread. Names: status.regime, .mass, .error, .kl, .top1, .sentence, .pairs, .trained.
 class StatusLine : public QWidget {
     Q_OBJECT
 public:
@@ -38,6 +38,8 @@ private:
     };
     void showNumbers();
     void showArmA(const Snapshot& complete); ///< adds arm A's figures to those of arm B
+    /// The same where arm A has a text or a model of its own.
+    void showOther(const Snapshot& complete, QString& regime);
     void showNextToken(const PropagatedFidelity& fidelity);
     void showSentence(const SentenceFidelity& fidelity); ///< of an encoder
     void paintFields();

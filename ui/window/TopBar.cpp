@@ -76,7 +76,9 @@ TopBar::TopBar(ViewContext context, Documents& documents, PinnedRuns& runs, QWid
     m_model = makeButton(QStringLiteral("top.model"), QStringLiteral("model"), inside);
     m_model->setToolTip(tr("The model's card"));
     line->addWidget(m_model);
-    line->addWidget(new ArmPicker(MapArm::A, m_context, runs, inside));
+    auto* armA = new ArmPicker(MapArm::A, m_context, runs, inside);
+    connect(armA, &ArmPicker::otherWanted, this, &TopBar::otherWanted);
+    line->addWidget(armA);
     line->addWidget(new ArmPicker(MapArm::B, m_context, runs, inside));
     line->addStretch(1);
     m_notice = makeLabel(QStringLiteral("text.notice"), inside);

@@ -28,6 +28,9 @@ public:
     /// A button for each workspace, at the right end.
     void addWorkspaces(const QList<QAction*>& actions);
 
+signals:
+    void otherWanted(bool model); ///< by the picker of arm A
+
 private:
     void refresh();
     ViewContext m_context;
