@@ -56,7 +56,7 @@ private:
         float top = -kInfinity;
         for (int j = 0; j < count; ++j) {
             const float* value = Loops::valueRow(m_task, keys[j]);
-            const float* next = Loops::keyRow(m_task, keys[j + 2 < count ? j + 2 : count - 1]);
+            const float* next = Loops::keyRow(m_task, keys[j + 4 < count ? j + 4 : count - 1]);
             for (int d = 0; d < m_dim; d += kLine)
                 __builtin_prefetch(value + d, 0, 3);
             for (int d = 0; d < m_steps; d += kLine)
@@ -89,6 +89,8 @@ private:
         float* o = m_soft.o + static_cast<std::size_t>(t) * m_pitch;
         int d = 0;
         const int width = kPair == 2 ? static_cast<int>(m_pitch) : m_dim; // words are zero up to the pitch
+        for (; d + 8 * kL <= width; d += 8 * kL)
+            listedValues<8>(s, keys, count, d, o + d);
         for (; d + 4 * kL <= width; d += 4 * kL)
             listedValues<4>(s, keys, count, d, o + d);
         for (; d + kL <= width; d += kL)
