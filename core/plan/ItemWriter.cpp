@@ -63,8 +63,13 @@ void ItemWriter::addMask(std::size_t key, std::uint64_t lanesReading, Reason rea
 void ItemWriter::addRun(std::size_t first, std::size_t last, std::size_t lane, Reason reason) {
     constexpr std::size_t kFewKeys = 4; // a tile of waiting keys costs a transposition
     if (last - first <= kFewKeys) {
-        for (std::size_t key = first; key < last; ++key)
-            addMask(key, laneBit(lane), reason);
+        std::uint64_t added = 0;
+        for (std::size_t key = first; key < last; ++key) {
+            added += ~m_masks[key] >> lane & 1U;
+            m_masks[key] |= laneBit(lane);
+            m_touched[key / kBlock] |= laneBit(key % kBlock);
+        }
+        countPairs(reason, added);
         return;
     }
     for (std::size_t key = first; key < last;) {

@@ -35,6 +35,13 @@ void BlockRuns::load(const HeadPlan& plan, const QueryBlock& block) {
         for (; lanes != 0; lanes &= lanes - 1)
             f(static_cast<std::size_t>(std::countr_zero(lanes)));
     };
+    const auto add = [&](std::size_t lane, std::uint32_t lo, std::uint32_t hi) {
+        std::vector<KeyRun>& runs = m_read[lane];
+        if (!runs.empty() && runs.back().hi == lo) // keys come one by one and ascend inside an item
+            runs.back().hi = hi;
+        else
+            runs.push_back({lo, hi});
+    };
     for (std::size_t i = block.itemBegin; i < block.itemEnd; ++i) {
         const PlanItem& item = plan.items[i];
         if (item.kind == ItemKind::Full || item.kind == ItemKind::Bound) {
@@ -43,22 +50,20 @@ void BlockRuns::load(const HeadPlan& plan, const QueryBlock& block) {
                                             ? LaneBound{item.key, item.key + item.count * item.stride}
                                             : plan.bounds[item.data + lane];
                 if (item.stride == 1 && bound.lo < bound.hi)
-                    m_read[lane].push_back({bound.lo, bound.hi});
+                    add(lane, bound.lo, bound.hi);
                 for (std::uint32_t j = 0; item.stride != 1 && j < item.count; ++j)
                     if (const std::uint32_t key = item.key + j * item.stride;
                         key >= bound.lo && key < bound.hi)
-                        m_read[lane].push_back({key, key + 1});
+                        add(lane, key, key + 1);
             });
         } else if (item.kind == ItemKind::Bitmask) {
             for (std::uint32_t j = 0; j < item.count; ++j)
-                forLanes(plan.masks[item.data + j] & block.activeLanes, [&](std::size_t lane) {
-                    m_read[lane].push_back({item.key + j, item.key + j + 1});
-                });
+                forLanes(plan.masks[item.data + j] & block.activeLanes,
+                         [&](std::size_t lane) { add(lane, item.key + j, item.key + j + 1); });
         } else {
             for (std::size_t g = item.data; g < item.data + item.count; ++g)
-                forLanes(plan.gatherLanes[g], [&](std::size_t lane) {
-                    m_read[lane].push_back({plan.gatherKeys[g], plan.gatherKeys[g] + 1});
-                });
+                forLanes(plan.gatherLanes[g],
+                         [&](std::size_t lane) { add(lane, plan.gatherKeys[g], plan.gatherKeys[g] + 1); });
         }
     }
     forLanes(block.activeLanes, [&](std::size_t lane) { normalise(m_read[lane]); });
