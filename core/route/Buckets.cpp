@@ -41,7 +41,15 @@ protected:
     }
 };
 
+/// The keys of a key-value head in the order of their buckets.
+struct LshKeys {
+    std::vector<float> rotation;                    ///< R: [rounds][columns][D]
+    std::vector<std::uint32_t> members;             ///< [levels][rounds][keys] ascending in each bucket
+    std::vector<std::vector<std::uint32_t>> begins; ///< [levels * rounds] where each bucket begins in them
+};
+
 /// Which bucket each key and each query of an Lsh is in, so that the rounds that they share can be counted.
+/// Queries are written when their row is chosen, each by one thread.
 struct SharedBuckets final : ChoiceDetails {
     /// What one query takes: the newest `take` candidates before `end` of its buckets.
     struct Taking {
@@ -56,8 +64,7 @@ struct SharedBuckets final : ChoiceDetails {
     std::size_t keys = 0;
     std::vector<Taking> taking;         ///< of each query
     std::vector<std::uint16_t> ofQuery; ///< [queries][heads][rounds] bucket at the query's level
-    std::vector<std::uint32_t> members; ///< [levels][rounds][keys] keys in the order of their buckets
-    std::vector<std::vector<std::uint32_t>> begins; ///< [levels * rounds] where each bucket begins in them
+    std::shared_ptr<const LshKeys> sorted;
 
     [[nodiscard]] const Taking& takingOf(std::size_t query) const { return taking[query - queries.first]; }
     /// Calls f(bucket) for the part of each of the query's buckets that it may read: keys, ascending.
@@ -67,9 +74,10 @@ struct SharedBuckets final : ChoiceDetails {
         const std::uint16_t* bucket = ofQuery.data() + (query - queries.first) * heads * rounds;
         for (std::size_t n = 0; n < heads * rounds; ++n) {
             const std::size_t table = row.level * rounds + n % rounds;
-            const std::uint32_t* const first = members.data() + table * keys + begins[table][bucket[n]];
+            const std::vector<std::uint32_t>& begins = sorted->begins[table];
+            const std::uint32_t* const first = sorted->members.data() + table * keys + begins[bucket[n]];
             const std::uint32_t* const last =
-                members.data() + table * keys + begins[table][bucket[n] + std::size_t{1}];
+                sorted->members.data() + table * keys + begins[bucket[n] + std::size_t{1}];
             f(std::span<const std::uint32_t>(first, std::lower_bound(first, last, row.end)));
         }
     }
@@ -128,32 +136,19 @@ public:
             m_levels = std::max(m_levels, level + 1);
         }
         m_columns = (std::size_t{1} << (m_levels - 1)) / 2; // of R: half the buckets
-        const std::vector<float> drawn = rotation(in);
-        m_groups = (m_columns + kGroupKeys - 1) / kGroupKeys;
-        m_rotation.resize(m_rounds * m_groups * kGroupKeys * m_dim);
-        for (std::size_t r = 0; r < m_rounds; ++r)
-            for (std::size_t g = 0; g < m_groups; ++g)
-                packFloats(drawn.data() + (r * m_columns + g * kGroupKeys) * m_dim, m_dim,
-                           std::min(kGroupKeys, m_columns - g * kGroupKeys), m_dim,
-                           m_rotation.data() + (r * m_groups + g) * kGroupKeys * m_dim);
-        sortKeys();
+        const auto sorted = [&] { return sortedKeys(); };
+        const std::size_t kv = in.signal.kvHeadOf(in.firstHead());
+        shared.sorted = in.shared != nullptr ? in.shared->get<LshKeys>(kv * kMostBuckets + m_levels, sorted)
+                                             : std::make_shared<const LshKeys>(sorted());
         const std::size_t queries = in.signal.rows.last - in.signal.rows.first;
-        std::vector<std::uint16_t> levels(m_levels);
         shared.ofQuery.assign(queries * in.heads() * m_rounds, 0);
-        std::uint16_t* bucket = shared.ofQuery.data();
-        for (std::size_t query = in.signal.rows.first; query < in.signal.rows.last; ++query)
-            for (std::size_t n = 0; n < in.heads() * m_rounds; ++n, ++bucket) {
-                if (in.fullRow(query))
-                    continue;
-                hash(in.signal.query(in.firstHead() + n / m_rounds).row(query), n % m_rounds, levels.data());
-                *bucket = levels[shared.takingOf(query).level];
-            }
         m_macs = m_rounds * m_columns * m_dim * (shared.keys + queries * in.heads());
     }
 
     void choose(std::size_t first, std::size_t last, BlockChoices& out) const override {
         std::vector<std::uint64_t> blocked;
         std::vector<std::uint64_t> chosen, again; // keys that a bucket gave, and that two gave
+        hashQueries(first, last);
         for (std::size_t query = first; query < last; ++query) {
             RowAppender appender(out);
             if (m_in.fullRow(query)) {
@@ -171,12 +166,10 @@ public:
                     const std::uint32_t key = bucket[n];
                     if (key < row.begin)
                         break;
-                    if ((row.blocked[key / 64] >> (key % 64) & 1U) != 0)
-                        continue;
-                    const std::uint64_t bit = std::uint64_t{1} << (key % 64);
+                    const std::uint64_t bit = (std::uint64_t{1} << (key % 64)) & ~row.blocked[key / 64];
                     again[key / 64] |= chosen[key / 64] & bit;
                     chosen[key / 64] |= bit;
-                    ++found;
+                    found += bit != 0 ? 1U : 0U;
                 }
             });
             for (std::size_t n = 0; n < chosen.size(); ++n)
@@ -207,32 +200,59 @@ private:
         return least;
     }
     /// Puts the keys of each level and round in the order of their buckets, ascending in each.
-    void sortKeys() {
+    [[nodiscard]] LshKeys sortedKeys() const {
         const std::size_t keys = m_shared->keys;
         const ConstMatrixView k = m_in.signal.key(m_in.signal.kvHeadOf(m_in.firstHead()));
-        m_shared->members.resize(m_levels * m_rounds * keys);
-        m_shared->begins.resize(m_levels * m_rounds);
-        std::vector<std::uint16_t> levels(m_levels), ofKeys(m_levels * keys); // of one round, [levels][keys]
-        for (std::size_t r = 0; r < m_rounds; ++r) {
-            for (std::size_t j = 0; j < keys; ++j) {
-                hash(k.row(j), r, levels.data());
-                for (std::size_t level = 0; level < m_levels; ++level)
-                    ofKeys[level * keys + j] = levels[level];
-            }
+        LshKeys sorted;
+        sorted.rotation = rotation(m_in);
+        sorted.members.resize(m_levels * m_rounds * keys);
+        sorted.begins.resize(m_levels * m_rounds);
+        std::vector<std::uint16_t> ofKeys(m_rounds * m_levels * keys); // [rounds][levels][keys]
+        for (std::size_t first = 0; first < keys; first += kHashed) {
+            const std::size_t count = std::min(kHashed, keys - first);
+            const Hashes hashes(k, first, count);
+            for (std::size_t r = 0; r < m_rounds; ++r)
+                hash(sorted.rotation, hashes, r, m_levels,
+                     [&](std::size_t level, const std::uint32_t* buckets) {
+                         std::copy_n(buckets, count, ofKeys.data() + (r * m_levels + level) * keys + first);
+                     });
+        }
+        for (std::size_t r = 0; r < m_rounds; ++r)
             for (std::size_t level = 0; level < m_levels; ++level)
-                sortTable(level, level * m_rounds + r, std::span(ofKeys).subspan(level * keys, keys));
+                sortTable(level, level * m_rounds + r,
+                          std::span(ofKeys).subspan((r * m_levels + level) * keys, keys), sorted);
+        return sorted;
+    }
+    /// Hashes queries [first, last), at most kHashed. Only those that are chosen for: a caller may ask for
+    /// few rows.
+    void hashQueries(std::size_t first, std::size_t last) const {
+        std::size_t levels = 1;
+        for (std::size_t query = first; query < last; ++query)
+            levels = std::max<std::size_t>(levels, m_shared->takingOf(query).level + std::size_t{1});
+        for (std::size_t h = 0; h < m_in.heads(); ++h) {
+            const Hashes hashes(m_in.signal.query(m_in.firstHead() + h), first, last - first);
+            for (std::size_t r = 0; r < m_rounds; ++r)
+                hash(m_shared->sorted->rotation, hashes, r, levels,
+                     [&](std::size_t level, const std::uint32_t* buckets) {
+                         for (std::size_t query = first; query < last; ++query)
+                             if (m_shared->takingOf(query).level == level)
+                                 m_shared->ofQuery[((query - m_in.signal.rows.first) * m_in.heads() + h) *
+                                                       m_rounds +
+                                                   r] = static_cast<std::uint16_t>(buckets[query - first]);
+                     });
         }
     }
-    void sortTable(std::size_t level, std::size_t table, std::span<const std::uint16_t> bucketOf) {
+    static void sortTable(std::size_t level, std::size_t table, std::span<const std::uint16_t> bucketOf,
+                          LshKeys& sorted) {
         const std::size_t buckets = std::size_t{1} << level;
-        std::vector<std::uint32_t>& begins = m_shared->begins[table];
+        std::vector<std::uint32_t>& begins = sorted.begins[table];
         begins.assign(buckets + 1, 0);
         for (const std::uint16_t bucket : bucketOf)
             ++begins[bucket + std::size_t{1}];
         for (std::size_t b = 0; b < buckets; ++b)
             begins[b + 1] += begins[b];
         std::vector<std::uint32_t> next(begins.begin(), begins.end() - 1);
-        std::uint32_t* const members = m_shared->members.data() + table * bucketOf.size();
+        std::uint32_t* const members = sorted.members.data() + table * bucketOf.size();
         for (std::size_t j = 0; j < bucketOf.size(); ++j)
             members[next[bucketOf[j]]++] = static_cast<std::uint32_t>(j);
     }
@@ -252,37 +272,53 @@ private:
         }
         return r;
     }
-    /// Buckets of a vector for 1, 2, 4, ... buckets. Length does not matter to an argmax.
-    void hash(const float* x, std::size_t round, std::uint16_t* levels) const {
-        levels[0] = 0;
-        float best = -std::numeric_limits<float>::infinity();
-        std::size_t column = 0;
-        bool negative = false;
-        std::size_t next = 1; // columns after which a level is complete
-        std::size_t level = 1;
-        float sums[kMostBuckets];
-        m_in.signal.dots.exactColumns(m_rotation.data() + round * m_groups * kGroupKeys * m_dim, m_groups, x,
-                                      m_dim, sums);
-        for (std::size_t c = 0; c < m_columns; ++c) {
-            const float sum = sums[c];
-            if (std::fabs(sum) > best) {
-                best = std::fabs(sum);
-                column = c;
-                negative = sum < 0;
+    /// Up to kHashed vectors, as columns for DotKernels::exactColumns: what a column of R meets at a time.
+    static constexpr std::size_t kHashed = 64;
+    struct Hashes {
+        Hashes(ConstMatrixView rows, std::size_t first, std::size_t count)
+            : groups((count + kGroupKeys - 1) / kGroupKeys), packed(groups * kGroupKeys * rows.cols) {
+            for (std::size_t g = 0; g < groups; ++g)
+                packFloats(rows.row(first + g * kGroupKeys), rows.stride,
+                           std::min(kGroupKeys, count - g * kGroupKeys), rows.cols,
+                           packed.data() + g * kGroupKeys * rows.cols);
+        }
+        std::size_t groups;
+        std::vector<float> packed; ///< [groups][D][kGroupKeys]
+    };
+    /// Calls f(level, buckets) with the bucket of each vector among 2^level, level < `levels`, in one round.
+    /// Length does not matter to an argmax.
+    template <class F>
+    void hash(const std::vector<float>& rotated, const Hashes& vectors, std::size_t round, std::size_t levels,
+              const F& f) const {
+        alignas(32) float sums[kHashed], best[kHashed];
+        alignas(32) std::uint32_t column[kHashed] = {}, negative[kHashed] = {}, bucket[kHashed] = {};
+        std::fill_n(best, kHashed, -std::numeric_limits<float>::infinity());
+        std::fill_n(sums, kHashed, 0.0F);
+        f(0, bucket);
+        std::uint32_t c = 0;
+        for (std::size_t level = 1; level < levels; ++level) {
+            const std::uint32_t half = 1U << (level - 1);
+            for (; c < half; ++c) {
+                m_in.signal.dots.exactColumns(vectors.packed.data(), vectors.groups,
+                                              rotated.data() + (round * m_columns + c) * m_dim, m_dim, sums);
+                for (std::size_t n = 0; n < kHashed; ++n) { // a NaN is never greater
+                    const float size = std::fabs(sums[n]);
+                    const bool greater = size > best[n];
+                    best[n] = greater ? size : best[n];
+                    column[n] = greater ? c : column[n];
+                    negative[n] = greater ? (sums[n] < 0 ? 1U : 0U) : negative[n];
+                }
             }
-            if (c + 1 == next) {
-                levels[level++] = static_cast<std::uint16_t>(column + (negative ? next : 0));
-                next *= 2;
-            }
+            for (std::size_t n = 0; n < kHashed; ++n)
+                bucket[n] = column[n] + negative[n] * half;
+            f(level, bucket);
         }
     }
 
     std::size_t m_rounds;
     std::size_t m_dim;
-    std::size_t m_levels = 1;      ///< numbers of buckets: 1, 2, 4, ...
-    std::size_t m_columns = 0;     ///< of R
-    std::size_t m_groups = 0;      ///< of kGroupKeys columns
-    std::vector<float> m_rotation; ///< [rounds][groups][D][kGroupKeys]
+    std::size_t m_levels = 1;  ///< numbers of buckets: 1, 2, 4, ...
+    std::size_t m_columns = 0; ///< of R
     std::shared_ptr<SharedBuckets> m_shared = std::make_shared<SharedBuckets>();
     std::uint64_t m_macs = 0;
 };

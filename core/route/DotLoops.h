@@ -183,17 +183,25 @@ inline void loopExactColumns(const float* columnGroups, std::size_t groups, cons
         return columns;
     };
     const std::size_t whole = dim / 4 * 4;
+    constexpr std::size_t kParts = 16 / kLanes > 2 ? 2 : 16 / kLanes; // vectors that share each x[d]
     for (std::size_t g = 0; g < groups; ++g)
-        for (std::size_t j = 0; j < kGroupKeys; j += kLanes) {
+        for (std::size_t j = 0; j < kGroupKeys; j += kParts * kLanes) {
             const float* column = columnGroups + g * dim * kGroupKeys + j;
-            Columns sums[4] = {};
+            Columns sums[kParts][4] = {};
             for (std::size_t d = 0; d < whole; d += 4)
+#pragma GCC unroll 4
                 for (std::size_t part = 0; part < 4; ++part)
-                    sums[part] += roundedProduct(at(column + (d + part) * kGroupKeys), x[d + part]);
-            Columns sum = (sums[0] + sums[2]) + (sums[1] + sums[3]);
-            for (std::size_t d = whole; d < dim; ++d)
-                sum += roundedProduct(at(column + d * kGroupKeys), x[d]);
-            __builtin_memcpy(out + g * kGroupKeys + j, &sum, sizeof sum);
+#pragma GCC unroll 2
+                    for (std::size_t n = 0; n < kParts; ++n)
+                        sums[n][part] +=
+                            roundedProduct(at(column + (d + part) * kGroupKeys + n * kLanes), x[d + part]);
+#pragma GCC unroll 2
+            for (std::size_t n = 0; n < kParts; ++n) {
+                Columns sum = (sums[n][0] + sums[n][2]) + (sums[n][1] + sums[n][3]);
+                for (std::size_t d = whole; d < dim; ++d)
+                    sum += roundedProduct(at(column + d * kGroupKeys + n * kLanes), x[d]);
+                __builtin_memcpy(out + g * kGroupKeys + j + n * kLanes, &sum, sizeof sum);
+            }
         }
 }
 

@@ -100,7 +100,7 @@ SetInput RouteJob::setInputOf(std::size_t unit) const {
     const RowRange needed = rowsNeeded(routed(), rows, candidates.tokens());
     const std::size_t keys =
         signal != nullptr && signal->sees == Sees::Ahead ? candidates.tokens() : needed.last;
-    return {{routed(), shape, input, unit, keys, needed, 1, dots, &candidates}, kind, candidates};
+    return {{routed(), shape, input, unit, keys, needed, 1, dots, &candidates}, kind, candidates, &m_parts};
 }
 
 Result<std::vector<std::unique_ptr<SetChooser>>>

@@ -28,6 +28,7 @@ inline constexpr std::size_t kTaskRows = 64;
 class RouteJob {
     Matrix m_readBack; // `input` may refer to it
     LocalReads m_local;
+    mutable SharedParts m_parts;
 
 public:
     RouteJob(const LayerPolicy& set, const ModelShape& shape, const RouteInput& given, RowRange rows,

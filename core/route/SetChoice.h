@@ -3,18 +3,46 @@
 #include "core/route/Signal.h"
 #include <bit>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 // Mechanisms that choose sets of keys instead of ranking single keys per query: pages, blocks, hash buckets,
 // choices at the end of the prompt, eviction. Each has a file, a declaration below, and a row in Signals.cpp.
 namespace fovea {
 
+/// What the choosers of several units have in common, such as the buckets of a key-value head's keys. Made by
+/// the first that asks. Thread-safe.
+class SharedParts {
+public:
+    /// The part of this number; all calls of one object name the same T.
+    template <class T, class F>
+    [[nodiscard]] std::shared_ptr<const T> get(std::size_t number, const F& make) {
+        Entry* entry = nullptr;
+        {
+            const std::lock_guard lock(m_mutex);
+            entry = &m_entries[number];
+        }
+        std::call_once(entry->once, [&] { entry->part = std::make_shared<const T>(make()); });
+        return std::static_pointer_cast<const T>(entry->part);
+    }
+
+private:
+    struct Entry {
+        std::once_flag once;
+        std::shared_ptr<const void> part;
+    };
+    std::mutex m_mutex;
+    std::map<std::size_t, Entry> m_entries;
+};
+
 /// The input of the choice of one unit. Views only; the referenced values must outlive the chooser.
 struct SetInput {
     SignalInput signal; ///< of one unit; `keys` is the number of keys that the rows may need
     UnitKind kind;      ///< what a unit is
     const Candidates& candidates;
+    SharedParts* shared = nullptr; ///< of the units of one layer; null: there are none
 
     [[nodiscard]] const RoutedPart& routed() const { return signal.routed; }
     [[nodiscard]] std::size_t tokens() const { return candidates.tokens(); }
@@ -27,7 +55,7 @@ struct SetInput {
     [[nodiscard]] bool fullRow(std::size_t query) const { return candidates.always().queryRole[query] != 0; }
 };
 
-/// Chooses keys for the rows of one unit. Immutable once made; `choose` may run on several threads.
+/// Chooses keys for the rows of one unit. `choose` may run on several threads, for different rows.
 class SetChooser {
 public:
     explicit SetChooser(const SetInput& in) : m_in(in) {}
@@ -36,6 +64,9 @@ public:
     virtual ~SetChooser() = default;
     /// Appends queries [first, last), at most 64.
     virtual void choose(std::size_t first, std::size_t last, BlockChoices& out) const = 0;
+    /// Moves the choices of all rows of the input to `choices`, which has no row yet. False: `choose` must be
+    /// called.
+    [[nodiscard]] virtual bool giveRows(RoutedChoices&) { return false; }
     /// Multiply-adds of this unit for the rows of the input, including preparation.
     [[nodiscard]] virtual std::uint64_t macs() const = 0;
     /// Of the runs that ask among those that `choose` appends; null: there are none.
