@@ -33,14 +33,21 @@ public:
         for (std::size_t query = first; query < last; ++query) {
             const std::size_t r = query - offset;
             RowAppender appender(out);
-            for (std::size_t n = m_rowBegin[r]; n < m_rowBegin[r + 1]; ++n) {
-                const ChosenRun& run = m_rows.list.runs[n];
-                appender.addRun(run.key, run.end(), run.score, run.rank);
-            }
+            const auto runs = m_rows.list.runs.begin();
+            out.list.runs.insert(out.list.runs.end(), runs + static_cast<std::ptrdiff_t>(m_rowBegin[r]),
+                                 runs + static_cast<std::ptrdiff_t>(m_rowBegin[r + 1]));
             appender.finish(m_rows.threshold[r], m_rows.budget[r]);
         }
         if (first == offset)
             out.nanScores += m_rows.nanScores;
+    }
+    [[nodiscard]] bool giveRows(RoutedChoices& choices) override {
+        choices.runs = std::move(m_rows.list.runs);
+        choices.threshold = std::move(m_rows.threshold);
+        choices.budget = std::move(m_rows.budget);
+        choices.rowBegin.assign(m_rowBegin.begin(), m_rowBegin.end());
+        choices.nanScores += m_rows.nanScores;
+        return true;
     }
     [[nodiscard]] std::uint64_t macs() const override { return m_macs; }
 
@@ -50,7 +57,7 @@ private:
     public:
         explicit Run(Eviction& owner)
             : m(owner), m_in(owner.m_in), m_heads(m_in.heads()), m_slotOf(m_in.signal.rows.last, kNoSlot),
-              m_score(m_in.signal.rows.last, 0.0), m_length(m_in.signal.rows.last, 0.0) {
+              m_length(m_in.signal.rows.last, 0.0) {
             m.m_rowBegin.push_back(0);
         }
 
@@ -77,6 +84,7 @@ private:
                 for (std::size_t n = kGroupKeys; n-- > 0;)
                     m_free.push_back(first + static_cast<std::uint32_t>(n));
                 m_keyOf.resize(first + kGroupKeys, kNoSlot);
+                m_score.resize(first + kGroupKeys, 0.0);
                 for (std::size_t kv = 0; kv < m.m_kvHeads; ++kv) {
                     m_packed.resize(std::max(m_packed.size(), kv + 1));
                     m_packed[kv].resize(m_keyOf.size() * m.m_dim, 0.0F);
@@ -85,6 +93,7 @@ private:
             const std::uint32_t slot = m_free.back();
             m_free.pop_back();
             m_keyOf[slot] = static_cast<std::uint32_t>(key);
+            m_score[slot] = 0;
             m_slotOf[key] = slot;
             m_held.push_back(static_cast<std::uint32_t>(key));
             if (m.m_kind == Score::ValueAttention)
@@ -107,7 +116,7 @@ private:
         [[nodiscard]] float scoreOfKey(std::size_t key, std::size_t query) const {
             if (key == query) // no row has read it yet
                 return std::numeric_limits<float>::infinity();
-            double score = m_score[key];
+            double score = m_score[m_slotOf[key]];
             if (m.m_kind == Score::Observed)
                 score /= static_cast<double>(query - key);
             if (m.m_kind == Score::ValueAttention)
@@ -238,28 +247,26 @@ private:
             const bool full = m_in.fullRow(query);
             const LocalReads& local = m_in.candidates.local();
             const std::size_t band = local.bandFirst(query);
-            m_reads.assign(slots, 0);
-            for (std::size_t slot = 0; slot < slots; ++slot) {
-                const std::uint32_t key = m_keyOf[slot];
-                if (key == kNoSlot)
-                    continue;
-                m_reads[slot] = full || key >= band || (local.dilated() && local.contains(query, key)) ||
-                                        m_in.candidates.always().reads(query, key)
-                                    ? 1
-                                    : 0;
-            }
+            m_reads.resize(slots);
+            // A free slot has the greatest number of all and is read by nobody.
+            const auto least = static_cast<std::uint32_t>(full ? 0 : band);
+            for (std::size_t slot = 0; slot < slots; ++slot)
+                m_reads[slot] = m_keyOf[slot] - least < kNoSlot - least ? 1U : 0U;
+            if (!full && (local.dilated() || !m_in.candidates.always().keys.empty()))
+                for (const std::uint32_t key : m_held)
+                    if (key < band && ((local.dilated() && local.contains(query, key)) ||
+                                       m_in.candidates.always().reads(query, key)))
+                        m_reads[m_slotOf[key]] = 1;
             for (const std::uint64_t entry : m_routed)
                 m_reads[m_slotOf[static_cast<std::size_t>(entry >> 32)]] = 1;
             std::uint64_t reading = 0;
-            for (const std::uint8_t reads : m_reads)
+            for (const std::uint32_t reads : m_reads)
                 reading += reads;
             if (reading == 0) // a row that reads nothing reads itself
-                m_reads[m_slotOf[query]] = static_cast<std::uint8_t>(++reading);
+                m_reads[m_slotOf[query]] = static_cast<std::uint32_t>(++reading);
             m.m_macs += std::uint64_t{slots} * m_heads * m.m_dim; // every slot is scored, read or not
             if (m.m_kind == Score::LastRow)
-                for (const std::uint32_t key : m_keyOf)
-                    if (key != kNoSlot)
-                        m_score[key] = 0;
+                std::fill(m_score.begin(), m_score.end(), 0.0);
             m_logits.resize(slots);
             const LogitForm form = m_in.form();
             const double share = m.m_kind == Score::LastRow ? 1.0 / static_cast<double>(m_heads) : 1.0;
@@ -271,15 +278,14 @@ private:
                                            m_logits.data(), slots);
                 form.capAll(m_logits.data(), slots);
                 for (std::size_t slot = 0; slot < slots; ++slot)
-                    if (m_reads[slot] == 0)
-                        m_logits[slot] = -std::numeric_limits<float>::infinity();
+                    m_logits[slot] =
+                        m_reads[slot] != 0 ? m_logits[slot] : -std::numeric_limits<float>::infinity();
                 const float peak = m_in.signal.dots.greatest(m_logits.data(), slots);
                 if (!(std::fabs(peak) <= std::numeric_limits<float>::max()))
                     continue; // nothing finite to weigh
                 const double total = m_in.signal.dots.exponentials(m_logits.data(), slots, 1, peak);
-                for (std::size_t slot = 0; slot < slots; ++slot)
-                    if (m_reads[slot] != 0)
-                        m_score[m_keyOf[slot]] += share * static_cast<double>(m_logits[slot]) / total;
+                for (std::size_t slot = 0; slot < slots; ++slot) // 0 where it is not read
+                    m_score[slot] += share * static_cast<double>(m_logits[slot]) / total;
             }
             record(query);
         }
@@ -288,10 +294,15 @@ private:
             if (query < m_in.signal.rows.first)
                 return;
             RowAppender appender(m.m_rows);
+            std::vector<ChosenRun>& runs = m.m_rows.list.runs;
             for (const std::uint64_t entry : m_routed) {
                 const auto place = static_cast<std::uint32_t>(entry);
-                appender.add(static_cast<std::size_t>(entry >> 32), scoreOf(m_offer.ranked[place]),
-                             place + std::size_t{1});
+                const auto key = static_cast<std::uint32_t>(entry >> 32);
+                const float score = scoreOf(m_offer.ranked[place]);
+                if (place + std::size_t{1} < kLastRank) // no two have one rank: each is a run of its own
+                    runs.push_back({key, 1, static_cast<std::uint16_t>(place + 1), score});
+                else
+                    appender.add(key, score, place + std::size_t{1});
             }
             const bool full = m_in.fullRow(query);
             appender.finish(full ? std::numeric_limits<float>::quiet_NaN() : m_bar, full ? 0 : m_allowed);
@@ -310,12 +321,12 @@ private:
         std::vector<std::uint32_t> m_stamp;   ///< [keys] marks this row's candidates that are not ranked yet
         std::vector<std::uint32_t> m_place;   ///< [keys] in the ranking
         std::vector<std::vector<float>> m_packed; ///< [kv][slots / 16][D][16]
-        std::vector<double> m_score;
-        std::vector<double> m_length; ///< [keys] |v_j|_1, for value_attention
+        std::vector<double> m_score;              ///< [slots] of the keys in them
+        std::vector<double> m_length;             ///< [keys] |v_j|_1, for value_attention
         std::vector<std::uint64_t> m_blocked;
         std::vector<std::uint32_t> m_alive;
         std::vector<std::uint64_t> m_routed; ///< key << 32 | place
-        std::vector<std::uint8_t> m_reads;
+        std::vector<std::uint32_t> m_reads;  ///< [slots] 1: the row reads it
         std::vector<float> m_logits;
         Offer m_offer;
         std::size_t m_allowed = 0;

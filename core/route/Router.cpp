@@ -180,10 +180,13 @@ Result<> routeSets(const RouteJob& job, const std::vector<std::size_t>& units,
     const std::size_t firstBlock = job.rows.first / kTaskRows;
     const std::size_t blocks = (job.rows.last + kTaskRows - 1) / kTaskRows - firstBlock;
     std::vector<BlockChoices> results(units.size() * blocks);
+    std::vector<std::uint8_t> given(units.size(), 0);
+    for (std::size_t n = 0; n < units.size(); ++n)
+        given[n] = (*choosers)[n]->giveRows(*choices[n]) ? 1 : 0;
     parallelFor(results.size(), job.threads, [&](std::size_t task) {
-        if (cancel.cancelled())
-            return;
         const std::size_t n = task % units.size();
+        if (cancel.cancelled() || given[n] != 0)
+            return;
         const std::size_t block = blocks - 1 - task / units.size();
         (*choosers)[n]->choose(std::max(job.rows.first, (firstBlock + block) * kTaskRows),
                                std::min(job.rows.last, (firstBlock + block + 1) * kTaskRows),
@@ -192,7 +195,8 @@ Result<> routeSets(const RouteJob& job, const std::vector<std::size_t>& units,
     if (cancel.cancelled())
         return fail(ErrorCode::Cancelled, "cancelled");
     parallelFor(units.size(), job.threads, [&](std::size_t n) {
-        joinBlocks(std::span(results).subspan(n * blocks, blocks), *choices[n]);
+        if (given[n] == 0)
+            joinBlocks(std::span(results).subspan(n * blocks, blocks), *choices[n]);
         choices[n]->details = (*choosers)[n]->details();
     });
     for (const auto& chooser : *choosers)
