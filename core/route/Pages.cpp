@@ -34,7 +34,8 @@ public:
           m_groups(pagesOf(pagesOf(in.signal.keys, m_page), kGroupKeys)),
           m_firstKv(in.signal.kvHeadOf(in.firstHead())),
           m_kvHeads(in.signal.kvHeadOf(in.firstHead() + in.heads() - 1) + 1 - m_firstKv),
-          m_packed(m_kvHeads * kSides * m_groups * kGroupKeys * m_dim) {
+          m_packed(m_kvHeads * kSides * m_groups * kGroupKeys * m_dim),
+          m_partial(m_kvHeads * kSides * pagesOf(in.signal.keys, kGroupRows) * m_dim) {
         const std::size_t pages = pagesOf(in.signal.keys, m_page);
         std::vector<float> rows(kGroupKeys * m_dim);
         for (std::size_t kv = 0; kv < m_kvHeads; ++kv)
@@ -42,7 +43,7 @@ public:
                 for (std::size_t g = 0; g < m_groups; ++g) {
                     const std::size_t count = std::min(kGroupKeys, pages - g * kGroupKeys);
                     for (std::size_t p = 0; p < count; ++p)
-                        statistic(m_firstKv + kv, pageKeys(g * kGroupKeys + p, 0, in.signal.keys), side,
+                        wholePage(kv, pageKeys(g * kGroupKeys + p, 0, in.signal.keys), side,
                                   rows.data() + p * m_dim);
                     packFloats(rows.data(), m_dim, count, m_dim, groupAt(kv, side) + g * kGroupKeys * m_dim);
                 }
@@ -146,11 +147,17 @@ private:
         }
         if (known->sum.empty() || known->keys.first != keys.first) {
             known->sum.resize(m_dim);
-            gather(kvHead, keys, side, known->sum.data());
-        } else {
-            for (std::size_t key = known->keys.last; key < keys.last; ++key)
-                take(m_in.signal.key(kvHead).row(key), side, known->sum.data());
+            const std::size_t noted = (keys.last - 1) / kGroupRows * kGroupRows;
+            if (keys.first % m_page == 0 && noted > keys.first) {
+                std::copy_n(partialAt(kvHead - m_firstKv, side, noted), m_dim, known->sum.data());
+                known->keys.last = noted;
+            } else {
+                std::copy_n(m_in.signal.key(kvHead).row(keys.first), m_dim, known->sum.data());
+                known->keys.last = keys.first + 1;
+            }
         }
+        for (std::size_t key = known->keys.last; key < keys.last; ++key)
+            take(m_in.signal.key(kvHead).row(key), side, known->sum.data());
         known->keys = keys;
         std::copy(known->sum.begin(), known->sum.end(), out);
         finish(keys, out);
@@ -162,6 +169,18 @@ private:
     /// Mean (or maximum, minimum) of some keys, at least one.
     void statistic(std::size_t kvHead, RowRange keys, std::size_t side, float* out) const {
         gather(kvHead, keys, side, out);
+        finish(keys, out);
+    }
+    /// The statistic of a page's keys. Notes what it is before every kGroupRows-th key, where a tile of
+    /// queries may begin.
+    void wholePage(std::size_t kv, RowRange keys, std::size_t side, float* out) {
+        const ConstMatrixView k = m_in.signal.key(m_firstKv + kv);
+        std::copy_n(k.row(keys.first), m_dim, out);
+        for (std::size_t key = keys.first + 1; key < keys.last; ++key) {
+            if (key % kGroupRows == 0)
+                std::copy_n(out, m_dim, partialAt(kv, side, key));
+            take(k.row(key), side, out);
+        }
         finish(keys, out);
     }
     void gather(std::size_t kvHead, RowRange keys, std::size_t side, float* out) const {
@@ -184,6 +203,15 @@ private:
             for (std::size_t d = 0; d < m_dim; ++d)
                 out[d] /= static_cast<float>(keys.last - keys.first);
     }
+    [[nodiscard]] std::size_t partialOffset(std::size_t kv, std::size_t side, std::size_t key) const {
+        return ((kv * kSides + side) * pagesOf(m_in.signal.keys, kGroupRows) + key / kGroupRows) * m_dim;
+    }
+    [[nodiscard]] const float* partialAt(std::size_t kv, std::size_t side, std::size_t key) const {
+        return m_partial.data() + partialOffset(kv, side, key);
+    }
+    [[nodiscard]] float* partialAt(std::size_t kv, std::size_t side, std::size_t key) {
+        return m_partial.data() + partialOffset(kv, side, key);
+    }
     [[nodiscard]] const float* groupAt(std::size_t kv, std::size_t side) const {
         return m_packed.data() + (kv * kSides + side) * m_groups * kGroupKeys * m_dim;
     }
@@ -198,6 +226,8 @@ private:
     std::size_t m_firstKv;
     std::size_t m_kvHeads;
     AlignedBuffer<float> m_packed; ///< [kv][side][groups][D][16]
+    /// [kv][side][keys / kGroupRows][D]: the sum (or maximum, minimum) of the page's keys before that key.
+    std::vector<float> m_partial;
 };
 
 /// Pages by a signal of single keys.
