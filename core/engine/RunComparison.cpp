@@ -1,4 +1,5 @@
 #include "core/engine/RunComparison.h"
+#include "core/policy/PolicyTitle.h"
 #include <cmath>
 #include <limits>
 #include <span>
@@ -46,6 +47,30 @@ std::optional<RunComparison> compareRuns(const Snapshot& snapshot) {
         result.losses = {sum.fullA / count, sum.fullB / count, sum.hybridA / count, sum.hybridB / count};
     }
     return result;
+}
+
+std::string whyNoPairs(const Snapshot& snapshot) {
+    if (snapshot.request && snapshot.request->other && snapshot.request->other->modelPath.empty())
+        return "There is no difference of two texts: their pairs are of other words.";
+    const Snapshot* const other = snapshot.other.get();
+    if (other == nullptr || !other->model || !snapshot.model || !snapshot.alignment)
+        return "There is no difference yet: the tokens of A are not known.";
+    if (snapshot.alignment->by != AlignedBy::Tokens)
+        return "There is no difference: the tokens of the two models do not agree.";
+    const ModelShape &a = other->model->shape, &b = snapshot.model->shape;
+    if (a.heads != b.heads)
+        return "There is no difference: the models have " + std::to_string(a.heads) + " and " +
+               std::to_string(b.heads) + " heads in a layer.";
+    if (a.causal != b.causal)
+        return "There is no difference: only one of the models reads in both directions.";
+    return {};
+}
+
+std::string armATitle(const Request& request) {
+    if (!request.other)
+        return armTitle(request.against);
+    const std::string& name = request.other->name;
+    return (request.other->modelPath.empty() ? "text " : "model ") + name.substr(name.find_last_of('/') + 1);
 }
 
 } // namespace fovea

@@ -2,6 +2,7 @@
 #include "core/engine/ArmComparison.h"
 #include "core/engine/Snapshot.h"
 #include <optional>
+#include <string>
 
 namespace fovea {
 
@@ -26,5 +27,13 @@ struct RunComparison {
 /// Empty until both runs (Snapshot::other) have their isolated and propagated results. Any thread. Cost:
 /// O(T).
 [[nodiscard]] std::optional<RunComparison> compareRuns(const Snapshot& snapshot);
+
+/// Why the weights of this run and of Snapshot::other cannot be compared pair by pair, as a sentence. Empty:
+/// they can, in every layer that both have.
+[[nodiscard]] std::string whyNoPairs(const Snapshot& snapshot);
+
+/// What arm A is called: "text other.txt" or "model other.gguf", by the last part of its name, else as
+/// armTitle().
+[[nodiscard]] std::string armATitle(const Request& request);
 
 } // namespace fovea

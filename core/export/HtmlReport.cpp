@@ -1,5 +1,6 @@
 #include "core/export/HtmlReport.h"
 #include "core/base/Memory.h"
+#include "core/engine/RunComparison.h"
 #include "core/model/Model.h"
 #include "core/policy/ParamSpec.h"
 #include "core/policy/PolicyJson.h"
@@ -129,6 +130,7 @@ private:
                      "</b> nats, the same most likely token at <b>" +
                      formatted("%.1f %%", 100 * m_fidelity.top1Agreement) + "</b> of the positions.</p>\n";
         against();
+        other();
         if (m_snapshot.pastContext)
             m_out += "<p>The text is longer than the model's context of " +
                      std::to_string(model.shape.context) + " tokens.</p>\n";
@@ -150,6 +152,31 @@ private:
                            " nats and the same most likely token at " +
                            formatted("%.1f %%", 100 * fidelity.top1Agreement) + " of the positions";
         m_out += ". The tables below are of the first policy.</p>\n";
+    }
+
+    /// Arm A's own text or model, where one was compared.
+    void other() {
+        const std::optional<RunComparison> both = compareRuns(m_snapshot);
+        if (!both)
+            return;
+        const bool texts = m_snapshot.request->other->modelPath.empty();
+        const TokenAlignment& alignment = *m_snapshot.alignment;
+        m_out += "<p>Compared with the same policy " +
+                 (texts ? "over another text, <b>" + escaped(m_snapshot.request->other->name)
+                        : "in another model, <b>" + escaped(m_snapshot.other->model->info.name)) +
+                 "</b> (" + std::to_string(alignment.countA) + " tokens), where it computes " +
+                 formatted("%.1f %%", 100 * both->a.pairsRatio) + " of full attention's pairs, with ";
+        m_out += both->a.sentenceCosine
+                     ? "a cosine of the sentence vectors of " + formatted("%.4f", *both->a.sentenceCosine)
+                     : "a next-token KL of " + formatted("%.4f", both->a.nextTokenKl) +
+                           " nats and the same most likely token at " +
+                           formatted("%.1f %%", 100 * both->a.top1Agreement) + " of the positions";
+        m_out += alignment.by == AlignedBy::Tokens
+                     ? ". The tokens agree one to one."
+                     : ". The tokens do not agree; aligned by equal words, " +
+                           std::to_string(alignment.alignedA()) + " of its tokens belong to " +
+                           std::to_string(alignment.alignedB()) + " of this run.";
+        m_out += " The tables and maps below are of this run.</p>\n";
     }
 
     void line(std::string_view name, const std::string& full, const std::string& hybrid,

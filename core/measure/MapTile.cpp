@@ -8,6 +8,7 @@
 #include "core/measure/Exponential.h"
 #include "core/measure/FarShare.h"
 #include "core/measure/HeadReads.h"
+#include "core/measure/OtherTile.h"
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -31,6 +32,7 @@ CellState stateOf(std::uint8_t reason) {
 /// Working memory of one thread for a strip of queries.
 struct Scratch {
     Matrix logits{kSub, kSub};
+    Matrix otherLogits;              ///< of another model
     ArmPairs::Scratch own, against;  ///< `against` is used by ArmDifference only
     std::array<float, kSub> value{}; ///< of the pairs of one row of the logit tile
     std::array<float, kSub> subtracted{};
@@ -61,11 +63,13 @@ float magnitude(float x) {
 
 class TileMaker {
 public:
-    TileMaker(MapTile& tile, const TileSource& source)
-        : m_tile(tile), m_source(source), m_heads(static_cast<std::size_t>(source.input.heads)),
+    /// `other`: arm A of ArmDifference where it is another model; null: it shares the input.
+    TileMaker(MapTile& tile, const TileSource& source, const TileSource* other)
+        : m_tile(tile), m_source(source), m_other(other),
+          m_heads(static_cast<std::size_t>(source.input.heads)),
           m_grid(gridOf(tile.key, source.input.k.rows)), m_own(source, tile.key, m_grid) {
         if (tile.key.quantity == MapQuantity::ArmDifference)
-            m_against.emplace(againstSource(source), tile.key, m_grid);
+            m_against.emplace(other != nullptr ? *other : againstSource(source), tile.key, m_grid);
     }
     [[nodiscard]] const TileGrid& grid() const { return m_grid; }
     [[nodiscard]] Scratch makeScratch() const {
@@ -73,6 +77,8 @@ public:
         scratch.own = m_own.makeScratch();
         if (m_against)
             scratch.against = m_against->makeScratch();
+        if (m_other != nullptr)
+            scratch.otherLogits = Matrix(kSub, kSub);
         return scratch;
     }
 
@@ -93,8 +99,13 @@ public:
                 const MatrixView s(scratch.logits.view().data, rows, keys, kSub);
                 logitTile(m_source.input, m_tile.key.head, first, key, s, m_source.isa);
                 m_own.readLogits(first, key, s, scratch.own);
-                if (m_against)
+                if (m_other != nullptr) {
+                    const MatrixView other(scratch.otherLogits.view().data, rows, keys, kSub);
+                    logitTile(m_other->input, m_tile.key.head, first, key, other, m_source.isa);
+                    m_against->readLogits(first, key, other, scratch.against);
+                } else if (m_against) {
                     m_against->readLogits(first, key, s, scratch.against);
+                }
             }
             const std::size_t cellRows = std::min(kSub, m_grid.cell);
             for (std::size_t begin = 0; begin < rows; begin += cellRows) {
@@ -264,6 +275,7 @@ private:
 
     MapTile& m_tile;
     const TileSource& m_source;
+    const TileSource* m_other;
     std::size_t m_heads;
     TileGrid m_grid;
     ArmPairs m_own;
@@ -271,24 +283,12 @@ private:
     std::vector<double> m_kept;        ///< [kTile*kTile] kept pairs
 };
 
-} // namespace
-
-TileSource againstSource(const TileSource& source) {
-    TileSource other = source;
-    other.hybridLse = source.againstLse;
-    other.plan = source.againstPlan;
-    return other;
-}
-
-MapTile makeTile(const TileKey& key, const TileSource& armed, int threads) {
-    const TileSource source =
-        key.arm == MapArm::A && key.quantity != MapQuantity::ArmDifference ? againstSource(armed) : armed;
-    FOVEA_ASSERT(key.quantity != MapQuantity::ArmDifference || source.againstPlan != nullptr);
+MapTile tileOf(const TileKey& key, const TileSource& source, const TileSource* other, int threads) {
     FOVEA_ASSERT(key.level >= 0 && key.level < 24 && key.head >= 0 && key.head < source.input.heads);
     FOVEA_ASSERT(source.fullLse.size() == source.input.q.rows * static_cast<std::size_t>(source.input.heads));
     MapTile tile;
     tile.key = key;
-    TileMaker maker(tile, source);
+    TileMaker maker(tile, source, other);
     maker.allocate();
     const TileGrid grid = maker.grid();
     if (grid.queryEnd <= grid.query || grid.keyEnd <= grid.key)
@@ -310,6 +310,28 @@ MapTile makeTile(const TileKey& key, const TileSource& armed, int threads) {
     });
     maker.finish();
     return tile;
+}
+
+} // namespace
+
+TileSource againstSource(const TileSource& source) {
+    TileSource other = source;
+    other.hybridLse = source.againstLse;
+    other.plan = source.againstPlan;
+    return other;
+}
+
+MapTile makeTile(const TileKey& key, const TileSource& armed, int threads) {
+    const TileSource source =
+        key.arm == MapArm::A && key.quantity != MapQuantity::ArmDifference ? againstSource(armed) : armed;
+    FOVEA_ASSERT(key.quantity != MapQuantity::ArmDifference || source.againstPlan != nullptr);
+    return tileOf(key, source, nullptr, threads);
+}
+
+MapTile makeOtherTile(const TileKey& key, const TileSource& b, const TileSource& a, int threads) {
+    FOVEA_ASSERT(key.quantity == MapQuantity::ArmDifference && key.head < a.input.heads);
+    FOVEA_ASSERT(a.input.k.rows == b.input.k.rows && a.plan != nullptr);
+    return tileOf(key, b, &a, threads);
 }
 
 MapTile pictureTile(const TileKey& key, const AttentionCells& picture) {

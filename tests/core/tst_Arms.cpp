@@ -8,6 +8,7 @@
 #include "core/export/Report.h"
 #include "core/export/Session.h"
 #include "core/measure/BlockFacts.h"
+#include "core/measure/OtherTile.h"
 #include "core/measure/PairFacts.h"
 #include "core/measure/TokenReport.h"
 #include "core/policy/PolicyTitle.h"
@@ -72,6 +73,7 @@ private slots:
     void titles();
     void otherText_isARunOfItsOwn();
     void otherModel_isARunOfItsOwn();
+    void otherModel_isComparedPairByPair();
     void otherRuns_shareWhatTheyCan();
     void otherRuns_areExchangedForNothing();
     void otherRuns_areRefusedByName();
@@ -450,6 +452,50 @@ void tst_Arms::otherModel_isARunOfItsOwn() {
     const SnapshotPtr fewer = must(Engine().run(two, {}, {}));
     QCOMPARE(fewer->visible->layer, 2);
     QCOMPARE(fewer->other->visible->layer, 1);
+}
+
+void tst_Arms::otherModel_isComparedPairByPair() {
+    Request two = twoModels();
+    two.visible.layer = 1;
+    const SnapshotPtr s = must(Engine().run(two, {}, {}));
+    QCOMPARE(whyNoPairs(*s), std::string());
+    QCOMPARE(armATitle(*s->request), std::string("model second"));
+    const TileSource b = *s->tileSource(1), a = *s->other->tileSource(1);
+    const std::size_t tokens = s->tokens->size();
+    // The map subtracts pair by pair, and only then pools.
+    float largest = 0;
+    for (const int head : {0, 1}) {
+        std::vector<std::vector<float>> apart(tokens);
+        for (std::size_t query = 0; query < tokens; ++query) {
+            const AttentionRow ofA = makeRow(head, query, a), ofB = makeRow(head, query, b);
+            for (std::size_t key = 0; key <= query; ++key)
+                apart[query].push_back(ofB.hybrid[key] - ofA.hybrid[key]);
+        }
+        for (const int level : {0, 2})
+            for (const Pooling pooling : {Pooling::Max, Pooling::Mass}) {
+                const MapTile tile =
+                    makeOtherTile({1, head, MapQuantity::ArmDifference, pooling, level, 0, 0}, b, a, 1);
+                const std::size_t cell = std::size_t{1} << level;
+                for (std::size_t row = 0; row * cell < tokens; ++row)
+                    for (std::size_t column = 0; column <= row; ++column) {
+                        float top = 0, sum = 0;
+                        const std::size_t last = std::min((row + 1) * cell, tokens);
+                        for (std::size_t q = row * cell; q < last; ++q)
+                            for (std::size_t k = column * cell; k < std::min((column + 1) * cell, q + 1);
+                                 ++k) {
+                                sum += apart[q][k];
+                                top = std::abs(apart[q][k]) > std::abs(top) ? apart[q][k] : top;
+                            }
+                        const float wanted = pooling == Pooling::Max || level == 0
+                                                 ? top
+                                                 : sum / static_cast<float>(last - row * cell);
+                        QVERIFY(std::abs(tile.value[row * kTile + column] - wanted) < 1e-5F);
+                        largest = std::max(largest, std::abs(wanted));
+                    }
+            }
+    }
+    QVERIFY(largest > 0.05F); // the models differ
+    QVERIFY(whyNoPairs(*must(Engine().run(twoTexts(), {}, {}))).find("two texts") != std::string::npos);
 }
 
 void tst_Arms::otherRuns_shareWhatTheyCan() {

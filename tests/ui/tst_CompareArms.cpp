@@ -27,6 +27,7 @@
 #include <QTableView>
 #include <QTemporaryDir>
 #include <QTest>
+#include <algorithm>
 #include <cmath>
 
 using namespace fovea;
@@ -458,6 +459,45 @@ private slots:
         QVERIFY(own->scene().empty.isEmpty());
         s.selection.setCell(1, 1);
         QTRY_VERIFY_WITH_TIMEOUT(!s.runs.updating() && !other->scene().panes.empty(), 60'000);
+        // The difference is made pair by pair: B's weight minus A's is painted.
+        QTest::mouseClick(s.find<QAbstractButton>("map.mode.difference"), Qt::LeftButton);
+        QCOMPARE(own->scene().panes.front().quantity, MapQuantity::ArmDifference);
+        QTRY_VERIFY_WITH_TIMEOUT(map->tiles().settled(), 30'000);
+        const SnapshotPtr shown = s.runs.snapshot();
+        const AttentionRow ofB = makeRow(1, 20, *shown->tileSource(1));
+        const AttentionRow ofA = makeRow(1, 20, *shown->other->tileSource(1));
+        int key = 0;
+        for (int k = 0; k <= 20; ++k) {
+            const auto apart = [&](int at) {
+                return std::fabs(ofB.hybrid[static_cast<std::size_t>(at)] -
+                                 ofA.hybrid[static_cast<std::size_t>(at)]);
+            };
+            key = apart(k) > apart(key) ? k : key;
+        }
+        const float difference =
+            ofB.hybrid[static_cast<std::size_t>(key)] - ofA.hybrid[static_cast<std::size_t>(key)];
+        QVERIFY2(std::fabs(difference) > 0.001F, "the cell lies in no neutral band");
+        own->setFocus();
+        s.selection.pinPair({20, key});
+        QTest::keyClick(own, Qt::Key_F);
+        const auto& table = Ramp::signedDifference(Theme::light()).table();
+        const auto painted = [&] {
+            const MapScale scale(ScaleKind::Signed, *map->exportOptions().differenceLimit);
+            const QPointF place =
+                own->cellCentre({20, key}) - QPointF(own->viewport().cell, own->viewport().cell) / 4;
+            const QRgb pixel = own->grab().toImage().pixel(place.toPoint());
+            const int at = scale.index(difference);
+            return std::any_of(table.begin() + std::max(0, at - 1), table.begin() + std::min(256, at + 2),
+                               [&](QRgb one) { return one == pixel; });
+        };
+        QTRY_VERIFY(painted());
+        map->savePicture(m_dir.filePath(QStringLiteral("difference.png")));
+        QVERIFY(s.find<QLabel>("error.bar.text")->text().contains(QStringLiteral("cannot be saved")));
+        QTest::mouseClick(s.find<QAbstractButton>("map.layout.3"), Qt::LeftButton);
+        QCOMPARE(own->scene().panes.size(), std::size_t{2}); // beside A's: B and the difference
+        QTest::mouseClick(s.find<QAbstractButton>("map.layout.2"), Qt::LeftButton);
+        QTest::mouseClick(s.find<QAbstractButton>("map.mode.hybrid"), Qt::LeftButton);
+        own->setFocus();
         // The exchange makes A's model the one that is open.
         QTest::keyClick(own, Qt::Key_X);
         QCOMPARE(s.requests.request().modelPath, m_model.path());

@@ -1,4 +1,5 @@
 #include "ui/plot/MapExport.h"
+#include "core/engine/RunComparison.h"
 #include "core/export/HtmlReport.h"
 #include "core/export/RecipeCsv.h"
 #include "core/files/AtomicFile.h"
@@ -99,7 +100,10 @@ float usualDifference(const MapScene& scene, const MapLayout& layout, double rat
 
 QString headingOf(const Snapshot& snapshot, const std::string& what) {
     QString text = QStringLiteral("Attention of %1, isolated").arg(QString::fromStdString(what));
-    if (snapshot.request)
+    if (snapshot.request && snapshot.request->other) // arm A is in its own picture; a difference names it
+        text +=
+            QStringLiteral(". Policy: %1").arg(QString::fromStdString(snapshot.request->policy.summary()));
+    else if (snapshot.request)
         text += QStringLiteral(". A: %1. B: %2")
                     .arg(QString::fromStdString(armTitle(snapshot.request->against)),
                          QString::fromStdString(snapshot.request->policy.summary()));
@@ -239,7 +243,7 @@ Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& option
         scene.provenance += QStringLiteral(" | ") + QString::fromStdString(recipe.text());
     if (!options.hiddenWords.isEmpty())
         scene.provenance += QStringLiteral(" | ") + options.hiddenWords;
-    scene.armA = QString::fromStdString(armTitle(snapshot.request->against));
+    scene.armA = QString::fromStdString(armATitle(*snapshot.request));
     scene.armB = QString::fromStdString(policyTitle(snapshot.request->policy));
     for (const auto& [quantity, arm] : panes) {
         MapLayer pane;

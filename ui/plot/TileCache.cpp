@@ -1,5 +1,7 @@
 #include "ui/plot/TileCache.h"
 #include "core/base/SplitMix64.h"
+#include "core/engine/RunComparison.h"
+#include "core/measure/OtherTile.h"
 #include "ui/plot/SameOwner.h"
 #include <algorithm>
 #include <bit>
@@ -20,8 +22,15 @@ std::shared_ptr<const LayerActivations> layerOf(const Snapshot* snapshot, int la
 
 using Layers = std::vector<std::shared_ptr<const LayerActivations>>;
 
+/// The difference to another model over the same tokens.
+bool isOfOther(const MapKey& key, const Snapshot* snapshot) {
+    return key.quantity == MapQuantity::ArmDifference && snapshot && !snapshot->against && snapshot->other;
+}
+
 /// The layers that a tile is made from; null where one is not there.
 Layers layersOf(const Snapshot* snapshot, const MapKey& key) {
+    if (!key.recipe && isOfOther(key, snapshot))
+        return {layerOf(snapshot, key.layer), layerOf(snapshot->other.get(), key.layer)};
     if (!key.recipe)
         return {layerOf(snapshot, key.layer)};
     Layers layers;
@@ -82,6 +91,13 @@ RowRange plannedRows(const MapKey& key, const std::shared_ptr<const VisibleLayer
     return rows.first < rows.last ? rows : RowRange{};
 }
 
+/// Arm A's planned layer: of a policy, or of another model over the same tokens.
+std::shared_ptr<const VisibleLayer> visibleOfA(const MapKey& key, const Snapshot& of) {
+    if (of.against)
+        return of.against->visible;
+    return !key.recipe && isOfOther(key, &of) && whyNoPairs(of).empty() ? of.other->visible : nullptr;
+}
+
 /// Values that a partial tile does not know are taken from one of the same policy that knows them.
 void fillUnknown(MapTile& tile, const MapTile& old) {
     for (std::size_t i = 0; i < tile.value.size(); ++i)
@@ -127,7 +143,7 @@ void TileCache::setSnapshot(SnapshotPtr snapshot) {
     // needs them.
     const auto ofAnotherRun = [this](const MapKey& key, const Stamp& stamp) {
         const Layers layers = layersOf(m_snapshot.get(), key);
-        for (std::size_t i = 0; i < layers.size(); ++i)
+        for (std::size_t i = 0; i < std::min(layers.size(), stamp.layers.size()); ++i)
             if (layers[i] && !sameOwner(stamp.layers[i], layers[i]))
                 return true;
         return false;
@@ -152,7 +168,7 @@ bool TileCache::possible(const MapKey& key, const Snapshot* of) {
         const RowRange have = plannedRows(key, visible);
         return have.first < need.last && need.first < have.last;
     };
-    return (!isOfB(key) || some(of->visible)) && (!isOfA(key) || (of->against && some(of->against->visible)));
+    return (!isOfB(key) || some(of->visible)) && (!isOfA(key) || some(visibleOfA(key, *of)));
 }
 
 /// Do the plans of the snapshot, which can make part of the tile, cover all its rows? Arm A's always do.
@@ -171,7 +187,7 @@ TileCache::Stamp TileCache::stampFor(const MapKey& key, const Snapshot& of) {
         return stamp;
     if (isOfB(key))
         stamp.policy = std::shared_ptr<const AttentionPolicy>(of.request, &of.request->policy);
-    if (isOfA(key))
+    if (isOfA(key) && of.against)
         stamp.against = std::shared_ptr<const AttentionPolicy>(of.against, &of.against->policy);
     if (!wholly(key, of))
         stamp.plan = of.visible->plan;
@@ -189,7 +205,9 @@ bool TileCache::isCurrent(const MapKey& key, const Stamp& stamp, const Snapshot*
         return false;
     if (!dependsOnPolicy(key))
         return true;
-    if (stamp.plan) // partial: as good as it gets only while nothing fuller is there
+    if (isOfA(key) && !stamp.against != !of->against)
+        return false; // arm A was a policy and is another model, or the other way round
+    if (stamp.plan)   // partial: as good as it gets only while nothing fuller is there
         return of->visible && of->visible->plan == stamp.plan;
     return ofPolicies(stamp, *of);
 }
@@ -329,6 +347,12 @@ void TileCache::startNext() {
                 }
                 const Result<TileSource> from = sources(key.layer);
                 FOVEA_TRY(from);
+                if (isOfOther(key, source.get())) {
+                    const std::optional<TileSource> ofA = source->other->tileSource(key.layer);
+                    if (!ofA || !ofA->plan)
+                        return fail(ErrorCode::BadValue, "this part of arm A's map is not computed");
+                    return std::make_shared<MapTile>(makeOtherTile(key, *from, *ofA, 0));
+                }
                 return std::make_shared<MapTile>(makeTile(key, *from, 0));
             };
             Done done = [this, key, stamp = stampFor(key, *source)](Result<std::shared_ptr<MapTile>> answer) {

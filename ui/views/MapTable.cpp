@@ -112,6 +112,8 @@ std::optional<MapTable::Question> MapTable::question() const {
     asked.queries = m_map.canvas().shownQueries();
     asked.keys = m_map.canvas().shownKeys();
     asked.by = pane.quantity;
+    if (pane.quantity == MapQuantity::ArmDifference && !snapshot->against)
+        asked.by = MapQuantity::Hybrid; // the other model's weights are in its own run
     asked.arm = pane.arm;
     asked.policies = snapshot->against != nullptr;
     asked.otherRun = snapshot->request && snapshot->request->other;

@@ -1,4 +1,5 @@
 #include "ui/views/MapView.h"
+#include "core/engine/RunComparison.h"
 #include "core/measure/HeadReads.h"
 #include "core/policy/PolicyTitle.h"
 #include "ui/plot/Rescale.h"
@@ -165,8 +166,18 @@ MapPane MapView::paneOf(MapQuantity mode) const {
 std::vector<MapPane> MapView::panes() const {
     if (fullOnly())
         return {MapQuantity::Full};
-    if (hasOther()) // the map of arm A is not one of these
-        return {m_mode == MapQuantity::Kept ? MapPane(MapQuantity::Kept) : MapPane(MapQuantity::Hybrid)};
+    if (hasOther()) { // the map of arm A is not one of these
+        const bool canDiffer =
+            whyNoDifference(m_shown, m_context.selection.layer(), !m_cells.recipe() && !m_hidden).isEmpty();
+        const bool differs = m_mode == MapQuantity::Difference && canDiffer;
+        const MapPane shown(m_mode == MapQuantity::Kept ? MapQuantity::Kept
+                            : differs                   ? MapQuantity::ArmDifference
+                                                        : MapQuantity::Hybrid);
+        if (arrangement() == Arrangement::Three && canDiffer)
+            return {MapQuantity::Hybrid,
+                    m_mode == MapQuantity::Kept ? MapQuantity::Kept : MapQuantity::ArmDifference};
+        return {shown};
+    }
     const MapQuantity second = m_mode == MapQuantity::Full ? MapQuantity::Hybrid : m_mode;
     switch (arrangement()) {
     case Arrangement::One:
@@ -280,7 +291,7 @@ void MapView::rebuild() {
     scene.theme = Theme::current();
     scene.bare = true;
     if (m_shown && m_shown->request) {
-        scene.armA = QString::fromStdString(armTitle(m_shown->request->against));
+        scene.armA = QString::fromStdString(armATitle(*m_shown->request));
         scene.armB = QString::fromStdString(policyTitle(m_shown->request->policy));
     }
     const int layer = m_context.selection.layer();
@@ -331,7 +342,7 @@ void MapView::rebuild() {
         button->setEnabled(!fullOnly());
     m_modes->button(static_cast<int>(MapQuantity::Full))
         ->setEnabled(arrangement() == Arrangement::One && !fullOnly());
-    if (hasOther()) {
+    if (!whyNoDifference(m_shown, m_context.selection.layer(), !m_cells.recipe() && !m_hidden).isEmpty()) {
         m_modes->button(static_cast<int>(MapQuantity::Difference))->setEnabled(false);
         m_arrangements->button(static_cast<int>(Arrangement::Three))->setEnabled(false);
     }

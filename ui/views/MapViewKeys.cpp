@@ -18,10 +18,12 @@ void MapView::nextMode() {
     static constexpr std::array<MapQuantity, 4> kOrder{MapQuantity::Full, MapQuantity::Hybrid,
                                                        MapQuantity::Difference, MapQuantity::Kept};
     const int next = (static_cast<int>(m_mode) + 1) % 4;
+    const bool canDiffer =
+        whyNoDifference(m_shown, m_context.selection.layer(), !m_cells.recipe() && !m_hidden).isEmpty();
     MapQuantity mode = kOrder[static_cast<std::size_t>(next)];
-    if (hasOther() && mode == MapQuantity::Difference)
+    if (!canDiffer && mode == MapQuantity::Difference)
         mode = MapQuantity::Kept; // there is none
-    switch (hasOther() && arrangement() == Arrangement::Three ? Arrangement::Two : arrangement()) {
+    switch (!canDiffer && arrangement() == Arrangement::Three ? Arrangement::Two : arrangement()) {
     case Arrangement::One:
         setMode(mode);
         break;

@@ -49,11 +49,11 @@ void MapView::showOther() {
         (only ? &m_other->canvas() : m_canvas)->setFocus();
     m_other->setVisible(both || only);
     m_canvas->setVisible(!only);
+    const QString why = whyNoDifference(m_shown, m_context.selection.layer(), !m_cells.recipe() && !m_hidden);
     m_modes->button(static_cast<int>(MapQuantity::Difference))
-        ->setToolTip(!has ? tr("the difference of the two, pair by pair (M goes on)")
-                     : m_shown->request->other->modelPath.empty()
-                         ? tr("There is no difference of two texts: their pairs are of other words.")
-                         : tr("The difference of two models is not drawn; their maps stand side by side."));
+        ->setToolTip(!has            ? tr("the difference of the two, pair by pair (M goes on)")
+                     : why.isEmpty() ? tr("B's model minus A's, pair by pair (M goes on)")
+                                     : why);
 }
 
 } // namespace fovea::ui

@@ -16,6 +16,19 @@ namespace {
 QString outcome(const Result<>& result, const QString& path) {
     return result ? QStringLiteral("saved %1").arg(path) : QString::fromStdString(result.error().message);
 }
+
+/// What is in sight of arm A's own text or model has no picture in a file.
+QString whyNotSaved(bool onlyOther, const MapScene& scene, const SnapshotPtr& shown) {
+    if (onlyOther)
+        return MapView::tr("Only the map of B can be saved: exchange A and B (X) to save this one.");
+    const bool differs = std::any_of(scene.panes.begin(), scene.panes.end(), [](const MapLayer& pane) {
+        return pane.quantity == MapQuantity::ArmDifference;
+    });
+    return differs && shown && !shown->against
+               ? MapView::tr("The difference of two models cannot be saved; the map of B can.")
+               : QString();
+}
+
 } // namespace
 
 MapExportOptions MapView::exportOptions() const {
@@ -51,8 +64,8 @@ QString MapView::fileStem() const {
 }
 
 void MapView::exportView() {
-    if (showsOnlyOther())
-        return emit message(tr("Only the map of B can be saved: exchange A and B (X) to save this one."));
+    if (const QString why = whyNotSaved(showsOnlyOther(), m_canvas->scene(), m_shown); !why.isEmpty())
+        return emit message(why);
     if (!m_shown || m_canvas->scene().panes.empty()) {
         emit message(tr("there is no map to save yet"));
         return;
@@ -74,8 +87,8 @@ void MapView::exportView() {
 }
 
 void MapView::savePicture(const QString& path) {
-    if (showsOnlyOther())
-        return emit message(tr("Only the map of B can be saved: exchange A and B (X) to save this one."));
+    if (const QString why = whyNotSaved(showsOnlyOther(), m_canvas->scene(), m_shown); !why.isEmpty())
+        return emit message(why);
     if (!m_shown || m_canvas->scene().panes.empty()) {
         emit message(tr("there is no map to save yet"));
         return;

@@ -1,3 +1,4 @@
+#include "core/engine/RunComparison.h"
 #include "core/policy/PolicyTitle.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/views/MapView.h"
@@ -16,12 +17,8 @@ QString MapView::headWords() const {
 QString MapView::modeWord() const {
     if (fullOnly())
         return tr("full attention");
-    const auto name = [this](const std::optional<AttentionPolicy>& policy) {
-        return QString::fromStdString(armTitle(policy));
-    };
     const Request* const request = m_shown ? m_shown->request.get() : nullptr;
-    const QString a =
-        hasOther() ? otherName(*request->other) : name(request ? request->against : std::nullopt);
+    const QString a = QString::fromStdString(request ? armATitle(*request) : armTitle({}));
     const QString b = request ? QString::fromStdString(policyTitle(request->policy)) : QString();
     switch (m_lookAtA ? MapQuantity::Full : m_mode) {
     case MapQuantity::Full:
@@ -30,7 +27,9 @@ QString MapView::modeWord() const {
         return tr("B %1").arg(b);
     case MapQuantity::Difference:
     case MapQuantity::ArmDifference:
-        return hasOther() ? tr("B %1").arg(b) : tr("B minus A");
+        return whyNoDifference(m_shown, m_context.selection.layer(), !m_cells.recipe() && !m_hidden).isEmpty()
+                   ? tr("B minus A")
+                   : tr("B %1").arg(b);
     case MapQuantity::Kept:
         break;
     }

@@ -1,4 +1,5 @@
 #include "ui/views/OtherMap.h"
+#include "core/engine/RunComparison.h"
 #include "core/measure/HeadReads.h"
 #include "core/policy/PolicyTitle.h"
 #include "core/text/Display.h"
@@ -6,7 +7,6 @@
 #include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/views/MapTip.h"
-#include <QFileInfo>
 #include <QScopedValueRollback>
 #include <QVBoxLayout>
 #include <algorithm>
@@ -25,13 +25,8 @@ bool hasMap(const SnapshotPtr& b, int layer) {
 
 } // namespace
 
-QString otherName(const OtherRun& other) {
-    const QString name = QFileInfo(QString::fromStdString(other.name)).fileName();
-    return other.modelPath.empty() ? OtherMap::tr("text %1").arg(name) : OtherMap::tr("model %1").arg(name);
-}
-
 QString otherTitle(const Snapshot& b) {
-    const QString name = QStringLiteral("A: ") + otherName(*b.request->other);
+    const QString name = QStringLiteral("A: ") + QString::fromStdString(armATitle(*b.request));
     if (!b.other || !b.other->tokens || !b.alignment)
         return name;
     const TokenAlignment& alignment = *b.alignment;
@@ -41,6 +36,16 @@ QString otherTitle(const Snapshot& b) {
                  ? OtherMap::tr("the tokens agree one to one")
                  : OtherMap::tr("the tokens do not agree: aligned by equal words, %1 of %2")
                        .arg(grouped(alignment.alignedA()), grouped(alignment.countA)));
+}
+
+QString whyNoDifference(const SnapshotPtr& b, int layer, bool plain) {
+    if (!b || !b->request || !b->request->other)
+        return {};
+    if (const std::string why = whyNoPairs(*b); !why.empty())
+        return QString::fromStdString(why);
+    if (layer >= b->other->model->shape.layers)
+        return OtherMap::tr("There is no difference: the model of A has no layer %1.").arg(layer);
+    return plain ? QString() : OtherMap::tr("The difference of two models is of single heads and tokens.");
 }
 
 OtherMap::OtherMap(ViewContext context, QWidget* parent) : QWidget(parent), m_context(context) {

@@ -67,7 +67,9 @@ private:
 
 /// "A: other.txt, T 312; the tokens do not agree: aligned by equal words, 280 of 312".
 [[nodiscard]] QString otherTitle(const Snapshot& b);
-/// "text other.txt" or "model other.gguf": what arm A is called at the top.
-[[nodiscard]] QString otherName(const OtherRun& other);
+
+/// Why there is no map of B minus A of this layer, as a sentence; empty: there is one. `plain`: as
+/// OtherMap::Look.
+[[nodiscard]] QString whyNoDifference(const SnapshotPtr& b, int layer, bool plain);
 
 } // namespace fovea::ui

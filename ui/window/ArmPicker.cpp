@@ -1,9 +1,9 @@
 #include "ui/window/ArmPicker.h"
+#include "core/engine/RunComparison.h"
 #include "core/policy/PolicyTitle.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
 #include "ui/plot/Theme.h"
-#include "ui/views/OtherMap.h"
 #include <QKeyEvent>
 #include <QMenu>
 #include <algorithm>
@@ -61,9 +61,8 @@ QString ArmPicker::letter() const {
 }
 
 QString ArmPicker::title() const {
-    if (const auto& other = m_context.requests.request().other; other && m_arm == MapArm::A)
-        return otherName(*other);
-    return QString::fromStdString(armTitle(policy()));
+    return QString::fromStdString(m_arm == MapArm::A ? armATitle(m_context.requests.request())
+                                                     : armTitle(policy()));
 }
 
 QSize ArmPicker::sizeHint() const {

@@ -6,7 +6,6 @@
 #include "ui/plot/PlainTip.h"
 #include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
-#include "ui/views/OtherMap.h"
 #include <QCursor>
 #include <QHBoxLayout>
 #include <QLabel>
@@ -237,7 +236,7 @@ void StatusLine::showArmA(const Snapshot& complete) {
 void StatusLine::showOther(const Snapshot& complete, QString& regime) {
     const OtherRun& other = *complete.request->other;
     const bool texts = other.modelPath.empty();
-    const QString name = otherName(other);
+    const QString name = QString::fromStdString(armATitle(*complete.request));
     regime = (texts ? tr("two texts, %1") : tr("two models, %1")).arg(regime);
     const std::optional<RunComparison> both = compareRuns(complete);
     const bool old = m_runs.standing(complete) != Standing::Current || !m_runs.againstIsCurrent(complete);
