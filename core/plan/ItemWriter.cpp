@@ -10,6 +10,15 @@ namespace {
 // The cost of a pair that is computed on its own, in units of a pair in a tile (see pairByPair).
 constexpr std::uint64_t kSinglePairCost = 4;
 
+/// How many bits are set. std::popcount is a call of the run-time library where the build may not assume the
+/// instruction.
+constexpr std::uint64_t bitsIn(std::uint64_t x) {
+    x -= x >> 1 & 0x5555555555555555ULL;
+    x = (x & 0x3333333333333333ULL) + (x >> 2 & 0x3333333333333333ULL);
+    x = (x + (x >> 4)) & 0x0F0F0F0F0F0F0F0FULL;
+    return x * 0x0101010101010101ULL >> 56;
+}
+
 /// Whether the set bits of `x` are adjacent (or none is set).
 constexpr bool isInterval(std::uint64_t x) {
     const std::uint64_t filled = x + (x & (~x + 1));
@@ -57,7 +66,7 @@ void ItemWriter::addMask(std::size_t key, std::uint64_t lanesReading, Reason rea
         return;
     m_masks[key] |= added;
     m_touched[key / kBlock] |= laneBit(key % kBlock);
-    countPairs(reason, static_cast<std::uint64_t>(std::popcount(added)));
+    countPairs(reason, bitsIn(added));
 }
 
 void ItemWriter::addRun(std::size_t first, std::size_t last, std::size_t lane, Reason reason) {
@@ -119,7 +128,7 @@ void ItemWriter::addRuns(Reason reason) {
         std::uint64_t* const masks = m_masks.data() + tile * kBlock;
         std::uint64_t touched = 0;
         for (std::size_t k = 0; k < keys; ++k) {
-            pairs += static_cast<std::uint64_t>(std::popcount(words[k] & ~masks[k]));
+            pairs += bitsIn(words[k] & ~masks[k]);
             masks[k] |= words[k];
             touched |= words[k] != 0 ? laneBit(k) : 0;
         }
@@ -250,10 +259,9 @@ bool ItemWriter::mixedTile(const Lanes& lanes, std::size_t tile) {
     for (std::uint64_t left = m_touched[tile]; left != 0; left &= left - 1) {
         const auto k = static_cast<std::size_t>(std::countr_zero(left));
         words[k] = m_masks[first + k];
-        const auto reading = static_cast<std::uint64_t>(std::popcount(words[k]));
+        const std::uint64_t reading = bitsIn(words[k]);
         pairs += reading;
-        gathered += pairByPair(words[k], static_cast<std::uint32_t>(lanes.count)) ? kSinglePairCost * reading
-                                                                                  : lanes.count;
+        gathered += reading * 4 < lanes.count ? kSinglePairCost * reading : lanes.count; // see pairByPair
     }
     transpose(words);
     std::array<LaneBound, kBlock> reads{};

@@ -30,10 +30,13 @@ public:
             return;
         const std::size_t pages = (in.signal.keys + m_page - 1) / m_page;
         m_shut.assign(pages / 64 + 1, 0);
+        m_allOpen.assign(pages, 0);
         m_openBefore.assign(pages + 1, 0);
         const Candidates::Row whole{0, in.signal.keys, 0, in.candidates.blocked()};
         for (std::size_t p = 0; p < pages; ++p) {
-            const bool open = countCandidates(whole, p * m_page, (p + 1) * m_page) > 0;
+            const std::size_t candidates = countCandidates(whole, p * m_page, (p + 1) * m_page);
+            const bool open = candidates > 0;
+            m_allOpen[p] = p * m_page + candidates == std::min((p + 1) * m_page, in.signal.keys) ? 1 : 0;
             m_shut[p / 64] |= open ? 0 : std::uint64_t{1} << (p % 64);
             m_openBefore[p + 1] = m_openBefore[p] + (open ? 1U : 0U);
         }
@@ -176,10 +179,14 @@ private:
                 const TopK::Best best = top.finishUnranked();
                 out.nanScores += top.nans();
                 for (std::size_t n = 0; n < best.count; ++n) {
-                    const std::size_t p = best.tokens[n];
-                    forEachCandidateRun(
-                        candidates, p * m_page, std::min(end, (p + 1) * m_page),
-                        [&](std::size_t from, std::size_t to) { appender.addByScore(from, to, row[p]); });
+                    const std::size_t p = best.tokens[n], from = p * m_page;
+                    const std::size_t to = std::min(end, from + m_page);
+                    if (m_allOpen[p] != 0) // one run
+                        appender.addByScore(from, to, row[p]);
+                    else
+                        forEachCandidateRun(candidates, from, to, [&](std::size_t low, std::size_t high) {
+                            appender.addByScore(low, high, row[p]);
+                        });
                 }
                 appender.finish(best.worst, keys);
             }
@@ -216,7 +223,8 @@ private:
     std::size_t m_queryBlock; ///< 0: each query chooses
     bool m_streams;
     std::vector<std::uint64_t> m_shut;       ///< bit p: page p holds no candidate of any query
-    std::vector<std::uint32_t> m_openBefore; ///< [pages + 1] how many pages before it do
+    std::vector<std::uint8_t> m_allOpen;     ///< [pages] 1: always reads none of the page's keys
+    std::vector<std::uint32_t> m_openBefore; ///< [pages + 1] how many pages before it hold a candidate
 };
 
 } // namespace
