@@ -71,12 +71,14 @@ void RowChooser::chooseSifting(std::size_t first, std::size_t last, Scratch& scr
     if (m_pairs != nullptr && m_pairs->scoresKeys() && m_candidates.growing() && most <= kPoolKeys &&
         first >= kPoolWorth && last - first > kPilots) {
         const std::size_t before = out.list.runs.size();
-        pass(first, first + kPilots, {});
-        begin = first + kPilots;
-        std::vector<std::uint32_t> chosen; // without a pool every key is a run
-        for (std::size_t n = before; n < out.list.runs.size(); ++n)
-            chosen.push_back(out.list.runs[n].key);
-        pool = poolOf(std::move(chosen));
+        for (const std::size_t end : {first + kPilots / 2, first + kPilots}) {
+            pass(begin, end, pool); // the first half gives the second half its threshold
+            begin = end;
+            std::vector<std::uint32_t> chosen; // every key is a run of its own
+            for (std::size_t n = before; n < out.list.runs.size(); ++n)
+                chosen.push_back(out.list.runs[n].key);
+            pool = poolOf(std::move(chosen));
+        }
     }
     const std::size_t rows = most < kManyKeys ? kPassRows : kGroupRows;
     for (; begin < last; begin += std::min(rows, last - begin))
