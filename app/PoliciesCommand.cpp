@@ -38,8 +38,8 @@ std::string table() {
             presetTitle(preset) + ": " + std::string(preset.help) + "; " + causal(preset.policy);
         if (!preset.source.empty())
             right += "; published " + std::string(preset.weights) + ", " + std::string(preset.source);
-        if (const std::string_view note = timeNote(preset.name); !note.empty())
-            right += ". " + std::string(note);
+        if (const std::string note = timeNote(preset.name); !note.empty())
+            right += ". " + note;
         text += left + wrapped(right, 20, 100).substr(20);
     }
     return text + "\nfovea policies NAME prints one as a policy file; --policy NAME runs it.\n";

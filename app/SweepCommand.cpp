@@ -311,12 +311,7 @@ Command addSweep(CLI::App& program) {
         "Pareto set of each text, and the random and the oracle router at the same budget beside each routed "
         "point.");
     addTexts(*app, options->texts, options->text, "The texts; - is standard input.");
-    app->add_option("--held-out", options->texts.heldOut,
-                    "A further text, whose points are marked as held out; repeatable.")
-        ->type_name("FILE")
-        ->group("Text")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    addHeldOut(*app, options->texts, "A further text, whose points are marked as held out; repeatable.");
     app->add_option("--over", options->grid.over,
                     "Vary one policy option; repeatable. first:last:xfactor, first:last:step or a list: "
                     "window=16:4096:x2, "

@@ -26,6 +26,14 @@ void addTexts(CLI::App& app, TextList& list, TextRunOptions& options, const std:
         ->group("Text");
 }
 
+void addHeldOut(CLI::App& app, TextList& list, const std::string& help) {
+    app.add_option("--held-out", list.heldOut, help)
+        ->type_name("FILE")
+        ->group("Text")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 Outcome<> checkTexts(const TextList& list, const TextRunOptions& options) {
     if (!list.files.empty() && options.text.textOption->count() > 0)
         return badUsage("both a file (" + list.files.front() +

@@ -16,6 +16,9 @@ struct TextList {
 /// FILE..., --text, and how texts are read. `help`: of FILE.
 void addTexts(CLI::App& app, TextList& list, TextRunOptions& options, const std::string& help);
 
+/// --held-out. `help`: what becomes of such a text.
+void addHeldOut(CLI::App& app, TextList& list, const std::string& help);
+
 /// Refuses files together with --text, and standard input twice. Reads nothing.
 [[nodiscard]] Outcome<> checkTexts(const TextList& list, const TextRunOptions& options);
 

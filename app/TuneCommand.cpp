@@ -369,12 +369,8 @@ Command addTune(CLI::App& program) {
         "run, nearest to the bound first, until the best one is measured. Predicted and measured figures are "
         "never mixed. Without a bound: the front of cost against loss.");
     addTexts(*app, options->texts, options->text, "The texts to tune on; - is standard input.");
-    app->add_option("--held-out", options->texts.heldOut,
-                    "A text that is not tuned on; repeatable. The best policy is measured on it.")
-        ->type_name("FILE")
-        ->group("Text")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    addHeldOut(*app, options->texts,
+               "A text that is not tuned on; repeatable. The best policy is measured on it.");
     app->add_option("--within-kl", options->withinKl,
                     "Find the cheapest policy whose mean next-token KL is at most this, in nats.")
         ->type_name("X")

@@ -1,13 +1,14 @@
 #pragma once
+#include <string>
 #include <string_view>
 
 namespace fovea {
 
-/// One sentence about a preset whose attention part takes clearly more of full attention's time than its
-/// share of the pairs says (kTimeFactor in engine/PolicyBench.h): both numbers and the cause. Empty: it does
-/// not, or it was not measured. Numbers are of SmolLM2 135M at 4,096 tokens, one thread with AVX2; `fovea
-/// bench TEXT
-/// --policies NAMES --max-tokens 4096 --layers 1` measures them anew.
-[[nodiscard]] std::string_view timeNote(std::string_view preset);
+/// What a preset took whose attention part needs clearly more of full attention's time than its share of the
+/// pairs says (kTimeFactor in engine/PolicyBench.h): one sentence without its full stop, with the part of it
+/// that takes most. Empty: it does not need more, or it was not measured. Measured once on a busy machine
+/// with SmolLM2 135M, one layer, one thread (tests/bench/README.md has the spread); `fovea bench TEXT
+/// --policies NAMES --max-tokens 4096 --layers 1` measures it anew.
+[[nodiscard]] std::string timeNote(std::string_view preset);
 
 } // namespace fovea

@@ -103,7 +103,7 @@ PresetBox::PresetBox(QWidget* parent) : QWidget(parent) {
         auto* item = new QStandardItem(QString::fromStdString(presetTitle(presets[n])));
         item->setData(text(presets[n].name), kIdRole);
         item->setData(static_cast<int>(n), Qt::UserRole);
-        const std::string_view time = timeNote(presets[n].name);
+        const std::string time = timeNote(presets[n].name);
         item->setToolTip(describe(presets[n]) +
                          (time.empty() ? QString() : QStringLiteral(" %1.").arg(text(time))));
         items->appendRow(item);
