@@ -154,8 +154,7 @@ Result<RoutingLaneData> routingLanes(const RoutingLaneInput& input, const WorkCo
     lanes.routed.assign(tokens, 0);
     lanes.oracle.assign(tokens, 0);
     for (const ChosenRun& run : choices->runs)
-        for (std::uint32_t key = run.key; key < run.end(); ++key)
-            ++lanes.keyUses[key];
+        run.forEachKey([&lanes](std::uint32_t key) { ++lanes.keyUses[key]; });
     lanes.queryRole = choices->queryRole;
 
     // A signal that follows the rows under way is made from the first row on each time; its last row sums

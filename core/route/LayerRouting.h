@@ -46,7 +46,10 @@ struct ChosenRun {
     std::uint32_t key = 0;   ///< the first
     std::uint16_t count = 1; ///< keys from the first to the last, at least 1
     std::uint16_t rank = 0;  ///< of each: 1 = best, or one of the special values
-    float score = 0;         ///< of each; a run of bits has them in its place
+    /// Of each. By score (kRankByScore): the number it was ranked by, which ChoiceDetails turns into the
+    /// score. A run of bits has the bits in its place.
+    float score = 0;
+    /// One past the last. Of a run of bits not every key before it was chosen: see forEachKey.
     [[nodiscard]] std::uint32_t end() const { return key + count; }
     [[nodiscard]] bool isBits() const { return rank == kRankOfBits; }
     /// Whether score and rank are only known to ChoiceDetails.

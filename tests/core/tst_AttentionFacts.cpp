@@ -115,6 +115,7 @@ private slots:
     void tokenValues_areTheRowAndTheColumn();
     void gatedLayerThatReadsAll_keepsItsGate();
     void lanes_areThePlansChoices();
+    void lanes_countKeysInBits();
     void keptTile_tellsFarFromKept();
 };
 
@@ -464,6 +465,31 @@ void tst_AttentionFacts::gatedLayerThatReadsAll_keepsItsGate() {
                      static_cast<double>(row.hybrid[j])));
     }
     QVERIFY2(near(rowSum, tileSum, 1e-4), qPrintable(QString("%1, tile %2").arg(rowSum).arg(tileSum)));
+}
+
+/// Keys that travel as bits are counted one by one, not from the first to the last.
+void tst_AttentionFacts::lanes_countKeysInBits() {
+    for (const char* name : {"vertical_slash", "recent_window", "lsh"}) {
+        const Planned layer(routedBy(name));
+        const AttentionPolicy policy = *headPolicy(*layer.snapshot, 1, 2);
+        RoutingLaneInput input;
+        input.policy = &policy;
+        input.shape = &layer.shape();
+        input.route = layer.route();
+        input.head = 2;
+        input.choices = layer.layer.plan.choicesOf(2);
+        QVERIFY2(input.choices != nullptr, name);
+        const std::vector<ChosenRun>& runs = input.choices->runs;
+        QVERIFY2(std::any_of(runs.begin(), runs.end(), [](const ChosenRun& run) { return run.isBits(); }),
+                 name);
+        std::vector<std::uint32_t> uses(kTokens, 0);
+        for (std::size_t q = 0; q < kTokens; ++q)
+            for (const ChosenKey& key : input.choices->chosenKeys(q))
+                ++uses[key.key];
+        const auto lanes = routingLanes(input, {});
+        QVERIFY2(lanes, name);
+        QCOMPARE(lanes->keyUses, uses);
+    }
 }
 
 void tst_AttentionFacts::lanes_areThePlansChoices() {
