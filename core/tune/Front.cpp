@@ -90,10 +90,16 @@ std::optional<std::size_t> kneeMeasured(const std::vector<TunePoint>& points) {
         double cost = 0, loss = 0; ///< logarithms
     };
     std::vector<Place> front;
+    // A point without a loss has no logarithm, but it beats whatever costs as much or more.
+    double lossless = std::numeric_limits<double>::infinity();
+    const auto runs = [](const TunePoint& point) { return point.answer() && !point.measured.empty(); };
+    for (const TunePoint& point : points)
+        if (runs(point) && point.measuredKl() <= 0)
+            lossless = std::min(lossless, point.measuredPairs());
     for (std::size_t n = 0; n < points.size(); ++n) {
         const TunePoint& point = points[n];
-        const bool runs = point.answer() && !point.measured.empty();
-        if (runs && point.measuredPairs() > 0 && point.measuredKl() > 0)
+        if (runs(point) && point.measuredPairs() > 0 && point.measuredPairs() < lossless &&
+            point.measuredKl() > 0)
             front.push_back({n, std::log(point.measuredPairs()), std::log(point.measuredKl())});
     }
     std::sort(front.begin(), front.end(), [](const Place& a, const Place& b) {

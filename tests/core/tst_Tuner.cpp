@@ -156,8 +156,9 @@ void tst_Tuner::knee_isFurthestBelowTheLine() {
     points.push_back(madePoint(0.2, 0.0001, 2)); // only predicted
     points.push_back(madePoint(0.3, 0.011, 2, 0.03));
     points.back().candidate.control = true;
-    points.push_back(madePoint(0.03, 0.9, 2, 0.9)); // beaten
-    points.push_back(madePoint(1.2, 0, 2, 0));      // without a loss: no logarithm
+    points.push_back(madePoint(0.03, 0.9, 2, 0.9));  // beaten
+    points.push_back(madePoint(1.2, 0, 2, 0));       // without a loss: no logarithm
+    points.push_back(madePoint(1.3, 1e-9, 2, 1e-9)); // beaten by the one without a loss: no end of the line
     QCOMPARE(kneeMeasured(points), std::optional<std::size_t>(3));
     points.resize(2);
     QCOMPARE(kneeMeasured(points), std::optional<std::size_t>()); // two points have only a line
