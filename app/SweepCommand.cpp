@@ -82,9 +82,10 @@ public:
             failed = m_files.write(m_report);
         const OutputOptions& output = m_options.text.output;
         const std::size_t done = m_report.done(), asked = m_report.asked();
-        if (!failed && m_newDone > 0 && !m_files.first().empty())
+        if (!failed && m_newDone > 0 && m_saved && !m_files.first().empty())
             printNote(std::to_string(done) + " of " + std::to_string(asked) + " points are in " +
-                          m_files.first() + "; --resume goes on from there",
+                          m_files.first() +
+                          (m_files.document().empty() ? "" : "; --resume goes on from there"),
                       output.quiet);
         // What was run before a text that fails is printed all the same, also where it could not be saved.
         if (!failed && (m_newDone == 0 || failed.error().status == kInterrupted))
@@ -126,6 +127,10 @@ private:
         for (const std::string& note : notes)
             printNote(note, m_options.text.output.quiet);
         m_report.gridPoints = points->size();
+        if (points->size() > kMostSweepPoints / m_texts.size())
+            return badUsage("the sweep has " + std::to_string(points->size()) + " points on each of " +
+                            std::to_string(m_texts.size()) + " texts; at most " +
+                            std::to_string(kMostSweepPoints) + " points in all are accepted");
         for (std::size_t t = 0; t < m_texts.size(); ++t) {
             SweptText& text = m_report.texts.emplace_back();
             text.name = m_texts[t].name;
@@ -247,7 +252,7 @@ private:
         FOVEA_TRY(runEngine(run, m_engine, m_options.text.output.quiet, m_session));
         const Snapshot& snapshot = *run.snapshot;
         if (m_report.head.keys.empty()) {
-            m_report.head = sweepHead(snapshot, threads, m_texts.size() == 1);
+            m_report.head = sweepHead(snapshot, threads, m_texts.size() == 1, !m_options.noIsolated);
             if (m_earlier)
                 if (const Result<> same = sameSweep(m_report, *m_earlier); !same)
                     return otherSweep(same.error().message);
@@ -267,7 +272,6 @@ private:
             }
         const auto asked = static_cast<double>(m_report.asked());
         auto done = static_cast<double>(m_report.done());
-        Outcome<> saved;
         WorkContext quietWork = run.work;
         quietWork.progress = {};
         const Result<> swept = runSweep(
@@ -276,13 +280,13 @@ private:
                 text.points[places[n]] = points[n];
                 ++m_newDone;
                 run.work.report("policies", ++done, asked);
-                if (saved)
-                    saved = m_files.write(m_report);
+                if (m_saved)
+                    m_saved = m_files.write(m_report);
             },
             quietWork);
         run.snapshot.reset(); // the next text needs its room
         FOVEA_TRY(swept);
-        return saved;
+        return m_saved;
     }
 
     const Options& m_options;
@@ -292,6 +296,7 @@ private:
     SweepReport m_report;
     std::optional<SweepReport> m_earlier; ///< what was read back
     std::size_t m_newDone = 0;
+    Outcome<> m_saved; ///< whether what is done is in the files
     ArrayJob m_job;
     Engine m_engine;
 };

@@ -14,7 +14,7 @@ namespace {
 using json::Json;
 
 constexpr std::size_t kMostValues = std::size_t{1} << 23;
-constexpr std::size_t kMostTexts = 10'000, kMostGridPoints = 30'000, kMostShards = 10'000;
+constexpr std::size_t kMostTexts = 10'000, kMostShards = 10'000;
 constexpr std::int64_t kAnyWhole = std::numeric_limits<std::int64_t>::max();
 /// What sweepJson writes after the head.
 constexpr std::string_view kOwnKeys[] = {"shard", "full",   "points_asked",    "points_total",
@@ -200,7 +200,7 @@ Result<> readTexts(const JsonMembers& top, std::size_t total, SweepReport& repor
     const Result<const JsonTree*> texts = list(top, "texts");
     FOVEA_TRY(texts);
     const std::size_t count = (*texts)->list.size();
-    if (count == 0 || count > kMostTexts || total % count != 0 || total / count > kMostGridPoints)
+    if (count == 0 || count > kMostTexts || total % count != 0)
         return top.bad("texts has " + std::to_string(count) + " entries for points_total " +
                        std::to_string(total) + "; 1 to " + std::to_string(kMostTexts) +
                        " texts of equally many points are accepted");
@@ -214,21 +214,19 @@ Result<> readTexts(const JsonMembers& top, std::size_t total, SweepReport& repor
 Result<> readPoints(const JsonMembers& top, std::size_t total, SweepReport& report) {
     const Result<const JsonTree*> points = list(top, "points");
     FOVEA_TRY(points);
-    // Only the texts with a point get the room of a grid.
+    for (SweptText& text : report.texts)
+        text.points.resize(report.gridPoints);
     for (std::size_t n = 0; n < (*points)->list.size(); ++n) {
         const JsonMembers members("sweep", (*points)->list[n], "points[" + std::to_string(n) + "]");
         std::size_t index = 0;
         FOVEA_TRY(members.whole("index", index, 0, static_cast<std::int64_t>(total) - 1, true));
         SweptText& text = report.texts[index / report.gridPoints];
-        text.points.resize(report.gridPoints);
         SweepPoint& point = text.points[index % report.gridPoints];
         if (point.done || !report.asks(index))
             return members.bad(members.at("index") + " is " + std::to_string(index) +
                                (point.done ? ", which is there already" : ", which is not of this shard"));
         FOVEA_TRY(readPoint(members, point, report.predictsTokens));
     }
-    for (SweptText& text : report.texts)
-        text.points.resize(report.gridPoints);
     return {};
 }
 
@@ -302,8 +300,7 @@ Result<SweepReport> sweepFromJson(std::string_view text) {
     std::int64_t version = 0;
     FOVEA_TRY(top.whole("version", version, 1, 1, true));
     std::size_t total = 0;
-    FOVEA_TRY(
-        top.whole("points_total", total, 0, static_cast<std::int64_t>(kMostTexts * kMostGridPoints), true));
+    FOVEA_TRY(top.whole("points_total", total, 0, static_cast<std::int64_t>(kMostSweepPoints), true));
     const Result<const JsonTree*> axes = object(top, "axes", true);
     FOVEA_TRY(axes);
     report.predictsTokens = textOf(**axes, "fidelity") == "\"next_token_kl\"";

@@ -72,12 +72,13 @@ std::size_t SweepReport::done() const {
     return count;
 }
 
-JsonTree sweepHead(const Snapshot& snapshot, int threads, bool oneText) {
+JsonTree sweepHead(const Snapshot& snapshot, int threads, bool oneText, bool isolated) {
     const Request& request = *snapshot.request;
     Json head = json::runHead("sweep", snapshot, threads, oneText);
     head["max_tokens"] = request.maxTokens > 0 ? Json(request.maxTokens) : Json();
     head["template"] = request.textTemplate == TextTemplate::Chat ? "chat" : "raw";
     head["special_tokens"] = request.encode.specialTokens;
+    head["isolated"] = isolated;
     Result<JsonTree> tree = parseJson(json::write(head));
     FOVEA_ASSERT(tree.has_value());
     return std::move(*tree);

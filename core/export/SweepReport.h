@@ -8,6 +8,10 @@
 
 namespace fovea {
 
+/// Points of a whole sweep, all texts together: as many as a document of 256 MB holds, and its room in memory
+/// (1.4 KB each).
+inline constexpr std::size_t kMostSweepPoints = 200'000;
+
 /// Part i of n of a sweep: of all its points, numbered from 1, those whose number is i modulo n.
 struct SweepShard {
     std::size_t index = 1, count = 1;
@@ -40,9 +44,9 @@ struct SweepReport {
     [[nodiscard]] std::size_t done() const;
 };
 
-/// The head of a sweep's document, of any of its texts. With one text it names that text. Throws
-/// std::bad_alloc.
-[[nodiscard]] JsonTree sweepHead(const Snapshot& snapshot, int threads, bool oneText);
+/// The head of a sweep's document, of any of its texts. With one text it names that text. `isolated`: whether
+/// kept mass and output error are measured. Throws std::bad_alloc.
+[[nodiscard]] JsonTree sweepHead(const Snapshot& snapshot, int threads, bool oneText, bool isolated);
 
 /// The points that are done, each with its text and its "index" in the whole sweep. "points_asked" says of
 /// how many, "points_total" how many the whole sweep has. The Pareto marks are among the points done of a

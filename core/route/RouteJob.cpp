@@ -2,7 +2,6 @@
 #include "core/base/Parallel.h"
 #include "core/model/Direction8.h"
 #include "core/policy/SignalSpec.h"
-#include "core/route/ReadSets.h"
 #include <algorithm>
 #include <string>
 

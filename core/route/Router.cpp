@@ -157,10 +157,13 @@ Result<> routeQueryKeys(const RouteJob& job, const std::vector<std::size_t>& uni
         return fail(ErrorCode::Cancelled, "cancelled");
     parallelFor(units.size(), job.threads, [&](std::size_t n) {
         joinBlocks(std::span(results).subspan(n * blocks, blocks), *choices[n]);
-        std::vector<float> factors(job.rows.last - job.rows.first, 1.0F);
-        for (std::size_t r = 0; pairs[n] && r < factors.size(); ++r)
-            factors[r] = pairs[n]->use(job.rows.first + r).scoreFactor;
-        choices[n]->details = std::make_shared<RanksByScore>(1, job.rows, std::move(factors));
+        const std::vector<ChosenRun>& runs = choices[n]->runs;
+        if (std::any_of(runs.begin(), runs.end(), [](const ChosenRun& run) { return run.asks(); })) {
+            std::vector<float> factors(job.rows.last - job.rows.first, 1.0F);
+            for (std::size_t r = 0; pairs[n] && r < factors.size(); ++r)
+                factors[r] = pairs[n]->use(job.rows.first + r).scoreFactor;
+            choices[n]->details = std::make_shared<RanksByScore>(1, job.rows, std::move(factors));
+        }
         if (job.signal->pairs == nullptr) // one score per token: counted once
             for (std::size_t token = 0; token < tokens[n].size(); ++token)
                 if (tokens[n][token] != tokens[n][token] && !job.candidates.always().lasts(token))

@@ -85,7 +85,7 @@ std::shared_ptr<Snapshot> filled() {
 SweepReport sweptTexts() {
     const auto snapshot = filled();
     SweepReport report;
-    report.head = sweepHead(*snapshot, 1, false);
+    report.head = sweepHead(*snapshot, 1, false, true);
     report.gridPoints = 3;
     for (const char* name : {"a.txt", "b, \"c\".txt"}) {
         SweptText& text = report.texts.emplace_back();
