@@ -47,9 +47,9 @@ Json timeJson(const LessonTime& time) {
 std::string timeText(const CheckedLesson& checked) {
     const LessonTime time = timeOf(checked);
     const auto seconds = [](double s) { return s < 0.05 ? std::string("0") : threeDigits(s); };
-    return "  " + threeDigits(time.minutes()) + " minutes: " + std::to_string(time.words) +
-           " words at 200 a minute, films of " + seconds(time.films) + " s, runs of " + seconds(time.runs) +
-           " s (measured)\n";
+    return "  " + threeDigits(time.minutes()) + " minutes: " + std::to_string(time.words) + " words at " +
+           threeDigits(kWordsPerMinute) + " a minute, films of " + seconds(time.films) + " s, runs of " +
+           seconds(time.runs) + " s (measured)\n";
 }
 
 void add(std::string& text, const std::string& before, const std::string& line) {

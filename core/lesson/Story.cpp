@@ -200,13 +200,14 @@ Result<Story> growthStory(const Animation& animation, const Scene& scene) {
     const Result<Value> end = evaluate(*animation.to, scene);
     FOVEA_TRY(end);
     constexpr double kLongestGrowth = 1 << 24;
-    const bool whole = step->number >= 1 && end->number >= step->number && end->number <= kLongestGrowth;
+    const bool whole = step->number >= 1 && end->number >= step->number && end->number <= kLongestGrowth &&
+                       std::trunc(step->number) == step->number && std::fmod(end->number, step->number) == 0;
     const auto one = static_cast<std::size_t>(whole ? step->number : 1);
     const auto all = static_cast<std::size_t>(whole ? end->number : 1);
     if (!whole || all / one > kMostFrames)
         return bad("a text cannot grow to " + grouped(end->number) + " tokens in steps of " +
                    grouped(step->number) + "; up to " + std::to_string(kMostFrames) +
-                   " steps and 16,777,216 tokens are accepted");
+                   " whole steps and 16,777,216 tokens are accepted");
     const NativeWindow native = nativeWindow(scene.shape, scene.state.layer);
     const auto pairsOf = [&](std::size_t tokens) { return static_cast<double>(native.pairs({0, tokens})); };
     Story story;
