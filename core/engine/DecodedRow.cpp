@@ -28,7 +28,7 @@ std::shared_ptr<const RoutedChoices> lastRowChoices(const RoutedChoices& all) {
     cut(one->runs, begin, end);
     cut(one->threshold, row, row + 1);
     cut(one->budget, row, row + 1);
-    if (one->details) // made for the whole text, and kept for each token otherwise
+    if (one->details) // which may hold tables of the whole text; one row needs its own numbers
         *one = one->explained();
     return one;
 }

@@ -1,5 +1,4 @@
 #include "core/files/JsonTree.h"
-#include "core/files/Quote.h"
 #include "core/text/Display.h"
 #include <algorithm>
 #include <cmath>
