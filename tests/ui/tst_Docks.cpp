@@ -59,9 +59,14 @@ private slots:
             for (const QDockWidget* dock : s.window.findChildren<QDockWidget*>())
                 if (dock->isVisible())
                     names << dock->objectName();
+            names.sort(); // the order of children follows which was raised last
             return names;
         };
         const QStringList before = shown();
+        const auto widths = [&] {
+            return std::pair(find("dock.params")->width(), find("dock.heads")->width());
+        };
+        const auto widthsBefore = widths();
         QVERIFY(!find("tune.view")->isVisible());
         QTest::keyClick(&s.window, Qt::Key_2, Qt::ControlModifier);
         QTRY_VERIFY(find("tune.view")->isVisible());
@@ -79,9 +84,26 @@ private slots:
                                     .arg(find("curve.plot")->width())
                                     .arg(find("curve.plot")->height())));
         QVERIFY(!find("text.view")->isVisible() && !find("curve.find")->isVisible());
+        // F6 goes through what is there.
+        QStringList reached;
+        for (int times = 0; times < 4; ++times) {
+            s.window.action("view.nextDock")->trigger();
+            for (const char* name : {"dock.params", "tune.view", "map", "tune.sensitivity"})
+                if (QApplication::focusWidget() != nullptr &&
+                    (find(name) == QApplication::focusWidget() ||
+                     find(name)->isAncestorOf(QApplication::focusWidget())))
+                    reached << QLatin1String(name);
+        }
+        reached.removeDuplicates();
+        QVERIFY2(reached.size() >= 3, qPrintable(reached.join(QLatin1Char(' '))));
         QTest::mouseClick(find("top.explore"), Qt::LeftButton);
         QTRY_VERIFY(!find("tune.view")->isVisible());
         QCOMPARE(shown(), before);
+        QTRY_COMPARE(widths(), widthsBefore);
+        // The search is in the text, which Tune has put away.
+        s.window.action("view.tune")->trigger();
+        s.window.action("edit.find")->trigger();
+        QTRY_VERIFY(find("text.search")->isVisible() && !find("tune.view")->isVisible());
         QVERIFY(find("text.view")->isVisible());
         // Whoever opens the panel of the curve has it there.
         QTest::mouseClick(find("top.tune"), Qt::LeftButton);

@@ -158,11 +158,7 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
         m_prediction->cancel();
         m_context.runs.cancelSweep();
     });
-    connect(m_copy, &QToolButton::clicked, this, [this] {
-        QApplication::clipboard()->setText(
-            QStringLiteral("fovea analyze FILE ") +
-            QString::fromStdString(policyToOptions(m_context.requests.request().policy)));
-    });
+    connect(m_copy, &QToolButton::clicked, this, &CurveView::copyCommand);
     connect(m_save, &QToolButton::clicked, this, &CurveView::exportNumbers);
     connect(&m_context.runs, &RunController::snapshotChanged, this, &CurveView::refresh);
     connect(&m_context.runs, &RunController::updatingChanged, this, &CurveView::updateState);
@@ -237,8 +233,14 @@ void CurveView::appendPredicted(std::vector<CurvePoint>& marks) const {
     const Tuning* tuning = m_prediction->tuning();
     if (tuning == nullptr)
         return;
-    for (std::size_t n = 0; n < tuning->points.size(); ++n) {
-        const TunePoint& point = tuning->points[n];
+    std::vector<TunePoint> listed = tuning->points; // a front of what is not left out
+    for (TunePoint& point : listed)
+        if (isLeftOut(point.candidate.policy))
+            point.candidate.control = true; // no answer
+    if (!m_leftOut.empty())
+        markFronts(listed);
+    for (std::size_t n = 0; n < listed.size(); ++n) {
+        const TunePoint& point = listed[n];
         const int id = kPredictedId + static_cast<int>(n);
         if (isLeftOut(point.candidate.policy))
             continue;
@@ -403,6 +405,7 @@ std::vector<TunePoint> CurveView::knownPoints() const {
         for (const TunePoint& point : now->points)
             if (!point.measured.empty() || point.predicted)
                 add(point);
+    std::erase_if(all, [this](const TunePoint& point) { return isLeftOut(point.candidate.policy); });
     markFronts(all);
     return all;
 }
@@ -550,6 +553,12 @@ void CurveView::loadPoint(int id) {
         m_context.requests.setPolicy(all[static_cast<std::size_t>(id)].policy, tr("load point of the curve"));
 }
 
+void CurveView::copyCommand() const {
+    QApplication::clipboard()->setText(
+        QStringLiteral("fovea analyze FILE ") +
+        QString::fromStdString(policyToOptions(m_context.requests.request().policy)));
+}
+
 void CurveView::exportNumbers() {
     // The points of the moment when saving was asked for, whatever arrives while the dialog is open. A sweep
     // has columns that a search has not, so without a search its own table is written.
@@ -559,7 +568,10 @@ void CurveView::exportNumbers() {
         known.points = knownPoints();
         csv = QByteArray::fromStdString(tuneCsv(known));
     } else if (!points().empty()) {
-        csv = QByteArray::fromStdString(sweepCsv(points()));
+        std::vector<SweepPoint> listed = points();
+        std::erase_if(listed, [this](const SweepPoint& point) { return isLeftOut(point.policy); });
+        markPareto(listed);
+        csv = QByteArray::fromStdString(sweepCsv(listed));
     } else {
         return;
     }

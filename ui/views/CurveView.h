@@ -32,6 +32,7 @@ public:
     /// The grid that the view sweeps (curveGrid).
     [[nodiscard]] static SweepPlan plan(const AttentionPolicy& base, std::size_t tokens, bool causal = true);
     /// Saves the points as CSV in a file chosen by the user.
+    void copyCommand() const; ///< puts the policy now on the clipboard, as a command
     void exportNumbers();
     /// All policies that are known on the text and model that are set, each once: those that were run, by a
     /// sweep or by a search, and the predictions of the others. Both fronts are marked.

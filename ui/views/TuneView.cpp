@@ -184,11 +184,7 @@ QWidget* TuneView::makeTable() {
         QApplication::clipboard()->setText(
             QString::fromStdString(policyToJson(m_context.requests.request().policy)));
     });
-    connect(command, &QToolButton::clicked, this, [this] {
-        QApplication::clipboard()->setText(
-            QStringLiteral("fovea analyze FILE ") +
-            QString::fromStdString(policyToOptions(m_context.requests.request().policy)));
-    });
+    connect(command, &QToolButton::clicked, &m_curve, &CurveView::copyCommand);
     connect(m_save, &QToolButton::clicked, &m_curve, &CurveView::exportNumbers);
     return box;
 }

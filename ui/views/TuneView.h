@@ -4,7 +4,6 @@
 #include <array>
 
 class QDoubleSpinBox;
-class QLabel;
 class QPushButton;
 class QTableView;
 class QToolButton;

@@ -58,6 +58,15 @@ QWidget* focusTarget(QWidget* widget) {
     return widget;
 }
 
+/// What is visible in nested splitters, from left to right and from top to bottom.
+void addLeaves(QWidget& part, std::vector<QWidget*>& leaves) {
+    if (const auto* splitter = qobject_cast<QSplitter*>(&part))
+        for (int i = 0; i < splitter->count(); ++i)
+            addLeaves(*splitter->widget(i), leaves);
+    else if (part.isVisible())
+        leaves.push_back(&part);
+}
+
 } // namespace
 
 QSize firstWindowSize(QSize available) {
@@ -185,9 +194,11 @@ void Docks::drawerClosed() {
     const QList<QDockWidget*> drawer = at(Drawer);
     const bool open = std::any_of(drawer.begin(), drawer.end(),
                                   [](auto* dock) { return dock->toggleViewAction()->isChecked(); });
-    if (open || m_rightHeights.isEmpty())
+    const QList<QDockWidget*> right = at(Right);
+    const bool put = std::none_of(right.begin(), right.end(), [](auto* dock) { return dock->isVisible(); });
+    if (open || put || m_rightHeights.isEmpty()) // heights are given back to what is there
         return;
-    m_window.resizeDocks(at(Right), std::exchange(m_rightHeights, {}), Qt::Vertical);
+    m_window.resizeDocks(right, std::exchange(m_rightHeights, {}), Qt::Vertical);
 }
 
 void Docks::show(const QString& name) {
@@ -250,7 +261,7 @@ void Docks::showTitles() {
 }
 
 void Docks::moveFocus(int by) {
-    // Map and text come after the panels at the left, as they stand in the window.
+    // The centre comes after the panels at the left, as it stands in the window.
     std::vector<QWidget*> shown;
     const auto addPanels = [&](Place place) {
         for (QDockWidget* dock : at(place))
@@ -258,8 +269,7 @@ void Docks::moveFocus(int by) {
                 shown.push_back(dock);
     };
     addPanels(Left);
-    for (int i = 0; i < m_centre.count(); ++i)
-        shown.push_back(m_centre.widget(i));
+    addLeaves(*m_window.centralWidget(), shown);
     addPanels(Right);
     addPanels(Drawer);
     const QWidget* focus = QApplication::focusWidget();

@@ -59,19 +59,20 @@ void MainWindow::run(std::string_view id) {
     } else if (id == "edit.redo") {
         requests.undoStack().redo();
     } else if (id == "edit.text") {
+        m_tune->setOn(false); // the text is not there
         editText();
     } else if (id == "edit.find") {
+        m_tune->setOn(false);
         findChild<TextView*>()->find();
     } else if (id == "edit.findNext") {
         findChild<TextView*>()->findNext(1);
     } else if (id == "edit.findPrevious") {
         findChild<TextView*>()->findNext(-1);
     } else if (id == "edit.goTo") {
+        m_tune->setOn(false);
         findChild<TextView*>()->find(QStringLiteral("#"));
     } else if (id == "edit.copyOptions") {
-        QApplication::clipboard()->setText(
-            QStringLiteral("fovea analyze FILE ") +
-            QString::fromStdString(policyToOptions(requests.request().policy)));
+        findChild<CurveView*>()->copyCommand();
     } else if (id == "edit.back") {
         back();
     } else if (id == "view.layerUp") {

@@ -62,6 +62,10 @@ void TuneWorkspace::setOn(bool on) {
         text->setVisible(!on);
     m_tune->setVisible(on);
     m_sensitivity->setVisible(on);
+    // The splitters forget the room that what is hidden needed, or the panels that come back would be
+    // squeezed.
+    for (QSplitter* splitter : {&m_centre, m_right, m_outer})
+        splitter->refresh();
     if (on) // when the panels that went have left their room to it
         QMetaObject::invokeMethod(this, &TuneWorkspace::size, Qt::QueuedConnection);
     else
