@@ -15,14 +15,15 @@ std::vector<RoofPoint> roofPoints(const Snapshot& snapshot) {
     const double bytes =
         4.0 * rows * shape.headDim * shape.layers * static_cast<double>(snapshot.tokens->size());
     std::vector<RoofPoint> points;
-    const auto add = [&](const QString& name, const ArmCost& arm) {
+    const auto add = [&](const QString& name, const ArmCost& arm, bool armB) {
         if (arm.attention.runs > 0 && arm.attention.median > 0 && arm.attentionFlops > 0)
-            points.push_back({name, static_cast<double>(arm.attentionFlops), bytes, arm.attention.median});
+            points.push_back(
+                {name, static_cast<double>(arm.attentionFlops), bytes, arm.attention.median, armB});
     };
-    add(QObject::tr("full"), snapshot.propagated->cost.full);
+    add(QObject::tr("full"), snapshot.propagated->cost.full, false);
     if (snapshot.against && snapshot.against->propagated)
-        add(QObject::tr("A"), snapshot.against->propagated->cost.hybrid);
-    add(QObject::tr("B"), snapshot.propagated->cost.hybrid);
+        add(QObject::tr("A"), snapshot.against->propagated->cost.hybrid, false);
+    add(QObject::tr("B"), snapshot.propagated->cost.hybrid, true);
     return points;
 }
 

@@ -13,6 +13,7 @@ struct RoofPoint {
     double flops = 0;   ///< counted: 4 D per pair, 2 per multiply-add of a state
     double bytes = 0;   ///< counted
     double seconds = 0; ///< measured: the attention kernels
+    bool armB = false;
     [[nodiscard]] double intensity() const { return flops / bytes; }       ///< flop per byte
     [[nodiscard]] double gflops() const { return flops / seconds * 1e-9; } ///< 10^9 flop per second
     bool operator==(const RoofPoint&) const = default;

@@ -97,9 +97,13 @@ void CurvePlot::setPoints(std::vector<CurvePoint> points) {
     rebuild();
 }
 
-double CurvePlot::yOf(const CurvePoint& point) const {
+double CurvePlot::inside(double value) const {
     // A logarithmic axis has no position for "equal", so it is drawn at the last tick, with that label.
-    return m_axis.logarithmic ? std::clamp(point.fidelity, m_lowest, m_highest) : point.fidelity;
+    return m_axis.logarithmic ? std::clamp(value, m_lowest, m_highest) : value;
+}
+
+double CurvePlot::yOf(const CurvePoint& point) const {
+    return inside(point.fidelity);
 }
 
 void CurvePlot::rebuild() {
@@ -210,10 +214,8 @@ void CurvePlot::rebuild() {
                 x.append(p.cost);
                 y.append(yOf(p));
                 const bool band = std::isfinite(p.low) && std::isfinite(p.high);
-                below.append(band ? yOf(p) - (m_axis.logarithmic ? std::max(p.low, m_lowest) : p.low) : 0);
-                above.append(
-                    band ? std::max(0.0, (m_axis.logarithmic ? std::min(p.high, m_highest) : p.high) - yOf(p))
-                         : 0);
+                below.append(band ? std::max(0.0, yOf(p) - inside(p.low)) : 0);
+                above.append(band ? std::max(0.0, inside(p.high) - yOf(p)) : 0);
             }
         if (x.isEmpty())
             continue;

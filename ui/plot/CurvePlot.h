@@ -67,6 +67,7 @@ protected:
 private:
     void fitLabels(); ///< the longest wording of axes and note that is not cut
     void rebuild();
+    [[nodiscard]] double inside(double value) const; ///< at the end of a logarithmic axis at most
     [[nodiscard]] double yOf(const CurvePoint& point) const;
     [[nodiscard]] int pointAt(QPointF position) const; ///< index into m_points, -1: none
 

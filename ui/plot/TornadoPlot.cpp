@@ -1,6 +1,7 @@
 #include "ui/plot/TornadoPlot.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include <QHelpEvent>
 #include <QPainter>
@@ -12,7 +13,13 @@ namespace fovea::ui {
 
 namespace {
 
-constexpr int kTornadoHead = 20, kTornadoGap = 12, kLeastTornadoRow = 18, kMostTornadoRow = 26;
+constexpr int kTornadoGap = 12;
+double tornadoHead() {
+    return scaled(20);
+}
+double leastTornadoRow() {
+    return scaled(18);
+}
 constexpr double kLeastSpan = 0.0953; ///< ln 1.1, so that small changes look small
 constexpr double kMostSpan = 2.303;   ///< ln 10: a step that leaves no loss would press all others together
 
@@ -25,7 +32,10 @@ QColor stepColour(bool up) {
 TornadoPlot::TornadoPlot(QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("tune.tornado"));
     setAccessibleName(tr("Sensitivity"));
-    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, [this] { update(); });
+    connect(&ThemeSignals::instance(), &ThemeSignals::themeChanged, this, [this] {
+        updateGeometry(); // rows follow the type
+        update();
+    });
 }
 
 void TornadoPlot::setRows(std::vector<TornadoRow> rows) {
@@ -49,25 +59,27 @@ QString TornadoPlot::wordsOf(const TornadoRow& row) const {
 }
 
 QSize TornadoPlot::minimumSizeHint() const {
-    return {260, kTornadoHead + 4 * kLeastTornadoRow};
+    return {260, qCeil(tornadoHead() + 4 * leastTornadoRow())};
 }
 
 double TornadoPlot::rowHeight() const {
-    const double room = height() - kTornadoHead;
-    return std::clamp(room / std::max<double>(1, static_cast<double>(m_rows.size())),
-                      double(kLeastTornadoRow), double(kMostTornadoRow));
+    const double room = height() - tornadoHead();
+    return std::clamp(room / std::max<double>(1, static_cast<double>(m_rows.size())), leastTornadoRow(),
+                      scaled(26));
 }
 
 std::size_t TornadoPlot::shown() const {
-    return std::min(m_rows.size(),
-                    static_cast<std::size_t>(std::max(0.0, (height() - kTornadoHead) / rowHeight())));
+    const auto room =
+        static_cast<std::size_t>(std::max(0.0, (height() - tornadoHead()) / rowHeight() + 1e-9));
+    // The last row says how many are left out.
+    return m_rows.size() <= room ? m_rows.size() : std::max<std::size_t>(room, 1) - 1;
 }
 
 QRectF TornadoPlot::area(bool loss) const {
     const double names = std::min(150.0, width() * 0.34);
     const double each = (width() - names - 2 * kTornadoGap) / 2;
-    return {names + kTornadoGap + (loss ? each + kTornadoGap : 0), double(kTornadoHead), each,
-            height() - double(kTornadoHead)};
+    return {names + kTornadoGap + (loss ? each + kTornadoGap : 0), tornadoHead(), each,
+            height() - tornadoHead()};
 }
 
 double TornadoPlot::span(bool loss) const {
@@ -115,21 +127,28 @@ void TornadoPlot::paintEvent(QPaintEvent*) {
             if (painter.fontMetrics().horizontalAdvance(words) <= box.width())
                 break;
         }
-        painter.drawText(QRectF(box.left(), 0, box.width(), kTornadoHead), Qt::AlignCenter, words);
+        painter.drawText(QRectF(box.left(), 0, box.width(), tornadoHead()), Qt::AlignCenter, words);
         painter.setPen(theme.divider);
         painter.drawLine(QPointF(box.center().x(), box.top()), QPointF(box.center().x(), box.bottom()));
+    }
+    if (shown() < m_rows.size()) {
+        painter.setPen(theme.ink2);
+        painter.drawText(
+            QRectF(4, tornadoHead() + static_cast<double>(shown()) * rowHeight(), width() - 4.0, rowHeight()),
+            Qt::AlignVCenter | Qt::AlignLeft,
+            tr("%1 more: make this panel higher").arg(m_rows.size() - shown()));
     }
     double x = 4; // which colour is which step
     for (const bool up : {false, true}) {
         const QString word = up ? tr("step up") : tr("step down");
-        painter.fillRect(QRectF(x, 6, 8, 8), stepColour(up));
+        painter.fillRect(QRectF(x, tornadoHead() / 2 - 4, 8, 8), stepColour(up));
         painter.setPen(theme.ink2);
-        painter.drawText(QPointF(x + 12, 14), word);
+        painter.drawText(QRectF(x + 12, 0, width(), tornadoHead()), Qt::AlignVCenter | Qt::AlignLeft, word);
         x += 20 + painter.fontMetrics().horizontalAdvance(word);
     }
     for (std::size_t n = 0; n < shown(); ++n) {
         const TornadoRow& row = m_rows[n];
-        const QRectF name(4, kTornadoHead + static_cast<double>(n) * rowHeight(),
+        const QRectF name(4, tornadoHead() + static_cast<double>(n) * rowHeight(),
                           area(false).left() - kTornadoGap, rowHeight());
         painter.setPen(row.doesNothing ? theme.ink2 : theme.ink);
         painter.drawText(name, Qt::AlignVCenter | Qt::AlignLeft,
@@ -164,8 +183,8 @@ bool TornadoPlot::event(QEvent* event) {
     if (event->type() == QEvent::ToolTip) {
         const auto* help = static_cast<QHelpEvent*>(event);
         const auto row =
-            static_cast<std::size_t>(std::max(0.0, (help->pos().y() - kTornadoHead) / rowHeight()));
-        if (help->pos().y() >= kTornadoHead && row < shown())
+            static_cast<std::size_t>(std::max(0.0, (help->pos().y() - tornadoHead()) / rowHeight()));
+        if (help->pos().y() >= tornadoHead() && row < shown())
             QToolTip::showText(help->globalPos(), plainTip(wordsOf(m_rows[row])), this);
         else
             QToolTip::hideText();

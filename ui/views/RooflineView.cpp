@@ -123,11 +123,10 @@ void RooflineView::paintEvent(QPaintEvent*) {
     painter.drawRect(room);
     for (const RoofPoint& point : m_points) {
         const QPointF at = placeOf(point.intensity(), point.gflops());
-        const bool own = &point == &m_points.back() && m_points.size() > 1; // B comes last
-        const QColor colour = own ? theme.armB : theme.armA;
+        const QColor colour = point.armB ? theme.armB : theme.armA;
         painter.setPen(QPen(colour, 2));
         painter.setBrush(m_old ? theme.paper : colour);
-        if (own)
+        if (point.armB)
             painter.drawPolygon(QPolygonF(
                 {at + QPointF(0, -5), at + QPointF(5, 0), at + QPointF(0, 5), at + QPointF(-5, 0)}));
         else

@@ -3,7 +3,6 @@
 #include "ui/plot/ElidedLabel.h"
 #include "ui/plot/Theme.h"
 #include "ui/plot/TornadoPlot.h"
-#include "ui/views/CurvePrediction.h"
 #include "ui/views/CurveView.h"
 #include <QHBoxLayout>
 #include <QPushButton>
