@@ -64,13 +64,6 @@ struct Activations {
     Matrix q, k, v;
 };
 
-Matrix copyOf(ConstMatrixView from) {
-    Matrix to(from.rows, from.cols);
-    for (std::size_t r = 0; r < from.rows; ++r)
-        std::copy_n(from.row(r), from.cols, to.view().row(r));
-    return to;
-}
-
 struct Reading {
     ModelShape shape;
     std::size_t textTokens = 0; ///< of the texts, before they begin anew
