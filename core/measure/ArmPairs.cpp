@@ -55,6 +55,10 @@ void ArmPairs::readReasons(std::size_t first, std::size_t last, Scratch& scratch
             continue;
         }
         std::fill(inside, end, static_cast<std::uint8_t>(Reason::Skipped));
+        if (!m_repeats && !m_far.any()) {
+            m_source.plan->markReasons(m_head, query, {m_grid.key, m_grid.keyEnd}, {&*row, width});
+            continue;
+        }
         const std::vector<KeptKey> keys = m_source.plan->keptKeys(m_head, query);
         for (const KeptKey& kept : keys)
             if (kept.key >= m_grid.key && kept.key < m_grid.keyEnd) {
@@ -103,6 +107,23 @@ void ArmPairs::readKept(std::size_t r, std::size_t key, std::size_t keys, Scratc
 bool ArmPairs::covered(std::size_t r, std::size_t key, std::size_t keys, const Scratch& scratch) const {
     return keys == 0 || reasons(r, key, scratch)[keys - 1] != kUncovered;
 }
+bool ArmPairs::coversAny(std::size_t first, std::size_t last) const {
+    if (!m_source.plan || m_source.plan->asModel)
+        return true;
+    const RowRange rows = m_source.plan->heads[static_cast<std::size_t>(m_head)]->rows;
+    return first < rows.last && rows.first < last;
+}
+bool ArmPairs::readsAny(std::size_t rows, std::size_t key, std::size_t keys, const Scratch& scratch) const {
+    for (std::size_t r = 0; r < rows; ++r) {
+        const std::uint8_t* reason = reasons(r, key, scratch);
+        unsigned any = 0;
+        for (std::size_t j = 0; j < keys; ++j)
+            any |= reason[j] <= static_cast<std::uint8_t>(Reason::Far) ? 1U : 0U;
+        if (any != 0)
+            return true;
+    }
+    return false;
+}
 bool ArmPairs::exactWeights(std::size_t query, std::size_t r, std::size_t key, std::size_t keys,
                             const Scratch& scratch, float* weight) const {
     const std::size_t at = query * m_heads + static_cast<std::size_t>(m_head);
@@ -110,6 +131,10 @@ bool ArmPairs::exactWeights(std::size_t query, std::size_t r, std::size_t key, s
         m_source.hybridLse.empty() ? std::numeric_limits<float>::quiet_NaN() : m_source.hybridLse[at];
     if (!covered(r, key, keys, scratch) || std::isnan(lse))
         return false;
+    if (scratch.read == nullptr) { // no pair of the logit tile is read
+        std::fill_n(weight, keys, 0.0F);
+        return true;
+    }
     const float* read = scratch.read + r * kSub;
     const float* kept = scratch.kept.data();
     for (std::size_t j = 0; j < keys; ++j)

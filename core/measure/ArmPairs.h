@@ -25,7 +25,7 @@ public:
     struct Scratch {
         Matrix recast;               ///< [kSub x kSub] as logits, recast keys in the form in which they are
                                      ///< read; empty: none is
-        const float* read = nullptr; ///< the logits or `recast`: what determines p^
+        const float* read = nullptr; ///< the logits or `recast`: what determines p^; null: no pair is read
         std::vector<std::uint8_t> reason; ///< [kSub x keys of the tile], Reason of each pair
         std::vector<float> far;           ///< as reason: p^ of pairs of reason Far; empty without a far field
         std::vector<Reason> farReason;    ///< of one row
@@ -44,6 +44,13 @@ public:
     void readReasons(std::size_t first, std::size_t last, Scratch& scratch) const;
     /// The logits `s` of queries from `first` and keys from `key` in the form in which the arm reads them.
     void readLogits(std::size_t first, std::size_t key, MatrixView s, Scratch& scratch) const;
+
+    /// Whether a plan covers any of these queries.
+    [[nodiscard]] bool coversAny(std::size_t first, std::size_t last) const;
+    /// Whether the first `rows` rows of the logit tile read any of `keys` keys from `key` on, after
+    /// readReasons.
+    [[nodiscard]] bool readsAny(std::size_t rows, std::size_t key, std::size_t keys,
+                                const Scratch& scratch) const;
 
     // Row `r` of the logit tile, `keys` keys from `key` on; its query is `query`.
     [[nodiscard]] const std::uint8_t* reasons(std::size_t r, std::size_t key, const Scratch& scratch) const;

@@ -95,7 +95,8 @@ public:
             m_against->readReasons(first, last, scratch.against);
         for (std::size_t key = m_grid.key; key < keyEnd; key += kSub) {
             const std::size_t keys = std::min(kSub, keyEnd - key);
-            if (m_tile.key.quantity != MapQuantity::Kept) {
+            scratch.own.read = scratch.against.read = nullptr;
+            if (needsLogits(first, rows, key, keys, scratch)) {
                 const MatrixView s(scratch.logits.view().data, rows, keys, kSub);
                 logitTile(m_source.input, m_tile.key.head, first, key, s, m_source.isa);
                 m_own.readLogits(first, key, s, scratch.own);
@@ -161,6 +162,17 @@ private:
     /// The end of the keys that the model lets `query` read.
     [[nodiscard]] std::size_t endOf(std::size_t query) const {
         return m_source.input.native().end(query, m_source.input.k.rows);
+    }
+    /// Whether the values of these pairs depend on their logits.
+    [[nodiscard]] bool needsLogits(std::size_t first, std::size_t rows, std::size_t key, std::size_t keys,
+                                   const Scratch& scratch) const {
+        const MapQuantity quantity = m_tile.key.quantity;
+        if (quantity == MapQuantity::Kept || quantity == MapQuantity::Full)
+            return quantity == MapQuantity::Full;
+        if (!m_own.coversAny(first, first + rows) ||
+            (m_against && !m_against->coversAny(first, first + rows)))
+            return false; // not known, whatever the logits are
+        return quantity != MapQuantity::Hybrid || m_own.readsAny(rows, key, keys, scratch.own);
     }
     [[nodiscard]] std::uint64_t modelPairsOf(std::size_t query, std::size_t key) const {
         const std::size_t queryEnd = std::min(query + m_grid.cell, m_grid.queryEnd);

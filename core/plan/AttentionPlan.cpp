@@ -27,6 +27,54 @@ std::size_t laneOf(const HeadPlan& plan, const QueryBlock& block, std::size_t qu
     return found != last && *found == query ? static_cast<std::size_t>(found - first) : kBlock;
 }
 
+/// Calls f(key) for every key among `keys` that `query` reads, in the order of the items.
+template <class F>
+void forEachKeyOf(const HeadPlan& plan, std::size_t query, RowRange keys, const F& f) {
+    const auto first = static_cast<std::uint32_t>(keys.first), last = static_cast<std::uint32_t>(keys.last);
+    for (const QueryBlock& block : plan.blocks) {
+        const std::size_t lane = laneOf(plan, block, query);
+        if (lane == kBlock)
+            continue;
+        for (std::size_t i = block.itemBegin; i < block.itemEnd; ++i) {
+            const PlanItem& item = plan.items[i];
+            if (item.kind == ItemKind::Gather) {
+                for (std::size_t g = item.data; g < item.data + item.count; ++g)
+                    if (const std::uint32_t key = plan.gatherKeys[g];
+                        (plan.gatherLanes[g] & bit(lane)) != 0 && key >= first && key < last)
+                        f(key);
+                continue;
+            }
+            if (item.kind == ItemKind::Bitmask) {
+                for (std::uint32_t j = 0; j < item.count; ++j)
+                    if (const std::uint32_t key = item.key + j;
+                        (plan.masks[item.data + j] & bit(lane)) != 0 && key >= first && key < last)
+                        f(key);
+                continue;
+            }
+            const std::uint32_t end = item.key + (item.count - 1) * item.stride + 1;
+            LaneBound bound =
+                item.kind == ItemKind::Full ? LaneBound{item.key, end} : plan.bounds[item.data + lane];
+            bound = {std::max({bound.lo, item.key, first}), std::min({bound.hi, end, last})};
+            const std::uint32_t before = bound.lo - item.key; // to the next key of the stride
+            for (std::uint32_t key = item.key + (before + item.stride - 1) / item.stride * item.stride;
+                 key < bound.hi; key += item.stride)
+                f(key);
+        }
+        break;
+    }
+}
+
+/// Sorts by key what consists of a few ascending parts, as the items of a block do.
+template <class T, class KeyOf>
+void sortRuns(std::vector<T>& all, const KeyOf& keyOf) {
+    const auto less = [&](const T& a, const T& b) { return keyOf(a) < keyOf(b); };
+    const auto second = std::is_sorted_until(all.begin(), all.end(), less);
+    if (std::is_sorted(second, all.end(), less))
+        std::inplace_merge(all.begin(), second, all.end(), less);
+    else
+        std::sort(all.begin(), all.end(), less);
+}
+
 HeadPlan modelHeadPlan(std::size_t tokens, RowRange rows, NativeWindow native) {
     AlwaysReads nothing;
     nothing.bits.assign((tokens + kBlock - 1) / kBlock, 0);
@@ -56,34 +104,8 @@ std::uint32_t HeadPlan::timesOf(std::size_t query, std::uint32_t key) const {
 
 std::vector<std::uint32_t> HeadPlan::keysOf(std::size_t query) const {
     std::vector<std::uint32_t> keys;
-    for (const QueryBlock& block : blocks) {
-        const std::size_t lane = laneOf(*this, block, query);
-        if (lane == kBlock)
-            continue;
-        for (std::size_t i = block.itemBegin; i < block.itemEnd; ++i) {
-            const PlanItem& item = items[i];
-            if (item.kind == ItemKind::Gather) {
-                for (std::size_t g = item.data; g < item.data + item.count; ++g)
-                    if ((gatherLanes[g] & bit(lane)) != 0)
-                        keys.push_back(gatherKeys[g]);
-                continue;
-            }
-            if (item.kind == ItemKind::Bitmask) {
-                for (std::uint32_t j = 0; j < item.count; ++j)
-                    if ((masks[item.data + j] & bit(lane)) != 0)
-                        keys.push_back(item.key + j);
-                continue;
-            }
-            const LaneBound bound = item.kind == ItemKind::Full
-                                        ? LaneBound{item.key, item.key + item.count * item.stride}
-                                        : bounds[item.data + lane];
-            for (std::uint32_t j = 0; j < item.count; ++j)
-                if (const std::uint32_t key = item.key + j * item.stride; key >= bound.lo && key < bound.hi)
-                    keys.push_back(key);
-        }
-        break;
-    }
-    std::sort(keys.begin(), keys.end());
+    forEachKeyOf(*this, query, {0, tokens}, [&keys](std::uint32_t key) { keys.push_back(key); });
+    sortRuns(keys, [](std::uint32_t key) { return key; });
     return keys;
 }
 
@@ -147,45 +169,60 @@ std::uint64_t AttentionPlan::pairsComputed() const {
     return sum;
 }
 
-std::vector<KeptKey> AttentionPlan::keptKeys(int head, std::size_t query) const {
+template <class F>
+void AttentionPlan::forEachRead(int head, std::size_t query, RowRange keys, const F& f) const {
     const HeadPlan& plan = *heads[static_cast<std::size_t>(head)];
     if (query < plan.rows.first || query >= plan.rows.last)
-        return {};
-    const std::vector<std::uint32_t> keys = plan.keysOf(query);
-    std::vector<KeptKey> kept;
-    kept.reserve(keys.size());
+        return;
     if (readsAll(head)) {
-        for (const std::uint32_t key : keys)
-            kept.push_back({key, Reason::Local});
-        return kept;
+        forEachKeyOf(plan, query, keys, [&](std::uint32_t key) { f(key, Reason::Local); });
+        return;
     }
     if (sets.empty()) {
-        for (const std::uint32_t key : keys)
-            kept.push_back({key, bidirectionalReason(*policy, layer, facts->tokens, query, key),
-                            plan.timesOf(query, key)});
-        return kept;
+        forEachKeyOf(plan, query, keys, [&](std::uint32_t key) {
+            f(key, bidirectionalReason(*policy, layer, facts->tokens, query, key));
+        });
+        return;
     }
     const LayerPolicy& set = *setOf(head);
     const LocalReads local = set.local();
     const AlwaysReads& always = *set.always;
-    for (const std::uint32_t key : keys) {
-        Reason reason = Reason::Routed;
-        if (local.contains(query, key))
-            reason = Reason::Local;
-        else if (always.queryRole[query] != 0 || always.reads(query, key))
-            reason = Reason::Always;
+    const std::size_t band = local.bandFirst(query);
+    const bool readsEveryKey = always.queryRole[query] != 0;
+    // A query that would read nothing reads itself, for the reason local.
+    const RoutedChoices* choices = choicesOf(head);
+    const bool chose =
+        choices != nullptr && (!choices->runsOf(query).empty() ||
+                               (!choices->queryRole.empty() && choices->queryRole[query] == kReadsAll));
+    forEachKeyOf(plan, query, keys, [&](std::uint32_t key) {
+        if (key >= band || (local.dilated() && local.contains(query, key)))
+            f(key, Reason::Local);
+        else if (readsEveryKey || always.reads(query, key))
+            f(key, Reason::Always);
+        else
+            f(key, key == query && !chose ? Reason::Local : Reason::Routed);
+    });
+}
+
+std::vector<KeptKey> AttentionPlan::keptKeys(int head, std::size_t query) const {
+    std::vector<KeptKey> kept;
+    const std::size_t tokens = heads[static_cast<std::size_t>(head)]->tokens;
+    forEachRead(head, query, {0, tokens}, [&](std::uint32_t key, Reason reason) {
         kept.push_back({key, reason});
-    }
-    // A query that reads nothing reads itself, for the reason local.
-    if (kept.size() == 1 && kept[0].reason == Reason::Routed && kept[0].key == query) {
-        const RoutedChoices* choices = choicesOf(head);
-        const bool chosen =
-            choices != nullptr && (!choices->runsOf(query).empty() ||
-                                   (!choices->queryRole.empty() && choices->queryRole[query] == kReadsAll));
-        if (!chosen)
-            kept[0].reason = Reason::Local;
-    }
+    });
+    if (sets.empty() && !readsAll(head))
+        for (KeptKey& key : kept)
+            key.times = heads[static_cast<std::size_t>(head)]->timesOf(query, key.key);
+    sortRuns(kept, [](const KeptKey& key) { return key.key; });
     return kept;
+}
+
+void AttentionPlan::markReasons(int head, std::size_t query, RowRange keys,
+                                std::span<std::uint8_t> reasons) const {
+    FOVEA_ASSERT(reasons.size() >= keys.last - keys.first);
+    forEachRead(head, query, keys, [&](std::uint32_t key, Reason reason) {
+        reasons[key - keys.first] = static_cast<std::uint8_t>(reason);
+    });
 }
 
 AttentionPlan makePlan(std::shared_ptr<const AttentionPolicy> policy, std::vector<LayerPolicy> sets,

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -88,6 +89,14 @@ struct AttentionPlan {
     /// The keys that query `query` of head `head` reads, ascending, with reasons. Does not include keys that
     /// are read only through a far field. Cost: the number of keys, and a step per block of 64 queries.
     [[nodiscard]] std::vector<KeptKey> keptKeys(int head, std::size_t query) const;
+    /// Writes the reasons of those of these keys that are among `keys` (Reason, at key - keys.first) and
+    /// leaves the others as they are. Cost as keptKeys, without its memory.
+    void markReasons(int head, std::size_t query, RowRange keys, std::span<std::uint8_t> reasons) const;
+
+private:
+    /// f(key, reason) for each of `keys` that the query reads, in the order of the plan's items.
+    template <class F>
+    void forEachRead(int head, std::size_t query, RowRange keys, const F& f) const;
 };
 
 /// Makes the items of rows `rows` of one layer from the union of local, always and routed keys inside the

@@ -236,6 +236,13 @@ void tst_Plan::randomPolicies_planExactlyTheUnion() {
                 const auto expected = restated(c.policy, *c.facts, choices, i);
                 const auto kept = plan->keptKeys(head, i);
                 QCOMPARE(kept.size(), expected.size());
+                const RowRange some{i / 3, i / 3 + (i + seed) % 40}; // any keys, to the query or beyond
+                std::vector<std::uint8_t> marked(some.last - some.first, 9), wantedMarks = marked;
+                plan->markReasons(head, i, some, marked);
+                for (const auto& [key, reason] : expected)
+                    if (key >= some.first && key < some.last)
+                        wantedMarks[key - some.first] = static_cast<std::uint8_t>(reason);
+                QCOMPARE(marked, wantedMarks);
                 auto wanted = expected.begin();
                 for (const KeptKey& key : kept) {
                     QCOMPARE(std::size_t{key.key}, wanted->first);
