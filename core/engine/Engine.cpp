@@ -376,10 +376,15 @@ private:
     Result<> runVisibleLayer(RunStages& stages, const AttentionPolicy& policy) {
         if (m_snapshot.visible)
             return {};
-        const std::size_t tokens = m_snapshot.tokens->size();
-        const RowRange rows = m_visible.queries;
-        if (rows.last > rows.first && rows.last - rows.first < tokens &&
-            rows.last - rows.first <= kRectangle + kTile) {
+        const RowRange all{0, m_snapshot.tokens->size()};
+        // What is on screen comes before the rest of the layer: a few rows, or while a slider moves the whole
+        // head.
+        RowRange rows = m_visible.queries;
+        if (rows.last - rows.first > kRectangle + kTile || rows == all)
+            rows = m_snapshot.request->depth == Depth::Visible && m_snapshot.model->shape.heads > 1
+                       ? all
+                       : RowRange{};
+        if (rows.last > rows.first) {
             Result<VisibleLayer> first =
                 runVisible(m_snapshot, policy, m_visible.layer, m_visible.head, rows, *m_work);
             FOVEA_TRY(first);
@@ -387,8 +392,7 @@ private:
             deliverSnapshot();
             FOVEA_TRY(m_work->checkpoint());
         }
-        Result<VisibleLayer> layer =
-            runVisible(m_snapshot, policy, m_visible.layer, -1, {0, tokens}, *m_work);
+        Result<VisibleLayer> layer = runVisible(m_snapshot, policy, m_visible.layer, -1, all, *m_work);
         FOVEA_TRY(layer);
         stages.armB.visible = std::make_shared<const VisibleLayer>(std::move(*layer));
         m_snapshot.visible = stages.armB.visible;

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace fovea {
@@ -14,6 +15,8 @@ namespace fovea {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kTimeToAsk(50); ///< from a picture's parts to the next question about it
 
 LatestWorker::Runner engineRunner() {
     auto engine = std::make_shared<Engine>();
@@ -88,11 +91,13 @@ struct LatestWorker::State {
     bool requestRuns = false;
     CancelToken requestToken;
     Clock::time_point requestStarted;
-    std::thread thread; ///< started last
+    bool requestShown = false; ///< it asks for what is visible alone, and has delivered that
+    std::thread thread;        ///< started last
 
-    /// Cancels the running request when a newer one has waited long enough. With the mutex held.
+    /// Cancels the running request when a newer one has waited long enough, or has nothing to wait for. With
+    /// the mutex held.
     void yieldToNewer() {
-        if (requestRuns && waiting && Clock::now() - requestStarted >= patience &&
+        if (requestRuns && waiting && (requestShown || Clock::now() - requestStarted >= patience) &&
             !(runner.worthFinishing && runner.worthFinishing(waiting->request)))
             requestToken.cancel();
     }
@@ -171,6 +176,23 @@ struct LatestWorker::State {
         return served;
     }
 
+    /// A request for what is visible has delivered it: what the screen asks for now comes before the rest.
+    void letItBeShown() {
+        std::unique_lock lock(mutex);
+        if (std::exchange(requestShown, true))
+            return;
+        while (
+            wake.wait_for(lock, kTimeToAsk, [this] { return stopping || waiting || !questions.empty(); }) &&
+            !stopping && !waiting) {
+            lock.unlock();
+            const bool served = serveQuestion(Urgency::Visible);
+            lock.lock();
+            if (!served)
+                break;
+        }
+        yieldToNewer();
+    }
+
     /// Runs the waiting request; returns whether there was one.
     bool runRequest() {
         std::unique_lock lock(mutex);
@@ -183,6 +205,7 @@ struct LatestWorker::State {
             requestToken = work.cancel;
             requestRuns = true;
             requestStarted = Clock::now();
+            requestShown = false;
             lock.unlock();
 
             work.progress = [this, &mine](const Progress& p) {
@@ -200,7 +223,10 @@ struct LatestWorker::State {
                     return;
                 auto named = std::make_shared<Snapshot>(*snapshot);
                 named->generation = mine.generation;
+                const bool shown = named->visible != nullptr && mine.request.depth == Depth::Visible;
                 callbacks.snapshot(std::move(named));
+                if (shown)
+                    letItBeShown();
             };
             return runner.run(mine.request, deliver, work);
         });

@@ -35,9 +35,10 @@ struct Question {
 /// Owns the only engine thread. Visible and Long questions have priority over requests, and requests over
 /// Background questions; running work lets more urgent work run at its checkpoints. At most one request
 /// waits; a newer one replaces it. A running request gives way to a newer one only after `patience`, so that
-/// short runs finish during a drag, and not while it works on something that the newer one also needs (the
-/// same full run). Questions of one key follow the same rule, and are answered in the order they were asked.
-/// The worker must be the last member of its owner; the destructor cancels and joins.
+/// short runs finish during a drag, or at once when it asks for Depth::Visible and has delivered what is
+/// visible. It does not while it works on something that the newer one also needs (the same full run).
+/// Questions of one key follow the same rule, and are answered in the order they were asked. The worker must
+/// be the last member of its owner; the destructor cancels and joins.
 class LatestWorker {
 public:
     using Milliseconds = std::chrono::milliseconds;

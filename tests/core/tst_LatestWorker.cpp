@@ -120,6 +120,7 @@ private slots:
     void lastValueWins();
     void shortJobsFinishDuringADrag();
     void longJobYieldsAfterPatience();
+    void whatIsVisible_yieldsAtOnceWhenShown();
     void sharedWork_isNotThrownAway();
     void cancelStopsWithinABlock();
     void destroyMidRun();
@@ -175,6 +176,46 @@ void tst_LatestWorker::longJobYieldsAfterPatience() {
     const std::uint64_t second = worker.submit(numbered(2));
     QVERIFY(bench.waitForSnapshot(second));
     QVERIFY(bench.failures.empty()); // cancelled is silent
+}
+
+/// While a slider moves: what the screen asks for after the delivery comes first, and a newer value does not
+/// wait for the rest of the older one.
+void tst_LatestWorker::whatIsVisible_yieldsAtOnceWhenShown() {
+    for (const Depth depth : {Depth::Visible, Depth::Propagated}) {
+        std::atomic<int> served = 0, servedBeforeTheRest = -1, cancelled = 0;
+        std::atomic<std::uint64_t> shown = 0;
+        LatestWorker* asked = nullptr;
+        LatestWorker::Callbacks callbacks;
+        callbacks.snapshot = [&](const std::shared_ptr<const Snapshot>& s) {
+            asked->ask({"", Urgency::Visible, atOnce, [&](const Result<>&) { ++served; }, {}});
+            shown = s->generation;
+        };
+        LatestWorker::Runner runner;
+        runner.run = [&](const Request& request, const Engine::Deliver& deliver,
+                         const WorkContext& work) -> Result<std::shared_ptr<const Snapshot>> {
+            auto snapshot = std::make_shared<Snapshot>();
+            snapshot->visible = std::make_shared<const VisibleLayer>();
+            if (request.maxTokens == 1) {
+                deliver(snapshot);
+                servedBeforeTheRest = served.load();
+                const Result<> end = forEver(work);
+                ++cancelled;
+                return tl::make_unexpected(end.error());
+            }
+            deliver(snapshot);
+            return std::shared_ptr<const Snapshot>(snapshot);
+        };
+        LatestWorker worker(callbacks, depth == Depth::Visible ? 1h : 5ms, runner);
+        asked = &worker;
+        Request first = numbered(1), second = numbered(2);
+        first.depth = second.depth = depth;
+        worker.submit(first);
+        QVERIFY(eventually([&] { return servedBeforeTheRest >= 0; }));
+        QCOMPARE(servedBeforeTheRest.load(), depth == Depth::Visible ? 1 : 0);
+        const std::uint64_t newest = worker.submit(second);
+        QVERIFY(eventually([&] { return shown == newest; }));
+        QCOMPARE(cancelled.load(), 1);
+    }
 }
 
 void tst_LatestWorker::sharedWork_isNotThrownAway() {

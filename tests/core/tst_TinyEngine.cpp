@@ -48,6 +48,7 @@ private slots:
     void pairsOfAPart_areNotToldAsTheWhole();
     void maxTokens_readsOnlyTheBeginning();
     void droppedLayers_areMadeAgainWithTheSameBits();
+    void movedSlider_showsItsHeadFirst();
 
 private:
     SnapshotPtr runOf(const Request& request) {
@@ -190,6 +191,38 @@ void tst_TinyEngine::divergence_saysWhenItIsAnEstimate() {
         rows += f.divergenceRows;
     }
     QCOMPARE(far->isolated->divergenceRows, rows);
+}
+
+/// While a slider moves the head in sight comes before the other heads, over as many rows as are in sight.
+void tst_TinyEngine::movedSlider_showsItsHeadFirst() {
+    Request request = test::tinyRequest(m_model, 2000);
+    request.maxTokens = 700;
+    request.visible = {1, 1, {0, 700}, {0, 700}};
+    const SnapshotPtr before = runOf(request);
+    QVERIFY(before && before->tokens->size() > 640);
+    const RowRange all{0, before->tokens->size()};
+    request.depth = Depth::Visible;
+    for (const RowRange rows : {all, RowRange{256, 512}}) {
+        request.policy.local.window += 3;
+        request.visible.queries = rows;
+        std::vector<std::shared_ptr<const VisibleLayer>> seen;
+        const auto done = m_engine.run(request,
+                                       [&](const SnapshotPtr& s) {
+                                           if (s->visible)
+                                               seen.push_back(s->visible);
+                                       },
+                                       {});
+        QVERIFY(done);
+        QVERIFY(seen.size() >= 2);
+        QCOMPARE(seen.front()->head, 1);
+        QCOMPARE(seen.front()->coveredRows(1), rows);
+        QCOMPARE(seen.back()->head, -1);
+        QVERIFY(seen.back()->coversText(1));
+        // The rows that came first are the same.
+        const std::size_t heads = static_cast<std::size_t>(before->model->shape.heads);
+        for (std::size_t row = rows.first; row < rows.last; ++row)
+            QCOMPARE(seen.front()->lse[row * heads + 1], seen.back()->lse[row * heads + 1]);
+    }
 }
 
 void tst_TinyEngine::pairsOfAPart_areNotToldAsTheWhole_data() {

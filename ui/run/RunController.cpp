@@ -86,6 +86,10 @@ bool RunController::updating() const {
     return m_private->announced;
 }
 
+bool RunController::dragging() const {
+    return m_private->dragging;
+}
+
 void RunController::announce() {
     Private& p = *m_private;
     // A drag counts as one update: between its short runs the numbers of the whole text are old too.

@@ -53,6 +53,7 @@ public:
     void setModelHash(std::string sha256);
     /// Whether results of the newest request are missing: a run is in progress, or a slider is still held.
     [[nodiscard]] bool updating() const;
+    [[nodiscard]] bool dragging() const; ///< a slider moves: requests ask for what is visible
 
     /// Delivers a snapshot as if a run had produced it. For tests.
     void adopt(SnapshotPtr snapshot);

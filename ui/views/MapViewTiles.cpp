@@ -4,21 +4,6 @@
 // Which tiles the map view asks for, and what it tells the engine of what is in sight.
 namespace fovea::ui {
 
-namespace {
-
-constexpr std::size_t kRectangle = 512;
-
-/// At most `kRectangle` tokens of a range, around its middle, on the borders of map tiles where that fits.
-RowRange visibleRange(RowRange shown) {
-    RowRange whole{shown.first / kTile * kTile, (shown.last + kTile - 1) / kTile * kTile};
-    if (whole.last - whole.first <= kRectangle)
-        return whole;
-    const std::size_t middle = (shown.first + shown.last) / 2 / kTile * kTile;
-    return {middle - std::min(middle, kRectangle / 2), middle + kRectangle / 2};
-}
-
-} // namespace
-
 void MapView::wantTiles() {
     std::vector<MapKey> keys;
     if (m_canvas->scene().panes.empty()) {
@@ -46,8 +31,11 @@ void MapView::wantTiles() {
         if (!any)
             break;
     }
-    // Last, one tile per pane for the whole text, shown for parts that a pan or zoom makes visible.
+    // Last, one tile per pane for the whole text, shown for parts that a pan or zoom makes visible. Not while
+    // a slider moves: each of its values would need another one.
     for (const MapLayer& pane : m_canvas->scene().panes) {
+        if (m_context.runs.dragging())
+            break;
         MapKey whole(TileKey{pane.layer, pane.head, pane.quantity, pane.pooling, 0, 0, 0, pane.arm},
                      pane.recipe);
         while ((kTile << whole.level) < static_cast<std::size_t>(pane.tokens))
@@ -98,8 +86,8 @@ void MapView::tellVisible() {
     visible.layer = m_context.selection.layer();
     visible.head = m_context.selection.head();
     if (m_canvas->scene().count > 0) {
-        visible.queries = visibleRange(m_cells.tokensOf(m_canvas->shownQueries()));
-        visible.keys = visibleRange(m_cells.tokensOf(m_canvas->shownKeys()));
+        visible.queries = m_cells.tokensOf(m_canvas->shownQueries());
+        visible.keys = m_cells.tokensOf(m_canvas->shownKeys());
     }
     m_context.requests.setVisible(visible);
 }
