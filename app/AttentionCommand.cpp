@@ -7,6 +7,7 @@
 #include "core/base/Memory.h"
 #include "core/engine/Engine.h"
 #include "core/engine/HybridArm.h"
+#include "core/engine/RunComparison.h"
 #include "core/export/AttentionJson.h"
 #include "core/files/Npy.h"
 #include "core/measure/RowFacts.h"
@@ -87,8 +88,10 @@ std::vector<ReadKind> kindsOf(const TextRun& run, const HybridArm& arm, const At
     return readKinds(RowFacts(source, place.head, place.query));
 }
 
-/// Arm A's row; empty without --against.
+/// Arm A's row; empty without --against and --against-model.
 std::vector<float> againstOf(const TextRun& run, const AttentionRowPlace& place) {
+    if (run.snapshot->other)
+        return makeRow(place.head, place.query, *run.snapshot->other->tileSource(place.layer)).hybrid;
     if (!run.snapshot->against)
         return {};
     return makeRow(place.head, place.query, againstSource(*run.snapshot->tileSource(place.layer))).hybrid;
@@ -161,6 +164,29 @@ Outcome<> saveTile(const TextRun& run, const HybridArm& arm, const AttentionRowP
     return save(path, file);
 }
 
+/// Refuses options beside --against-model, which gives one row of each model.
+Outcome<> checkOther(const Options& options) {
+    if (options.text.otherModel.empty())
+        return {};
+    if (options.facts.any() || options.recipe.any() || !options.rows.empty() || options.regime != "isolated")
+        return badUsage("--against-model gives one row of each model; it takes no --pair, --block, --token, "
+                        "--lanes, --merge-heads, --merge, --by, --rows or --regime propagated");
+    return {};
+}
+
+/// Refuses models whose rows are not of the same pairs.
+Outcome<> checkPairs(const Snapshot& snapshot, int layer) {
+    if (!snapshot.other)
+        return {};
+    if (const std::string why = whyNoPairs(snapshot); !why.empty())
+        return badUsage("--against-model: " + why);
+    const int layers = snapshot.other->model->shape.layers;
+    if (layer >= layers)
+        return badUsage("--layer is " + std::to_string(layer) + "; the model of --against-model has " +
+                        std::to_string(layers) + " layers, counted from 0");
+    return {};
+}
+
 Outcome<> run(const Options& options, Session& session) {
     if (options.rows.empty() != options.npy.empty())
         return badUsage(std::string(options.rows.empty() ? "--npy" : "--rows") + " is given without " +
@@ -170,6 +196,7 @@ Outcome<> run(const Options& options, Session& session) {
     if (!options.text.against.empty() && (options.regime != "isolated" || !options.rows.empty()))
         return badUsage(std::string("--against takes no ") +
                         (options.rows.empty() ? "--regime propagated" : "--rows"));
+    FOVEA_TRY(checkOther(options));
     FOVEA_TRY(checkFacts(options.facts, !options.text.against.empty()));
     FOVEA_TRY(checkRecipe(options.recipe, !options.head.empty()));
     if (options.recipe.any() && (options.facts.any() || !options.rows.empty() ||
@@ -197,6 +224,7 @@ Outcome<> run(const Options& options, Session& session) {
     run.request.visible.head = place.head;
     Engine engine;
     FOVEA_TRY(runEngine(run, engine, options.text.output.quiet, session));
+    FOVEA_TRY(checkPairs(*run.snapshot, place.layer));
 
     const std::size_t tokens = run.snapshot->tokens->size();
     IndexRange rows;
@@ -265,6 +293,12 @@ Command addAttention(CLI::App& program) {
         "Write the rows as a float32 array [2, B-A, T] in NumPy's format: full, then hybrid.");
     addFactsOptions(*app, options->facts);
     addAgainstOption(*app, options->text);
+    app->add_option(
+           "--against-model", options->text.otherModel,
+           "Another model, whose row stands beside the hybrid one under the same policy. The tokens of "
+           "both models must agree. As --model.")
+        ->type_name("FILE")
+        ->group("Policy");
     addRecipeOptions(*app, options->recipe);
     addTextRunOptions(*app, options->text, "Also write the JSON document to this file.");
     app->footer(

@@ -116,6 +116,12 @@ equal(models["other"]["alignment"], {"by": "tokens", "tokens_a": 120, "tokens_b"
       "the tokens agree one to one")
 close(models["other"]["aligned_loss"]["full_a"], alone_there["full"]["mean_nll"], "the loss of all tokens", 1e-6)
 check("one to one" in run("analyze", text, *policy, *short, "--against-model", second).stdout.decode(), "and said so")
+row = run_json("attention", text, *at, "--query", "100", *policy, "--against-model", second)
+mine, theirs = (run_json("attention", text, *at, "--query", "100", *policy[:-1], which) for which in (model, second))
+equal((row["hybrid"], row["against"]), (mine["hybrid"], theirs["hybrid"]), "both models' rows")
+check(mine["hybrid"] != theirs["hybrid"], "which differ")
+for options in (("--regime", "propagated"), ("--against", other), ("--pair", "100,97")):
+    equal(run("attention", text, *policy, "--against-model", second, *options).returncode, 2, f"status of attention {options}")
 for options in (("--against-text", changed, "--against", other), ("--against-text", changed, "--against-model", second),
                 ("--against-text", os.path.join(place, "none.txt")), ("--against-model", os.path.join(place, "none.gguf"))):
     done = run("analyze", text, *policy, *options)

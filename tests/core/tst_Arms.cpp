@@ -5,6 +5,7 @@
 #include "core/engine/RunComparison.h"
 #include "core/engine/RunMemory.h"
 #include "core/engine/SameResult.h"
+#include "core/export/HtmlReport.h"
 #include "core/export/Report.h"
 #include "core/export/Session.h"
 #include "core/measure/BlockFacts.h"
@@ -423,6 +424,7 @@ void tst_Arms::otherText_isARunOfItsOwn() {
     QCOMPARE(s->alignment->countA, s->other->tokens->size());
     const std::string line = s->provenance();
     QVERIFY2(line.find("A text " + s->other->textHash.substr(0, 8)) != std::string::npos, line.c_str());
+    QVERIFY(reportHtml(*s, {})->find("over another text, <b>other</b>") != std::string::npos);
     const std::optional<RunComparison> compared = compareRuns(*s);
     QVERIFY(compared);
     QCOMPARE(compared->a.nextTokenKl, s->other->propagated->fidelity.nextTokenKl);

@@ -491,6 +491,7 @@ private slots:
                                [&](QRgb one) { return one == pixel; });
         };
         QTRY_VERIFY(painted());
+        QVERIFY(s.find<QLabel>("map.own.title")->text().startsWith(QStringLiteral("B \u2212 A")));
         map->savePicture(m_dir.filePath(QStringLiteral("difference.png")));
         QVERIFY(s.find<QLabel>("error.bar.text")->text().contains(QStringLiteral("cannot be saved")));
         QTest::mouseClick(s.find<QAbstractButton>("map.layout.3"), Qt::LeftButton);

@@ -37,8 +37,11 @@ void MapView::showOther() {
     if (has)
         m_other->show(m_shown, {m_mode == MapQuantity::Kept ? MapQuantity::Kept : MapQuantity::Hybrid,
                                 m_pooling, m_log, m_keptOverlay, !m_cells.recipe() && !m_hidden});
+    const std::vector<MapLayer>& panes = m_canvas->scene().panes;
+    const bool differs = panes.size() == 1 && panes.front().quantity == MapQuantity::ArmDifference;
     if (both && m_shown->tokens)
-        m_ownTitle->setText(tr("B: this %1, T %2; both under %3")
+        m_ownTitle->setText((differs ? tr("B \u2212 A: this %1 minus A's, T %2; both under %3")
+                                     : tr("B: this %1, T %2; both under %3"))
                                 .arg(m_shown->request->other->modelPath.empty() ? tr("text") : tr("model"),
                                      grouped(m_shown->tokens->size()),
                                      QString::fromStdString(policyTitle(m_shown->request->policy))));

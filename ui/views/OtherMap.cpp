@@ -34,7 +34,7 @@ QString otherTitle(const Snapshot& b) {
         .arg(name, grouped(b.other->tokens->size()),
              alignment.by == AlignedBy::Tokens
                  ? OtherMap::tr("the tokens agree one to one")
-                 : OtherMap::tr("the tokens do not agree: aligned by equal words, %1 of %2")
+                 : OtherMap::tr("aligned by equal words, %1 of %2")
                        .arg(grouped(alignment.alignedA()), grouped(alignment.countA)));
 }
 
@@ -214,7 +214,11 @@ void OtherMap::showMarks() {
 
 void OtherMap::showTitle() {
     QString title = m_b && m_b->request && m_b->request->other ? otherTitle(*m_b) : QString();
-    m_title->setToolTip(plainTip(title));
+    const bool byWords = m_b && m_b->alignment && m_b->alignment->by == AlignedBy::Words;
+    m_title->setToolTip(
+        plainTip(byWords ? title + tr(".\nThe tokens of A and B do not agree: pointer and pins go "
+                                      "through the words that both have.")
+                         : title));
     if (m_context.runs.updating() && !m_tiles->settled())
         title += tr(" \u2013 updating");
     m_title->setText(title);

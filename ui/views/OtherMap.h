@@ -65,7 +65,7 @@ private:
     MapTip* m_tip = nullptr; ///< from the first map on
 };
 
-/// "A: other.txt, T 312; the tokens do not agree: aligned by equal words, 280 of 312".
+/// "A: text other.txt, T 312; aligned by equal words, 280 of 312".
 [[nodiscard]] QString otherTitle(const Snapshot& b);
 
 /// Why there is no map of B minus A of this layer, as a sentence; empty: there is one. `plain`: as
