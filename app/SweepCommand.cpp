@@ -161,9 +161,8 @@ private:
         const Outcome<std::int64_t> shards = parseWhole("--shards", m_options.shards, 1, 10000);
         FOVEA_TRY(shards);
         m_job.shards = static_cast<std::size_t>(*shards);
-        FOVEA_TRY(makeFolder(m_options.slurm));
         std::error_code failed;
-        m_job.folder = std::filesystem::canonical(m_options.slurm, failed).string();
+        m_job.folder = std::filesystem::weakly_canonical(m_options.slurm, failed).string();
         m_job.workingFolder = std::filesystem::current_path(failed).string();
         const std::string program = std::filesystem::read_symlink("/proc/self/exe", failed).string();
         if (program.empty() || m_job.folder.empty() || m_job.workingFolder.empty())
@@ -173,6 +172,7 @@ private:
                 "--slurm is " + m_job.folder +
                 "; a path without spaces, quotes, backslashes and per cent signs is accepted, since "
                 "Slurm reads it from a comment");
+        FOVEA_TRY(makeFolder(m_options.slurm));
         m_job.program = program;
         return {};
     }
@@ -189,10 +189,7 @@ private:
         m_job.words.insert(m_job.words.end(), words.begin(), words.end());
         FOVEA_TRY(runEngine(run, m_engine, m_options.text.output.quiet, m_session));
         const ArmCost& full = run.snapshot->full->cost;
-        double bytes = 0;
-        for (const NamedText& text : m_texts)
-            bytes += static_cast<double>(text.run.request.text->size());
-        const double texts = bytes / static_cast<double>(run.request.text->size()); // of the first one's size
+        const double texts = textsOfFirst(*run.snapshot->tokens);
         const double point = full.total.median + (m_options.noIsolated ? 0 : full.attention.median);
         const double points = static_cast<double>(m_report.gridPoints) * texts;
         const double seconds = points * point + static_cast<double>(m_job.shards) * texts * full.total.median;
@@ -209,6 +206,20 @@ private:
         return print("Slurm:  sbatch " + m_job.sweepPath() + "\nelse:   bash " + m_job.sweepPath() +
                      " NUMBER, for each of 1 to " + std::to_string(m_job.shards) + "\nthen:   bash " +
                      m_job.mergePath() + "\n");
+    }
+
+    /// How many texts of as many tokens as the first one's run are together as long as all texts, as far as
+    /// --max-tokens lets them be read. Lengths in tokens are estimated from the bytes.
+    [[nodiscard]] double textsOfFirst(const Tokens& first) const {
+        const auto run = static_cast<double>(first.size());
+        const double perByte = run / std::max<double>(1, static_cast<double>(first.spans.back().end));
+        double tokens = 0;
+        for (const NamedText& text : m_texts) {
+            const Request& request = text.run.request;
+            const double all = static_cast<double>(request.text->size()) * perByte;
+            tokens += request.maxTokens > 0 ? std::min(all, static_cast<double>(request.maxTokens)) : all;
+        }
+        return tokens / run;
     }
 
     /// The points that an earlier run of this sweep has written.
