@@ -243,7 +243,7 @@ Wants wantsOf(const Lesson& lesson, const LessonStep& step) {
             addTerm(lesson, current, *step.animate->to, wants);
         if (step.animate->kind == Animation::Kind::Row)
             wants.fullRun = true;
-        else // from the plan of the step
+        else if (step.animate->kind != Animation::Kind::Growth) // from the plan of the step
             addPolicy(lesson, current, Source::Plan, wants);
     }
     return wants;

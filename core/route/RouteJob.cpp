@@ -1,5 +1,6 @@
 #include "core/route/RouteJob.h"
 #include "core/base/Parallel.h"
+#include "core/files/Quote.h"
 #include "core/model/Direction8.h"
 #include "core/policy/SignalSpec.h"
 #include <algorithm>
@@ -46,11 +47,12 @@ Result<> checkSignal(const LayerPolicy& set, const RouteInput& input) {
     if (routed.signal.empty())
         return {};
     const auto bad = [&](const std::string& why) {
-        return fail(ErrorCode::BadValue, "routed.signal is " + routed.signal + ", which " + why);
+        return fail(ErrorCode::BadValue, "routed.signal is " + inQuotes(routed.signal) + ", which " + why);
     };
     const SignalSpec* signal = findSignal(routed.signal);
     if (signal == nullptr)
-        return fail(ErrorCode::BadValue, "routed.signal is \"" + routed.signal + "\", which is not known");
+        return fail(ErrorCode::BadValue,
+                    "routed.signal is " + inQuotes(routed.signal) + ", which is not known");
     if (!signal->ranks() && !choosesSets(routed))
         return fail(ErrorCode::BadValue, "routed.granularity is token; " + routed.signal +
                                              " ranks pages: page and block are accepted");

@@ -1,3 +1,4 @@
+#include "core/files/Quote.h"
 #include "core/policy/SignalSpec.h"
 #include "core/route/Router.h"
 #include "core/route/TextChoice.h"
@@ -14,8 +15,8 @@ Result<std::vector<float>> signalScores(const AttentionPolicy& policy, const Mod
                                         const WorkContext& work) {
     const SignalSpec* signal = findSignal(policy.routed.signal);
     if (signal == nullptr || signal->role == Role::Queries)
-        return fail(ErrorCode::BadValue, "routed.signal is \"" + policy.routed.signal +
-                                             "\", which gives keys no score; a signal that ranks keys does");
+        return fail(ErrorCode::BadValue, "routed.signal is " + inQuotes(policy.routed.signal) +
+                                             ", which gives keys no score; a signal that ranks keys does");
     AttentionPolicy open = policy;
     open.routed.role = Role::Keys;
     open.routed.budgetKind = BudgetKind::Threshold;
