@@ -53,8 +53,11 @@ QString TornadoPlot::wordsOf(const TornadoRow& row) const {
     QString words = row.name + QLatin1Char(' ') + row.at;
     for (const auto& step : {row.down, row.up})
         if (step)
-            words += tr("\n%1: pairs x%2, predicted KL x%3")
-                         .arg(step->value, threeDigits(step->cost), threeDigits(step->loss));
+            words += std::isinf(step->loss)
+                         ? tr("\n%1: pairs x%2, predicted KL no longer 0")
+                               .arg(step->value, threeDigits(step->cost))
+                         : tr("\n%1: pairs x%2, predicted KL x%3")
+                               .arg(step->value, threeDigits(step->cost), threeDigits(step->loss));
     return words;
 }
 

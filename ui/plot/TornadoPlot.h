@@ -10,7 +10,7 @@ namespace fovea::ui {
 struct TornadoStep {
     QString value;   ///< what the parameter becomes
     double cost = 1; ///< pairs of the step / pairs of the policy
-    double loss = 1; ///< predicted KL of the step / that of the policy
+    double loss = 1; ///< predicted KL of the step / that of the policy; infinite where that is 0
 };
 
 /// One parameter. Steps are empty where there is no legal one.

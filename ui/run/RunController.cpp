@@ -118,12 +118,21 @@ void RunController::setModelHash(std::string sha256) {
         m_unknownUpTo = m_private->submitted;
 }
 
+RunId idOf(const Snapshot& run) {
+    return {run.generation, run.request, run.model ? run.model->info.sha256 : std::string()};
+}
+
 Standing RunController::standing(const Snapshot& result) const {
+    return standing(idOf(result));
+}
+
+Standing RunController::standing(const RunId& result) const {
     const Request& now = m_requests.request();
     if (!result.request || !sameRun(*result.request, now))
         return Standing::OtherRun;
-    const bool otherContent = m_modelHash.empty() ? result.generation <= m_unknownUpTo && m_unknownUpTo > 0
-                                                  : result.model && result.model->info.sha256 != m_modelHash;
+    const bool otherContent = m_modelHash.empty()
+                                  ? result.generation <= m_unknownUpTo && m_unknownUpTo > 0
+                                  : !result.modelHash.empty() && result.modelHash != m_modelHash;
     if (otherContent)
         return Standing::OtherRun;
     return sameResult(*result.request, now) ? Standing::Current : Standing::OtherPolicy;

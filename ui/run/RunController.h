@@ -22,6 +22,14 @@ enum class Standing : std::uint8_t {
     OtherRun,    ///< another text, length, template, precision or model file: not valid for this one
 };
 
+/// Which run figures are of, where its snapshot is not kept: the activations in it may take gigabytes.
+struct RunId {
+    std::uint64_t generation = 0;
+    std::shared_ptr<const Request> request;
+    std::string modelHash; ///< SHA-256 of the file; empty: not known
+};
+[[nodiscard]] RunId idOf(const Snapshot& run);
+
 /// The only bridge between GUI thread and engine thread. Submits the model's Request when it changes, with
 /// the depth the moment asks for (Visible while a slider moves, Propagated at rest), and hands snapshots out
 /// on the GUI thread in request order. A change of what is on screen never stops a run: another layer is
@@ -44,6 +52,7 @@ public:
     [[nodiscard]] SnapshotPtr lastComplete() const;
     /// Which request a result belongs to. Every view that shows numbers asks here.
     [[nodiscard]] Standing standing(const Snapshot& result) const;
+    [[nodiscard]] Standing standing(const RunId& result) const;
     /// Whether arm A of the result is that of the current request; with another one its part of the result is
     /// old. `standing` says it of arm B.
     [[nodiscard]] bool againstIsCurrent(const Snapshot& result) const;

@@ -132,10 +132,6 @@ void ProfileView::refresh() {
     showState();
 }
 
-ProfileView::RunId ProfileView::idOf(const Snapshot& run) {
-    return {run.generation, run.request, run.model->info.sha256};
-}
-
 Standing ProfileView::standing(const RunId& run) const {
     const SnapshotPtr done = m_context.runs.lastComplete(); // of the text and model that are set
     if (!done || !sameRun(*run.request, *done->request) || run.modelHash != done->model->info.sha256)

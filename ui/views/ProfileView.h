@@ -38,13 +38,6 @@ private:
     void showState();
     [[nodiscard]] bool canMeasure() const;
 
-    /// Which run figures are of. Its snapshot is not kept: the activations in it may take gigabytes.
-    struct RunId {
-        std::uint64_t generation = 0;
-        std::shared_ptr<const Request> request;
-        std::string modelHash;
-    };
-    [[nodiscard]] static RunId idOf(const Snapshot& run);
     [[nodiscard]] Standing standing(const RunId& run) const;
     [[nodiscard]] QString runWords();    ///< of the two tables; gives them their ink
     [[nodiscard]] QString ladderWords(); ///< the same of the ladder

@@ -1,6 +1,7 @@
 #include "ui/views/RooflineView.h"
 #include "ui/plot/NumberText.h"
 #include "ui/plot/PlainTip.h"
+#include "ui/plot/Rescale.h"
 #include "ui/plot/Theme.h"
 #include <QPainter>
 #include <algorithm>
@@ -10,7 +11,9 @@ namespace fovea::ui {
 
 namespace {
 
+// For scale 1.
 constexpr double kLeftRoom = 44, kBottomRoom = 34, kTopRoom = 20, kRightRoom = 8;
+constexpr double kLine = 16; ///< of axis numbers
 
 double decadeBelow(double value) {
     return std::pow(10, std::floor(std::log10(value)));
@@ -68,7 +71,8 @@ QString RooflineView::sentence() const {
 }
 
 QRectF RooflineView::plot() const {
-    return QRectF(rect()).adjusted(kLeftRoom, kTopRoom, -kRightRoom, -kBottomRoom);
+    return QRectF(rect()).adjusted(scaled(kLeftRoom), scaled(kTopRoom), -scaled(kRightRoom),
+                                   -scaled(kBottomRoom));
 }
 
 QPointF RooflineView::placeOf(double intensity, double gflops) const {
@@ -93,9 +97,9 @@ void RooflineView::paintEvent(QPaintEvent*) {
     painter.setFont(Theme::axis());
     painter.setPen(ink);
     const QFontMetricsF metrics(painter.font());
-    painter.drawText(QRectF(0, 0, width(), kTopRoom), Qt::AlignLeft | Qt::AlignVCenter,
+    painter.drawText(QRectF(0, 0, width(), scaled(kTopRoom)), Qt::AlignLeft | Qt::AlignVCenter,
                      metrics.elidedText(tr("Gflop/s of attention, measured"), Qt::ElideRight, width()));
-    painter.drawText(QRectF(room.left(), height() - 17, room.width(), 16),
+    painter.drawText(QRectF(room.left(), height() - scaled(kLine) - 1, room.width(), scaled(kLine)),
                      Qt::AlignHCenter | Qt::AlignVCenter,
                      metrics.elidedText(tr("flop per byte, counted"), Qt::ElideRight, room.width()));
     for (double x = m_left; x <= m_right * 1.001; x *= 10) {
@@ -103,16 +107,16 @@ void RooflineView::paintEvent(QPaintEvent*) {
         painter.setPen(theme.divider);
         painter.drawLine(QPointF(at, room.top()), QPointF(at, room.bottom()));
         painter.setPen(theme.ink2);
-        painter.drawText(QRectF(at - 30, room.bottom() + 2, 60, 15), Qt::AlignCenter,
-                         QString::number(x, 'g', 3));
+        painter.drawText(QRectF(at - scaled(30), room.bottom() + 2, scaled(60), scaled(kLine)),
+                         Qt::AlignCenter, QString::number(x, 'g', 3));
     }
     for (double y = m_low; y <= m_high * 1.001; y *= 10) {
         const double at = placeOf(m_left, y).y();
         painter.setPen(theme.divider);
         painter.drawLine(QPointF(room.left(), at), QPointF(room.right(), at));
         painter.setPen(theme.ink2);
-        painter.drawText(QRectF(0, at - 8, kLeftRoom - 4, 16), Qt::AlignRight | Qt::AlignVCenter,
-                         QString::number(y, 'g', 3));
+        painter.drawText(QRectF(0, at - scaled(kLine) / 2, scaled(kLeftRoom) - 4, scaled(kLine)),
+                         Qt::AlignRight | Qt::AlignVCenter, QString::number(y, 'g', 3));
     }
     const double ridge = m_peak->fmaGflops / m_peak->readGBs;
     painter.setPen(QPen(ink, 2));

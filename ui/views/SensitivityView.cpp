@@ -7,7 +7,7 @@
 #include <QHBoxLayout>
 #include <QPushButton>
 #include <QVBoxLayout>
-#include <cmath>
+#include <limits>
 
 namespace fovea::ui {
 
@@ -22,9 +22,11 @@ QString valueText(const ParamSpec* spec, const ParamValue& value) {
 std::optional<TornadoStep> tornadoStep(const Sensitivity& row, const std::optional<SensitivityStep>& step) {
     if (!step)
         return {};
-    return TornadoStep{valueText(findParam(row.param), step->value),
-                       row.pairsAt > 0 ? step->pairsRatio / row.pairsAt : 1,
-                       row.klAt > 0 ? step->predicted.kl.value / row.klAt : 1};
+    const auto factor = [](double to, double from) {
+        return from > 0 ? to / from : to > 0 ? std::numeric_limits<double>::infinity() : 1;
+    };
+    return TornadoStep{valueText(findParam(row.param), step->value), factor(step->pairsRatio, row.pairsAt),
+                       factor(step->predicted.kl.value, row.klAt)};
 }
 
 } // namespace
@@ -69,7 +71,7 @@ void SensitivityView::start() {
         return;
     m_running = true;
     m_said.clear();
-    m_of = now;
+    m_of = idOf(*now);
     m_policy = m_context.requests.request().policy;
     m_context.runs.fetch<Rows>(
         this, {kSensitivityKey, Urgency::Background, {}},
@@ -90,11 +92,18 @@ void SensitivityView::finish(Result<Rows> rows) {
     refresh();
 }
 
+void SensitivityView::showEvent(QShowEvent* event) {
+    QWidget::showEvent(event);
+    refresh();
+}
+
 void SensitivityView::refresh() {
     const Tuning* tuning = m_curve.tuning();
     const SnapshotPtr now = m_context.runs.snapshot();
     const bool calibrated = tuning != nullptr && tuning->predicts();
     m_start->setEnabled(calibrated && !m_running && m_curve.canSearch());
+    if (!isVisible()) // the rest is made when it is shown
+        return;
     std::vector<TornadoRow> rows;
     if (m_found)
         for (const Sensitivity& one : *m_found)

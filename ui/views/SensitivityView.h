@@ -21,6 +21,9 @@ public:
     void start();
     [[nodiscard]] const std::optional<std::vector<Sensitivity>>& found() const { return m_found; }
 
+protected:
+    void showEvent(QShowEvent* event) override;
+
 private:
     using Rows = std::vector<Sensitivity>;
     void finish(Result<Rows> rows);
@@ -31,8 +34,8 @@ private:
     ElidedLabel* m_state = nullptr;
     TornadoPlot* m_plot = nullptr;
     std::optional<Rows> m_found;
-    AttentionPolicy m_policy; ///< that was asked about
-    SnapshotPtr m_of;         ///< whose text and model it was
+    AttentionPolicy m_policy;  ///< that was asked about
+    std::optional<RunId> m_of; ///< whose text and model it was
     bool m_running = false;
     QString m_said;
 };
