@@ -9,6 +9,7 @@
 #include "ui/plot/ElidedLabel.h"
 #include "ui/plot/Theme.h"
 #include "ui/views/CurveGrid.h"
+#include "ui/views/CurveMeasures.h"
 #include "ui/views/CurvePrediction.h"
 #include <QApplication>
 #include <QClipboard>
@@ -27,20 +28,6 @@
 namespace fovea::ui {
 
 namespace {
-
-enum CostMeasure { PairsCost, FlopsCost, SecondsCost };
-enum FidelityMeasure {
-    KlMeasure,
-    Top1Measure,
-    DeltaNllMeasure,
-    OutputErrorMeasure,
-    KeptMassMeasure,
-    SentenceMeasure
-};
-
-bool ofNextToken(int measure) {
-    return measure <= DeltaNllMeasure;
-}
 
 constexpr int kCurrentId = -2;
 constexpr int kPredictedId = 1 << 20; ///< and the place among the predicted points
@@ -68,22 +55,9 @@ CurveView::CurveView(ViewContext context, QWidget* parent)
     setObjectName(QStringLiteral("curve.view"));
     m_cost->setObjectName(QStringLiteral("curve.cost"));
     m_cost->setAccessibleName(tr("Cost"));
-    // Short names, so that none is cut in a narrow dock; axes and tips have them whole.
-    const auto addTo = [](QComboBox* box, const QString& name, const QString& whole) {
-        box->addItem(name, whole);
-        box->setItemData(box->count() - 1, whole, Qt::ToolTipRole);
-    };
-    addTo(m_cost, tr("pairs"), tr("pairs, counted, router included"));
-    addTo(m_cost, tr("flops"), tr("flops, counted"));
-    addTo(m_cost, tr("seconds"), tr("seconds, measured"));
     m_fidelity->setObjectName(QStringLiteral("curve.fidelity"));
     m_fidelity->setAccessibleName(tr("Fidelity"));
-    addTo(m_fidelity, tr("KL"), tr("next-token KL"));
-    addTo(m_fidelity, tr("top-1"), tr("top-1 agreement"));
-    addTo(m_fidelity, tr("loss change"), tr("loss change, nats"));
-    addTo(m_fidelity, tr("output error"), tr("output error, isolated"));
-    addTo(m_fidelity, tr("kept mass"), tr("kept mass, isolated"));
-    addTo(m_fidelity, tr("sentence"), tr("of an encoder: 1 - cosine of the sentence vectors"));
+    addCurveMeasures(*m_cost, *m_fidelity);
     for (QComboBox* box :
          {m_cost, m_fidelity}) { // as narrow as the dock may be; the list shows the whole name
         box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
@@ -216,19 +190,6 @@ void CurveView::startSearch(const TuneGoal& goal) {
         m_prediction->find(m_context.runs.snapshot(), goal);
 }
 
-std::optional<Band> CurveView::bandOf(const Prediction& predicted) const {
-    switch (m_fidelity->currentIndex()) {
-    case KlMeasure:
-        return predicted.kl;
-    case Top1Measure:
-        return predicted.top1;
-    case DeltaNllMeasure:
-        return predicted.deltaNll;
-    default:
-        return {};
-    }
-}
-
 void CurveView::appendPredicted(std::vector<CurvePoint>& marks) const {
     const Tuning* tuning = m_prediction->tuning();
     if (tuning == nullptr)
@@ -255,7 +216,8 @@ void CurveView::appendPredicted(std::vector<CurvePoint>& marks) const {
                              id});
             continue;
         }
-        const std::optional<Band> band = point.predicted ? bandOf(*point.predicted) : std::nullopt;
+        const std::optional<Band> band =
+            point.predicted ? curveBand(m_fidelity->currentIndex(), *point.predicted) : std::nullopt;
         if (!band || m_cost->currentIndex() == SecondsCost) // seconds are not predicted
             continue;
         marks.push_back({costOf(point.judged.front().cost), band->value,
@@ -296,48 +258,11 @@ bool CurveView::causal() const {
 }
 
 double CurveView::costOf(const Cost& cost) const {
-    switch (m_cost->currentIndex()) {
-    case FlopsCost:
-        return cost.flopsRatio;
-    case SecondsCost:
-        return cost.secondsRatio.value_or(std::nan(""));
-    default:
-        return cost.pairsRatio;
-    }
+    return curveCost(m_cost->currentIndex(), cost);
 }
 
 double CurveView::fidelityOf(const PropagatedFidelity& f, double massRecall, double outputError) const {
-    switch (m_fidelity->currentIndex()) {
-    case Top1Measure:
-        return f.top1Agreement;
-    case DeltaNllMeasure:
-        return f.deltaNll;
-    case OutputErrorMeasure:
-        return outputError;
-    case KeptMassMeasure:
-        return massRecall;
-    case SentenceMeasure:
-        return f.sentence ? 1 - f.sentence->cosine : std::nan("");
-    default:
-        return f.nextTokenKl;
-    }
-}
-
-CurveAxis CurveView::axis() const {
-    switch (m_fidelity->currentIndex()) {
-    case Top1Measure:
-        return {tr("top-1 agreement"), false, false, 1};
-    case DeltaNllMeasure:
-        return {tr("loss change, nats"), false, true, 0};
-    case OutputErrorMeasure:
-        return {tr("output error, isolated"), true, true, 0};
-    case KeptMassMeasure:
-        return {tr("kept mass, isolated"), false, false, 1};
-    case SentenceMeasure:
-        return {tr("1 - cosine of the sentence vectors"), true, true, 0};
-    default:
-        return {tr("next-token KL, nats"), true, true, 0};
-    }
+    return curveFidelity(m_fidelity->currentIndex(), f, massRecall, outputError);
 }
 
 void CurveView::refresh() {
@@ -364,7 +289,7 @@ void CurveView::refresh() {
         marks.push_back({costOf(sweep[controlledBy(sweep, i)].cost),
                          fidelityOf(p.fidelity, p.massRecall, p.outputError), mark, static_cast<int>(i)});
     }
-    const CurveAxis axisNow = axis();
+    const CurveAxis axisNow = curveAxis(m_fidelity->currentIndex());
     const SnapshotPtr complete = m_context.runs.lastComplete();
     if (complete && complete->propagated)
         marks.push_back({1.0, axisNow.equalValue, CurveMark::Full, -1});

@@ -13,7 +13,6 @@ namespace fovea::ui {
 
 class CurvePlot;
 class CurvePrediction;
-struct CurveAxis;
 struct CurvePoint;
 
 /// Cost versus fidelity on the user's own text and model: the policy now set, a sweep over window and routed
@@ -65,9 +64,6 @@ private:
     [[nodiscard]] SnapshotPtr policyNow() const;
     [[nodiscard]] double costOf(const Cost& cost) const;
     [[nodiscard]] double fidelityOf(const PropagatedFidelity& f, double massRecall, double outputError) const;
-    [[nodiscard]] CurveAxis axis() const;
-    /// Of the measures that are predicted; empty for the others.
-    [[nodiscard]] std::optional<Band> bandOf(const Prediction& predicted) const;
     void appendPredicted(std::vector<CurvePoint>& marks) const;
     /// Whether another policy that was run, by a sweep or by a search, costs and loses no more.
     [[nodiscard]] bool isBeaten(double pairs, double loss) const;
