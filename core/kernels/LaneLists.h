@@ -54,7 +54,17 @@ private:
         if constexpr (kPair == 2)
             Loops::wordRow(m_rows[t], m_dim, m_wordPitch, factor, words);
         float top = -kInfinity;
-        for (int j = 0; j < count; ++j) {
+        int done = 0;
+        if constexpr (kPair == 1)
+            if (m_dim % (2 * kL) == 0)
+                for (; done + kTogether <= count; done += kTogether) {
+                    dots(m_rows[t], keys + done, done + 2 * kTogether <= count ? kTogether : 0, s + done);
+                    for (int j = done; j < done + kTogether; ++j) {
+                        s[j] = s[j] * factor + base;
+                        top = s[j] > top ? s[j] : top;
+                    }
+                }
+        for (int j = done; j < count; ++j) {
             const float* value = Loops::valueRow(m_task, keys[j]);
             const float* next = Loops::keyRow(m_task, keys[j + 4 < count ? j + 4 : count - 1]);
             for (int d = 0; d < m_dim; d += kLine)
@@ -111,6 +121,38 @@ private:
         for (int j = 0; j < count; ++j)
             top = s[j] > top ? s[j] : top;
         return top;
+    }
+
+    /// The dots of kTogether keys, each with the bits of `dot`. Fetches their values and the keys `ahead`
+    /// places on.
+    static constexpr int kTogether = 4;
+    [[gnu::always_inline]] void dots(const float* a, const std::uint32_t* keys, int ahead, float* out) const {
+        const float* b[kTogether];
+        F even[kTogether];
+        F odd[kTogether];
+#pragma GCC unroll 4
+        for (int k = 0; k < kTogether; ++k) {
+            b[k] = Loops::keyRow(m_task, keys[k]);
+            even[k] = odd[k] = V::set1(0.0F);
+            const float* value = Loops::valueRow(m_task, keys[k]);
+            const float* next = Loops::keyRow(m_task, keys[k + ahead]);
+            for (int d = 0; d < m_dim; d += kLine) {
+                __builtin_prefetch(value + d, 0, 3);
+                __builtin_prefetch(next + d, 0, 3);
+            }
+        }
+        for (int d = 0; d < m_dim; d += 2 * kL) {
+            const F first = V::load(a + d);
+            const F second = V::load(a + d + kL);
+#pragma GCC unroll 4
+            for (int k = 0; k < kTogether; ++k) {
+                even[k] = V::dot(first, V::load(b[k] + d), even[k]);
+                odd[k] = V::dot(second, V::load(b[k] + d + kL), odd[k]);
+            }
+        }
+#pragma GCC unroll 4
+        for (int k = 0; k < kTogether; ++k)
+            out[k] = V::sum(V::add(even[k], odd[k])) + 0.0F; // no dimension is left over
     }
 
     [[gnu::always_inline]] static float dot(const float* a, const float* b, int count) {

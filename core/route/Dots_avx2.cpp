@@ -155,9 +155,12 @@ void floatTile(const float* keyGroups, std::size_t groups, float scale, const fl
                std::size_t queryStride, std::size_t rows, std::size_t dim, float* out,
                std::size_t outStride) {
     std::size_t first = 0;
-    if (rows == 1)
+    if (rows == 1) {
         for (; first + 4 <= groups; first += 4)
             floatGroups<4>(keyGroups + first * dim * 16, scale, queries, dim, out + first * 16);
+        for (; first + 2 <= groups; first += 2)
+            floatGroups<2>(keyGroups + first * dim * 16, scale, queries, dim, out + first * 16);
+    }
     for (std::size_t g = first; g < groups; ++g) {
         const float* group = keyGroups + g * dim * 16;
         std::size_t r = 0;
