@@ -303,10 +303,11 @@ private:
                                               rotated.data() + (round * m_columns + c) * m_dim, m_dim, sums);
                 for (std::size_t n = 0; n < kHashed; ++n) { // a NaN is never greater
                     const float size = std::fabs(sums[n]);
-                    const bool greater = size > best[n];
-                    best[n] = greater ? size : best[n];
-                    column[n] = greater ? c : column[n];
-                    negative[n] = greater ? (sums[n] < 0 ? 1U : 0U) : negative[n];
+                    const std::uint32_t minus = sums[n] < 0 ? 1U : 0U;
+                    const std::uint32_t greater = size > best[n] ? ~0U : 0U;
+                    best[n] = size > best[n] ? size : best[n];
+                    column[n] = (column[n] & ~greater) | (c & greater);
+                    negative[n] = (negative[n] & ~greater) | (minus & greater);
                 }
             }
             for (std::size_t n = 0; n < kHashed; ++n)
