@@ -291,6 +291,7 @@ private slots:
     void budgetOfNothing_runsNoRouter();
     void recentWindow_fixesItsSetOnce();
     void questBound_isNeverBelowALogit();
+    void openPages_areScoredByTheirKeysSoFar();
     void evicted_neverComesBack();
     void skippedToken_isReadByNobody();
     void reachRouted_onlyQueriesInRoleReadRoutedKeys();
@@ -698,6 +699,42 @@ void tst_Mechanisms::questBound_isNeverBelowALogit() {
             }
     }
     QVERIFY(compared > 30000);
+}
+
+/// Pages longer than a tile of queries: the sums that were noted on the way are those from the first key.
+void tst_Mechanisms::openPages_areScoredByTheirKeysSoFar() {
+    const Layer layer(150, 30);
+    for (const bool bound : {false, true})
+        for (const char* budget : {R"("routed.threshold":-1e30})", R"("routed.count":150})"}) {
+            const QByteArray fields = R"({"routed.granularity":"page","routed.page":29,"routed.signal":)";
+            const auto routing =
+                routed(mechanism(fields + (bound ? R"("page_bound",)" : R"("page_mean",)") + budget), layer,
+                       {0, 150});
+            QVERIFY(routing);
+            QCOMPARE(routing->units.size(), std::size_t{kHeads});
+            std::size_t compared = 0;
+            for (std::size_t head = 0; head < kHeads; ++head)
+                for (std::size_t query = 0; query < 150; ++query)
+                    for (const ChosenKey& chosen : routing->units[head].choices->chosenKeys(query)) {
+                        const std::size_t first = chosen.key / 29 * 29;
+                        const std::size_t last = std::min(first + 29, query + 1);
+                        double wanted = 0;
+                        for (std::size_t d = 0; d < kDim; ++d) {
+                            const auto q = static_cast<double>(layer.q.view()(query, head * kDim + d));
+                            double sum = 0, most = -1e30;
+                            for (std::size_t key = first; key < last; ++key) {
+                                const double x =
+                                    q * static_cast<double>(layer.k.view()(key, head / 2 * kDim + d));
+                                sum += x;
+                                most = std::max(most, x);
+                            }
+                            wanted += bound ? most : sum / static_cast<double>(last - first);
+                        }
+                        QVERIFY(std::fabs(static_cast<double>(chosen.score) - 0.25 * wanted) < 1e-4);
+                        ++compared;
+                    }
+            QVERIFY(compared > 30000);
+        }
 }
 
 void tst_Mechanisms::evicted_neverComesBack() {
