@@ -266,9 +266,15 @@ Result<Drawing> drawMap(const Snapshot& snapshot, const MapExportOptions& option
             pane.queryRole = queryRoles(*plan, head);
         scene.panes.push_back(std::move(pane));
     }
-    const double width = std::max(320, options.size.width());
-    const QRectF area(kMargin, kMargin + kHeading, width, std::max(240, options.size.height()));
+    QRectF area(kMargin, kMargin + kHeading, std::max(320, options.size.width()),
+                std::max(240, options.size.height()));
     scene.view = options.viewport ? *options.viewport : fitWhole(scene, area);
+    if (options.viewport && options.plot) { // titles and axes take more room here than on screen
+        const QSizeF less = *options.plot - layoutMap(scene, area).plots.front().size();
+        area.setWidth(area.width() + less.width() * static_cast<double>(scene.panes.size()));
+        area.setHeight(area.height() + less.height());
+    }
+    const double width = area.width();
     const MapLayout layout = layoutMap(scene, area);
 
     const std::size_t cells = vectorCells(scene, layout);

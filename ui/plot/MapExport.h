@@ -27,6 +27,9 @@ struct MapExportOptions {
     std::vector<float> strip;                  ///< MapScene::strip
     QString hiddenWords;                       ///< MapScene::hidden
     std::optional<MapViewport> viewport;       ///< empty: all of the text
+    /// Logical pixels of one map under `viewport`: what is in sight in a plot of that size is in the picture.
+    /// Empty: what is left of `size` when titles and axes have their room.
+    std::optional<QSizeF> plot;
     Pair pinned;
     std::vector<int> pins; ///< pinned tokens
     QSize size{1200, 640}; ///< logical pixels of the maps, without heading, legend and provenance

@@ -47,7 +47,10 @@ MapExportOptions MapView::exportOptions() const {
     options.hidden = m_hidden;
     options.strip = scene.strip;
     options.hiddenWords = scene.hidden;
-    options.viewport = scene.view;
+    if (!m_canvas->fitted()) {
+        options.viewport = scene.view;
+        options.plot = m_canvas->mapLayout().plots.front().size();
+    }
     options.pinned = scene.pinned;
     options.pins = scene.pins;
     options.size = m_canvas->size();
