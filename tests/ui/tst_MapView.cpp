@@ -231,6 +231,31 @@ private slots:
         }
     }
 
+    /// A saved picture has titles and axis words that the screen may not have. It shows the same cells.
+    void savedPicture_hasAllThatIsInSight() {
+        Window w(test::tinySnapshot());
+        QVERIFY(w.canvas().fitted());
+        QVERIFY(!w.view.exportOptions().viewport); // all of the text, whatever the room
+        w.wheel(w.at(30, 10), 6);
+        QVERIFY(!w.canvas().fitted());
+        const QSizeF plot = w.canvas().mapLayout().plots.front().size();
+        QVERIFY(w.view.exportOptions().viewport == w.canvas().viewport());
+        QCOMPARE(w.view.exportOptions().plot, std::optional<QSizeF>(plot));
+    }
+
+    void lowView_isNotCoveredByItsLegend() {
+        Window w(test::tinySnapshot());
+        auto* legend = w.find<QWidget>("map.legend");
+        for (const int height : {700, 420, 300, 250, 220, 200}) {
+            w.view.resize(900, height);
+            QApplication::processEvents();
+            const QRectF plot = w.canvas().mapLayout().plots.front();
+            const QRect map(w.canvas().mapTo(&w.view, plot.topLeft().toPoint()), plot.size().toSize());
+            if (legend->isVisible() && legend->geometry().intersects(map))
+                QVERIFY2(legend->geometry().bottom() < map.center().y(), qPrintable(QString::number(height)));
+        }
+    }
+
     void tabFollowsReadingOrder() {
         Window w(test::tinySnapshot());
         QWidget* at = w.find<QWidget>("map.layer");

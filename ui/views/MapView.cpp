@@ -368,10 +368,13 @@ void MapView::showLegend() {
     const int maps = std::max(1, shownMaps);
     const bool half = canvas.scene().panes.empty() || canvas.scene().panes.front().causal;
     const bool inside = half && std::min(width() / maps, height()) >= qRound(scaled(kRoomForLegend));
-    const bool shown = m_legendSwitch->isChecked() && !canvas.scene().panes.empty();
+    const int wanted = m_legend->heightFor(width());
+    // In a low view it would cover the map.
+    const bool room = inside || height() - m_canvas->y() - wanted >= m_canvas->minimumHeight();
+    const bool shown = m_legendSwitch->isChecked() && !canvas.scene().panes.empty() && room;
     // This may be called while the layout places the canvas, so nothing is added to the layout or taken from
     // it: below the maps the legend stands in the margin.
-    const int below = shown && !inside ? m_legend->heightFor(width()) : 0;
+    const int below = shown && !inside ? wanted : 0;
     QMargins margins = layout()->contentsMargins();
     if (margins.bottom() != below) {
         margins.setBottom(below);
