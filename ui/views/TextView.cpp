@@ -9,6 +9,7 @@
 #include "ui/views/TextLegend.h"
 #include "ui/views/TokenCanvas.h"
 #include "ui/views/TokenMarks.h"
+#include <QAbstractItemView>
 #include <QApplication>
 #include <QClipboard>
 #include <QComboBox>
@@ -89,6 +90,7 @@ void TextView::build() {
     m_colour->addItem(tr("loss B - A"), static_cast<int>(TintKind::LossDelta));
     m_colour->addItem(tr("surprisal"), static_cast<int>(TintKind::Surprisal));
     m_colour->addItem(tr("router score"), static_cast<int>(TintKind::RouterScore));
+    m_colour->view()->setMinimumWidth(m_colour->view()->sizeHintForColumn(0) + 24); // the box may be narrow
     m_colour->setMinimumHeight(24);
     m_info = new ElidedLabel(this);
     m_info->setObjectName(QStringLiteral("text.info"));
