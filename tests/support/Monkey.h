@@ -217,11 +217,12 @@ private:
     }
 
     void sendKey(int key, Qt::KeyboardModifiers held, const QString& text = {}) {
-        QWindow* handle = QGuiApplication::focusWindow();
+        QPointer<QWindow> handle = QGuiApplication::focusWindow();
         if (handle == nullptr)
             handle = m_window.windowHandle();
         qt_handleKeyEvent(handle, QEvent::KeyPress, key, held, text);
-        qt_handleKeyEvent(handle, QEvent::KeyRelease, key, held, text);
+        if (handle) // a floating panel that the key has docked has no window any more
+            qt_handleKeyEvent(handle, QEvent::KeyRelease, key, held, text);
     }
     int key() {
         static constexpr std::array kKeys{
