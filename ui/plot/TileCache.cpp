@@ -230,8 +230,8 @@ bool TileCache::isMade(const MapKey& key) const {
 
 bool TileCache::showsAnotherPolicy() const {
     return m_source && std::any_of(m_entries.begin(), m_entries.end(), [this](const auto& entry) {
-               const auto& [key, shown] = entry;
-               return dependsOnPolicy(key) && !ofPolicies(shown.stamp, *m_source) &&
+               const MapKey& key = entry.first;
+               return dependsOnPolicy(key) && !ofPolicies(entry.second.stamp, *m_source) &&
                       std::any_of(m_wanted.begin(), m_wanted.end(), [&](const MapKey& wanted) {
                           return dependsOnPolicy(wanted) && wanted.layer == key.layer &&
                                  wanted.head == key.head && wanted.recipe == key.recipe;
