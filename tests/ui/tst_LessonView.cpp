@@ -342,7 +342,15 @@ private slots:
         s.window.findChild<Learn*>()->leave();
         QVERIFY(player.story() == nullptr && player.scene().lesson == nullptr);
         QVERIFY(!s.find<StoryView>("lesson.story")->playing());
+        // The panel can be opened without a lesson, from a menu of panels: nothing in it does anything.
+        QVERIFY(!s.find<QWidget>("lesson")->isEnabled());
+        player.applyState();
+        player.next();
+        player.back();
+        player.doGesture();
+        QVERIFY(!player.answerChoice(0) && !player.answerNumber(1, QStringLiteral("1")) && !player.atEnd());
         openLesson(s, 3); // and the place is kept
+        QVERIFY(s.find<QWidget>("lesson")->isEnabled());
         QCOMPARE(player.stepIndex(), 3);
     }
 

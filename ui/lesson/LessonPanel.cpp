@@ -73,6 +73,10 @@ LessonPanel::LessonPanel(LessonPlayer& player, SelectionModel& selection, QWidge
     setMinimumWidth(kMinimumWidth);
     setFont(scaled(Theme::body(), kScale));
     build();
+    // Any menu of panels can open it without a lesson.
+    const auto enable = [this] { setEnabled(m_player.running()); };
+    connect(&m_player, &LessonPlayer::lessonChanged, this, enable);
+    enable();
     connect(&m_player, &LessonPlayer::stepChanged, this, [this] { showStep(true); });
     connect(&m_player, &LessonPlayer::changed, this, [this] { showStep(false); });
     connect(&m_selection, &SelectionModel::hoverChanged, this, [this] {

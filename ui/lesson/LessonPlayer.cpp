@@ -135,16 +135,16 @@ const LessonStep& LessonPlayer::step() const {
 }
 
 bool LessonPlayer::atEnd() const {
-    return m_at + 1 == static_cast<int>(m_lesson->steps.size());
+    return running() && m_at + 1 == static_cast<int>(m_lesson->steps.size());
 }
 
 void LessonPlayer::next() {
-    if (!atEnd())
+    if (running() && !atEnd())
         goTo(m_at + 1);
 }
 
 void LessonPlayer::back() {
-    if (m_at > 0)
+    if (running() && m_at > 0)
         goTo(m_at - 1);
 }
 
@@ -201,6 +201,8 @@ std::size_t LessonPlayer::stepTokens() const {
 }
 
 void LessonPlayer::applyState() {
+    if (!running())
+        return; // the panel can be opened without a lesson
     if (!m_bytes)
         findRegister();
     if (!m_bytes) {
@@ -433,7 +435,8 @@ const LessonPlayer::Reply* LessonPlayer::reply() const {
 }
 
 bool LessonPlayer::answerChoice(int choice) {
-    if (!step().question || choice < 0 || choice >= static_cast<int>(step().question->choices.size()))
+    if (!running() || !step().question || choice < 0 ||
+        choice >= static_cast<int>(step().question->choices.size()))
         return false;
     const Result<Answer> answer = answerOf(*step().question, m_scene);
     if (!answer)
@@ -446,7 +449,7 @@ bool LessonPlayer::answerChoice(int choice) {
 }
 
 bool LessonPlayer::answerNumber(double typed, const QString& said) {
-    if (!step().question)
+    if (!running() || !step().question)
         return false;
     const Result<Answer> answer = answerOf(*step().question, m_scene);
     if (!answer)
@@ -480,7 +483,7 @@ void LessonPlayer::checkGesture() {
 }
 
 void LessonPlayer::doGesture() {
-    if (!step().gesture)
+    if (!running() || !step().gesture)
         return;
     const Gesture& gesture = *step().gesture;
     if (!gesture.param.empty()) {
